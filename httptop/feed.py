@@ -1,0 +1,20 @@
+"""Between whoever makes snapshots (collector, replay) and whoever shows them (app, batch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from httptop.model import Snapshot
+
+
+class Feed(Protocol):
+    """A maker of snapshots, running in a thread of its own."""
+
+    def start(
+        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        """Begin; call ``publish`` once a tick and ``fail`` at most once, from another thread."""
+
+    def stop(self) -> Snapshot | None:
+        """End, detach the probes and return the last snapshot (``final`` set); idempotent."""

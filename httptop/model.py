@@ -1,0 +1,216 @@
+"""What httptop knows, as frozen values: the one vocabulary of sources, screens and exporters.
+
+This module imports nothing of ours. A :class:`Snapshot` is a complete, immutable picture of one
+tick; a screen or an exporter is a function of it. Strings that came from the network or from a
+process have been cleaned (:func:`clean`) before they get here: printable, bounded, no control
+characters; so no consumer needs to escape for a terminal again.
+
+Units are in the names: ``_ns`` nanoseconds, ``_s`` seconds, ``_bytes`` bytes. Counters are
+cumulative since httptop started unless a name says ``window``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Side = Literal["server", "client"]
+SIDES: Final[tuple[Side, Side]] = ("server", "client")
+
+#: Path of the row that counts requests whose endpoint did not fit into the kernel's tables.
+OVERFLOW_PATH: Final = "~other"
+
+#: ``status`` of a request that will never have an answer that we can know.
+STATUS_UNKNOWN: Final = 0
+
+
+def clean(raw: bytes, limit: int = 256) -> str:
+    """Return bytes from the network as printable text, at most ``limit`` characters.
+
+    UTF-8 that is valid and printable stays; every other byte or character (control characters,
+    ESC, invalid UTF-8, bidirectional and other invisible marks) appears as ``\\xNN`` or
+    ``\\uNNNN``. A text that was cut ends in ``…``.
+    """
+    text = raw.decode("utf-8", "surrogateescape")
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_printable(character) for character in text)
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return text
+
+
+def _printable(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if character.isprintable():
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EndpointKey:
+    """What makes an endpoint: who, which way, which method, which path template."""
+
+    side: Side
+    process: str  # name of the process (its first thread's), at most 15 characters
+    protocol: str  # "HTTP/1.0", "HTTP/1.1"
+    tls: bool
+    method: str  # as RFC 9110 names it; "OTHER" for a token we do not name
+    path: str  # template: "/users/{id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A summary of a latency histogram; all values in nanoseconds.
+
+    Quantiles are exact to 1.6 % (the width of a histogram bucket). ``count == 0`` means that
+    nothing was measured and that the other fields mean nothing.
+    """
+
+    count: int = 0
+    mean_ns: float = 0.0
+    p50_ns: float = 0.0
+    p90_ns: float = 0.0
+    p95_ns: float = 0.0
+    p99_ns: float = 0.0
+    p999_ns: float = 0.0
+    max_ns: float = 0.0
+
+
+NO_LATENCY: Final = Latency()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStats:
+    """One row of the endpoint table."""
+
+    key: EndpointKey
+    pids: tuple[int, ...]  # processes seen on it, ascending; at most a few
+    requests: int  # answered + unanswered
+    rps: float  # requests a second over the window
+    in_flight: int
+    unanswered: int
+    status: Mapping[int, int]  # status code -> answers; its sum + unanswered == requests
+    request_bytes: int
+    response_bytes: int
+    latency: Latency  # over the window
+    latency_total: Latency  # since start
+    #: Mean latency of each of the last ticks, oldest first, nanoseconds; None: no answer then.
+    trend_ns: tuple[float | None, ...] = ()
+
+    def status_class(self, hundreds: int) -> int:
+        """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
+        return sum(n for code, n in self.status.items() if code // 100 == hundreds)
+
+    @property
+    def errors(self) -> int:
+        """Answers with a status of 400 or more, and requests that got none."""
+        return self.unanswered + sum(n for code, n in self.status.items() if code >= 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All endpoints of one side together."""
+
+    requests: int = 0
+    rps: float = 0.0
+    in_flight: int = 0
+    unanswered: int = 0
+    status: Mapping[int, int] = field(default_factory=dict)
+    request_bytes: int = 0
+    response_bytes: int = 0
+    latency: Latency = NO_LATENCY
+    #: Share of errors (status >= 400 and unanswered) among the window's requests, 0 to 1.
+    error_share: float = 0.0
+    # One value a tick, oldest first, newest last; None where nothing was measured in that tick.
+    trend_rps: tuple[float, ...] = ()
+    trend_error_share: tuple[float | None, ...] = ()
+    trend_p50_ns: tuple[float | None, ...] = ()
+    trend_p99_ns: tuple[float | None, ...] = ()
+
+    def status_class(self, hundreds: int) -> int:
+        """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
+        return sum(n for code, n in self.status.items() if code // 100 == hundreds)
+
+
+NO_TOTALS: Final = Totals()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One sampled request and its answer; never the source of a count."""
+
+    serial: int  # ascending in order of arrival, unique within a run
+    started_at: float  # Unix time of the first byte of the request, seconds
+    key: EndpointKey  # the endpoint it was counted under
+    pid: int
+    path: str  # as sent, query cut off, cleaned
+    status: int  # STATUS_UNKNOWN: it got no answer
+    latency_ns: int
+    request_bytes: int  # seen up to the answer's first byte
+    response_bytes: int | None  # of the whole answer where its head says so; None: unknown
+    peer: str | None = None  # "203.0.113.7:443", "[::1]:80", None: not known (Unix socket)
+    slow: bool = False  # at least the sampler's threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What httptop missed or could not place; all zero on a good day."""
+
+    orphan_responses: int = 0  # answers whose request was not seen
+    lost_samples: int = 0  # samples that did not fit into the ring buffer
+    lost_chunks: int = 0  # slow-path chunks that did not fit
+    overflow_requests: int = 0  # requests counted under ~other
+    parse_errors: int = 0  # heads on a known HTTP connection that made no sense
+    late_ticks: int = 0  # ticks that started late by more than half an interval
+    missed_calls: int = 0  # system calls the kernel did not show us (program was busy)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was lost, cut or guessed at."""
+        return not (
+            self.lost_samples
+            or self.lost_chunks
+            or self.overflow_requests
+            or self.late_ticks
+            or self.missed_calls
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What httptop costs. None: not known yet, or not to be had on this host."""
+
+    cpu_percent: float | None = None  # user space, all httptop processes; 100 = one core
+    rss_bytes: int | None = None
+    open_fds: int | None = None
+    context_switches: int | None = None
+    bpf_cpu_percent: float | None = None  # the kernel programs' own time; 100 = one core
+    bpf_ns_per_call: float | None = None
+    bpf_calls: int | None = None
+    samples_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole picture at one tick."""
+
+    taken_at: float  # Unix time, seconds: the only clock a consumer may use
+    host: str
+    uptime_s: float  # since httptop's start
+    interval_s: float  # between ticks
+    window_s: float  # what rates and latencies cover
+    totals: Mapping[Side, Totals]
+    endpoints: tuple[EndpointStats, ...]
+    recent: tuple[Transaction, ...] = ()  # samples, newest first, bounded
+    health: Health = Health()
+    overhead: Overhead = Overhead()
+    final: bool = False
+    #: Plain sentences about what cannot be seen here, e.g. a probe that the kernel refused.
+    notes: tuple[str, ...] = ()
+
+    def total(self, side: Side) -> Totals:
+        """Return the totals of one side; zeros where it has none."""
+        return self.totals.get(side, NO_TOTALS)
