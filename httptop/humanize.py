@@ -1,0 +1,125 @@
+"""Numbers as people read them: short, bounded in width, never more exact than they are.
+
+Pure functions, shared by the screens and the text exporter. What is not known is ``-``. All
+results are plain text; the widest are noted where it matters for a column.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+#: What stands for a value that is not known.
+UNKNOWN: Final = "-"
+
+_DURATION_UNITS: Final = ((1_000.0, "ns"), (1_000.0, "µs"), (1_000.0, "ms"))
+_COUNT_UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
+_SIZE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def duration(ns: float | None) -> str:
+    """Return nanoseconds as ``840ns``, ``12.3µs``, ``1.2ms``, ``3.4s``, ``2m03s``, ``1h05m``.
+
+    At most 6 characters below 100 hours.
+    """
+    if ns is None:
+        return UNKNOWN
+    value = max(0.0, ns)
+    for step, unit in _DURATION_UNITS:
+        if value < step - 0.5:
+            return f"{_short(value) if unit != 'ns' else f'{value:.0f}'}{unit}"
+        value /= step
+    if value < 59.95:
+        return f"{_short(value)}s"
+    seconds = round(value)
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes}m{seconds:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m"
+
+
+def count(n: float) -> str:
+    """Return a count as ``0``, ``9999``, ``12.3k``, ``4.5M``: at most 5 characters."""
+    if abs(n) < 9_999.5:
+        return f"{n:.0f}"
+    return _scaled(float(n), 1_000.0, _COUNT_UNITS)
+
+
+def rate(r: float | None) -> str:
+    """Return a rate a second as ``0``, ``0.3``, ``27.1``, ``3400``, ``27.1k``: at most 5."""
+    if r is None:
+        return UNKNOWN
+    if r <= 0:
+        return "0"
+    if r < 0.05:
+        return "<0.1"
+    if r < 99.95:
+        return f"{r:.1f}"
+    return count(r)
+
+
+def size(n: float | None) -> str:
+    """Return bytes as ``512 B``, ``3.4 MiB``: at most 8 characters."""
+    if n is None:
+        return UNKNOWN
+    if n < 1_023.5:
+        return f"{n:.0f} B"
+    value = float(n)
+    for unit in _SIZE_UNITS:
+        if value < 1_023.5 or unit == _SIZE_UNITS[-1]:
+            break
+        value /= 1_024.0
+    return f"{_short(value)} {unit}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) as ``0%``, ``1.2%``, ``97%``: at most 5 characters.
+
+    A share that is not nothing never reads ``0%`` and one that is not all never ``100%``.
+    """
+    if share is None:
+        return UNKNOWN
+    value = share * 100.0
+    if value <= 0:
+        return "0%"
+    if value < 0.05:
+        return "<0.1%"
+    if value < 9.95:
+        return f"{value:.1f}%"
+    if 99.5 <= value < 100.0:
+        return f"{min(value, 99.9):.1f}%"
+    return f"{value:.0f}%"
+
+
+def clock(seconds: float) -> str:
+    """Return a span as ``0:42``, ``12:07``, ``1:02:03``, ``3d 02:03``."""
+    whole = max(0, int(seconds))
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d {hour:02d}:{minute:02d}"
+    if hours:
+        return f"{hours}:{minute:02d}:{second:02d}"
+    return f"{minute}:{second:02d}"
+
+
+def time_of_day(unix: float) -> str:
+    """Return a moment as local ``HH:MM:SS.mmm`` (12 characters)."""
+    milliseconds = int(unix * 1_000)
+    local = time.localtime(milliseconds // 1_000)
+    return f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{milliseconds % 1_000:03d}"
+
+
+def _short(value: float) -> str:
+    """Return a number below 1024 with one decimal where it has less than three digits."""
+    return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def _scaled(value: float, step: float, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if abs(value) < step - 0.5:
+            return f"{_short(value)}{unit}"
+        value /= step
+    return f"{_short(value)}{units[-1]}"

@@ -1,0 +1,96 @@
+"""Units: the short forms, and that they stay within their columns."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httptop import humanize
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (None, "-"),
+        (0, "0ns"),
+        (840, "840ns"),
+        (999.6, "1.0µs"),
+        (12_340, "12.3µs"),
+        (1_200_000, "1.2ms"),
+        (123_400_000, "123ms"),
+        (999_700_000, "1.0s"),
+        (3_440_000_000, "3.4s"),
+        (59_960_000_000, "1m00s"),
+        (123e9, "2m03s"),
+        (3_900e9, "1h05m"),
+    ],
+)
+def test_duration(ns: float | None, text: str) -> None:
+    assert humanize.duration(ns) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(0, "0"), (9_999, "9999"), (12_345, "12.3k"), (999_960, "1.0M"), (4_510_000, "4.5M")],
+)
+def test_count(n: int, text: str) -> None:
+    assert humanize.count(n) == text
+
+
+@pytest.mark.parametrize(
+    ("r", "text"),
+    [(None, "-"), (0, "0"), (0.01, "<0.1"), (0.34, "0.3"), (99.96, "100"), (27_088, "27.1k")],
+)
+def test_rate(r: float | None, text: str) -> None:
+    assert humanize.rate(r) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(None, "-"), (0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (3_565_158, "3.4 MiB")],
+)
+def test_size(n: int | None, text: str) -> None:
+    assert humanize.size(n) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (None, "-"),
+        (0, "0%"),
+        (0.0001, "<0.1%"),
+        (0.012, "1.2%"),
+        (0.97, "97%"),
+        (0.9999, "99.9%"),
+        (1, "100%"),
+    ],
+)
+def test_percent(share: float | None, text: str) -> None:
+    assert humanize.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (42.9, "0:42"), (727, "12:07"), (3_723, "1:02:03"), (266_580, "3d 02:03")],
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert humanize.clock(seconds) == text
+
+
+@given(st.floats(0, 3.5e14))
+def test_duration_fits_its_column(ns: float) -> None:
+    assert len(humanize.duration(ns)) <= 6
+
+
+@given(st.integers(0, 2**63))
+def test_counts_and_sizes_fit_their_columns(n: int) -> None:
+    assert len(humanize.count(n)) <= 5
+    assert len(humanize.rate(float(n))) <= 5
+    assert len(humanize.size(n)) <= 8
+
+
+@given(st.floats(0, 1))
+def test_percent_is_never_all_or_nothing_by_rounding(share: float) -> None:
+    text = humanize.percent(share)
+    assert len(text) <= 5
+    assert (text == "0%") == (share == 0)
+    assert (text == "100%") == (share * 100.0 >= 100.0)
