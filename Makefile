@@ -1,0 +1,44 @@
+# httptop: everything starts here. Each target does the set-up that it needs first.
+#
+#   make run                 start httptop on its built-in demo
+#   make run ARGS="..."      start httptop with other arguments
+#
+# Set-up installs only what is missing and says so; a second run takes a second.
+
+ARGS ?= --demo
+# Passed to pytest by `make test`, e.g. make test T="-k parser -x".
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test setup check bench clean
+
+help:
+	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
+	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
+	@echo 'make setup          distribution packages, .venv and the package, nothing else'
+	@echo 'make check          format, lint, types, import rules'
+	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
+	@echo 'make clean          remove .venv and caches (installed packages stay)'
+
+run:
+	@scripts/setup run
+	@scripts/run $(ARGS)
+
+test:
+	@scripts/setup test
+	@scripts/test $(T)
+
+setup:
+	@scripts/setup run
+
+check:
+	@scripts/setup test
+	@scripts/check
+
+bench:
+	@scripts/setup test
+	@scripts/as-root .venv/bin/python -m bench $(if $(filter command line,$(origin ARGS)),$(ARGS))
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	find httptop tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

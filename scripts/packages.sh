@@ -1,0 +1,130 @@
+# Names and commands of the distributions' package managers; read in by scripts/setup.
+#
+# install_packages "python bcc certificates nginx wrk ab curl" (any of them) installs their
+# packages, without recommended ones and without kernel headers.
+
+package_manager() {
+    for manager in apt-get dnf pacman zypper; do
+        if have "$manager"; then echo "$manager" && return; fi
+    done
+    return 1
+}
+
+# package_names MANAGER THING: the packages that bring THING.
+package_names() {
+    case $1:$2 in
+        *:curl | *:wrk | *:nginx) echo "$2" ;;
+        *:certificates) echo ca-certificates ;;
+        apt-get:python) python_for_apt ;;
+        apt-get:bcc) echo python3-bpfcc ;;
+        apt-get:ab) echo apache2-utils ;;
+        dnf:python) echo python3 ;;
+        dnf:bcc) echo python3-bcc ;;
+        dnf:ab) echo httpd-tools ;;
+        pacman:python) echo python ;;
+        pacman:bcc) echo python-bcc ;;
+        pacman:ab) echo apache ;;
+        zypper:python) echo python311 ;;
+        zypper:bcc) echo python3-bcc ;;
+        zypper:ab) echo apache2-utils ;;
+    esac
+}
+
+# An older release keeps its Python 3.11 beside an older python3.
+python_for_apt() {
+    case $(apt-cache policy python3 2>/dev/null | sed -n 's/^ *Candidate: *//p') in
+        3.[0-9][.-]* | 3.10[.-]*) echo python3.11 python3.11-venv ;;
+        *) echo python3 python3-venv ;;
+    esac
+}
+
+install_packages() {
+    manager=$(package_manager) ||
+        die "no package manager that this script knows; please install:$1"
+    [ "$(id -u)" = 0 ] || have sudo ||
+        die "installing packages needs root and there is no sudo here: run 'make setup' as root"
+    case $manager in
+        apt-get) install_with_apt "$1" ;;
+        *) install_with_other "$1" ;;
+    esac
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
+
+install_with_apt() {
+    echo "    reading the package lists (apt-get update)"
+    tries=0
+    until run_logged update apt update; do
+        # The lists' lock is the one that apt does not wait for by itself.
+        tries=$((tries + 1))
+        if [ "$tries" -ge 3 ]; then
+            echo "    apt-get update failed; going on with the lists that are here"
+            break
+        fi
+        sleep 5
+    done
+    packages=
+    for thing in $1; do packages="$packages $(package_names apt-get "$thing")"; done
+    # shellcheck disable=SC2086 # a list of words
+    plan=$(apt install --simulate --no-install-recommends $packages 2>&1) || {
+        printf '%s\n' "$plan" | tail -n 8 | sed 's/^/    | /' >&2
+        die "apt-get cannot install$packages (on Ubuntu: is the universe component enabled?)"
+    }
+    if printf '%s\n' "$plan" | grep -q '^Inst linux-headers'; then
+        die "apt-get would install kernel headers along with$packages, which httptop never needs"
+    fi
+    echo "    installing$packages ($(printf '%s\n' "$plan" | grep -c '^Inst ') packages in all)"
+    hold_services
+    # shellcheck disable=SC2086
+    run_logged install apt install --no-install-recommends $packages || {
+        release_services "$1"
+        die "apt-get could not install$packages"
+    }
+    release_services "$1"
+}
+
+# Debian starts a service when its package is unpacked. The tests want nginx's program, and nobody
+# wants a new web server on port 80: forbid starting for the time of the installation.
+hold_services() {
+    policy=
+    [ -e /usr/sbin/policy-rc.d ] && return
+    policy=/usr/sbin/policy-rc.d
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+}
+
+# release_services THINGS: allow starting again; leave an nginx that we installed switched off.
+release_services() {
+    if [ -n "$policy" ]; then
+        as_root rm -f "$policy"
+        trap - EXIT INT TERM
+    fi
+    case " $1 " in *" nginx "*)
+        if have systemctl; then
+            as_root systemctl disable nginx >/dev/null 2>&1 || true
+        elif have update-rc.d; then
+            as_root update-rc.d nginx disable >/dev/null 2>&1 || true
+        fi
+        ;;
+    esac
+}
+
+install_with_other() {
+    for thing in $1; do
+        name=$(package_names "$manager" "$thing")
+        echo "    installing $name"
+        case $manager in
+            dnf) run_logged dnf as_root dnf -y --setopt=install_weak_deps=False install "$name" ;;
+            pacman) run_logged pacman as_root pacman -Sy --noconfirm --needed "$name" ;;
+            zypper) run_logged zypper as_root zypper -n install --no-recommends "$name" ;;
+        esac || case $thing in
+            python | bcc | certificates) die "$manager could not install $name" ;;
+            *) echo "    $manager could not install $name" ;;
+        esac
+    done
+}
