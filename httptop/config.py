@@ -1,0 +1,258 @@
+"""Gather the settings from where they stand, and find every fault on the way.
+
+Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml``, the file of
+``--config``, environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. Nothing is used of a
+configuration with a fault: all faults are raised together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from httptop.errors import UsageError
+from httptop.files import Caller, FileError, read_text
+from httptop.literals import nearest
+from httptop.model import clean
+from httptop.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
+
+SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
+_LARGEST_FILE: Final = 1 << 20
+_VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
+_SECTIONS: Final = frozenset(
+    ".".join(parts[:length])
+    for setting in SETTINGS
+    for parts in [setting.section.split(".")]
+    for length in range(1, len(parts) + 1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, and where."""
+
+    where: str  # a file, a variable, a flag
+    message: str
+    line: int | None = None
+    key: str = ""
+
+    def __str__(self) -> str:
+        place = self.where if self.line is None else f"{self.where}:{self.line}"
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(UsageError):
+    """Everything that is wrong with the configuration; its text has one line a fault."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a flag said: its name as written, and its texts."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective settings and where each came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]  # key of the setting -> "default", a file, a variable or a flag
+    files: tuple[Path, ...] = ()  # that were read
+
+
+def user_file(environ: Mapping[str, str], caller: Caller) -> Path:
+    """Return where the user's file is; under sudo that of the user who called it."""
+    base = None if caller.elevated else environ.get("XDG_CONFIG_HOME")
+    root = Path(base) if base and base.startswith("/") else caller.home / ".config"
+    return root / "httptop" / "config.toml"
+
+
+def load(
+    flags: Mapping[str, Flag],
+    environ: Mapping[str, str],
+    caller: Caller,
+    file: Path | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> Config:
+    """Return the effective configuration; raise :class:`ConfigError` with all its faults.
+
+    ``file`` (that of ``--config``) must exist and is read instead of the ones found.
+    """
+    gathering = _Gathering()
+    if file is not None:
+        gathering.file(file, caller, required=True)
+    else:
+        gathering.file(system_file, caller)
+        gathering.file(user_file(environ, caller), caller)
+    gathering.environment(environ)
+    gathering.flags(flags)
+    return gathering.result()
+
+
+def check_file(path: Path, caller: Caller) -> Config:
+    """Return the configuration of one file over the defaults; raise all its faults."""
+    gathering = _Gathering()
+    gathering.file(path, caller, required=True)
+    return gathering.result()
+
+
+def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
+    """Return settings in which those named by key have other values."""
+    settings: Any = base
+    for key, value in values.items():
+        setting = BY_KEY[key]
+        settings = _replaced(settings, [*setting.section.split("."), setting.attribute], value)
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def _replaced(holder: Any, path: list[str], value: object) -> Any:
+    name, *rest = path
+    inner = _replaced(getattr(holder, name), rest, value) if rest else value
+    return dataclasses.replace(holder, **{name: inner})
+
+
+class _Gathering:
+    """Values and faults of one load; later values replace earlier ones."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+        self.origins = {setting.key: "default" for setting in SETTINGS}
+        self.faults: list[Fault] = []
+        self.files: list[Path] = []
+
+    def result(self) -> Config:
+        if self.faults:
+            raise ConfigError(self.faults)
+        return Config(build(self.values), self.origins, tuple(self.files))
+
+    def keep(self, setting: Setting, value: object, origin: str) -> None:
+        self.values[setting.key] = value
+        self.origins[setting.key] = origin
+
+    def flags(self, flags: Mapping[str, Flag]) -> None:
+        for key, flag in flags.items():
+            setting = BY_KEY[key]
+            try:
+                self.keep(setting, setting.kind.parse_text(",".join(flag.texts)), flag.name)
+            except ValueError as fault:
+                self.faults.append(Fault(flag.name, _found(str(fault), ",".join(flag.texts))))
+
+    def environment(self, environ: Mapping[str, str]) -> None:
+        for name in sorted(environ):
+            if not name.startswith("HTTPTOP_") or "__" not in name:
+                continue
+            setting = _VARIABLES.get(name)
+            if setting is None:
+                hint = nearest(name, _VARIABLES)
+                self.faults.append(
+                    Fault(clean(name.encode(errors="replace")), f"no such setting{hint}")
+                )
+                continue
+            try:
+                self.keep(setting, setting.kind.parse_text(environ[name]), name)
+            except ValueError as fault:
+                self.faults.append(Fault(name, _found(str(fault), environ[name])))
+
+    def file(self, path: Path, caller: Caller, required: bool = False) -> None:
+        try:
+            text = read_text(path, _LARGEST_FILE, caller)
+        except FileNotFoundError:
+            if required:
+                self.faults.append(Fault(str(path), "there is no such file"))
+            return
+        except FileError as fault:
+            self.faults.append(Fault("", str(fault)))
+            return
+        self.files.append(path)
+        try:
+            document = tomllib.loads(text)
+        except (ValueError, RecursionError) as fault:
+            self.faults.append(_syntax(str(path), fault))
+            return
+        self.table(document, (), str(path), _lines(text))
+
+    def table(
+        self, table: Mapping[str, object], above: tuple[str, ...], where: str, lines: dict[str, int]
+    ) -> None:
+        for name, value in table.items():
+            path = (*above, name)
+            key = ".".join(path)
+            line = next(
+                (lines[at] for n in range(len(path), 0, -1) if (at := ".".join(path[:n])) in lines),
+                None,
+            )
+            shown = clean(key.encode("utf-8", "replace"), 80)
+            if key in _SECTIONS:
+                if isinstance(value, dict):
+                    self.table(value, path, where, lines)
+                else:
+                    self.faults.append(Fault(where, f"a table is needed: [{key}]", line, shown))
+            elif key in BY_KEY:
+                try:
+                    self.keep(BY_KEY[key], BY_KEY[key].kind.parse(value), where)
+                except ValueError as fault:
+                    self.faults.append(Fault(where, _found(str(fault), value), line, shown))
+            else:
+                self.faults.append(Fault(where, f"unknown key{_hint(path)}", line, shown))
+
+
+def _found(message: str, value: object) -> str:
+    shown = clean(repr(value).encode("utf-8", "replace"), 60)
+    return f"{message}, found {shown}"
+
+
+def _hint(path: tuple[str, ...]) -> str:
+    """Return the nearest key to a wrong one: its neighbours first, then its namesakes."""
+    above = ".".join(path[:-1])
+    prefix = f"{above}." if above else ""
+    known = [*BY_KEY, *_SECTIONS]
+    beside = {key.removeprefix(prefix).split(".")[0] for key in known if key.startswith(prefix)}
+    if hint := nearest(path[-1], beside):
+        return hint
+    namesakes = [key for key in BY_KEY if key.endswith(f".{path[-1]}")]
+    if namesakes:
+        return f"; did you mean {namesakes[0]!r}?"
+    return nearest(".".join(path), BY_KEY)
+
+
+def _syntax(where: str, fault: ValueError | RecursionError) -> Fault:
+    if isinstance(fault, RecursionError):
+        return Fault(where, "no TOML that can be read: nested too deep")
+    message = clean(str(fault).encode("utf-8", "replace"))
+    position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if position is None:
+        return Fault(where, f"no TOML: {message}")
+    text = f"no TOML: {message[: position.start()]} at column {position[2]}"
+    return Fault(where, text, int(position[1]))
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Return the line of each key and section, as well as a look at the lines can tell."""
+    found: dict[str, int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\[?([^\[\]]+)\]", line):
+            section = tuple(_parts(header[1]))
+            found.setdefault(".".join(section), number)
+        elif key := re.match(r"""\s*([\w."' -]+?)\s*=""", line):
+            parts = (*section, *_parts(key[1]))
+            for length in range(len(section) + 1, len(parts) + 1):
+                found.setdefault(".".join(parts[:length]), number)
+    return found
+
+
+def _parts(dotted: str) -> Iterator[str]:
+    for part in dotted.split("."):
+        yield part.strip().strip("\"'")

@@ -1,0 +1,144 @@
+"""Apply a filter to what httptop knows: rows, sampled requests, endpoint keys.
+
+A value that is not known (the peer of a row, say) equals nothing. Where a *field* cannot be
+decided yet the answer is None, by the rules of three-valued logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
+from httptop.filters.values import ORDERINGS
+from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
+
+#: Fields of an endpoint's key: exact wherever rows are.
+KEY_FIELDS: Final = frozenset(("comm", "method", "path", "side", "proto", "tls"))
+#: Fields that a row of the endpoint table can answer.
+ROW_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "in_flight"}
+#: Fields that a sampled request can answer.
+TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer", "port"}
+
+#: Values of a field on one thing; None: not decided yet.
+Known = tuple[str | int, ...] | None
+
+
+def matches_row(expression: Expression, row: EndpointStats) -> bool:
+    """Return whether a row holds requests that are meant.
+
+    The status of a row is each of its codes in turn, its pid any of its processes', its latency
+    the p99 of the window (since start where the window is empty), its size the mean answer.
+    """
+    codes: tuple[int, ...] = tuple(row.status)
+    if row.unanswered:
+        codes = (*codes, STATUS_UNKNOWN)
+    answers = sum(row.status.values())
+    latency = row.latency if row.latency.count else row.latency_total
+    measured: dict[str, tuple[str | int, ...]] = {
+        "pid": row.pids,
+        "latency": (round(latency.p99_ns),) if latency.count else (),
+        "size": (row.response_bytes // answers,) if answers else (),
+        "in_flight": (row.in_flight,),
+    }
+
+    def look_up(status: tuple[int, ...]) -> Callable[[str], Known]:
+        def known(name: str) -> Known:
+            if name == "status":
+                return status
+            return measured[name] if name in measured else _of_key(row.key, name)
+
+        return known
+
+    if not codes or all(part.name != "status" for part in comparisons(expression)):
+        return evaluate(expression, look_up(())) is True
+    return any(evaluate(expression, look_up((code,))) for code in codes)
+
+
+def matches_transaction(expression: Expression, request: Transaction) -> bool:
+    """Return whether a sampled request is meant; its path is the sent one or the template."""
+
+    def known(name: str) -> Known:
+        match name:
+            case "path":
+                return (request.path, request.key.path)
+            case "status":
+                return (request.status,)
+            case "pid":
+                return (request.pid,)
+            case "latency":
+                return (request.latency_ns,) if request.status != STATUS_UNKNOWN else ()
+            case "size":
+                return () if request.response_bytes is None else (request.response_bytes,)
+            case "peer":
+                return () if request.peer is None else (request.peer,)
+            case "port":  # the server's: known from the peer of a client only
+                port = (request.peer or "").rpartition(":")[2]
+                client = request.key.side == "client" and port.isdecimal()
+                return (int(port),) if client else ()
+            case _:
+                return _of_key(request.key, name)
+
+    return evaluate(expression, known) is True
+
+
+def matches_key(expression: Expression, key: EndpointKey, status: int | None) -> bool | None:
+    """Return whether a request of an endpoint is meant; None where only its status decides.
+
+    Fields other than those of the key and ``status`` equal nothing.
+    """
+
+    def known(name: str) -> Known:
+        if name == "status":
+            return None if status is None else (status,)
+        return _of_key(key, name)
+
+    return evaluate(expression, known)
+
+
+def matches_status(expression: Expression, status: int) -> bool | None:
+    """Return whether a request with this outcome is meant; None where its endpoint decides."""
+    return evaluate(expression, lambda name: (status,) if name == "status" else None)
+
+
+def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | None:
+    """Return the truth of an expression, None where ``known`` could not decide it."""
+    match expression:
+        case Compare(name, operator, values):
+            found = known(name)
+            if found is None:
+                return None
+            if name == "status" and operator in ORDERINGS:  # no answer is not below 200
+                found = tuple(code for code in found if code != STATUS_UNKNOWN)
+            holds = any(wanted.holds(operator, value) for value in found for wanted in values)
+            return holds != operator.startswith("!")
+        case Not(item):
+            inner = evaluate(item, known)
+            return None if inner is None else not inner
+        case And(items) | Or(items):
+            decisive = isinstance(expression, Or)
+            undecided = False
+            for item in items:
+                truth = evaluate(item, known)
+                if truth is decisive:
+                    return decisive
+                undecided = undecided or truth is None
+            return None if undecided else not decisive
+
+
+def _of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
+    match name:
+        case "comm":
+            return (key.process,)
+        case "method":
+            return (key.method.upper(),)
+        case "path":
+            return (key.path,)
+        case "side":
+            return (key.side,)
+        case "proto":
+            return (key.protocol.upper(),)
+        case "tls":
+            return (int(key.tls),)
+        case _:
+            return ()

@@ -1,0 +1,96 @@
+"""The tree of a filter: frozen, comparable, and printable as a filter that means the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from httptop.filters.values import Value
+
+
+class FilterError(ValueError):
+    """A text that is no filter; ``column`` counts from 1."""
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(f"column {column}: {message}")
+        self.message = message
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A field compared with values, of which any may hold."""
+
+    name: str  # of the field
+    operator: str  # one of = != ~ !~ < <= > >=
+    values: tuple[Value, ...]
+    column: int = field(default=1, compare=False)
+
+    def __str__(self) -> str:
+        # In a list of globs, /a,/b/ would read as one regular expression.
+        quote = len(self.values) > 1 and self.operator in ("~", "!~")
+        values = ",".join(value.quoted() if quote else str(value) for value in self.values)
+        return f"{self.name} {self.operator} {values}"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of ``item``."""
+
+    item: Expression
+
+    def __str__(self) -> str:
+        return f"not {_bracketed(self.item, And, Or)}"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of ``items``, at least two."""
+
+    items: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(_bracketed(item, Or) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of ``items``, at least two."""
+
+    items: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(str(item) for item in self.items)
+
+
+Expression = Compare | Not | And | Or
+
+
+def _bracketed(item: Expression, *looser: type[And] | type[Or]) -> str:
+    return f"({item})" if isinstance(item, looser) else str(item)
+
+
+def conjuncts(expression: Expression) -> tuple[Expression, ...]:
+    """Return the parts that must all hold; the expression itself where it is no ``and``."""
+    if isinstance(expression, And):
+        return tuple(part for item in expression.items for part in conjuncts(item))
+    return (expression,)
+
+
+def comparisons(expression: Expression) -> Iterator[Compare]:
+    """Yield every comparison of an expression, left to right."""
+    match expression:
+        case Compare():
+            yield expression
+        case Not(item):
+            yield from comparisons(item)
+        case And(items) | Or(items):
+            for item in items:
+                yield from comparisons(item)
+
+
+def require_fields(expression: Expression, allowed: frozenset[str], where: str) -> None:
+    """Raise :class:`FilterError` at the first field that ``where`` cannot answer."""
+    for part in comparisons(expression):
+        if part.name not in allowed:
+            raise FilterError(f"{part.name!r} cannot be answered {where}", part.column)

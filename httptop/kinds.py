@@ -1,0 +1,252 @@
+"""The kinds of values a setting can have: read from TOML or from text, checked, written as TOML.
+
+``parse`` takes what tomllib found and returns the value that the program uses; ``parse_text``
+takes a flag's or an environment variable's text. Both raise :class:`ValueError` with what is
+allowed. ``show`` writes a value as TOML that ``parse`` turns back into the same value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from httptop.filters import FilterError
+from httptop.filters import parse as parse_filter
+from httptop.literals import (
+    format_duration,
+    format_size,
+    nearest,
+    parse_duration,
+    parse_integer,
+    parse_size,
+    parse_status,
+)
+
+_MOST_ITEMS = 1024
+_LONGEST_TEXT = 4096
+
+
+class Kind(Protocol):
+    """How one kind of value is read, checked and written."""
+
+    @property
+    def allowed(self) -> str:
+        """What may stand there, for messages and the documentation."""
+
+    def parse(self, value: object) -> object:
+        """Return the value of a TOML value."""
+
+    def parse_text(self, text: str) -> object:
+        """Return the value of a text."""
+
+    def show(self, value: object) -> str:
+        """Return the value as TOML."""
+
+
+def show_text(text: str) -> str:
+    """Return a text as a TOML basic string."""
+    characters = []
+    for character in text:
+        if character in ('"', "\\"):
+            characters.append("\\" + character)
+        elif ord(character) < 0x20 or ord(character) == 0x7F:
+            characters.append(f"\\u{ord(character):04x}")
+        else:
+            characters.append(character)
+    return '"' + "".join(characters) + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A span of time from ``low_ns`` to ``high_ns``; kept in seconds or in nanoseconds."""
+
+    low_ns: int
+    high_ns: int
+    seconds: bool = False  # kept as float seconds, and a number without unit means seconds
+
+    @property
+    def allowed(self) -> str:
+        return f"{format_duration(self.low_ns)} to {format_duration(self.high_ns)}"
+
+    def parse(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.parse_text(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return self.parse_text(str(value))
+        raise ValueError(f"a duration is needed, {self.allowed}")
+
+    def parse_text(self, text: str) -> object:
+        value_ns = parse_duration(text, 1_000_000_000 if self.seconds else None)
+        if not self.low_ns <= value_ns <= self.high_ns:
+            raise ValueError(f"{self.allowed} is allowed")
+        return value_ns / 1e9 if self.seconds else value_ns
+
+    def show(self, value: object) -> str:
+        assert isinstance(value, (int, float))
+        return show_text(format_duration(round(value * 1e9) if self.seconds else int(value)))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of bytes."""
+
+    low: int
+    high: int
+    power_of_two: bool = False
+
+    @property
+    def allowed(self) -> str:
+        suffix = ", a power of two" if self.power_of_two else ""
+        return f"{format_size(self.low)} to {format_size(self.high)}{suffix}"
+
+    def parse(self, value: object) -> object:
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            return self.parse_text(str(value))
+        raise ValueError(f"a size is needed, {self.allowed}")
+
+    def parse_text(self, text: str) -> object:
+        value = parse_size(text)
+        if not self.low <= value <= self.high or (self.power_of_two and value & (value - 1)):
+            raise ValueError(f"{self.allowed} is allowed")
+        return value
+
+    def show(self, value: object) -> str:
+        assert isinstance(value, int)
+        return show_text(format_size(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number."""
+
+    low: int
+    high: int
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.low} to {self.high}"
+
+    def parse(self, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if not self.low <= value <= self.high:
+                raise ValueError(f"{self.allowed} is allowed")
+            return value
+        raise ValueError(f"a whole number is needed, {self.allowed}")
+
+    def parse_text(self, text: str) -> object:
+        return parse_integer(text, self.low, self.high)
+
+    def show(self, value: object) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        return " | ".join(self.words)
+
+    def parse(self, value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError(f"one of {', '.join(self.words)} is needed")
+        return self.parse_text(value)
+
+    def parse_text(self, text: str) -> object:
+        if text not in self.words:
+            raise ValueError(f"one of {', '.join(self.words)} is needed{nearest(text, self.words)}")
+        return text
+
+    def show(self, value: object) -> str:
+        return show_text(str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that ``check`` accepts: it returns the text to keep, or raises ValueError."""
+
+    allowed: str
+    check: Callable[[str], str]
+
+    def parse(self, value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError(f"a text is needed: {self.allowed}")
+        return self.parse_text(value)
+
+    def parse_text(self, text: str) -> object:
+        if len(text) > _LONGEST_TEXT:
+            raise ValueError(f"at most {_LONGEST_TEXT} characters are allowed")
+        if not text.isprintable():
+            raise ValueError("only printable characters are allowed")
+        return self.check(text)
+
+    def show(self, value: object) -> str:
+        return show_text(str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of values of another kind: each once, in the order they came."""
+
+    item: Kind
+
+    @property
+    def allowed(self) -> str:
+        return f"list of: {self.item.allowed}"
+
+    def parse(self, value: object) -> object:
+        if not isinstance(value, list):
+            raise ValueError(f"a list is needed, as in [...]; each: {self.item.allowed}")
+        return self._checked([self.item.parse(item) for item in value])
+
+    def parse_text(self, text: str) -> object:
+        items = [item.strip() for item in text.split(",")] if text.strip() else []
+        if not all(items):
+            raise ValueError("an item between the commas is empty")
+        return self._checked([self.item.parse_text(item) for item in items])
+
+    def show(self, value: object) -> str:
+        assert isinstance(value, tuple)
+        return "[" + ", ".join(self.item.show(item) for item in value) + "]"
+
+    def _checked(self, items: list[object]) -> tuple[object, ...]:
+        if len(items) > _MOST_ITEMS:
+            raise ValueError(f"at most {_MOST_ITEMS} items are allowed")
+        return tuple(dict.fromkeys(items))
+
+
+def _glob(text: str) -> str:
+    if not text:
+        raise ValueError("an empty pattern matches nothing")
+    return text
+
+
+def _method(text: str) -> str:
+    if not text or text.split() != [text]:
+        raise ValueError("a method such as GET is needed")
+    return text.upper()
+
+
+def _status(text: str) -> str:
+    parse_status(text)
+    return text.strip().lower()
+
+
+def _filter(text: str) -> str:
+    if not text.strip():
+        return ""
+    try:
+        return str(parse_filter(text))
+    except FilterError as fault:
+        raise ValueError(str(fault)) from None
+
+
+GLOB = Text("a glob such as nginx* or /users/*", _glob)
+METHOD = Text("a method such as GET", _method)
+STATUS = Text("404, 5xx, 400-499 or unknown", _status)
+FILTER = Text("an expression of the filter language, empty for none", _filter)
