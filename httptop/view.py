@@ -1,0 +1,175 @@
+"""What the user looks at: the view state, and the rows it makes of a snapshot.
+
+Pure and without Textual. A :class:`View` is the whole state of the dashboard that is not data:
+sorting, filtering, side, selection, pause. :func:`scene` joins it with a snapshot once a tick;
+every widget draws from the resulting :class:`Scene` and computes nothing of its own twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Sorting, filtering, side, selection and pause; immutable, changed with ``replace``."""
+
+    side: Side = "server"
+    sort: str = "rps"
+    descending: bool = True
+    path_filter: str = ""
+    selected: EndpointKey | None = None
+    paused: bool = False
+
+    def other_side(self) -> Side:
+        """Return the side that is not shown."""
+        return "client" if self.side == "server" else "server"
+
+    def sorted_by(self, sort: str) -> View:
+        """Return the view sorted by a column: its natural way round, or reversed if it was it."""
+        if sort == self.sort:
+            return replace(self, descending=not self.descending)
+        return replace(self, sort=sort, descending=sort not in TEXT_SORTS)
+
+
+#: Columns that sort as text, and so from A to Z at first.
+TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
+
+
+def _measured(pick: Callable[[Latency], float]) -> Callable[[EndpointStats], float]:
+    """Return a sort value from the window's latency; below all others where nothing was."""
+    return lambda row: pick(row.latency) if row.latency.count else -1.0
+
+
+def _newest(row: EndpointStats) -> float:
+    for value in reversed(row.trend_ns):
+        if value is not None:
+            return value
+    return -1.0
+
+
+def _class(hundreds: int) -> Callable[[EndpointStats], int]:
+    return lambda row: row.status_class(hundreds)
+
+
+#: Every name a view can be sorted by, and the value it compares.
+SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
+    {
+        "process": lambda row: row.key.process,
+        "method": lambda row: row.key.method,
+        "path": lambda row: row.key.path,
+        "protocol": lambda row: row.key.protocol,
+        "rps": lambda row: row.rps,
+        "requests": lambda row: row.requests,
+        "1xx": _class(1),
+        "2xx": _class(2),
+        "3xx": _class(3),
+        "4xx": _class(4),
+        "5xx": _class(5),
+        "errors": lambda row: row.errors,
+        "unanswered": lambda row: row.unanswered,
+        "mean": _measured(lambda latency: latency.mean_ns),
+        "p50": _measured(lambda latency: latency.p50_ns),
+        "p90": _measured(lambda latency: latency.p90_ns),
+        "p95": _measured(lambda latency: latency.p95_ns),
+        "p99": _measured(lambda latency: latency.p99_ns),
+        "p999": _measured(lambda latency: latency.p999_ns),
+        "max": _measured(lambda latency: latency.max_ns),
+        "in_flight": lambda row: row.in_flight,
+        "response_bytes": lambda row: row.response_bytes,
+        "trend": _newest,
+    }
+)
+
+
+def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
+    """Return the endpoints a view shows, in its order; equal ones by path, method, process."""
+    side = view.side
+    shown = [row for row in snapshot.endpoints if row.key.side == side]
+    if view.path_filter:
+        needle = view.path_filter.casefold()
+        shown = [row for row in shown if needle in row.key.path.casefold()]
+    value = SORTS[view.sort]
+    if view.sort in TEXT_SORTS or not view.descending:
+        shown.sort(key=lambda row: (value(row), row.key.path, row.key.method, row.key.process))
+        if view.descending:
+            shown.reverse()
+    else:
+        shown.sort(key=lambda row: (-value(row), row.key.path, row.key.method, row.key.process))
+    return shown
+
+
+def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous: int) -> int:
+    """Return the row of the selected endpoint; where it is not, the row nearest to ``previous``.
+
+    0 with no rows, and where nothing was ever selected.
+    """
+    if selected is None:
+        return 0
+    for index, row in enumerate(shown):
+        if row.key is selected or row.key == selected:
+            return index
+    return max(0, min(previous, len(shown) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A snapshot as a view shows it: what all widgets of the dashboard draw from."""
+
+    snapshot: Snapshot | None
+    view: View
+    rows: Sequence[EndpointStats] = ()
+    side_rows: int = 0  # endpoints of the shown side, filtered or not
+    other_rows: int = 0  # endpoints of the other side
+    selected_gone: bool = False  # the selected endpoint is nowhere in the snapshot
+
+    @property
+    def totals(self) -> Totals:
+        """The totals of the shown side."""
+        return Totals() if self.snapshot is None else self.snapshot.total(self.view.side)
+
+    def requests(self) -> list[Transaction]:
+        """Return the sampled requests of the shown side and filter, newest first."""
+        if self.snapshot is None:
+            return []
+        side, needle = self.view.side, self.view.path_filter.casefold()
+        return [
+            sample
+            for sample in self.snapshot.recent
+            if sample.key.side == side
+            and (not needle or needle in f"{sample.key.path}\n{sample.path}".casefold())
+        ]
+
+
+def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) -> Scene:
+    """Join a snapshot with a view; rows are taken from ``before`` where nothing moved them."""
+    if snapshot is None:
+        return Scene(None, view)
+    if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
+        shown, side_rows = before.rows, before.side_rows
+    else:
+        shown = rows(snapshot, view)
+        side_rows = sum(1 for row in snapshot.endpoints if row.key.side == view.side)
+    selected = view.selected
+    return Scene(
+        snapshot,
+        view,
+        shown,
+        side_rows,
+        len(snapshot.endpoints) - side_rows,
+        selected is not None and not any(row.key == selected for row in snapshot.endpoints),
+    )
+
+
+def _same_rows(one: View, other: View) -> bool:
+    return (
+        one.side == other.side
+        and one.sort == other.sort
+        and one.descending == other.descending
+        and one.path_filter == other.path_filter
+    )

@@ -1,0 +1,112 @@
+"""The line at the bottom: what httptop costs, and what it may have missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual.strip import Strip
+
+from httptop import humanize
+from httptop.model import Health, Overhead, Snapshot
+from httptop.sparkline import GLYPHS, Symbols
+from httptop.widgets.painting import Line, Painted, spread
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One counter of :class:`Health` in words."""
+
+    field: str
+    short: str
+    meaning: str
+    serious: bool  # something is missing from the picture
+
+
+FAULTS = (
+    Fault("lost_samples", "samples lost", "requests missing from the live table; no count", True),
+    Fault("lost_chunks", "chunks lost", "pieces of split or pipelined requests lost", True),
+    Fault("missed_calls", "calls missed", "system calls the kernel did not show us", True),
+    Fault(
+        "overflow_requests", "in ~other", "requests counted in the row ~other: tables full", True
+    ),
+    Fault("late_ticks", "late ticks", "screens that came late: this host is busy", True),
+    Fault("orphan_responses", "orphans", "answers whose request was not seen", False),
+    Fault("parse_errors", "parse errors", "heads that made no sense", False),
+)
+
+
+def faults(health: Health) -> list[tuple[Fault, int]]:
+    """Return the counters that are not zero, the serious ones first."""
+    return [(fault, n) for fault in FAULTS if (n := getattr(health, fault.field))]
+
+
+def costs(overhead: Overhead) -> list[tuple[str, str]]:
+    """Return what is known of the overhead as label and value."""
+    found: list[tuple[str, str]] = []
+    if overhead.cpu_percent is not None:
+        found.append(("cpu", f"{overhead.cpu_percent:.1f}%"))
+    if overhead.rss_bytes is not None:
+        found.append(("mem", humanize.size(overhead.rss_bytes)))
+    if overhead.bpf_cpu_percent is not None:
+        found.append(("kernel", f"{overhead.bpf_cpu_percent:.1f}%"))
+    if overhead.bpf_ns_per_call is not None:
+        found.append(("", f"{humanize.duration(overhead.bpf_ns_per_call)}/call"))
+    if overhead.samples_per_s is not None:
+        found.append(("samples", f"{humanize.rate(overhead.samples_per_s)}/s"))
+    return found
+
+
+class CostLine(Painted):
+    """Own CPU, memory, kernel time and ns a call; every loss in a loud colour; notes."""
+
+    DEFAULT_CSS = """
+    CostLine { height: 1; }
+    """
+
+    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.symbols: Symbols = symbols
+        self.snapshot: Snapshot | None = None
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        """Take a snapshot."""
+        self.snapshot = snapshot
+        self.repaint()
+
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the one line; what does not fit of the costs makes room for the faults."""
+        snapshot = self.snapshot
+        text, muted = self.hue("text"), self.hue("muted")
+        if snapshot is None:
+            return [Line().add(" waiting for the first snapshot", muted).strip()]
+        right = self._health(snapshot, max(width - 24, 20))
+        left = Line().add(" own cost ", muted)
+        for label, value in costs(snapshot.overhead):
+            part = Line().add(f" {label} " if label else " ", muted).add(value, text)
+            part.space(1, text)
+            if left.used + part.used + right.used + 1 > width:
+                break
+            left.join(part)
+        return [spread(left, right, width, text)]
+
+    def _health(self, snapshot: Snapshot, room: int) -> Line:
+        glyphs = GLYPHS[self.symbols]
+        muted, bad, warn = self.hue("muted"), self.hue("bad"), self.hue("warn")
+        line = Line()
+        notes = len(snapshot.notes)
+        note = f"{notes} note{'s' if notes != 1 else ''} (n)" if notes else ""
+        click = Style.from_meta({"@click": "screen.notes"})
+        found = faults(snapshot.health)
+        if snapshot.health.good:
+            line.add(f"{glyphs.good} 0 lost", self.hue("good") + click)
+        for shown, (fault, n) in enumerate(found):
+            part = f"{glyphs.bad} {humanize.count(n)} {fault.short}"
+            if line.used + len(part) + len(note) + 8 > room:
+                line.add(f"  +{len(found) - shown} (n)", warn + click)
+                break
+            line.space(2 if line.used else 0, muted)
+            line.add(part, ((bad + Style(bold=True)) if fault.serious else warn) + click)
+        if note:
+            line.add(f"  {note}", self.hue("accent") + click)
+        return line.space(1, muted)

@@ -1,0 +1,82 @@
+"""What stands where the table would be while there is nothing to show, and what to do about it."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.strip import Strip
+
+from httptop import humanize
+from httptop.view import Scene, View
+from httptop.widgets.painting import Line, Painted
+
+EXAMPLE = "curl -s http://localhost/"
+
+
+class EmptyState(Painted):
+    """Says what is watched, for how long, and how to get some traffic."""
+
+    DEFAULT_CSS = """
+    EmptyState { height: 1fr; }
+    """
+
+    def __init__(self, watching: str, can_demo: bool, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.watching = watching
+        self.can_demo = can_demo
+        self.demo_state = ""
+        self.scene = Scene(None, View())
+
+    def show(self, scene: Scene, demo_state: str) -> None:
+        """Take a scene, and what became of the demo if it was asked for."""
+        self.scene, self.demo_state = scene, demo_state
+        self.repaint()
+
+    def _words(self) -> list[Line]:
+        text, muted, strong = self.hue("text"), self.hue("muted"), self.hue("strong")
+        key, accent = self.hue("key"), self.hue("accent") + Style(bold=True)
+        scene, view = self.scene, self.scene.view
+        snapshot = scene.snapshot
+        if snapshot is None:
+            lines = [Line().add("Starting: the probes are being attached.", accent)]
+            if self.watching:
+                lines += [Line(), Line().add(f"To be watched: {self.watching}", muted)]
+            return lines
+        if scene.side_rows:
+            shown = f"No path of {scene.side_rows} contains “{view.path_filter}”."
+            return [
+                Line().add(shown, accent),
+                Line(),
+                Line().add("Esc", key).add(" shows them all again", muted),
+            ]
+        waited = humanize.clock(snapshot.uptime_s)
+        lines = [Line().add(f"No HTTP request seen on the {view.side} side yet.", accent), Line()]
+        if self.watching:
+            lines.append(Line().add("watching ", muted).add(self.watching, text))
+        lines.append(Line().add("for      " if self.watching else "for ", muted).add(waited, text))
+        lines.append(Line())
+        if scene.other_rows:
+            what = f" shows the {view.other_side()} side, which has {scene.other_rows} endpoints"
+            lines.append(Line().add("Tab", key).add(what, text))
+            return lines
+        if self.demo_state:
+            lines.append(Line().add(self.demo_state, strong))
+        elif self.can_demo:
+            lines.append(Line().add("d", key).add("  starts the demo services, traced live", text))
+        lines.append(Line().add("or ask a server of this host: ", muted).add(EXAMPLE, strong))
+        if snapshot.notes:
+            n = len(snapshot.notes)
+            what = f"  {n} note{'s' if n != 1 else ''} on what cannot be seen here"
+            lines.append(Line().add("n", key).add(what, self.hue("warn")))
+        return lines
+
+    def paint(self, width: int, height: int, /) -> list[Strip]:
+        """Return the words as one block in the middle."""
+        words = self._words()
+        block = max(line.used for line in words)
+        left = max((width - block) // 2, 1)
+        above = max((height - len(words)) // 2 - 1, 0)
+        blank = self.hue("text")
+        lines = [Line().strip()] * above
+        for line in words:
+            lines.append(Line().space(left, blank).join(line).strip())
+        return lines

@@ -1,0 +1,221 @@
+"""The endpoint table: one line an endpoint, sorted, selectable, drawn only where it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from httptop.model import EndpointKey, EndpointStats
+from httptop.sparkline import GLYPHS, Symbols, trend
+from httptop.view import Scene, View, place
+from httptop.widgets.columns import Column, layout
+from httptop.widgets.painting import HUES, Hued, fit
+
+
+class EndpointTable(Hued, ScrollView, can_focus=True):
+    """Endpoints of one side. The first line of the content is the header and does not scroll."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Next", show=False),
+        Binding("up,k", "move(-1)", "Previous", show=False),
+        Binding("pagedown,space", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("home,g", "edge(0)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("enter", "open", "Open", show=False),
+    ]
+    DEFAULT_CSS = """
+    EndpointTable { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    """
+
+    class Selected(Message):
+        """The cursor was moved to an endpoint."""
+
+        def __init__(self, key: EndpointKey) -> None:
+            self.key = key
+            super().__init__()
+
+    class Opened(Message):
+        """An endpoint's details were asked for."""
+
+        def __init__(self, key: EndpointKey) -> None:
+            self.key = key
+            super().__init__()
+
+    class SortAsked(Message):
+        """A column's header was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            self.sort = sort
+            super().__init__()
+
+    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.symbols: Symbols = symbols
+        self.rows: Sequence[EndpointStats] = ()
+        self.view = View()
+        #: Row of the cursor; follows the selected endpoint.
+        self.cursor_row = 0
+        self._styles: dict[str, tuple[Style, Style]] = {}
+
+    @property
+    def cursor_key(self) -> EndpointKey | None:
+        """The endpoint under the cursor."""
+        return self.rows[self.cursor_row].key if self.cursor_row < len(self.rows) else None
+
+    @property
+    def columns(self) -> tuple[tuple[Column, int], ...]:
+        """The columns shown at this width, with their widths."""
+        return layout(max(self.scrollable_content_region.width - 1, 0))
+
+    def show(self, scene: Scene) -> None:
+        """Take the rows of a scene; keep the selected endpoint in sight if it was."""
+        in_sight = self._in_sight(self.cursor_row)
+        resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
+        self.rows, self.view = scene.rows, scene.view
+        row = place(self.rows, scene.view.selected, self.cursor_row)
+        moved, self.cursor_row = row != self.cursor_row, row
+        self.virtual_size = Size(self.size.width, len(self.rows) + 1)
+        if scene.view.selected is None:
+            if resorted:
+                self.scroll_to(y=0, animate=False)
+        elif (moved and in_sight) or resorted:
+            self._bring_into_sight()
+        if scene.selected_gone and self.rows:
+            self.post_message(self.Selected(self.rows[row].key))
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Forget the styles of the old theme."""
+        super().notify_style_update()
+        self._styles = {}
+
+    # Painting
+
+    def render_line(self, y: int) -> Strip:
+        """Return the header, or the endpoint on that line."""
+        width = self.scrollable_content_region.width
+        base, _ = self._style("text")
+        if y == 0:
+            return self._header(width)
+        index = y - 1 + self.scroll_offset.y
+        if index >= len(self.rows):
+            return Strip.blank(width, base)
+        return self._row(self.rows[index], index == self.cursor_row, width)
+
+    def _style(self, name: str) -> tuple[Style, Style]:
+        """Return the style of a hue off and on the cursor."""
+        pair = self._styles.get(name)
+        if pair is None:
+            plain = self.hue(name)
+            pair = plain, plain + Style(bgcolor=self.hue("cursor").bgcolor)
+            self._styles[name] = pair
+        return pair
+
+    def _header(self, width: int) -> Strip:
+        glyphs = GLYPHS[self.symbols]
+        quiet, loud = self.hue("heading"), self.hue("accent") + Style(bold=True)
+        segments = [Segment(" ", quiet)]
+        for column, cells in self.columns:
+            title = column.title
+            if column.sort == self.view.sort:
+                arrow = glyphs.down if self.view.descending else glyphs.up
+                title = f"{arrow}{title}" if column.align == "right" else f"{title}{arrow}"
+                segments.append(Segment(fit(title, cells, column.align), loud))
+            else:
+                segments.append(Segment(fit(title, cells, column.align), quiet))
+            segments.append(Segment(" ", quiet))
+        return Strip(segments).adjust_cell_length(width, quiet)
+
+    def _row(self, row: EndpointStats, on_cursor: bool, width: int) -> Strip:
+        which = 1 if on_cursor else 0
+        blank = self._style("text")[which]
+        glyphs = GLYPHS[self.symbols]
+        if on_cursor and self.has_focus:
+            segments = [Segment(glyphs.cursor, self._style("accent")[which])]
+        else:
+            segments = [Segment(" ", blank)]
+        gap = Segment(" ", blank)
+        used = 1
+        for column, cells in self.columns:
+            if column.sort == "trend":
+                text, hue = trend(row.trend_ns, cells, self.symbols), "trend"
+            else:
+                text, hue = column.cell(row)
+                text = fit(text, cells, column.align, glyphs.ellipsis)
+            segments += (Segment(text, self._style(hue)[which]), gap)
+            used += cells + 1
+        return Strip(segments, used).adjust_cell_length(width, blank)
+
+    # Moving
+
+    def _page(self) -> int:
+        return max(self.scrollable_content_region.height - 1, 1)
+
+    def _in_sight(self, row: int) -> bool:
+        return 0 <= row - self.scroll_offset.y < self._page()
+
+    def _bring_into_sight(self) -> None:
+        top = self.scroll_offset.y
+        if self.cursor_row < top:
+            self.scroll_to(y=self.cursor_row, animate=False)
+        elif self.cursor_row >= top + self._page():
+            self.scroll_to(y=self.cursor_row - self._page() + 1, animate=False)
+
+    def _select(self, row: int) -> None:
+        if not self.rows:
+            return
+        self.cursor_row = max(0, min(row, len(self.rows) - 1))
+        self._bring_into_sight()
+        self.refresh()
+        self.post_message(self.Selected(self.rows[self.cursor_row].key))
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by a number of rows."""
+        self._select(self.cursor_row + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by a page."""
+        self._select(self.cursor_row + pages * self._page())
+
+    def action_edge(self, last: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self._select(len(self.rows) - 1 if last else 0)
+
+    def action_open(self) -> None:
+        """Ask for the details of the endpoint under the cursor."""
+        if (key := self.cursor_key) is not None:
+            self.post_message(self.Opened(key))
+
+    def on_click(self, event: events.Click) -> None:
+        """Sort by a header, select a row, open it at the second click."""
+        x, y = event.get_content_offset_capture(self)
+        if y == 0:
+            left = 1
+            for column, cells in self.columns:
+                if left <= x <= left + cells:
+                    self.post_message(self.SortAsked(column.sort))
+                    return
+                left += cells + 1
+            return
+        row = y - 1 + self.scroll_offset.y
+        if 0 <= row < len(self.rows):
+            self._select(row)
+            if event.chain >= 2:
+                self.action_open()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight when the terminal shrinks."""
+        self.virtual_size = Size(self.size.width, len(self.rows) + 1)
+        if self.view.selected is not None:
+            self._bring_into_sight()

@@ -1,0 +1,42 @@
+"""The footer: the keys that work here, each of them clickable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual.strip import Strip
+
+from httptop.widgets.painting import Line, Painted
+
+#: Key, what it does, action on a click.
+Hint = tuple[str, str, str]
+
+
+class KeyBar(Painted):
+    """Keys in the order of their weight; those that do not fit are left out."""
+
+    DEFAULT_CSS = """
+    KeyBar { height: 1; }
+    """
+
+    def __init__(self, hints: Sequence[Hint] = (), id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.hints = tuple(hints)
+
+    def show(self, hints: Sequence[Hint]) -> None:
+        """Take other keys."""
+        if (hints := tuple(hints)) != self.hints:
+            self.hints = hints
+            self.repaint()
+
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the one line."""
+        line = Line()
+        for key, what, action in self.hints:
+            if line.used + len(key) + len(what) + 3 > width:
+                break
+            click = Style.from_meta({"@click": action})
+            line.add(f" {key}", self.hue("key") + click)
+            line.add(f" {what} ", self.hue("muted") + click)
+        return [line.strip()]

@@ -1,0 +1,196 @@
+"""Lines of styled cells: the small toolbox all our widgets paint with.
+
+A widget paints plain strings with *hues*, names of colours that ``httptop.tcss`` gives a meaning
+(``.hue--muted`` and so on), so every colour follows the theme. No markup is ever read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import ClassVar, Final, Literal
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+Align = Literal["left", "right"]
+#: Finds the style of a hue.
+Palette = Callable[[str], Style]
+
+#: Names of all hues: what a colour means, never what it looks like.
+HUES: Final = (
+    "text",
+    "strong",
+    "muted",
+    "faint",
+    "heading",
+    "accent",
+    "good",
+    "warn",
+    "bad",
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "none",
+    "rate",
+    "error",
+    "p50",
+    "p99",
+    "trend",
+    "key",
+    "chip",
+    "banner",
+    "cursor",
+)
+
+
+class Hued(Widget):
+    """A widget that paints with hues."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
+
+    def hue(self, name: str) -> Style:
+        """Return the style of a hue on this widget's background."""
+        return self.get_component_rich_style(f"hue--{name}")
+
+
+class Painted(Hued):
+    """A widget whose content is lines, painted once for each change of data or size."""
+
+    _painted: tuple[int, int, list[Strip]] | None = None
+
+    def paint(self, width: int, height: int, /) -> list[Strip]:
+        """Return the lines of the content; may be fewer or narrower than asked for."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Forget what was painted and draw again."""
+        self._painted = None
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Paint again in the new colours."""
+        super().notify_style_update()
+        self._painted = None
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the content."""
+        width, height = self.size.width, self.size.height
+        painted = self._painted
+        if painted is None or painted[:2] != (width, height):
+            painted = (width, height, self.paint(width, height))
+            self._painted = painted
+        lines = painted[2]
+        base = self.rich_style
+        if y >= len(lines):
+            return Strip.blank(width, base)
+        return lines[y].adjust_cell_length(width, base)
+
+
+def width_of(text: str) -> int:
+    """Return the cells a text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def fit(text: str, width: int, align: Align = "left", ellipsis: str = "…") -> str:
+    """Return a text cut or padded to exactly ``width`` cells."""
+    if text.isascii():
+        length = len(text)
+        if length <= width:
+            return text.ljust(width) if align == "left" else text.rjust(width)
+        if width <= 1:
+            return ellipsis[:width]
+        return text[: width - 1] + ellipsis
+    return _fit_wide(text, width, align, ellipsis)
+
+
+@lru_cache(4096)
+def _fit_wide(text: str, width: int, align: Align, ellipsis: str) -> str:
+    length = cell_len(text)
+    if length > width:
+        if width <= 1:
+            return ellipsis[:width]
+        text = set_cell_size(text, width - 1) + ellipsis
+        return text if cell_len(text) == width else set_cell_size(text, width)
+    pad = " " * (width - length)
+    return text + pad if align == "left" else pad + text
+
+
+class Line:
+    """Builds one line from left to right."""
+
+    __slots__ = ("segments", "used")
+
+    def __init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.used = 0
+
+    def add(self, text: str, style: Style, width: int | None = None, align: Align = "left") -> Line:
+        """Append a text, cut or padded to ``width`` cells where one is given."""
+        if width is not None:
+            text = fit(text, width, align)
+        else:
+            width = width_of(text)
+        self.segments.append(Segment(text, style))
+        self.used += width
+        return self
+
+    def space(self, width: int, style: Style) -> Line:
+        """Append blanks; nothing where ``width`` is not positive."""
+        if width > 0:
+            self.segments.append(Segment(" " * width, style))
+            self.used += width
+        return self
+
+    def to(self, column: int, style: Style) -> Line:
+        """Append blanks up to a column."""
+        return self.space(column - self.used, style)
+
+    def join(self, other: Line) -> Line:
+        """Append another line."""
+        self.segments += other.segments
+        self.used += other.used
+        return self
+
+    def strip(self) -> Strip:
+        """Return the finished line."""
+        return Strip(self.segments, self.used)
+
+
+def spread(left: Line, right: Line, width: int, style: Style) -> Strip:
+    """Return a line with ``right`` at the right edge; it is left out where it does not fit."""
+    if left.used + right.used + 1 <= width:
+        left.to(width - right.used, style).join(right)
+    return left.strip()
+
+
+def beside(
+    left: Sequence[Strip], right: Sequence[Strip], left_width: int, gap: int, style: Style
+) -> list[Strip]:
+    """Return two blocks of lines next to each other."""
+    blank = Strip.blank(left_width, style)
+    space = Strip.blank(gap, style)
+    lines: list[Strip] = []
+    for index in range(max(len(left), len(right))):
+        parts = [left[index].adjust_cell_length(left_width, style) if index < len(left) else blank]
+        if index < len(right):
+            parts += [space, right[index]]
+        lines.append(Strip.join(parts))
+    return lines
+
+
+def status_hue(code: int) -> str:
+    """Return the hue of a status code; 0 is a request without an answer."""
+    return f"{code // 100}xx" if 100 <= code < 600 else "none"
+
+
+def latency_hue(ns: float | None) -> str:
+    """Return the hue of a latency: quiet when quick, loud from a second on."""
+    if ns is None or ns < 100e6:
+        return "text"
+    return "warn" if ns < 1e9 else "bad"
