@@ -1,0 +1,96 @@
+"""Write the settings as a TOML file that explains itself.
+
+Our own comments start with ``##`` and are written anew each time; comments that the user wrote
+(``#``) are kept with the setting, or the end of the file, before which they stood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from httptop.settings import BY_KEY, SETTINGS, Setting, Settings
+
+_OURS: Final = "##"
+_AT_END: Final = ""
+_HEAD: Final = (
+    "## Settings of httptop. Environment variables and flags win over this file.",
+    "## Lines that start with ## are written anew by --save-config; yours (#) are kept.",
+)
+_SECTION_DOCS: Final = {
+    "general": "The run as a whole.",
+    "filter": "What is left out by a filter was not counted and cannot be looked at later.",
+    "filter.process": "Which processes are watched; empty: all.",
+    "filter.network": "Which connections are watched; empty: all.",
+    "filter.http": "Which requests are counted; empty: all.",
+    "filter.events": "Which kinds of traffic are watched.",
+    "sampling": "Which requests are shown one by one; counts are never sampled.",
+    "performance": "Sizes of the tables in the kernel.",
+}
+
+
+def to_toml(settings: Settings, previous: str = "") -> str:
+    """Return the file of ``settings``; the user's comments of ``previous`` are kept."""
+    kept = _user_comments(previous)
+    lines = [*_HEAD]
+    section = None
+    for setting in SETTINGS:
+        if setting.section != section:
+            section = setting.section
+            lines += ["", f"[{section}]", f"{_OURS} {_SECTION_DOCS[section]}"]
+        lines += kept.pop(setting.key, [])
+        lines += [f"{_OURS} {line}" for line in explain(setting)]
+        lines.append(f"{setting.name} = {setting.kind.show(setting.of(settings))}")
+    rest = [line for comments in kept.values() for line in comments]
+    if rest:
+        lines += ["", *rest]
+    return "\n".join(lines) + "\n"
+
+
+def explain(setting: Setting) -> Iterator[str]:
+    """Yield what a reader of the file wants to know about a setting."""
+    yield setting.doc
+    flag = f" Flag: {setting.flags[-1]}." if setting.flags else ""
+    yield f"Allowed: {setting.kind.allowed}. Default: {setting.kind.show(setting.default)}.{flag}"
+
+
+def settings_table() -> str:
+    """Return the Markdown table of docs/settings.md."""
+    lines = [
+        "| setting | default | allowed | flag | environment | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for setting in SETTINGS:
+        flags = ", ".join(f"`{flag}`" for flag in setting.flags)
+        cells = (
+            f"`{setting.key}`",
+            f"`{setting.kind.show(setting.default)}`",
+            setting.kind.allowed,
+            flags,
+            f"`{setting.variable}`",
+            setting.doc,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _user_comments(text: str) -> dict[str, list[str]]:
+    """Return the comment lines of the user's by the key of the setting they precede."""
+    found: dict[str, list[str]] = {}
+    section = ""
+    waiting: list[str] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            if not stripped.startswith(_OURS):
+                waiting.append(stripped)
+        elif header := re.fullmatch(r"\[([\w.]+)\]\s*(#.*)?", stripped):
+            section = header[1]
+        elif (key := re.match(r"([\w.]+)\s*=", stripped)) and f"{section}.{key[1]}" in BY_KEY:
+            if waiting:
+                found.setdefault(f"{section}.{key[1]}", []).extend(waiting)
+            waiting = []
+    if waiting:
+        found[_AT_END] = waiting
+    return found

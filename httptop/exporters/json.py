@@ -1,0 +1,128 @@
+"""A snapshot as one line of JSON, for scripts.
+
+Keys are stable; what is not known is left out. Counters are cumulative, rates and latencies
+cover the window, ``latency_total_ms`` covers everything since start.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+from httptop.model import SIDES, EndpointStats, Latency, Overhead, Snapshot, Totals
+
+SCHEMA: Final = 1
+
+_Json = dict[str, object]
+
+
+def to_json(snapshot: Snapshot) -> str:
+    """Return a snapshot as one line without its line end."""
+    rows = sorted(snapshot.endpoints, key=lambda row: (-row.requests, row.key))
+    document: _Json = {
+        "schema": SCHEMA,
+        "host": snapshot.host,
+        "time": _time(snapshot.taken_at),
+        "uptime_s": _round(snapshot.uptime_s, 3),
+        "interval_s": _round(snapshot.interval_s, 3),
+        "window_s": _round(snapshot.window_s, 3),
+        "final": snapshot.final,
+        "totals": {side: _totals(snapshot.total(side)) for side in SIDES},
+        "endpoints": [_endpoint(row) for row in rows],
+        "health": {
+            "orphan_responses": snapshot.health.orphan_responses,
+            "lost_samples": snapshot.health.lost_samples,
+            "lost_chunks": snapshot.health.lost_chunks,
+            "overflow_requests": snapshot.health.overflow_requests,
+            "parse_errors": snapshot.health.parse_errors,
+            "late_ticks": snapshot.health.late_ticks,
+            "missed_calls": snapshot.health.missed_calls,
+        },
+        "overhead": _overhead(snapshot.overhead),
+    }
+    if snapshot.notes:
+        document["notes"] = list(snapshot.notes)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _totals(totals: Totals) -> _Json:
+    status = {f"{hundreds}xx": totals.status_class(hundreds) for hundreds in range(1, 6)}
+    status["unknown"] = sum(totals.status.values()) - sum(status.values())
+    return {
+        "requests": totals.requests,
+        "rps": _round(totals.rps, 3),
+        "in_flight": totals.in_flight,
+        "unanswered": totals.unanswered,
+        "status": status,
+        "request_bytes": totals.request_bytes,
+        "response_bytes": totals.response_bytes,
+        "latency_ms": _latency(totals.latency),
+    }
+
+
+def _endpoint(row: EndpointStats) -> _Json:
+    return {
+        "side": row.key.side,
+        "process": row.key.process,
+        "pids": list(row.pids),
+        "protocol": row.key.protocol,
+        "tls": row.key.tls,
+        "method": row.key.method,
+        "path": row.key.path,
+        "requests": row.requests,
+        "rps": _round(row.rps, 3),
+        "in_flight": row.in_flight,
+        "unanswered": row.unanswered,
+        "status": {str(code): row.status[code] for code in sorted(row.status)},
+        "request_bytes": row.request_bytes,
+        "response_bytes": row.response_bytes,
+        "latency_ms": _latency(row.latency),
+        "latency_total_ms": _latency(row.latency_total),
+    }
+
+
+def _latency(latency: Latency) -> _Json:
+    if not latency.count:
+        return {"count": 0}
+    values = {
+        "mean": latency.mean_ns,
+        "p50": latency.p50_ns,
+        "p90": latency.p90_ns,
+        "p95": latency.p95_ns,
+        "p99": latency.p99_ns,
+        "p999": latency.p999_ns,
+        "max": latency.max_ns,
+    }
+    return {"count": latency.count} | {
+        name: round(value / 1e6, 6) for name, value in values.items() if math.isfinite(value)
+    }
+
+
+def _overhead(overhead: Overhead) -> _Json:
+    values: dict[str, int | float | None] = {
+        "cpu_percent": overhead.cpu_percent,
+        "rss_bytes": overhead.rss_bytes,
+        "open_fds": overhead.open_fds,
+        "context_switches": overhead.context_switches,
+        "bpf_cpu_percent": overhead.bpf_cpu_percent,
+        "bpf_ns_per_call": overhead.bpf_ns_per_call,
+        "bpf_calls": overhead.bpf_calls,
+        "samples_per_s": overhead.samples_per_s,
+    }
+    return {
+        name: value if isinstance(value, int) else round(value, 3)
+        for name, value in values.items()
+        if value is not None and math.isfinite(value)
+    }
+
+
+def _round(value: float, digits: int) -> float:
+    return round(value, digits) if math.isfinite(value) else 0.0
+
+
+def _time(taken_at: float) -> str:
+    """Return a Unix time as RFC 3339 with milliseconds."""
+    moment = datetime.fromtimestamp(taken_at, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
