@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 
 class FileError(OSError):
@@ -75,29 +76,39 @@ def rights_of(caller: Caller) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def read_text(path: Path, limit: int, caller: Caller) -> str:
-    """Return the UTF-8 text of a regular file of at most ``limit`` bytes.
+def open_regular(path: Path, caller: Caller) -> BinaryIO:
+    """Open a regular file for reading.
 
     Raises :class:`FileNotFoundError` as it is and :class:`FileError` with a clear reason for
     everything else. Root's rights are used for files that belong to root, never for others'.
     """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with rights_of(caller):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except PermissionError:
-        if not (caller.elevated and _only_roots(path)):
-            raise FileError(f"{path}: no permission to read it") from None
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
+        try:
+            with rights_of(caller):
+                descriptor = os.open(path, flags)
+        except PermissionError:
+            if not (caller.elevated and _only_roots(path)):
+                raise FileError(f"{path}: no permission to read it") from None
+            descriptor = os.open(path, flags | os.O_NOFOLLOW)
+    except (FileNotFoundError, FileError):
         raise
     except (OSError, ValueError) as fault:
         raise FileError(f"{path}: {_reason(fault)}") from None
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise FileError(f"{path}: is a directory")
-        if not stat.S_ISREG(mode):
-            raise FileError(f"{path}: is no regular file")
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise FileError(f"{path}: is {kind}")
+    return open(descriptor, "rb")
+
+
+def read_text(path: Path, limit: int, caller: Caller) -> str:
+    """Return the UTF-8 text of a regular file of at most ``limit`` bytes.
+
+    Raises as :func:`open_regular` does.
+    """
+    with open_regular(path, caller) as file:
         try:
             raw = file.read(limit + 1)
         except OSError as fault:

@@ -131,6 +131,11 @@ class Setting:
         return "HTTPTOP_" + self.key.upper().replace(".", "__")
 
     @property
+    def many(self) -> bool:
+        """Whether it is a list, whose flag may be repeated."""
+        return isinstance(self.kind, Many)
+
+    @property
     def default(self) -> object:
         """Return the value that holds where nothing else is said."""
         return self.of(DEFAULTS)

@@ -1,0 +1,252 @@
+"""The values inside a capture's lines: written as plain JSON, read back with every type checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any, Final
+
+from httptop.model import (
+    NO_LATENCY,
+    EndpointKey,
+    Health,
+    Latency,
+    Overhead,
+    Side,
+    Totals,
+    Transaction,
+    clean,
+)
+
+#: What json.loads returns: checked wherever it is used.
+Json = Any
+_LARGEST: Final = 1 << 63
+_LATEST: Final = 253_402_300_800.0  # the year 10000
+
+
+class CaptureError(ValueError):
+    """A capture that makes no sense."""
+
+
+class Fields:
+    """The members of a JSON object, each with the type that is wanted of it."""
+
+    def __init__(self, document: Json) -> None:
+        if not isinstance(document, dict):
+            raise CaptureError("holds something else where an object should be")
+        self._document = document
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._document
+
+    def __getitem__(self, name: str) -> Json:
+        if name not in self._document:
+            raise CaptureError(f"lacks {name!r}")
+        return self._document[name]
+
+    def items(self, name: str) -> list[Json]:
+        """Return a member that is a list."""
+        return self.as_list(self[name])
+
+    def text(self, name: str) -> str:
+        """Return a member that is a text."""
+        return self.as_text(self[name])
+
+    def number(self, name: str) -> float:
+        """Return a member that is a number, not negative."""
+        return self.as_number(self[name])
+
+    def time(self, name: str) -> float:
+        """Return a member that is a Unix time."""
+        return self.as_time(self[name])
+
+    def flag(self, name: str) -> bool:
+        """Return a member that is true or false."""
+        return self.as_flag(self[name])
+
+    @staticmethod
+    def as_list(value: Json, length: int | None = None) -> list[Json]:
+        """Return a list, of the given length where there is one."""
+        if not isinstance(value, list) or length not in (None, len(value)):
+            raise CaptureError("holds something else where a list should be")
+        return value
+
+    @staticmethod
+    def as_text(value: Json, limit: int = 512) -> str:
+        """Return a text that is safe to show."""
+        if not isinstance(value, str):
+            raise CaptureError("holds something else where a text should be")
+        return clean(value[: limit + 1].encode("utf-8", "surrogatepass"), limit)
+
+    @staticmethod
+    def as_number(value: Json) -> float:
+        """Return a finite number, not negative, and as it was: whole or not."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise CaptureError("holds something else where a number should be")
+        if not 0 <= value < _LARGEST or not math.isfinite(value):
+            raise CaptureError("holds a number out of range")
+        return value
+
+    @staticmethod
+    def as_time(value: Json) -> float:
+        """Return a Unix time that a calendar knows."""
+        if Fields.as_number(value) >= _LATEST:
+            raise CaptureError("holds a time out of range")
+        return float(value)
+
+    @staticmethod
+    def as_count(value: Json) -> int:
+        """Return a whole number, not negative."""
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
+            raise CaptureError("holds something else where a count should be")
+        return value
+
+    @staticmethod
+    def as_flag(value: Json) -> bool:
+        """Return true or false."""
+        if not isinstance(value, bool):
+            raise CaptureError("holds something else where true or false should be")
+        return value
+
+    @staticmethod
+    def as_status(value: Json) -> dict[int, int]:
+        """Return answers by their status code."""
+        pairs = [Fields.as_list(pair, 2) for pair in Fields.as_list(value)]
+        return {Fields.as_count(code): Fields.as_count(n) for code, n in pairs}
+
+
+def latency_json(latency: Latency) -> Json:
+    """Return a summary as a list, an empty one where nothing was measured."""
+    if latency == NO_LATENCY:
+        return []
+    return [  # by hand: astuple() is slow, and there are two for every row
+        latency.count,
+        latency.mean_ns,
+        latency.p50_ns,
+        latency.p90_ns,
+        latency.p95_ns,
+        latency.p99_ns,
+        latency.p999_ns,
+        latency.max_ns,
+    ]
+
+
+def read_latency(value: Json) -> Latency:
+    """Return what :func:`latency_json` wrote."""
+    cells = Fields.as_list(value)
+    if not cells:
+        return NO_LATENCY
+    count, *rest = Fields.as_list(value, 8)
+    return Latency(Fields.as_count(count), *map(Fields.as_number, rest))
+
+
+def read_key(value: Json) -> EndpointKey:
+    """Return the key of an endpoint."""
+    side, process, protocol, tls, method, path = Fields.as_list(value, 6)
+    text = Fields.as_text
+    return EndpointKey(
+        _side(side), text(process), text(protocol), Fields.as_flag(tls), text(method), text(path)
+    )
+
+
+def totals_json(totals: Totals, trends: list[Json]) -> Json:
+    """Return the totals of a side; ``trends`` are written already."""
+    return [
+        totals.requests,
+        totals.rps,
+        totals.in_flight,
+        totals.unanswered,
+        [[code, n] for code, n in totals.status.items()],
+        totals.request_bytes,
+        totals.response_bytes,
+        latency_json(totals.latency),
+        totals.error_share,
+        trends,
+    ]
+
+
+def read_totals(value: Json, trend: Callable[[str, Json], tuple[float | None, ...]]) -> Totals:
+    """Return what :func:`totals_json` wrote; ``trend`` reads a trend by its name."""
+    cells = Fields.as_list(value, 10)
+    rps, error_share, p50_ns, p99_ns = Fields.as_list(cells[9], 4)
+    rates = trend("rps", rps)
+    if any(rate is None for rate in rates):
+        raise CaptureError("holds a trend of rates with gaps")
+    return Totals(
+        requests=Fields.as_count(cells[0]),
+        rps=Fields.as_number(cells[1]),
+        in_flight=Fields.as_count(cells[2]),
+        unanswered=Fields.as_count(cells[3]),
+        status=Fields.as_status(cells[4]),
+        request_bytes=Fields.as_count(cells[5]),
+        response_bytes=Fields.as_count(cells[6]),
+        latency=read_latency(cells[7]),
+        error_share=Fields.as_number(cells[8]),
+        trend_rps=tuple(rate for rate in rates if rate is not None),
+        trend_error_share=trend("error_share", error_share),
+        trend_p50_ns=trend("p50_ns", p50_ns),
+        trend_p99_ns=trend("p99_ns", p99_ns),
+    )
+
+
+def transaction_json(request: Transaction) -> Json:
+    """Return a sampled request."""
+    return [
+        request.serial,
+        request.started_at,
+        list(astuple(request.key)),
+        request.pid,
+        request.path,
+        request.status,
+        request.latency_ns,
+        request.request_bytes,
+        request.response_bytes,
+        request.peer,
+        request.slow,
+    ]
+
+
+def read_transaction(value: Json) -> Transaction:
+    """Return what :func:`transaction_json` wrote."""
+    cells = Fields.as_list(value, 11)
+    count = Fields.as_count
+    return Transaction(
+        serial=count(cells[0]),
+        started_at=Fields.as_time(cells[1]),
+        key=read_key(cells[2]),
+        pid=count(cells[3]),
+        path=Fields.as_text(cells[4], 4096),
+        status=count(cells[5]),
+        latency_ns=count(cells[6]),
+        request_bytes=count(cells[7]),
+        response_bytes=None if cells[8] is None else count(cells[8]),
+        peer=None if cells[9] is None else Fields.as_text(cells[9]),
+        slow=Fields.as_flag(cells[10]),
+    )
+
+
+def read_health(value: Json) -> Health:
+    """Return the health counters; those that a newer version added are left out."""
+    return Health(*map(Fields.as_count, Fields.as_list(value)[:7]))
+
+
+def read_overhead(value: Json) -> Overhead:
+    """Return the overhead."""
+    cells = [None if cell is None else Fields.as_number(cell) for cell in Fields.as_list(value, 8)]
+    cpu, rss, fds, switches, bpf_cpu, bpf_ns, calls, samples = cells
+
+    def whole(cell: float | None) -> int | None:
+        return None if cell is None else int(cell)
+
+    return Overhead(
+        cpu, whole(rss), whole(fds), whole(switches), bpf_cpu, bpf_ns, whole(calls), samples
+    )
+
+
+def _side(value: Json) -> Side:
+    if value == "server":
+        return "server"
+    if value == "client":
+        return "client"
+    raise CaptureError("holds a side that is neither server nor client")

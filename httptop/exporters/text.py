@@ -1,0 +1,187 @@
+"""A snapshot as text, like one screen of ``top -b``: head lines, then a table for each side.
+
+::
+
+    httptop - 12:00:03.000, up 1:02:03, web1, ticks of 1s, last 1m00s
+    server: 81264 requests, 27.1k/s, 16 in flight, 0 unanswered; 2xx 81264, ...; p50 1.2ms, ...
+    client: ...
+    cost: 1.2% CPU, 31.0 MiB, 3.4% CPU in the kernel, 120ns a call, 100 samples/s
+    health: orphan responses 0, lost samples 0, lost chunks 0, overflow requests 0, ...
+
+    SERVER        METHOD PATH ...   REQ/S COUNT   2XX   3XX   4XX   5XX NOANS IN-FL    P50 ...
+    nginx         GET    /users/{id}
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from httptop import humanize
+from httptop.model import SIDES, EndpointStats, Latency, Overhead, Side, Snapshot, Totals
+
+_NARROWEST_PATH: Final = 16
+_LEFT: Final = (("process", 15), ("method", 7))
+#: Title, width and importance: the highest go first where there is no room.
+_NUMBERS: Final = (
+    ("REQ/S", 6, 0),
+    ("COUNT", 6, 0),
+    ("2XX", 6, 3),
+    ("3XX", 6, 4),
+    ("4XX", 6, 1),
+    ("5XX", 6, 1),
+    ("NOANS", 6, 4),
+    ("IN-FL", 6, 5),
+    ("P50", 7, 2),
+    ("P95", 7, 5),
+    ("P99", 7, 2),
+    ("MAX", 7, 5),
+)
+
+
+def to_text(snapshot: Snapshot, columns: int = 132) -> str:
+    """Return a snapshot as lines of at most ``columns`` characters (never below 60)."""
+    columns = max(60, columns)
+    lines = [_title(snapshot)]
+    lines += [_summary(side, snapshot.total(side)) for side in SIDES]
+    lines.append(_cost(snapshot.overhead))
+    lines.append(_health(snapshot))
+    lines += [f"note: {note}" for note in snapshot.notes]
+    lines = [part for line in lines for part in _wrapped(line, columns)]
+    for side in SIDES:
+        rows = [row for row in snapshot.endpoints if row.key.side == side]
+        if rows:
+            rows.sort(key=lambda row: (-row.requests, row.key))
+            lines += ["", *_table(side, rows, columns)]
+    if not snapshot.endpoints:
+        lines += ["", "no HTTP request seen so far"]
+    return "\n".join(lines) + "\n"
+
+
+def _title(snapshot: Snapshot) -> str:
+    clock = humanize.time_of_day(snapshot.taken_at)
+    final = ", final" if snapshot.final else ""
+    return (
+        f"httptop - {clock}, up {humanize.clock(snapshot.uptime_s)}, {snapshot.host}, "
+        f"ticks of {snapshot.interval_s:g}s, last {snapshot.window_s:g}s{final}"
+    )
+
+
+def _summary(side: Side, totals: Totals) -> str:
+    classes = ", ".join(f"{n}xx {totals.status_class(n)}" for n in range(1, 6))
+    return (
+        f"{side}: {totals.requests} requests, {humanize.rate(totals.rps)}/s, "
+        f"{totals.in_flight} in flight, {totals.unanswered} unanswered; {classes}; "
+        f"{_latency(totals.latency)}"
+    )
+
+
+def _latency(latency: Latency) -> str:
+    if not latency.count:
+        return "no latency yet"
+    named = (
+        ("p50", latency.p50_ns),
+        ("p95", latency.p95_ns),
+        ("p99", latency.p99_ns),
+        ("max", latency.max_ns),
+    )
+    return ", ".join(f"{name} {humanize.duration(value)}" for name, value in named)
+
+
+def _cost(overhead: Overhead) -> str:
+    parts: list[str] = []
+    if overhead.cpu_percent is not None:
+        parts.append(f"{overhead.cpu_percent:.1f}% CPU")
+    if overhead.rss_bytes is not None:
+        parts.append(humanize.size(overhead.rss_bytes))
+    if overhead.bpf_cpu_percent is not None:
+        parts.append(f"{overhead.bpf_cpu_percent:.1f}% CPU in the kernel")
+    if overhead.bpf_ns_per_call is not None:
+        parts.append(f"{humanize.duration(overhead.bpf_ns_per_call)} a call")
+    if overhead.samples_per_s is not None:
+        parts.append(f"{humanize.rate(overhead.samples_per_s)} samples/s")
+    return f"cost: {', '.join(parts) or 'not known yet'}"
+
+
+def _health(snapshot: Snapshot) -> str:
+    health = snapshot.health
+    return (
+        f"health: orphan responses {health.orphan_responses}, lost samples {health.lost_samples}, "
+        f"lost chunks {health.lost_chunks}, overflow requests {health.overflow_requests}, "
+        f"parse errors {health.parse_errors}, late ticks {health.late_ticks}, "
+        f"missed calls {health.missed_calls}"
+    )
+
+
+def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
+    numbers = list(_NUMBERS)
+
+    def path_width() -> int:
+        return columns - sum(w + 1 for _, w in _LEFT) - sum(w + 1 for _, w, _ in numbers)
+
+    while path_width() < _NARROWEST_PATH:
+        numbers.remove(max(numbers, key=lambda column: column[2]))
+    names = [title for title, _, _ in numbers]
+    width = path_width()
+
+    def line(process: str, method: str, path: str, values: list[str]) -> str:
+        left = " ".join((_fit(process, 15), _fit(method, 7), _fit(path, width)))
+        right = zip(values, numbers, strict=True)
+        return left + "".join(f" {value:>{size}}" for value, (_, size, _) in right)
+
+    lines = [line(side.upper(), "METHOD", "PATH", names)]
+    for row in rows:
+        cells = _cells(row)
+        key = row.key
+        lines.append(line(key.process, key.method, key.path, [cells[name] for name in names]))
+    return lines
+
+
+def _cells(row: EndpointStats) -> dict[str, str]:
+    latency = row.latency
+    known = bool(latency.count)
+    return {
+        "REQ/S": humanize.rate(row.rps),
+        "COUNT": humanize.count(row.requests),
+        **{f"{n}XX": humanize.count(row.status_class(n)) for n in range(2, 6)},
+        "NOANS": humanize.count(row.unanswered),
+        "IN-FL": humanize.count(row.in_flight),
+        "P50": humanize.duration(latency.p50_ns if known else None),
+        "P95": humanize.duration(latency.p95_ns if known else None),
+        "P99": humanize.duration(latency.p99_ns if known else None),
+        "MAX": humanize.duration(latency.max_ns if known else None),
+    }
+
+
+def _fit(text: str, width: int) -> str:
+    """Return a text cut and filled to ``width`` columns of a terminal."""
+    if text.isascii() and len(text) <= width:
+        return text.ljust(width)
+    if sum(map(_columns, text)) > width:
+        kept = ""
+        room = width - 1
+        for character in text:
+            room -= _columns(character)
+            if room < 0:
+                break
+            kept += character
+        text = kept + "…"
+    return text + " " * (width - sum(map(_columns, text)))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _wrapped(line: str, columns: int) -> list[str]:
+    """Return a line folded at its blanks; what goes on is indented."""
+    lines: list[str] = []
+    while len(line) > columns:
+        at = line.rfind(" ", 4, columns + 1)
+        if at < 4 or not line[:at].strip():
+            at = columns
+        lines.append(line[:at])
+        line = "    " + line[at:].lstrip()
+    return [*lines, line]
