@@ -107,6 +107,14 @@ def check_file(path: Path, caller: Caller) -> Config:
     return gathering.result()
 
 
+def read_config(path: Path, caller: Caller) -> str:
+    """Return the text of a file, empty where there is none; raise :class:`FileError`."""
+    try:
+        return read_text(path, _LARGEST_FILE, caller)
+    except FileNotFoundError:
+        return ""
+
+
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
     """Return settings in which those named by key have other values."""
     settings: Any = base

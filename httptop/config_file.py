@@ -27,6 +27,7 @@ _SECTION_DOCS: Final = {
     "filter.events": "Which kinds of traffic are watched.",
     "sampling": "Which requests are shown one by one; counts are never sampled.",
     "performance": "Sizes of the tables in the kernel.",
+    "ui": "What the screen looks like at first.",
 }
 
 

@@ -143,6 +143,28 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """On or off."""
+
+    @property
+    def allowed(self) -> str:
+        return "true | false"
+
+    def parse(self, value: object) -> object:
+        if not isinstance(value, bool):
+            raise ValueError("true or false is needed")
+        return value
+
+    def parse_text(self, text: str) -> object:
+        if text.lower() not in ("true", "false"):
+            raise ValueError("true or false is needed")
+        return text.lower() == "true"
+
+    def show(self, value: object) -> str:
+        return "true" if value else "false"
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final
+from typing import Final, Literal
 
 from httptop.kinds import (
     FILTER,
@@ -22,8 +22,29 @@ from httptop.kinds import (
     Kind,
     Many,
     Size,
+    Switch,
 )
+from httptop.model import SIDES, Side
+from httptop.view import SORTS
 
+_THEMES: Final = (
+    "httptop-dark",
+    "httptop-light",
+    "ansi-dark",
+    "ansi-light",
+    "catppuccin-latte",
+    "catppuccin-mocha",
+    "dracula",
+    "flexoki",
+    "gruvbox",
+    "monokai",
+    "nord",
+    "solarized-dark",
+    "solarized-light",
+    "textual-dark",
+    "textual-light",
+    "tokyo-night",
+)
 _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
 
@@ -98,6 +119,17 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Ui:
+    """What the screen looks like at first."""
+
+    theme: str = "httptop-dark"
+    symbols: Literal["braille", "block", "tty"] = "braille"
+    sort: str = "rps"
+    side: Side = "server"
+    confirm_quit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a run."""
 
@@ -105,6 +137,7 @@ class Settings:
     filter: Filter = Filter()
     sampling: Sampling = Sampling()
     performance: Performance = Performance()
+    ui: Ui = Ui()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +333,17 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         Size(1 << 16, 1 << 26, power_of_two=True),
         "Room for samples between the kernel and the collector.",
     ),
+    Setting("ui", "theme", "theme", Choice(_THEMES), "Colours of the screen."),
+    Setting(
+        "ui",
+        "symbols",
+        "symbols",
+        Choice(("braille", "block", "tty")),
+        "What trends are drawn with; tty is plain ASCII.",
+    ),
+    Setting("ui", "sort", "sort", Choice(tuple(SORTS)), "Column that sorts the endpoints."),
+    Setting("ui", "side", "side", Choice(SIDES), "Side shown first."),
+    Setting("ui", "confirm_quit", "confirm_quit", Switch(), "Whether q asks before it quits."),
 )
 
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
