@@ -36,7 +36,7 @@ class KeyBar(Painted):
         for key, what, action in self.hints:
             if line.used + len(key) + len(what) + 3 > width:
                 break
-            click = Style.from_meta({"@click": action})
+            click = Style.from_meta({"@click": action}) if action else Style()
             line.add(f" {key}", self.hue("key") + click)
             line.add(f" {what} ", self.hue("muted") + click)
         return [line.strip()]

@@ -1,0 +1,243 @@
+"""The application: takes snapshots from a feed, holds the view, shows the screens.
+
+The feed runs in a thread of its own and reaches us by ``post_message`` only. The app adopts the
+newest snapshot (unless paused) and lets the screens draw it; nothing here computes figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from httptop.feed import Feed
+from httptop.messages import DemoStarted, FeedFailed, SnapshotArrived
+from httptop.model import EndpointKey, Side, Snapshot
+from httptop.screens.dashboard import Dashboard
+from httptop.screens.detail import DetailScreen
+from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
+from httptop.sparkline import Symbols
+from httptop.themes import DARK, DARK_HUES, LIGHT
+from httptop.view import SORTS, TEXT_SORTS, View
+
+FAILED: Final = 1
+
+
+class HttptopApp(App[int]):
+    """The dashboard over a feed of snapshots; ``feed=None`` waits for posted ones (tests)."""
+
+    TITLE = "httptop"
+    CSS_PATH = "httptop.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "ask_quit", "Quit", show=False),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("question_mark,h,f1", "help", "Help", show=False),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed | None = None,
+        *,
+        start_demo: Callable[[], None] | None = None,
+        watching: str = "",
+        symbols: Symbols = "braille",
+        theme: str | None = None,
+        side: Side = "server",
+        sort: str = "rps",
+        descending: bool | None = None,
+        path_filter: str = "",
+        confirm_quit: bool = False,
+    ) -> None:
+        """Prepare; nothing starts before the app runs.
+
+        ``watching`` says in a few words what is traced. ``theme`` is ``httptop-dark`` (default),
+        ``httptop-light`` or one of Textual's. ``sort`` is a name in :data:`httptop.view.SORTS`;
+        ``descending`` None means the column's natural order.
+
+        Raises:
+            ValueError: ``sort`` or ``theme`` is not known.
+        """
+        super().__init__()
+        if sort not in SORTS:
+            raise ValueError(f"unknown sort column {sort!r}; known: {', '.join(SORTS)}")
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        theme = theme or DARK.name
+        if theme not in self.available_themes:
+            known = ", ".join(sorted(self.available_themes))
+            raise ValueError(f"unknown theme {theme!r}; known: {known}")
+        self.theme = theme
+        self.symbols: Symbols = symbols
+        self.watching = watching
+        self.confirm_quit = confirm_quit
+        #: The snapshot shown; while paused, not the newest.
+        self.snapshot: Snapshot | None = None
+        #: The newest snapshot that arrived.
+        self.newest: Snapshot | None = None
+        #: The last snapshot of the run, once the feed has ended.
+        self.final_snapshot: Snapshot | None = None
+        #: Why the feed failed, if it did.
+        self.failure: BaseException | None = None
+        #: What became of the demo, in words; empty while it was not asked for.
+        self.demo_state = ""
+        if descending is None:
+            descending = sort not in TEXT_SORTS
+        self.view = View(side=side, sort=sort, descending=descending, path_filter=path_filter)
+        self._feed = feed
+        self._feed_runs = False
+        self._start_demo = start_demo
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give every theme our hues."""
+        return DARK_HUES
+
+    def get_default_screen(self) -> Dashboard:
+        """Start with the dashboard."""
+        return Dashboard()
+
+    @property
+    def can_demo(self) -> bool:
+        """Whether a key may start the demo services."""
+        return self._start_demo is not None
+
+    # The feed
+
+    def on_mount(self) -> None:
+        """Start the feed, and end well when asked by a signal."""
+        self.set_class(self.symbols == "tty", "-tty")
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.exit)
+        if self._feed is not None:
+            self._feed_runs = True
+            try:
+                self._feed.start(self.publish, self.fail)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
+                self.fail(error)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a snapshot from any thread; never blocks."""
+        self.post_message(SnapshotArrived(snapshot))
+
+    def fail(self, error: BaseException) -> None:
+        """Take the end of the feed from any thread; never blocks."""
+        self.post_message(FeedFailed(error))
+
+    async def on_unmount(self) -> None:
+        """Stop the feed without holding up the loop that its thread may be posting to."""
+        await asyncio.to_thread(self.stop_feed)
+
+    def stop_feed(self) -> None:
+        """Stop the feed and keep its last snapshot; does nothing the second time."""
+        if self._feed is not None and self._feed_runs:
+            self._feed_runs = False
+            self.final_snapshot = self._feed.stop()
+
+    def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
+        """Adopt the snapshot, or only remember it while paused."""
+        self.newest = message.snapshot
+        if not self.view.paused:
+            self.snapshot = message.snapshot
+        self.refresh_screens()
+
+    def on_feed_failed(self, message: FeedFailed) -> None:
+        """Say why; the exit status will tell, too."""
+        self.failure = message.error
+        text = str(message.error).strip() or type(message.error).__name__
+        self.push_screen(Failure(text))
+
+    # The view
+
+    def change_view(self, **changes: Any) -> None:
+        """Change some fields of the view and draw; leaving the pause adopts the newest."""
+        view = replace(self.view, **changes)
+        if view == self.view:
+            return
+        if self.view.paused and not view.paused:
+            self.snapshot = self.newest
+        self.view = view
+        self.refresh_screens()
+
+    def refresh_screens(self) -> None:
+        """Draw the screens that can be seen: the top one, and what lies below pages."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Dashboard | DetailScreen):
+                if screen.is_mounted:
+                    screen.refresh_scene()
+                return
+            if not isinstance(screen, ModalScreen):
+                return
+
+    def open_endpoint(self, key: EndpointKey) -> None:
+        """Show one endpoint in full."""
+        self.push_screen(DetailScreen(key))
+
+    def open_notes(self) -> None:
+        """Show what was missed and what cannot be seen."""
+        self.push_screen(notes_page(self.newest))
+
+    def action_help(self) -> None:
+        """Show keys, columns and words."""
+        if not isinstance(self.screen, Page | Failure):
+            self.push_screen(help_page())
+
+    # The demo
+
+    def begin_demo(self) -> None:
+        """Start the demo services in a thread; once, and only where there is a way to."""
+        if self._start_demo is None or self.demo_state:
+            return
+        self.demo_state = "Starting the demo services..."
+        self.refresh_screens()
+        self.run_worker(self._run_demo(self._start_demo), exit_on_error=False)
+
+    async def _run_demo(self, start: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(start)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
+            self.post_message(DemoStarted(error))
+        else:
+            self.post_message(DemoStarted())
+
+    def on_demo_started(self, message: DemoStarted) -> None:
+        """Say whether it runs."""
+        if message.error is None:
+            self.demo_state = "The demo services run; their requests appear in a moment."
+        else:
+            self.demo_state = f"The demo could not be started: {message.error}"
+        self.refresh_screens()
+
+    # The end
+
+    async def action_ask_quit(self) -> None:
+        """Quit; ask first where that is wanted."""
+        if self.failure is not None:
+            self.action_quit_failed()
+        elif self.confirm_quit:
+            if not isinstance(self.screen, ConfirmQuit):
+                self.push_screen(ConfirmQuit(), self._quit_if)
+        else:
+            self.exit(0)
+
+    def _quit_if(self, yes: bool | None) -> None:
+        if yes:
+            self.exit(0)
+
+    async def action_quit(self) -> None:
+        """Quit at once."""
+        if self.failure is not None:
+            self.action_quit_failed()
+        else:
+            self.exit(0)
+
+    def action_quit_failed(self) -> None:
+        """Quit with the status of a failure."""
+        self.exit(FAILED, return_code=FAILED)

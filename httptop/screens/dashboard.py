@@ -1,0 +1,274 @@
+"""The main screen: head, status breakdown, endpoint table, live requests, cost, keys.
+
+Compact (below 100x30), everything above the table is three lines; larger, the head is graphs::
+
+    httptop  web-1  up 4:02   SERVER side 14  client 12 (Tab)            ● last 60s
+    ╭ traffic ──────────────────────────╮╭ answers since start ─────────────────╮
+    │ requests/s 27.1k      errors 1.2% ││ 2xx  ████████████████─  81.2k   97%  │
+    │ p50 1.2ms             p99 45.0ms  ││ 5xx  ▏────────────────    301  0.4%  │
+    ╰───────────────────────────────────╯╰──────────────────────────────────────╯
+    ╭ endpoints 14 ────────────────────────────────────────────────────────────╮
+    ╭ live requests ───────────────────────────────────────────────────────────╮
+    own cost  cpu 1.2%  mem 58 MiB  kernel 3.4%  120ns/call               ✓ 0 lost
+    keys
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+
+from httptop.model import Snapshot
+from httptop.sparkline import GLYPHS
+from httptop.view import Scene, View, scene
+from httptop.widgets.columns import COLUMNS
+from httptop.widgets.cost_line import CostLine
+from httptop.widgets.empty_state import EmptyState
+from httptop.widgets.endpoint_table import EndpointTable
+from httptop.widgets.filter_bar import FilterBar
+from httptop.widgets.head import HeadGraphs, TitleLine
+from httptop.widgets.key_bar import Hint, KeyBar
+from httptop.widgets.live_requests import LiveRequests
+from httptop.widgets.status_breakdown import StatusBreakdown
+from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
+
+if TYPE_CHECKING:
+    from httptop.app import HttptopApp
+
+_TITLES = {column.sort: column.title for column in COLUMNS}
+_LIVE_SIZES = ("-live", "-live-tall", "-live-off")
+
+
+class Dashboard(Screen[None]):
+    """A function of the app's snapshot and view; its actions only change the view."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", show=False),
+        Binding("escape", "clear", "Clear", show=False),
+        Binding("s", "cycle_sort(1)", "Sort by the next column", show=False),
+        Binding("S", "cycle_sort(-1)", "Sort by the previous column", show=False),
+        Binding("greater_than_sign", "cycle_sort(1)", "Sort right", show=False),
+        Binding("less_than_sign", "cycle_sort(-1)", "Sort left", show=False),
+        Binding("r", "reverse", "Reverse", show=False),
+        Binding("tab,shift+tab,c", "toggle_side", "Other side", show=False),
+        Binding("p", "pause", "Pause", show=False),
+        Binding("l", "live", "Live requests", show=False),
+        Binding("n", "notes", "Notes", show=False),
+        Binding("d", "demo", "Demo", show=False),
+        *(
+            Binding(str(digit), f"sort_column({(digit - 1) % 10})", "Sort", show=False)
+            for digit in range(10)
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(None, View())
+        self.live_size = _LIVE_SIZES[0]
+
+    @property
+    def httptop(self) -> HttptopApp:
+        """The app, which holds snapshot and view."""
+        return cast("HttptopApp", self.app)
+
+    @property
+    def table(self) -> EndpointTable:
+        """The endpoint table."""
+        return self.query_one(EndpointTable)
+
+    def compose(self) -> ComposeResult:
+        """Make all widgets once; they are told what to show."""
+        app = self.httptop
+        symbols = app.symbols
+        yield TooSmall()
+        yield TitleLine(symbols)
+        with Horizontal(id="top"):
+            traffic = HeadGraphs(symbols)
+            traffic.border_title = "traffic"
+            yield traffic
+            answers = StatusBreakdown(symbols)
+            answers.border_title = "answers since start"
+            yield answers
+        yield FilterBar()
+        yield EndpointTable(symbols)
+        yield EmptyState(app.watching, app.can_demo)
+        live = LiveRequests(symbols)
+        live.border_title = "live requests"
+        yield live
+        yield CostLine(symbols)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show what there is already."""
+        self.set_class(self.httptop.symbols == "tty", "-tty")
+        self.add_class(self.live_size)
+        self.table.focus()
+        self.refresh_scene()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened below another screen."""
+        if self.scene.snapshot is not self.httptop.snapshot:
+            self.refresh_scene()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the layout for the size."""
+        width, height = event.size
+        self.set_class(width < 100 or height < 30, "-compact")
+        self.set_class(width < LEAST_WIDTH or height < LEAST_HEIGHT, "-too-small")
+        self.set_class(height < 20, "-low")
+
+    def refresh_scene(self) -> None:
+        """Draw the app's snapshot as its view wants it."""
+        app = self.httptop
+        self.scene = now = scene(app.snapshot, app.view, self.scene)
+        newest: Snapshot | None = app.newest
+        self.query_one(TitleLine).show(now, newest.taken_at if newest else None)
+        self.query_one(HeadGraphs).show(now)
+        self.query_one(StatusBreakdown).show(now)
+        self.query_one(LiveRequests).show(now)
+        self.query_one(CostLine).show(newest)
+        self.query_one(KeyBar).show(self._hints())
+        table, empty = self.table, self.query_one(EmptyState)
+        self.set_class(not now.rows, "-empty")
+        self.set_class(now.view.paused, "-paused")
+        if now.rows:
+            table.show(now)
+        else:
+            empty.show(now, app.demo_state)
+        table.border_title = empty.border_title = self._table_title()
+
+    def _table_title(self) -> Content:
+        """Return how many endpoints are shown, what hides the rest, and the order."""
+        now, view = self.scene, self.scene.view
+        glyphs = GLYPHS[self.httptop.symbols]
+        parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
+        if view.path_filter:
+            chip = f" path: {view.path_filter} "
+            parts += [f"{len(now.rows)} of {now.side_rows} ", (chip, "$text on $hue-chip"), " "]
+        else:
+            parts.append(f"{now.side_rows} ")
+        arrow = glyphs.down if view.descending else glyphs.up
+        order = _TITLES.get(view.sort, view.sort.upper())
+        parts.append((f"{glyphs.dot} by {order} {arrow}", "$text-muted"))
+        return Content.assemble(*parts)
+
+    def _hints(self) -> list[Hint]:
+        view = self.httptop.view
+        if self.query_one(FilterBar).is_open:
+            return [
+                ("Enter", "keep the filter", "screen.keep_filter"),
+                ("Esc", "clear it", "screen.clear"),
+            ]
+        hints: list[Hint] = [("q", "quit", "app.ask_quit"), ("?", "help", "app.help")]
+        if not self.scene.rows and self.httptop.can_demo:
+            hints.append(("d", "demo", "screen.demo"))
+        hints += [
+            ("/", "filter", "screen.filter"),
+            ("Tab", view.other_side(), "screen.toggle_side"),
+            ("s", "sort", "screen.cycle_sort(1)"),
+            ("r", "reverse", "screen.reverse"),
+            ("p", "resume" if view.paused else "pause", "screen.pause"),
+            ("Enter", "open", "screen.open"),
+            ("l", "live", "screen.live"),
+            ("n", "notes", "screen.notes"),
+        ]
+        if view.path_filter:
+            hints.append(("Esc", "clear filter", "screen.clear"))
+        return hints
+
+    # Actions
+
+    def action_filter(self) -> None:
+        """Type a path filter."""
+        self.query_one(FilterBar).open(self.httptop.view.path_filter)
+        self.query_one(KeyBar).show(self._hints())
+
+    def action_keep_filter(self) -> None:
+        """End typing."""
+        self.query_one(FilterBar).close()
+
+    def action_clear(self) -> None:
+        """Clear the filter; without one, let the selection go."""
+        if self.query_one(FilterBar).is_open:
+            self.query_one(FilterBar).action_clear()
+        elif self.httptop.view.path_filter:
+            self.httptop.change_view(path_filter="")
+        else:
+            self.httptop.change_view(selected=None)
+
+    def action_cycle_sort(self, step: int) -> None:
+        """Sort by the next or previous of the columns shown."""
+        names = [column.sort for column, _ in self.table.columns]
+        now = self.httptop.view.sort
+        index = names.index(now) + step if now in names else 0
+        self._sort(names[index % len(names)])
+
+    def action_sort_column(self, index: int) -> None:
+        """Sort by one of the columns shown, counted from the left; again reverses."""
+        columns = self.table.columns
+        if index < len(columns):
+            self._sort(columns[index][0].sort)
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self._sort(self.httptop.view.sort)
+
+    def _sort(self, sort: str) -> None:
+        view = self.httptop.view.sorted_by(sort)
+        self.httptop.change_view(sort=view.sort, descending=view.descending)
+
+    def action_toggle_side(self) -> None:
+        """Show the other side."""
+        self.httptop.change_view(side=self.httptop.view.other_side())
+
+    def action_pause(self) -> None:
+        """Stop adopting snapshots, or go on."""
+        self.httptop.change_view(paused=not self.httptop.view.paused)
+
+    def action_open(self) -> None:
+        """Open the endpoint under the cursor."""
+        self.table.action_open()
+
+    def action_live(self) -> None:
+        """Make the live request table tall, hide it, bring it back."""
+        self.remove_class(self.live_size)
+        index = _LIVE_SIZES.index(self.live_size) + 1
+        self.live_size = _LIVE_SIZES[index % len(_LIVE_SIZES)]
+        self.add_class(self.live_size)
+
+    def action_notes(self) -> None:
+        """Show what is missed and what cannot be seen."""
+        self.httptop.open_notes()
+
+    def action_demo(self) -> None:
+        """Start the demo services."""
+        self.httptop.begin_demo()
+
+    # What the widgets say
+
+    def on_endpoint_table_selected(self, message: EndpointTable.Selected) -> None:
+        """Remember the endpoint, not its row."""
+        self.httptop.change_view(selected=message.key)
+
+    def on_endpoint_table_opened(self, message: EndpointTable.Opened) -> None:
+        """Show its details."""
+        self.httptop.open_endpoint(message.key)
+
+    def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
+        """Sort by that column, or the other way round."""
+        self._sort(message.sort)
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        """Filter as the user types."""
+        self.httptop.change_view(path_filter=message.text)
+
+    def on_filter_bar_closed(self) -> None:
+        """Give the keys back to the table."""
+        self.table.focus()
+        self.query_one(KeyBar).show(self._hints())

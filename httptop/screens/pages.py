@@ -1,0 +1,148 @@
+"""Pages of text above the dashboard: help, notes, a failure, the question before quitting."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from httptop.model import Snapshot
+from httptop.widgets.columns import COLUMNS
+from httptop.widgets.cost_line import FAULTS
+
+KEYS = (
+    ("j k, arrows", "move; PgUp PgDn a page, g G first and last"),
+    ("Enter", "open the endpoint (double click); Esc goes back"),
+    ("/", "show only paths that contain a text; Esc clears"),
+    ("Tab, c", "the other side: server or client"),
+    ("s S, < >", "sort by the next, the previous column"),
+    ("1 to 9, 0", "sort by that column; again reverses (click a header)"),
+    ("r", "reverse the order"),
+    ("p", "pause the screen; counting goes on"),
+    ("l", "live requests: more, none, some"),
+    ("n", "notes: what is missed and what cannot be seen"),
+    ("d", "start the demo services, while there is no traffic"),
+    ("q, Ctrl-C", "quit"),
+)
+
+WORDS = (
+    ("server side", "requests that processes of this host answer"),
+    ("client side", "requests that processes of this host send"),
+    ("", "a request between two of them is on both sides, once each"),
+    ("endpoint", "process, method and path template of one side"),
+    ("latency", "from the request's first byte to the answer's start"),
+    ("in flight", "its answer has not begun"),
+    ("none", "unanswered: its connection closed first"),
+    ("sampled", "live requests are a sample; counts are exact always"),
+    ("~other", "endpoints for which the kernel's tables had no room"),
+)
+
+
+class Page(ModalScreen[None]):
+    """A scrolling text in a box; any of the leaving keys closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,h,f1,n,enter", "dismiss", "Close", show=False),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, title: str, text: Content) -> None:
+        super().__init__()
+        self.page_title = title
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with VerticalScroll(id="page") as box:
+            box.border_title = Content(self.page_title)
+            box.border_subtitle = Content("Esc closes")
+            yield Static(self.text, markup=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by some lines."""
+        self.query_one("#page").scroll_relative(y=lines, animate=False)
+
+
+def help_page() -> Page:
+    """Return the page of keys, columns and words."""
+    blocks = [
+        _block("Keys", KEYS),
+        _block("Columns", [(column.title, column.meaning) for column in COLUMNS]),
+        _block("Words", WORDS),
+    ]
+    return Page("help", Content("\n\n").join(blocks))
+
+
+def notes_page(snapshot: Snapshot | None) -> Page:
+    """Return the page of what was missed and what cannot be seen."""
+    blocks: list[Content] = []
+    if snapshot is not None:
+        counters = []
+        for fault in FAULTS:
+            n = getattr(snapshot.health, fault.field)
+            style = "" if not n else "$hue-bad bold" if fault.serious else "$hue-warn"
+            counters.append(
+                Content.assemble(
+                    (f"{n:>10,}", style), "  ", f"{fault.short:<14}", (fault.meaning, "$hue-muted")
+                )
+            )
+        title = Content.assemble(("Missed since start", "$hue-accent bold"))
+        blocks.append(Content("\n").join([title, *counters]))
+        notes = [Content(f"• {note}") for note in snapshot.notes] or [Content("None.")]
+        title = Content.assemble(("Notes", "$hue-accent bold"))
+        blocks.append(Content("\n").join([title, *notes]))
+    else:
+        blocks.append(Content("There is no snapshot yet."))
+    return Page("notes", Content("\n\n").join(blocks))
+
+
+def _block(title: str, lines: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> Content:
+    parts = [Content.assemble((title, "$hue-accent bold"))]
+    parts += [Content.assemble((f"{name:<13}", "$hue-key"), meaning) for name, meaning in lines]
+    return Content("\n").join(parts)
+
+
+class Failure(ModalScreen[None]):
+    """Says in plain text why there will be no more snapshots."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "app.quit_failed", "Quit", show=False),
+    ]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with VerticalScroll(id="failure") as box:
+            box.border_title = Content("httptop had to stop")
+            box.border_subtitle = Content("q quits")
+            yield Static(Content(self.text), markup=False)
+
+
+class ConfirmQuit(ModalScreen[bool]):
+    """Asks before quitting."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,enter,q", "answer(True)", "Quit", show=False),
+        Binding("n,escape", "answer(False)", "Stay", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with Vertical(id="confirm"):
+            question = Content.assemble(
+                "Quit httptop?   ", ("y", "$hue-key"), " yes   ", ("n", "$hue-key"), " no"
+            )
+            yield Static(question, markup=False)
+
+    def action_answer(self, yes: bool) -> None:
+        """Pass the answer on."""
+        self.dismiss(yes)

@@ -1,0 +1,243 @@
+"""The page of one endpoint: facts, trend, percentiles, answers, recent requests."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from httptop import humanize
+from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
+from httptop.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph
+from httptop.widgets.live_requests import request_lines
+from httptop.widgets.painting import HUES, Hued, Line, Painted, beside, latency_hue, status_hue
+
+_GRAPH_HEIGHT = 6
+_QUANTILES = (
+    ("p50", "p50_ns"),
+    ("p90", "p90_ns"),
+    ("p95", "p95_ns"),
+    ("p99", "p99_ns"),
+    ("p99.9", "p999_ns"),
+    ("max", "max_ns"),
+    ("mean", "mean_ns"),
+)
+
+
+class EndpointDetail(Hued, ScrollView, can_focus=True):
+    """The page of one endpoint; scrolls where the terminal is low."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", "Down", show=False),
+        Binding("k", "scroll_up", "Up", show=False),
+        Binding("g", "scroll_home", "Top", show=False),
+        Binding("G", "scroll_end", "End", show=False),
+    ]
+    DEFAULT_CSS = """
+    EndpointDetail { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    """
+
+    def __init__(self, key: EndpointKey, symbols: Symbols) -> None:
+        super().__init__()
+        self.key = key
+        self.symbols: Symbols = symbols
+        self.stats: EndpointStats | None = None
+        self.recent: list[Transaction] = []
+        self.window_s = 0.0
+        self._lines: list[Strip] = []
+        self._painted_for = 0
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        """Take the newest figures; an endpoint that vanished keeps its last ones."""
+        if snapshot is None:
+            return
+        for row in snapshot.endpoints:
+            if row.key == self.key:
+                self.stats = row
+                break
+        self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
+        self.window_s = snapshot.window_s
+        self._paint()
+
+    def on_resize(self) -> None:
+        """Lay the page out anew."""
+        self._paint()
+
+    def notify_style_update(self) -> None:
+        """Paint again in the new colours."""
+        super().notify_style_update()
+        self._painted_for = 0
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the page."""
+        width = self.scrollable_content_region.width
+        if self._painted_for != width:
+            self._paint()
+        index = y + self.scroll_offset.y
+        base = self.rich_style
+        if index >= len(self._lines):
+            return Strip.blank(width, base)
+        return self._lines[index].adjust_cell_length(width, base)
+
+    # Painting
+
+    def _paint(self) -> None:
+        width = self.scrollable_content_region.width
+        self._painted_for = width
+        self._lines = self._page(width) if self.stats is not None and width > 20 else []
+        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.refresh()
+
+    def _page(self, width: int) -> list[Strip]:
+        stats = self.stats
+        assert stats is not None
+        text = self.hue("text")
+        inner = width - 2
+        blocks = [*self._facts(stats, inner), Strip([]), *self._trend(stats, inner)]
+        latency_width = 52 if inner >= 96 else min(inner, 60)
+        latency = self._latency(stats, latency_width)
+        answers_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
+        answers = self._answers(stats, answers_width)
+        if inner >= 96:
+            blocks += [Strip([]), *beside(latency, answers, latency_width, 4, text)]
+        else:
+            blocks += [Strip([]), *latency, Strip([]), *answers]
+        title = self._title("RECENT REQUESTS", "sampled, newest first", inner)
+        margin = Strip([*Line().space(1, text).segments])
+        lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
+        if self.recent:
+            lines += request_lines(self.recent, width, len(self.recent) + 1, self.hue, self.symbols)
+        else:
+            lines.append(Line().add("  none sampled lately", self.hue("muted")).strip())
+        return lines
+
+    def _title(self, title: str, note: str, width: int) -> Strip:
+        faint = self.hue("faint")
+        rule = "-" if self.symbols == "tty" else "─"
+        line = Line().add(f"{title} ", self.hue("accent") + Style(bold=True))
+        if note:
+            line.add(f"{note} ", self.hue("muted"))
+        return line.add(rule * max(width - line.used, 0), faint).strip()
+
+    def _facts(self, stats: EndpointStats, width: int) -> list[Strip]:
+        text, muted, strong = self.hue("text"), self.hue("muted"), self.hue("strong")
+        dot = f" {GLYPHS[self.symbols].dot} "
+        key = stats.key
+        pids = ", ".join(map(str, stats.pids)) or "unknown"
+        tls = ", over TLS" if key.tls else ""
+        who = Line().add(key.process, self.hue("accent"))
+        who.add(f"{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
+        figures = (
+            ("req/s", humanize.rate(stats.rps), "rate"),
+            ("requests", f"{stats.requests:,}", "text"),
+            ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
+            ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
+            ("in flight", f"{stats.in_flight:,}", "text"),
+            ("received", humanize.size(stats.request_bytes), "text"),
+            ("sent", humanize.size(stats.response_bytes), "text"),
+        )
+        lines = [who.strip(), Strip([])]
+        line = Line()
+        for label, value, hue in figures:
+            if line.used + len(label) + len(value) + 1 > width:
+                lines.append(line.strip())
+                line = Line()
+            style = strong if hue == "text" else self.hue(hue) + Style(bold=True)
+            line.add(f"{label} ", muted).add(value, style).space(3, text)
+        return [*lines, line.strip()]
+
+    def _trend(self, stats: EndpointStats, width: int) -> list[Strip]:
+        faint, hue = self.hue("faint"), self.hue("trend")
+        axis = 8
+        cells = width - axis
+        shown = stats.trend_ns[-capacity(cells, self.symbols) :]
+        top = ceiling(shown)
+        known = any(value is not None for value in shown)
+        lines = [self._title("LATENCY TREND", "mean of each tick, newest at the right", width)]
+        drawn = graph(shown, cells, _GRAPH_HEIGHT, self.symbols, top)
+        for index, marks in enumerate(drawn):
+            label = ""
+            if known and index == 0:
+                label = humanize.duration(top)
+            elif known and index == _GRAPH_HEIGHT // 2:
+                label = humanize.duration(top * (1 - index / _GRAPH_HEIGHT))
+            elif index == _GRAPH_HEIGHT - 1:
+                label = "0"
+            line = Line().add(label, self.hue("muted"), axis - 2, "right").space(2, faint)
+            lines.append(line.add(marks, hue).strip())
+        return lines
+
+    def _latency(self, stats: EndpointStats, width: int) -> list[Strip]:
+        text, muted, heading = self.hue("text"), self.hue("muted"), self.hue("heading")
+        window, total = stats.latency, stats.latency_total
+        lines = [self._title("LATENCY", "", width)]
+        line = Line().add("", heading, 7).add(f"LAST {self.window_s:g}s", heading, 9, "right")
+        lines.append(line.add("SINCE START", heading, 13, "right").strip())
+        most = max(window.max_ns if window.count else 0, 1.0)
+        for label, field in _QUANTILES:
+            line = Line().add(label, muted, 7)
+            value = _value(window, field)
+            line.add(humanize.duration(value), self.hue(latency_hue(value)), 9, "right")
+            line.add(humanize.duration(_value(total, field)), text, 13, "right").space(2, text)
+            share = value / most if value is not None else 0.0
+            hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
+            line.add(bar(share, width - line.used, self.symbols), self.hue(hue))
+            lines.append(line.strip())
+        line = Line().add("count", muted, 7).add(f"{window.count:,}", text, 9, "right")
+        lines.append(line.add(f"{total.count:,}", text, 13, "right").strip())
+        return lines
+
+    def _answers(self, stats: EndpointStats, width: int) -> list[Strip]:
+        text, muted = self.hue("text"), self.hue("muted")
+        lines = [self._title("ANSWERS", "since start", width)]
+        found = [(str(code), _reason(code), n, code) for code, n in sorted(stats.status.items())]
+        if stats.unanswered:
+            found.append(("none", "connection closed first", stats.unanswered, 0))
+        reason = max(0, min(24, width - 30))
+        for name, meaning, n, code in found:
+            share = n / stats.requests if stats.requests else 0.0
+            hue = self.hue(status_hue(code))
+            line = Line().add(name, hue, 5).add(meaning, muted, reason).space(1, text)
+            line.add(f"{n:,}", text, 10, "right")
+            line.add(humanize.percent(share), muted, 7, "right").space(2, text)
+            line.add(bar(share, max(width - line.used, 0), self.symbols), hue)
+            lines.append(line.strip())
+        if not found:
+            lines.append(Line().add("none yet", muted).strip())
+        return lines
+
+
+def _value(latency: Latency, field: str) -> float | None:
+    return float(getattr(latency, field)) if latency.count else None
+
+
+def _reason(code: int) -> str:
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
+
+
+class DetailTitle(Painted):
+    """Method and path of the endpoint."""
+
+    DEFAULT_CSS = """
+    DetailTitle { height: 1; }
+    """
+
+    def __init__(self, key: EndpointKey) -> None:
+        super().__init__()
+        self.key = key
+
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the one line."""
+        line = Line().add(f" {self.key.method} ", self.hue("chip") + Style(bold=True))
+        room = max(width - line.used - 2, 1)
+        line.space(1, self.hue("text"))
+        return [line.add(self.key.path, self.hue("strong") + Style(bold=True), room).strip()]

@@ -1,0 +1,243 @@
+"""Synthetic snapshots: deterministic, no clock, no randomness but a fixed little generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from httptop.model import (
+    NO_TOTALS,
+    EndpointKey,
+    EndpointStats,
+    Health,
+    Latency,
+    Overhead,
+    Side,
+    Snapshot,
+    Totals,
+    Transaction,
+)
+
+NOON = 1_767_268_800.0  # 2026-01-01 12:00:00 UTC
+OVERHEAD = Overhead(
+    cpu_percent=1.2,
+    rss_bytes=58 * 2**20,
+    open_fds=41,
+    context_switches=1200,
+    bpf_cpu_percent=3.4,
+    bpf_ns_per_call=120.0,
+    bpf_calls=1_000_000,
+    samples_per_s=50.0,
+)
+
+
+def noise(seed: int) -> float:
+    """Return a number from 0 to 1 that looks random and never changes."""
+    return (math.sin(seed * 12.9898) * 43_758.5453) % 1.0
+
+
+def latency(p50_ms: float, count: int = 100, spread: float = 1.0) -> Latency:
+    """Return a latency whose quantiles follow from its median."""
+    p50 = p50_ms * 1e6
+    return Latency(
+        count=count,
+        mean_ns=p50 * (1 + 0.3 * spread),
+        p50_ns=p50,
+        p90_ns=p50 * (1 + 1.1 * spread),
+        p95_ns=p50 * (1 + 1.9 * spread),
+        p99_ns=p50 * (1 + 4.2 * spread),
+        p999_ns=p50 * (1 + 9.0 * spread),
+        max_ns=p50 * (1 + 14.0 * spread),
+    )
+
+
+def key(
+    path: str, method: str = "GET", process: str = "nginx", side: Side = "server", tls: bool = False
+) -> EndpointKey:
+    """Return an endpoint's key."""
+    return EndpointKey(side, process, "HTTP/1.1", tls, method, path)
+
+
+def endpoint(
+    name: EndpointKey,
+    rps: float = 10.0,
+    p50_ms: float = 1.2,
+    status: Mapping[int, int] | None = None,
+    unanswered: int = 0,
+    in_flight: int = 0,
+    trend: Sequence[float | None] | None = None,
+    seed: int = 1,
+) -> EndpointStats:
+    """Return the figures of an endpoint that has been there for a minute."""
+    status = {200: int(rps * 60)} if status is None else status
+    requests = sum(status.values()) + unanswered
+    if trend is None:
+        trend = [
+            p50_ms * 1e6 * (0.8 + 0.5 * noise(seed + i) + 0.4 * math.sin((seed + i) / 5))
+            for i in range(60)
+        ]
+    return EndpointStats(
+        key=name,
+        pids=(1000 + seed % 50, 1001 + seed % 50),
+        requests=requests,
+        rps=rps,
+        in_flight=in_flight,
+        unanswered=unanswered,
+        status=status,
+        request_bytes=requests * 310,
+        response_bytes=requests * 4_200,
+        latency=latency(p50_ms, count=min(requests, int(rps * 60))),
+        latency_total=latency(p50_ms * 1.1, count=requests - unanswered),
+        trend_ns=tuple(trend),
+    )
+
+
+def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Totals:
+    """Return totals that are the true sums of a side's endpoints."""
+    rows = [row for row in endpoints if row.key.side == side]
+    if not rows:
+        return NO_TOTALS
+    status: dict[int, int] = {}
+    for row in rows:
+        for code, n in row.status.items():
+            status[code] = status.get(code, 0) + n
+    requests = sum(row.requests for row in rows)
+    rps = sum(row.rps for row in rows)
+    errors = sum(row.errors for row in rows) / max(requests, 1)
+    waves = [0.75 + 0.3 * math.sin(i / 7 + seed) + 0.2 * noise(i * seed) for i in range(180)]
+    return Totals(
+        requests=requests,
+        rps=rps,
+        in_flight=sum(row.in_flight for row in rows),
+        unanswered=sum(row.unanswered for row in rows),
+        status=status,
+        request_bytes=sum(row.request_bytes for row in rows),
+        response_bytes=sum(row.response_bytes for row in rows),
+        latency=latency(2.4, count=int(rps * 60)),
+        error_share=errors,
+        trend_rps=tuple(rps * wave for wave in waves),
+        trend_error_share=tuple(
+            errors * (2 * noise(i + 9) if i % 40 > 12 else 0.3) for i in range(180)
+        ),
+        trend_p50_ns=tuple(2.4e6 * (0.8 + 0.4 * noise(i + 5)) for i in range(180)),
+        trend_p99_ns=tuple(
+            12e6 * (0.6 + wave * 0.5 + (1.4 if i % 47 in (0, 1) else 0.0))
+            for i, wave in enumerate(waves)
+        ),
+    )
+
+
+def snapshot(
+    endpoints: Sequence[EndpointStats] = (),
+    recent: Sequence[Transaction] = (),
+    tick: int = 252,
+    health: Health | None = None,
+    notes: tuple[str, ...] = (),
+) -> Snapshot:
+    """Return a snapshot at a tick, one second each."""
+    return Snapshot(
+        taken_at=NOON + tick,
+        host="web-1",
+        uptime_s=float(tick),
+        interval_s=1.0,
+        window_s=60.0,
+        totals={"server": totals(endpoints, "server"), "client": totals(endpoints, "client", 5)},
+        endpoints=tuple(endpoints),
+        recent=tuple(recent),
+        health=health or Health(),
+        overhead=OVERHEAD,
+        notes=notes,
+    )
+
+
+_SHOP = (
+    ("nginx", "GET", "/", 412.0, 0.9, {200: 24_310, 304: 402}),
+    ("nginx", "GET", "/static/{id}", 1_930.5, 0.21, {200: 98_012, 304: 17_818}),
+    ("nginx", "GET", "/users/{id}", 388.2, 2.4, {200: 22_800, 404: 492}),
+    ("nginx", "POST", "/orders", 61.7, 18.3, {201: 3_611, 422: 80, 503: 11}),
+    ("nginx", "GET", "/orders/{id}", 97.0, 6.1, {200: 5_780, 404: 40}),
+    ("nginx", "GET", "/search", 44.1, 142.0, {200: 2_590, 500: 56}),
+    ("nginx", "GET", "/healthz", 2.0, 0.08, {200: 120}),
+    ("nginx", "GET", "/reports/2024-report/export", 0.3, 1_840.0, {200: 17, 504: 1}),
+    ("gunicorn", "GET", "/api/v1/users/{id}/sessions", 211.4, 7.7, {200: 12_404, 401: 280}),
+    ("gunicorn", "PUT", "/api/v1/users/{id}", 12.9, 11.0, {200: 744, 409: 30}),
+    ("gunicorn", "DELETE", "/api/v1/sessions/{id}", 3.1, 5.2, {204: 186}),
+    ("gunicorn", "PATCH", "/api/v1/carts/{id}/items", 21.0, 9.4, {200: 1_250, 400: 10}),
+    ("node", "GET", "/inventory/{id}", 166.6, 3.3, {200: 9_996}),
+    ("node", "POST", "/payments", 9.2, 220.5, {200: 540, 402: 8, 502: 4}),
+    ("redis-exporter", "GET", "/metrics", 0.1, 4.0, {200: 6}),
+)
+_CALLS = (
+    ("gunicorn", "GET", "/inventory/{id}", 166.5, 3.6, {200: 9_990}),
+    ("gunicorn", "POST", "/payments", 9.2, 221.0, {200: 540, 402: 8, 502: 4}),
+    ("curl", "GET", "/healthz", 1.0, 0.3, {200: 60}),
+)
+
+
+def shop() -> list[EndpointStats]:
+    """Return the endpoints of a small shop, both sides."""
+    rows: list[EndpointStats] = []
+    sides: tuple[tuple[Side, Sequence[tuple[str, str, str, float, float, dict[int, int]]]], ...]
+    sides = (("server", _SHOP), ("client", _CALLS))
+    for side, lines in sides:
+        for index, (process, method, path, rps, p50_ms, status) in enumerate(lines):
+            name = key(path, method, process, side)
+            unanswered = 3 if path == "/payments" else 0
+            in_flight = int(rps * p50_ms / 1_000 + 0.9) if p50_ms > 1 else 0
+            rows.append(
+                endpoint(name, rps, p50_ms, status, unanswered, in_flight, seed=index * 7 + 3)
+            )
+    # a path that was asked for only now and then
+    gaps = tuple(None if noise(i) < 0.7 else 4e6 for i in range(60))
+    return [replace(row, trend_ns=gaps) if row.key.path == "/metrics" else row for row in rows]
+
+
+def samples(endpoints: Sequence[EndpointStats], n: int = 60) -> list[Transaction]:
+    """Return sampled requests of the endpoints, newest first."""
+    found: list[Transaction] = []
+    for i in range(n):
+        row = endpoints[int(noise(i + 2) * len(endpoints)) % len(endpoints)]
+        codes = sorted(row.status) or [200]
+        status = codes[int(noise(i + 31) ** 2 * len(codes)) % len(codes)]
+        if row.unanswered and i % 3 == 0:
+            status = 0
+        ns = int(row.latency.p50_ns * (0.5 + 3 * noise(i + 77)))
+        found.append(
+            Transaction(
+                serial=10_000 - i,
+                started_at=NOON + 252 - 0.137 * i,
+                key=row.key,
+                pid=row.pids[0],
+                path=row.key.path.replace("{id}", str(1_000 + i * 37)),
+                status=status,
+                latency_ns=ns,
+                request_bytes=310,
+                response_bytes=None if status == 0 else int(60 + noise(i) ** 4 * 9e5),
+                peer=f"203.0.113.{i % 250}:{40_000 + i}" if i % 4 else None,
+                slow=ns > 5e8,
+            )
+        )
+    return found
+
+
+def busy(tick: int = 252, health: Health | None = None, notes: tuple[str, ...] = ()) -> Snapshot:
+    """Return the shop at work."""
+    rows = shop()
+    return snapshot(rows, samples(rows), tick, health, notes)
+
+
+def many(n: int, tick: int) -> Snapshot:
+    """Return ``n`` endpoints whose figures differ from tick to tick."""
+    rows = [
+        endpoint(
+            key(f"/service-{i % 40}/resource-{i}/{{id}}", process=f"worker-{i % 12}"),
+            rps=1 + 500 * noise(i + tick),
+            p50_ms=0.2 + 40 * noise(i * 3 + tick),
+            status={200: 1_000 + tick * i % 977, 404: i % 7, 500: i % 3},
+            trend=[1e6 * (1 + noise(i + j + tick)) for j in range(60)],
+            seed=i,
+        )
+        for i in range(n)
+    ]
+    return snapshot(rows, samples(rows[:50]), tick)
