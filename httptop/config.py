@@ -187,7 +187,7 @@ class _Gathering:
         try:
             document = tomllib.loads(text)
         except (ValueError, RecursionError) as fault:
-            self.faults.append(_syntax(str(path), fault))
+            self.faults.append(_syntax(str(path), fault, text))
             return
         self.table(document, (), str(path), _lines(text))
 
@@ -235,15 +235,17 @@ def _hint(path: tuple[str, ...]) -> str:
     return nearest(".".join(path), BY_KEY)
 
 
-def _syntax(where: str, fault: ValueError | RecursionError) -> Fault:
+def _syntax(where: str, fault: ValueError | RecursionError, text: str) -> Fault:
     if isinstance(fault, RecursionError):
         return Fault(where, "no TOML that can be read: nested too deep")
     message = clean(str(fault).encode("utf-8", "replace"))
+    if message.endswith(" (at end of document)"):
+        return Fault(where, f"no TOML: {message}", len(text.splitlines()))
     position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if position is None:
         return Fault(where, f"no TOML: {message}")
-    text = f"no TOML: {message[: position.start()]} at column {position[2]}"
-    return Fault(where, text, int(position[1]))
+    reason = f"no TOML: {message[: position.start()]} at column {position[2]}"
+    return Fault(where, reason, int(position[1]))
 
 
 def _lines(text: str) -> dict[str, int]:

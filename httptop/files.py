@@ -12,7 +12,7 @@ import os
 import pwd
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -135,7 +135,7 @@ def write_text(path: Path, text: str, caller: Caller) -> Path:
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         _replace(target, text, caller)
 
-    _with_rights(target, caller, write)
+    _with_rights(path, target, caller, write)
     return target
 
 
@@ -161,7 +161,7 @@ def create(path: Path, caller: Caller) -> int:
         os.ftruncate(descriptor, 0)
 
     try:
-        _with_rights(target, caller, write)
+        _with_rights(path, target, caller, write)
     except BaseException:
         for descriptor in opened:
             os.close(descriptor)
@@ -169,14 +169,15 @@ def create(path: Path, caller: Caller) -> int:
     return opened[-1]
 
 
-def _with_rights(target: Path, caller: Caller, action: object) -> None:
-    assert callable(action)
+def _with_rights(path: Path, target: Path, caller: Caller, action: Callable[[], None]) -> None:
+    """Act with the caller's rights, else with root's where no link led to ``target``."""
     try:
         try:
             with rights_of(caller):
                 action()
         except PermissionError:
-            if not (caller.elevated and _only_roots(target.parent)):
+            no_link = target == Path(os.path.abspath(path))
+            if not (caller.elevated and no_link and _only_roots(target.parent)):
                 raise
             action()
     except FileError:
