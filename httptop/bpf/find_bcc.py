@@ -1,4 +1,4 @@
-"""Find BCC: the distribution's Python module and libbcc_bpf, and the command that installs them.
+"""Find BCC: the distribution's Python module and its library, and the command that installs them.
 
 BCC does not come from PyPI (the package called ``bcc`` there is something else). The
 distribution's module is pure Python over ctypes, so any Python can use it once its directory is on
@@ -30,7 +30,8 @@ MODULE_DIRECTORIES: Final = (
 #: Files that only the BPF Compiler Collection has; PyPI's ``bcc`` has none of them.
 MARKS: Final = ("libbcc.py", "table.py", "syscall.py")
 
-LIBRARY: Final = "libbcc_bpf.so.0"
+#: The clang front end and all else that the Python module calls.
+LIBRARY: Final = "libbcc.so.0"
 LIBRARY_DIRECTORIES: Final = (
     "usr/lib/*-linux-gnu",
     "lib/*-linux-gnu",
@@ -78,7 +79,7 @@ def find_impostor(directories: Iterable[str]) -> Path | None:
 
 
 def find_library(root: Path = Path("/"), name: str = LIBRARY) -> Path | None:
-    """Return the path of ``libbcc_bpf``, BCC's libbpf without clang; it comes with libbcc."""
+    """Return the path of BCC's library."""
     for directory in _directories(root, LIBRARY_DIRECTORIES):
         if (directory / name).exists():
             return directory / name
