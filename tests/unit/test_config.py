@@ -208,6 +208,11 @@ def test_a_fresh_file_explains_every_setting() -> None:
         assert f"| `{setting.key}` |" in settings_table()
 
 
+def test_the_documentation_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page.read_text().endswith(settings_table())
+
+
 def test_the_users_comments_are_kept(caller: Caller, tmp_path: Path) -> None:
     text = """\
 # mine, at the head

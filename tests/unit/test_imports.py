@@ -1,108 +1,140 @@
-"""The import rules: data flows one way, and nobody pays for what they do not use."""
+"""Who may import whom: data flows one way, and heavy libraries stay where they are needed."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import httptop
+from tests.unit.test_recording import written
 
-PACKAGE = Path(httptop.__file__).parent
+ROOT = Path(httptop.__file__).parent
 
-#: The only modules that may know Textual; the rest runs without it.
-SCREEN_MODULES = ("httptop.app", "httptop.messages", "httptop.themes")
-SCREEN_PACKAGES = ("httptop.screens", "httptop.widgets")
+#: From the bottom up. A module imports only from lower lines, or from its own package; a name
+#: that ends in a dot stands for all of a package that is not named itself.
+LAYERS = (
+    ("httptop", "httptop.model", "httptop.errors"),
+    ("httptop.feed", "httptop.histogram", "httptop.humanize", "httptop.literals"),
+    ("httptop.paths", "httptop.sparkline", "httptop.http1", "httptop.http2"),
+    ("httptop.filters.", "httptop.view"),
+    ("httptop.kinds", "httptop.files", "httptop.exporters."),
+    ("httptop.settings",),
+    ("httptop.scope", "httptop.config_file", "httptop.config"),
+    ("httptop.capture_values", "httptop.narrowing", "httptop.batch"),
+    ("httptop.capture_lines",),
+    ("httptop.recording",),
+    ("httptop.overhead",),
+    ("httptop.bpf.",),
+    ("httptop.collector",),
+    ("httptop.sources.",),
+    ("httptop.arguments",),
+    ("httptop.messages", "httptop.themes"),
+    ("httptop.widgets.",),
+    ("httptop.screens.",),
+    ("httptop.app",),
+    ("httptop.cli",),
+    ("httptop.__main__",),
+)
+#: Where Textual may be imported.
+SCREEN = (
+    "httptop.app",
+    "httptop.messages",
+    "httptop.themes",
+    "httptop.screens.",
+    "httptop.widgets.",
+)
 
-#: Who ties the ends and so may import anything.
-TOP = ("httptop.__main__", "httptop.cli")
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+MODULES = modules()
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield every absolute name that a module imports, wherever in it."""
+def imported(name: str) -> set[str]:
+    """Return every module that a module imports, whether at its top or inside a function."""
+    names: set[str] = set()
+    tree = ast.parse(MODULES[name].read_text())
+    for_types_only = [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    ]
     for node in ast.walk(tree):
+        if node in for_types_only:
+            continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
+            assert not node.level, f"{name} imports relatively"
             assert node.module is not None
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.add(full if full in MODULES else node.module)
+    return names
 
 
-def at_import(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports when it is imported: not inside functions or TYPE_CHECKING."""
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from imported(node)
+def layer(name: str) -> int:
+    package = name if f"{name}." in (entry for row in LAYERS for entry in row) else None
+    for number, names in enumerate(LAYERS):
+        if name in names or (package and f"{package}." in names):
+            return number
+    for number, names in enumerate(LAYERS):
+        if any(entry.endswith(".") and name.startswith(entry) for entry in names):
+            return number
+    raise AssertionError(f"{name} has no place yet: give it one in LAYERS")
 
 
-TREES = {module_name(p): ast.parse(p.read_text("utf-8")) for p in sorted(PACKAGE.rglob("*.py"))}
-
-
-def belongs_to_screen(module: str) -> bool:
-    return module in SCREEN_MODULES or module.startswith(SCREEN_PACKAGES)
-
-
-def users_of(package: str) -> set[str]:
-    return {
-        module
-        for module, tree in TREES.items()
-        if any(name == package or name.startswith(f"{package}.") for name in imported(tree))
-    }
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_only_what_stands_before_it(name: str) -> None:
+    for other in imported(name) & MODULES.keys():
+        same_package = "." in name.removeprefix("httptop.") and (
+            name.rpartition(".")[0] == other.rpartition(".")[0] or name.rpartition(".")[0] == other
+        )
+        package_itself = name == other.rpartition(".")[0] and name != "httptop"
+        if not (same_package or package_itself):
+            assert layer(other) <= layer(name), f"{name} imports {other}, which stands above it"
 
 
 def test_the_model_imports_nothing_of_ours() -> None:
-    assert not [name for name in imported(TREES["httptop.model"]) if name.startswith("httptop")]
+    assert not imported("httptop.model") & MODULES.keys()
 
 
-def test_bcc_is_imported_by_one_module() -> None:
-    assert users_of("bcc") <= {"httptop.bpf.loader"}
+def test_one_module_imports_bcc() -> None:
+    users = [name for name in MODULES if any(n.split(".")[0] == "bcc" for n in imported(name))]
+    assert all(name.startswith("httptop.bpf.") for name in users)
+    assert len(users) <= 1
 
 
-def test_textual_is_imported_by_screens_alone() -> None:
-    assert [m for m in sorted(users_of("textual")) if not belongs_to_screen(m)] == []
+def test_textual_is_for_the_screen_only() -> None:
+    for name in MODULES:
+        if any(n.split(".")[0] in ("textual", "rich") for n in imported(name)):
+            allowed = name in SCREEN or any(
+                entry.endswith(".") and name.startswith(entry) for entry in SCREEN
+            )
+            assert allowed, f"{name} imports Textual or Rich"
 
 
-def test_only_the_top_knows_the_screens() -> None:
-    screens = {m for m in TREES if belongs_to_screen(m)}
-    users = set().union(*(users_of(m) for m in screens)) - screens
-    assert users <= set(TOP)
-
-
-def test_exporters_know_snapshots_and_not_where_they_come_from() -> None:
-    forbidden = ("httptop.bpf", "httptop.sources", "httptop.collector", "httptop.cli", "psutil")
-    for module, tree in TREES.items():
-        if module.startswith("httptop.exporters"):
-            assert [n for n in imported(tree) if n.startswith(forbidden)] == [], module
-
-
-def test_no_module_imports_itself_round_a_corner() -> None:
-    edges = {m: {n for n in at_import(tree) if n in TREES} for m, tree in TREES.items()}
-    done: set[str] = set()
-
-    def visit(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, " -> ".join((*path, module))
-        if module not in done:
-            for target in sorted(edges[module] - {module}):
-                visit(target, (*path, module))
-            done.add(module)
-
-    for module in TREES:
-        visit(module, ())
-
-
-@pytest.mark.parametrize("module", ["httptop.cli", "httptop.bpf.doctor", "httptop.sources.demo"])
-def test_importing_a_module_brings_in_neither_textual_nor_bcc(module: str) -> None:
-    code = f"import sys, {module}; print(*sorted({{'textual', 'bcc', 'rich'}} & set(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
+def test_batch_loads_neither_textual_nor_bcc(tmp_path: Path) -> None:
+    capture = written(tmp_path / "some.capture")
+    program = f"""
+import sys
+from httptop.cli import main
+status = main(["--batch", "--replay", {str(capture)!r}, "-n", "1"])
+heavy = {{name.split(".")[0] for name in sys.modules}} & {{"textual", "rich", "bcc", "psutil"}}
+sys.exit(f"loaded: {{heavy}}" if heavy else status)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

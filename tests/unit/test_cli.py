@@ -1,0 +1,286 @@
+"""The program from outside: flags, exit statuses, one clear line for every failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from httptop import __version__
+from httptop.arguments import parse
+from httptop.cli import main
+from httptop.errors import HttptopError, Unavailable, UsageError
+from httptop.feed import Feed
+from httptop.model import Snapshot
+from httptop.recording import read_capture
+from httptop.scope import Scope
+from httptop.settings import Settings
+from tests.unit.test_recording import FakeFeed, written
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith(("HTTPTOP_", "SUDO_", "XDG_CONFIG")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("httptop.config.SYSTEM_FILE", tmp_path / "etc.toml")
+    return tmp_path
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return written(tmp_path / "some.capture.gz")
+
+
+def httptop(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "httptop", *map(str, words)]
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        command, **({"capture_output": True, "text": True, "timeout": 60} | options)
+    )
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("httptop: ")
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["--iter", "3"], "--iter"),
+        (["stray"], "stray"),
+        (["-n", "0"], "from 1"),
+        (["-n", "x"], "'x'"),
+        (["-d", "0.05"], "--delay: 100ms to 1h"),
+        (["-d", "3601"], "--delay"),
+        (["-d", "nan"], "--delay"),
+        (["--format", "xml"], "text, json"),
+        (["-p", "0"], "--pid"),
+        (["-p", "1,x"], "--pid"),
+        (["--port", "65536"], "--port"),
+        (["--status", "6xx1"], "--status"),
+        (["--side", "up"], "--side"),
+        (["--min-latency", "10"], "10ms"),
+        (["--filter", "comm ="], "column 7"),
+        (["--filter", "host = a"], "'host'"),
+        (["--pid", "1", "--filter", "pid = 2"], "no pid is left"),
+        (["--config", "/none.toml"], "no such file"),
+        (["--replay", "/none"], "no such file"),
+        (["--replay", "/etc/passwd"], "no JSON"),
+        (["--replay", "/etc/passwd", "--demo"], "exclude each other"),
+        (["--replay", "/a", "--record", "/b"], "exclude each other"),
+        (["--set", "general.tik=1"], "did you mean 'general.tick'"),
+        (["--set", "general.tick"], "KEY=VALUE"),
+        (["--validate-config", "/none.toml"], "no such file"),
+        (["--config", "a\x1b[31m"], "\\x1b"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    words: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert part in complaint(capsys)
+
+
+def test_replay_refuses_limits_that_sums_cannot_obey(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--replay", str(capture), "--status", "404"]) == 2
+    assert "--replay cannot be limited by status" in complaint(capsys)
+
+
+def test_flags_repeat_and_take_lists() -> None:
+    asked = parse(["-p", "1", "--pid", "2,3", "-d", "1", "-d", "2", "-b", "--status", "5xx,404"])
+    assert asked.batch
+    assert asked.settings["filter.process.pids"].texts == ("1", "2,3")
+    assert asked.settings["general.tick"].texts == ("2",)
+    with pytest.raises(UsageError):
+        parse(["-p"])
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--version"], ["--help"], ["-h"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+    out, _ = capsys.readouterr()
+    assert f"httptop {__version__}\n" in out
+    for flag in ("--batch", "--iterations", "--delay", "--pid", "--replay", "--doctor", "77"):
+        assert flag in out
+
+
+def test_print_config_says_where_from(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "my.toml"
+    file.write_text('[general]\nwindow = "30s"\n')
+    monkeypatch.setenv("HTTPTOP_FILTER__PROCESS__PIDS", "1, 2")
+    assert main(["--print-config", "--config", str(file), "-d", "2"]) == 0
+    out, _ = capsys.readouterr()
+    lines = {line.split(" = ")[0]: line for line in out.splitlines()}
+    assert lines["general.tick"].split() == ["general.tick", "=", '"2s"', "#", "--delay"]
+    assert lines["general.window"].endswith(f"# {file}")
+    assert lines["filter.process.pids"].startswith("filter.process.pids = [1, 2] ")
+    assert lines["filter.process.pids"].endswith("# HTTPTOP_FILTER__PROCESS__PIDS")
+    assert lines["ui.theme"].endswith("# default")
+
+
+def test_save_load_save(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--save-config", "--status", "5xx", "--set", "ui.sort=p99"]) == 0
+    path = home / ".config/httptop/config.toml"
+    assert capsys.readouterr().out == f"{path}\n"
+    first = path.read_bytes()
+    assert b'status = ["5xx"]' in first
+    assert main(["--save-config"]) == 0
+    assert path.read_bytes() == first
+    assert main(["--validate-config"]) == 0
+    assert main(["--validate-config", str(path)]) == 0
+    assert "no fault" in capsys.readouterr().out
+
+
+def test_save_overwrites_nothing_foreign(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content in (b"no toml at all", b"\x7fELF\0\0"):
+        file = home / "precious"
+        file.write_bytes(content)
+        assert main(["--save-config", str(file)]) == 2
+        assert "nothing was written" in complaint(capsys)
+        assert file.read_bytes() == content
+
+
+def test_validate_lists_every_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "bad.toml"
+    file.write_text('[general]\ntik = 1\nformat = "xml"\n')
+    assert main(["--validate-config", str(file)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
+        f"httptop: {file}:3: general.format: one of text, json is needed, found 'xml'",
+    ]
+    file.write_text('[filter]\nexpression = "host = a"\n')
+    assert main(["--validate-config", str(file)]) == 2
+    assert "'host' cannot be counted" in capsys.readouterr().err
+
+
+def test_replay_in_batch(capture: Path) -> None:
+    ran = httptop("--replay", capture, "--format", "json", "-d", "0.1", "-n", "3")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    ticks = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [tick["final"] for tick in ticks] == [False, False, True]
+    assert [tick["uptime_s"] for tick in ticks] == [1, 2, 3]
+    text = httptop("--replay", capture, "-d", "0.1", "-n", "1").stdout
+    assert "/users/{id}" in text
+
+
+def test_replay_of_a_damaged_capture(capture: Path) -> None:
+    content = capture.read_bytes()
+    capture.write_bytes(content[:-40])
+    ran = httptop("--replay", capture, "-d", "0.1", "--format", "json")
+    assert ran.returncode == 0
+    assert "cut off" in ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["final"] is True
+
+
+def test_a_signal_ends_it_with_0(capture: Path) -> None:
+    command = [sys.executable, "-m", "httptop", "--replay", str(capture), "--format", "json"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["final"] is False
+            process.send_signal(number)
+            rest = process.stdout.read().splitlines()
+        assert process.returncode == 0
+        assert json.loads(rest[-1])["final"] is True
+
+
+def test_a_closed_pipe_ends_it_with_0(capture: Path) -> None:
+    command = [sys.executable, "-m", "httptop", "--replay", str(capture), "-d", "60"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+        assert process.stderr.read() == ""
+
+
+def live(monkeypatch: pytest.MonkeyPatch, open_live: object) -> None:
+    """Put ``open_live`` in the place of the one that loads probes."""
+    module = types.ModuleType("httptop.sources.live")
+    module.open_live = open_live  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "httptop.sources.live", module)
+    monkeypatch.setattr("httptop.sources.live", module, raising=False)
+
+
+def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(settings: Settings, scope: Scope, *, demo: bool) -> Feed:  # noqa: ARG001
+        raise Unavailable("run it as root: sudo httptop")
+
+    live(monkeypatch, refuse)
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    assert main(["--batch", "--demo", "--record", str(precious)]) == 77
+    assert complaint(capsys) == "httptop: run it as root: sudo httptop\n"
+    assert precious.read_text() == "x"
+
+
+def test_live_gets_settings_and_scope_and_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[tuple[Settings, Scope, bool]] = []
+
+    def start(settings: Settings, scope: Scope, *, demo: bool) -> Feed:
+        asked.append((settings, scope, demo))
+        return FakeFeed()
+
+    live(monkeypatch, start)
+    capture = tmp_path / "new.gz"
+    words = ["-b", "-n", "2", "--format", "json", "-p", "7", "--record", str(capture), "-d", "0.5"]
+    assert main(words) == 0
+    ((settings, scope, demo),) = asked
+    assert (settings.general.tick_s, scope.pids, demo) == (0.5, {7}, False)
+    printed = capfd.readouterr().out.splitlines()
+    assert [json.loads(line)["final"] for line in printed] == [False, True]
+    with capture.open("rb") as file:
+        assert [tick.final for tick in read_capture(file)][-1]
+
+
+def test_a_failure_of_the_feed_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(FakeFeed):
+        def start(
+            self,
+            publish: Callable[[Snapshot], None],  # noqa: ARG002
+            fail: Callable[[BaseException], None],
+        ) -> None:
+            fail(HttptopError("the loader died"))
+
+    live(monkeypatch, lambda settings, scope, demo: Failing())  # noqa: ARG005
+    assert main(["--batch"]) == 1
+    assert complaint(capfd) == "httptop: the loader died\n"
+
+
+def test_an_unforeseen_fault_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live(monkeypatch, lambda settings, scope, demo: 1 // 0)  # noqa: ARG005
+    assert main(["--batch"]) == 1
+    assert "ZeroDivisionError" in complaint(capsys)
