@@ -147,13 +147,15 @@ def _bpf(host: Host) -> Check:
             "start the container with --privileged --pid=host, or run httptop on the host",
         )
     if code == errno.EPERM:
-        return Check(name, False, "the bpf system call needs root", f"sudo {host.program}")
+        return Check(name, None, "cannot be tried without privileges")
     return Check(name, False, f"the bpf system call fails: {os.strerror(code)}")
 
 
 def _ring_buffer(host: Host) -> Check:
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)
+    if host.ring_buffer_errno == errno.EPERM:  # told above
+        return Check("Kernel", None, f"{host.release}; cannot be tried without privileges")
     version = ".".join(map(str, RING_BUFFER_KERNEL))
     if host.kernel < RING_BUFFER_KERNEL or host.ring_buffer_errno == errno.EINVAL:
         return Check(
