@@ -138,3 +138,43 @@ sys.exit(f"loaded: {{heavy}}" if heavy else status)
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_exporters_know_snapshots_and_not_where_they_come_from() -> None:
+    for name in MODULES:
+        if name.startswith("httptop.exporters"):
+            ours = {n for n in imported(name) if n.startswith("httptop")}
+            assert ours <= {"httptop.model", "httptop.humanize"}, name
+
+
+def test_no_module_imports_itself_round_a_corner() -> None:
+    def at_import(name: str) -> set[str]:
+        body = ast.parse(MODULES[name].read_text()).body
+        tops = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        found: set[str] = set()
+        for node in tops:
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif node.module is not None:
+                found.add(node.module)
+                found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        return found & MODULES.keys() - {name}
+
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        if name not in done:
+            for other in sorted(at_import(name)):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in MODULES:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("name", ["httptop.cli", "httptop.bpf.doctor", "httptop.sources.demo"])
+def test_importing_a_module_brings_in_neither_textual_nor_bcc(name: str) -> None:
+    code = f"import sys, {name}; print(*sorted({{'textual', 'bcc', 'rich'}} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
