@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import tomli_w
+
 from httptop.filters import FilterError
 from httptop.filters import parse as parse_filter
 from httptop.literals import (
@@ -46,16 +48,8 @@ class Kind(Protocol):
 
 
 def show_text(text: str) -> str:
-    """Return a text as a TOML basic string."""
-    characters = []
-    for character in text:
-        if character in ('"', "\\"):
-            characters.append("\\" + character)
-        elif ord(character) < 0x20 or ord(character) == 0x7F:
-            characters.append(f"\\u{ord(character):04x}")
-        else:
-            characters.append(character)
-    return '"' + "".join(characters) + '"'
+    """Return a text as a TOML string."""
+    return tomli_w.dumps({"x": text}).removeprefix("x = ").removesuffix("\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ ROOT = Path(httptop.__file__).parent
 #: that ends in a dot stands for all of a package that is not named itself.
 LAYERS = (
     ("httptop", "httptop.model", "httptop.errors"),
-    ("httptop.feed", "httptop.histogram", "httptop.humanize", "httptop.literals"),
+    (
+        "httptop.feed",
+        "httptop.histogram",
+        "httptop.humanize",
+        "httptop.literals",
+        "httptop.readings",
+    ),
     ("httptop.paths", "httptop.sparkline", "httptop.http1", "httptop.http2"),
     ("httptop.filters.", "httptop.view"),
     ("httptop.kinds", "httptop.files", "httptop.exporters."),
