@@ -68,7 +68,9 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
+            # nohup stays in force; SIGINT is ignored in every "command &" of a script, but
+            # who sends it to us means it.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
