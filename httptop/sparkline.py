@@ -20,7 +20,7 @@ class Glyphs:
     """The characters of one set of symbols; each is one cell wide."""
 
     full: str  # a whole cell of a bar
-    parts: str  # eighths of a cell, ascending; may be empty
+    parts: str  # parts of a cell, ascending; may be empty
     track: str  # the empty part of a bar
     up: str
     down: str
@@ -33,7 +33,7 @@ class Glyphs:
     cursor: str
 
 
-_RICH: Final = Glyphs("█", "▏▎▍▌▋▊▉", "─", "▲", "▼", "·", "…", "●", "❚❚", "✓", "▲", "▌")
+_RICH: Final = Glyphs("━", "╸", "─", "▲", "▼", "·", "…", "●", "❚❚", "✓", "▲", "▌")
 
 GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
     {
@@ -66,6 +66,12 @@ def ceiling(values: Sequence[float | None], least: float = 0.0) -> float:
 def capacity(width: int, symbols: Symbols) -> int:
     """Return how many values fit into ``width`` cells."""
     return width * 2 if symbols == "braille" else width
+
+
+def stretched(values: Sequence[float | None], room: int) -> Sequence[float | None]:
+    """Return the values, each as often as ``room`` allows for all of them."""
+    times = room // len(values) if values else 0
+    return [value for value in values for _ in range(times)] if times > 1 else values
 
 
 def trend(

@@ -47,7 +47,7 @@ class Page(ModalScreen[None]):
     """A scrolling text in a box; any of the leaving keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,h,f1,n,enter", "dismiss", "Close", show=False),
+        Binding("escape,question_mark,h,f1,n,q,enter", "dismiss", "Close", show=False),
         Binding("j", "scroll(1)", "Down", show=False),
         Binding("k", "scroll(-1)", "Up", show=False),
     ]

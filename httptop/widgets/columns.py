@@ -74,7 +74,7 @@ COLUMNS: Final = (
     Column(
         "path",
         "PATH",
-        19,
+        16,
         0,
         "path template; {id} stands for numbers and other ids",
         lambda row: (row.key.path, "strong"),
@@ -98,8 +98,8 @@ COLUMNS: Final = (
     ),
     Column("2xx", "2XX", 5, 10, "successes since start", _status(2)),
     Column("3xx", "3XX", 5, 13, "redirects since start", _status(3)),
-    Column("4xx", "4XX", 5, 3, "client errors since start", _status(4)),
-    Column("5xx", "5XX", 5, 2, "server errors since start", _status(5)),
+    Column("4xx", "4XX", 5, 4, "client errors since start", _status(4)),
+    Column("5xx", "5XX", 5, 3, "server errors since start", _status(5)),
     Column(
         "unanswered",
         "NONE",
@@ -109,7 +109,7 @@ COLUMNS: Final = (
         lambda row: _some(row.unanswered, "none"),
     ),
     Column(
-        "p50", "P50", 6, 1, "median latency of the window", _latency(lambda row: row.latency.p50_ns)
+        "p50", "P50", 6, 2, "median latency of the window", _latency(lambda row: row.latency.p50_ns)
     ),
     Column("p95", "P95", 6, 9, "95 of 100 were as quick", _latency(lambda row: row.latency.p95_ns)),
     Column("p99", "P99", 6, 1, "99 of 100 were as quick", _latency(lambda row: row.latency.p99_ns)),
@@ -153,13 +153,15 @@ _GOOD_PATH: Final = 36
 def layout(width: int) -> tuple[tuple[Column, int], ...]:
     """Return the columns that ``width`` cells have room for, with their widths, in order.
 
-    One cell stands between two columns. What is left over goes to the path first, then to the
-    process name and the trend, then to the path again; so columns never move with the data.
+    One cell stands between two columns. The path grows before the lesser columns come in. What
+    is left over goes to the path first, then to the process name and the trend, then to the path
+    again; so columns never move with the data.
     """
     chosen: list[Column] = []
     left = width + 1
     for column in sorted(COLUMNS, key=lambda column: column.priority):
-        if column.width + 1 > left and column.priority > 0:
+        path = 0 if column.priority < 9 else 8 if column.priority < 13 else 16
+        if column.width + 1 + path > left and column.priority > 0:
             break
         chosen.append(column)
         left -= column.width + 1

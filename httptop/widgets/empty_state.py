@@ -74,7 +74,7 @@ class EmptyState(Painted):
         words = self._words()
         block = max(line.used for line in words)
         left = max((width - block) // 2, 1)
-        above = max((height - len(words)) // 2 - 1, 0)
+        above = max((height - len(words)) // 2, 0)
         blank = self.hue("text")
         lines = [Line().strip()] * above
         for line in words:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
-from httptop.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph
+from httptop.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import HUES, Hued, Line, Painted, beside, latency_hue, status_hue
 
@@ -156,7 +156,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         faint, hue = self.hue("faint"), self.hue("trend")
         axis = 8
         cells = width - axis
-        shown = stats.trend_ns[-capacity(cells, self.symbols) :]
+        room = capacity(cells, self.symbols)
+        shown = stretched(stats.trend_ns[-room:], room)
         top = ceiling(shown)
         known = any(value is not None for value in shown)
         lines = [self._title("LATENCY TREND", "mean of each tick, newest at the right", width)]

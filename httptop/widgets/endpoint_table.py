@@ -35,7 +35,10 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         Binding("enter", "open", "Open", show=False),
     ]
     DEFAULT_CSS = """
-    EndpointTable { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    EndpointTable {
+        overflow-x: hidden; overflow-y: auto;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+    }
     """
 
     class Selected(Message):

@@ -39,7 +39,7 @@ class TitleLine(Painted):
         snapshot, view = scene.snapshot, scene.view
         left = Line().add(" httptop", self.hue("accent") + Style(bold=True))
         if snapshot is not None:
-            left.add("  ", text).add(fit_host(snapshot.host), strong)
+            left.add("  ", text).add(fit_host(snapshot.host, max(8, width - 62)), strong)
             left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
         left.add("  ", text)
         shown = f" {view.side.upper()} side {scene.side_rows} "
@@ -64,9 +64,9 @@ class TitleLine(Painted):
         return [spread(left, right, width, text)]
 
 
-def fit_host(host: str) -> str:
+def fit_host(host: str, room: int) -> str:
     """Return a host name that leaves room for the rest."""
-    return host if len(host) <= 24 else fit(host, 24)
+    return host if len(host) <= room else fit(host, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def metrics(totals: Totals) -> tuple[Metric, Metric, Metric, Metric]:
             "ERR",
             humanize.percent(totals.error_share),
             f"{humanize.count(totals.in_flight)} in flight",
-            "error",
+            "error" if totals.error_share else "muted",
             totals.trend_error_share,
             ceiling(totals.trend_error_share, 0.05),
         ),

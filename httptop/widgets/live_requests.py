@@ -26,8 +26,7 @@ def request_lines(
     """Return a header and a line for each of the newest samples, ``height`` in all at most."""
     peer = 21 if width >= _PEER_FROM else 0
     process = 16 if width < 100 else 22
-    # blanks: one at the left, one after each column but the last
-    path = width - 1 - process - 31 - 7 - (peer + 1 if peer else 0) - 6
+    path = width - 2 - process - 44 - (peer + 1 if peer else 0)
     path = max(path, 8)
     text, muted, heading = hue("text"), hue("muted"), hue("heading")
     lines: list[Strip] = []

@@ -1,0 +1,19 @@
+"""A picture depends on the snapshot and the keys alone: fixed time zone, colours, no motion."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def still() -> Iterator[None]:
+    """Set time zone and colours for the picture, and set them back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        patch.setenv("TEXTUAL_ANIMATIONS", "none")
+        for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_FILTERS"):
+            patch.delenv(name, raising=False)
+        time.tzset()
+        yield
+    time.tzset()

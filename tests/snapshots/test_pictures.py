@@ -1,0 +1,192 @@
+"""What the screens look like. Each picture has a sentence that says what it must show.
+
+After a wanted change: ``pytest tests/snapshots --snapshot-update``, then look at every picture.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from httptop.app import HttptopApp
+from httptop.model import Health, Snapshot, clean
+from tests.ui.factory import busy, endpoint, key, samples, snapshot
+
+Before = Callable[[Pilot[int]], Awaitable[None]]
+WATCHING = "every process of this host"
+NOTES = (
+    "TLS traffic is not read: encrypted requests do not appear.",
+    "The kernel refused the probe of sendfile: bytes of such answers are not counted.",
+)
+
+
+@pytest.fixture
+def picture(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
+    """Compare a picture of the app after some snapshots and keys."""
+
+    def compare(
+        *snapshots: Snapshot,
+        size: tuple[int, int] = (100, 32),
+        press: tuple[str, ...] = (),
+        then: Before | None = None,
+        **settings: Any,
+    ) -> bool:
+        settings.setdefault("watching", WATCHING)
+        settings.setdefault("start_demo", lambda: None)
+        app = HttptopApp(**settings)
+        app.animation_level = "none"
+
+        async def before(pilot: Pilot[int]) -> None:
+            for given in snapshots:
+                app.publish(given)
+                await pilot.pause()
+            if then is not None:
+                await then(pilot)
+            if press:
+                await pilot.press(*press)
+            await pilot.pause()
+
+        return snap_compare(app, terminal_size=size, run_before=before)
+
+    return compare
+
+
+def test_start(picture: Callable[..., bool]) -> None:
+    """Before the first snapshot it says that it starts and what it is going to watch."""
+    assert picture(size=(80, 24))
+
+
+def test_empty(picture: Callable[..., bool]) -> None:
+    """Without traffic it says what is watched, for how long, and how to get some."""
+    assert picture(snapshot(tick=42, notes=NOTES))
+
+
+def test_busy(picture: Callable[..., bool]) -> None:
+    """At work: head with graphs, answers, endpoints by rate, live requests, cost, keys."""
+    assert picture(busy(), size=(120, 40))
+
+
+def test_narrow(picture: Callable[..., bool]) -> None:
+    """80x24 has all of it: one line each for figures and answers, the columns that matter."""
+    assert picture(busy(), size=(80, 24))
+
+
+def test_wide(picture: Callable[..., bool]) -> None:
+    """160x50 has every column, longer trends, whole paths and the peers."""
+    assert picture(busy(), size=(160, 50))
+
+
+def test_least(picture: Callable[..., bool]) -> None:
+    """60x15 is the least: the table with rate and p99, no live requests."""
+    assert picture(busy(), size=(60, 15))
+
+
+def test_too_small(picture: Callable[..., bool]) -> None:
+    """Below that it says which size it needs."""
+    assert picture(busy(), size=(50, 12))
+
+
+def test_filtered(picture: Callable[..., bool]) -> None:
+    """A path filter has a chip and says how many of how many endpoints are left."""
+    assert picture(busy(), press=("slash", *"users", "enter"))
+
+
+def test_filter_without_a_match(picture: Callable[..., bool]) -> None:
+    """While typing a filter that nothing matches, it says so and how to undo it."""
+    assert picture(busy(), size=(80, 24), press=("slash", *"[x]"))
+
+
+def test_sorted(picture: Callable[..., bool]) -> None:
+    """Sorted by p99 with an arrow; the selection stays with its endpoint."""
+    assert picture(busy(), press=("j", "j", "s", "s", "s", "s", "s", "s"))
+
+
+def test_client_side(picture: Callable[..., bool]) -> None:
+    """The client side is named as such, with its own totals."""
+    assert picture(busy(), press=("tab",))
+
+
+def test_paused(picture: Callable[..., bool]) -> None:
+    """Paused: a banner says how far the screen is behind what arrived since."""
+
+    async def go_on(pilot: Pilot[int]) -> None:
+        await pilot.press("p")
+        assert isinstance(pilot.app, HttptopApp)
+        pilot.app.publish(busy(315))
+        await pilot.pause()
+
+    assert picture(busy(), then=go_on)
+
+
+def test_detail(picture: Callable[..., bool]) -> None:
+    """One endpoint in full: facts, trend, percentiles, each status code, recent requests."""
+    assert picture(busy(), size=(120, 40), sort="max", press=("j", "j", "enter"))
+
+
+def test_detail_narrow(picture: Callable[..., bool]) -> None:
+    """The same on 80x24, one block below the other, to scroll."""
+    assert picture(busy(), size=(80, 24), sort="max", press=("enter", "j"))
+
+
+def test_help(picture: Callable[..., bool]) -> None:
+    """Keys, columns and words explained above the dashboard."""
+    assert picture(busy(), size=(100, 45), press=("question_mark",))
+
+
+def test_losses(picture: Callable[..., bool]) -> None:
+    """Losses stand in the bottom line, loud, with the number of notes."""
+    health = Health(lost_samples=1_213, overflow_requests=88, late_ticks=3, orphan_responses=2)
+    assert picture(busy(health=health, notes=NOTES), size=(120, 32))
+
+
+def test_notes(picture: Callable[..., bool]) -> None:
+    """Every kind of loss in words, and what this kernel cannot show."""
+    health = Health(lost_samples=1_213, late_ticks=3, orphan_responses=2)
+    assert picture(busy(health=health, notes=NOTES), press=("n",))
+
+
+def test_error(picture: Callable[..., bool]) -> None:
+    """A failed feed is told in plain text above the last figures."""
+
+    async def fail(pilot: Pilot[int]) -> None:
+        assert isinstance(pilot.app, HttptopApp)
+        pilot.app.fail(RuntimeError("The kernel closed the ring buffer [errno 9].\nStart again."))
+        await pilot.pause()
+
+    assert picture(busy(), size=(80, 24), then=fail)
+
+
+def test_ascii(picture: Callable[..., bool]) -> None:
+    """With ``tty`` symbols all lines, bars and trends are ASCII."""
+    assert picture(busy(), size=(120, 36), symbols="tty")
+
+
+def test_ascii_narrow(picture: Callable[..., bool]) -> None:
+    """ASCII on 80x24."""
+    assert picture(busy(), size=(80, 24), symbols="tty")
+
+
+def test_hostile(picture: Callable[..., bool]) -> None:
+    """Markup, control characters, broken UTF-8 and wide characters stay text, and aligned."""
+    paths = (
+        b"/a[/b]",
+        b"/items?f[bold]=1",
+        b"/[red]x[/red]",
+        b"/\x1b[31mred\x1b]0;title\x07",
+        b"/\xff\xfe\x00\n\r",
+        "/日本語/パス".encode(),
+        "/日本語/とても長い道はここで切られる/日本語".encode(),
+        "/\u202eevil\u200b".encode(),
+        b"/" + b"A" * 500,
+    )
+    rows = [
+        endpoint(key(clean(raw), process=clean(raw[1:14], 15)), rps=90.0 - i, seed=i)
+        for i, raw in enumerate(paths)
+    ]
+    assert picture(snapshot(rows, samples(rows, 20)), size=(110, 32))
+
+
+def test_light(picture: Callable[..., bool]) -> None:
+    """The light theme."""
+    assert picture(busy(), size=(100, 32), theme="httptop-light", symbols="block")

@@ -1,0 +1,16 @@
+"""Local time is UTC, so that no test depends on where it runs."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def utc() -> Iterator[None]:
+    """Set the time zone for the test, and set it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
