@@ -57,14 +57,17 @@ apt() {
 install_with_apt() {
     echo "    reading the package lists (apt-get update)"
     tries=0
-    until run_logged update apt update; do
+    until run_logged apt update; do
         # The lists' lock is the one that apt does not wait for by itself.
         tries=$((tries + 1))
-        if [ "$tries" -ge 3 ]; then
-            echo "    apt-get update failed; going on with the lists that are here"
-            break
+        if [ "$tries" -lt 30 ] && grep -q 'Could not get lock' "$log"; then
+            [ "$tries" != 1 ] || echo "    waiting for another apt-get to end"
+            sleep 5
+            continue
         fi
-        sleep 5
+        show_log
+        echo "    apt-get update failed; going on with the lists that are here"
+        break
     done
     packages=
     for thing in $1; do packages="$packages $(package_names apt-get "$thing")"; done
@@ -79,8 +82,8 @@ install_with_apt() {
     echo "    installing$packages ($(printf '%s\n' "$plan" | grep -c '^Inst ') packages in all)"
     hold_services
     # shellcheck disable=SC2086
-    run_logged install apt install --no-install-recommends $packages || {
-        release_services "$1"
+    run_logged apt install --no-install-recommends $packages || {
+        show_log
         die "apt-get could not install$packages"
     }
     release_services "$1"
@@ -89,21 +92,16 @@ install_with_apt() {
 # Debian starts a service when its package is unpacked. The tests want nginx's program, and nobody
 # wants a new web server on port 80: forbid starting for the time of the installation.
 hold_services() {
-    policy=
-    [ -e /usr/sbin/policy-rc.d ] && return
+    [ ! -e /usr/sbin/policy-rc.d ] || return 0
     policy=/usr/sbin/policy-rc.d
-    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
-    trap 'exit 130' INT TERM
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
 }
 
 # release_services THINGS: allow starting again; leave an nginx that we installed switched off.
 release_services() {
-    if [ -n "$policy" ]; then
-        as_root rm -f "$policy"
-        trap - EXIT INT TERM
-    fi
+    [ -z "$policy" ] || as_root rm -f "$policy"
+    policy=
     case " $1 " in *" nginx "*)
         if have systemctl; then
             as_root systemctl disable nginx >/dev/null 2>&1 || true
@@ -119,9 +117,9 @@ install_with_other() {
         name=$(package_names "$manager" "$thing")
         echo "    installing $name"
         case $manager in
-            dnf) run_logged dnf as_root dnf -y --setopt=install_weak_deps=False install "$name" ;;
-            pacman) run_logged pacman as_root pacman -Sy --noconfirm --needed "$name" ;;
-            zypper) run_logged zypper as_root zypper -n install --no-recommends "$name" ;;
+            dnf) run_logged as_root dnf -y --setopt=install_weak_deps=False install "$name" ;;
+            pacman) run_logged as_root pacman -Sy --noconfirm --needed "$name" ;;
+            zypper) run_logged as_root zypper -n install --no-recommends "$name" ;;
         esac || case $thing in
             python | bcc | certificates) die "$manager could not install $name" ;;
             *) echo "    $manager could not install $name" ;;
