@@ -1,0 +1,166 @@
+"""Read where the running kernel keeps the few struct members that the probes need, from its BTF.
+
+BTF (``/sys/kernel/btf/vmlinux``) is the kernel's own description of its types. One pass over it
+finds the structs by name; members inside anonymous structs and unions are followed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
+
+_MAGIC: Final = 0xEB9F
+_KIND_INT, _KIND_ARRAY, _KIND_STRUCT, _KIND_UNION, _KIND_ENUM = 1, 3, 4, 5, 6
+_KIND_FWD, _KIND_TYPEDEF = 7, 8
+_KIND_FUNC_PROTO, _KIND_VAR, _KIND_DATASEC, _KIND_DECL_TAG, _KIND_ENUM64 = 13, 14, 15, 17, 19
+
+
+class BtfError(Exception):
+    """The kernel's type information is missing, malformed or lacks what was asked for."""
+
+
+class Btf:
+    """Struct layouts and type ids of one BTF blob."""
+
+    def __init__(self, blob: bytes, structs: Iterable[str], typedefs: Iterable[str] = ()) -> None:
+        """Index ``structs`` and ``typedefs`` by name; other names are unknown afterwards."""
+        if len(blob) < 24:
+            raise BtfError("too short")
+        magic, _, _, header, type_at, type_len, str_at, str_len = struct.unpack_from(
+            "<HBBIIIII", blob
+        )
+        if magic != _MAGIC:
+            raise BtfError("no BTF of this machine's byte order")
+        self._strings = blob[header + str_at : header + str_at + str_len]
+        self._words = memoryview(blob)[header + type_at : header + type_at + type_len].cast("I")
+        wanted = {self._offset_of(name): name for name in (*structs, *typedefs)}
+        self._positions: list[int] = [0]
+        self._structs: dict[str, int] = {}
+        self._typedefs: dict[str, int] = {}
+        self._index(wanted)
+
+    @classmethod
+    def of_kernel(cls, structs: Iterable[str], typedefs: Iterable[str] = ()) -> Btf:
+        """Read the running kernel's; raise BtfError where it has none."""
+        try:
+            return cls(VMLINUX.read_bytes(), structs, typedefs)
+        except OSError as error:
+            raise BtfError(f"{VMLINUX}: {error.strerror}") from error
+
+    def _offset_of(self, name: str) -> int:
+        at = self._strings.find(b"\0" + name.encode() + b"\0")
+        return at + 1 if at >= 0 else -1
+
+    def _index(self, wanted: dict[int, str]) -> None:
+        words, positions = self._words, self._positions
+        at, end = 0, len(words)
+        while at < end:
+            positions.append(at)
+            info = words[at + 1]
+            kind, count = info >> 24 & 31, info & 0xFFFF
+            if kind in (_KIND_STRUCT, _KIND_TYPEDEF) and words[at] in wanted:
+                names = self._structs if kind == _KIND_STRUCT else self._typedefs
+                names.setdefault(wanted[words[at]], len(positions) - 1)
+            if kind in (_KIND_STRUCT, _KIND_UNION, _KIND_DATASEC, _KIND_ENUM64):
+                at += 3 + 3 * count
+            elif kind in (_KIND_ENUM, _KIND_FUNC_PROTO):
+                at += 3 + 2 * count
+            elif kind in (_KIND_INT, _KIND_VAR, _KIND_DECL_TAG):
+                at += 4
+            elif kind == _KIND_ARRAY:
+                at += 6
+            else:
+                at += 3
+
+    def typedef_id(self, name: str) -> int:
+        """Return the type id of a typedef."""
+        try:
+            return self._typedefs[name]
+        except KeyError:
+            raise BtfError(f"the kernel has no {name}") from None
+
+    def offset(self, struct_name: str, member: str) -> int:
+        """Return the offset of ``member`` in bytes; ``a.b`` goes into the struct ``a``."""
+        try:
+            type_id = self._structs[struct_name]
+        except KeyError:
+            raise BtfError(f"the kernel has no struct {struct_name}") from None
+        total = 0
+        for name in member.split("."):
+            found = self._member(type_id, name)
+            if found is None:
+                raise BtfError(f"struct {struct_name} has no member {member}")
+            bits, type_id = found
+            total += bits
+        return total // 8
+
+    def _member(self, type_id: int, name: str) -> tuple[int, int] | None:
+        """Find a member: (offset in bits, its type id)."""
+        at = self._positions[self._strip(type_id)]
+        info = self._words[at + 1]
+        if info >> 24 & 31 not in (_KIND_STRUCT, _KIND_UNION):
+            return None
+        bit_fields = info >> 31
+        for i in range(info & 0xFFFF):
+            name_at, member_type, offset = self._words[at + 3 + 3 * i : at + 6 + 3 * i]
+            if bit_fields:
+                offset &= 0xFFFFFF
+            if name_at:
+                if self._name(name_at) == name:
+                    return offset, member_type
+            elif inner := self._member(member_type, name):
+                return offset + inner[0], inner[1]
+        return None
+
+    def _strip(self, type_id: int) -> int:
+        """Follow typedefs and qualifiers to the type itself."""
+        for _ in range(32):
+            at = self._positions[type_id]
+            if self._words[at + 1] >> 24 & 31 not in (_KIND_TYPEDEF, 9, 10, 11, 18):
+                return type_id
+            type_id = self._words[at + 2]
+        raise BtfError("types in a circle")
+
+    def _name(self, at: int) -> str:
+        return self._strings[at : self._strings.index(b"\0", at)].decode("ascii", "replace")
+
+
+def kernel_offsets() -> tuple[dict[str, int], int]:
+    """Return the ``OFF_`` macros of kernel.h, and the type id to attach sys_exit to."""
+    btf = Btf.of_kernel(
+        (
+            "task_struct",
+            "files_struct",
+            "fdtable",
+            "file",
+            "socket_alloc",
+            "socket",
+            "inode",
+            "sock",
+        ),
+        ("btf_trace_sys_exit",),
+    )
+    at = btf.offset
+    return {
+        "OFF_TASK_FILES": at("task_struct", "files"),
+        "OFF_TASK_LEADER": at("task_struct", "group_leader"),
+        "OFF_TASK_COMM": at("task_struct", "comm"),
+        "OFF_FILES_FDT": at("files_struct", "fdt"),
+        "OFF_FDT_FD": at("fdtable", "fd"),
+        "OFF_FILE_PRIVATE": at("file", "private_data"),
+        "OFF_FILE_INODE": at("file", "f_inode"),
+        "OFF_SOCKET_INODE": at("socket_alloc", "vfs_inode") - at("socket_alloc", "socket"),
+        "OFF_INODE_NUMBER": at("inode", "i_ino"),
+        "OFF_SOCKET_SK": at("socket", "sk"),
+        "OFF_SOCKET_TYPE": at("socket", "type"),
+        "OFF_SOCK_FAMILY": at("sock", "__sk_common.skc_family"),
+        "OFF_SOCK_DPORT": at("sock", "__sk_common.skc_dport"),
+        "OFF_SOCK_NUM": at("sock", "__sk_common.skc_num"),
+        "OFF_SOCK_DADDR": at("sock", "__sk_common.skc_daddr"),
+        "OFF_SOCK_V6_DADDR": at("sock", "__sk_common.skc_v6_daddr"),
+        "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
+    }, btf.typedef_id("btf_trace_sys_exit")

@@ -1,0 +1,132 @@
+/*
+ * Counting. Every counter has one copy a CPU (a shard), written by programs that do not interrupt
+ * each other there, so a plain addition is exact; only where CPUs outnumber shards, or where the
+ * socket-state probe may come in between, is it atomic.
+ */
+#pragma once
+
+#ifdef SHARED_SHARDS
+#define ADD(counter, n) __sync_fetch_and_add(&(counter), n)
+#else
+#define ADD(counter, n) ((counter) += (n))
+#endif
+#define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
+
+/* Cells that the loader has set up before anything is attached (bpf/maps.py). */
+#define OVERFLOW_ENDPOINT(side) (1 + (side))
+#define OVERFLOW_ANSWER(side) (3 + (side)) /* status unknown */
+#define STATUS_OVERFLOW 0
+
+static __always_inline u32 shard(void)
+{
+	return bpf_get_smp_processor_id() & (SHARDS - 1);
+}
+
+static __always_inline struct cell *cell_of(u32 number)
+{
+	u32 at = number * SHARDS + shard();
+
+	return cells.lookup(&at);
+}
+
+static __always_inline struct losses *losses_here(void)
+{
+	u32 at = shard();
+
+	return losses.lookup(&at);
+}
+
+#define COUNT_LOSS(field)                                                                          \
+	do {                                                                                       \
+		struct losses *l = losses_here();                                                  \
+		if (l)                                                                             \
+			ADD_ANYWHERE(l->field, 1);                                                 \
+	} while (0)
+
+/* Number of the cell of s->key; the overflow cell where there is no room. */
+static __always_inline u32 endpoint_of(struct scratch *s)
+{
+	u32 *known = endpoints.lookup(&s->key), number = 0;
+
+	if (known)
+		return *known;
+	if (free_cells.pop(&number))
+		return OVERFLOW_ENDPOINT(s->key.side & 1);
+	if (!endpoints.insert(&s->key, &number))
+		return number;
+	/* Full, or another CPU was first. */
+	free_cells.push(&number, 0);
+	known = endpoints.lookup(&s->key);
+	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
+}
+
+static __always_inline u32 answer_of(u32 endpoint, u32 status)
+{
+	struct answer_key key = {.endpoint = endpoint, .status = status};
+	u32 *known = answers.lookup(&key), number = 0;
+
+	if (known)
+		return *known;
+	if (free_cells.pop(&number))
+		return 0;
+	if (!answers.insert(&key, &number))
+		return number;
+	free_cells.push(&number, 0);
+	known = answers.lookup(&key);
+	return known ? *known : 0;
+}
+
+static __always_inline u32 log2_of(u64 v)
+{
+	u32 r = 0, w = v >> 32;
+
+	if (w)
+		r = 32;
+	else
+		w = v;
+	if (w >> 16) {
+		r += 16;
+		w >>= 16;
+	}
+	if (w >> 8) {
+		r += 8;
+		w >>= 8;
+	}
+	if (w >> 4) {
+		r += 4;
+		w >>= 4;
+	}
+	if (w >> 2) {
+		r += 2;
+		w >>= 2;
+	}
+	return r + (w >> 1);
+}
+
+static __always_inline void measure(struct cell *cell, u64 latency_ns)
+{
+	u32 octave, number, bucket;
+	struct page *page;
+
+	ADD(cell->latency_sum_ns, latency_ns);
+	if (latency_ns > cell->latency_max_ns)
+		cell->latency_max_ns = latency_ns;
+	if (latency_ns < (1ULL << OCTAVE_FIRST))
+		latency_ns = 1ULL << OCTAVE_FIRST;
+	if (latency_ns >= 1ULL << (OCTAVE_FIRST + OCTAVES))
+		latency_ns = (1ULL << (OCTAVE_FIRST + OCTAVES)) - 1;
+	octave = log2_of(latency_ns);
+	bucket = (latency_ns >> (octave - 5)) & (OCTAVE_BUCKETS - 1);
+	octave = (octave - OCTAVE_FIRST) & (OCTAVES - 1);
+	number = cell->page[octave];
+	if (!number) {
+		if (free_pages.pop(&number)) {
+			ADD(cell->unmeasured, 1);
+			return;
+		}
+		cell->page[octave] = number;
+	}
+	page = pages.lookup(&number);
+	if (page)
+		ADD(page->bucket[bucket], 1);
+}

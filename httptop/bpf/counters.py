@@ -1,0 +1,148 @@
+"""Read the counting maps and say by how much each cell has grown."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from httptop.bpf import layout, syscalls
+from httptop.bpf.layout import CELL, PAGE
+from httptop.readings import Growth, Losses, RawAnswer, RawEndpoint
+
+_FIRST_PAGE_FIELD: Final = layout.AT.page
+_COUNTERS: Final = struct.Struct("<8Q")
+
+
+class CounterReader:
+    """Keeps the last picture of the maps; :meth:`growth` compares it with a new one.
+
+    Cells and pages are given out in ascending order, so their pools tell how far to read.
+    """
+
+    def __init__(self, maps: dict[str, int], shards: int, max_cells: int, max_pages: int) -> None:
+        self._maps, self._shards = maps, shards
+        self._max_cells, self._max_pages = max_cells, max_pages
+        self._cell_reader = syscalls.BatchReader(maps["cells"], 4, CELL.size)
+        self._page_reader = syscalls.BatchReader(maps["pages"], 4, PAGE.size)
+        self._endpoint_reader = syscalls.BatchReader(
+            maps["endpoints"], layout.ENDPOINT_KEY.size, 4, 1024
+        )
+        self._answer_reader = syscalls.BatchReader(maps["answers"], layout.ANSWER_KEY.size, 4, 1024)
+        self._user_reader = syscalls.BatchReader(maps["users"], layout.USER_KEY.size, 8, 1024)
+        self._cells = b""
+        self._pages = b""
+        self._users = b""
+        self._used_cells = layout.FIRST_FREE_CELL
+        self._used_pages = 1
+
+    def growth(self) -> list[Growth]:
+        """Return every cell that has grown since the last call."""
+        # Cells first: a page number seen in a cell is then surely among the pages read after it.
+        self._used_cells = self._used("free_cells", self._used_cells, self._max_cells)
+        _, cells = self._cell_reader.read(self._used_cells * self._shards)
+        if cells == self._cells:
+            return []
+        self._used_pages = self._used("free_pages", self._used_pages, self._max_pages + 1)
+        _, pages = self._page_reader.read(self._used_pages)
+        grown = list(self._compare(cells, pages))
+        self._cells, self._pages = cells, pages
+        return grown
+
+    def _used(self, pool: str, known: int, most: int) -> int:
+        """Return how many entries may be in use: the pool's next number, unless it went round."""
+        value = syscalls.map_lookup(self._maps[pool], b"", 4)
+        return most if value is None else max(known, int.from_bytes(value, "little"))
+
+    def _compare(self, cells: bytes, pages: bytes) -> Iterator[Growth]:
+        width = CELL.size * self._shards
+        new, old = memoryview(cells), memoryview(self._cells)
+        known = len(old)
+        block = width * 64
+        blank = bytes(width)
+        for start in range(0, len(new), block):
+            if new[start : start + block] == old[start : start + block]:
+                continue
+            for at in range(start, min(start + block, len(new)), width):
+                if at < known:
+                    if new[at : at + width] == old[at : at + width]:
+                        continue
+                elif new[at : at + width] == blank:
+                    continue
+                yield self._grown(at // width, new, old, at, pages)
+
+    def _grown(
+        self, cell: int, new: memoryview, old: memoryview, at: int, pages: bytes
+    ) -> Growth:
+        totals = [0] * 8
+        histogram: dict[int, int] = {}
+        largest = 0
+        for shard_at in range(at, at + CELL.size * self._shards, CELL.size):
+            now = CELL.unpack_from(new, shard_at)
+            if shard_at < len(old):
+                if new[shard_at : shard_at + CELL.size] == old[shard_at : shard_at + CELL.size]:
+                    largest = max(largest, now[3])
+                    continue
+                before = _COUNTERS.unpack_from(old, shard_at)
+                for field in (0, 1, 2, 4, 5, 6):
+                    totals[field] += now[field] - before[field]
+            else:
+                for field in (0, 1, 2, 4, 5, 6):
+                    totals[field] += now[field]
+            largest = max(largest, now[3])
+            for octave, page in enumerate(now[_FIRST_PAGE_FIELD:]):
+                if page:
+                    self._page_growth(page * PAGE.size, octave * 32, pages, histogram)
+        return Growth(
+            cell, totals[0], totals[1], totals[2], largest, totals[4], totals[5], totals[6], histogram
+        )
+
+    def _page_growth(self, at: int, first: int, pages: bytes, into: dict[int, int]) -> None:
+        end = at + PAGE.size
+        if end > len(pages):  # given out after the pages were read; it shows at the next reading
+            return
+        if pages[at:end] == self._pages[at:end]:
+            return
+        now = PAGE.unpack_from(pages, at)
+        before = PAGE.unpack_from(self._pages, at) if end <= len(self._pages) else _NO_PAGE
+        for bucket in range(32):
+            if now[bucket] != before[bucket]:
+                # A bucket has 32 bits and may have gone round.
+                more = now[bucket] - before[bucket] & 0xFFFFFFFF
+                into[first + bucket] = into.get(first + bucket, 0) + more
+
+    def names(self) -> tuple[dict[int, RawEndpoint], dict[int, RawAnswer]]:
+        """Return what every cell is for."""
+        keys, values = self._endpoint_reader.read()
+        endpoints = {}
+        cells = struct.iter_unpack("<I", values)
+        for (cell,), key in zip(cells, layout.ENDPOINT_KEY.iter_unpack(keys), strict=True):
+            comm, side, method, minor, truncated, _, path = key
+            name = layout.METHODS[method] if method < len(layout.METHODS) else "OTHER"
+            endpoints[cell] = RawEndpoint(
+                side & 1, comm.split(b"\0")[0], minor, name, path.rstrip(b"\0"), bool(truncated)
+            )
+        keys, values = self._answer_reader.read()
+        cells = struct.iter_unpack("<I", values)
+        pairs = layout.ANSWER_KEY.iter_unpack(keys)
+        answers = {cell: RawAnswer(*pair) for (cell,), pair in zip(cells, pairs, strict=True)}
+        return endpoints, answers
+
+    def users(self) -> list[tuple[int, int]] | None:
+        """Return (endpoint's cell, pid) pairs; None where they are as they were."""
+        keys, _ = self._user_reader.read()
+        if keys == self._users:
+            return None
+        self._users = keys
+        return list(layout.USER_KEY.iter_unpack(keys))
+
+    def losses(self) -> Losses:
+        """Return what went wrong since start, missed calls not included."""
+        _, values = syscalls.BatchReader(
+            self._maps["losses"], 4, layout.LOSSES.size, self._shards
+        ).read(self._shards)
+        sums = [sum(column) for column in zip(*layout.LOSSES.iter_unpack(values), strict=True)]
+        return Losses(*sums[:5])
+
+
+_NO_PAGE: Final = (0,) * 32

@@ -1,0 +1,233 @@
+/*
+ * The HTTP/1 head parser: it knows bytes in s->data and nothing of sockets, so that tests can run
+ * it through BPF_PROG_TEST_RUN on bytes of their own.
+ *
+ * A head is looked at in words of eight bytes: most words hold no newline, and only lines that
+ * may be Content-Length or Transfer-Encoding are looked at further.
+ */
+#pragma once
+
+#define EACH 0x0101010101010101ULL
+#define LOWER_CASE 0x2020202020202020ULL
+#define SCAN_TURNS 256
+
+/* 1 where two words of any value are the same, else 0. */
+#define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))
+
+/* Eight characters as the word they are in memory (little endian). */
+#define CHARS(a, b, c, d, e, f, g, h)                                                              \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+#define MASK(n) ((n) >= 8 ? ~0ULL : (1ULL << ((n) * 8)) - 1)
+
+/* The method that these eight bytes begin with, and the length of its name; -1: not one we name. */
+static __always_inline int method_of(u64 word, u32 *length)
+{
+	if ((word & MASK(4)) == CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0)) {
+		*length = 3;
+		return METHOD_GET;
+	}
+	if ((word & MASK(5)) == CHARS('P', 'O', 'S', 'T', ' ', 0, 0, 0)) {
+		*length = 4;
+		return METHOD_POST;
+	}
+	if ((word & MASK(4)) == CHARS('P', 'U', 'T', ' ', 0, 0, 0, 0)) {
+		*length = 3;
+		return METHOD_PUT;
+	}
+	if ((word & MASK(5)) == CHARS('H', 'E', 'A', 'D', ' ', 0, 0, 0)) {
+		*length = 4;
+		return METHOD_HEAD;
+	}
+	if ((word & MASK(7)) == CHARS('D', 'E', 'L', 'E', 'T', 'E', ' ', 0)) {
+		*length = 6;
+		return METHOD_DELETE;
+	}
+	if ((word & MASK(6)) == CHARS('P', 'A', 'T', 'C', 'H', ' ', 0, 0)) {
+		*length = 5;
+		return METHOD_PATCH;
+	}
+	if (word == CHARS('O', 'P', 'T', 'I', 'O', 'N', 'S', ' ')) {
+		*length = 7;
+		return METHOD_OPTIONS;
+	}
+	if (word == CHARS('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ')) {
+		*length = 7;
+		return METHOD_CONNECT;
+	}
+	if ((word & MASK(6)) == CHARS('T', 'R', 'A', 'C', 'E', ' ', 0, 0)) {
+		*length = 5;
+		return METHOD_TRACE;
+	}
+	return -1;
+}
+
+/* Whether a method that we name may still come of these n < 8 bytes. */
+static __always_inline bool method_may_come(u64 word, u32 n)
+{
+	u64 mask = MASK(n & 7);
+
+	word &= mask;
+	return word == (CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0) & mask) ||
+	       word == (CHARS('P', 'O', 'S', 'T', ' ', 0, 0, 0) & mask) ||
+	       word == (CHARS('P', 'U', 'T', ' ', 0, 0, 0, 0) & mask) ||
+	       word == (CHARS('H', 'E', 'A', 'D', ' ', 0, 0, 0) & mask) ||
+	       word == (CHARS('D', 'E', 'L', 'E', 'T', 'E', ' ', 0) & mask) ||
+	       word == (CHARS('P', 'A', 'T', 'C', 'H', ' ', 0, 0) & mask) ||
+	       word == (CHARS('O', 'P', 'T', 'I', 'O', 'N', 'S', ' ') & mask) ||
+	       word == (CHARS('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ') & mask) ||
+	       word == (CHARS('T', 'R', 'A', 'C', 'E', ' ', 0, 0) & mask);
+}
+
+/* Status of an answer that begins with these 16 bytes, of which n are there; 0: it does not. */
+static __always_inline u32 status_of(u64 first, u64 second, u32 n)
+{
+	u32 a, b, c, behind;
+
+	if (n < 13 && n != 12)
+		return 0;
+	if ((first & MASK(7)) != CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0))
+		return 0;
+	if ((u8)(first >> 56) - '0' > 9u || (u8)second != ' ')
+		return 0;
+	a = (u8)(second >> 8) - '0';
+	b = (u8)(second >> 16) - '0';
+	c = (u8)(second >> 24) - '0';
+	behind = (u8)(second >> 32);
+	if (a < 1 || a > 9 || b > 9 || c > 9)
+		return 0;
+	if (n > 12 && behind != ' ' && behind != '\r' && behind != '\n')
+		return 0;
+	return a * 100 + b * 10 + c;
+}
+
+/*
+ * Look for the end of a head in data[CARRY..have); sets newline, line_end, head_end, length_at
+ * and coding_at. Where the request line has ended in an earlier window the caller has put the
+ * newline before the current line at data[CARRY] and set line_end.
+ *
+ * A turn takes a word without a newline, or one newline. Where the turns run out first, `have` is
+ * drawn in to what was looked at, and the rest comes in the next window.
+ */
+static __always_inline void scan_head(struct scratch *s)
+{
+	s->cursor = CARRY;
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < SCAN_TURNS; turn++) {
+		u64 word, found, at, gap, is_end, name, rest, yes;
+
+		if (s->cursor >= s->have)
+			return;
+		word = WORD_AT(s, s->cursor) ^ (EACH * '\n');
+		found = (word - EACH) & ~word & (EACH << 7);
+		if (!found) {
+			s->cursor += 8;
+			continue;
+		}
+		at = s->cursor + (((found & (0 - found)) >> 7) * 0x0001020304050607ULL >> 56);
+		if (at >= s->have) {
+			s->cursor = s->have;
+			return;
+		}
+		s->cursor = at + 1;
+
+		gap = at - s->newline;
+		is_end = EQUAL(gap, 1) | (EQUAL(gap, 2) & EQUAL(BYTE(s, at - 1), '\r'));
+		is_end &= NOT_ZERO(s->line_end);
+		OPAQUE(is_end);
+		if (is_end) {
+			s->head_end = at + 1;
+			return;
+		}
+		s->line_end = SELECT(NOT_ZERO(s->line_end), s->line_end, at + 1);
+		s->newline = at;
+
+		name = WORD_AT(s, at + 1) | LOWER_CASE;
+		rest = WORD_AT(s, at + 9) | LOWER_CASE;
+		yes = SAME(name, CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
+		      SAME(rest & MASK(7), CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
+		OPAQUE(yes);
+		s->length_at = SELECT(yes, at + 16, s->length_at);
+		yes = SAME(name, CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
+		      SAME(rest, CHARS('-' | 0x20, 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
+		OPAQUE(yes);
+		s->coding_at = SELECT(yes, at + 18, s->coding_at);
+	}
+	s->have = s->cursor;
+}
+
+/* Whether the request line data[CARRY..line_end) is one; sets method and minor. On success the
+ * target begins at the offset returned; 0: no request line. */
+static __always_inline u32 request_line(struct scratch *s)
+{
+	u32 end = s->line_end - 1, length = 0, at;
+	u64 version;
+	int method;
+
+	if (end < CARRY + 12) /* "A * HTTP/1.1" */
+		return 0;
+	if (BYTE(s, end - 1) == '\r')
+		end--;
+	if (end < CARRY + 12)
+		return 0;
+	version = WORD_AT(s, end - 8);
+	if ((version & MASK(7)) != CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0))
+		return 0;
+	s->minor = (u8)(version >> 56) - '0';
+	if (s->minor > 9 || BYTE(s, end - 9) != ' ')
+		return 0;
+	method = method_of(WORD(&s->data[CARRY]), &length);
+	if (method < 0) {
+		s->cursor = 0;
+#pragma clang loop unroll(disable)
+		for (u32 i = 0; i < 24; i++) {
+			u32 byte = s->data[CARRY + i];
+			struct byte_class *class = classes.lookup(&byte);
+
+			if (!class)
+				return 0;
+			if (!(class->bits & C_TOKEN)) {
+				if (byte == ' ')
+					s->cursor = i;
+				break;
+			}
+		}
+		length = s->cursor;
+		if (!length || length > 24)
+			return 0;
+		method = METHOD_OTHER;
+	}
+	s->method = method;
+	at = CARRY + length + 1;
+	if (at >= end - 9)
+		return 0;
+	return at;
+}
+
+/* Content-Length's value, digits at data[length_at..); BODY_OPEN where it is not a number. */
+static __always_inline u64 content_length(struct scratch *s)
+{
+	u32 at = s->length_at;
+
+	s->number = 0;
+	s->cursor = 0;
+	s->stop = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 40; i++) {
+		u8 byte;
+
+		byte = BYTE(s, at + i);
+		if (byte == ' ' || byte == '\t') {
+			if (s->cursor)
+				s->stop = 1;
+			continue;
+		}
+		if (byte == '\r' || byte == '\n')
+			return s->cursor ? s->number : BODY_OPEN;
+		if (byte - '0' > 9u || s->stop || s->cursor > 18)
+			return BODY_OPEN;
+		s->number = s->number * 10 + (byte - '0');
+		s->cursor++;
+	}
+	return BODY_OPEN;
+}

@@ -1,0 +1,72 @@
+"""Python's mirror of the structs marked SHARED in types.h; a test compares sizes and offsets."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+OCTAVE_FIRST: Final = 9
+OCTAVES: Final = 32
+OCTAVE_BUCKETS: Final = 32
+
+COMM_LEN: Final = 16
+TEMPLATE_LEN: Final = 96
+LINE_LEN: Final = 128
+LINE_HEAD: Final = 112
+ANSWER_LEN: Final = 512
+
+SIDES: Final = ("server", "client")
+METHODS: Final = (
+    "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+)  # fmt: skip
+
+#: Cells that the loader sets up before anything is attached (counters.h).
+OVERFLOW_ENDPOINTS: Final = {1: 0, 2: 1}  # cell -> side
+OVERFLOW_ANSWERS: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
+FIRST_FREE_CELL: Final = 5
+
+#: Status of answers faster than the minimum latency asked for (exchange.h).
+STATUS_BELOW_MIN_LATENCY: Final = 0xFFFF
+
+ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
+ANSWER_KEY: Final = struct.Struct("<II")
+USER_KEY: Final = struct.Struct("<II")
+CELL: Final = struct.Struct("<8Q32H")
+PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
+LOSSES: Final = struct.Struct("<8Q")
+SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
+
+CONN: Final = struct.Struct(f"<8Q5Ii4H8B{COMM_LEN}s32s16s{LINE_LEN}s")
+QUEUED: Final = struct.Struct("<QQIB3x")
+
+
+class Cell(NamedTuple):
+    """Indices into an unpacked CELL."""
+
+    count: int = 0
+    bytes: int = 1
+    latency_sum_ns: int = 2
+    latency_max_ns: int = 3
+    unanswered: int = 4
+    unmeasured: int = 5
+    moved: int = 6
+    page: int = 8
+
+
+AT: Final = Cell()
+
+
+class Conn(NamedTuple):
+    """What user space reads of an unpacked CONN."""
+
+    inode: int
+    first: int
+    current: int
+    pid: int
+    pending: int
+
+    @classmethod
+    def of(cls, value: bytes) -> Conn:
+        """Unpack a value of the connection map."""
+        fields = CONN.unpack(value)
+        return cls(fields[6], fields[7], fields[9], fields[12], fields[15])

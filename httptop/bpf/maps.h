@@ -1,0 +1,153 @@
+/* Every map, with its cap. Counting maps are arrays that are never deleted from: user space
+ * reads them at leisure and subtracts. */
+#pragma once
+
+/* What a call brought, handed from program to program; one set a CPU. A program of ours is never
+ * interrupted by itself on one CPU, so nothing here is shared. */
+#define CARRY 8        /* where the bytes carried over from the last window begin */
+#define CARRY_LEN 255  /* at most that many */
+#define WINDOW 1024    /* new bytes looked at in one go */
+#define DATA_LEN 2048  /* > CARRY + CARRY_LEN + WINDOW + the longest look-ahead */
+
+/* A value of which the compiler must assume nothing. */
+#define OPAQUE(v) asm volatile("" : "+r"(v))
+
+/*
+ * An offset into data that the verifier believes: the compiler may not reason the mask away. Words
+ * of a few bytes may be read at it.
+ */
+static __always_inline u64 inside(u64 at)
+{
+	OPAQUE(at);
+	return at & (DATA_LEN - 1);
+}
+#define BYTE(s, at) ((s)->data[inside(at)])
+
+/* A word at any address. By way of a parameter: seen to be bytes, it would be read as eight. */
+static __always_inline u64 *word_of(void *at)
+{
+	return at;
+}
+#define WORD(p) (*word_of(p))
+#define WORD_AT(s, at) WORD(&(s)->data[inside(at)])
+
+static __always_inline void copy_words(u8 *to, const u8 *from, u32 words)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < words; i++)
+		((u64 *)to)[i] = ((const u64 *)from)[i];
+}
+
+#define SEGMENTS 32 /* of a path; a power of two */
+
+struct segment {
+	u64 sum;
+	u64 stem_sum;
+	u64 switches;
+	u64 stem_switches;
+	u64 at;
+	u64 length;
+	u64 stem; /* length before the last dot */
+	u64 has_stem;
+};
+
+struct scratch {
+	u64 sk;
+	u64 now;
+	u64 inode;
+	u64 socket;
+	u64 iov;  /* user address of the next iovec; 0: the call had a plain buffer */
+	u64 buf;  /* user address of the next byte */
+	u32 call_len;
+	u32 left; /* bytes of the call not yet looked at */
+	u32 piece; /* of these, the ones at buf (the rest is in further iovecs) */
+	s32 fd;
+	u32 tgid;
+	u8 side;  /* of a connection not known yet */
+	u8 fresh; /* no connection is known yet */
+	u8 method;
+	u8 minor;
+	u8 unix_socket;
+	u8 inbound;
+	u32 have; /* data[CARRY..have) is set */
+	u32 carried; /* data[CARRY..carried) came in an earlier window */
+	u32 cut;     /* the carried line lacks its middle */
+	/* what scan_head() finds, as offsets into data; 0: not found */
+	u32 newline;   /* last newline before the head's end */
+	u32 line_end;  /* behind the first newline */
+	u32 head_end;  /* behind the empty line */
+	u32 length_at; /* the value of Content-Length */
+	u32 coding_at; /* Transfer-Encoding */
+	u32 cursor;
+	u32 limit; /* where template_of() stops looking */
+	u64 number;
+	/* what template_of() keeps while it runs */
+	u64 sum;      /* counts of the current segment, see paths.h */
+	u64 stem_sum; /* the same before its last dot */
+	u64 switches;
+	u64 stem_switches;
+	u64 last_kind;
+	u64 segment_at; /* where in data[] the current segment begins */
+	u64 stem_at;    /* where its last dot is; 0: it has none */
+	u64 segment_count;
+	u64 out; /* bytes of template[] that are set */
+	u64 copy_from;
+	u64 copy_to;
+	u64 copy_end;
+	u32 target;
+	u32 end;
+	u32 stop; /* the target came to its end before we stopped looking */
+	u32 unused;
+	struct segment segments[SEGMENTS];
+	struct endpoint_key key;
+	u8 data[DATA_LEN + 64];
+	u8 template[DATA_LEN + 64];
+};
+
+struct byte_class {
+	u64 add;
+	u64 bits;
+};
+
+struct queued {
+	u64 start_ns;
+	u64 bytes;
+	u32 endpoint;
+	u8 method;
+	u8 unused[3];
+};
+
+struct queue_key {
+	u64 sk;
+	u64 number;
+};
+
+struct limiter {
+	u64 due_ns; /* when the bucket is as full as it was at that time; see samples.h */
+};
+
+BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
+/* Which of them are Unix sockets: their end is for user space to find (sources/sweep.py). */
+BPF_F_TABLE("hash", u64, u8, unix_conns, 16384, BPF_F_NO_PREALLOC);
+BPF_ARRAY(blank_conn, struct conn, 1);
+BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);
+BPF_TABLE("lru_hash", struct user_key, u64, users, 16384);
+BPF_F_TABLE("hash", struct queue_key, struct queued, queue, 16384, BPF_F_NO_PREALLOC);
+BPF_QUEUE(free_cells, u32, MAX_CELLS);
+BPF_QUEUE(free_pages, u32, MAX_PAGES);
+BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: the next cell, the next page */
+BPF_ARRAY(cells, struct cell, MAX_CELLS * SHARDS);
+BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
+BPF_ARRAY(losses, struct losses, SHARDS);
+BPF_ARRAY(limiters, struct limiter, 1);
+BPF_ARRAY(classes, struct byte_class, 256);
+BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
+BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+#ifdef FILTER_PIDS
+BPF_HASH(only_pids, u32, u8, 1024);
+#endif
+#ifdef FILTER_PORTS
+BPF_HASH(only_ports, u16, u8, 1024);
+#endif
+BPF_PROG_ARRAY(next_program, 4);

@@ -1,0 +1,242 @@
+/*
+ * From a request target to its path template, one byte at a time; httptop/paths.py holds the same
+ * rule in words and in Python, and tests/vectors/paths.txt holds both to it.
+ *
+ * The verifier walks every turn of a loop with every combination of its branches. So state is kept
+ * in the scratch map, whose contents it does not follow, and decisions are arithmetic on 0 and 1:
+ * a turn has few branches, and they merge again at its end.
+ */
+#pragma once
+
+#define TARGET_LEN 512 /* bytes of a target looked at; a longer one is marked truncated */
+
+/* Classes of a byte, as paths.py fills them in. */
+#define C_DIGIT 1
+#define C_HEX 2
+#define C_LOWER 4
+#define C_UPPER 8
+#define C_JOINT 16
+#define C_END 32
+#define C_SLASH 64
+#define C_TOKEN 128
+#define C_KIND (C_DIGIT | C_LOWER | C_UPPER)
+
+#define OUT(s, at) ((s)->template[(inside(at))])
+#define OUT_WORD(s, at) WORD(&OUT(s, at))
+
+/* A segment's counts, twelve bits each, so that one addition a byte counts all of them. */
+#define DIGITS(sum) ((sum) & 0xfff)
+#define LETTERS(sum) ((sum) >> 12 & 0xfff)
+#define HEXES(sum) ((sum) >> 24 & 0xfff)
+#define HYPHENS(sum) ((sum) >> 36 & 0xfff)
+#define OTHERS(sum) ((sum) >> 48 & 0xfff)
+
+#define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* all for values below 2^62 */
+#define AT_LEAST(a, b) (((u64)(b) - 1 - (u64)(a)) >> 63)
+#define EQUAL(a, b) ((((u64)(a) ^ (u64)(b)) - 1) >> 63)
+#define SELECT(yes, a, b) ((b) ^ (((a) ^ (b)) & (0 - (u64)(yes))))
+
+#define ID_TEXT 0x7d64697bULL /* "{id}" */
+
+/* OPAQUE keeps the compiler from turning the arithmetic back into branches. */
+static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
+{
+	u64 digits = DIGITS(sum), letters = LETTERS(sum), hyphens = HYPHENS(sum);
+	u64 some, hexadecimal, mixed, yes;
+
+	OPAQUE(digits);
+	OPAQUE(letters);
+	OPAQUE(hyphens);
+	OPAQUE(length);
+	some = NOT_ZERO(digits);
+	OPAQUE(some);
+	hexadecimal = some & EQUAL(digits + HEXES(sum) + hyphens, length);
+	OPAQUE(hexadecimal);
+	yes = EQUAL(digits + hyphens, length) | (EQUAL(length, 36) & EQUAL(hyphens, 4)) |
+	      (AT_LEAST(length, 8) & EQUAL(hyphens, 0));
+	OPAQUE(yes);
+	yes &= hexadecimal;
+	mixed = some & (AT_LEAST(switches, 4) |
+			(AT_LEAST(length, 20) & EQUAL(digits + letters, length)));
+	OPAQUE(mixed);
+	mixed |= AT_LEAST(switches * 5, length * 2);
+	OPAQUE(mixed);
+	mixed &= AT_LEAST(length, 16) & NOT_ZERO(letters);
+	OPAQUE(mixed);
+	yes = (yes | mixed) & EQUAL(OTHERS(sum), 0);
+	OPAQUE(yes);
+	return yes;
+}
+
+/* Where in an absolute form, data[at..limit), the path begins; limit where it has none. */
+static __always_inline u32 behind_authority(struct scratch *s, u32 at)
+{
+	s->number = 0;
+	s->cursor = s->limit;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 256; i++) {
+		if (at + i >= s->limit || BYTE(s, at + i) <= ' ')
+			break;
+		if (BYTE(s, at + i) == '/' && ++s->number == 3) {
+			s->cursor = at + i;
+			break;
+		}
+	}
+	return s->cursor;
+}
+
+/* The segment data[segment..end) is over: keep what classifies it. */
+static __always_inline void segment_ends(struct scratch *s, u32 end)
+{
+	struct segment *segment = &s->segments[s->segment_count & (SEGMENTS - 1)];
+
+	segment->sum = s->sum;
+	segment->stem_sum = s->stem_sum;
+	segment->switches = s->switches;
+	segment->stem_switches = s->stem_switches;
+	segment->at = s->segment_at;
+	segment->length = end - s->segment_at;
+	segment->stem = s->stem_at - s->segment_at;
+	segment->has_stem = s->stem_at != 0;
+	s->segment_count++;
+	s->sum = 0;
+	s->switches = 0;
+	s->last_kind = 0;
+	s->stem_at = 0;
+	s->stem_sum = 0;
+	s->stem_switches = 0;
+	s->segment_at = end + 1;
+}
+
+/* First pass: cut the path into segments and count what they are made of. */
+static __always_inline void cut_path(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < TARGET_LEN; i++) {
+		u64 from = s->target + i, kind, last, different;
+		struct byte_class *class;
+		u32 byte;
+
+		if (from >= s->limit)
+			break;
+		byte = BYTE(s, from);
+		class = classes.lookup(&byte);
+		if (!class)
+			break;
+		if (class->bits & C_END) {
+			s->stop = 1;
+			break;
+		}
+		s->end = from + 1;
+		if (class->bits & C_SLASH) {
+			segment_ends(s, from);
+			continue;
+		}
+		if (byte == '.') {
+			s->stem_at = from;
+			s->stem_sum = s->sum;
+			s->stem_switches = s->switches;
+		}
+		s->sum += class->add;
+		kind = class->bits & C_KIND;
+		last = s->last_kind;
+		different = NOT_ZERO(kind) & NOT_ZERO(last) & NOT_ZERO(kind ^ last);
+		OPAQUE(different);
+		s->switches += different;
+		s->last_kind = kind;
+	}
+	segment_ends(s, s->end);
+}
+
+/* Second pass: write the segments, or "{id}" in the place of one, to template[]. */
+static __always_inline void write_path(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SEGMENTS; i++) {
+		struct segment *segment = &s->segments[i];
+		u64 id, stem, from, length, extension;
+
+		if (i >= s->segment_count)
+			break;
+		if (i) {
+			OUT(s, s->out) = '/';
+			s->out++;
+		}
+		from = segment->at;
+		length = segment->length;
+		id = is_id(segment->sum, length, segment->switches);
+		extension = length - segment->stem;
+		stem = segment->has_stem & AT_LEAST(extension, 2) & AT_LEAST(6, extension) &
+		       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
+		       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
+		OPAQUE(stem);
+		stem &= 1 - id;
+		OPAQUE(stem);
+		if (id | stem) {
+			OUT_WORD(s, s->out) = ID_TEXT;
+			s->out += 4;
+			if (!stem)
+				continue;
+			from += segment->stem;
+			length = extension;
+		}
+		s->copy_from = from;
+		s->copy_to = s->out;
+		s->copy_end = s->out + length;
+#pragma clang loop unroll(disable)
+		for (u32 word = 0; word < TEMPLATE_LEN / 8; word++) {
+			if (s->copy_to >= s->copy_end)
+				break;
+			OUT_WORD(s, s->copy_to) = WORD_AT(s, s->copy_from);
+			s->copy_from += 8;
+			s->copy_to += 8;
+		}
+		s->out = s->copy_end;
+	}
+}
+
+/*
+ * Write the template of the target at data[at..limit) to key.path; return the offset behind the
+ * target's path.
+ */
+static __always_inline u32 template_of(struct scratch *s, u32 at)
+{
+	u64 out, raw;
+
+	s->stop = 0;
+	s->target = at;
+	s->end = at;
+	s->sum = s->stem_sum = s->switches = s->stem_switches = s->last_kind = 0;
+	s->stem_at = 0;
+	s->segment_count = 0;
+	s->out = 0;
+	raw = EQUAL(s->method, METHOD_CONNECT) | EQUAL(BYTE(s, at), '*');
+	OPAQUE(raw);
+	if (!raw && BYTE(s, at) != '/')
+		s->target = s->end = behind_authority(s, at);
+	s->segment_at = s->target;
+	cut_path(s);
+	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
+	s->segments[0].sum += raw << 48;
+	s->segments[0].has_stem &= 1 - raw;
+	write_path(s);
+	out = s->out;
+	if (!out) {
+		s->template[0] = '/'; /* an absolute form without a path */
+		out = 1;
+	}
+	s->key.truncated = out > TEMPLATE_LEN || !s->stop || s->segment_count > SEGMENTS;
+
+	/* What lies behind the template reads as zero: keys are compared whole. */
+#pragma clang loop unroll(disable)
+	for (u32 at = 0; at < TEMPLATE_LEN; at += 8) {
+		u64 keep = ~0ULL;
+
+		if (out <= at)
+			keep = 0;
+		else if (out - at < 8)
+			keep = (1ULL << ((out - at) * 8)) - 1;
+		WORD(&s->key.path[at]) = WORD(&s->template[at]) & keep;
+	}
+	return s->end;
+}

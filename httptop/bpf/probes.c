@@ -1,0 +1,784 @@
+/*
+ * The programs. sys_exit sees every system call return and lets nearly all of them go after a few
+ * instructions; what it can settle with a handful of loads it settles (a request equal to the last
+ * one, an answer that begins its buffer, a body); the rest goes by tail call to parse_request or
+ * parse_answer, which take the call's bytes window by window and keep their place in the
+ * connection, so that a head may be cut anywhere.
+ *
+ * A connection is known by its struct sock: dup, fork, descriptor passing, threads and descriptor
+ * reuse make no difference.
+ */
+#include "types.h"
+#include "maps.h"
+#include "kernel.h"
+#include "counters.h"
+#include "samples.h"
+#include "exchange.h"
+#include "paths.h"
+#include "head.h"
+
+#define NR_read 0
+#define NR_write 1
+#define NR_readv 19
+#define NR_writev 20
+#define NR_sendfile 40
+#define NR_sendto 44
+#define NR_recvfrom 45
+#define NR_sendmsg 46
+#define NR_recvmsg 47
+#define NR_splice 275
+#define CALL(nr) (1ULL << (nr))
+#define INBOUND (CALL(NR_read) | CALL(NR_readv) | CALL(NR_recvfrom) | CALL(NR_recvmsg))
+#define OUTBOUND                                                                                   \
+	(CALL(NR_write) | CALL(NR_writev) | CALL(NR_sendto) | CALL(NR_sendmsg) | CALL(NR_sendfile))
+#define VECTORED (CALL(NR_readv) | CALL(NR_writev))
+#define MESSAGE (CALL(NR_recvmsg) | CALL(NR_sendmsg))
+#define PEEK 2
+
+#define NEXT_REQUEST 0
+#define NEXT_PLACE 1
+#define NEXT_ANSWER 2
+#define NEXT_STALE 3
+
+static __always_inline struct scratch *scratch_here(void)
+{
+	u32 zero = 0;
+
+	return scratches.lookup(&zero);
+}
+
+/* ---- the bytes of a call -------------------------------------------------------------------- */
+
+/* Go on to the next iovec that is not empty; false: there is nothing left to look at. */
+static __always_inline bool next_piece(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 16; i++) {
+		u64 vector[2] = {};
+
+		if (s->piece || !s->left || !s->iov)
+			break;
+		if (read_user(vector, sizeof(vector), (void *)s->iov)) {
+			s->left = 0;
+			break;
+		}
+		s->iov += sizeof(vector);
+		s->buf = vector[0];
+		s->piece = vector[1] < s->left ? vector[1] : s->left;
+	}
+	return s->piece != 0;
+}
+
+static __always_inline void skip(struct scratch *s, u32 bytes)
+{
+	s->buf += bytes;
+	s->left -= bytes;
+	s->piece -= bytes;
+}
+
+/* Append at most a window of new bytes to data[..have); return how many came. */
+static __always_inline u32 fill(struct scratch *s)
+{
+	u32 n = s->piece < WINDOW ? s->piece : WINDOW, at = s->have;
+
+	asm volatile("" : "+r"(n), "+r"(at));
+	n &= 2047;
+	at &= 511;
+	if (n > WINDOW || at > CARRY + CARRY_LEN)
+		return 0;
+	if (read_user(&s->data[at], n, (void *)s->buf))
+		return 0;
+	s->have = at + n;
+	return n;
+}
+
+static __always_inline void start_scan(struct scratch *s, bool in_head)
+{
+	s->newline = CARRY;
+	s->line_end = in_head ? CARRY + 1 : 0;
+	s->head_end = 0;
+	s->length_at = 0;
+	s->coding_at = 0;
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static __always_inline bool wanted(struct scratch *s)
+{
+#ifdef FILTER_PIDS
+	if (!only_pids.lookup(&s->tgid))
+		return false;
+#endif
+#ifdef FILTER_PORTS
+	u16 port;
+
+	if (s->unix_socket)
+		return false;
+	port = s->side == SIDE_SERVER ? kernel_u16(s->sk + OFF_SOCK_NUM)
+				      : bpf_ntohs(kernel_u16(s->sk + OFF_SOCK_DPORT));
+	if (!only_ports.lookup(&port))
+		return false;
+#endif
+	return ((1 << (s->side & 1)) & FILTER_SIDES) != 0;
+}
+
+/* Make a connection of s; 0: no room. */
+static __always_inline struct conn *new_conn(struct scratch *s)
+{
+	u32 zero = 0;
+	struct conn *conn = blank_conn.lookup(&zero);
+
+	if (!conn || conns.update(&s->sk, conn))
+		return 0;
+	conn = conns.lookup(&s->sk);
+	if (!conn)
+		return 0;
+	conn->side = s->side;
+	conn->unix_socket = s->unix_socket;
+	conn->inode = s->inode;
+	conn->tgid = s->tgid;
+	conn->fd = s->fd;
+	process_name(conn->comm);
+	s->fresh = 0;
+	if (s->unix_socket) {
+		u8 one = 1;
+
+		unix_conns.update(&s->sk, &one);
+	}
+	return conn;
+}
+
+static __always_inline void seen_by(struct conn *conn, u32 tgid, s32 fd)
+{
+	conn->fd = fd;
+	if (conn->tgid == tgid)
+		return;
+	conn->tgid = tgid;
+	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
+	conn->line_len = 0;
+	process_name(conn->comm);
+}
+
+/* A request that no connection could be made for still counts. */
+static __always_inline void untracked(struct scratch *s)
+{
+	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
+
+	if (cell)
+		ADD(cell->count, 1);
+	cell = cell_of(OVERFLOW_ANSWER(s->side & 1));
+	if (cell)
+		ADD(cell->count, 1);
+	COUNT_LOSS(untracked_requests);
+}
+
+/* Whether data[CARRY..] equals the last request on the connection over `length` <= LINE_LEN bytes. */
+static __always_inline bool same_bytes(struct conn *conn, struct scratch *s, u32 length)
+{
+	u64 difference = 0;
+
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < LINE_LEN / 8; turn++) {
+		u64 mask = ~0ULL, at = turn * 8;
+
+		OPAQUE(at); /* or the compiler leaves out the bound that the verifier needs */
+		if (at >= LINE_LEN || at >= length)
+			break;
+		if (length - at < 8)
+			mask = (1ULL << ((length - at) * 8)) - 1;
+		difference |= (WORD(&conn->line[at]) ^ WORD(&s->data[CARRY + at])) & mask;
+	}
+	return !difference;
+}
+
+static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
+{
+	return conn->line_len == length && length <= LINE_LEN && same_bytes(conn, s, length);
+}
+
+/* Keep an incomplete request line, data[CARRY..have), for the next window. */
+static __always_inline void keep_line(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->have - CARRY, end = s->have;
+
+	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	if (length > LINE_LEN) {
+		copy_words(&conn->line[LINE_HEAD], &s->data[inside(end - 16)], 2);
+		length = LINE_LEN + 1;
+	}
+	conn->line_len = length;
+	conn->phase = PHASE_LINE;
+}
+
+/* Keep the incomplete header line data[newline + 1..have). */
+static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->have - s->newline - 1;
+
+	copy_words(conn->partial, &s->data[inside(s->newline + 1)], PARTIAL_LEN / 8);
+	conn->partial_len = length < PARTIAL_LEN ? length : PARTIAL_LEN;
+	/* A longer line that is not Content-Length in its first bytes never will be. */
+	if (length > PARTIAL_LEN)
+		conn->partial[0] = 'x';
+}
+
+/* What the headers seen so far say of the body. */
+static __always_inline void note_framing(struct conn *conn, struct scratch *s)
+{
+	if (s->coding_at && s->coding_at <= s->newline)
+		conn->body_left = BODY_OPEN;
+	else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
+		conn->body_left = content_length(s);
+}
+
+static __always_inline void lost_track(struct conn *conn)
+{
+	conn->phase = PHASE_IDLE;
+	conn->call_len = 0;
+	conn->line_len = 0;
+	conn->head_bytes = 0;
+	COUNT_LOSS(parse_errors);
+}
+
+/* The request line is complete: find out its endpoint. False: it is no request line. */
+static __always_inline bool place(struct scratch *s)
+{
+	u32 target, end, line_end = s->line_end;
+
+	target = request_line(s);
+	if (!target)
+		return false;
+	s->limit = s->cut ? CARRY + LINE_HEAD : line_end;
+	end = template_of(s, target);
+	/* Nothing but the version may follow the first space. */
+	if (s->stop && BYTE(s, end) == ' ' && end + 11 < line_end)
+		return false;
+	s->key.side = s->side;
+	s->key.method = s->method;
+	s->key.minor = s->minor;
+	s->key.unused = 0;
+	return true;
+}
+
+static __always_inline void mark_user(u32 endpoint, u32 tgid)
+{
+	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
+	u64 one = 1;
+
+	if (!users.lookup(&user))
+		users.update(&user, &one);
+}
+
+/* The request line is placed: see what the rest of the head says, and whether it is complete. */
+static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
+{
+	u32 came = s->have - s->carried, consumed;
+
+	note_framing(conn, s);
+	if (!s->head_end) {
+		conn->phase = PHASE_HEAD;
+		conn->head_bytes += came;
+		conn->call_len = 0;
+		keep_partial(conn, s);
+		skip(s, came);
+		return;
+	}
+	consumed = s->head_end - s->carried;
+	conn->head_bytes += consumed;
+	conn->partial_len = 0;
+	/* One call, one request, nothing else: the next one like it takes the short way. */
+	conn->call_len =
+		s->carried == CARRY && consumed == s->call_len && !conn->body_left ? consumed : 0;
+	begin(conn, s->sk);
+	conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
+	skip(s, consumed);
+}
+
+int parse_request(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn = 0;
+	u32 n, length;
+
+	if (!s || !next_piece(s))
+		return 0;
+	if (!s->fresh) {
+		conn = conns.lookup(&s->sk);
+		if (!conn)
+			return 0;
+		s->side = conn->side;
+	}
+	if (conn && conn->phase == PHASE_BODY) {
+		n = conn->body_left < s->piece ? conn->body_left : s->piece;
+		conn->body_left -= n;
+		request_body(conn, n);
+		if (!conn->body_left)
+			conn->phase = PHASE_IDLE;
+		skip(s, n);
+		goto again;
+	}
+
+	s->have = CARRY;
+	s->cut = 0;
+	WORD(&s->data[0]) = 0;
+	start_scan(s, conn && conn->phase == PHASE_HEAD);
+	if (conn && conn->phase == PHASE_LINE) {
+		s->cut = conn->line_len > LINE_LEN;
+		length = s->cut ? LINE_LEN : conn->line_len;
+		copy_words(&s->data[CARRY], conn->line, LINE_LEN / 8);
+		s->have = CARRY + length;
+	} else if (conn && conn->phase == PHASE_HEAD) {
+		s->data[CARRY] = '\n';
+		copy_words(&s->data[CARRY + 1], conn->partial, PARTIAL_LEN / 8);
+		s->have = CARRY + 1 + conn->partial_len;
+	}
+	s->carried = s->have;
+	n = fill(s);
+	if (!n)
+		return 0;
+	if (s->carried == CARRY && (s->data[CARRY] == '\r' || s->data[CARRY] == '\n')) {
+		skip(s, 1); /* RFC 9112, 2.2: empty lines before a request line */
+		goto again;
+	}
+	if (conn && s->carried == CARRY) {
+		conn->head_ns = s->now;
+		conn->head_bytes = 0;
+		conn->body_left = 0;
+	}
+	scan_head(s);
+	n = s->have - s->carried;
+
+	if (!s->line_end) {
+		if (!conn) {
+			/* A whole window without an end, or bytes that no method begins with. */
+			if (n >= 8 ? method_of(WORD(&s->data[CARRY]), &length) < 0
+				   : !method_may_come(WORD(&s->data[CARRY]), n))
+				return 0;
+			conn = new_conn(s);
+			if (!conn)
+				return 0;
+			conn->head_ns = s->now;
+		}
+		conn->head_bytes += n;
+		keep_line(conn, s);
+		skip(s, n);
+		goto again;
+	}
+	if (!conn || conn->phase == PHASE_LINE ||
+	    (conn->phase == PHASE_IDLE && !same_line(conn, s, s->line_end - CARRY))) {
+		next_program.call(ctx, NEXT_PLACE);
+		return 0;
+	}
+	if (conn->phase == PHASE_IDLE)
+		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	head_scanned(conn, s);
+again:
+	if (s->left)
+		next_program.call(ctx, NEXT_REQUEST);
+	return 0;
+}
+
+/* A request line that its connection has not just had: make out its endpoint. */
+int place_request(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn;
+	u32 length;
+
+	if (!s)
+		return 0;
+	if (!place(s)) {
+		if (!s->fresh) {
+			conn = conns.lookup(&s->sk);
+			if (conn)
+				lost_track(conn);
+		}
+		return 0;
+	}
+	conn = s->fresh ? new_conn(s) : conns.lookup(&s->sk);
+	if (!conn) {
+		if (s->head_end)
+			untracked(s);
+		return 0;
+	}
+	if (!conn->head_ns || s->carried == CARRY)
+		conn->head_ns = s->now;
+	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
+	conn->endpoint = endpoint_of(s);
+	conn->method = s->method;
+	if (conn->endpoint <= OVERFLOW_ENDPOINT(1))
+		COUNT_LOSS(overflow_requests);
+	mark_user(conn->endpoint, s->tgid);
+	length = s->line_end - CARRY;
+	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
+	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	head_scanned(conn, s);
+	if (s->left)
+		next_program.call(ctx, NEXT_REQUEST);
+	return 0;
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/*
+ * Answers that are not simply at the start of a call with one request pending: behind a 1xx, cut
+ * in their first bytes, or pipelined, where the end of each has to be found.
+ */
+int parse_answer(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn;
+	u32 n, status, carried, consumed;
+	u64 answer_at;
+
+	if (!s || !next_piece(s))
+		return 0;
+	conn = conns.lookup(&s->sk);
+	if (!conn || conn->phase == PHASE_TUNNEL)
+		return 0;
+	if (conn->answer_left) {
+		n = conn->answer_left < s->piece ? conn->answer_left : s->piece;
+		conn->answer_left -= n;
+		answer_body(conn, n);
+		skip(s, n);
+		goto again;
+	}
+	if (!conn->pending) {
+		answer_body(conn, s->left);
+		return 0;
+	}
+	s->have = CARRY;
+	start_scan(s, false);
+	if (conn->answer_partial_len) {
+		copy_words(&s->data[CARRY], conn->answer_partial, 2);
+		s->have = CARRY + conn->answer_partial_len;
+	}
+	carried = s->have;
+	n = fill(s);
+	if (!n)
+		return 0;
+	status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]), s->have - CARRY);
+	if (!status) {
+		u32 length = s->have - CARRY;
+		u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
+
+		if (length < 13 && (WORD(&s->data[CARRY]) & mask) ==
+					   (CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0) & mask)) {
+			copy_words(conn->answer_partial, &s->data[CARRY], 2);
+			conn->answer_partial_len = length;
+			skip(s, n);
+			goto again;
+		}
+		conn->answer_partial_len = 0;
+		answer_body(conn, s->left);
+		return 0;
+	}
+	conn->answer_partial_len = 0;
+	scan_head(s);
+	consumed = s->head_end ? s->head_end - carried : n;
+	if (status / 100 == 1 && status != 101) {
+		skip(s, consumed);
+		goto again;
+	}
+	answer_at = s->buf;
+	n = conn->current_method;
+	answered(conn, s->sk, status, s->now, answer_at, consumed);
+	if (n != METHOD_HEAD && status != 204 && status != 304 && s->head_end && s->length_at &&
+	    !s->coding_at) {
+		u64 body = content_length(s);
+
+		if (body != BODY_OPEN)
+			conn->answer_left = body;
+	}
+	skip(s, consumed);
+again:
+	if (s->left)
+		next_program.call(ctx, NEXT_ANSWER);
+	return 0;
+}
+
+/* ---- system calls --------------------------------------------------------------------------- */
+
+/* Bytes that no user buffer holds (sendfile, splice): they can only be parts of a body. */
+static __always_inline void moved_bytes(u32 fd, bool inbound, u64 bytes)
+{
+	u64 socket = socket_of(fd), sk;
+	struct conn *conn;
+
+	if (!socket)
+		return;
+	sk = sock_of(socket);
+	conn = conns.lookup(&sk);
+	if (!conn || conn->phase == PHASE_TUNNEL)
+		return;
+	if (inbound == (conn->side == SIDE_CLIENT)) {
+		if (conn->answer_left)
+			conn->answer_left -= conn->answer_left < bytes ? conn->answer_left : bytes;
+		answer_body(conn, bytes);
+	} else if (conn->phase == PHASE_BODY) {
+		request_body(conn, bytes);
+		if (conn->body_left != BODY_OPEN) {
+			conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
+			if (!conn->body_left)
+				conn->phase = PHASE_IDLE;
+		}
+	}
+}
+
+static __always_inline bool is_stream(struct scratch *s)
+{
+	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	s->inode = s->unix_socket ? inode_number_of(s->socket) : 0;
+	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
+}
+
+/* The first bytes on a socket that we know nothing of yet. */
+static __always_inline void first_bytes(u64 *ctx, struct scratch *s)
+{
+	u64 first[2] = {}, n;
+	u32 length, space;
+
+	if (!next_piece(s))
+		return;
+	n = s->piece;
+	if (n >= 16) {
+		if (read_user(first, sizeof(first), (void *)s->buf))
+			return;
+	} else {
+		asm volatile("" : "+r"(n));
+		n &= 15;
+		if (read_user(first, n, (void *)s->buf))
+			return;
+	}
+	if (status_of(first[0], first[1], s->piece)) {
+		/* An answer to a request that we did not see. */
+		if (!is_stream(s))
+			return;
+		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
+		if (wanted(s) && new_conn(s))
+			COUNT_LOSS(orphan_responses);
+		return;
+	}
+	if (n >= 8 && method_of(first[0], &length) < 0) {
+		/* Another token, perhaps: a letter first, a space within reach. */
+		u8 letter = (first[0] & 0xff) | 0x20;
+		u64 a = first[0] ^ (EACH * ' '), b = first[1] ^ (EACH * ' ');
+
+		space = ((((a - EACH) & ~a) | ((b - EACH) & ~b)) & (EACH << 7)) != 0;
+		if (letter - 'a' > 25u || !space || n < 16)
+			return;
+	} else if (n < 8 && !method_may_come(first[0], n)) {
+		return;
+	}
+	if (!is_stream(s))
+		return;
+	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
+	if (wanted(s))
+		next_program.call(ctx, NEXT_REQUEST);
+}
+
+int sys_exit(u64 *ctx)
+{
+	struct registers *regs = (void *)ctx[0];
+	s64 ret = ctx[1];
+	u64 nr, call, socket, sk, buf, piece, iov = 0, now;
+	struct scratch *s;
+	struct conn *conn;
+	bool inbound, stale;
+
+	if (ret <= 0)
+		return 0;
+	nr = regs->orig_ax;
+	if (nr > 63) {
+		if (nr == NR_splice && regs->cs != USER32_CS) {
+			moved_bytes(regs->di, true, ret);
+			moved_bytes(regs->dx, false, ret);
+		}
+		return 0;
+	}
+	call = CALL(nr);
+	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS)
+		return 0;
+	if (nr == NR_sendfile) {
+		moved_bytes(regs->di, false, ret);
+		return 0;
+	}
+	socket = socket_of(regs->di);
+	if (!socket)
+		return 0;
+	sk = sock_of(socket);
+	inbound = (call & INBOUND) != 0;
+	conn = conns.lookup(&sk);
+	stale = conn && conn->unix_socket && conn->inode != inode_number_of(socket);
+	if (stale)
+		conn = 0; /* its memory serves another socket now */
+	if (conn) {
+		bool request = inbound == (conn->side == SIDE_SERVER);
+
+		if (conn->phase == PHASE_TUNNEL)
+			return 0;
+		if (!request && !conn->pending && conn->phase != PHASE_HEAD && !conn->answer_left) {
+			answer_body(conn, ret);
+			return 0;
+		}
+		if (request && conn->phase == PHASE_BODY && conn->body_left > ret) {
+			if (conn->body_left != BODY_OPEN)
+				conn->body_left -= ret;
+			request_body(conn, ret);
+			return 0;
+		}
+	}
+
+	buf = regs->si;
+	piece = ret;
+	if (call & MESSAGE) {
+		if (nr == NR_recvmsg && regs->dx & PEEK)
+			return 0;
+		if (read_user(&iov, sizeof(iov), (void *)(buf + 16)))
+			return 0;
+		buf = iov;
+	}
+	if (call & (MESSAGE | VECTORED)) {
+		u64 vector[2] = {};
+
+		if (read_user(vector, sizeof(vector), (void *)buf))
+			return 0;
+		iov = buf + sizeof(vector);
+		buf = vector[0];
+		if (vector[1] < piece)
+			piece = vector[1];
+	} else if (nr == NR_recvfrom && regs->r10 & PEEK) {
+		return 0;
+	}
+
+	s = scratch_here();
+	if (!s)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (conn) {
+		u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+		conn->fd = regs->di;
+		if (conn->tgid != tgid)
+			seen_by(conn, tgid, regs->di);
+		if (inbound == (conn->side == SIDE_SERVER)) {
+			/* The same request as before, and nothing but it? */
+			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
+			    conn->phase == PHASE_IDLE && ret > 0) {
+				u64 n = ret;
+
+				asm volatile("" : "+r"(n));
+				n &= 255;
+				if (n <= LINE_LEN &&
+				    !read_user(&s->data[CARRY], n, (void *)buf) &&
+				    same_bytes(conn, s, ret)) {
+					conn->head_ns = now;
+					conn->head_bytes = ret;
+					begin(conn, sk);
+					return 0;
+				}
+			}
+		} else if (conn->pending == 1 && !conn->answer_left && !conn->answer_partial_len &&
+			   piece >= 16 && conn->phase != PHASE_HEAD) {
+			u64 first[2];
+			u32 status;
+
+			if (read_user(first, sizeof(first), (void *)buf))
+				return 0;
+			status = status_of(first[0], first[1], 16);
+			if (status >= 200 || status == 101) {
+				answered(conn, sk, status, now, buf, ret);
+				return 0;
+			}
+			if (!status) {
+				answer_body(conn, ret);
+				return 0;
+			}
+		}
+	}
+
+	s->sk = sk;
+	s->now = now;
+	s->iov = iov;
+	s->buf = buf;
+	s->call_len = s->left = ret;
+	s->piece = piece;
+	s->fd = regs->di;
+	s->fresh = !conn;
+	s->tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!conn) {
+		s->socket = socket;
+		s->inbound = inbound;
+		if (stale)
+			next_program.call(ctx, NEXT_STALE);
+		first_bytes(ctx, s);
+	} else if (inbound == (conn->side == SIDE_SERVER)) {
+		next_program.call(ctx, NEXT_REQUEST);
+	} else {
+		if (conn->phase == PHASE_HEAD && !conn->pending)
+			begin(conn, sk); /* answered before its head was complete */
+		next_program.call(ctx, NEXT_ANSWER);
+	}
+	return 0;
+}
+
+/* The connection that we know under this struct sock is gone, and another has its place. */
+int replace_conn(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn;
+
+	if (!s)
+		return 0;
+	conn = conns.lookup(&s->sk);
+	if (conn) {
+		abandon(conn, s->sk);
+		conns.delete(&s->sk);
+	}
+	first_bytes(ctx, s);
+	return 0;
+}
+
+/* Run by the loader once for each number that the pools of cells and pages are to hold. */
+int fill_cells(void *ctx)
+{
+	u32 zero = 0, number;
+	u32 *next = pool_next.lookup(&zero);
+
+	if (!next)
+		return 0;
+	number = (*next)++;
+	free_cells.push(&number, 0);
+	return 0;
+}
+
+int fill_pages(void *ctx)
+{
+	u32 one = 1, number;
+	u32 *next = pool_next.lookup(&one);
+
+	if (!next)
+		return 0;
+	number = (*next)++;
+	free_pages.push(&number, 0);
+	return 0;
+}
+
+/* A TCP connection comes to its end: ours is closed in both directions, or the state is gone. */
+int inet_sock_set_state(u64 *ctx)
+{
+	u64 sk = ctx[0];
+	int state = ctx[2];
+	struct conn *conn;
+
+	if (state != TCP_CLOSE && state != TCP_FIN_WAIT1 && state != TCP_LAST_ACK)
+		return 0;
+	conn = conns.lookup(&sk);
+	if (!conn)
+		return 0;
+	if (state != TCP_CLOSE && (kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) != SHUTDOWN_BOTH)
+		return 0;
+	abandon(conn, sk);
+	conns.delete(&sk);
+	return 0;
+}

@@ -1,0 +1,121 @@
+"""The probes, seen from the process that uses them: a child loads them, we hold the descriptors."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from httptop.errors import Unavailable
+
+_LONGEST_LOAD_S: Final = 60.0
+_MOST_DESCRIPTORS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to load: the sizes and limits that are compiled in, and what fills the filters."""
+
+    defines: dict[str, int]
+    only_pids: tuple[int, ...] = ()
+    only_ports: tuple[int, ...] = ()
+
+    def to_json(self) -> bytes:
+        """Return it as the loader reads it."""
+        return json.dumps(
+            {
+                "defines": self.defines,
+                "only_pids": self.only_pids,
+                "only_ports": self.only_ports,
+            }
+        ).encode()
+
+
+@dataclass(slots=True)
+class Probes:
+    """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
+
+    maps: dict[str, int]
+    programs: dict[str, int]
+    links: dict[str, int]
+    refused: dict[str, str] = field(default_factory=dict)  # program -> why the kernel refused it
+
+    def detach(self) -> None:
+        """Close the links: no program runs again."""
+        _close(self.links.values())
+        self.links = {}
+
+    def close(self) -> None:
+        """Close everything; idempotent."""
+        self.detach()
+        _close((*self.programs.values(), *self.maps.values()))
+        self.programs, self.maps = {}, {}
+
+
+class Loading:
+    """A load under way in a child process; start it early, wait for it late."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._child = subprocess.Popen(
+                # -P: the current directory must not lend modules to a program run by root.
+                [sys.executable, "-P", "-m", "httptop.bpf.loader", str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C is for us; the child ends by itself
+            )
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:
+            pipe.write(plan.to_json())
+
+    def wait(self) -> Probes:
+        """Return the probes, attached; raise Unavailable with the reason where there are none."""
+        try:
+            if not select.select([self._channel], [], [], _LONGEST_LOAD_S)[0]:
+                raise Unavailable("the probes did not load within a minute; try again")
+            message, descriptors, _, _ = socket.recv_fds(
+                self._channel, 1 << 20, _MOST_DESCRIPTORS
+            )
+        finally:
+            self.cancel()
+        if not message:
+            assert self._child.stderr is not None
+            said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
+            last = said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
+            raise Unavailable(f"the loader ended early: {last}")
+        answer = json.loads(message)
+        if "error" in answer:
+            raise Unavailable(str(answer["error"]))
+        given = iter(descriptors)
+        maps, programs, links = (
+            {name: next(given) for name in answer[kind]} for kind in ("maps", "programs", "links")
+        )
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        return Probes(maps, programs, links, answer["refused"])
+
+    def cancel(self) -> None:
+        """End the child if it still runs."""
+        self._channel.close()
+        if self._child.poll() is None:
+            try:
+                self._child.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)

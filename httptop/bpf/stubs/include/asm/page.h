@@ -1,0 +1,3 @@
+/* Stub: see stubs/README.md. */
+#pragma once
+#define PAGE_SIZE 4096

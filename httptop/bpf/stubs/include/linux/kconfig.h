@@ -1,0 +1,3 @@
+/* Stub: see stubs/README.md. */
+#pragma once
+#define CONFIG_BPF_SYSCALL 1

@@ -1,0 +1,2 @@
+/* Stub: see stubs/README.md. */
+#pragma once

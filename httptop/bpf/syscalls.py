@@ -1,0 +1,199 @@
+"""The few commands of bpf(2) that httptop needs, by their number; no library in between.
+
+Attribute layouts are those of ``union bpf_attr`` (include/uapi/linux/bpf.h), which only grows.
+Every function raises OSError with the kernel's errno.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from typing import Final
+
+_NUMBERS: Final = {"x86_64": 321, "aarch64": 280}
+
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE = 1, 2, 3
+_PROG_LOAD: Final = 5
+_PROG_TEST_RUN: Final = 10
+_OBJ_GET_INFO: Final = 15
+_RAW_TRACEPOINT_OPEN: Final = 17
+_MAP_LOOKUP_BATCH: Final = 24
+_ENABLE_STATS: Final = 32
+
+_ATTR_LEN: Final = 144
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command: int, attr: bytearray) -> int:
+    """Call bpf(2); ``attr`` is read and written. Return what it returns."""
+    number = _NUMBERS.get(platform.machine())
+    if number is None:
+        raise OSError(38, f"bpf(2) has no number here for {platform.machine()}")
+    if len(attr) < _ATTR_LEN:
+        attr.extend(bytes(_ATTR_LEN - len(attr)))
+    buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
+    result = _libc.syscall(number, command, ctypes.byref(buffer), len(attr))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(result)
+
+
+def prog_load(
+    kind: int,
+    instructions_at: int,
+    instructions: int,
+    name: str,
+    *,
+    attach_type: int = 0,
+    btf_id: int = 0,
+    log: ctypes.Array[ctypes.c_char] | None = None,
+) -> int:
+    """Load a program whose instructions stand in memory; return its descriptor."""
+    licence = ctypes.create_string_buffer(b"GPL")
+    attr = bytearray(_ATTR_LEN)
+    log_at = (1, len(log), ctypes.addressof(log)) if log is not None else (0, 0, 0)
+    struct.pack_into(
+        "<IIQQIIQ", attr, 0, kind, instructions, instructions_at, ctypes.addressof(licence), *log_at
+    )
+    attr[48:63] = name.encode()[:15].ljust(15, b"\0")
+    struct.pack_into("<I", attr, 68, attach_type)
+    struct.pack_into("<I", attr, 108, btf_id)
+    return bpf(_PROG_LOAD, attr)
+
+
+def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
+    """Attach; ``name`` is None where the program's BTF type says to what. Return the link."""
+    text = ctypes.create_string_buffer(name.encode()) if name else None
+    attr = bytearray(struct.pack("<QI", ctypes.addressof(text) if text else 0, prog_fd))
+    return bpf(_RAW_TRACEPOINT_OPEN, attr)
+
+
+def test_run(prog_fd: int, data: bytes, repeat: int = 1) -> int:
+    """Run a program on ``data``; return its return value."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    attr = bytearray(
+        struct.pack("<IIIIQQII", prog_fd, 0, len(data), 0, ctypes.addressof(buffer), 0, repeat, 0)
+    )
+    bpf(_PROG_TEST_RUN, attr)
+    return int(struct.unpack_from("<I", attr, 4)[0])
+
+
+def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:
+    """Return the value under ``key``; None where there is none. Of a queue, the next one."""
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    key_at = ctypes.addressof(key_buffer) if key else 0  # a queue has no keys
+    value = ctypes.create_string_buffer(value_len)
+    attr = bytearray(struct.pack("<IIQQQ", map_fd, 0, key_at, ctypes.addressof(value), 0))
+    try:
+        bpf(_MAP_LOOKUP, attr)
+    except FileNotFoundError:
+        return None
+    return value.raw
+
+
+def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
+    """Set ``key`` to ``value``."""
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    value_buffer = ctypes.create_string_buffer(value, len(value))
+    bpf(
+        _MAP_UPDATE,
+        bytearray(
+            struct.pack(
+                "<IIQQQ",
+                map_fd,
+                0,
+                ctypes.addressof(key_buffer),
+                ctypes.addressof(value_buffer),
+                flags,
+            )
+        ),
+    )
+
+
+def map_delete(map_fd: int, key: bytes) -> bool:
+    """Delete ``key``; return whether it was there."""
+    key_buffer = ctypes.create_string_buffer(key, len(key))
+    try:
+        bpf(
+            _MAP_DELETE,
+            bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(key_buffer), 0, 0)),
+        )
+    except FileNotFoundError:
+        return False
+    return True
+
+
+class BatchReader:
+    """Read a map's whole contents, many entries a call, into buffers kept between calls."""
+
+    def __init__(self, map_fd: int, key_len: int, value_len: int, batch: int = 4096) -> None:
+        self._map_fd, self._key_len, self._value_len, self._batch = (
+            map_fd,
+            key_len,
+            value_len,
+            batch,
+        )
+        self._keys = ctypes.create_string_buffer(batch * key_len)
+        self._values = ctypes.create_string_buffer(batch * value_len)
+        self._cursor = ctypes.create_string_buffer(max(8, key_len))
+
+    def read(self, limit: int | None = None) -> tuple[bytes, bytes]:
+        """Return all keys and all values, each concatenated; of an array the first ``limit``."""
+        keys, values = bytearray(), bytearray()
+        started = False
+        while limit is None or limit > 0:
+            count = self._batch if limit is None else min(self._batch, limit)
+            at = ctypes.addressof(self._cursor)
+            attr = bytearray(
+                struct.pack(
+                    "<QQQQIIQQ",
+                    at if started else 0,
+                    at,
+                    ctypes.addressof(self._keys),
+                    ctypes.addressof(self._values),
+                    count,
+                    self._map_fd,
+                    0,
+                    0,
+                )
+            )
+            done = False
+            try:
+                bpf(_MAP_LOOKUP_BATCH, attr)
+            except FileNotFoundError:  # the kernel's way to say that this was the last batch
+                done = True
+            except OSError as error:
+                if error.errno != 28 or count >= 1 << 20:  # ENOSPC: one bucket holds more
+                    raise
+                self.__init__(self._map_fd, self._key_len, self._value_len, count * 2)  # type: ignore[misc]
+                started = False
+                keys.clear()
+                values.clear()
+                continue
+            got = struct.unpack_from("<I", attr, 32)[0]
+            keys += memoryview(self._keys)[: got * self._key_len]
+            values += memoryview(self._values)[: got * self._value_len]
+            if limit is not None:
+                limit -= got
+            started = True
+            if done:
+                break
+        return bytes(keys), bytes(values)
+
+
+def prog_times(prog_fd: int) -> tuple[int, int, int]:
+    """Return a program's (run time in ns, runs, runs missed); the first two need the statistics."""
+    info = ctypes.create_string_buffer(232)
+    attr = bytearray(struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info)))
+    bpf(_OBJ_GET_INFO, attr)
+    run_ns, runs, missed = struct.unpack_from("<QQQ", info, 192)
+    return run_ns, runs, missed
+
+
+def enable_stats() -> int:
+    """Have the kernel time programs for as long as the returned descriptor is open."""
+    return bpf(_ENABLE_STATS, bytearray(struct.pack("<I", 0)))

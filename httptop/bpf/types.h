@@ -1,0 +1,174 @@
+/*
+ * The shapes that kernel and user space share. httptop/bpf/layout.py mirrors every struct marked
+ * SHARED; tests/ebpf/test_layout.py compares sizes and offsets.
+ */
+#pragma once
+
+/* ---- limits; the loader may override those in #ifndef ------------------------------------- */
+#ifndef MAX_CONNECTIONS
+#define MAX_CONNECTIONS 32768
+#endif
+#ifndef MAX_ENDPOINTS
+#define MAX_ENDPOINTS 12288
+#endif
+#ifndef MAX_CELLS /* endpoints + (endpoint, status) pairs; cell 0 is never used */
+#define MAX_CELLS 32768
+#endif
+#ifndef MAX_PAGES /* histogram pages; page 0 is never used; an id has 16 bits */
+#define MAX_PAGES 65535
+#endif
+#ifndef SHARDS /* copies of every counter, one a CPU, a power of two */
+#define SHARDS 8
+#endif
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#define COMM_LEN 16
+#define TEMPLATE_LEN 96 /* longest path template kept */
+#define LINE_LEN 128    /* bytes of the last request kept with its connection */
+#define ANSWER_LEN 512  /* bytes of the answer that travel with a sample */
+#define MAX_PIPELINE 64 /* requests of one connection that wait for their answers */
+#define PARTIAL_LEN 32
+#define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
+
+/* Histogram: 32 buckets an octave from 2^9 ns to 2^41 ns; a page holds one octave. */
+#define OCTAVE_FIRST 9
+#define OCTAVES 32
+#define OCTAVE_BUCKETS 32
+
+#define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
+#define STATUS_BELOW_MIN_LATENCY 0xffff /* answers that were too fast to be of interest */
+
+enum phase {
+	PHASE_IDLE = 0, /* the next byte begins a request */
+	PHASE_LINE,     /* within a request line; line[] holds what has come */
+	PHASE_HEAD,     /* behind the request line, within the head */
+	PHASE_BODY,     /* body_left bytes to go */
+	PHASE_TUNNEL,   /* no longer HTTP/1 */
+};
+
+enum side { SIDE_SERVER = 0, SIDE_CLIENT = 1 };
+
+enum method {
+	METHOD_OTHER = 0,
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_DELETE,
+	METHOD_CONNECT,
+	METHOD_OPTIONS,
+	METHOD_TRACE,
+	METHOD_PATCH,
+};
+
+/* ---- SHARED -------------------------------------------------------------------------------- */
+
+/* What makes an endpoint. Bytes behind the template are zero. */
+struct endpoint_key {
+	char comm[COMM_LEN];
+	u8 side;
+	u8 method;
+	u8 minor;     /* HTTP/1.minor */
+	u8 truncated; /* the template went on */
+	u32 unused;
+	char path[TEMPLATE_LEN];
+};
+
+/* An (endpoint, status) pair; the value in the map is its cell's number. */
+struct answer_key {
+	u32 endpoint;
+	u32 status;
+};
+
+/*
+ * Counters, one set a shard. A cell belongs either to an endpoint (requests begun, bytes of
+ * requests, unanswered) or to an (endpoint, status) pair (answers, bytes of answers, latencies).
+ */
+struct cell {
+	u64 count;
+	u64 bytes;
+	u64 latency_sum_ns;
+	u64 latency_max_ns;
+	u64 unanswered;   /* endpoint cells only */
+	u64 unmeasured;   /* latencies for which no histogram page was left */
+	u64 moved;        /* endpoint cells only: answers counted in the overflow row */
+	u64 unused;
+	u16 page[OCTAVES]; /* 0: no page yet */
+};
+
+struct page {
+	u32 bucket[OCTAVE_BUCKETS];
+};
+
+/* Process seen on an endpoint. */
+struct user_key {
+	u32 endpoint;
+	u32 tgid;
+};
+
+/* Things that went wrong, one set a shard. */
+struct losses {
+	u64 orphan_responses;
+	u64 lost_samples;
+	u64 overflow_requests;
+	u64 parse_errors;
+	u64 untracked_requests; /* no room for their connection */
+	u64 unused[3];
+};
+
+struct sample {
+	u64 start_ns; /* CLOCK_MONOTONIC */
+	u64 latency_ns;
+	u64 request_bytes;
+	u32 endpoint;
+	u32 tgid;
+	u16 status;
+	u16 line_len;   /* bytes of line[] that are set */
+	u16 answer_len; /* bytes of answer[] that are set */
+	u16 family;
+	u16 port; /* of the peer, host order */
+	u16 unused[3];
+	u8 address[16]; /* of the peer, network order; IPv4 in the first four */
+	u8 line[LINE_LEN];
+	u8 answer[ANSWER_LEN];
+};
+
+/*
+ * One HTTP connection end, keyed by its struct sock; overwritten in place from request to request.
+ * "Latest" is the request whose head came last; "current" is the oldest one without its final
+ * answer. They differ only where requests are pipelined.
+ */
+struct conn {
+	u64 start_ns;      /* first byte of the current request */
+	u64 head_ns;       /* first byte of the latest request's head */
+	u64 body_left;     /* bytes of the latest request's body still to come */
+	u64 answer_left;   /* bytes of a pipelined answer's body still to come */
+	u64 request_bytes; /* of the current request */
+	u64 head_bytes;    /* of the latest request's head, as far as it has come */
+	u64 inode;         /* number of the socket's inode: tells a reused struct sock */
+	u64 first;         /* number of the current request, counted on this connection */
+	u32 endpoint;      /* cell of the latest request's endpoint */
+	u32 current;       /* cell of the current request's endpoint */
+	u32 answer;        /* cell of the last answer's (endpoint, status) */
+	u32 answer_of;     /* the endpoint of that pair */
+	u32 tgid;
+	s32 fd; /* that it was last seen under */
+	u16 status;   /* of the last answer */
+	u16 pending;  /* requests begun, final answer not */
+	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
+	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
+	u8 side;
+	u8 phase;
+	u8 method;         /* of the latest request */
+	u8 current_method; /* of the current one */
+	u8 unix_socket;
+	u8 partial_len;
+	u8 answer_partial_len;
+	u8 unused;
+	char comm[COMM_LEN];
+	u8 partial[PARTIAL_LEN];    /* start of a header line that a call cut in two */
+	u8 answer_partial[16];      /* likewise of a status line */
+	u8 line[LINE_LEN];
+};

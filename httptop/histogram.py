@@ -1,0 +1,104 @@
+"""Latency histograms: log-linear buckets, the same ones as in the kernel (bpf/counters.h).
+
+32 buckets an octave from 2^9 ns (512 ns) to 2^41 ns (37 minutes): a bucket is at most 1/32 of its
+values wide, so its middle is within 1.6 % of every value in it. Buckets are numbered from 0; a
+histogram is a dict from bucket to count, with the empty ones left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from httptop.model import NO_LATENCY, Latency
+
+OCTAVE_FIRST: Final = 9
+OCTAVES: Final = 32
+BUCKETS_PER_OCTAVE: Final = 32
+BUCKETS: Final = OCTAVES * BUCKETS_PER_OCTAVE
+
+Histogram = dict[int, int]
+
+
+def bucket_of(value_ns: int) -> int:
+    """Return the bucket that a latency falls into; out of range: the first or the last."""
+    value_ns = min(max(value_ns, 1 << OCTAVE_FIRST), (1 << OCTAVE_FIRST + OCTAVES) - 1)
+    octave = value_ns.bit_length() - 1
+    return (octave - OCTAVE_FIRST) * 32 + (value_ns >> octave - 5 & 31)
+
+
+def bounds(bucket: int) -> tuple[int, int]:
+    """Return a bucket's least value and the one behind its greatest, in nanoseconds."""
+    octave, step = divmod(bucket, BUCKETS_PER_OCTAVE)
+    return (32 + step) << (octave + 4), (33 + step) << (octave + 4)
+
+
+_MIDDLES: Final = tuple(sum(bounds(bucket)) / 2 for bucket in range(BUCKETS))
+
+
+def middle(bucket: int) -> float:
+    """Return the value that stands for a bucket, in nanoseconds."""
+    return _MIDDLES[bucket]
+
+
+def add(into: Histogram, more: Mapping[int, int]) -> None:
+    """Add one histogram to another."""
+    get = into.get
+    for bucket, count in more.items():
+        into[bucket] = get(bucket, 0) + count
+
+
+def subtract(from_: Histogram, less: Mapping[int, int]) -> None:
+    """Take one histogram from another that contains it."""
+    for bucket, count in less.items():
+        rest = from_[bucket] - count
+        if rest:
+            from_[bucket] = rest
+        else:
+            del from_[bucket]
+
+
+def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float:
+    """Return the latency that ``share`` of all stay at or below, in nanoseconds."""
+    rank = share * sum(histogram.values())
+    seen = 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= rank:
+            return min(_MIDDLES[bucket], max_ns)
+    return 0.0
+
+
+_SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int | None = None) -> Latency:
+    """Summarise a histogram whose values add up to ``sum_ns``.
+
+    ``max_ns`` is the greatest value where it is known exactly; else the greatest bucket tells.
+    """
+    if not histogram:
+        return NO_LATENCY
+    buckets = sorted(histogram)
+    count = sum(histogram.values())
+    top = _MIDDLES[buckets[-1]] if max_ns is None else float(max_ns)
+    values: list[float] = []
+    seen, shares = 0, iter(_SHARES)
+    rank = next(shares) * count
+    for bucket in buckets:
+        seen += histogram[bucket]
+        while seen >= rank:
+            values.append(min(_MIDDLES[bucket], top))
+            share = next(shares, None)
+            if share is None:
+                return Latency(count, sum_ns / count, *values, top)
+            rank = share * count
+    raise AssertionError("the last bucket holds the last rank")
+
+
+def merged(histograms: Iterable[Mapping[int, int]]) -> Histogram:
+    """Return the sum of histograms."""
+    total: Histogram = {}
+    for histogram in histograms:
+        add(total, histogram)
+    return total

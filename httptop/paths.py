@@ -1,0 +1,125 @@
+"""From a request target to its path template: ``/users/42?x=1`` -> ``/users/{id}``.
+
+The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` holds both to it.
+
+1. The path ends at the first ``?``, ``#``, space or control character. Of an absolute form
+   (``http://host/path``) scheme and authority are cut off; authority form (CONNECT) and ``*``
+   stay as they are.
+2. Each segment between slashes becomes ``{id}`` where it is one of
+
+   - digits, or digits and hyphens: ``42``, ``2024-01-15``;
+   - a UUID: 36 characters, four hyphens, else hexadecimal digits with at least one 0-9;
+   - hexadecimal: 8 characters or more, at least one of them 0-9;
+   - long and mixed: 16 characters or more of ``A-Za-z0-9`` and joints (``-_.~=+:%,@``) with a
+     letter, and
+
+     - a digit and four or more switches, or
+     - a digit and no joint, from 20 characters on, or
+     - two switches or more in every five characters,
+
+     where a switch is a neighbour of another kind: digit, lower case, upper case.
+
+   So ``v1``, ``2024-report`` and ``my-long-article-title`` stay.
+3. A segment that is an id and an extension of one to five letters keeps the extension:
+   ``42.json`` -> ``{id}.json``.
+4. At most 96 bytes of template are kept, of at most 512 bytes of target; what is longer is
+   marked as truncated.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TARGET_LEN: Final = 512
+TEMPLATE_LEN: Final = 96
+
+DIGIT, HEX, LOWER, UPPER, JOINT, END, SLASH, TOKEN = (1 << bit for bit in range(8))
+
+
+def _classes() -> bytes:
+    table = bytearray(256)
+
+    def mark(characters: bytes, bit: int) -> None:
+        for code in characters:
+            table[code] |= bit
+
+    lower, digits = b"abcdefghijklmnopqrstuvwxyz", b"0123456789"
+    mark(digits, DIGIT)
+    mark(b"abcdefABCDEF", HEX)
+    mark(lower, LOWER)
+    mark(lower.upper(), UPPER)
+    mark(b"-_.~=+:%,@", JOINT)
+    mark(bytes(range(0x21)) + b"?#\x7f", END)
+    mark(b"/", SLASH)
+    mark(lower + lower.upper() + digits + b"!#$%&'*+-.^_`|~", TOKEN)
+    return bytes(table)
+
+
+#: The class bits of every byte; the loader hands this very table to the kernel.
+CLASSES: Final = _classes()
+
+_ID: Final = b"{id}"
+
+
+def _is_id(segment: bytes) -> bool:
+    length = len(segment)
+    digits = letters = hexes = dashes = switches = 0
+    last = 0
+    for code in segment:
+        kind = CLASSES[code] & (DIGIT | LOWER | UPPER)
+        if kind == DIGIT:
+            digits += 1
+        elif kind:
+            letters += 1
+            hexes += bool(CLASSES[code] & HEX)
+        elif code == 0x2D:
+            dashes += 1
+        elif not CLASSES[code] & JOINT:
+            return False
+        switches += bool(kind and last and kind != last)
+        last = kind
+    if digits and digits + hexes + dashes == length:
+        if digits + dashes == length:
+            return True
+        if length == 36 and dashes == 4:
+            return True
+        if length >= 8 and not dashes:
+            return True
+    if length < 16 or not letters:
+        return False
+    if digits and switches >= 4:
+        return True
+    if digits and length >= 20 and digits + letters == length:
+        return True
+    return switches * 5 >= length * 2
+
+
+def _segment(segment: bytes) -> bytes:
+    """Return the template of one segment."""
+    if _is_id(segment):
+        return _ID
+    stem, dot, extension = segment.rpartition(b".")
+    letters = all(CLASSES[code] & (LOWER | UPPER) for code in extension)
+    if dot and letters and 1 <= len(extension) <= 5 and _is_id(stem):
+        return _ID + dot + extension
+    return segment
+
+
+def path_of(target: bytes, *, connect: bool = False) -> bytes:
+    """Return the path of a request target as sent: without query, scheme and authority."""
+    end = next((at for at, code in enumerate(target) if CLASSES[code] & END), len(target))
+    path = target[:end]
+    if path[:1] in (b"/", b"*") or connect:
+        return path
+    _, _, behind = path.partition(b"//")
+    slash = behind.find(b"/")
+    return behind[slash:] if slash >= 0 else b"/"
+
+
+def template(target: bytes, *, connect: bool = False) -> tuple[bytes, bool]:
+    """Return the path template of a request target, and whether it was truncated."""
+    path = path_of(target[:TARGET_LEN], connect=connect)
+    cut = len(target) > TARGET_LEN and not any(CLASSES[code] & END for code in target[:TARGET_LEN])
+    if not connect and path[:1] != b"*":
+        path = b"/".join(_segment(segment) for segment in path.split(b"/"))
+    return path[:TEMPLATE_LEN], cut or len(path) > TEMPLATE_LEN

@@ -1,0 +1,113 @@
+"""What a source hands to the collector: raw counts by cell, not yet rows.
+
+The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered) and one
+for each pair of endpoint and status (answers, latencies). A source says once what a new cell is
+for, and then, each tick, by how much its counters have grown. Byte strings are as they came from
+the network; the collector cleans them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+
+class RawEndpoint(NamedTuple):
+    """The endpoint that a cell counts."""
+
+    side: int  # index into model.SIDES
+    process: bytes
+    minor: int  # HTTP/1.minor
+    method: str
+    path: bytes
+    truncated: bool
+
+
+class RawAnswer(NamedTuple):
+    """The (endpoint, status) pair that a cell counts."""
+
+    endpoint: int  # its cell
+    status: int
+
+
+class Growth(NamedTuple):
+    """By how much a cell has grown since the last reading; the maximum is since start."""
+
+    cell: int
+    count: int  # requests begun, or answers
+    bytes: int  # of requests, or of answers
+    latency_sum_ns: int
+    latency_max_ns: int
+    unanswered: int
+    unmeasured: int
+    moved: int
+    histogram: dict[int, int]
+
+
+NOTHING: Final = Growth(0, 0, 0, 0, 0, 0, 0, 0, {})
+
+
+class RawSample(NamedTuple):
+    """One request and its answer, as the kernel saw them."""
+
+    start_ns: int  # CLOCK_MONOTONIC
+    latency_ns: int
+    request_bytes: int
+    endpoint: int  # its cell
+    pid: int
+    status: int
+    line: bytes  # the request line, cut
+    line_cut: bool
+    answer: bytes  # the first bytes of the answer
+    peer: str | None
+
+
+class Losses(NamedTuple):
+    """Since start."""
+
+    orphan_responses: int = 0
+    lost_samples: int = 0
+    overflow_requests: int = 0
+    parse_errors: int = 0
+    untracked_requests: int = 0
+    missed_calls: int = 0
+
+
+class KernelCost(NamedTuple):
+    """What the programs cost while they were timed."""
+
+    runs: int  # timed since start
+    ns_per_run: float
+    cpu_percent: float  # 100 = one core
+
+
+@dataclass(slots=True)
+class Reading:
+    """Everything new since the last reading."""
+
+    endpoints: dict[int, RawEndpoint] = field(default_factory=dict)
+    answers: dict[int, RawAnswer] = field(default_factory=dict)
+    growth: list[Growth] = field(default_factory=list)
+    users: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
+    samples: list[RawSample] = field(default_factory=list)
+    losses: Losses = Losses()
+    cost: KernelCost | None = None
+
+
+class Source(Protocol):
+    """Where readings come from; used by the collector's thread alone."""
+
+    def open(self) -> tuple[str, ...]:
+        """Get ready; return sentences about what cannot be seen. May take a second."""
+
+    def read(self) -> Reading:
+        """Return what is new."""
+
+    def time_programs(self, start: bool) -> None:
+        """Start, or end, a short while in which the kernel times the programs."""
+
+    def detach(self) -> None:
+        """Count no more; what has been counted can still be read."""
+
+    def close(self) -> None:
+        """Let everything go; idempotent."""

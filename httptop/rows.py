@@ -1,0 +1,158 @@
+"""The rows behind a snapshot: what has been counted for each endpoint, and for each side."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from httptop import histogram
+from httptop.histogram import Histogram
+from httptop.model import EndpointKey, EndpointStats, Latency, Totals
+from httptop.windows import Window
+
+TREND_TICKS: Final = 40
+TOTAL_TREND_TICKS: Final = 120
+
+
+class Tally:
+    """Counts since start and over the window."""
+
+    __slots__ = (
+        "_total", "answered", "histogram", "max_ns", "request_bytes", "response_bytes", "settled",
+        "started", "status", "sum_ns", "unanswered", "window",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.started = 0  # requests begun
+        self.settled = 0  # of these, no longer in flight, whether they count here or not
+        self.answered = 0
+        self.unanswered = 0
+        self.status: dict[int, int] = {}
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.sum_ns = 0
+        self.max_ns = 0
+        self.histogram: Histogram = {}
+        self.window = Window()
+        self._total: Latency | None = None
+
+    @property
+    def requests(self) -> int:
+        """Answered and unanswered."""
+        return self.answered + self.unanswered
+
+    @property
+    def in_flight(self) -> int:
+        """Begun and not over; the two are read at slightly different moments."""
+        return max(0, self.started - self.settled)
+
+    def count_answers(
+        self, slot: int, status: int, count: int, size: int, sum_ns: int, max_ns: int, more: Histogram
+    ) -> None:
+        """Count answers of one status, or further bytes of them."""
+        self.response_bytes += size
+        self.max_ns = max(self.max_ns, max_ns)
+        if not count and not more:
+            return
+        self.answered += count
+        self.status[status] = self.status.get(status, 0) + count
+        self.sum_ns += sum_ns
+        histogram.add(self.histogram, more)
+        self._total = None
+        self.window.add(slot, count, count if status >= 400 else 0, sum_ns, more)
+
+    def count_unanswered(self, slot: int, count: int) -> None:
+        """Count requests that will have no answer."""
+        self.unanswered += count
+        self.window.add(slot, count, count, 0, {})
+
+    def latency_total(self) -> Latency:
+        """Return the summary since start."""
+        if self._total is None:
+            self._total = histogram.summary(self.histogram, self.sum_ns, self.max_ns)
+        return self._total
+
+
+class Row(Tally):
+    """One endpoint."""
+
+    __slots__ = ("_trend", "_trend_tick", "key", "pids", "tick_count", "tick_sum_ns")
+
+    def __init__(self, key: EndpointKey) -> None:
+        super().__init__()
+        self.key = key
+        self.pids: tuple[int, ...] = ()
+        self.tick_sum_ns = 0
+        self.tick_count = 0
+        self._trend: deque[float | None] = deque(maxlen=TREND_TICKS)
+        self._trend_tick = 0
+
+    def end_tick(self, tick: int) -> None:
+        """Close the trend's current tick."""
+        missed = min(tick - self._trend_tick - 1, TREND_TICKS)
+        self._trend.extend([None] * missed)
+        self._trend.append(self.tick_sum_ns / self.tick_count if self.tick_count else None)
+        self._trend_tick = tick
+        self.tick_sum_ns = self.tick_count = 0
+
+    def stats(self, covered_s: float) -> EndpointStats:
+        """Return the row as it stands."""
+        return EndpointStats(
+            self.key,
+            self.pids,
+            self.requests,
+            self.window.requests / covered_s if covered_s > 0 else 0.0,
+            self.in_flight,
+            self.unanswered,
+            dict(self.status),
+            self.request_bytes,
+            self.response_bytes,
+            self.window.latency(self.max_ns),
+            self.latency_total(),
+            tuple(self._trend),
+        )
+
+
+class SideRow(Tally):
+    """All endpoints of one side."""
+
+    __slots__ = ("_error_share", "_p50", "_p99", "_rps", "tick_errors", "tick_histogram", "tick_requests")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tick_requests = 0
+        self.tick_errors = 0
+        self.tick_histogram: Histogram = {}
+        self._rps: deque[float] = deque(maxlen=TOTAL_TREND_TICKS)
+        self._error_share: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
+        self._p50: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
+        self._p99: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
+
+    def end_tick(self, elapsed_s: float) -> None:
+        """Close the trends' current tick."""
+        requests, latencies = self.tick_requests, self.tick_histogram
+        self._rps.append(requests / elapsed_s if elapsed_s > 0 else 0.0)
+        self._error_share.append(self.tick_errors / requests if requests else None)
+        for trend, share in ((self._p50, 0.5), (self._p99, 0.99)):
+            trend.append(histogram.quantile(latencies, share, self.max_ns) if latencies else None)
+        self.tick_requests = self.tick_errors = 0
+        self.tick_histogram = {}
+
+    def totals(self, covered_s: float) -> Totals:
+        """Return the sums as they stand."""
+        window = self.window
+        return Totals(
+            self.requests,
+            window.requests / covered_s if covered_s > 0 else 0.0,
+            self.in_flight,
+            self.unanswered,
+            dict(self.status),
+            self.request_bytes,
+            self.response_bytes,
+            window.latency(self.max_ns),
+            window.errors / window.requests if window.requests else 0.0,
+            tuple(self._rps),
+            tuple(self._error_share),
+            tuple(self._p50),
+            tuple(self._p99),
+        )

@@ -1,0 +1,176 @@
+"""The live source: the probes of this host, read by the collector's thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+from httptop.bpf import doctor, syscalls
+from httptop.bpf.counters import CounterReader
+from httptop.bpf.probes import Loading, Plan, Probes
+from httptop.bpf.samples import SampleReader
+from httptop.collector import Collector
+from httptop.errors import Unavailable
+from httptop.feed import Feed
+from httptop.readings import NOTHING, KernelCost, Reading
+from httptop.scope import Scope
+from httptop.settings import Settings
+from httptop.sources.demo import Demo
+from httptop.sources.sweep import SocketSweep
+
+_S: Final = 1_000_000_000
+_MOST_SHARDS: Final = 8
+_MOST_PAGES: Final = 65535
+_PAGE_SIZE: Final = 4096
+
+
+def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
+    """Return what to load for these settings on a machine with so many CPUs."""
+    shards = 1
+    while shards < min(cpus, _MOST_SHARDS):
+        shards *= 2
+    endpoints = settings.performance.max_endpoints
+    rate = settings.sampling.rate_per_s
+    defines = {
+        "MAX_CONNECTIONS": settings.performance.max_connections,
+        "MAX_ENDPOINTS": endpoints,
+        "MAX_CELLS": endpoints * 3,
+        "MAX_PAGES": min(_MOST_PAGES, max(1024, endpoints * 6)),
+        "SHARDS": shards,
+        "SAMPLE_PAGES": settings.performance.ring_buffer_bytes // _PAGE_SIZE,
+        "SAMPLE_INTERVAL_NS": _S // rate if rate else 1 << 62,
+        "SAMPLE_BURST_NS": _S if rate else 0,
+        "SLOW_NS": settings.sampling.slow_threshold_ns,
+        "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
+    }
+    if cpus > shards:
+        defines["SHARED_SHARDS"] = 1
+    if scope.min_latency_ns:
+        defines["MIN_LATENCY_NS"] = scope.min_latency_ns
+    if scope.pids:
+        defines["FILTER_PIDS"] = 1
+    if scope.ports:
+        defines["FILTER_PORTS"] = 1
+    return Plan(defines, tuple(sorted(scope.pids)), tuple(sorted(scope.ports)))
+
+
+class LiveSource:
+    """Readings of the running kernel."""
+
+    def __init__(self, plan: Plan, demo: Demo | None = None) -> None:
+        """Start to load at once; :meth:`open` waits for the end of it."""
+        self._plan, self._demo = plan, demo
+        self._loading: Loading | None = Loading(plan)
+        self._probes: Probes | None = None
+        self._known: set[int] = set()
+        self._statistics: int | None = None
+        self._timed_from = (0, 0, 0)
+        self._runs = 0
+
+    def open(self) -> tuple[str, ...]:
+        """Wait for the probes; then start the demo, so that its first request is seen."""
+        assert self._loading is not None
+        probes = self._probes = self._loading.wait()
+        self._loading = None
+        defines = self._plan.defines
+        self._counters = CounterReader(
+            probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
+        )
+        self._samples = SampleReader(probes.maps["samples"])
+        self._sweep = SocketSweep(probes.maps)
+        if self._demo is not None:
+            self._demo.start()
+        return tuple(
+            f"the kernel refused the probe {name}: {reason}"
+            for name, reason in probes.refused.items()
+        )
+
+    def read(self) -> Reading:
+        """Return what is new in the maps and in the ring."""
+        assert self._probes is not None
+        reading = Reading()
+        gone = self._sweep.run()
+        reading.growth = self._counters.growth()
+        reading.growth += [NOTHING._replace(cell=cell, unanswered=1) for cell in gone]
+        if any(grown.cell not in self._known for grown in reading.growth):
+            endpoints, answers = self._counters.names()
+            reading.endpoints, reading.answers = endpoints, answers
+            self._known = {*endpoints, *answers}
+        reading.users = self._counters.users()
+        reading.samples = self._samples.read()
+        reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
+        reading.cost, self._cost = self._cost, None
+        return reading
+
+    _cost: KernelCost | None = None
+
+    def _missed(self) -> int:
+        assert self._probes is not None
+        names = ("sys_exit", "inet_sock_set_state")
+        programs = [self._probes.programs[name] for name in names if name in self._probes.programs]
+        return sum(syscalls.prog_times(program)[2] for program in programs)
+
+    def _times(self) -> tuple[int, int, int]:
+        """Return (clock, run time, runs) of all programs, nanoseconds."""
+        assert self._probes is not None
+        times = [syscalls.prog_times(program) for program in self._probes.programs.values()]
+        return time.monotonic_ns(), sum(row[0] for row in times), sum(row[1] for row in times)
+
+    def time_programs(self, start: bool) -> None:
+        """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
+        if start:
+            self._statistics = syscalls.enable_stats()
+            self._timed_from = self._times()
+        elif self._statistics is not None:
+            clock, spent, runs = (
+                now - then for now, then in zip(self._times(), self._timed_from, strict=True)
+            )
+            os.close(self._statistics)
+            self._statistics = None
+            self._runs += runs
+            self._cost = KernelCost(
+                self._runs, spent / runs if runs else 0.0, 100.0 * spent / max(clock, 1)
+            )
+
+    def detach(self) -> None:
+        """Stop the demo, so that its last requests are whole; then the probes."""
+        if self._demo is not None:
+            self._demo.stop()
+        if self._probes is not None:
+            self._probes.detach()
+
+    def close(self) -> None:
+        """Let everything go; idempotent."""
+        if self._demo is not None:
+            self._demo.stop()
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+        if self._statistics is not None:
+            os.close(self._statistics)
+            self._statistics = None
+        if self._probes is not None:
+            self._samples.close()
+            self._probes.close()
+            self._probes = None
+
+
+def open_live(settings: Settings, scope: Scope, *, demo: bool) -> Feed:
+    """Begin to load the probes and return the collector over them.
+
+    Raises :class:`Unavailable` where this host plainly cannot be traced.
+    """
+    if (reason := doctor.refusal()) is not None:
+        raise Unavailable(reason)
+    plan = plan_of(settings, scope, possible_cpus())
+    source = LiveSource(plan, Demo() if demo else None)
+    return Collector(source, settings, scope)
+
+
+def possible_cpus() -> int:
+    """Return the number of CPUs that the kernel may ever number."""
+    with open("/sys/devices/system/cpu/possible") as file:
+        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
+
+
