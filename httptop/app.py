@@ -115,7 +115,7 @@ class HttptopApp(App[int]):
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self.exit)
+                loop.add_signal_handler(number, self.exit, 0)
         if self._feed is not None:
             self._feed_runs = True
             try:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -49,7 +50,8 @@ class Dashboard(Screen[None]):
     """A function of the app's snapshot and view; its actions only change the view."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", show=False),
+        # with priority: the letters typed right behind it must find the input focused
+        Binding("slash", "filter", "Filter", show=False, priority=True),
         Binding("escape", "clear", "Clear", show=False),
         Binding("s", "cycle_sort(1)", "Sort by the next column", show=False),
         Binding("S", "cycle_sort(-1)", "Sort by the previous column", show=False),
@@ -122,6 +124,7 @@ class Dashboard(Screen[None]):
         self.set_class(width < 100 or height < 30, "-compact")
         self.set_class(width < LEAST_WIDTH or height < LEAST_HEIGHT, "-too-small")
         self.set_class(height < 20, "-low")
+        self.set_class(height >= 40, "-high")
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot as its view wants it."""
@@ -150,12 +153,16 @@ class Dashboard(Screen[None]):
         parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
         if view.path_filter:
             chip = f" path: {view.path_filter} "
-            parts += [f"{len(now.rows)} of {now.side_rows} ", (chip, "$text on $hue-chip"), " "]
+            parts += [
+                f"{len(now.rows)} of {now.side_rows} ",
+                (chip, "$hue-strong on $hue-chip"),
+                " ",
+            ]
         else:
             parts.append(f"{now.side_rows} ")
         arrow = glyphs.down if view.descending else glyphs.up
         order = _TITLES.get(view.sort, view.sort.upper())
-        parts.append((f"{glyphs.dot} by {order} {arrow}", "$text-muted"))
+        parts.append((f"{glyphs.dot} by {order} {arrow}", "not bold $hue-muted"))
         return Content.assemble(*parts)
 
     def _hints(self) -> list[Hint]:
@@ -185,7 +192,9 @@ class Dashboard(Screen[None]):
     # Actions
 
     def action_filter(self) -> None:
-        """Type a path filter."""
+        """Type a path filter; while one is typed, a slash is a letter of it."""
+        if self.query_one(FilterBar).is_open:
+            raise SkipAction
         self.query_one(FilterBar).open(self.httptop.view.path_filter)
         self.query_one(KeyBar).show(self._hints())
 
@@ -270,5 +279,5 @@ class Dashboard(Screen[None]):
 
     def on_filter_bar_closed(self) -> None:
         """Give the keys back to the table."""
-        self.table.focus()
+        self.set_focus(self.table)
         self.query_one(KeyBar).show(self._hints())

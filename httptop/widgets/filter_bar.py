@@ -54,7 +54,7 @@ class FilterBar(Horizontal):
         with self.prevent(Input.Changed):
             field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         """Hide the line."""
@@ -67,9 +67,10 @@ class FilterBar(Horizontal):
         self.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Pass the text on."""
+        """Pass the text on, but for keys that arrive when all is over."""
         event.stop()
-        self.post_message(self.Changed(event.value))
+        if self.is_open:
+            self.post_message(self.Changed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from textual.events import MouseScrollDown
+from textual.events import Key, MouseScrollDown
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -144,6 +144,17 @@ async def test_keys_are_letters_while_a_filter_is_typed() -> None:
         assert app.is_running
         await pilot.press("escape", "slash", "x", "enter", "escape")
         assert app.view.path_filter == ""
+
+
+async def test_letters_typed_right_behind_the_slash_are_the_filter() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        for letter in ("slash", "u", "s", "slash"):
+            app.post_message(Key(letter, "/" if letter == "slash" else letter))
+        await pilot.pause()
+        assert app.view.path_filter == "us/"
+        assert app.view.sort == "rps"
 
 
 async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
@@ -451,8 +462,10 @@ async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned(
         for y in range(live.size.height):
             assert live.render_line(y).cell_length == live.size.width
         await pilot.press("n", "escape")
-        for _ in rows:
-            await pilot.press("enter", "escape", "j")
+        for row in rows:
+            app.open_endpoint(row.key)
+            await pilot.pause()
+            app.pop_screen()
         await pilot.press("slash", *"[/b]", "enter")
         assert len(widget.rows) == 1
         assert app.is_running
