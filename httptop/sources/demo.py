@@ -17,7 +17,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -81,21 +80,14 @@ class Demo:
             os.close(leaves)
 
     def stop(self) -> None:
-        """End all of it and wait until it has ended."""
+        """End all of it and wait until it has ended: first the load, so that no answer is cut."""
         atexit.unregister(self.stop)
+        for child in reversed(self._children):  # the load was started last
+            child.terminate()
+            _end(child)
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
-        deadline = time.monotonic() + _PATIENCE_S
-        for child in self._children:
-            # The lifeline is enough, unless a process of ours inherited its other end.
-            child.terminate()
-        for child in self._children:
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
         self._children = []
         self._ports = {}
 
@@ -125,6 +117,14 @@ class Demo:
             env={"MALLOC_ARENA_MAX": "1"},  # a thread a connection, but not a heap a thread
         )
         self._children.append(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _listen() -> socket.socket:

@@ -21,6 +21,7 @@ import contextlib
 import math
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -34,6 +35,9 @@ NOBODY = 65534
 #: Requests a second that the load generator aims at, on average.
 RATE = 40.0
 CONNECTIONS = 6
+
+#: No answer of the shop takes longer.
+LONGEST_ANSWER_S = 0.6
 
 REASONS = {
     200: "OK",
@@ -311,15 +315,15 @@ def rate_at(seconds: float) -> float:
     return RATE * (1 + 0.45 * math.sin(seconds / 9) + 0.2 * math.sin(seconds / 2.3))
 
 
-def load(port: int, rng: random.Random) -> None:
-    """Be one of ``CONNECTIONS`` customers at the gateway, for ever."""
+def load(port: int, rng: random.Random, leaving: threading.Event) -> None:
+    """Be one of ``CONNECTIONS`` customers at the gateway, until it is time to leave."""
     client = Client(port)
     began = time.monotonic()
     due = began + rng.random() * CONNECTIONS / RATE
     for method, target, body, header in customer(rng):
         now = time.monotonic()
-        if due > now:
-            time.sleep(due - now)
+        if leaving.wait(max(0.0, due - now)):
+            return
         due = max(due, now - 0.5) + CONNECTIONS / rate_at(due - began) * rng.uniform(0.5, 1.5)
         try:
             client.call(method, target, body, header)
@@ -338,6 +342,15 @@ def drop_privileges() -> None:
         os.setuid(NOBODY)
 
 
+def _leave(customers: list[threading.Thread], leaving: threading.Event) -> None:
+    """End, but let the customers have the answers that they wait for."""
+    leaving.set()
+    deadline = time.monotonic() + LONGEST_ANSWER_S
+    for customer_thread in customers:
+        customer_thread.join(max(0.0, deadline - time.monotonic()))
+    os._exit(0)
+
+
 def main(arguments: list[str]) -> None:
     """Be one role until standard input ends."""
     seed, role, fd = int(arguments[0]), arguments[1], int(arguments[2])
@@ -345,10 +358,14 @@ def main(arguments: list[str]) -> None:
     with open("/proc/self/comm", "w") as name:
         name.write(f"shop-{role}")
     drop_privileges()
+    customers: list[threading.Thread] = []
+    leaving = threading.Event()
     if role == "load":
+        signal.signal(signal.SIGTERM, lambda *_: _leave(customers, leaving))
         for i in range(CONNECTIONS):
-            rng = random.Random(seed * 1000 + i)
-            threading.Thread(target=load, args=(ports[0], rng), daemon=True).start()
+            arguments_of = (ports[0], random.Random(seed * 1000 + i), leaving)
+            customers.append(threading.Thread(target=load, args=arguments_of, daemon=True))
+            customers[-1].start()
     else:
         handler = {"catalog": catalog, "orders": orders}.get(role) or gateway(*ports)
         listener = socket.socket(fileno=fd)
