@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _MAGIC: Final = 0xEB9F
 _KIND_INT, _KIND_ARRAY, _KIND_STRUCT, _KIND_UNION, _KIND_ENUM = 1, 3, 4, 5, 6
-_KIND_FWD, _KIND_TYPEDEF = 7, 8
+_KIND_TYPEDEF, _KIND_FUNC = 8, 12
 _KIND_FUNC_PROTO, _KIND_VAR, _KIND_DATASEC, _KIND_DECL_TAG, _KIND_ENUM64 = 13, 14, 15, 17, 19
 
 
@@ -26,8 +26,8 @@ class BtfError(Exception):
 class Btf:
     """Struct layouts and type ids of one BTF blob."""
 
-    def __init__(self, blob: bytes, structs: Iterable[str], typedefs: Iterable[str] = ()) -> None:
-        """Index ``structs`` and ``typedefs`` by name; other names are unknown afterwards."""
+    def __init__(self, blob: bytes, names: Iterable[str]) -> None:
+        """Index structs, typedefs and functions by ``names``; others are unknown afterwards."""
         if len(blob) < 24:
             raise BtfError("too short")
         magic, _, _, header, type_at, type_len, str_at, str_len = struct.unpack_from(
@@ -37,17 +37,16 @@ class Btf:
             raise BtfError("no BTF of this machine's byte order")
         self._strings = blob[header + str_at : header + str_at + str_len]
         self._words = memoryview(blob)[header + type_at : header + type_at + type_len].cast("I")
-        wanted = {self._offset_of(name): name for name in (*structs, *typedefs)}
+        wanted = {self._offset_of(name): name for name in names}
         self._positions: list[int] = [0]
-        self._structs: dict[str, int] = {}
-        self._typedefs: dict[str, int] = {}
+        self._ids: dict[tuple[int, str], int] = {}
         self._index(wanted)
 
     @classmethod
-    def of_kernel(cls, structs: Iterable[str], typedefs: Iterable[str] = ()) -> Btf:
+    def of_kernel(cls, names: Iterable[str]) -> Btf:
         """Read the running kernel's; raise BtfError where it has none."""
         try:
-            return cls(VMLINUX.read_bytes(), structs, typedefs)
+            return cls(VMLINUX.read_bytes(), names)
         except OSError as error:
             raise BtfError(f"{VMLINUX}: {error.strerror}") from error
 
@@ -62,9 +61,8 @@ class Btf:
             positions.append(at)
             info = words[at + 1]
             kind, count = info >> 24 & 31, info & 0xFFFF
-            if kind in (_KIND_STRUCT, _KIND_TYPEDEF) and words[at] in wanted:
-                names = self._structs if kind == _KIND_STRUCT else self._typedefs
-                names.setdefault(wanted[words[at]], len(positions) - 1)
+            if words[at] in wanted:
+                self._ids.setdefault((kind, wanted[words[at]]), len(positions) - 1)
             if kind in (_KIND_STRUCT, _KIND_UNION, _KIND_DATASEC, _KIND_ENUM64):
                 at += 3 + 3 * count
             elif kind in (_KIND_ENUM, _KIND_FUNC_PROTO):
@@ -78,17 +76,25 @@ class Btf:
 
     def typedef_id(self, name: str) -> int:
         """Return the type id of a typedef."""
+        return self._id(_KIND_TYPEDEF, name)
+
+    def struct_id(self, name: str) -> int:
+        """Return the type id of a struct."""
+        return self._id(_KIND_STRUCT, name)
+
+    def function_id(self, name: str) -> int | None:
+        """Return the type id of a kernel function; None where there is none."""
+        return self._ids.get((_KIND_FUNC, name))
+
+    def _id(self, kind: int, name: str) -> int:
         try:
-            return self._typedefs[name]
+            return self._ids[kind, name]
         except KeyError:
-            raise BtfError(f"the kernel has no {name}") from None
+            raise BtfError(f"the kernel has no type {name}") from None
 
     def offset(self, struct_name: str, member: str) -> int:
         """Return the offset of ``member`` in bytes; ``a.b`` goes into the struct ``a``."""
-        try:
-            type_id = self._structs[struct_name]
-        except KeyError:
-            raise BtfError(f"the kernel has no struct {struct_name}") from None
+        type_id = self.struct_id(struct_name)
         total = 0
         for name in member.split("."):
             found = self._member(type_id, name)
@@ -129,26 +135,29 @@ class Btf:
         return self._strings[at : self._strings.index(b"\0", at)].decode("ascii", "replace")
 
 
-def kernel_offsets() -> tuple[dict[str, int], int]:
-    """Return the ``OFF_`` macros of kernel.h, and the type id to attach sys_exit to."""
+class Kernel(NamedTuple):
+    """What the probes must know of the kernel that they run in."""
+
+    offsets: dict[str, int]  # the OFF_ macros of kernel.h
+    sys_exit_id: int  # type to attach to
+    types: dict[str, int]  # the TYPE_ macros
+    cast_id: int | None  # bpf_rdonly_cast
+
+
+def describe_kernel() -> Kernel:
+    """Read the running kernel's BTF."""
     btf = Btf.of_kernel(
         (
-            "task_struct",
-            "files_struct",
-            "fdtable",
-            "file",
-            "socket_alloc",
-            "socket",
-            "inode",
-            "sock",
-        ),
-        ("btf_trace_sys_exit",),
+            "task_struct", "files_struct", "fdtable", "file", "socket_alloc", "socket", "inode",
+            "sock", "list_head", "btf_trace_sys_exit", "bpf_rdonly_cast",
+        )  # fmt: skip
     )
     at = btf.offset
-    return {
+    offsets = {
         "OFF_TASK_FILES": at("task_struct", "files"),
         "OFF_TASK_LEADER": at("task_struct", "group_leader"),
         "OFF_TASK_COMM": at("task_struct", "comm"),
+        "OFF_TASK_TGID": at("task_struct", "tgid"),
         "OFF_FILES_FDT": at("files_struct", "fdt"),
         "OFF_FDT_FD": at("fdtable", "fd"),
         "OFF_FILE_PRIVATE": at("file", "private_data"),
@@ -163,4 +172,11 @@ def kernel_offsets() -> tuple[dict[str, int], int]:
         "OFF_SOCK_DADDR": at("sock", "__sk_common.skc_daddr"),
         "OFF_SOCK_V6_DADDR": at("sock", "__sk_common.skc_v6_daddr"),
         "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
-    }, btf.typedef_id("btf_trace_sys_exit")
+    }
+    types = {
+        "TYPE_FILE": btf.struct_id("file"),
+        "TYPE_SOCKET": btf.struct_id("socket"),
+        "TYPE_LIST_HEAD": btf.struct_id("list_head"),
+    }
+    cast = btf.function_id("bpf_rdonly_cast")
+    return Kernel(offsets, btf.typedef_id("btf_trace_sys_exit"), types, cast)

@@ -29,17 +29,21 @@ struct registers { /* x86-64, as in ptrace(2) */
 #define TCP_LAST_ACK 9
 #define SHUTDOWN_BOTH 3
 
+/*
+ * Where the kernel has bpf_rdonly_cast (6.2), an address is declared to be that of a struct and
+ * then read by a plain load; the loader puts the kernel function in the place of this call. Else
+ * each read is a call of bpf_probe_read_kernel, 20 ns.
+ */
+#ifdef TYPE_FILE
+static void *(*cast_to)(u64 address, u32 type) = (void *)CAST_CALL;
+#define READ_AS(address, type, offset) ((u64)AT(cast_to(address, type), offset))
+#else
+#define READ_AS(address, type, offset) kernel_u64((address) + (offset))
+#endif
+
 static __always_inline u64 kernel_u64(u64 address)
 {
 	u64 value = 0;
-
-	read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
-
-static __always_inline u32 kernel_u32(u64 address)
-{
-	u32 value = 0;
 
 	read_kernel(&value, sizeof(value), (void *)address);
 	return value;
@@ -54,40 +58,38 @@ static __always_inline u16 kernel_u16(u64 address)
 }
 
 /*
- * The struct socket behind a file descriptor of the current task; 0 where it is none. A socket's
+ * The struct socket behind a file descriptor of a task; 0 where it is none. A socket's
  * file points to a struct socket and to an inode that are parts of one struct socket_alloc: no
  * other file has the two at that distance.
  */
-static __always_inline u64 socket_of(u32 fd)
+static __always_inline u64 socket_of(void *task, u32 fd)
 {
-	void *task = bpf_get_current_task_btf();
 	void *files = AT(task, OFF_TASK_FILES);
 	void *table = AT(files, OFF_FILES_FDT);
 	u64 slots = (u64)AT(table, OFF_FDT_FD);
-	u64 file = kernel_u64(slots + (u64)fd * 8), socket, inode;
+	u64 file = READ_AS(slots + (u64)fd * 8, TYPE_LIST_HEAD, 0), socket, inode;
 
 	if (!file)
 		return 0;
-#if OFF_FILE_INODE == OFF_FILE_PRIVATE + 8
-	u64 both[2] = {};
-	read_kernel(both, sizeof(both), (void *)(file + OFF_FILE_PRIVATE));
-	socket = both[0];
-	inode = both[1];
-#else
-	socket = kernel_u64(file + OFF_FILE_PRIVATE);
-	inode = kernel_u64(file + OFF_FILE_INODE);
-#endif
+	socket = READ_AS(file, TYPE_FILE, OFF_FILE_PRIVATE);
+	inode = READ_AS(file, TYPE_FILE, OFF_FILE_INODE);
 	return socket && inode == socket + OFF_SOCKET_INODE ? socket : 0;
 }
 
 static __always_inline u64 sock_of(u64 socket)
 {
-	return kernel_u64(socket + OFF_SOCKET_SK);
+	return READ_AS(socket, TYPE_SOCKET, OFF_SOCKET_SK);
 }
 
 static __always_inline u64 inode_number_of(u64 socket)
 {
 	return kernel_u64(socket + OFF_SOCKET_INODE + OFF_INODE_NUMBER);
+}
+
+/* Process number, as the initial namespace has it. */
+static __always_inline u32 process_of(void *task)
+{
+	return *(u32 *)((char *)task + OFF_TASK_TGID);
 }
 
 /* Name of the current process: its first thread's, not that of a thread in a pool. */

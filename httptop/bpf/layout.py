@@ -36,7 +36,7 @@ PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
 LOSSES: Final = struct.Struct("<8Q")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
 
-CONN: Final = struct.Struct(f"<8Q5Ii4H8B{COMM_LEN}s32s16s{LINE_LEN}s")
+CONN: Final = struct.Struct(f"<8Q6I4H8B{COMM_LEN}s32s16s{LINE_LEN}s")
 QUEUED: Final = struct.Struct("<QQIB3x")
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from httptop.bpf import syscalls
-from httptop.bpf.btf import BtfError, kernel_offsets
+from httptop.bpf.btf import BtfError, Kernel, describe_kernel
 from httptop.bpf.find_bcc import find_bcc
 from httptop.bpf.layout import ENDPOINT_KEY, FIRST_FREE_CELL, OVERFLOW_ANSWERS, OVERFLOW_ENDPOINTS
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
@@ -33,6 +33,14 @@ HERE: Final = Path(__file__).parent
 
 _SOCKET_FILTER, _RAW_TRACEPOINT, _TRACING = 1, 17, 26
 _TRACE_RAW_TP: Final = 23
+
+#: A call of this number stands for bpf_rdonly_cast (kernel.h); load() puts its type id there.
+CAST_CALL: Final = 0x70000001
+_CAST_MARK: Final = struct.pack("<I", CAST_CALL)
+_CALL, _KERNEL_FUNCTION = 0x85, 2
+
+#: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
+CHAIN: Final = ("parse_request", "place_request", "parse_answer", "replace_conn")
 
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
@@ -77,7 +85,9 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
         raise LoadError(f"the probes do not compile: {error}") from error
 
 
-def load(module: Any, name: str, kind: int, *, attach_type: int = 0, btf_id: int = 0) -> int:
+def load(
+    module: Any, name: str, kind: int, *, attach_type: int = 0, btf_id: int = 0, cast_id: int = 0
+) -> int:
     """Load one compiled function; on refusal raise LoadError with the verifier's last words."""
     from bcc import lib
 
@@ -85,7 +95,13 @@ def load(module: Any, name: str, kind: int, *, attach_type: int = 0, btf_id: int
     size = lib.bpf_function_size(module.module, name.encode())
     if not start or not size:
         raise LoadError(f"{name} is not among the compiled programs")
-    arguments = (kind, ctypes.cast(start, ctypes.c_void_p).value or 0, size // 8, name)
+    instructions = bytearray(ctypes.string_at(start, size))
+    for at in range(0, size, 8):
+        if instructions[at] == _CALL and instructions[at + 4 : at + 8] == _CAST_MARK:
+            instructions[at + 1] = _KERNEL_FUNCTION << 4
+            instructions[at + 4 : at + 8] = struct.pack("<I", cast_id)
+    buffer = (ctypes.c_char * size).from_buffer(instructions)
+    arguments = (kind, ctypes.addressof(buffer), size // 8, name)
     try:
         return syscalls.prog_load(*arguments, attach_type=attach_type, btf_id=btf_id)
     except OSError as first:
@@ -132,16 +148,31 @@ def _fill(module: Any, plan: dict[str, Any]) -> None:
 def load_all(plan: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     """Load and attach everything; return the answer and the descriptors it names."""
     try:
-        offsets, sys_exit_id = kernel_offsets()
+        kernel = describe_kernel()
     except BtfError as error:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
-    module = compile_module(source(), {**plan["defines"], **offsets})
+    if kernel.cast_id is not None:
+        try:
+            return _load_with(plan, kernel, {**kernel.types, "CAST_CALL": CAST_CALL})
+        except LoadError:
+            pass  # the kernel has the function but not for us: slower without it, no less exact
+    return _load_with(plan, kernel, {})
+
+
+def _load_with(
+    plan: dict[str, Any], kernel: Kernel, types: dict[str, int]
+) -> tuple[dict[str, Any], list[int]]:
+    module = compile_module(source(), {**plan["defines"], **kernel.offsets, **types})
     _fill(module, plan)
 
     programs: dict[str, int] = {}
     refused: dict[str, str] = {}
-    typed = {"attach_type": _TRACE_RAW_TP, "btf_id": sys_exit_id}
-    for number, name in enumerate(("parse_request", "place_request", "parse_answer", "replace_conn")):
+    typed = {
+        "attach_type": _TRACE_RAW_TP,
+        "btf_id": kernel.sys_exit_id,
+        "cast_id": kernel.cast_id or 0,
+    }
+    for number, name in enumerate(CHAIN):
         programs[name] = load(module, name, _TRACING, **typed)
         module["next_program"][ctypes.c_int(number)] = ctypes.c_int(programs[name])
     programs["sys_exit"] = load(module, "sys_exit", _TRACING, **typed)

@@ -61,7 +61,6 @@ struct scratch {
 	u32 call_len;
 	u32 left; /* bytes of the call not yet looked at */
 	u32 piece; /* of these, the ones at buf (the rest is in further iovecs) */
-	s32 fd;
 	u32 tgid;
 	u8 side;  /* of a connection not known yet */
 	u8 fresh; /* no connection is known yet */

@@ -137,7 +137,6 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->unix_socket = s->unix_socket;
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
-	conn->fd = s->fd;
 	process_name(conn->comm);
 	s->fresh = 0;
 	if (s->unix_socket) {
@@ -148,11 +147,9 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	return conn;
 }
 
-static __always_inline void seen_by(struct conn *conn, u32 tgid, s32 fd)
+/* Another process has the connection now. */
+static __always_inline void seen_by(struct conn *conn, u32 tgid)
 {
-	conn->fd = fd;
-	if (conn->tgid == tgid)
-		return;
 	conn->tgid = tgid;
 	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
 	conn->line_len = 0;
@@ -172,8 +169,8 @@ static __always_inline void untracked(struct scratch *s)
 	COUNT_LOSS(untracked_requests);
 }
 
-/* Whether data[CARRY..] equals the last request on the connection over `length` <= LINE_LEN bytes. */
-static __always_inline bool same_bytes(struct conn *conn, struct scratch *s, u32 length)
+/* Whether two pieces of at most LINE_LEN bytes are the same. */
+static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 {
 	u64 difference = 0;
 
@@ -186,14 +183,14 @@ static __always_inline bool same_bytes(struct conn *conn, struct scratch *s, u32
 			break;
 		if (length - at < 8)
 			mask = (1ULL << ((length - at) * 8)) - 1;
-		difference |= (WORD(&conn->line[at]) ^ WORD(&s->data[CARRY + at])) & mask;
+		difference |= (WORD(a + at) ^ WORD(b + at)) & mask;
 	}
 	return !difference;
 }
 
 static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
 {
-	return conn->line_len == length && length <= LINE_LEN && same_bytes(conn, s, length);
+	return conn->line_len == length && length <= LINE_LEN && same_bytes(conn->line, &s->data[CARRY], length);
 }
 
 /* Keep an incomplete request line, data[CARRY..have), for the next window. */
@@ -502,7 +499,7 @@ again:
 /* Bytes that no user buffer holds (sendfile, splice): they can only be parts of a body. */
 static __always_inline void moved_bytes(u32 fd, bool inbound, u64 bytes)
 {
-	u64 socket = socket_of(fd), sk;
+	u64 socket = socket_of(bpf_get_current_task_btf(), fd), sk;
 	struct conn *conn;
 
 	if (!socket)
@@ -585,6 +582,7 @@ int sys_exit(u64 *ctx)
 	struct scratch *s;
 	struct conn *conn;
 	bool inbound, stale;
+	void *task;
 
 	if (ret <= 0)
 		return 0;
@@ -603,7 +601,8 @@ int sys_exit(u64 *ctx)
 		moved_bytes(regs->di, false, ret);
 		return 0;
 	}
-	socket = socket_of(regs->di);
+	task = bpf_get_current_task_btf();
+	socket = socket_of(task, regs->di);
 	if (!socket)
 		return 0;
 	sk = sock_of(socket);
@@ -651,27 +650,22 @@ int sys_exit(u64 *ctx)
 		return 0;
 	}
 
-	s = scratch_here();
-	if (!s)
-		return 0;
 	now = bpf_ktime_get_ns();
 	if (conn) {
-		u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
-		conn->fd = regs->di;
-		if (conn->tgid != tgid)
-			seen_by(conn, tgid, regs->di);
+		if (conn->tgid != process_of(task))
+			seen_by(conn, process_of(task));
 		if (inbound == (conn->side == SIDE_SERVER)) {
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && ret > 0) {
+				/* Into the stack: the kernel checks a copy into a map for far longer. */
+				u8 head[LINE_LEN] = {};
 				u64 n = ret;
 
-				asm volatile("" : "+r"(n));
+				OPAQUE(n);
 				n &= 255;
-				if (n <= LINE_LEN &&
-				    !read_user(&s->data[CARRY], n, (void *)buf) &&
-				    same_bytes(conn, s, ret)) {
+				if (n <= LINE_LEN && !read_user(head, n, (void *)buf) &&
+				    same_bytes(conn->line, head, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
 					begin(conn, sk);
@@ -697,15 +691,17 @@ int sys_exit(u64 *ctx)
 		}
 	}
 
+	s = scratch_here();
+	if (!s)
+		return 0;
 	s->sk = sk;
 	s->now = now;
 	s->iov = iov;
 	s->buf = buf;
 	s->call_len = s->left = ret;
 	s->piece = piece;
-	s->fd = regs->di;
 	s->fresh = !conn;
-	s->tgid = bpf_get_current_pid_tgid() >> 32;
+	s->tgid = process_of(task);
 	if (!conn) {
 		s->socket = socket;
 		s->inbound = inbound;

@@ -154,7 +154,7 @@ struct conn {
 	u32 answer;        /* cell of the last answer's (endpoint, status) */
 	u32 answer_of;     /* the endpoint of that pair */
 	u32 tgid;
-	s32 fd; /* that it was last seen under */
+	u32 unused_too;
 	u16 status;   /* of the last answer */
 	u16 pending;  /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
