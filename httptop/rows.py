@@ -47,7 +47,14 @@ class Tally:
         return max(0, self.started - self.settled)
 
     def count_answers(
-        self, slot: int, status: int, count: int, size: int, sum_ns: int, max_ns: int, more: Histogram
+        self,
+        slot: int,
+        status: int,
+        count: int,
+        size: int,
+        sum_ns: int,
+        max_ns: int,
+        more: Histogram,
     ) -> None:
         """Count answers of one status, or further bytes of them."""
         self.response_bytes += size
@@ -116,7 +123,15 @@ class Row(Tally):
 class SideRow(Tally):
     """All endpoints of one side."""
 
-    __slots__ = ("_error_share", "_p50", "_p99", "_rps", "tick_errors", "tick_histogram", "tick_requests")
+    __slots__ = (
+        "_error_share",
+        "_p50",
+        "_p99",
+        "_rps",
+        "tick_errors",
+        "tick_histogram",
+        "tick_requests",
+    )
 
     def __init__(self) -> None:
         super().__init__()

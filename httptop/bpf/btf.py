@@ -19,6 +19,10 @@ _KIND_TYPEDEF, _KIND_FUNC = 8, 12
 _KIND_FUNC_PROTO, _KIND_VAR, _KIND_DATASEC, _KIND_DECL_TAG, _KIND_ENUM64 = 13, 14, 15, 17, 19
 
 
+#: Tracepoints that the probes may be attached to.
+TRACEPOINTS: Final = ("sys_exit", "sock_recv_length", "sock_send_length", "inet_sock_set_state")
+
+
 class BtfError(Exception):
     """The kernel's type information is missing, malformed or lacks what was asked for."""
 
@@ -74,23 +78,20 @@ class Btf:
             else:
                 at += 3
 
-    def typedef_id(self, name: str) -> int:
-        """Return the type id of a typedef."""
-        return self._id(_KIND_TYPEDEF, name)
+    def typedef_id(self, name: str) -> int | None:
+        """Return the type id of a typedef; None where there is none."""
+        return self._ids.get((_KIND_TYPEDEF, name))
 
     def struct_id(self, name: str) -> int:
         """Return the type id of a struct."""
-        return self._id(_KIND_STRUCT, name)
+        try:
+            return self._ids[_KIND_STRUCT, name]
+        except KeyError:
+            raise BtfError(f"the kernel has no struct {name}") from None
 
     def function_id(self, name: str) -> int | None:
         """Return the type id of a kernel function; None where there is none."""
         return self._ids.get((_KIND_FUNC, name))
-
-    def _id(self, kind: int, name: str) -> int:
-        try:
-            return self._ids[kind, name]
-        except KeyError:
-            raise BtfError(f"the kernel has no type {name}") from None
 
     def offset(self, struct_name: str, member: str) -> int:
         """Return the offset of ``member`` in bytes; ``a.b`` goes into the struct ``a``."""
@@ -139,7 +140,7 @@ class Kernel(NamedTuple):
     """What the probes must know of the kernel that they run in."""
 
     offsets: dict[str, int]  # the OFF_ macros of kernel.h
-    sys_exit_id: int  # type to attach to
+    tracepoints: dict[str, int]  # name -> type to attach to, of those that the kernel has
     types: dict[str, int]  # the TYPE_ macros
     cast_id: int | None  # bpf_rdonly_cast
 
@@ -148,8 +149,17 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF."""
     btf = Btf.of_kernel(
         (
-            "task_struct", "files_struct", "fdtable", "file", "socket_alloc", "socket", "inode",
-            "sock", "list_head", "btf_trace_sys_exit", "bpf_rdonly_cast",
+            "task_struct",
+            "files_struct",
+            "fdtable",
+            "file",
+            "socket_alloc",
+            "socket",
+            "inode",
+            "sock",
+            "list_head",
+            "bpf_rdonly_cast",
+            *(f"btf_trace_{name}" for name in TRACEPOINTS),
         )  # fmt: skip
     )
     at = btf.offset
@@ -171,6 +181,7 @@ def describe_kernel() -> Kernel:
         "OFF_SOCK_NUM": at("sock", "__sk_common.skc_num"),
         "OFF_SOCK_DADDR": at("sock", "__sk_common.skc_daddr"),
         "OFF_SOCK_V6_DADDR": at("sock", "__sk_common.skc_v6_daddr"),
+        "OFF_SOCK_SOCKET": at("sock", "sk_socket"),
         "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
     }
     types = {
@@ -179,4 +190,9 @@ def describe_kernel() -> Kernel:
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
     }
     cast = btf.function_id("bpf_rdonly_cast")
-    return Kernel(offsets, btf.typedef_id("btf_trace_sys_exit"), types, cast)
+    tracepoints = {
+        name: type_id
+        for name in TRACEPOINTS
+        if (type_id := btf.typedef_id(f"btf_trace_{name}")) is not None
+    }
+    return Kernel(offsets, tracepoints, types, cast)

@@ -71,9 +71,7 @@ class CounterReader:
                     continue
                 yield self._grown(at // width, new, old, at, pages)
 
-    def _grown(
-        self, cell: int, new: memoryview, old: memoryview, at: int, pages: bytes
-    ) -> Growth:
+    def _grown(self, cell: int, new: memoryview, old: memoryview, at: int, pages: bytes) -> Growth:
         totals = [0] * 8
         histogram: dict[int, int] = {}
         largest = 0
@@ -94,7 +92,15 @@ class CounterReader:
                 if page:
                     self._page_growth(page * PAGE.size, octave * 32, pages, histogram)
         return Growth(
-            cell, totals[0], totals[1], totals[2], largest, totals[4], totals[5], totals[6], histogram
+            cell,
+            totals[0],
+            totals[1],
+            totals[2],
+            largest,
+            totals[4],
+            totals[5],
+            totals[6],
+            histogram,
         )
 
     def _page_growth(self, at: int, first: int, pages: bytes, into: dict[int, int]) -> None:

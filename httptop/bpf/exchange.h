@@ -7,30 +7,43 @@
  */
 #pragma once
 
-static __always_inline void begin(struct conn *conn, u64 sk)
+static __always_inline void count_request(struct conn *conn)
 {
 	struct cell *cell = cell_of(conn->endpoint);
 
-	if (cell) {
-		ADD(cell->count, 1);
-		ADD(cell->bytes, conn->head_bytes);
-	}
-	if (!conn->pending) {
-		conn->start_ns = conn->head_ns;
-		conn->request_bytes = conn->head_bytes;
-		conn->current = conn->endpoint;
-		conn->current_method = conn->method;
-		conn->pending = 1;
-	} else {
-		struct queue_key key = {.sk = sk, .number = conn->first + conn->pending};
-		struct queued queued = {.start_ns = conn->head_ns,
-					.bytes = conn->head_bytes,
-					.endpoint = conn->endpoint,
-					.method = conn->method};
+	if (!cell)
+		return;
+	ADD(cell->count, 1);
+	ADD(cell->bytes, conn->head_bytes);
+}
 
-		queue.update(&key, &queued);
-		conn->pending++;
+/* Begin a request while none is pending. */
+static __always_inline void begin_alone(struct conn *conn)
+{
+	count_request(conn);
+	conn->start_ns = conn->head_ns;
+	conn->request_bytes = conn->head_bytes;
+	conn->current = conn->endpoint;
+	conn->current_method = conn->method;
+	conn->pending = 1;
+	conn->head_bytes = 0;
+}
+
+static __always_inline void begin(struct conn *conn, u64 sk)
+{
+	struct queue_key key = {.sk = sk, .number = conn->first + conn->pending};
+	struct queued queued = {.start_ns = conn->head_ns,
+				.bytes = conn->head_bytes,
+				.endpoint = conn->endpoint,
+				.method = conn->method};
+
+	if (!conn->pending) {
+		begin_alone(conn);
+		return;
 	}
+	count_request(conn);
+	queue.update(&key, &queued);
+	conn->pending++;
 	conn->head_bytes = 0;
 }
 
@@ -79,46 +92,63 @@ static __always_inline void answer_body(struct conn *conn, u64 bytes)
 		ADD(cell->bytes, bytes);
 }
 
-/* `at` and `bytes`: where in user memory the answer's first bytes are. */
-static __always_inline void answered(struct conn *conn, u64 sk, u32 status, u64 now, u64 at,
-				     u64 bytes)
+/* The kind of answer that is counted: its status, or that it is out of scope. */
+static __always_inline u32 kind_of(u32 status, u64 latency_ns)
 {
-	u64 latency_ns = now - conn->start_ns;
-	struct cell *cell;
-	u32 kind = status;
-
 #ifdef MIN_LATENCY_NS
 	if (latency_ns < MIN_LATENCY_NS)
-		kind = STATUS_BELOW_MIN_LATENCY;
+		return STATUS_BELOW_MIN_LATENCY;
 #endif
-	if (conn->status != kind || conn->answer_of != conn->current) {
-		conn->answer = answer_of(conn->current, kind);
-		conn->answer_of = conn->current;
-		conn->status = kind;
-		if (!conn->answer) { /* no cell left: it moves to the overflow row */
-			cell = cell_of(conn->current);
-			if (cell)
-				ADD(cell->moved, 1);
-			cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
-			if (cell)
-				ADD(cell->count, 1);
-			conn->answer = OVERFLOW_ANSWER(conn->side & 1);
-			conn->status = 0; /* look again the next time */
-		}
-	}
-	cell = cell_of(conn->answer);
-	if (cell) {
+	return status;
+}
+
+/* Find the cell that answers of this kind to the current request count in. */
+static __always_inline void place_answer(struct conn *conn, u32 kind)
+{
+	struct cell *cell;
+
+	conn->answer = answer_of(conn->current, kind);
+	conn->answer_of = conn->current;
+	conn->status = kind;
+	if (conn->answer)
+		return;
+	/* No cell is left: it moves to the overflow row. */
+	cell = cell_of(conn->current);
+	if (cell)
+		ADD(cell->moved, 1);
+	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
+	if (cell)
 		ADD(cell->count, 1);
-		ADD(cell->bytes, bytes);
-		measure(cell, latency_ns);
-	}
-	if (kind == status && sample_wanted(now, status >= 400 || latency_ns >= SLOW_NS))
-		take_sample(conn, sk, latency_ns, status, at, bytes);
+	COUNT_LOSS(overflow_requests);
+	conn->answer = OVERFLOW_ANSWER(conn->side & 1);
+	conn->status = 0; /* look again the next time */
+}
+
+/* Count and measure an answer in conn->answer; its first `bytes` bytes have come. */
+static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 bytes)
+{
+	struct cell *cell = cell_of(conn->answer);
+
+	if (!cell)
+		return;
+	ADD(cell->count, 1);
+	ADD(cell->bytes, bytes);
+	measure(cell, latency_ns);
+}
+
+/* What a final answer means for the bytes that come after it. */
+static __always_inline void after_answer(struct conn *conn, u32 status)
+{
 	if (status == 101 || (conn->current_method == METHOD_CONNECT && status / 100 == 2))
 		conn->phase = PHASE_TUNNEL;
 	else if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
 		conn->phase = PHASE_IDLE;
-	advance(conn, sk);
+}
+
+static __always_inline bool worth_a_sample(u32 status, u64 latency_ns, u64 now)
+{
+	return kind_of(status, latency_ns) == status &&
+	       sample_wanted(now, status >= 400 || latency_ns >= SLOW_NS);
 }
 
 /* Every pending request stays without an answer. */

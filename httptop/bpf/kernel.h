@@ -12,6 +12,9 @@
 static long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
+/* bpf_task_pt_regs: the registers that a task entered the kernel with. */
+static void *(*task_registers)(void *task) = (void *)175;
+
 struct registers { /* x86-64, as in ptrace(2) */
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs,
 		flags, sp, ss;
@@ -79,6 +82,11 @@ static __always_inline u64 socket_of(void *task, u32 fd)
 static __always_inline u64 sock_of(u64 socket)
 {
 	return READ_AS(socket, TYPE_SOCKET, OFF_SOCKET_SK);
+}
+
+static __always_inline u64 socket_of_sock(u64 sk)
+{
+	return kernel_u64(sk + OFF_SOCK_SOCKET);
 }
 
 static __always_inline u64 inode_number_of(u64 socket)

@@ -1,4 +1,4 @@
-"""Compile, load and attach the probes, in a process of its own that ends right after.
+"""Compile and load the probes, in a process of its own that ends right after.
 
 BCC brings all of LLVM (120 MB resident). So ``python -m httptop.bpf.loader`` does that work in a
 short-lived child and sends the descriptors of maps, programs and links over a Unix socket; what
@@ -40,7 +40,16 @@ _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 #: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
-CHAIN: Final = ("parse_request", "place_request", "parse_answer", "replace_conn")
+CHAIN: Final = ("parse_request", "place_request", "parse_answer", "first_bytes", "sample_answer")
+
+#: Ways to see bytes pass, best first, and the tracepoints (and programs of that name) of each.
+FRONTS: Final = {
+    "sockets": ("sock_recv_length", "sock_send_length"),
+    "syscalls": ("sys_exit",),
+}
+
+#: The program, and raw tracepoint, that sees TCP connections end.
+END: Final = "inet_sock_set_state"
 
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
@@ -146,54 +155,73 @@ def _fill(module: Any, plan: dict[str, Any]) -> None:
 
 
 def load_all(plan: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Load and attach everything; return the answer and the descriptors it names."""
+    """Load and attach everything; return the answer and the descriptors it names.
+
+    Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
+    tracepoints of sockets before those of system calls, plain loads before calls.
+    """
     try:
         kernel = describe_kernel()
     except BtfError as error:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
-    if kernel.cast_id is not None:
-        try:
-            return _load_with(plan, kernel, {**kernel.types, "CAST_CALL": CAST_CALL})
-        except LoadError:
-            pass  # the kernel has the function but not for us: slower without it, no less exact
-    return _load_with(plan, kernel, {})
+    casts = {**kernel.types, "CAST_CALL": CAST_CALL}
+    refused: dict[str, str] = {}
+    for front, programs in FRONTS.items():
+        if plan.get("front") not in (None, front) or not set(programs) <= set(kernel.tracepoints):
+            continue
+        for types in (casts, {}) if kernel.cast_id is not None else ({},):
+            try:
+                return _load_with(plan, kernel, front, types, refused)
+            except LoadError as error:
+                refused[f"{front}{', plain loads' if types else ''}"] = str(error)
+    reasons = "; ".join(dict.fromkeys(refused.values()))
+    raise LoadError(reasons or "the kernel has no tracepoints that we could use")
 
 
 def _load_with(
-    plan: dict[str, Any], kernel: Kernel, types: dict[str, int]
+    plan: dict[str, Any],
+    kernel: Kernel,
+    front: str,
+    types: dict[str, int],
+    refused: dict[str, str],
 ) -> tuple[dict[str, Any], list[int]]:
-    module = compile_module(source(), {**plan["defines"], **kernel.offsets, **types})
+    refused = dict(refused)
+    defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
+    module = compile_module(source(), defines)
     _fill(module, plan)
 
+    def typed(name: str, tracepoint: str) -> int:
+        return load(
+            module,
+            name,
+            _TRACING,
+            attach_type=_TRACE_RAW_TP,
+            btf_id=kernel.tracepoints[tracepoint],
+            cast_id=kernel.cast_id or 0,
+        )
+
     programs: dict[str, int] = {}
-    refused: dict[str, str] = {}
-    typed = {
-        "attach_type": _TRACE_RAW_TP,
-        "btf_id": kernel.sys_exit_id,
-        "cast_id": kernel.cast_id or 0,
-    }
     for number, name in enumerate(CHAIN):
-        programs[name] = load(module, name, _TRACING, **typed)
+        programs[name] = typed(name, FRONTS[front][0])
         module["next_program"][ctypes.c_int(number)] = ctypes.c_int(programs[name])
-    programs["sys_exit"] = load(module, "sys_exit", _TRACING, **typed)
-    links = {}
-    for name, tracepoint in (("inet_sock_set_state", "inet_sock_set_state"), ("sys_exit", None)):
-        try:
-            if name not in programs:
-                programs[name] = load(module, name, _RAW_TRACEPOINT)
-            links[name] = syscalls.raw_tracepoint_open(programs[name], tracepoint)
-        except (LoadError, OSError) as error:
-            if name == "sys_exit":
-                raise LoadError(f"cannot attach to system calls: {error}") from error
-            refused[name] = str(error)
+    for name in FRONTS[front]:
+        programs[name] = typed(name, name)
+    attached = list(FRONTS[front])
+    try:
+        programs[END] = load(module, END, _RAW_TRACEPOINT)
+        attached.insert(0, END)
+    except LoadError as error:
+        refused[END] = str(error)
     maps = {name: module[name].map_fd for name in (*MAPS, "next_program")}
     answer = {
+        "front": front,
         "maps": list(maps),
         "programs": list(programs),
-        "links": list(links),
+        # A raw tracepoint is attached to by name, a typed one has it in its type.
+        "attach": {name: name if name == END else None for name in attached},
         "refused": refused,
     }
-    return answer, [*maps.values(), *programs.values(), *links.values()]
+    return answer, [*maps.values(), *programs.values()]
 
 
 def main() -> int:

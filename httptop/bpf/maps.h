@@ -62,6 +62,7 @@ struct scratch {
 	u32 left; /* bytes of the call not yet looked at */
 	u32 piece; /* of these, the ones at buf (the rest is in further iovecs) */
 	u32 tgid;
+	u32 fd;
 	u8 side;  /* of a connection not known yet */
 	u8 fresh; /* no connection is known yet */
 	u8 method;
@@ -136,7 +137,7 @@ BPF_F_TABLE("hash", struct queue_key, struct queued, queue, 16384, BPF_F_NO_PREA
 BPF_QUEUE(free_cells, u32, MAX_CELLS);
 BPF_QUEUE(free_pages, u32, MAX_PAGES);
 BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: the next cell, the next page */
-BPF_ARRAY(cells, struct cell, MAX_CELLS * SHARDS);
+BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
 BPF_ARRAY(losses, struct losses, SHARDS);
 BPF_ARRAY(limiters, struct limiter, 1);
@@ -149,4 +150,4 @@ BPF_HASH(only_pids, u32, u8, 1024);
 #ifdef FILTER_PORTS
 BPF_HASH(only_ports, u16, u8, 1024);
 #endif
-BPF_PROG_ARRAY(next_program, 4);
+BPF_PROG_ARRAY(next_program, 8);

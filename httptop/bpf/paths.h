@@ -56,8 +56,8 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	      (AT_LEAST(length, 8) & EQUAL(hyphens, 0));
 	OPAQUE(yes);
 	yes &= hexadecimal;
-	mixed = some & (AT_LEAST(switches, 4) |
-			(AT_LEAST(length, 20) & EQUAL(digits + letters, length)));
+	mixed = some &
+		(AT_LEAST(switches, 4) | (AT_LEAST(length, 20) & EQUAL(digits + letters, length)));
 	OPAQUE(mixed);
 	mixed |= AT_LEAST(switches * 5, length * 2);
 	OPAQUE(mixed);

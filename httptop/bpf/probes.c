@@ -1,9 +1,8 @@
 /*
- * The programs. sys_exit sees every system call return and lets nearly all of them go after a few
- * instructions; what it can settle with a handful of loads it settles (a request equal to the last
- * one, an answer that begins its buffer, a body); the rest goes by tail call to parse_request or
- * parse_answer, which take the call's bytes window by window and keep their place in the
- * connection, so that a head may be cut anywhere.
+ * The programs. What can be settled with a handful of loads is settled where the bytes pass (a
+ * request equal to the last one, an answer that begins its buffer, a body); the rest goes by tail
+ * call to parse_request or parse_answer, which take the call's bytes window by window and keep
+ * their place in the connection, so that a head may be cut anywhere.
  *
  * A connection is known by its struct sock: dup, fork, descriptor passing, threads and descriptor
  * reuse make no difference.
@@ -33,12 +32,15 @@
 	(CALL(NR_write) | CALL(NR_writev) | CALL(NR_sendto) | CALL(NR_sendmsg) | CALL(NR_sendfile))
 #define VECTORED (CALL(NR_readv) | CALL(NR_writev))
 #define MESSAGE (CALL(NR_recvmsg) | CALL(NR_sendmsg))
-#define PEEK 2
+#define MSG_PEEK 2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
 
 #define NEXT_REQUEST 0
 #define NEXT_PLACE 1
 #define NEXT_ANSWER 2
-#define NEXT_STALE 3
+#define NEXT_FIRST 3
+#define NEXT_SAMPLE 4
 
 static __always_inline struct scratch *scratch_here(void)
 {
@@ -190,7 +192,8 @@ static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 
 static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
 {
-	return conn->line_len == length && length <= LINE_LEN && same_bytes(conn->line, &s->data[CARRY], length);
+	return conn->line_len == length && length <= LINE_LEN &&
+	       same_bytes(conn->line, &s->data[CARRY], length);
 }
 
 /* Keep an incomplete request line, data[CARRY..have), for the next window. */
@@ -426,7 +429,7 @@ int parse_answer(u64 *ctx)
 	struct scratch *s = scratch_here();
 	struct conn *conn;
 	u32 n, status, carried, consumed;
-	u64 answer_at;
+	u64 latency_ns;
 
 	if (!s || !next_piece(s))
 		return 0;
@@ -441,8 +444,11 @@ int parse_answer(u64 *ctx)
 		goto again;
 	}
 	if (!conn->pending) {
-		answer_body(conn, s->left);
-		return 0;
+		if (conn->phase != PHASE_HEAD) {
+			answer_body(conn, s->left);
+			return 0;
+		}
+		begin(conn, s->sk); /* answered before its head was complete */
 	}
 	s->have = CARRY;
 	start_scan(s, false);
@@ -471,22 +477,36 @@ int parse_answer(u64 *ctx)
 		return 0;
 	}
 	conn->answer_partial_len = 0;
-	scan_head(s);
-	consumed = s->head_end ? s->head_end - carried : n;
+	if (status >= 200 && conn->pending == 1) {
+		consumed = s->left; /* all that is left of the call is of this answer */
+		s->head_end = 0;
+	} else {
+		scan_head(s);
+		consumed = s->head_end ? s->head_end - carried : s->have - carried;
+	}
 	if (status / 100 == 1 && status != 101) {
 		skip(s, consumed);
 		goto again;
 	}
-	answer_at = s->buf;
-	n = conn->current_method;
-	answered(conn, s->sk, status, s->now, answer_at, consumed);
-	if (n != METHOD_HEAD && status != 204 && status != 304 && s->head_end && s->length_at &&
+	latency_ns = s->now - conn->start_ns;
+	if (conn->status != kind_of(status, latency_ns) || conn->answer_of != conn->current)
+		place_answer(conn, kind_of(status, latency_ns));
+	count_answer(conn, latency_ns, consumed);
+	if (worth_a_sample(status, latency_ns, s->now))
+		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
+	after_answer(conn, status);
+	if (!s->head_end) {
+		advance(conn, s->sk);
+		return 0;
+	}
+	if (conn->current_method != METHOD_HEAD && status != 204 && status != 304 && s->length_at &&
 	    !s->coding_at) {
 		u64 body = content_length(s);
 
 		if (body != BODY_OPEN)
 			conn->answer_left = body;
 	}
+	advance(conn, s->sk);
 	skip(s, consumed);
 again:
 	if (s->left)
@@ -494,18 +514,27 @@ again:
 	return 0;
 }
 
-/* ---- system calls --------------------------------------------------------------------------- */
-
-/* Bytes that no user buffer holds (sendfile, splice): they can only be parts of a body. */
-static __always_inline void moved_bytes(u32 fd, bool inbound, u64 bytes)
+/* Sample the answer that has just been counted on the short way. */
+int sample_answer(u64 *ctx)
 {
-	u64 socket = socket_of(bpf_get_current_task_btf(), fd), sk;
+	struct scratch *s = scratch_here();
 	struct conn *conn;
 
-	if (!socket)
-		return;
-	sk = sock_of(socket);
-	conn = conns.lookup(&sk);
+	if (!s)
+		return 0;
+	conn = conns.lookup(&s->sk);
+	if (conn)
+		take_sample(conn, s->sk, s->now - conn->start_ns, conn->status, s->buf, s->piece);
+	return 0;
+}
+
+/* ---- what a call moved ----------------------------------------------------------------------- */
+
+/* Bytes that no buffer of the caller's holds (sendfile, splice): they can only be parts of a body. */
+static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
+{
+	struct conn *conn = conns.lookup(&sk);
+
 	if (!conn || conn->phase == PHASE_TUNNEL)
 		return;
 	if (inbound == (conn->side == SIDE_CLIENT)) {
@@ -522,39 +551,55 @@ static __always_inline void moved_bytes(u32 fd, bool inbound, u64 bytes)
 	}
 }
 
+/*
+ * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
+ * socket of its own on a caller's behalf (a network file system does).
+ */
 static __always_inline bool is_stream(struct scratch *s)
 {
+	if (!s->socket) {
+		s->socket = socket_of_sock(s->sk);
+		if (!s->socket || s->socket != socket_of(bpf_get_current_task_btf(), s->fd))
+			return false;
+	}
 	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
 	s->inode = s->unix_socket ? inode_number_of(s->socket) : 0;
 	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
 }
 
 /* The first bytes on a socket that we know nothing of yet. */
-static __always_inline void first_bytes(u64 *ctx, struct scratch *s)
+int first_bytes(u64 *ctx)
 {
+	struct scratch *s = scratch_here();
 	u64 first[2] = {}, n;
 	u32 length, space;
+	struct conn *gone;
 
-	if (!next_piece(s))
-		return;
+	if (!s || !next_piece(s))
+		return 0;
+	gone = conns.lookup(&s->sk);
+	if (gone) { /* another socket has its place in memory now */
+		abandon(gone, s->sk);
+		conns.delete(&s->sk);
+	}
 	n = s->piece;
 	if (n >= 16) {
 		if (read_user(first, sizeof(first), (void *)s->buf))
-			return;
+			return 0;
 	} else {
 		asm volatile("" : "+r"(n));
 		n &= 15;
 		if (read_user(first, n, (void *)s->buf))
-			return;
+			return 0;
 	}
 	if (status_of(first[0], first[1], s->piece)) {
 		/* An answer to a request that we did not see. */
 		if (!is_stream(s))
-			return;
+			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
 		if (wanted(s) && new_conn(s))
 			COUNT_LOSS(orphan_responses);
-		return;
+		return 0;
 	}
 	if (n >= 8 && method_of(first[0], &length) < 0) {
 		/* Another token, perhaps: a letter first, a space within reach. */
@@ -563,53 +608,33 @@ static __always_inline void first_bytes(u64 *ctx, struct scratch *s)
 
 		space = ((((a - EACH) & ~a) | ((b - EACH) & ~b)) & (EACH << 7)) != 0;
 		if (letter - 'a' > 25u || !space || n < 16)
-			return;
+			return 0;
 	} else if (n < 8 && !method_may_come(first[0], n)) {
-		return;
+		return 0;
 	}
 	if (!is_stream(s))
-		return;
+		return 0;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
+	s->now = bpf_ktime_get_ns();
 	if (wanted(s))
 		next_program.call(ctx, NEXT_REQUEST);
+	return 0;
 }
 
-int sys_exit(u64 *ctx)
+/*
+ * `ret` bytes went through a socket by a call with these registers. `socket` is 0 where only the
+ * struct sock is known so far.
+ */
+static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
+				    u64 sk, bool inbound, s64 ret)
 {
-	struct registers *regs = (void *)ctx[0];
-	s64 ret = ctx[1];
-	u64 nr, call, socket, sk, buf, piece, iov = 0, now;
+	u64 nr = regs->orig_ax, call = CALL(nr & 63), buf, piece, iov = 0, now;
+	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
-	struct conn *conn;
-	bool inbound, stale;
-	void *task;
+	u32 next = NEXT_FIRST;
 
-	if (ret <= 0)
-		return 0;
-	nr = regs->orig_ax;
-	if (nr > 63) {
-		if (nr == NR_splice && regs->cs != USER32_CS) {
-			moved_bytes(regs->di, true, ret);
-			moved_bytes(regs->dx, false, ret);
-		}
-		return 0;
-	}
-	call = CALL(nr);
-	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS)
-		return 0;
-	if (nr == NR_sendfile) {
-		moved_bytes(regs->di, false, ret);
-		return 0;
-	}
-	task = bpf_get_current_task_btf();
-	socket = socket_of(task, regs->di);
-	if (!socket)
-		return 0;
-	sk = sock_of(socket);
-	inbound = (call & INBOUND) != 0;
-	conn = conns.lookup(&sk);
-	stale = conn && conn->unix_socket && conn->inode != inode_number_of(socket);
-	if (stale)
+	if (conn && conn->unix_socket &&
+	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
 		conn = 0; /* its memory serves another socket now */
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
@@ -631,8 +656,6 @@ int sys_exit(u64 *ctx)
 	buf = regs->si;
 	piece = ret;
 	if (call & MESSAGE) {
-		if (nr == NR_recvmsg && regs->dx & PEEK)
-			return 0;
 		if (read_user(&iov, sizeof(iov), (void *)(buf + 16)))
 			return 0;
 		buf = iov;
@@ -646,18 +669,17 @@ int sys_exit(u64 *ctx)
 		buf = vector[0];
 		if (vector[1] < piece)
 			piece = vector[1];
-	} else if (nr == NR_recvfrom && regs->r10 & PEEK) {
-		return 0;
 	}
 
-	now = bpf_ktime_get_ns();
+	now = conn ? bpf_ktime_get_ns() : 0;
 	if (conn) {
 		if (conn->tgid != process_of(task))
 			seen_by(conn, process_of(task));
 		if (inbound == (conn->side == SIDE_SERVER)) {
+			next = NEXT_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
-			    conn->phase == PHASE_IDLE && ret > 0) {
+			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0) {
 				/* Into the stack: the kernel checks a copy into a map for far longer. */
 				u8 head[LINE_LEN] = {};
 				u64 n = ret;
@@ -668,25 +690,36 @@ int sys_exit(u64 *ctx)
 				    same_bytes(conn->line, head, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
-					begin(conn, sk);
+					begin_alone(conn);
 					return 0;
 				}
 			}
-		} else if (conn->pending == 1 && !conn->answer_left && !conn->answer_partial_len &&
-			   piece >= 16 && conn->phase != PHASE_HEAD) {
-			u64 first[2];
+		} else if (conn->pending != 1 || conn->answer_left || conn->answer_partial_len ||
+			   piece < 16) {
+			next = NEXT_ANSWER;
+		} else {
+			u64 first[2], latency_ns;
 			u32 status;
 
+			next = NEXT_ANSWER;
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
-			if (status >= 200 || status == 101) {
-				answered(conn, sk, status, now, buf, ret);
-				return 0;
-			}
 			if (!status) {
 				answer_body(conn, ret);
 				return 0;
+			}
+			latency_ns = now - conn->start_ns;
+			/* Of the same kind as the one before? */
+			if (status == conn->status && conn->answer_of == conn->current &&
+			    status == kind_of(status, latency_ns) && status >= 200) {
+				count_answer(conn, latency_ns, ret);
+				after_answer(conn, status);
+				conn->first++;
+				conn->pending = 0;
+				if (!worth_a_sample(status, latency_ns, now))
+					return 0;
+				next = NEXT_SAMPLE;
 			}
 		}
 	}
@@ -700,40 +733,98 @@ int sys_exit(u64 *ctx)
 	s->buf = buf;
 	s->call_len = s->left = ret;
 	s->piece = piece;
-	s->fresh = !conn;
+	s->fresh = next == NEXT_FIRST;
 	s->tgid = process_of(task);
-	if (!conn) {
-		s->socket = socket;
-		s->inbound = inbound;
-		if (stale)
-			next_program.call(ctx, NEXT_STALE);
-		first_bytes(ctx, s);
-	} else if (inbound == (conn->side == SIDE_SERVER)) {
-		next_program.call(ctx, NEXT_REQUEST);
-	} else {
-		if (conn->phase == PHASE_HEAD && !conn->pending)
-			begin(conn, sk); /* answered before its head was complete */
-		next_program.call(ctx, NEXT_ANSWER);
-	}
+	s->inbound = inbound;
+	s->socket = socket;
+	s->fd = regs->di;
+	next_program.call(ctx, next);
 	return 0;
 }
 
-/* The connection that we know under this struct sock is gone, and another has its place. */
-int replace_conn(u64 *ctx)
+#ifdef FRONT_SOCKETS
+/*
+ * Linux 6.3 and later have tracepoints where bytes go through a socket, and nowhere else: other
+ * system calls cost nothing at all. The caller's registers tell where the bytes are.
+ */
+static __always_inline int through_socket(u64 *ctx, bool inbound)
 {
-	struct scratch *s = scratch_here();
-	struct conn *conn;
+	u64 sk = ctx[0];
+	s64 ret = (s32)ctx[1];
+	void *task;
+	struct registers *regs;
+	u64 nr;
 
-	if (!s)
+	if (ret <= 0)
 		return 0;
-	conn = conns.lookup(&s->sk);
-	if (conn) {
-		abandon(conn, s->sk);
-		conns.delete(&s->sk);
+	if (inbound && (u32)ctx[2] & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE))
+		return 0;
+	task = bpf_get_current_task_btf();
+	regs = task_registers(task);
+	nr = regs->orig_ax;
+	if (regs->cs == USER32_CS)
+		return 0;
+	if (nr > 63 || !(CALL(nr) & (inbound ? INBOUND : OUTBOUND)) || nr == NR_sendfile) {
+		moved_bytes(sk, inbound, ret);
+		return 0;
 	}
-	first_bytes(ctx, s);
-	return 0;
+	return on_bytes(ctx, task, regs, 0, sk, inbound, ret);
 }
+
+int sock_recv_length(u64 *ctx)
+{
+	return through_socket(ctx, true);
+}
+
+int sock_send_length(u64 *ctx)
+{
+	return through_socket(ctx, false);
+}
+#else
+/* Elsewhere every system call's return is looked at, and nearly all let go at once. */
+static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 bytes)
+{
+	u64 socket = socket_of(task, fd);
+
+	if (socket)
+		moved_bytes(sock_of(socket), inbound, bytes);
+}
+
+int sys_exit(u64 *ctx)
+{
+	struct registers *regs = (void *)ctx[0];
+	s64 ret = ctx[1];
+	u64 nr, call, socket;
+	void *task;
+
+	if (ret <= 0)
+		return 0;
+	nr = regs->orig_ax;
+	if (nr > 63) {
+		if (nr == NR_splice && regs->cs != USER32_CS) {
+			task = bpf_get_current_task_btf();
+			moved_through(task, regs->di, true, ret);
+			moved_through(task, regs->dx, false, ret);
+		}
+		return 0;
+	}
+	call = CALL(nr);
+	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (nr == NR_sendfile) {
+		moved_through(task, regs->di, false, ret);
+		return 0;
+	}
+	if ((nr == NR_recvfrom && regs->r10 & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)) ||
+	    (nr == NR_recvmsg && regs->dx & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
+		return 0;
+	socket = socket_of(task, regs->di);
+	if (!socket)
+		return 0;
+	return on_bytes(ctx, task, regs, socket, sock_of(socket), (call & INBOUND) != 0, ret);
+}
+#endif
 
 /* Run by the loader once for each number that the pools of cells and pages are to hold. */
 int fill_cells(void *ctx)

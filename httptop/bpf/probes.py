@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from httptop.bpf import syscalls
 from httptop.errors import Unavailable
 
 _LONGEST_LOAD_S: Final = 60.0
@@ -26,6 +27,7 @@ class Plan:
     defines: dict[str, int]
     only_pids: tuple[int, ...] = ()
     only_ports: tuple[int, ...] = ()
+    front: str | None = None  # insist on this way to see bytes
 
     def to_json(self) -> bytes:
         """Return it as the loader reads it."""
@@ -34,6 +36,7 @@ class Plan:
                 "defines": self.defines,
                 "only_pids": self.only_pids,
                 "only_ports": self.only_ports,
+                "front": self.front,
             }
         ).encode()
 
@@ -42,10 +45,24 @@ class Plan:
 class Probes:
     """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
 
+    front: str  # how bytes are seen: "sockets" or "syscalls"
     maps: dict[str, int]
     programs: dict[str, int]
-    links: dict[str, int]
-    refused: dict[str, str] = field(default_factory=dict)  # program -> why the kernel refused it
+    points: dict[str, str | None]  # program -> raw tracepoint; None: its type says which
+    refused: dict[str, str] = field(default_factory=dict)  # what -> why the kernel refused it
+    links: dict[str, int] = field(default_factory=dict)
+
+    def attach(self) -> None:
+        """Attach every program that is not attached; raise Unavailable where one cannot be."""
+        for name, tracepoint in self.points.items():
+            if name in self.links:
+                continue
+            try:
+                link = syscalls.raw_tracepoint_open(self.programs[name], tracepoint)
+            except OSError as error:
+                raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
+            os.set_inheritable(link, False)
+            self.links[name] = link
 
     def detach(self) -> None:
         """Close the links: no program runs again."""
@@ -79,13 +96,11 @@ class Loading:
             pipe.write(plan.to_json())
 
     def wait(self) -> Probes:
-        """Return the probes, attached; raise Unavailable with the reason where there are none."""
+        """Return the probes, not attached yet; raise Unavailable with the reason where there are none."""
         try:
             if not select.select([self._channel], [], [], _LONGEST_LOAD_S)[0]:
                 raise Unavailable("the probes did not load within a minute; try again")
-            message, descriptors, _, _ = socket.recv_fds(
-                self._channel, 1 << 20, _MOST_DESCRIPTORS
-            )
+            message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
         finally:
             self.cancel()
         if not message:
@@ -97,12 +112,12 @@ class Loading:
         if "error" in answer:
             raise Unavailable(str(answer["error"]))
         given = iter(descriptors)
-        maps, programs, links = (
-            {name: next(given) for name in answer[kind]} for kind in ("maps", "programs", "links")
+        maps, programs = (
+            {name: next(given) for name in answer[kind]} for kind in ("maps", "programs")
         )
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return Probes(maps, programs, links, answer["refused"])
+        return Probes(answer["front"], maps, programs, answer["attach"], answer["refused"])
 
     def cancel(self) -> None:
         """End the child if it still runs."""

@@ -79,11 +79,11 @@ class LiveSource:
         )
         self._samples = SampleReader(probes.maps["samples"])
         self._sweep = SocketSweep(probes.maps)
+        probes.attach()
         if self._demo is not None:
             self._demo.start()
         return tuple(
-            f"the kernel refused the probe {name}: {reason}"
-            for name, reason in probes.refused.items()
+            f"the kernel refused {name}: {reason}" for name, reason in probes.refused.items()
         )
 
     def read(self) -> Reading:
@@ -107,8 +107,7 @@ class LiveSource:
 
     def _missed(self) -> int:
         assert self._probes is not None
-        names = ("sys_exit", "inet_sock_set_state")
-        programs = [self._probes.programs[name] for name in names if name in self._probes.programs]
+        programs = (self._probes.programs[name] for name in self._probes.points)
         return sum(syscalls.prog_times(program)[2] for program in programs)
 
     def _times(self) -> tuple[int, int, int]:
@@ -172,5 +171,3 @@ def possible_cpus() -> int:
     """Return the number of CPUs that the kernel may ever number."""
     with open("/sys/devices/system/cpu/possible") as file:
         return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
-
-
