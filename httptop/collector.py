@@ -203,7 +203,7 @@ class Collector:
         side = self._sides[row.key.side]
         if answer is None:
             for tally in (row, side):
-                tally.started += grown.count
+                tally.started += grown.counted
                 tally.settled += grown.unanswered + grown.moved
                 tally.request_bytes += grown.bytes
             if grown.unanswered and self._scope.admits(row.key, 0):
@@ -213,7 +213,7 @@ class Collector:
                     tally.count_unanswered(self._slot, grown.unanswered)
             return
         for tally in (row, side):
-            tally.settled += grown.count
+            tally.settled += grown.counted
         status = answer.status
         if status == _BELOW_MIN_LATENCY or not self._scope.admits(row.key, status):
             return
@@ -221,16 +221,16 @@ class Collector:
             tally.count_answers(
                 self._slot,
                 status,
-                grown.count,
+                grown.counted,
                 grown.bytes,
                 grown.latency_sum_ns,
                 grown.latency_max_ns,
                 grown.histogram,
             )
         row.tick_sum_ns += grown.latency_sum_ns
-        row.tick_count += grown.count
-        side.tick_requests += grown.count
-        side.tick_errors += grown.count if status >= 400 else 0
+        row.tick_count += grown.counted
+        side.tick_requests += grown.counted
+        side.tick_errors += grown.counted if status >= 400 else 0
         histogram.add(side.tick_histogram, grown.histogram)
 
     def _keep_sample(self, sample: RawSample, unix_offset_s: float) -> None:

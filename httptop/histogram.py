@@ -91,7 +91,8 @@ def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int | None = None
             values.append(min(_MIDDLES[bucket], top))
             share = next(shares, None)
             if share is None:
-                return Latency(count, sum_ns / count, *values, top)
+                p50, p90, p95, p99, p999 = values
+                return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)
             rank = share * count
     raise AssertionError("the last bucket holds the last rank")
 

@@ -3,8 +3,8 @@
 The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` holds both to it.
 
 1. The path ends at the first ``?``, ``#``, space or control character. Of an absolute form
-   (``http://host/path``) scheme and authority are cut off; authority form (CONNECT) and ``*``
-   stay as they are.
+   (``http://host/path``) scheme and authority are cut off, where they end within 256 bytes;
+   authority form (CONNECT) and ``*`` stay as they are.
 2. Each segment between slashes becomes ``{id}`` where it is one of
 
    - digits, or digits and hyphens: ``42``, ``2024-01-15``;
@@ -22,8 +22,8 @@ The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` 
    So ``v1``, ``2024-report`` and ``my-long-article-title`` stay.
 3. A segment that is an id and an extension of one to five letters keeps the extension:
    ``42.json`` -> ``{id}.json``.
-4. At most 96 bytes of template are kept, of at most 512 bytes of target; what is longer is
-   marked as truncated.
+4. At most 96 bytes of template are kept, of at most 32 segments (the empty one before the first
+   slash is one) and less than 512 bytes of path; what is longer is marked as truncated.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from typing import Final
 
 TARGET_LEN: Final = 512
 TEMPLATE_LEN: Final = 96
+SEGMENTS: Final = 32
+AUTHORITY_LEN: Final = 256
 
 DIGIT, HEX, LOWER, UPPER, JOINT, END, SLASH, TOKEN = (1 << bit for bit in range(8))
 
@@ -105,21 +107,37 @@ def _segment(segment: bytes) -> bytes:
     return segment
 
 
+def _behind_authority(target: bytes) -> bytes | None:
+    """Return an absolute form from its path on; None where that is too far away."""
+    slashes = 0
+    for at, code in enumerate(target[:AUTHORITY_LEN]):
+        slashes += code == 0x2F
+        if slashes == 3 or CLASSES[code] & END:
+            return target[at:]
+    return b"" if len(target) < AUTHORITY_LEN else None
+
+
+def _cut(target: bytes) -> bytes:
+    """Return what stands before the first byte that ends a path."""
+    return target[: next((at for at, code in enumerate(target) if CLASSES[code] & END), None)]
+
+
 def path_of(target: bytes, *, connect: bool = False) -> bytes:
     """Return the path of a request target as sent: without query, scheme and authority."""
-    end = next((at for at, code in enumerate(target) if CLASSES[code] & END), len(target))
-    path = target[:end]
-    if path[:1] in (b"/", b"*") or connect:
-        return path
-    _, _, behind = path.partition(b"//")
-    slash = behind.find(b"/")
-    return behind[slash:] if slash >= 0 else b"/"
+    if target[:1] in (b"/", b"*") or connect:
+        return _cut(target)
+    return _cut(_behind_authority(target) or b"") or b"/"
 
 
 def template(target: bytes, *, connect: bool = False) -> tuple[bytes, bool]:
     """Return the path template of a request target, and whether it was truncated."""
-    path = path_of(target[:TARGET_LEN], connect=connect)
-    cut = len(target) > TARGET_LEN and not any(CLASSES[code] & END for code in target[:TARGET_LEN])
-    if not connect and path[:1] != b"*":
-        path = b"/".join(_segment(segment) for segment in path.split(b"/"))
-    return path[:TEMPLATE_LEN], cut or len(path) > TEMPLATE_LEN
+    raw = connect or target[:1] == b"*"
+    behind = target if raw or target[:1] == b"/" else _behind_authority(target)
+    if behind is None:
+        return b"/", True
+    path = _cut(behind[:TARGET_LEN])
+    first, *rest = path.split(b"/")
+    segments = [first if raw else _segment(first), *map(_segment, rest)]
+    text = b"/".join(segments[:SEGMENTS])
+    cut = len(path) == TARGET_LEN or len(text) > TEMPLATE_LEN or len(segments) > SEGMENTS
+    return text[:TEMPLATE_LEN] or b"/", cut

@@ -34,7 +34,7 @@ class Growth(NamedTuple):
     """By how much a cell has grown since the last reading; the maximum is since start."""
 
     cell: int
-    count: int  # requests begun, or answers
+    counted: int  # requests begun, or answers
     bytes: int  # of requests, or of answers
     latency_sum_ns: int
     latency_max_ns: int
@@ -73,6 +73,9 @@ class Losses(NamedTuple):
     missed_calls: int = 0
 
 
+NO_LOSSES: Final = Losses()
+
+
 class KernelCost(NamedTuple):
     """What the programs cost while they were timed."""
 
@@ -90,7 +93,7 @@ class Reading:
     growth: list[Growth] = field(default_factory=list)
     users: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
     samples: list[RawSample] = field(default_factory=list)
-    losses: Losses = Losses()
+    losses: Losses = NO_LOSSES
     cost: KernelCost | None = None
 
 

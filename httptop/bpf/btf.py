@@ -147,21 +147,9 @@ class Kernel(NamedTuple):
 
 def describe_kernel() -> Kernel:
     """Read the running kernel's BTF."""
-    btf = Btf.of_kernel(
-        (
-            "task_struct",
-            "files_struct",
-            "fdtable",
-            "file",
-            "socket_alloc",
-            "socket",
-            "inode",
-            "sock",
-            "list_head",
-            "bpf_rdonly_cast",
-            *(f"btf_trace_{name}" for name in TRACEPOINTS),
-        )  # fmt: skip
-    )
+    structs = "task_struct files_struct fdtable file socket_alloc socket inode sock list_head"
+    typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
+    btf = Btf.of_kernel((*structs.split(), *typedefs, "bpf_rdonly_cast"))
     at = btf.offset
     offsets = {
         "OFF_TASK_FILES": at("task_struct", "files"),

@@ -10,7 +10,6 @@ from httptop.bpf import layout, syscalls
 from httptop.bpf.layout import CELL, PAGE
 from httptop.readings import Growth, Losses, RawAnswer, RawEndpoint
 
-_FIRST_PAGE_FIELD: Final = layout.AT.page
 _COUNTERS: Final = struct.Struct("<8Q")
 
 
@@ -88,7 +87,7 @@ class CounterReader:
                 for field in (0, 1, 2, 4, 5, 6):
                     totals[field] += now[field]
             largest = max(largest, now[3])
-            for octave, page in enumerate(now[_FIRST_PAGE_FIELD:]):
+            for octave, page in enumerate(now[layout.CELL_PAGES :]):
                 if page:
                     self._page_growth(page * PAGE.size, octave * 32, pages, histogram)
         return Growth(

@@ -39,21 +39,8 @@ SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
 CONN: Final = struct.Struct(f"<8Q6I4H8B{COMM_LEN}s32s16s{LINE_LEN}s")
 QUEUED: Final = struct.Struct("<QQIB3x")
 
-
-class Cell(NamedTuple):
-    """Indices into an unpacked CELL."""
-
-    count: int = 0
-    bytes: int = 1
-    latency_sum_ns: int = 2
-    latency_max_ns: int = 3
-    unanswered: int = 4
-    unmeasured: int = 5
-    moved: int = 6
-    page: int = 8
-
-
-AT: Final = Cell()
+#: Index of the first page number in an unpacked CELL, behind its counters.
+CELL_PAGES: Final = 8
 
 
 class Conn(NamedTuple):

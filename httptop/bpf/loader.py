@@ -90,7 +90,7 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
     flags += ["-O2", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header"]
     try:
         return bcc.BPF(text=text, cflags=flags)
-    except Exception as error:  # noqa: BLE001 - bcc raises bare Exception, and names the cause
+    except Exception as error:
         raise LoadError(f"the probes do not compile: {error}") from error
 
 
@@ -141,7 +141,7 @@ def _fill(module: Any, plan: dict[str, Any]) -> None:
     cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL
     for name, number in (("fill_cells", cells), ("fill_pages", plan["defines"]["MAX_PAGES"])):
         fd = load(module, name, _SOCKET_FILTER)
-        syscalls.test_run(fd, bytes(64), repeat=number)
+        syscalls.run_program(fd, bytes(64), repeat=number)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
         key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")

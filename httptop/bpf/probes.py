@@ -96,7 +96,7 @@ class Loading:
             pipe.write(plan.to_json())
 
     def wait(self) -> Probes:
-        """Return the probes, not attached yet; raise Unavailable with the reason where there are none."""
+        """Return the probes, not attached yet; raise Unavailable where there are none."""
         try:
             if not select.select([self._channel], [], [], _LONGEST_LOAD_S)[0]:
                 raise Unavailable("the probes did not load within a minute; try again")

@@ -10,6 +10,8 @@ from httptop.bpf.find_bcc import find_library
 from httptop.bpf.layout import LINE_HEAD, SAMPLE
 from httptop.readings import RawSample
 
+LIBRARY: Final = "libbcc_bpf.so.0"
+
 _CALLBACK: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
@@ -17,7 +19,7 @@ class SampleReader:
     """Consumes the ring buffer of samples."""
 
     def __init__(self, map_fd: int) -> None:
-        self._library = ctypes.CDLL(find_library(name="libbcc_bpf.so.0"), use_errno=True)
+        self._library = ctypes.CDLL(str(find_library(name=LIBRARY) or LIBRARY), use_errno=True)
         self._library.bpf_new_ringbuf.restype = ctypes.c_void_p
         self._library.bpf_new_ringbuf.argtypes = [ctypes.c_int, _CALLBACK, ctypes.c_void_p]
         self._library.bpf_consume_ringbuf.argtypes = [ctypes.c_void_p]

@@ -72,8 +72,8 @@ def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
     return bpf(_RAW_TRACEPOINT_OPEN, attr)
 
 
-def test_run(prog_fd: int, data: bytes, repeat: int = 1) -> int:
-    """Run a program on ``data``; return its return value."""
+def run_program(prog_fd: int, data: bytes, repeat: int = 1) -> int:
+    """Run a program on ``data``, ``repeat`` times; return its last return value."""
     buffer = ctypes.create_string_buffer(data, len(data))
     attr = bytearray(
         struct.pack("<IIIIQQII", prog_fd, 0, len(data), 0, ctypes.addressof(buffer), 0, repeat, 0)
