@@ -9,6 +9,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from httptop import arguments, batch
@@ -68,7 +69,7 @@ def _main(asked: Arguments) -> int:
         return _save_config(config, asked.save_config, caller)
     if asked.batch or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         return _run_batch(asked, config.settings, scope, caller)
-    return _run_screen(asked, config.settings, scope, caller)
+    return _run_screen(asked, _for_screen(config), scope, caller)
 
 
 # Configuration
@@ -112,8 +113,6 @@ def _run_batch(asked: Arguments, settings: Settings, scope: Scope, caller: Calle
     with batch.StopSignals() as signals, contextlib.ExitStack() as closing:
         feed = _open_feed(asked, settings, scope, caller)
         closing.callback(feed.stop)
-        if asked.demo:
-            _start_demo(closing)
         missed = batch.run(
             feed, _renderer(settings), sys.stdout.fileno(), signals, asked.iterations
         )
@@ -136,19 +135,17 @@ def _renderer(settings: Settings) -> Callable[[Snapshot], str]:
 def _run_screen(asked: Arguments, settings: Settings, scope: Scope, caller: Caller) -> int:
     with contextlib.ExitStack() as closing:
         # The loader works in a process of its own while Textual is imported.
-        feed = _open_feed(asked, settings, scope, caller)
+        feed = _open_feed(asked, settings, scope, caller, early=True)
         closing.callback(feed.stop)
         counted = _CountedFeed(feed, asked.iterations)
 
         from httptop.app import HttptopApp
 
         ui = settings.ui
-        start_demo = None if asked.replay else lambda: _start_demo(closing)
-        if asked.demo:
-            _start_demo(closing)
+        may_demo = not (asked.demo or asked.replay)
         app = HttptopApp(
             counted,
-            start_demo=None if asked.demo else start_demo,
+            start_demo=(lambda: _start_demo(closing)) if may_demo else None,
             watching=_watching(asked, scope),
             symbols=ui.symbols,
             theme=ui.theme,
@@ -163,6 +160,14 @@ def _run_screen(asked: Arguments, settings: Settings, scope: Scope, caller: Call
         if app.return_code:
             return app.return_code
     return _ending(feed)
+
+
+def _for_screen(config: Config) -> Settings:
+    """Return the settings with the screen's own window, unless a flag asked for one."""
+    settings = config.settings
+    if config.origins["general.window"].startswith("--"):
+        return settings
+    return replace(settings, general=replace(settings.general, window_s=settings.ui.window_s))
 
 
 class _CountedFeed:
@@ -189,7 +194,9 @@ class _CountedFeed:
         return self._feed.stop()
 
 
-def _open_feed(asked: Arguments, settings: Settings, scope: Scope, caller: Caller) -> Feed:
+def _open_feed(
+    asked: Arguments, settings: Settings, scope: Scope, caller: Caller, *, early: bool = False
+) -> Feed:
     if asked.replay is not None:
         from httptop.narrowing import require_narrowable
         from httptop.sources.replay import ReplayFeed
@@ -199,7 +206,7 @@ def _open_feed(asked: Arguments, settings: Settings, scope: Scope, caller: Calle
         return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
     from httptop.sources.live import open_live
 
-    feed = open_live(settings, scope, demo=asked.demo)
+    feed = open_live(settings, scope, demo=asked.demo, early=early)
     if asked.record is None:
         return feed
     from httptop.recording import RecordedFeed, Recorder

@@ -122,6 +122,7 @@ class Performance:
 class Ui:
     """What the screen looks like at first."""
 
+    window_s: float = 10.0
     theme: str = "httptop-dark"
     symbols: Literal["braille", "block", "tty"] = "braille"
     sort: str = "rps"
@@ -196,7 +197,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "window",
         "window_s",
         Duration(_S, 3600 * _S, seconds=True),
-        "Time that rates and latencies cover.",
+        "Time that rates and latencies cover in batch; as a flag on the screen, too.",
         ("--window",),
         "SECONDS",
         "output",
@@ -334,6 +335,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Room for samples between the kernel and the collector.",
     ),
     Setting("ui", "theme", "theme", Choice(_THEMES), "Colours of the screen."),
+    Setting(
+        "ui",
+        "window",
+        "window_s",
+        Duration(_S, 3600 * _S, seconds=True),
+        "Time that rates and latencies on the screen cover; --window goes before.",
+    ),
     Setting(
         "ui",
         "symbols",

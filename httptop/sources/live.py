@@ -155,16 +155,17 @@ class LiveSource:
             self._probes = None
 
 
-def open_live(settings: Settings, scope: Scope, *, demo: bool) -> Feed:
+def open_live(settings: Settings, scope: Scope, *, demo: bool, early: bool = False) -> Feed:
     """Begin to load the probes and return the collector over them.
 
+    ``early`` asks for first snapshots as soon as there is one, for a screen.
     Raises :class:`Unavailable` where this host plainly cannot be traced.
     """
     if (reason := doctor.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus())
     source = LiveSource(plan, Demo() if demo else None)
-    return Collector(source, settings, scope)
+    return Collector(source, settings, scope, early=early)
 
 
 def possible_cpus() -> int:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from httptop import __version__
+from httptop import __version__, cli
 from httptop.arguments import parse
 from httptop.cli import main
+from httptop.config import load
 from httptop.errors import HttptopError, Unavailable, UsageError
 from httptop.feed import Feed
+from httptop.files import calling_user
 from httptop.model import Snapshot
 from httptop.recording import read_capture
 from httptop.scope import Scope
@@ -230,7 +232,7 @@ def live(monkeypatch: pytest.MonkeyPatch, open_live: object) -> None:
 def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(settings: Settings, scope: Scope, *, demo: bool) -> Feed:  # noqa: ARG001
+    def refuse(settings: Settings, scope: Scope, *, demo: bool, early: bool) -> Feed:  # noqa: ARG001
         raise Unavailable("run it as root: sudo httptop")
 
     live(monkeypatch, refuse)
@@ -246,7 +248,8 @@ def test_live_gets_settings_and_scope_and_is_recorded(
 ) -> None:
     asked: list[tuple[Settings, Scope, bool]] = []
 
-    def start(settings: Settings, scope: Scope, *, demo: bool) -> Feed:
+    def start(settings: Settings, scope: Scope, *, demo: bool, early: bool) -> Feed:
+        assert not early
         asked.append((settings, scope, demo))
         return FakeFeed()
 
@@ -273,7 +276,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
         ) -> None:
             fail(HttptopError("the loader died"))
 
-    live(monkeypatch, lambda settings, scope, demo: Failing())  # noqa: ARG005
+    live(monkeypatch, lambda settings, scope, demo, early: Failing())  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert complaint(capfd) == "httptop: the loader died\n"
 
@@ -281,6 +284,19 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
 def test_an_unforeseen_fault_is_one_line_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    live(monkeypatch, lambda settings, scope, demo: 1 // 0)  # noqa: ARG005
+    live(monkeypatch, lambda settings, scope, demo, early: 1 // 0)  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert "ZeroDivisionError" in complaint(capsys)
+
+
+def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
+    def window_s(*words: str) -> float:
+        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        return cli._for_screen(config).general.window_s
+
+    assert window_s() == 10
+    assert window_s("--window", "30s") == 30
+    assert window_s("--set", "general.window=31") == 31
+    assert main(["--save-config", str(home / ".config/httptop/config.toml")]) == 0
+    assert window_s() == 10
+    assert window_s("--set", "ui.window=12") == 12

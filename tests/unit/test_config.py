@@ -36,6 +36,7 @@ EXAMPLES = {
     "performance.max_endpoints": ("1024", "1"),
     "performance.max_connections": ("2048", "1"),
     "performance.ring_buffer": ("128KiB", "100000"),
+    "ui.window": ("30s", "1ms"),
     "ui.theme": ("nord", "pink"),
     "ui.symbols": ("tty", "emoji"),
     "ui.sort": ("p99", "p98"),
