@@ -157,7 +157,7 @@ class Collector:
             self._keep_sample(sample, unix_s - now_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
         for side in self._sides.values():
-            side.end_tick(elapsed_s)
+            side.end_tick(self._slot, elapsed_s)
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         return self._snapshot(reading, overhead, uptime_s, unix_s, final)
 
@@ -200,38 +200,40 @@ class Collector:
         if row is None:
             return  # out of scope
         touched.add(cell)
-        side = self._sides[row.key.side]
+        tick = self._sides[row.key.side].tick
         if answer is None:
-            for tally in (row, side):
-                tally.started += grown.counted
-                tally.settled += grown.unanswered + grown.moved
-                tally.request_bytes += grown.bytes
+            row.started += grown.counted
+            row.settled += grown.unanswered + grown.moved
+            row.request_bytes += grown.bytes
+            tick.started += grown.counted
+            tick.settled += grown.unanswered + grown.moved
+            tick.request_bytes += grown.bytes
             if grown.unanswered and self._scope.admits(row.key, 0):
-                side.tick_requests += grown.unanswered
-                side.tick_errors += grown.unanswered
-                for tally in (row, side):
-                    tally.count_unanswered(self._slot, grown.unanswered)
+                row.count_unanswered(self._slot, grown.unanswered)
+                tick.unanswered += grown.unanswered
             return
-        for tally in (row, side):
-            tally.settled += grown.counted
+        row.settled += grown.counted
+        tick.settled += grown.counted
         status = answer.status
         if status == _BELOW_MIN_LATENCY or not self._scope.admits(row.key, status):
             return
-        for tally in (row, side):
-            tally.count_answers(
-                self._slot,
-                status,
-                grown.counted,
-                grown.bytes,
-                grown.latency_sum_ns,
-                grown.latency_max_ns,
-                grown.histogram,
-            )
+        row.count_answers(
+            self._slot,
+            status,
+            grown.counted,
+            grown.bytes,
+            grown.latency_sum_ns,
+            grown.latency_max_ns,
+            grown.histogram,
+        )
         row.tick_sum_ns += grown.latency_sum_ns
         row.tick_count += grown.counted
-        side.tick_requests += grown.counted
-        side.tick_errors += grown.counted if status >= 400 else 0
-        histogram.add(side.tick_histogram, grown.histogram)
+        tick.response_bytes += grown.bytes
+        tick.sum_ns += grown.latency_sum_ns
+        tick.max_ns = max(tick.max_ns, grown.latency_max_ns)
+        if grown.counted:
+            tick.status[status] = tick.status.get(status, 0) + grown.counted
+        histogram.add(tick.histogram, grown.histogram)
 
     def _keep_sample(self, sample: RawSample, unix_offset_s: float) -> None:
         row = self._rows.get(sample.endpoint)

@@ -7,7 +7,7 @@ histogram is a dict from bucket to count, with the empty ones left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from httptop.model import NO_LATENCY, Latency
@@ -72,34 +72,31 @@ def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float
 _SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
-def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int | None = None) -> Latency:
+def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
     """Summarise a histogram whose values add up to ``sum_ns``.
 
-    ``max_ns`` is the greatest value where it is known exactly; else the greatest bucket tells.
+    ``max_ns`` is the greatest of a longer time: where it falls into the greatest bucket here, it is
+    the greatest here too; else that bucket's middle stands for it.
     """
     if not histogram:
         return NO_LATENCY
-    buckets = sorted(histogram)
+    items = sorted(histogram.items())
     count = sum(histogram.values())
-    top = _MIDDLES[buckets[-1]] if max_ns is None else float(max_ns)
+    low, high = bounds(items[-1][0])
+    top = float(max_ns) if low <= max_ns < high else _MIDDLES[items[-1][0]]
     values: list[float] = []
-    seen, shares = 0, iter(_SHARES)
-    rank = next(shares) * count
-    for bucket in buckets:
-        seen += histogram[bucket]
+    seen, wanted = 0, 0
+    rank = _SHARES[0] * count
+    for bucket, here in items:
+        seen += here
+        if seen < rank:
+            continue
+        value = _MIDDLES[bucket]
         while seen >= rank:
-            values.append(min(_MIDDLES[bucket], top))
-            share = next(shares, None)
-            if share is None:
+            values.append(value if value < top else top)
+            wanted += 1
+            if wanted == len(_SHARES):
                 p50, p90, p95, p99, p999 = values
                 return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)
-            rank = share * count
+            rank = _SHARES[wanted] * count
     raise AssertionError("the last bucket holds the last rank")
-
-
-def merged(histograms: Iterable[Mapping[int, int]]) -> Histogram:
-    """Return the sum of histograms."""
-    total: Histogram = {}
-    for histogram in histograms:
-        add(total, histogram)
-    return total

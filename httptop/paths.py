@@ -98,13 +98,11 @@ def _is_id(segment: bytes) -> bool:
 
 def _segment(segment: bytes) -> bytes:
     """Return the template of one segment."""
-    if _is_id(segment):
-        return _ID
     stem, dot, extension = segment.rpartition(b".")
     letters = all(CLASSES[code] & (LOWER | UPPER) for code in extension)
     if dot and letters and 1 <= len(extension) <= 5 and _is_id(stem):
         return _ID + dot + extension
-    return segment
+    return _ID if _is_id(segment) else segment
 
 
 def _behind_authority(target: bytes) -> bytes | None:

@@ -76,7 +76,13 @@ class Tally:
     def latency_total(self) -> Latency:
         """Return the summary since start."""
         if self._total is None:
-            self._total = histogram.summary(self.histogram, self.sum_ns, self.max_ns)
+            recent = self.window.latency(self.max_ns)
+            everything = recent.count == self.answered  # nothing has left the window yet
+            self._total = (
+                recent
+                if everything
+                else histogram.summary(self.histogram, self.sum_ns, self.max_ns)
+            )
         return self._total
 
 
@@ -120,38 +126,61 @@ class Row(Tally):
         )
 
 
+class Tick:
+    """What came for one side in the current tick; folded into the side at its end."""
+
+    __slots__ = (
+        "histogram", "max_ns", "request_bytes", "response_bytes", "settled", "started", "status",
+        "sum_ns", "unanswered",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.settled = 0
+        self.unanswered = 0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.sum_ns = 0
+        self.max_ns = 0
+        self.status: dict[int, int] = {}
+        self.histogram: Histogram = {}
+
+
 class SideRow(Tally):
     """All endpoints of one side."""
 
-    __slots__ = (
-        "_error_share",
-        "_p50",
-        "_p99",
-        "_rps",
-        "tick_errors",
-        "tick_histogram",
-        "tick_requests",
-    )
+    __slots__ = ("_error_share", "_p50", "_p99", "_rps", "tick")
 
     def __init__(self) -> None:
         super().__init__()
-        self.tick_requests = 0
-        self.tick_errors = 0
-        self.tick_histogram: Histogram = {}
+        self.tick = Tick()
         self._rps: deque[float] = deque(maxlen=TOTAL_TREND_TICKS)
         self._error_share: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
         self._p50: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
         self._p99: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
 
-    def end_tick(self, elapsed_s: float) -> None:
-        """Close the trends' current tick."""
-        requests, latencies = self.tick_requests, self.tick_histogram
+    def end_tick(self, slot: int, elapsed_s: float) -> None:
+        """Count what the tick brought, and close the trends' current tick."""
+        tick, self.tick = self.tick, Tick()
+        self.started += tick.started
+        self.settled += tick.settled
+        self.request_bytes += tick.request_bytes
+        self.response_bytes += tick.response_bytes
+        self.max_ns = max(self.max_ns, tick.max_ns)
+        if tick.unanswered:
+            self.count_unanswered(slot, tick.unanswered)
+        sum_ns, latencies = tick.sum_ns, tick.histogram
+        for status, count in tick.status.items():
+            self.count_answers(slot, status, count, 0, sum_ns, tick.max_ns, latencies)
+            sum_ns, latencies = 0, {}  # the latencies are those of all statuses together
+        requests = tick.unanswered + sum(tick.status.values())
+        errors = tick.unanswered + sum(n for code, n in tick.status.items() if code >= 400)
         self._rps.append(requests / elapsed_s if elapsed_s > 0 else 0.0)
-        self._error_share.append(self.tick_errors / requests if requests else None)
+        self._error_share.append(errors / requests if requests else None)
         for trend, share in ((self._p50, 0.5), (self._p99, 0.99)):
-            trend.append(histogram.quantile(latencies, share, self.max_ns) if latencies else None)
-        self.tick_requests = self.tick_errors = 0
-        self.tick_histogram = {}
+            trend.append(
+                histogram.quantile(tick.histogram, share, self.max_ns) if tick.histogram else None
+            )
 
     def totals(self, covered_s: float) -> Totals:
         """Return the sums as they stand."""

@@ -70,13 +70,5 @@ class Window:
     def latency(self, total_max_ns: int) -> Latency:
         """Return the summary of the latencies; ``total_max_ns`` bounds the greatest."""
         if self._latency is None:
-            summary = histogram.summary(self.histogram, self.sum_ns)
-            if summary.count:
-                top = max(self.histogram)
-                low, high = histogram.bounds(top)
-                # The greatest ever, where it falls into the window's greatest bucket, is the
-                # window's; else that bucket's middle stands for it.
-                if low <= total_max_ns < high:
-                    summary = histogram.summary(self.histogram, self.sum_ns, total_max_ns)
-            self._latency = summary
+            self._latency = histogram.summary(self.histogram, self.sum_ns, total_max_ns)
         return self._latency
