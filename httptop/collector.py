@@ -108,8 +108,6 @@ class Collector:
         try:
             self._notes = self._source.open()
             self.begin(time.monotonic())
-            if self.early:
-                publish(self.step(time.monotonic(), time.time()))
             self._loop(publish)
             self._source.detach()
             # A program that was running on another CPU when the link was closed ends within

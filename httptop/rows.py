@@ -12,6 +12,7 @@ from httptop.windows import Window
 
 TREND_TICKS: Final = 40
 TOTAL_TREND_TICKS: Final = 120
+_SHORTEST_TICK_S: Final = 0.02
 
 
 class Tally:
@@ -175,7 +176,9 @@ class SideRow(Tally):
             sum_ns, latencies = 0, {}  # the latencies are those of all statuses together
         requests = tick.unanswered + sum(tick.status.values())
         errors = tick.unanswered + sum(n for code, n in tick.status.items() if code >= 400)
-        self._rps.append(requests / elapsed_s if elapsed_s > 0 else 0.0)
+        if elapsed_s < _SHORTEST_TICK_S:
+            return  # the last snapshot of a run may come right behind a tick: no rate
+        self._rps.append(requests / elapsed_s)
         self._error_share.append(errors / requests if requests else None)
         for trend, share in ((self._p50, 0.5), (self._p99, 0.99)):
             trend.append(
