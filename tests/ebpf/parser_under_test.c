@@ -1,0 +1,118 @@
+/*
+ * The head parser and the template rule as the probes run them, on bytes that a test hands in
+ * through BPF_PROG_TEST_RUN. A packet is 16 bytes for us, of which the first two are the number
+ * of bytes that follow and the third the method for judge_path, and then those bytes.
+ */
+#include "types.h"
+#include "maps.h"
+#include "paths.h"
+#include "head.h"
+
+#define OURS 16
+
+struct verdict {
+	u64 body; /* content_length() */
+	u32 have; /* bytes looked at */
+	u32 line_end; /* offsets count from the first byte; 0: not found */
+	u32 head_end;
+	u32 has_length;
+	u32 has_coding;
+	u32 target;
+	u32 path_end;
+	u32 status;
+	u8 method;
+	u8 minor;
+	u8 truncated;
+	u8 stop;
+	u8 valid; /* a request line */
+	u8 unused[3];
+	char path[TEMPLATE_LEN];
+};
+
+BPF_ARRAY(verdicts, struct verdict, 1);
+
+static __always_inline struct scratch *bytes_of(void *skb)
+{
+	u32 zero = 0, n;
+	struct scratch *s = scratches.lookup(&zero);
+	u8 ours[OURS] = {};
+
+	if (!s || bpf_skb_load_bytes(skb, 0, ours, OURS))
+		return 0;
+	n = ours[0] | (u32)ours[1] << 8;
+	s->method = ours[2];
+	OPAQUE(n);
+	n &= 2047;
+	if (!n || n > WINDOW)
+		return 0;
+	if (bpf_skb_load_bytes(skb, OURS, &s->data[CARRY], n))
+		return 0;
+	s->have = CARRY + n;
+	WORD(&s->data[0]) = 0;
+	return s;
+}
+
+static __always_inline u32 from_first(u32 at)
+{
+	return at ? at - CARRY : 0;
+}
+
+static __always_inline void tell_path(struct scratch *s, struct verdict *v)
+{
+	v->path_end = from_first(s->end);
+	v->truncated = s->key.truncated;
+	v->stop = s->stop;
+	copy_words((u8 *)v->path, (u8 *)s->key.path, TEMPLATE_LEN / 8);
+}
+
+/* A head. */
+int judge_head(void *skb)
+{
+	u32 zero = 0, end;
+	struct verdict *v = verdicts.lookup(&zero);
+	struct scratch *s = bytes_of(skb);
+
+	if (!v || !s)
+		return 1;
+	s->newline = CARRY;
+	s->line_end = s->head_end = s->length_at = s->coding_at = 0;
+	s->minor = 0;
+	s->cut = 0;
+	v->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]), s->have - CARRY);
+	scan_head(s);
+	v->have = s->have - CARRY;
+	v->line_end = from_first(s->line_end);
+	v->head_end = from_first(s->head_end);
+	v->has_length = s->length_at && s->length_at <= s->newline;
+	v->has_coding = s->coding_at && s->coding_at <= s->newline;
+	v->body = v->has_length ? content_length(s) : 0;
+	v->valid = 0;
+	if (!s->line_end)
+		return 0;
+	v->target = from_first(request_line(s));
+	if (!v->target)
+		return 0;
+	v->method = s->method;
+	v->minor = s->minor;
+	s->limit = s->line_end;
+	end = template_of(s, v->target + CARRY);
+	tell_path(s, v);
+	/* As place() in probes.c has it: nothing but the version may follow the first space. */
+	v->valid = !(s->stop && BYTE(s, end) == ' ' && end + 11 < s->line_end);
+	return 0;
+}
+
+/* A target and the space behind it. */
+int judge_path(void *skb)
+{
+	u32 zero = 0;
+	struct verdict *v = verdicts.lookup(&zero);
+	struct scratch *s = bytes_of(skb);
+
+	if (!v || !s)
+		return 1;
+	s->limit = s->have;
+	template_of(s, CARRY);
+	tell_path(s, v);
+	return 0;
+}
