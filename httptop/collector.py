@@ -40,7 +40,8 @@ _MOST_PIDS: Final = 16
 #: For how long, and every how many ticks, the kernel times our programs.
 _TIMING_S: Final = 0.02
 _TIMING_TICKS: Final = 2
-_FIRST_TICK_S: Final = 0.2
+#: ``early``: how often to look for the first row until the first tick.
+_LOOK_S: Final = 0.05
 
 
 class Collector:
@@ -56,7 +57,7 @@ class Collector:
         meter: OverheadMeter | None = None,
         early: bool = False,
     ) -> None:
-        """``early``: the first tick comes after a fifth of a second, for a screen."""
+        """``early``: show the first rows, for a screen, as soon as there are any."""
         self._source, self._scope = source, scope
         self._tick_s, self._window_s = settings.general.tick_s, settings.general.window_s
         self._slow_ns = settings.sampling.slow_threshold_ns
@@ -119,8 +120,17 @@ class Collector:
         finally:
             self._source.close()
 
+    def _look(self, publish: Callable[[Snapshot], None]) -> None:
+        """Publish at once, and again when the first rows are there, if before the first tick."""
+        publish(self.glimpse(time.monotonic(), time.time()))
+        last_s = self._started_s + self._tick_s - 2 * _LOOK_S
+        while not self._rows and time.monotonic() < last_s and not self._stopping.wait(_LOOK_S):
+            snapshot = self.glimpse(time.monotonic(), time.time())
+            if self._rows:
+                publish(snapshot)
+
     def _loop(self, publish: Callable[[Snapshot], None]) -> None:
-        due_s = self._started_s + (min(_FIRST_TICK_S, self._tick_s) if self.early else self._tick_s)
+        due_s = self._started_s + self._tick_s
         while not self._stopping.wait(max(0.0, due_s - time.monotonic())):
             now_s = time.monotonic()
             if now_s - due_s > self._tick_s / 2:
@@ -142,8 +152,24 @@ class Collector:
 
     def step(self, now_s: float, unix_s: float, *, final: bool = False) -> Snapshot:
         """Read the source and return the snapshot of this moment."""
-        reading = self._source.read()
         self._tick += 1
+        reading, uptime_s = self._read(now_s, unix_s)
+        elapsed_s, self._last_s = now_s - self._last_s, now_s
+        for side in self._sides.values():
+            side.end_tick(self._slot, elapsed_s)
+        for cell in self._active:
+            self._rows[cell].end_tick(self._tick)
+        overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
+        return self._snapshot(reading, overhead, uptime_s, unix_s, final)
+
+    def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
+        """Return a snapshot within a tick, which goes on: trends and own cost wait for its end."""
+        reading, uptime_s = self._read(now_s, unix_s)
+        return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
+
+    def _read(self, now_s: float, unix_s: float) -> tuple[Reading, float]:
+        """Read the source into the rows; return what it said, and the uptime."""
+        reading = self._source.read()
         uptime_s = now_s - self._started_s
         self._move_window(uptime_s)
         self._learn(reading)
@@ -153,11 +179,7 @@ class Collector:
         self._active |= touched
         for sample in reading.samples:
             self._keep_sample(sample, unix_s - now_s)
-        elapsed_s, self._last_s = now_s - self._last_s, now_s
-        for side in self._sides.values():
-            side.end_tick(self._slot, elapsed_s)
-        overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
-        return self._snapshot(reading, overhead, uptime_s, unix_s, final)
+        return reading, uptime_s
 
     def _move_window(self, uptime_s: float) -> None:
         slot = int(uptime_s * SLOTS / self._window_s)
@@ -263,9 +285,7 @@ class Collector:
         oldest_s = max(0, self._slot - SLOTS + 1) * self._window_s / SLOTS
         covered_s = uptime_s - oldest_s
         for cell in self._active:
-            row = self._rows[cell]
-            row.end_tick(self._tick)
-            self._stats[cell] = row.stats(covered_s)
+            self._stats[cell] = self._rows[cell].stats(covered_s)
         losses = reading.losses
         recent = sorted(
             (*self._ordinary, *self._notable), key=lambda sample: sample.serial, reverse=True

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import Final
 
-TARGET_LEN: Final = 512
+TARGET_LEN: Final = 256
 TEMPLATE_LEN: Final = 96
 SEGMENTS: Final = 32
 AUTHORITY_LEN: Final = 256

@@ -9,7 +9,7 @@
 
 #define EACH 0x0101010101010101ULL
 #define LOWER_CASE 0x2020202020202020ULL
-#define SCAN_TURNS 256
+#define SCAN_TURNS 128
 
 /* 1 where two words of any value are the same, else 0. */
 #define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))

@@ -6,7 +6,7 @@
  * interrupted by itself on one CPU, so nothing here is shared. */
 #define CARRY 8        /* where the bytes carried over from the last window begin */
 #define CARRY_LEN 255  /* at most that many */
-#define WINDOW 1024    /* new bytes looked at in one go */
+#define WINDOW 768     /* new bytes looked at in one go */
 #define DATA_LEN 2048  /* > CARRY + CARRY_LEN + WINDOW + the longest look-ahead */
 
 /* A value of which the compiler must assume nothing. */
@@ -71,6 +71,8 @@ struct scratch {
 	u8 inbound;
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */
+	u32 status;      /* of the answer in hand */
+	u32 only_answer; /* no other may follow it in this call */
 	u32 cut;     /* the carried line lacks its middle */
 	/* what scan_head() finds, as offsets into data; 0: not found */
 	u32 newline;   /* last newline before the head's end */

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#define TARGET_LEN 512 /* bytes of a target looked at; a longer one is marked truncated */
+#define TARGET_LEN 256 /* bytes of a target looked at; a longer one is marked truncated */
 
 /* Classes of a byte, as paths.py fills them in. */
 #define C_DIGIT 1

@@ -428,7 +428,7 @@ int parse_answer(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 	struct conn *conn;
-	u32 n, status, carried, consumed;
+	u32 n, status, consumed;
 	u64 latency_ns;
 
 	if (!s || !next_piece(s))
@@ -456,7 +456,7 @@ int parse_answer(u64 *ctx)
 		copy_words(&s->data[CARRY], conn->answer_partial, 2);
 		s->have = CARRY + conn->answer_partial_len;
 	}
-	carried = s->have;
+	s->carried = s->have;
 	n = fill(s);
 	if (!n)
 		return 0;
@@ -477,13 +477,16 @@ int parse_answer(u64 *ctx)
 		return 0;
 	}
 	conn->answer_partial_len = 0;
-	if (status >= 200 && conn->pending == 1) {
-		consumed = s->left; /* all that is left of the call is of this answer */
-		s->head_end = 0;
-	} else {
+	/* By way of memory: the verifier would walk the scan once for each range of these. */
+	s->status = status;
+	s->only_answer = status >= 200 && conn->pending == 1;
+	if (!s->only_answer)
 		scan_head(s);
-		consumed = s->head_end ? s->head_end - carried : s->have - carried;
-	}
+	status = s->status;
+	if (s->only_answer)
+		consumed = s->left; /* all that is left of the call is of this answer */
+	else
+		consumed = (s->head_end ? s->head_end : s->have) - s->carried;
 	if (status / 100 == 1 && status != 101) {
 		skip(s, consumed);
 		goto again;
