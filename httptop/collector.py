@@ -16,6 +16,7 @@ from typing import Final
 from httptop import histogram
 from httptop.http1 import answer_length, path_in
 from httptop.model import (
+    OVERFLOW_PATH,
     SIDES,
     EndpointKey,
     EndpointStats,
@@ -27,7 +28,7 @@ from httptop.model import (
     clean,
 )
 from httptop.overhead import OverheadMeter
-from httptop.readings import Growth, RawAnswer, RawEndpoint, RawSample, Reading, Source
+from httptop.readings import Growth, Losses, RawAnswer, RawEndpoint, RawSample, Reading, Source
 from httptop.rows import Row, SideRow
 from httptop.scope import Scope
 from httptop.settings import Settings
@@ -65,6 +66,7 @@ class Collector:
         self._meter = meter or OverheadMeter()
         self.early = early
         self._rows: dict[int, Row] = {}  # by the endpoint's cell; only those in scope
+        self._overflow: list[Row] = []  # of these, the ones for what had no room
         self._answers: dict[int, RawAnswer] = {}
         self._endpoints: dict[int, RawEndpoint] = {}
         self._sides: dict[Side, SideRow] = {side: SideRow() for side in SIDES}
@@ -202,7 +204,9 @@ class Collector:
             self._endpoints[cell] = raw
             key = _key(raw)
             if self._scope.admits_key(key):
-                self._rows[cell] = Row(key)
+                row = self._rows[cell] = Row(key)
+                if key.path == OVERFLOW_PATH:
+                    self._overflow.append(row)
         if reading.users is not None:
             pids: dict[int, set[int]] = {}
             for cell, pid in reading.users:
@@ -304,15 +308,24 @@ class Collector:
             health=Health(
                 orphan_responses=losses.orphan_responses,
                 lost_samples=losses.lost_samples,
-                overflow_requests=losses.overflow_requests + losses.untracked_requests,
+                overflow_requests=sum(row.requests for row in self._overflow),
                 parse_errors=losses.parse_errors,
                 late_ticks=self._late_ticks,
                 missed_calls=losses.missed_calls,
             ),
             overhead=overhead,
             final=final,
-            notes=self._notes,
+            notes=self._notes + _notes_on(losses),
         )
+
+
+def _notes_on(losses: Losses) -> tuple[str, ...]:
+    if not losses.untracked_requests:
+        return ()
+    return (
+        f"{losses.untracked_requests} requests came while performance.max_connections connections "
+        "were followed already; they are counted under ~other, their outcome is unknown",
+    )
 
 
 def _key(raw: RawEndpoint) -> EndpointKey:

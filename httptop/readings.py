@@ -67,7 +67,6 @@ class Losses(NamedTuple):
 
     orphan_responses: int = 0
     lost_samples: int = 0
-    overflow_requests: int = 0
     parse_errors: int = 0
     untracked_requests: int = 0
     missed_calls: int = 0

@@ -133,6 +133,16 @@ class Scene:
         """The totals of the shown side."""
         return Totals() if self.snapshot is None else self.snapshot.total(self.view.side)
 
+    @property
+    def rps(self) -> float:
+        """Requests a second of the shown side just now: over the last second, or the last tick."""
+        trend = self.totals.trend_rps
+        if self.snapshot is None or not trend:
+            return self.totals.rps
+        ticks = max(1, round(1 / self.snapshot.interval_s)) if self.snapshot.interval_s > 0 else 1
+        newest = trend[-ticks:]
+        return sum(newest) / len(newest)
+
     def requests(self) -> list[Transaction]:
         """Return the sampled requests of the shown side and filter, newest first."""
         if self.snapshot is None:

@@ -81,6 +81,17 @@ static __always_inline void request_body(struct conn *conn, u64 bytes)
 		conn->request_bytes += bytes;
 }
 
+/* Bytes of the latest request's body have come; more than it has do no harm. */
+static __always_inline void came_of_body(struct conn *conn, u64 bytes)
+{
+	request_body(conn, bytes);
+	if (conn->body_left == BODY_OPEN)
+		return;
+	conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
+	if (!conn->body_left)
+		conn->phase = PHASE_IDLE;
+}
+
 static __always_inline void answer_body(struct conn *conn, u64 bytes)
 {
 	struct cell *cell;
@@ -119,7 +130,6 @@ static __always_inline void place_answer(struct conn *conn, u32 kind)
 	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
 	if (cell)
 		ADD(cell->count, 1);
-	COUNT_LOSS(overflow_requests);
 	conn->answer = OVERFLOW_ANSWER(conn->side & 1);
 	conn->status = 0; /* look again the next time */
 }

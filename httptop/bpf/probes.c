@@ -154,7 +154,8 @@ static __always_inline void seen_by(struct conn *conn, u32 tgid)
 {
 	conn->tgid = tgid;
 	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
-	conn->line_len = 0;
+	if (conn->phase != PHASE_LINE)
+		conn->line_len = 0;
 	process_name(conn->comm);
 }
 
@@ -310,10 +311,7 @@ int parse_request(u64 *ctx)
 	}
 	if (conn && conn->phase == PHASE_BODY) {
 		n = conn->body_left < s->piece ? conn->body_left : s->piece;
-		conn->body_left -= n;
-		request_body(conn, n);
-		if (!conn->body_left)
-			conn->phase = PHASE_IDLE;
+		came_of_body(conn, n);
 		skip(s, n);
 		goto again;
 	}
@@ -341,6 +339,13 @@ int parse_request(u64 *ctx)
 		goto again;
 	}
 	if (conn && s->carried == CARRY) {
+		u32 byte = s->data[CARRY];
+		struct byte_class *class = classes.lookup(&byte);
+
+		if (!class || !(class->bits & C_TOKEN)) {
+			lost_track(conn); /* no method begins so */
+			return 0;
+		}
 		conn->head_ns = s->now;
 		conn->head_bytes = 0;
 		conn->body_left = 0;
@@ -406,8 +411,6 @@ int place_request(u64 *ctx)
 	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
 	conn->endpoint = endpoint_of(s);
 	conn->method = s->method;
-	if (conn->endpoint <= OVERFLOW_ENDPOINT(1))
-		COUNT_LOSS(overflow_requests);
 	mark_user(conn->endpoint, s->tgid);
 	length = s->line_end - CARRY;
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
@@ -449,6 +452,7 @@ int parse_answer(u64 *ctx)
 			return 0;
 		}
 		begin(conn, s->sk); /* answered before its head was complete */
+		conn->phase = PHASE_IDLE;
 	}
 	s->have = CARRY;
 	start_scan(s, false);
@@ -545,12 +549,7 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 			conn->answer_left -= conn->answer_left < bytes ? conn->answer_left : bytes;
 		answer_body(conn, bytes);
 	} else if (conn->phase == PHASE_BODY) {
-		request_body(conn, bytes);
-		if (conn->body_left != BODY_OPEN) {
-			conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
-			if (!conn->body_left)
-				conn->phase = PHASE_IDLE;
-		}
+		came_of_body(conn, bytes);
 	}
 }
 
@@ -648,10 +647,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			answer_body(conn, ret);
 			return 0;
 		}
-		if (request && conn->phase == PHASE_BODY && conn->body_left > ret) {
-			if (conn->body_left != BODY_OPEN)
-				conn->body_left -= ret;
-			request_body(conn, ret);
+		if (request && conn->phase == PHASE_BODY && conn->body_left >= ret) {
+			came_of_body(conn, ret);
 			return 0;
 		}
 	}

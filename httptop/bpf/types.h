@@ -112,10 +112,9 @@ struct user_key {
 struct losses {
 	u64 orphan_responses;
 	u64 lost_samples;
-	u64 overflow_requests;
 	u64 parse_errors;
 	u64 untracked_requests; /* no room for their connection */
-	u64 unused[3];
+	u64 unused[4];
 };
 
 struct sample {

@@ -146,6 +146,7 @@ COLUMNS: Final = (
 
 _WIDEST_PROCESS: Final = 15
 _WIDEST_TREND: Final = 30
+_FAIR_PATH: Final = 22
 _GOOD_PATH: Final = 36
 
 
@@ -154,7 +155,7 @@ def layout(width: int) -> tuple[tuple[Column, int], ...]:
     """Return the columns that ``width`` cells have room for, with their widths, in order.
 
     One cell stands between two columns. The path grows before the lesser columns come in. What
-    is left over goes to the path first, then to the process name and the trend, then to the path
+    is left over goes to the path and the process name first, then to the trend, then to the path
     again; so columns never move with the data.
     """
     chosen: list[Column] = []
@@ -167,9 +168,14 @@ def layout(width: int) -> tuple[tuple[Column, int], ...]:
         left -= column.width + 1
     widths = {column.sort: column.width for column in chosen}
     left = max(left, 0)
-    for name, most in (("path", _GOOD_PATH), ("process", _WIDEST_PROCESS), ("trend", 20)):
+    for name, most in (
+        ("path", _FAIR_PATH),
+        ("process", _WIDEST_PROCESS),
+        ("path", _GOOD_PATH),
+        ("trend", 20),
+    ):
         if name in widths:
-            more = min(left, most - widths[name])
+            more = min(left, max(most - widths[name], 0))
             widths[name] += more
             left -= more
     if "trend" in widths:

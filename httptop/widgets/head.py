@@ -82,8 +82,8 @@ class Metric:
     top: float
 
 
-def metrics(totals: Totals) -> tuple[Metric, Metric, Metric, Metric]:
-    """Return the four figures of the head."""
+def metrics(totals: Totals, rps: float) -> tuple[Metric, Metric, Metric, Metric]:
+    """Return the four figures of the head; ``rps`` is the rate just now, the rest the window's."""
     latency = totals.latency
     known = latency.count > 0
     peak = max(totals.trend_rps, default=0.0)
@@ -92,7 +92,7 @@ def metrics(totals: Totals) -> tuple[Metric, Metric, Metric, Metric]:
         Metric(
             "requests/s",
             "REQ/S",
-            humanize.rate(totals.rps),
+            humanize.rate(rps),
             f"peak {humanize.rate(peak)}",
             "rate",
             totals.trend_rps,
@@ -147,15 +147,16 @@ class HeadGraphs(Painted):
         super().__init__(id=id)
         self.symbols: Symbols = symbols
         self.totals = Totals()
+        self.rps = 0.0
 
     def show(self, scene: Scene) -> None:
         """Take the totals of a scene."""
-        self.totals = scene.totals
+        self.totals, self.rps = scene.totals, scene.rps
         self.repaint()
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return one line, or two rows of two graphs."""
-        figures = metrics(self.totals)
+        figures = metrics(self.totals, self.rps)
         if height < 4:
             return [self._one_line(figures, width)]
         gap = 3
