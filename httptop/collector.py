@@ -212,9 +212,8 @@ class Collector:
             for cell, pid in reading.users:
                 pids.setdefault(cell, set()).add(pid)
             for cell, seen in pids.items():
-                row = self._rows.get(cell)
-                if row is not None:
-                    row.pids = tuple(sorted(seen)[:_MOST_PIDS])
+                if (known := self._rows.get(cell)) is not None:
+                    known.pids = tuple(sorted(seen)[:_MOST_PIDS])
 
     def _count(self, grown: Growth, touched: set[int]) -> None:
         """Add a cell's growth to its row and its side."""
