@@ -3,44 +3,40 @@
 A real app runs headless; each tick posts a snapshot whose every figure changed, so that rows move
 and all is sorted, laid out and drawn. The CPU time of the whole process is taken, and the cost of
 waiting for the app to be idle is measured without a snapshot and subtracted.
-Run it from the repository: ``python -m bench.ui_tick [--json]``.
+It runs in a process of its own (``python -m bench.ui_tick [TICKS]`` prints JSON), so that nothing
+else that the bench holds in memory slows it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
-from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
 
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
-from httptop.app import HttptopApp
-from tests.ui.factory import many
+from bench.context import Context
+from bench.figures import Figure, Goal, spread
+from bench.snapshots import many
 
-SIZE = (100, 40)
-ENDPOINTS = (200, 1_000, 5_000)
-TICKS = 20
-WARM_UP = 4
-
-
-@dataclass(frozen=True, slots=True)
-class TickCost:
-    """CPU milliseconds of the ticks at one number of endpoints."""
-
-    endpoints: int
-    ticks: int
-    median_ms: float
-    min_ms: float
-    max_ms: float
+SIZE: Final = (100, 40)
+ENDPOINTS: Final = (200, 1_000, 5_000)
+TICKS: Final = 20
+WARM_UP: Final = 4
+_GOAL: Final = Goal("<=", 25.0)
 
 
-async def measure(endpoints: int, ticks: int = TICKS) -> TickCost:
-    """Return what a tick costs with that many endpoints."""
+async def tick_costs(endpoints: int, ticks: int = TICKS) -> list[float]:
+    """Return what each tick costs with that many endpoints, CPU milliseconds."""
+    from httptop.app import HttptopApp
+
     snapshots = [many(endpoints, tick) for tick in range(ticks + WARM_UP)]
     gc.collect()
     gc.freeze()  # the prepared snapshots are not the app's; a collection must not walk them
@@ -61,32 +57,43 @@ async def measure(endpoints: int, ticks: int = TICKS) -> TickCost:
             costs.append((time.process_time() - before - waiting) * 1e3)
             if app.snapshot is not snapshot:
                 raise RuntimeError("the tick was not shown")
-    costs = costs[WARM_UP:]
-    return TickCost(
-        endpoints,
-        len(costs),
-        round(statistics.median(costs), 2),
-        round(min(costs), 2),
-        round(max(costs), 2),
+    return costs[WARM_UP:]
+
+
+def measure(run: Context) -> list[Figure]:
+    """Measure each number of endpoints in a process of its own."""
+    run.say("screen tick")
+    root = Path(__file__).parents[1]
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench.ui_tick", str(run.choose(TICKS, 8))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=root,
     )
+    if ended.returncode:
+        raise RuntimeError(ended.stderr[-600:])
+    section = f"CPU of a screen tick at {SIZE[0]}x{SIZE[1]}, every figure changed"
+    return [
+        Figure(
+            section,
+            f"{int(number):,} endpoints",
+            "ms",
+            spread(costs),
+            _GOAL if int(number) == ENDPOINTS[-1] else None,
+        )
+        for number, costs in json.loads(ended.stdout).items()
+    ]
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description="CPU time of a UI tick")
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    parser.add_argument("--ticks", type=int, default=TICKS)
-    options = parser.parse_args()
-    found = [asyncio.run(measure(endpoints, options.ticks)) for endpoints in ENDPOINTS]
-    if options.json:
-        print(json.dumps([asdict(cost) for cost in found]))
-        return
-    print(f"CPU of a UI tick at {SIZE[0]}x{SIZE[1]}, ms")
-    print(f"{'endpoints':>9} {'median':>8} {'min':>8} {'max':>8}")
-    for cost in found:
-        print(
-            f"{cost.endpoints:>9,} {cost.median_ms:>8.1f} {cost.min_ms:>8.1f} {cost.max_ms:>8.1f}"
-        )
+    """Print {endpoints: [milliseconds, ...]}."""
+    ticks = int(sys.argv[1]) if len(sys.argv) > 1 else TICKS
+    found = {}
+    for endpoints in ENDPOINTS:
+        found[endpoints] = [round(cost, 3) for cost in asyncio.run(tick_costs(endpoints, ticks))]
+        gc.unfreeze()
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""What httptop's programs take of the kernel's time for one request, as the kernel times them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bench.context import Context
+from bench.figures import Figure, Goal, spread
+from bench.load import Shape, wrk
+from bench.tracing import EMPTY, HTTPTOP, tracing, turns
+from httptop.bpf import syscalls
+
+_SLICE_S = 0.4
+_GOAL = Goal("<=", 0.6)
+_SIDES = 2  # on loopback each request is seen by the server and by the client
+
+
+def measure(run: Context) -> list[Figure]:
+    """Measure at saturation, with the kernel's program statistics on."""
+    run.say("BPF time a request")
+    clock: list[float] = []
+    raw: list[float] = []
+    net: list[float] = []
+    runs_each: list[float] = []
+    with tracing() as loaded, wrk(run.nginx.url, Shape(), run.load_cpu, run.work):
+        statistics = syscalls.enable_stats()
+        try:
+            for order in turns((EMPTY, HTTPTOP), run.choose(10, 4)):
+                found = {}
+                for state in order:
+                    loaded.to(state)
+                    requests, (spent, runs) = run.nginx.requests(), loaded.times()
+                    time.sleep(_SLICE_S)
+                    spent, runs = (
+                        now - then for now, then in zip(loaded.times(), (spent, runs), strict=True)
+                    )
+                    found[state] = (run.nginx.requests() - requests, spent, runs)
+                    if state == HTTPTOP:
+                        loaded.drain()
+                _, spent, runs = found[EMPTY]
+                own = spent / runs
+                clock.append(own)
+                requests, spent, runs = found[HTTPTOP]
+                runs_each.append(runs / requests / _SIDES)
+                raw.append(spent / requests / _SIDES / 1e3)
+                net.append((spent - runs * own) / requests / _SIDES / 1e3)
+        finally:
+            os.close(statistics)
+    section = "BPF time a request and side, nginx at saturation, both sides"
+    return [
+        Figure(section, "net of what timing itself takes", "us", spread(net), _GOAL),
+        Figure(section, "as the kernel says", "us", spread(raw)),
+        Figure(section, "program runs", "runs", spread(runs_each)),
+        Figure(section, "an empty program's run, as the kernel says", "ns", spread(clock)),
+    ]

@@ -1,0 +1,76 @@
+"""What a system call costs more while httptop watches, where there is no HTTP in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from bench.context import Context
+from bench.figures import Figure, spread
+from bench.parsing import parse_dd
+from bench.tracing import EMPTY, HTTPTOP, NOTHING, tracing, turns
+
+_DD_BYTES: Final = 300_000
+_MESSAGES: Final = 60_000
+_BINARY: Final = bytes(range(128, 192))
+#: A word, a space: until its line ends, this might be a request with a method of its own.
+_TEXT: Final = b"set answer 42 and some more words of a protocol made of text...\n"
+_CALLS: Final = 2  # read and write, or send and recv
+
+
+def dd_ns(cpu: int) -> float:
+    """Return the nanoseconds a call of copying one byte at a time."""
+    ended = subprocess.run(
+        ["taskset", "-c", str(cpu), "dd", "if=/dev/zero", "of=/dev/null", "bs=1",
+         f"count={_DD_BYTES}"],
+        capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+    return parse_dd(ended.stderr) * 1e9 / _DD_BYTES / _CALLS
+
+
+def socket_ns(cpu: int, payload: bytes) -> float:
+    """Return the nanoseconds a call, Python's own included, of bytes through a socket pair."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        near, far = socket.socketpair()
+        with near, far:
+            send, receive = near.send, far.recv
+            began = time.perf_counter_ns()
+            for _ in range(_MESSAGES):
+                send(payload)
+                receive(len(payload))
+            return (time.perf_counter_ns() - began) / _MESSAGES / _CALLS
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def measure(run: Context) -> list[Figure]:
+    """Measure files and sockets in turns of nothing, the empty program and httptop."""
+    run.say("added time a system call")
+    section = "added time a system call (no HTTP in it)"
+    kinds: tuple[tuple[str, Callable[[int], float]], ...] = (
+        ("1-byte read and write of a file (dd)", dd_ns),
+        ("64 bytes, binary, send and recv, socket pair", partial(socket_ns, payload=_BINARY)),
+        ("64 bytes, text, send and recv, socket pair", partial(socket_ns, payload=_TEXT)),
+    )
+    figures = []
+    with tracing() as loaded:
+        for name, once in kinds:
+            once(run.server_cpu)
+            found: dict[str, list[float]] = {NOTHING: [], EMPTY: [], HTTPTOP: []}
+            for order in turns((NOTHING, EMPTY, HTTPTOP), run.choose(15, 5)):
+                for state in order:
+                    loaded.to(state)
+                    found[state].append(once(run.server_cpu))
+            bare = found[NOTHING]
+            figures.append(Figure(section, f"{name}: untraced", "ns", spread(bare)))
+            for state, what in ((EMPTY, "empty program adds"), (HTTPTOP, "httptop adds")):
+                added = [a - b for a, b in zip(found[state], bare, strict=True)]
+                figures.append(Figure(section, f"{name}: {what}", "ns", spread(added)))
+    return figures

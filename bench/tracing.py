@@ -1,0 +1,130 @@
+"""What may be attached while something is measured: nothing, an empty program, httptop's probes.
+
+All are loaded once and attached and detached in this process, so that states can be compared in
+turns of a fraction of a second: on a machine whose speed wanders, nothing else can be trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from httptop.bpf import syscalls
+from httptop.bpf.btf import Btf
+from httptop.bpf.loader import LoadError, compile_module, load
+from httptop.bpf.probes import Probes
+from httptop.model import SIDES, Side
+from httptop.scope import Scope
+from httptop.settings import DEFAULTS
+from httptop.sources.live import LiveSource, plan_of, possible_cpus
+
+NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
+SETTLE_S: Final = 0.03
+
+_TRACING, _TRACE_RAW_TP = 26, 23
+_EMPTY_SOURCE: Final = "int empty(void *ctx)\n{\n\treturn 0;\n}\n"
+
+
+class EmptyProgram:
+    """A program that returns at once, on the return of every system call."""
+
+    def __init__(self) -> None:
+        type_id = Btf.of_kernel(("btf_trace_sys_exit",)).typedef_id("btf_trace_sys_exit")
+        if type_id is None:
+            raise LoadError("the kernel has no tracepoint sys_exit")
+        module = compile_module(_EMPTY_SOURCE, {})
+        self.program = load(module, "empty", _TRACING, attach_type=_TRACE_RAW_TP, btf_id=type_id)
+        self._link: int | None = None
+
+    def attach(self) -> None:
+        """Have it run."""
+        if self._link is None:
+            self._link = syscalls.raw_tracepoint_open(self.program, None)
+            os.set_inheritable(self._link, False)
+
+    def detach(self) -> None:
+        """Have it not run."""
+        if self._link is not None:
+            os.close(self._link)
+            self._link = None
+
+    def close(self) -> None:
+        """Unload it."""
+        self.detach()
+        os.close(self.program)
+
+
+class Tracing:
+    """One of the three at a time."""
+
+    def __init__(self, sides: Iterable[Side] = SIDES) -> None:
+        """Load the empty program and the probes of a default run on these sides."""
+        settings = replace(DEFAULTS)
+        scope = Scope(sides=frozenset(sides))
+        self._source = LiveSource(plan_of(settings, scope, possible_cpus()))
+        try:
+            self._empty = EmptyProgram()
+            self.refused = self._source.open()
+        except BaseException:
+            self._source.close()
+            raise
+        self.state = HTTPTOP
+
+    @property
+    def probes(self) -> Probes:
+        """httptop's probes."""
+        assert self._source._probes is not None
+        return self._source._probes
+
+    def to(self, state: str) -> None:
+        """Attach this and nothing else, and let the machine settle."""
+        if state != self.state:
+            if self.state == HTTPTOP:
+                self.probes.detach()
+            self._empty.detach()
+            if state == EMPTY:
+                self._empty.attach()
+            elif state == HTTPTOP:
+                self.probes.attach()
+            self.state = state
+        time.sleep(SETTLE_S)
+
+    def drain(self) -> None:
+        """Read the probes' maps and ring, as a tick does, so that the ring does not fill."""
+        self._source.read()
+
+    def times(self) -> tuple[int, int]:
+        """Return (run time in ns, runs) of the programs of this state, statistics being on."""
+        programs = (
+            [self._empty.program] if self.state == EMPTY else list(self.probes.programs.values())
+        )
+        found = [syscalls.prog_times(program) for program in programs]
+        return sum(row[0] for row in found), sum(row[1] for row in found)
+
+    def close(self) -> None:
+        """Unload everything."""
+        self._empty.close()
+        self._source.close()
+
+
+@contextlib.contextmanager
+def tracing(sides: Iterable[Side] = SIDES) -> Iterator[Tracing]:
+    """Load for a while; nothing is attached at first."""
+    loaded = Tracing(sides)
+    try:
+        loaded.to(NOTHING)
+        yield loaded
+    finally:
+        loaded.close()
+
+
+def turns(states: tuple[str, ...], rounds: int) -> Iterator[tuple[str, ...]]:
+    """Yield the states once a round, each time in another order, so that drifts even out."""
+    for number in range(rounds):
+        at = number % len(states)
+        order = states[at:] + states[:at]
+        yield order if number // len(states) % 2 == 0 else order[::-1]
