@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.ebpf.live import FRONTS, Watch, new_path
 from tests.ebpf.parser import Parser
 
 
@@ -11,3 +14,23 @@ from tests.ebpf.parser import Parser
 def parser() -> Parser:
     """The kernel's parser, loaded once."""
     return Parser()
+
+
+@pytest.fixture(scope="module")
+def watch() -> Iterator[Watch]:
+    """The probes as a user gets them, watching everything."""
+    with Watch() as watch:
+        yield watch
+
+
+@pytest.fixture(scope="module", params=FRONTS)
+def each_watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
+    """The probes in each of the ways that there are."""
+    with Watch(front=request.param) as watch:
+        yield watch
+
+
+@pytest.fixture
+def path() -> str:
+    """A path of the test's own."""
+    return new_path()
