@@ -24,9 +24,9 @@ from httptop.errors import HttptopError
 #: Exit status where live tracing is not possible.
 CANNOT_TRACE: Final = 77
 
-#: Features that the probes need came with these kernels: the BPF ring buffer, and memory accounted
-#: to the control group instead of RLIMIT_MEMLOCK.
-RING_BUFFER_KERNEL: Final = (5, 8)
+#: What the probes need came with these kernels: the last of it, a task's registers for BPF, and
+#: memory accounted to the control group instead of RLIMIT_MEMLOCK.
+OLDEST_KERNEL: Final = (5, 15)
 CGROUP_MEMORY_KERNEL: Final = (5, 11)
 
 #: As sources/live.py has it from the settings, with small tables: a trial needs no room.
@@ -168,12 +168,19 @@ def _bpf(host: Host) -> Check:
 
 
 def _ring_buffer(host: Host) -> Check:
+    version = ".".join(map(str, OLDEST_KERNEL))
+    if host.ring_buffer_errno == 0 and host.kernel < OLDEST_KERNEL:
+        return Check(
+            "Kernel",
+            None,
+            f"{host.release}; the probes are made for {version} and newer and load on an older "
+            "one only where its distribution has added what they need",
+        )
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)
     if host.ring_buffer_errno == errno.EPERM:  # told above
         return Check("Kernel", None, f"{host.release}; cannot be tried without privileges")
-    version = ".".join(map(str, RING_BUFFER_KERNEL))
-    if host.kernel < RING_BUFFER_KERNEL or host.ring_buffer_errno == errno.EINVAL:
+    if host.kernel < OLDEST_KERNEL or host.ring_buffer_errno == errno.EINVAL:
         return Check(
             "Kernel",
             False,

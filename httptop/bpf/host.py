@@ -19,7 +19,7 @@ from httptop.bpf import syscalls
 from httptop.bpf.find_bcc import find_bcc, find_impostor, find_library, os_release
 
 #: Architectures whose registers and system calls the probes know.
-MACHINES: Final = ("x86_64", "aarch64")
+MACHINES: Final = ("x86_64",)
 
 CAP_SYS_ADMIN: Final = 21
 CAP_PERFMON: Final = 38

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -40,6 +41,14 @@ WORDS = (
     ("none", "unanswered: its connection closed first"),
     ("sampled", "live requests are a sample; counts are exact always"),
     ("~other", "endpoints for which the kernel's tables had no room"),
+)
+
+#: What no host shows, whatever its kernel.
+UNSEEN = (
+    "what is encrypted: HTTPS, before or behind a proxy that ends it",
+    "HTTP/2, HTTP/3 and gRPC",
+    "requests that go through io_uring, sendmmsg or recvmmsg",
+    "programs of 32 bits",
 )
 
 
@@ -94,12 +103,17 @@ def notes_page(snapshot: Snapshot | None) -> Page:
             )
         title = Content.assemble(("Missed since start", "$hue-accent bold"))
         blocks.append(Content("\n").join([title, *counters]))
-        notes = [Content(f"• {note}") for note in snapshot.notes] or [Content("None.")]
-        title = Content.assemble(("Notes", "$hue-accent bold"))
-        blocks.append(Content("\n").join([title, *notes]))
+        if snapshot.notes:
+            title = Content.assemble(("On this host", "$hue-accent bold"))
+            blocks.append(_list(title, snapshot.notes))
     else:
         blocks.append(Content("There is no snapshot yet."))
+    blocks.append(_list(Content.assemble(("Never seen", "$hue-accent bold")), UNSEEN))
     return Page("notes", Content("\n\n").join(blocks))
+
+
+def _list(title: Content, lines: Sequence[str]) -> Content:
+    return Content("\n").join([title, *(Content(f"- {line}") for line in lines)])
 
 
 def _block(title: str, lines: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> Content:

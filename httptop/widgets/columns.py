@@ -124,7 +124,7 @@ COLUMNS: Final = (
     ),
     Column(
         "response_bytes",
-        "SENT",
+        "BYTES",
         8,
         16,
         "bytes of answers since start",

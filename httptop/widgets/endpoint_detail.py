@@ -139,8 +139,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
             ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
             ("in flight", f"{stats.in_flight:,}", "text"),
-            ("received", humanize.size(stats.request_bytes), "text"),
-            ("sent", humanize.size(stats.response_bytes), "text"),
+            ("bytes of requests", humanize.size(stats.request_bytes), "text"),
+            ("of answers", humanize.size(stats.response_bytes), "text"),
         )
         lines = [who.strip(), Strip([])]
         line = Line()
