@@ -44,6 +44,12 @@ _TRIAL_SIZES: Final = {
     "FILTER_SIDES": 3,
 }
 
+#: Where the probes see bytes pass (bpf/loader.py).
+_FRONTS: Final = {
+    "sockets": "at the sockets: other system calls cost nothing",
+    "syscalls": "at every system call: this kernel has no tracepoints at the sockets (Linux 6.3 has)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -255,13 +261,17 @@ def probe_load() -> Check:
     name = "Probes"
     try:
         loaded = Loading(Plan(_TRIAL_SIZES)).wait()
+        try:
+            loaded.attach()
+        finally:
+            loaded.close()
     except (HttptopError, OSError) as error:
         return Check(name, False, f"they cannot be loaded: {' '.join(str(error).split())}")
-    loaded.close()
+    how = f"load and attach, {_FRONTS[loaded.front]}"
     if loaded.refused:
         parts = "; ".join(f"{program} ({why})" for program, why in loaded.refused.items())
-        return Check(name, None, f"load and attach, all but {parts}")
-    return Check(name, True, "load and attach")
+        return Check(name, None, f"{how}; refused: {parts}")
+    return Check(name, True, how)
 
 
 def table(findings: Sequence[Check]) -> str:

@@ -12,7 +12,7 @@ import platform
 import struct
 from typing import Final
 
-_NUMBERS: Final = {"x86_64": 321, "aarch64": 280}
+_NUMBERS: Final = {"x86_64": 321}
 
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE = 1, 2, 3
 _PROG_LOAD: Final = 5
