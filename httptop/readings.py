@@ -79,7 +79,7 @@ class KernelCost(NamedTuple):
     """What the programs cost while they were timed."""
 
     runs: int  # timed since start
-    ns_per_run: float
+    ns_per_run: float | None  # None: nothing ran meanwhile
     cpu_percent: float  # 100 = one core
 
 

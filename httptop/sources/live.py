@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from typing import Final
 
 from httptop.bpf import doctor, syscalls
@@ -23,6 +24,7 @@ _S: Final = 1_000_000_000
 _MOST_SHARDS: Final = 8
 _MOST_PAGES: Final = 65535
 _PAGE_SIZE: Final = 4096
+_TIMED: Final = 8
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
@@ -66,6 +68,8 @@ class LiveSource:
         self._known: set[int] = set()
         self._statistics: int | None = None
         self._timed_from = (0, 0, 0)
+        #: Clock, run time and runs of the last whiles that were timed: one alone says little.
+        self._timed: deque[list[int]] = deque(maxlen=_TIMED)
         self._runs = 0
 
     def open(self) -> tuple[str, ...]:
@@ -122,14 +126,14 @@ class LiveSource:
             self._statistics = syscalls.enable_stats()
             self._timed_from = self._times()
         elif self._statistics is not None:
-            clock, spent, runs = (
-                now - then for now, then in zip(self._times(), self._timed_from, strict=True)
-            )
+            timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
             os.close(self._statistics)
             self._statistics = None
-            self._runs += runs
+            self._runs += timed[2]
+            self._timed.append(timed)
+            clock, spent, runs = (sum(column) for column in zip(*self._timed, strict=True))
             self._cost = KernelCost(
-                self._runs, spent / runs if runs else 0.0, 100.0 * spent / max(clock, 1)
+                self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
             )
 
     def detach(self) -> None:
