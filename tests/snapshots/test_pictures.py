@@ -16,8 +16,8 @@ from tests.ui.factory import busy, endpoint, key, samples, snapshot
 Before = Callable[[Pilot[int]], Awaitable[None]]
 WATCHING = "every process of this host"
 NOTES = (
-    "TLS traffic is not read: encrypted requests do not appear.",
-    "The kernel refused the probe of sendfile: bytes of such answers are not counted.",
+    "the kernel refused inet_sock_set_state: permission denied",
+    "httptop does not see the names of this host's processes",
 )
 
 

@@ -106,6 +106,7 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
     rps = sum(row.rps for row in rows)
     errors = sum(row.errors for row in rows) / max(requests, 1)
     waves = [0.75 + 0.3 * math.sin(i / 7 + seed) + 0.2 * noise(i * seed) for i in range(180)]
+    waves[-1] = 1.0  # the last tick was as the window
     return Totals(
         requests=requests,
         rps=rps,
@@ -141,7 +142,7 @@ def snapshot(
         host="web-1",
         uptime_s=float(tick),
         interval_s=1.0,
-        window_s=60.0,
+        window_s=10.0,
         totals={"server": totals(endpoints, "server"), "client": totals(endpoints, "client", 5)},
         endpoints=tuple(endpoints),
         recent=tuple(recent),

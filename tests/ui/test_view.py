@@ -108,3 +108,18 @@ def test_live_requests_follow_side_and_filter() -> None:
         assert "users" in sample.path
     assert all(s.key.side == "client" for s in scene(snap, View(side="client")).requests())
     assert scene(None, View()).requests() == []
+
+
+def test_the_rate_just_now_is_that_of_the_last_second() -> None:
+    def rate(interval_s: float, *ticks: float) -> float:
+        some = snapshot([endpoint(key("/"))])
+        totals = replace(some.total("server"), rps=5.0, trend_rps=ticks)
+        some = replace(some, interval_s=interval_s, totals={"server": totals})
+        return scene(some, View()).rps
+
+    assert rate(1.0, 10.0, 20.0) == 20
+    assert rate(0.5, 10.0, 20.0, 30.0) == 25
+    assert rate(0.1, 30.0) == 30
+    assert rate(60.0, 10.0, 20.0) == 20
+    assert rate(1.0) == 5
+    assert scene(None, View()).rps == 0
