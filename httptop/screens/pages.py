@@ -45,7 +45,7 @@ WORDS = (
 
 #: What no host shows, whatever its kernel.
 UNSEEN = (
-    "what is encrypted: HTTPS, before or behind a proxy that ends it",
+    "HTTPS: what is encrypted when it reaches the socket",
     "HTTP/2, HTTP/3 and gRPC",
     "requests that go through io_uring, sendmmsg or recvmmsg",
     "programs of 32 bits",
