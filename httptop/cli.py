@@ -9,7 +9,7 @@ import shutil
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,9 +68,9 @@ def _main(asked: Arguments) -> int:
         return _print_config(config)
     if asked.save_config is not None:
         return _save_config(config, asked.save_config, caller)
-    if asked.batch or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+    if asked.batch or not _can_draw(os.environ):
         return _run_batch(asked, config.settings, scope, caller)
-    return _run_screen(asked, _for_screen(config), scope, caller)
+    return _run_screen(asked, _for_screen(config, os.environ), scope, caller)
 
 
 # Configuration
@@ -165,12 +165,19 @@ def _run_screen(asked: Arguments, settings: Settings, scope: Scope, caller: Call
     return _ending(feed)
 
 
-def _for_screen(config: Config) -> Settings:
-    """Return the settings with the screen's own window, unless a flag asked for one."""
+def _for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
+    """Return the settings as a screen wants them.
+
+    It has a window of its own, unless a flag asked for one, and the console of Linux has no
+    braille.
+    """
     settings = config.settings
-    if config.origins["general.window"].startswith("--"):
-        return settings
-    return replace(settings, general=replace(settings.general, window_s=settings.ui.window_s))
+    if not config.origins["general.window"].startswith("--"):
+        general = replace(settings.general, window_s=settings.ui.window_s)
+        settings = replace(settings, general=general)
+    if environ.get("TERM") == "linux" and config.origins["ui.symbols"] == "default":
+        settings = replace(settings, ui=replace(settings.ui, symbols="tty"))
+    return settings
 
 
 def _settle_memory() -> None:
@@ -264,6 +271,12 @@ def _ending(feed: Feed) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _can_draw(environ: Mapping[str, str]) -> bool:
+    """Whether there is a terminal that can show a screen."""
+    both = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+    return both and environ.get("TERM") != "dumb"
 
 
 def _is_terminal(stream: object) -> bool:

@@ -347,7 +347,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "symbols",
         "symbols",
         Choice(("braille", "block", "tty")),
-        "What trends are drawn with; tty is plain ASCII.",
+        "What trends are drawn with; tty is plain ASCII, and the default on the Linux console.",
     ),
     Setting("ui", "sort", "sort", Choice(tuple(SORTS)), "Column that sorts the endpoints."),
     Setting("ui", "side", "side", Choice(SIDES), "Side shown first."),

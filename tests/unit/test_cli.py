@@ -292,7 +292,7 @@ def test_an_unforeseen_fault_is_one_line_and_1(
 def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
     def window_s(*words: str) -> float:
         config = load(parse(words).settings, os.environ, calling_user(os.environ))
-        return cli._for_screen(config).general.window_s
+        return cli._for_screen(config, {}).general.window_s
 
     assert window_s() == 10
     assert window_s("--window", "30s") == 30
@@ -300,3 +300,13 @@ def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) 
     assert main(["--save-config", str(home / ".config/httptop/config.toml")]) == 0
     assert window_s() == 10
     assert window_s("--set", "ui.window=12") == 12
+
+
+def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
+    def symbols(term: str, *words: str) -> str:
+        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        return cli._for_screen(config, {"TERM": term}).ui.symbols
+
+    assert symbols("linux") == "tty"
+    assert symbols("xterm-256color") == "braille"
+    assert symbols("linux", "--set", "ui.symbols=block") == "block"
