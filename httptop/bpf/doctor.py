@@ -47,7 +47,7 @@ _TRIAL_SIZES: Final = {
 #: Where the probes see bytes pass (bpf/loader.py).
 _FRONTS: Final = {
     "sockets": "at the sockets: other system calls cost nothing",
-    "syscalls": "at every system call: this kernel has no tracepoints at the sockets (Linux 6.3 has)",
+    "syscalls": "at every system call: this kernel has no tracepoints at sockets (Linux 6.3 has)",
 }
 
 
