@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +28,9 @@ _cases = itertools.count()
 
 
 def new_path() -> str:
-    """Return a path that no other test uses; its template is itself."""
-    return f"/case-{next(_cases):04}"
+    """Return a path that no other test uses, nor other tests on this host; no id is in it."""
+    ours = "".join(chr(97 + os.getpid() // 26**at % 26) for at in range(5))
+    return f"/case-{ours}-{next(_cases):04}"
 
 
 class Watch:

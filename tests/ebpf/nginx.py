@@ -47,8 +47,8 @@ http {{
     location ~ /missing$ {{ return 404; }}
     location ~ /moved$ {{ return 301 /; }}
     location ~ /none$ {{ return 204; }}
-    location ~ ^/case-[0-9]+/files/ {{ rewrite ^/case-[0-9]+/files/(.*)$ /$1 break; }}
-    location ~ ^/case-[0-9]+/put/ {{ dav_methods PUT; create_full_put_path on; }}
+    location ~ ^/case-[^/]+/files/ {{ rewrite ^/case-[^/]+/files/(.*)$ /$1 break; }}
+    location ~ ^/case-[^/]+/put/ {{ dav_methods PUT; create_full_put_path on; }}
   }}
   server {{ listen unix:{self._status}; location / {{ stub_status; }} }}
 }}
