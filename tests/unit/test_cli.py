@@ -310,3 +310,20 @@ def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None
     assert symbols("linux") == "tty"
     assert symbols("xterm-256color") == "braille"
     assert symbols("linux", "--set", "ui.symbols=block") == "block"
+
+
+def test_a_thread_that_will_not_end_does_not_keep_the_process() -> None:
+    program = """
+import threading, time
+from httptop import __main__, cli
+def run():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    print("said")
+    return 7
+cli.main = run
+raise SystemExit(__main__.main())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (7, "said\n")
