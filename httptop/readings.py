@@ -44,9 +44,6 @@ class Growth(NamedTuple):
     histogram: dict[int, int]
 
 
-NOTHING: Final = Growth(0, 0, 0, 0, 0, 0, 0, 0, {})
-
-
 class RawSample(NamedTuple):
     """One request and its answer, as the kernel saw them."""
 

@@ -62,21 +62,21 @@ static __always_inline int method_of(u64 word, u32 *length)
 	return -1;
 }
 
-/* Whether a method that we name may still come of these n < 8 bytes. */
+/* Whether these n < 8 bytes are, or begin, a method that we name and the space behind it. */
+#define MAY_BE(length, name) (!((word ^ (name)) & MASK(n < (length) ? n : (length))))
+
 static __always_inline bool method_may_come(u64 word, u32 n)
 {
-	u64 mask = MASK(n & 7);
-
-	word &= mask;
-	return word == (CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0) & mask) ||
-	       word == (CHARS('P', 'O', 'S', 'T', ' ', 0, 0, 0) & mask) ||
-	       word == (CHARS('P', 'U', 'T', ' ', 0, 0, 0, 0) & mask) ||
-	       word == (CHARS('H', 'E', 'A', 'D', ' ', 0, 0, 0) & mask) ||
-	       word == (CHARS('D', 'E', 'L', 'E', 'T', 'E', ' ', 0) & mask) ||
-	       word == (CHARS('P', 'A', 'T', 'C', 'H', ' ', 0, 0) & mask) ||
-	       word == (CHARS('O', 'P', 'T', 'I', 'O', 'N', 'S', ' ') & mask) ||
-	       word == (CHARS('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ') & mask) ||
-	       word == (CHARS('T', 'R', 'A', 'C', 'E', ' ', 0, 0) & mask);
+	n &= 7;
+	return MAY_BE(4, CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0)) ||
+	       MAY_BE(5, CHARS('P', 'O', 'S', 'T', ' ', 0, 0, 0)) ||
+	       MAY_BE(4, CHARS('P', 'U', 'T', ' ', 0, 0, 0, 0)) ||
+	       MAY_BE(5, CHARS('H', 'E', 'A', 'D', ' ', 0, 0, 0)) ||
+	       MAY_BE(7, CHARS('D', 'E', 'L', 'E', 'T', 'E', ' ', 0)) ||
+	       MAY_BE(6, CHARS('P', 'A', 'T', 'C', 'H', ' ', 0, 0)) ||
+	       MAY_BE(8, CHARS('O', 'P', 'T', 'I', 'O', 'N', 'S', ' ')) ||
+	       MAY_BE(8, CHARS('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ')) ||
+	       MAY_BE(6, CHARS('T', 'R', 'A', 'C', 'E', ' ', 0, 0));
 }
 
 /* Status of an answer that begins with these 16 bytes, of which n are there; 0: it does not. */
@@ -160,7 +160,8 @@ static __always_inline void scan_head(struct scratch *s)
  * target begins at the offset returned; 0: no request line. */
 static __always_inline u32 request_line(struct scratch *s)
 {
-	u32 end = s->line_end - 1, length = 0, at;
+	u32 end = s->line_end - 1, length = 0, at, byte;
+	struct byte_class *class;
 	u64 version;
 	int method;
 
@@ -181,9 +182,8 @@ static __always_inline u32 request_line(struct scratch *s)
 		s->cursor = 0;
 #pragma clang loop unroll(disable)
 		for (u32 i = 0; i < 24; i++) {
-			u32 byte = s->data[CARRY + i];
-			struct byte_class *class = classes.lookup(&byte);
-
+			byte = s->data[CARRY + i];
+			class = classes.lookup(&byte);
 			if (!class)
 				return 0;
 			if (!(class->bits & C_TOKEN)) {
@@ -199,7 +199,10 @@ static __always_inline u32 request_line(struct scratch *s)
 	}
 	s->method = method;
 	at = CARRY + length + 1;
-	if (at >= end - 9)
+	s->version_at = end - 9;
+	byte = BYTE(s, at);
+	class = classes.lookup(&byte);
+	if (at >= s->version_at || !class || class->bits & C_END)
 		return 0;
 	return at;
 }

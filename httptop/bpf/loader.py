@@ -51,9 +51,12 @@ FRONTS: Final = {
 #: The program, and raw tracepoint, that sees TCP connections end.
 END: Final = "inet_sock_set_state"
 
+#: The program that user space runs to find sockets that are gone without a word.
+SWEEP: Final = "sweep"
+
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
-    "conns", "unix_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
+    "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
     "free_cells", "free_pages", "queue",
 )  # fmt: skip
 
@@ -208,7 +211,8 @@ def _load_with(
         programs[name] = typed(name, name)
     attached = list(FRONTS[front])
     try:
-        programs[END] = load(module, END, _RAW_TRACEPOINT)
+        for name in (END, SWEEP):
+            programs[name] = load(module, name, _RAW_TRACEPOINT)
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)

@@ -81,6 +81,7 @@ struct scratch {
 	u32 length_at; /* the value of Content-Length */
 	u32 coding_at; /* Transfer-Encoding */
 	u32 cursor;
+	u32 version_at; /* the space before it */
 	u32 limit; /* where template_of() stops looking */
 	u64 number;
 	/* what template_of() keeps while it runs */
@@ -100,7 +101,7 @@ struct scratch {
 	u32 end;
 	u32 stop; /* the target came to its end before we stopped looking */
 	u32 unused;
-	struct segment segments[SEGMENTS];
+	struct segment segments[SEGMENTS + 1]; /* the last takes what is too much */
 	struct endpoint_key key;
 	u8 data[DATA_LEN + 64];
 	u8 template[DATA_LEN + 64];
@@ -129,8 +130,8 @@ struct limiter {
 };
 
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
-/* Which of them are Unix sockets: their end is for user space to find (sources/sweep.py). */
-BPF_F_TABLE("hash", u64, u8, unix_conns, 16384, BPF_F_NO_PREALLOC);
+/* Those whose end no tracepoint tells: sweep() looks for it (sources/sweep.py). */
+BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1);
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);

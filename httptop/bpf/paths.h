@@ -75,9 +75,11 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 	s->cursor = s->limit;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < 256; i++) {
-		if (at + i >= s->limit || BYTE(s, at + i) <= ' ')
+		u8 byte = BYTE(s, at + i);
+
+		if (at + i >= s->limit || byte <= ' ' || byte == '?' || byte == '#')
 			break;
-		if (BYTE(s, at + i) == '/' && ++s->number == 3) {
+		if (byte == '/' && ++s->number == 3) {
 			s->cursor = at + i;
 			break;
 		}
@@ -88,7 +90,7 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 /* The segment data[segment..end) is over: keep what classifies it. */
 static __always_inline void segment_ends(struct scratch *s, u32 end)
 {
-	struct segment *segment = &s->segments[s->segment_count & (SEGMENTS - 1)];
+	struct segment *segment = &s->segments[s->segment_count < SEGMENTS ? s->segment_count : SEGMENTS];
 
 	segment->sum = s->sum;
 	segment->stem_sum = s->stem_sum;
@@ -170,8 +172,6 @@ static __always_inline void write_path(struct scratch *s)
 		       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
 		       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
 		OPAQUE(stem);
-		stem &= 1 - id;
-		OPAQUE(stem);
 		if (id | stem) {
 			OUT_WORD(s, s->out) = ID_TEXT;
 			s->out += 4;
@@ -216,6 +216,8 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 		s->target = s->end = behind_authority(s, at);
 	s->segment_at = s->target;
 	cut_path(s);
+	if (s->target >= s->limit)
+		s->stop = 1; /* an absolute form without a path */
 	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;

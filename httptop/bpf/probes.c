@@ -136,7 +136,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	if (!conn)
 		return 0;
 	conn->side = s->side;
-	conn->unix_socket = s->unix_socket;
+	conn->verify = s->unix_socket;
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
@@ -144,7 +144,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	if (s->unix_socket) {
 		u8 one = 1;
 
-		unix_conns.update(&s->sk, &one);
+		swept_conns.update(&s->sk, &one);
 	}
 	return conn;
 }
@@ -244,15 +244,15 @@ static __always_inline void lost_track(struct conn *conn)
 /* The request line is complete: find out its endpoint. False: it is no request line. */
 static __always_inline bool place(struct scratch *s)
 {
-	u32 target, end, line_end = s->line_end;
+	u32 target, end;
 
 	target = request_line(s);
 	if (!target)
 		return false;
-	s->limit = s->cut ? CARRY + LINE_HEAD : line_end;
+	s->limit = s->cut ? CARRY + LINE_HEAD : s->line_end;
 	end = template_of(s, target);
 	/* Nothing but the version may follow the first space. */
-	if (s->stop && BYTE(s, end) == ' ' && end + 11 < line_end)
+	if (s->stop && BYTE(s, end) == ' ' && end != s->version_at)
 		return false;
 	s->key.side = s->side;
 	s->key.method = s->method;
@@ -293,6 +293,34 @@ static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 	begin(conn, s->sk);
 	conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
 	skip(s, consumed);
+}
+
+/*
+ * The kernel allows a call 33 tail calls, and there is more: of a huge head we need only know
+ * whether the call ends it; of requests in a pipeline some are lost.
+ */
+static __always_inline void not_looked_at(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+	u32 last = 0;
+
+	if (!conn)
+		return;
+	if (conn->phase != PHASE_HEAD) {
+		lost_track(conn);
+		return;
+	}
+	conn->head_bytes += s->left;
+	conn->partial_len = PARTIAL_LEN;
+	conn->partial[0] = 'x';
+	if (s->piece != s->left || s->left < 4 ||
+	    read_user(&last, sizeof(last), (void *)(s->buf + s->left - 4)))
+		return;
+	if (last == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24)) {
+		conn->partial_len = 0;
+		begin(conn, s->sk);
+		conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
+	}
 }
 
 int parse_request(u64 *ctx)
@@ -378,8 +406,10 @@ int parse_request(u64 *ctx)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
 again:
-	if (s->left)
+	if (s->left) {
 		next_program.call(ctx, NEXT_REQUEST);
+		not_looked_at(s);
+	}
 	return 0;
 }
 
@@ -416,8 +446,10 @@ int place_request(u64 *ctx)
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
-	if (s->left)
+	if (s->left) {
 		next_program.call(ctx, NEXT_REQUEST);
+		not_looked_at(s);
+	}
 	return 0;
 }
 
@@ -498,7 +530,7 @@ int parse_answer(u64 *ctx)
 	latency_ns = s->now - conn->start_ns;
 	if (conn->status != kind_of(status, latency_ns) || conn->answer_of != conn->current)
 		place_answer(conn, kind_of(status, latency_ns));
-	count_answer(conn, latency_ns, consumed);
+	count_answer(conn, latency_ns, consumed + s->carried - CARRY);
 	if (worth_a_sample(status, latency_ns, s->now))
 		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
 	after_answer(conn, status);
@@ -565,7 +597,7 @@ static __always_inline bool is_stream(struct scratch *s)
 			return false;
 	}
 	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
-	s->inode = s->unix_socket ? inode_number_of(s->socket) : 0;
+	s->inode = inode_number_of(s->socket);
 	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
 }
 
@@ -635,7 +667,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	struct scratch *s;
 	u32 next = NEXT_FIRST;
 
-	if (conn && conn->unix_socket &&
+	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
 		conn = 0; /* its memory serves another socket now */
 	if (conn) {
@@ -851,21 +883,48 @@ int fill_pages(void *ctx)
 	return 0;
 }
 
-/* A TCP connection comes to its end: ours is closed in both directions, or the state is gone. */
+/*
+ * A TCP connection comes to its end: closed by us, or done with. Its owner may still read what came
+ * before, so where an answer is due sweep() decides when the socket is let go.
+ */
 int inet_sock_set_state(u64 *ctx)
 {
 	u64 sk = ctx[0];
 	int state = ctx[2];
 	struct conn *conn;
+	u8 one = 1;
 
 	if (state != TCP_CLOSE && state != TCP_FIN_WAIT1 && state != TCP_LAST_ACK)
 		return 0;
 	conn = conns.lookup(&sk);
 	if (!conn)
 		return 0;
-	if (state != TCP_CLOSE && (kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) != SHUTDOWN_BOTH)
-		return 0;
-	abandon(conn, sk);
-	conns.delete(&sk);
+	if (!conn->pending) {
+		if (state == TCP_CLOSE || (kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH)
+			conns.delete(&sk);
+	} else if (!conn->verify) {
+		conn->verify = 1;
+		swept_conns.update(&sk, &one);
+	}
+	return 0;
+}
+
+/*
+ * Run by user space for each of swept_conns: is the socket let go? Its struct sock has then lost
+ * its struct socket, or belongs to another.
+ */
+int sweep(u64 *ctx)
+{
+	u64 sk = ctx[0], socket;
+	struct conn *conn = conns.lookup(&sk);
+
+	if (conn) {
+		socket = socket_of_sock(sk);
+		if (socket && inode_number_of(socket) == conn->inode)
+			return 0;
+		abandon(conn, sk);
+		conns.delete(&sk);
+	}
+	swept_conns.delete(&sk);
 	return 0;
 }

@@ -11,7 +11,7 @@ static __always_inline bool sample_wanted(u64 now, bool first_class)
 	struct limiter *bucket = limiters.lookup(&zero);
 	u64 due, reserve = first_class ? 0 : SAMPLE_BURST_NS / 2;
 
-	if (!bucket)
+	if (!bucket || !SAMPLE_BURST_NS)
 		return false;
 	due = bucket->due_ns;
 	if (due + reserve > now)

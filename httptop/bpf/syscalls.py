@@ -82,6 +82,15 @@ def run_program(prog_fd: int, data: bytes, repeat: int = 1) -> int:
     return int(struct.unpack_from("<I", attr, 4)[0])
 
 
+def run_raw_tracepoint(prog_fd: int, *arguments: int) -> None:
+    """Run a raw tracepoint program once, with these arguments."""
+    context = ctypes.create_string_buffer(struct.pack(f"<{len(arguments)}Q", *arguments))
+    attr = bytearray(_ATTR_LEN)
+    struct.pack_into("<I", attr, 0, prog_fd)
+    struct.pack_into("<IIQQ", attr, 40, 8 * len(arguments), 0, ctypes.addressof(context), 0)
+    bpf(_PROG_TEST_RUN, attr)
+
+
 def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:
     """Return the value under ``key``; None where there is none. Of a queue, the next one."""
     key_buffer = ctypes.create_string_buffer(key, len(key))

@@ -162,7 +162,7 @@ struct conn {
 	u8 phase;
 	u8 method;         /* of the latest request */
 	u8 current_method; /* of the current one */
-	u8 unix_socket;
+	u8 verify; /* its struct sock may be another's by now: compare the inode */
 	u8 partial_len;
 	u8 answer_partial_len;
 	u8 unused;

@@ -14,7 +14,7 @@ from httptop.bpf.samples import SampleReader
 from httptop.collector import Collector
 from httptop.errors import Unavailable
 from httptop.feed import Feed
-from httptop.readings import NOTHING, KernelCost, Reading
+from httptop.readings import KernelCost, Reading
 from httptop.scope import Scope
 from httptop.settings import Settings
 from httptop.sources.demo import Demo
@@ -82,7 +82,8 @@ class LiveSource:
             probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
         )
         self._samples = SampleReader(probes.maps["samples"])
-        self._sweep = SocketSweep(probes.maps)
+        if "sweep" in probes.programs:
+            self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
         probes.attach()
         if self._demo is not None:
             self._demo.start()
@@ -94,9 +95,9 @@ class LiveSource:
         """Return what is new in the maps and in the ring."""
         assert self._probes is not None
         reading = Reading()
-        gone = self._sweep.run()
+        if self._sweep is not None:
+            self._sweep.run()
         reading.growth = self._counters.growth()
-        reading.growth += [NOTHING._replace(cell=cell, unanswered=1) for cell in gone]
         if any(grown.cell not in self._known for grown in reading.growth):
             endpoints, answers = self._counters.names()
             reading.endpoints, reading.answers = endpoints, answers
@@ -108,6 +109,7 @@ class LiveSource:
         return reading
 
     _cost: KernelCost | None = None
+    _sweep: SocketSweep | None = None
 
     def _missed(self) -> int:
         assert self._probes is not None
