@@ -77,8 +77,13 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 	for (u32 i = 0; i < 256; i++) {
 		u8 byte = BYTE(s, at + i);
 
-		if (at + i >= s->limit || byte <= ' ' || byte == '?' || byte == '#')
+		if (at + i >= s->limit)
 			break;
+		if (byte <= ' ' || byte == '?' || byte == '#') {
+			s->stop = 1;
+			s->end = at + i;
+			break;
+		}
 		if (byte == '/' && ++s->number == 3) {
 			s->cursor = at + i;
 			break;
@@ -213,11 +218,11 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	raw = EQUAL(s->method, METHOD_CONNECT) | EQUAL(BYTE(s, at), '*');
 	OPAQUE(raw);
 	if (!raw && BYTE(s, at) != '/')
-		s->target = s->end = behind_authority(s, at);
-	s->segment_at = s->target;
-	cut_path(s);
-	if (s->target >= s->limit)
-		s->stop = 1; /* an absolute form without a path */
+		s->target = behind_authority(s, at);
+	if (s->target < s->limit) {
+		s->end = s->segment_at = s->target;
+		cut_path(s);
+	}
 	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;

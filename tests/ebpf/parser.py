@@ -11,7 +11,7 @@ from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 
 SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
 SCHED_CLS: Final = 3
-WINDOW: Final = 1024
+WINDOW: Final = 768
 #: The smallest that the headers compile with.
 DEFINES: Final = {
     "MAX_CONNECTIONS": 8,

@@ -63,6 +63,8 @@ def judge(data: bytes) -> Head:
         return Head("invalid")
     method, target = found["method"].decode(), found["target"]
     end = next((code for code in target if CLASSES[code] & END), None)
+    if CLASSES[target[0]] & END:
+        return Head("invalid")
     if end == 0x20:  # a space in the query is let pass, as many servers do
         return Head("invalid")
     text, truncated = template(target, connect=method == "CONNECT")

@@ -657,6 +657,41 @@ def test_reset(watch: Watch, path: str) -> None:
     watch.expect(path, {}, unanswered=1)
 
 
+def test_an_answer_to_a_client_that_has_gone(watch: Watch, path: str) -> None:
+    """The reset comes back while the server is still sending; nothing may stay of it."""
+    for _ in range(30):
+        with connected() as (client, server):
+            client.sendall(request(path + "/gone"))
+            receive(server, len(request(path + "/gone")))
+            client.close()
+            server.sendall(answer(200))
+    watch.expect(path + "/gone", {}, sides=("client",), unanswered=30)
+    row = watch.row(path + "/gone")
+    assert (row.requests, row.in_flight) == (30, 0)
+    # The kernel gives the same struct sock to other connections, client ends and server ends.
+    ends = [connected() for _ in range(30)]
+    with contextlib.ExitStack() as stack:
+        for client, server in [stack.enter_context(end) for end in ends]:
+            exchange(client, server, request(path + "/next"))
+    watch.expect(path + "/next", {200: 30})
+
+
+def test_a_request_read_after_the_client_has_reset(watch: Watch, path: str) -> None:
+    for _ in range(10):
+        with connected() as (client, server):
+            client.sendall(request(path + "/gone"))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.close()
+            with contextlib.suppress(ConnectionResetError):
+                server.recv(4096)
+    snapshot = watch.step()
+    assert not [row for row in rows_of(snapshot, path, "server") if row.in_flight]
+    with contextlib.ExitStack() as stack:
+        for client, server in [stack.enter_context(connected()) for _ in range(20)]:
+            exchange(client, server, request(path + "/next"))
+    watch.expect(path + "/next", {200: 20})
+
+
 def test_half_a_head_and_gone(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path)[:-2])

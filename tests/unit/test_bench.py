@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.figures import Figure, Goal, nearest_rank, number, ratios, spread, table
+from bench.figures import Figure, Goal, certain, nearest_rank, number, ratios, spread, table
 from bench.parsing import (
     Load,
     ParseError,
@@ -43,6 +43,11 @@ def test_a_spread_is_the_median_and_the_quartiles() -> None:
     assert spread([7]) == (7, 7, 7, 1)
     with pytest.raises(ValueError, match="nothing"):
         spread([])
+
+
+def test_the_true_median_lies_between_order_statistics() -> None:
+    assert certain(range(1, 101)) == (41, 60)  # binomial(100, 1/2): 40 aside on either end
+    assert certain([3, 1, 2]) == (1, 3)
 
 
 def test_ratios_are_taken_in_pairs() -> None:
