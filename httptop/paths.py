@@ -23,7 +23,7 @@ The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` 
 3. A segment that is an id and an extension of one to five letters keeps the extension:
    ``42.json`` -> ``{id}.json``.
 4. At most 96 bytes of template are kept, of at most 32 segments (the empty one before the first
-   slash is one) and less than 512 bytes of path; what is longer is marked as truncated.
+   slash is one) and less than 256 bytes of path; what is longer is marked as truncated.
 """
 
 from __future__ import annotations
