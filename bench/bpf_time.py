@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 
 from bench.context import Context
 from bench.figures import Figure, Goal, spread
 from bench.load import Shape, wrk
-from bench.tracing import EMPTY, HTTPTOP, tracing, turns
+from bench.throughput import Patience
+from bench.tracing import EMPTY, HTTPTOP, Tracing, tracing, turns
 from httptop.bpf import syscalls
 
-_SLICE_S = 0.4
 _GOAL = Goal("<=", 0.6)
 _SIDES = 2  # on loopback each request is seen by the server and by the client
 
@@ -23,19 +22,16 @@ def measure(run: Context) -> list[Figure]:
     raw: list[float] = []
     net: list[float] = []
     runs_each: list[float] = []
-    with tracing() as loaded, wrk(run.nginx.url, Shape(), run.load_cpu, run.work):
+    rounds = run.choose(20, 6)
+    with tracing() as loaded, wrk(run.nginx.url, Shape(), run.load_cpu, run.work) as load:
+        patience = Patience(run, 20 + rounds)
         statistics = syscalls.enable_stats()
         try:
-            for order in turns((EMPTY, HTTPTOP), run.choose(10, 4)):
+            for order in turns((EMPTY, HTTPTOP), rounds):
                 found = {}
                 for state in order:
                     loaded.to(state)
-                    requests, (spent, runs) = run.nginx.requests(), loaded.times()
-                    time.sleep(_SLICE_S)
-                    spent, runs = (
-                        now - then for now, then in zip(loaded.times(), (spent, runs), strict=True)
-                    )
-                    found[state] = (run.nginx.requests() - requests, spent, runs)
+                    found[state] = _slice(loaded, patience, load.process.pid)
                     if state == HTTPTOP:
                         loaded.drain()
                 _, spent, runs = found[EMPTY]
@@ -47,6 +43,7 @@ def measure(run: Context) -> list[Figure]:
                 net.append((spent - runs * own) / requests / _SIDES / 1e3)
         finally:
             os.close(statistics)
+    patience.tell("BPF time")
     section = "BPF time a request and side, nginx at saturation, both sides"
     return [
         Figure(section, "net of what timing itself takes", "us", spread(net), _GOAL),
@@ -54,3 +51,15 @@ def measure(run: Context) -> list[Figure]:
         Figure(section, "program runs", "runs", spread(runs_each)),
         Figure(section, "an empty program's run, as the kernel says", "ns", spread(clock)),
     ]
+
+
+def _slice(loaded: Tracing, patience: Patience, wrk_pid: int) -> tuple[int, int, int]:
+    """Return requests, run time in ns and runs of an undisturbed slice."""
+    times: list[tuple[int, int]] = []
+
+    def began() -> None:
+        times[:] = [loaded.times()]
+
+    taken = patience.take(wrk_pid, began=began)
+    spent, runs = (b - a for a, b in zip(times[0], loaded.times(), strict=True))
+    return taken.requests, spent, runs

@@ -76,6 +76,17 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(median, low, high, len(found))
 
 
+def certain(values: Iterable[float]) -> tuple[float, float]:
+    """Return the bounds that hold the true median with 95 % certainty, whatever the distribution.
+
+    They are order statistics: as many values lie below the true median as a fair coin would say.
+    """
+    found = sorted(values)
+    aside = math.floor(len(found) / 2 - 0.98 * math.sqrt(len(found)))
+    aside = max(0, aside)
+    return found[aside], found[-1 - aside]
+
+
 def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
     """Return the quotients of two series that were measured in turns."""
     return [a / b for a, b in zip(over, under, strict=True)]

@@ -1,6 +1,6 @@
 """How much of its throughput nginx keeps at saturation, and what a request costs it.
 
-One long run of wrk; every 0.4 s another state (tracing.py), and ratios within a round: the speed
+One long run of wrk; every 0.25 s another state (tracing.py), and ratios within a round: the speed
 of a virtual machine wanders by more than what is to be seen. A slice in which other processes, or
 the hypervisor, took more than a tenth of the machine is taken again.
 """
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from bench.context import Context
-from bench.figures import Figure, Goal, ratios, spread
+from bench.figures import Figure, Goal, certain, ratios, spread
 from bench.load import Shape, wrk
 from bench.proc import cpu_ns, machine_s
-from bench.program import Batch
 from bench.tracing import EMPTY, HTTPTOP, NOTHING, tracing, turns
 from httptop.model import SIDES, Side
 
-SLICE_S: Final = 0.4
+SLICE_S: Final = 0.25
+_TICK_S: Final = 1.0
 _FOREIGN: Final = 0.10
+_KEEP_ALIVE: Final = Shape()
 _KEPT: Final = Goal(">=", 0.90)
 _KEPT_OF_EMPTY: Final = Goal(">=", 0.96)
 _CPU: Final = Goal("<=", 1.12)
@@ -52,8 +53,10 @@ class Slice(NamedTuple):
         return self.load_ns / self.requests / 1e3
 
 
-def take_slice(run: Context, wrk_pid: int, seconds: float) -> Slice:
-    """Let time pass and return what happened in it."""
+def take_slice(
+    run: Context, wrk_pid: int, seconds: float, halfway: Callable[[], None] | None = None
+) -> Slice:
+    """Let time pass and return what happened in it; ``halfway`` is called in its middle."""
 
     def now() -> tuple[int, float, int, int, int, float, float]:
         requests, clock = run.nginx.requests(), time.perf_counter()
@@ -62,7 +65,11 @@ def take_slice(run: Context, wrk_pid: int, seconds: float) -> Slice:
         return requests, clock, *used, busy + stolen, total
 
     before = now()
-    time.sleep(seconds)
+    end_s = time.perf_counter() + seconds
+    if halfway is not None:
+        time.sleep(seconds / 2)
+        halfway()
+    time.sleep(max(0.0, end_s - time.perf_counter()))
     requests, clock, server, load, ours, busy, total = (
         b - a for a, b in zip(before, now(), strict=True)
     )
@@ -77,102 +84,114 @@ class Patience:
 
     def __init__(self, run: Context, limit_s: float) -> None:
         self._run, self._end_s = run, time.monotonic() + limit_s
-        self.disturbed = 0
+        self._taken = self._disturbed = 0
 
-    def take(self, wrk_pid: int) -> Slice:
-        """Return an undisturbed slice, or the last one that there was time for."""
+    def take(
+        self,
+        wrk_pid: int,
+        seconds: float = SLICE_S,
+        *,
+        began: Callable[[], None] | None = None,
+        halfway: Callable[[], None] | None = None,
+    ) -> Slice:
+        """Return an undisturbed slice, or the last one that there was time for.
+
+        ``began`` is called at the start of each attempt.
+        """
+        self._taken += 1
         while True:
-            found = take_slice(self._run, wrk_pid, SLICE_S)
+            if began is not None:
+                began()
+            found = take_slice(self._run, wrk_pid, seconds, halfway)
             if found.foreign <= _FOREIGN:
                 return found
             if time.monotonic() > self._end_s:
-                self.disturbed += 1
+                self._disturbed += 1
                 return found
+
+    def tell(self, what: str) -> None:
+        """Note how many disturbed slices are among the figures."""
+        if self._disturbed:
+            taken = self._taken
+            self._run.note(f"{self._disturbed} of {taken} slices of {what} were disturbed.")
 
 
 def compare(
-    run: Context, states: tuple[str, ...], rounds: int, shape: Shape, sides: Sequence[Side]
+    run: Context,
+    what: str,
+    states: tuple[str, ...],
+    rounds: int,
+    *,
+    shape: Shape = _KEEP_ALIVE,
+    sides: Sequence[Side] = SIDES,
+    ticking: bool = False,
 ) -> dict[str, list[Slice]]:
-    """Return the slices of each state, round by round."""
+    """Return the slices of each state, round by round; ``ticking``: with a tick in each."""
+    run.say(f"throughput, {what}")
     found: dict[str, list[Slice]] = {state: [] for state in states}
+    seconds = _TICK_S if ticking else SLICE_S
     with tracing(sides) as loaded, wrk(run.nginx.url, shape, run.load_cpu, run.work) as load:
         take_slice(run, load.process.pid, 2 * SLICE_S)  # warm up
-        slices = len(states) * rounds
-        patience = Patience(run, 2 * slices * (SLICE_S + 0.1) + 10)
+        patience = Patience(run, 2 * len(states) * rounds * (seconds + 0.1) + 10)
         for order in turns(states, rounds):
             for state in order:
                 loaded.to(state)
-                found[state].append(patience.take(load.process.pid))
+                tick = loaded.tick if ticking and state == HTTPTOP else None
+                found[state].append(patience.take(load.process.pid, seconds, halfway=tick))
                 if state == HTTPTOP:
                     loaded.drain()
-    if patience.disturbed:
-        run.note(f"{patience.disturbed} of {slices} slices of throughput were disturbed by others.")
+    patience.tell(f"throughput, {what}")
     return found
 
 
 def measure(run: Context) -> list[Figure]:
-    """Measure both sides, one side, and a connection for each request."""
-    section = "nginx at saturation, 1 worker, wrk -t1 -c16, 900 bytes"
-    run.say("throughput, keep-alive, both sides traced")
+    """Measure both sides, one side, and a connection for each request; the probes alone."""
+    section = "nginx at saturation, 1 worker, wrk -t1 -c16, 900 bytes; the probes alone"
     states = (NOTHING, EMPTY, HTTPTOP)
-    both = compare(run, states, run.choose(28, 9), Shape(), SIDES)
-    figures = _figures(section, both, "both sides", full=True)
-    run.say("throughput, keep-alive, server side only")
+    both = compare(run, "both sides traced", states, run.choose(60, 12))
+    figures = _figures(section, "both sides", both, judge=True)
     less = (NOTHING, HTTPTOP)
-    server = compare(run, less, run.choose(20, 5), Shape(), ("server",))
-    figures += _figures(section, server, "server side only")
-    run.say("throughput, a connection for each request")
-    close = compare(run, states, run.choose(20, 5), Shape(close=True), SIDES)
-    return figures + _figures(section, close, "Connection: close", full=False)
-
-
-def _figures(
-    section: str, found: dict[str, list[Slice]], what: str, *, full: bool = False
-) -> list[Figure]:
-    def ratio(of: str, over: str, under: str) -> list[float]:
-        return ratios(*([getattr(one, of) for one in found[state]] for state in (over, under)))
-
-    def line(name: str, values: list[float], goal: Goal | None = None, unit: str = "") -> Figure:
-        return Figure(section, f"{what}: {name}", unit, spread(values), goal if full else None)
-
-    figures = [
-        line("untraced", [one.rps for one in found[NOTHING]], None, "req/s"),
-        line("throughput, traced : untraced", ratio("rps", HTTPTOP, NOTHING), _KEPT),
-    ]
-    if EMPTY in found:
-        figures += [
-            line("traced : empty program", ratio("rps", HTTPTOP, EMPTY), _KEPT_OF_EMPTY),
-            line("empty program : untraced", ratio("rps", EMPTY, NOTHING)),
-        ]
-    figures += [
-        line("nginx CPU a request, untraced", [s.server_us for s in found[NOTHING]], None, "us"),
-        line("nginx CPU a request, traced : untraced", ratio("server_us", HTTPTOP, NOTHING), _CPU),
-    ]
-    if full:
-        figures += [
-            line("nginx CPU a request, empty : untraced", ratio("server_us", EMPTY, NOTHING)),
-            line("wrk CPU a request, traced : untraced", ratio("load_us", HTTPTOP, NOTHING)),
-        ]
-    return figures
+    server = compare(run, "server side only", less, run.choose(40, 8), sides=("server",))
+    figures += _figures(section, "server side only", server)
+    closing = Shape(close=True)
+    close = compare(run, "Connection: close", states, run.choose(40, 8), shape=closing)
+    return figures + _figures(section, "Connection: close", close)
 
 
 def measure_whole(run: Context) -> list[Figure]:
-    """Measure the whole program, its collector included: started and ended in turns."""
-    run.say("throughput, the whole program started and ended in turns")
-    kept: list[float] = []
-    cpu: list[float] = []
-    with wrk(run.nginx.url, Shape(), run.load_cpu, run.work) as load:
-        for _ in range(run.choose(8, 2)):
-            before = take_slice(run, load.process.pid, 0.75)
-            with Batch(run, "-d", "1") as program:
-                program.await_path(run.nginx.path)
-                traced = take_slice(run, load.process.pid, 2.0)  # two ticks of it
-            time.sleep(0.2)
-            after = take_slice(run, load.process.pid, 0.75)
-            kept.append(traced.rps / ((before.rps + after.rps) / 2))
-            cpu.append(traced.server_us / ((before.server_us + after.server_us) / 2))
-    section = "the same, the whole program running (httptop -b -d 1 and its collector)"
-    return [
-        Figure(section, "throughput, traced : untraced", "", spread(kept), _KEPT),
-        Figure(section, "nginx CPU a request, traced : untraced", "", spread(cpu), _CPU),
+    """Measure the probes and the collector together, a tick in each second with them."""
+    states = (NOTHING, HTTPTOP)
+    found = compare(run, "collector ticking", states, run.choose(40, 6), ticking=True)
+    section = "the same, with a collector tick a second on nginx's and wrk's CPUs"
+    return _figures(section, "both sides", found, judge=True)
+
+
+def _figures(
+    section: str, what: str, found: dict[str, list[Slice]], *, judge: bool = False
+) -> list[Figure]:
+    def plain(name: str, unit: str, values: list[float]) -> Figure:
+        return Figure(section, f"{what}: {name}", unit, spread(values))
+
+    def ratio(name: str, of: str, over: str, under: str, goal: Goal | None = None) -> Figure:
+        values = ratios(*([getattr(one, of) for one in found[state]] for state in (over, under)))
+        low, high = certain(values)
+        note = f"95 % sure: {low:.3f} .. {high:.3f}"
+        return Figure(section, f"{what}: {name}", "", spread(values), goal if judge else None, note)
+
+    figures = [
+        plain("untraced", "req/s", [one.rps for one in found[NOTHING]]),
+        ratio("throughput, traced : untraced", "rps", HTTPTOP, NOTHING, _KEPT),
     ]
+    if EMPTY in found:
+        figures += [
+            ratio("traced : empty program", "rps", HTTPTOP, EMPTY, _KEPT_OF_EMPTY),
+            ratio("empty program : untraced", "rps", EMPTY, NOTHING),
+        ]
+    figures += [
+        plain("nginx CPU a request, untraced", "us", [one.server_us for one in found[NOTHING]]),
+        ratio("nginx CPU a request, traced : untraced", "server_us", HTTPTOP, NOTHING, _CPU),
+    ]
+    if EMPTY in found:
+        figures.append(ratio("nginx CPU a request, empty : untraced", "server_us", EMPTY, NOTHING))
+    figures.append(ratio("wrk CPU a request, traced : untraced", "load_us", HTTPTOP, NOTHING))
+    return figures

@@ -10,13 +10,14 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from httptop.bpf import syscalls
 from httptop.bpf.btf import Btf
 from httptop.bpf.loader import LoadError, compile_module, load
 from httptop.bpf.probes import Probes
+from httptop.collector import Collector
+from httptop.exporters.json import to_json
 from httptop.model import SIDES, Side
 from httptop.scope import Scope
 from httptop.settings import DEFAULTS
@@ -63,7 +64,7 @@ class Tracing:
 
     def __init__(self, sides: Iterable[Side] = SIDES) -> None:
         """Load the empty program and the probes of a default run on these sides."""
-        settings = replace(DEFAULTS)
+        settings = DEFAULTS
         scope = Scope(sides=frozenset(sides))
         self._source = LiveSource(plan_of(settings, scope, possible_cpus()))
         try:
@@ -73,6 +74,9 @@ class Tracing:
             self._source.close()
             raise
         self.state = HTTPTOP
+        self._collector = Collector(self._source, settings, scope)
+        self._collector.begin(time.monotonic())
+        self._ticks = 0
 
     @property
     def probes(self) -> Probes:
@@ -94,8 +98,17 @@ class Tracing:
         time.sleep(SETTLE_S)
 
     def drain(self) -> None:
-        """Read the probes' maps and ring, as a tick does, so that the ring does not fill."""
-        self._source.read()
+        """Read the probes' maps and ring, so that the ring does not fill."""
+        self._collector.step(time.monotonic(), time.time())
+
+    def tick(self) -> None:
+        """Do what the collector's thread and a batch run do once a tick."""
+        to_json(self._collector.step(time.monotonic(), time.time()))
+        self._ticks += 1
+        if self._ticks % 2:
+            self._source.time_programs(True)
+            time.sleep(0.02)
+            self._source.time_programs(False)
 
     def times(self) -> tuple[int, int]:
         """Return (run time in ns, runs) of the programs of this state, statistics being on."""
