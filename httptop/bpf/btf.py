@@ -165,6 +165,7 @@ def describe_kernel() -> Kernel:
         "OFF_SOCKET_SK": at("socket", "sk"),
         "OFF_SOCKET_TYPE": at("socket", "type"),
         "OFF_SOCK_FAMILY": at("sock", "__sk_common.skc_family"),
+        "OFF_SOCK_STATE": at("sock", "__sk_common.skc_state"),
         "OFF_SOCK_DPORT": at("sock", "__sk_common.skc_dport"),
         "OFF_SOCK_NUM": at("sock", "__sk_common.skc_num"),
         "OFF_SOCK_DADDR": at("sock", "__sk_common.skc_daddr"),

@@ -15,7 +15,6 @@
 /* Cells that the loader has set up before anything is attached (bpf/maps.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
 #define OVERFLOW_ANSWER(side) (3 + (side)) /* status unknown */
-#define STATUS_OVERFLOW 0
 
 static __always_inline u32 shard(void)
 {

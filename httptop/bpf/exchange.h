@@ -27,9 +27,14 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
+	conn->answer_phase = ANSWER_START;
+	conn->answer_left = 0;
+	conn->answer_partial_len = 0;
+	conn->blurred = 0;
 }
 
-static __always_inline void begin(struct conn *conn, u64 sk)
+/* Begin a request behind others. False: there are too many of them to keep. */
+static __always_inline bool begin(struct conn *conn, u64 sk)
 {
 	struct queue_key key = {.sk = sk, .number = conn->first + conn->pending};
 	struct queued queued = {.start_ns = conn->head_ns,
@@ -39,12 +44,18 @@ static __always_inline void begin(struct conn *conn, u64 sk)
 
 	if (!conn->pending) {
 		begin_alone(conn);
-		return;
+		return true;
+	}
+	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
+		conn->blurred = 1; /* its answer will be nobody's */
+		conn->head_bytes = 0;
+		COUNT_LOSS(parse_errors);
+		return false;
 	}
 	count_request(conn);
-	queue.update(&key, &queued);
 	conn->pending++;
 	conn->head_bytes = 0;
+	return true;
 }
 
 /* The current request is over: go on to the next one in the pipeline. */
@@ -161,16 +172,29 @@ static __always_inline bool worth_a_sample(u32 status, u64 latency_ns, u64 now)
 	       sample_wanted(now, status >= 400 || latency_ns >= SLOW_NS);
 }
 
+/* The connection ended first. Where the answers could not be told apart the outcome is unknown. */
+static __always_inline void abandon_one(u32 endpoint, u32 blurred)
+{
+	struct cell *cell;
+	u32 number = blurred ? answer_of(endpoint, STATUS_UNKNOWN) : 0;
+
+	if (number) {
+		cell = cell_of(number);
+		if (cell)
+			ADD_ANYWHERE(cell->count, 1);
+		return;
+	}
+	cell = cell_of(endpoint);
+	if (cell)
+		ADD_ANYWHERE(cell->unanswered, 1);
+}
+
 /* Every pending request stays without an answer. */
 static __always_inline void abandon(struct conn *conn, u64 sk)
 {
-	struct cell *cell;
-
 	if (!conn->pending)
 		return;
-	cell = cell_of(conn->current);
-	if (cell)
-		ADD_ANYWHERE(cell->unanswered, 1);
+	abandon_one(conn->current, conn->blurred);
 #pragma clang loop unroll(disable)
 	for (u32 i = 1; i < MAX_PIPELINE; i++) {
 		struct queue_key key = {.sk = sk, .number = conn->first + i};
@@ -181,9 +205,7 @@ static __always_inline void abandon(struct conn *conn, u64 sk)
 		next = queue.lookup(&key);
 		if (!next)
 			continue;
-		cell = cell_of(next->endpoint);
-		if (cell)
-			ADD_ANYWHERE(cell->unanswered, 1);
+		abandon_one(next->endpoint, conn->blurred);
 		queue.delete(&key);
 	}
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 OCTAVE_FIRST: Final = 9
 OCTAVES: Final = 32
@@ -36,24 +36,6 @@ PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
 LOSSES: Final = struct.Struct("<8Q")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
 
-CONN: Final = struct.Struct(f"<8Q6I4H8B{COMM_LEN}s32s16s{LINE_LEN}s")
-QUEUED: Final = struct.Struct("<QQIB3x")
 
 #: Index of the first page number in an unpacked CELL, behind its counters.
 CELL_PAGES: Final = 8
-
-
-class Conn(NamedTuple):
-    """What user space reads of an unpacked CONN."""
-
-    inode: int
-    first: int
-    current: int
-    pid: int
-    pending: int
-
-    @classmethod
-    def of(cls, value: bytes) -> Conn:
-        """Unpack a value of the connection map."""
-        fields = CONN.unpack(value)
-        return cls(fields[6], fields[7], fields[9], fields[12], fields[15])

@@ -95,7 +95,8 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 /* The segment data[segment..end) is over: keep what classifies it. */
 static __always_inline void segment_ends(struct scratch *s, u32 end)
 {
-	struct segment *segment = &s->segments[s->segment_count < SEGMENTS ? s->segment_count : SEGMENTS];
+	struct segment *segment =
+		&s->segments[s->segment_count < SEGMENTS ? s->segment_count : SEGMENTS];
 
 	segment->sum = s->sum;
 	segment->stem_sum = s->stem_sum;

@@ -136,12 +136,12 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	if (!conn)
 		return 0;
 	conn->side = s->side;
-	conn->verify = s->unix_socket;
+	conn->verify = s->verify;
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
 	s->fresh = 0;
-	if (s->unix_socket) {
+	if (s->verify) {
 		u8 one = 1;
 
 		swept_conns.update(&s->sk, &one);
@@ -323,6 +323,27 @@ static __always_inline void not_looked_at(struct scratch *s)
 	}
 }
 
+/* A pipeline of one request many times: take those in the window at once. */
+static __always_inline void same_again(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->head_end - CARRY;
+
+	if (!s->head_end || s->carried != CARRY || conn->phase != PHASE_IDLE || length > LINE_LEN)
+		return;
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < 8; turn++) {
+		if (s->head_end + length > s->have || s->piece < length ||
+		    !same_bytes(conn->line, &s->data[inside(s->head_end)], length))
+			return;
+		conn->head_ns = s->now;
+		conn->head_bytes = length;
+		if (!begin(conn, s->sk))
+			return;
+		s->head_end += length;
+		skip(s, length);
+	}
+}
+
 int parse_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -405,6 +426,7 @@ int parse_request(u64 *ctx)
 	if (conn->phase == PHASE_IDLE)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
+	same_again(conn, s);
 again:
 	if (s->left) {
 		next_program.call(ctx, NEXT_REQUEST);
@@ -455,6 +477,78 @@ int place_request(u64 *ctx)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
+/* The current answer's head is over: what comes next is its body, or another answer. */
+static __always_inline void answer_head_over(struct conn *conn)
+{
+	bool interim = conn->answer_phase == ANSWER_INTERIM;
+
+	conn->answer_phase = ANSWER_START;
+	conn->answer_partial_len = 0;
+	if (interim || conn->bodyless)
+		return;
+	if (conn->chunked)
+		conn->answer_phase = ANSWER_CHUNKS;
+	else if (conn->answer_length != BODY_OPEN)
+		conn->answer_left = conn->answer_length;
+	else
+		conn->blurred = 1; /* it ends with the connection, or never says */
+}
+
+/* What the header lines in data[] say of the answer's body. */
+static __always_inline void note_answer_framing(struct conn *conn, struct scratch *s)
+{
+	if (s->coding_at && s->coding_at <= s->newline)
+		conn->chunked = 1;
+	if (s->length_at && s->length_at <= s->newline)
+		conn->answer_length = content_length(s);
+}
+
+/* Keep the incomplete line data[from..have) of an answer. */
+static __always_inline void keep_answer_line(struct conn *conn, struct scratch *s, u32 from)
+{
+	u32 length = s->have - from;
+
+	copy_words(conn->answer_partial, &s->data[inside(from)], PARTIAL_LEN / 8);
+	conn->answer_partial_len = length < PARTIAL_LEN ? length : PARTIAL_LEN;
+	if (length > PARTIAL_LEN)
+		conn->answer_partial[0] = 'x';
+}
+
+/* Bytes in a chunk and the line end behind it, from the line at data[CARRY]; 0: the last chunk. */
+static __always_inline u64 chunk_length(struct scratch *s)
+{
+	s->number = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 15; i++) {
+		u32 byte = BYTE(s, CARRY + i), digit = byte - '0';
+
+		if (digit > 9) {
+			digit = (byte | 0x20) - 'a';
+			if (digit > 5)
+				break;
+			digit += 10;
+		}
+		s->number = s->number << 4 | digit;
+	}
+	return s->number ? s->number + 2 : 0;
+}
+
+/* A final answer begins at data[CARRY]: count it under the current request, and go on to the next. */
+static __always_inline void final_answer(struct conn *conn, struct scratch *s, u32 bytes)
+{
+	u64 latency_ns = s->now - conn->start_ns;
+	u32 status = s->status;
+
+	if (conn->status != kind_of(status, latency_ns) || conn->answer_of != conn->current)
+		place_answer(conn, kind_of(status, latency_ns));
+	count_answer(conn, latency_ns, bytes);
+	if (worth_a_sample(status, latency_ns, s->now))
+		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
+	after_answer(conn, status);
+	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304;
+	advance(conn, s->sk);
+}
+
 /*
  * Answers that are not simply at the start of a call with one request pending: behind a 1xx, cut
  * in their first bytes, or pipelined, where the end of each has to be found.
@@ -463,8 +557,7 @@ int parse_answer(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 	struct conn *conn;
-	u32 n, status, consumed;
-	u64 latency_ns;
+	u32 n, phase, consumed;
 
 	if (!s || !next_piece(s))
 		return 0;
@@ -486,70 +579,97 @@ int parse_answer(u64 *ctx)
 		begin(conn, s->sk); /* answered before its head was complete */
 		conn->phase = PHASE_IDLE;
 	}
-	s->have = CARRY;
-	start_scan(s, false);
-	if (conn->answer_partial_len) {
-		copy_words(&s->data[CARRY], conn->answer_partial, 2);
-		s->have = CARRY + conn->answer_partial_len;
-	}
+	phase = conn->answer_phase;
+	start_scan(s, phase == ANSWER_HEAD || phase == ANSWER_INTERIM);
+	s->data[CARRY] = '\n';
+	s->have = CARRY + (s->line_end ? 1 : 0);
+	copy_words(&s->data[inside(s->have)], conn->answer_partial, PARTIAL_LEN / 8);
+	s->have += conn->answer_partial_len;
 	s->carried = s->have;
-	n = fill(s);
-	if (!n)
+	if (!fill(s))
 		return 0;
-	status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]), s->have - CARRY);
-	if (!status) {
-		u32 length = s->have - CARRY;
-		u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
-
-		if (length < 13 && (WORD(&s->data[CARRY]) & mask) ==
-					   (CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0) & mask)) {
-			copy_words(conn->answer_partial, &s->data[CARRY], 2);
-			conn->answer_partial_len = length;
-			skip(s, n);
-			goto again;
-		}
-		conn->answer_partial_len = 0;
-		answer_body(conn, s->left);
-		return 0;
+	s->only_answer = 0;
+	if (phase == ANSWER_START) {
+		s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]),
+				      s->have - CARRY);
+		s->only_answer = s->status >= 200 && conn->pending == 1;
 	}
-	conn->answer_partial_len = 0;
 	/* By way of memory: the verifier would walk the scan once for each range of these. */
-	s->status = status;
-	s->only_answer = status >= 200 && conn->pending == 1;
 	if (!s->only_answer)
 		scan_head(s);
-	status = s->status;
-	if (s->only_answer)
-		consumed = s->left; /* all that is left of the call is of this answer */
-	else
-		consumed = (s->head_end ? s->head_end : s->have) - s->carried;
-	if (status / 100 == 1 && status != 101) {
+	n = s->have - s->carried;
+
+	if (conn->answer_phase == ANSWER_CHUNKS) {
+		if (!s->line_end) {
+			keep_answer_line(conn, s, CARRY);
+			consumed = n;
+		} else {
+			conn->answer_partial_len = 0;
+			consumed = s->line_end - s->carried;
+			conn->answer_left = chunk_length(s);
+			if (!conn->answer_left) { /* trailers, up to an empty line */
+				conn->answer_phase = ANSWER_HEAD;
+				conn->chunked = 0;
+				conn->answer_length = 0;
+			}
+		}
+		answer_body(conn, consumed);
 		skip(s, consumed);
 		goto again;
 	}
-	latency_ns = s->now - conn->start_ns;
-	if (conn->status != kind_of(status, latency_ns) || conn->answer_of != conn->current)
-		place_answer(conn, kind_of(status, latency_ns));
-	count_answer(conn, latency_ns, consumed + s->carried - CARRY);
-	if (worth_a_sample(status, latency_ns, s->now))
-		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
-	after_answer(conn, status);
-	if (!s->head_end) {
-		advance(conn, s->sk);
-		return 0;
-	}
-	if (conn->current_method != METHOD_HEAD && status != 204 && status != 304 && s->length_at &&
-	    !s->coding_at) {
-		u64 body = content_length(s);
+	if (conn->answer_phase == ANSWER_START) {
+		if (!s->status) {
+			u32 length = s->have - CARRY;
+			u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
 
-		if (body != BODY_OPEN)
-			conn->answer_left = body;
+			if (length < 13 && !((WORD(&s->data[CARRY]) ^
+					      CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) &
+					     mask)) {
+				keep_answer_line(conn, s, CARRY);
+				skip(s, n);
+				goto again;
+			}
+			conn->answer_partial_len = 0;
+			if (conn->pending > 1)
+				conn->blurred = 1;
+			answer_body(conn, s->left);
+			return 0;
+		}
+		conn->answer_partial_len = 0;
+		if (s->only_answer) {
+			/* All that is left of the call is of this answer. */
+			final_answer(conn, s, s->left + s->carried - CARRY);
+			return 0;
+		}
+		conn->answer_length = BODY_OPEN;
+		conn->chunked = 0;
+		conn->answer_phase = s->status < 200 && s->status != 101 ? ANSWER_INTERIM
+									 : ANSWER_HEAD;
+		if (conn->answer_phase == ANSWER_HEAD) {
+			final_answer(conn, s, s->carried - CARRY);
+			if (conn->phase == PHASE_TUNNEL)
+				return 0;
+		}
 	}
-	advance(conn, s->sk);
+	note_answer_framing(conn, s);
+	consumed = s->head_end ? s->head_end - s->carried : n;
+	if (conn->answer_phase == ANSWER_HEAD)
+		answer_body(conn, consumed);
+	if (s->head_end)
+		answer_head_over(conn);
+	else
+		keep_answer_line(conn, s, s->newline + 1);
 	skip(s, consumed);
 again:
-	if (s->left)
+	if (s->left) {
 		next_program.call(ctx, NEXT_ANSWER);
+		/* More answers than a call may have tail calls. */
+		if (conn->pending)
+			conn->blurred = 1;
+		conn->answer_phase = ANSWER_START;
+		conn->answer_left = 0;
+		answer_body(conn, s->left);
+	}
 	return 0;
 }
 
@@ -597,6 +717,8 @@ static __always_inline bool is_stream(struct scratch *s)
 			return false;
 	}
 	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	/* No tracepoint will tell the end of these, or has told it already. */
+	s->verify = s->unix_socket || (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) == TCP_CLOSE;
 	s->inode = inode_number_of(s->socket);
 	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
 }
@@ -726,8 +848,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 					return 0;
 				}
 			}
-		} else if (conn->pending != 1 || conn->answer_left || conn->answer_partial_len ||
-			   piece < 16) {
+		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
+			   conn->answer_partial_len || piece < 16) {
 			next = NEXT_ANSWER;
 		} else {
 			u64 first[2], latency_ns;

@@ -28,7 +28,7 @@
 #define TEMPLATE_LEN 96 /* longest path template kept */
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
 #define ANSWER_LEN 512  /* bytes of the answer that travel with a sample */
-#define MAX_PIPELINE 64 /* requests of one connection that wait for their answers */
+#define MAX_PIPELINE 32 /* requests of one connection that wait for their answers */
 #define PARTIAL_LEN 32
 #define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
 
@@ -38,6 +38,7 @@
 #define OCTAVE_BUCKETS 32
 
 #define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
+#define STATUS_UNKNOWN 0
 #define STATUS_BELOW_MIN_LATENCY 0xffff /* answers that were too fast to be of interest */
 
 enum phase {
@@ -46,6 +47,14 @@ enum phase {
 	PHASE_HEAD,     /* behind the request line, within the head */
 	PHASE_BODY,     /* body_left bytes to go */
 	PHASE_TUNNEL,   /* no longer HTTP/1 */
+};
+
+/* Where the answers of a pipeline stand; with one request pending nothing of this is needed. */
+enum answer_phase {
+	ANSWER_START = 0, /* the next byte begins an answer */
+	ANSWER_HEAD,   /* behind the status line, or within trailers */
+	ANSWER_INTERIM,   /* the same of a 1xx */
+	ANSWER_CHUNKS,   /* the next byte begins the line of a chunk */
 };
 
 enum side { SIDE_SERVER = 0, SIDE_CLIENT = 1 };
@@ -143,7 +152,8 @@ struct conn {
 	u64 start_ns;      /* first byte of the current request */
 	u64 head_ns;       /* first byte of the latest request's head */
 	u64 body_left;     /* bytes of the latest request's body still to come */
-	u64 answer_left;   /* bytes of a pipelined answer's body still to come */
+	u64 answer_left;   /* bytes of a pipelined answer's body, or chunk, still to come */
+	u64 answer_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
 	u64 request_bytes; /* of the current request */
 	u64 head_bytes;    /* of the latest request's head, as far as it has come */
 	u64 inode;         /* number of the socket's inode: tells a reused struct sock */
@@ -153,7 +163,10 @@ struct conn {
 	u32 answer;        /* cell of the last answer's (endpoint, status) */
 	u32 answer_of;     /* the endpoint of that pair */
 	u32 tgid;
-	u32 unused_too;
+	u8 blurred; /* the end of a pipelined answer was not found */
+	u8 bodyless;
+	u8 chunked;
+	u8 unused;
 	u16 status;   /* of the last answer */
 	u16 pending;  /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
@@ -165,9 +178,9 @@ struct conn {
 	u8 verify; /* its struct sock may be another's by now: compare the inode */
 	u8 partial_len;
 	u8 answer_partial_len;
-	u8 unused;
+	u8 answer_phase;
 	char comm[COMM_LEN];
 	u8 partial[PARTIAL_LEN];    /* start of a header line that a call cut in two */
-	u8 answer_partial[16];      /* likewise of a status line */
+	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
 	u8 line[LINE_LEN];
 };

@@ -23,8 +23,6 @@ STRUCTS: Final = {
     "page": layout.PAGE,
     "losses": layout.LOSSES,
     "sample": layout.SAMPLE,
-    "conn": layout.CONN,
-    "queued": layout.QUEUED,
 }
 CONSTANTS: Final = {
     "OCTAVE_FIRST": (layout.OCTAVE_FIRST, histogram.OCTAVE_FIRST),
@@ -147,7 +145,7 @@ def test_constant(told: dict[str, int], name: str) -> None:
 
 
 def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
-    """CELL_PAGES and Conn pick fields by number: those must be the members of these names."""
+    """CELL_PAGES picks a field by number: it must be the member of that name."""
     order = {at: number for number, (at, _) in enumerate(_fields(layout.CELL))}
     assert order[told["__builtin_offsetof(struct cell, page)"]] == layout.CELL_PAGES
     assert [member for member in _members_of("cell") if member != "page"] == [
@@ -155,13 +153,3 @@ def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
         "unused",
     ]  # fmt: skip
     assert _members_of("losses")[:-1] == list(Losses._fields)[:-1]  # read as one into the other
-    value = bytearray(layout.CONN.size)
-    widths = dict(_fields(layout.CONN))
-    names = {"inode": "inode", "first": "first", "current": "current", "pid": "tgid",
-             "pending": "pending"}  # fmt: skip
-    assert set(names) == set(layout.Conn._fields)
-    for number, member in enumerate(names.values(), 1):
-        at = told[f"__builtin_offsetof(struct conn, {member})"]
-        value[at : at + widths[at]] = number.to_bytes(widths[at], "little")
-    conn = layout.Conn.of(bytes(value))
-    assert [getattr(conn, name) for name in names] == [1, 2, 3, 4, 5]

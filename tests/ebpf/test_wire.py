@@ -465,7 +465,7 @@ def test_pipelined(watch: Watch, path: str, answers: str) -> None:
 
 @pytest.mark.parametrize("size", [10, 50, 100, 1000])
 def test_pipelined_and_read_in_small_pieces(watch: Watch, path: str, size: int) -> None:
-    count = 20
+    count = 14  # different ones: of more in one call the kernel may lose some, and says so
     heads = b"".join(request(f"{path}/{chr(97 + at)}") for at in range(count))
     replies = b"".join(answer(400 + at, b"b" * (at * 7)) for at in range(count))
     with connected() as (client, server):
@@ -523,11 +523,13 @@ def test_pipelined_and_never_answered(watch: Watch, path: str) -> None:
 
 
 def test_more_in_the_pipeline_than_the_kernel_keeps(watch: Watch, path: str) -> None:
+    """32 requests of a connection may wait; what is more is not counted, and that is said."""
     count = 100
-    heads, replies = request(path) * count, answer(200) * count
+    before = watch.step().health.parse_errors
     with connected() as (client, server):
-        exchange(client, server, heads, replies)
-    watch.expect(path, {200: count})
+        exchange(client, server, request(path) * count, answer(200) * count)
+    watch.expect(path, {200: 32})
+    assert watch.step().health.parse_errors > before
 
 
 def test_empty_lines_before_a_request(watch: Watch, path: str) -> None:
