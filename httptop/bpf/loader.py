@@ -205,9 +205,10 @@ def _load_with(
         )
 
     # The verifier walks each program for up to a tenth of a second, on all CPUs if it may.
-    points = {name: FRONTS[front][0] for name in CHAIN} | {name: name for name in FRONTS[front]}
+    points = dict.fromkeys(CHAIN, FRONTS[front][0]) | {name: name for name in FRONTS[front]}
     with ThreadPoolExecutor() as pool:
-        programs = dict(zip(points, pool.map(typed, *zip(*points.items())), strict=True))
+        loaded = pool.map(typed, points.keys(), points.values())
+        programs = dict(zip(points, loaded, strict=True))
     for number, name in enumerate(CHAIN):
         module["next_program"][ctypes.c_int(number)] = ctypes.c_int(programs[name])
     attached = list(FRONTS[front])
