@@ -323,27 +323,6 @@ static __always_inline void not_looked_at(struct scratch *s)
 	}
 }
 
-/* A pipeline of one request many times: take those in the window at once. */
-static __always_inline void same_again(struct conn *conn, struct scratch *s)
-{
-	u32 length = s->head_end - CARRY;
-
-	if (!s->head_end || s->carried != CARRY || conn->phase != PHASE_IDLE || length > LINE_LEN)
-		return;
-#pragma clang loop unroll(disable)
-	for (u32 turn = 0; turn < 8; turn++) {
-		if (s->head_end + length > s->have || s->piece < length ||
-		    !same_bytes(conn->line, &s->data[inside(s->head_end)], length))
-			return;
-		conn->head_ns = s->now;
-		conn->head_bytes = length;
-		if (!begin(conn, s->sk))
-			return;
-		s->head_end += length;
-		skip(s, length);
-	}
-}
-
 int parse_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -426,7 +405,6 @@ int parse_request(u64 *ctx)
 	if (conn->phase == PHASE_IDLE)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
-	same_again(conn, s);
 again:
 	if (s->left) {
 		next_program.call(ctx, NEXT_REQUEST);
