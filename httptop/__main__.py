@@ -7,14 +7,28 @@ import os
 import sys
 import threading
 
-from httptop import cli
-
 __all__ = ["main"]
+
+#: Words of a command line that wants no probes, or not at once.
+_NO_PROBES = (
+    "-h", "--help", "--version", "--doctor", "--replay", "--save-config", "--validate-config",
+    "--print-config",
+)  # fmt: skip
 
 
 def main() -> int:
     """Run httptop and return its exit status; or end, where something would keep us from it."""
-    status = cli.main()
+    # To compile the probes takes longest: begin before anything else is imported.
+    from httptop.bpf.probes import Loading
+
+    if os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:]):
+        Loading.begin_early()
+    try:
+        from httptop import cli
+
+        status = cli.main()
+    finally:
+        Loading.drop_early()
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
         # A terminal that is closed sends SIGHUP and SIGCONT. On the latter Textual starts a second
         # thread that reads keys, and stops only one: the other would read "end of file" for ever.

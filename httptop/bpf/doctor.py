@@ -260,7 +260,9 @@ def probe_load() -> Check:
     """Load and attach the probes for a moment: the test that counts."""
     name = "Probes"
     try:
-        loaded = Loading(Plan(_TRIAL_SIZES)).wait()
+        loading = Loading()
+        loading.give(Plan(_TRIAL_SIZES))
+        loaded = loading.wait()
         try:
             loaded.attach()
         finally:

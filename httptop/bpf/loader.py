@@ -79,8 +79,7 @@ def source(name: str = "probes.c") -> str:
     return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
 
 
-def compile_module(text: str, defines: dict[str, int]) -> Any:
-    """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
+def _import_bcc() -> Any:
     directory = find_bcc()
     if directory is None:
         raise LoadError("BCC is not installed")
@@ -90,6 +89,12 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
         import bcc
     finally:
         sys.path.remove(str(directory))
+    return bcc
+
+
+def compile_module(text: str, defines: dict[str, int]) -> Any:
+    """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
+    bcc = _import_bcc()
     flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
     flags += ["-O2", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header"]
     try:
@@ -158,16 +163,21 @@ def _fill(module: Any, plan: dict[str, Any]) -> None:
             syscalls.map_update(module[name].map_fd, struct.pack(form, value), b"\1")
 
 
-def load_all(plan: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Load and attach everything; return the answer and the descriptors it names.
+def prepare() -> Kernel:
+    """Do what is the same for every plan: find BCC, read the kernel's types."""
+    _import_bcc()
+    try:
+        return describe_kernel()
+    except BtfError as error:
+        raise LoadError(f"no kernel type information (BTF): {error}") from error
+
+
+def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
+    """Load everything; return the answer and the descriptors it names.
 
     Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
     tracepoints of sockets before those of system calls, plain loads before calls.
     """
-    try:
-        kernel = describe_kernel()
-    except BtfError as error:
-        raise LoadError(f"no kernel type information (BTF): {error}") from error
     casts = {**kernel.types, "CAST_CALL": CAST_CALL}
     refused: dict[str, str] = {}
     for front, programs in FRONTS.items():
@@ -235,12 +245,15 @@ def main() -> int:
     answer: dict[str, Any]
     descriptors: list[int] = []
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        plan = json.load(sys.stdin)
         with open(os.devnull, "w") as quiet:
             keep = os.dup(2)
             os.dup2(quiet.fileno(), 2)  # clang's and libbpf's own words; ours come in the answer
             try:
-                answer, descriptors = load_all(plan)
+                kernel = prepare()
+                text = sys.stdin.read()
+                if not text:
+                    return 0  # nothing is wanted after all
+                answer, descriptors = load_all(json.loads(text), kernel)
             except LoadError as error:
                 answer = {"error": str(error)}
             except OSError as error:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from httptop.bpf import syscalls
 from httptop.errors import Unavailable
@@ -77,9 +77,13 @@ class Probes:
 
 
 class Loading:
-    """A load under way in a child process; start it early, wait for it late."""
+    """A load under way in a child process: start it early, say what to load, wait for it late.
 
-    def __init__(self, plan: Plan) -> None:
+    Until it is told what to load the child does what is the same for all plans: it imports BCC and
+    reads the kernel's types.
+    """
+
+    def __init__(self) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._child = subprocess.Popen(
@@ -91,6 +95,29 @@ class Loading:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C is for us; the child ends by itself
             )
+
+    _early: ClassVar[Loading | None] = None
+
+    @classmethod
+    def begin_early(cls) -> None:
+        """Start a child before it is sure that one is needed."""
+        cls._early = cls()
+
+    @classmethod
+    def take(cls) -> Loading:
+        """Return the child that was started early, or a new one."""
+        loading, cls._early = cls._early, None
+        return loading or cls()
+
+    @classmethod
+    def drop_early(cls) -> None:
+        """End the child that was started early, if nobody took it; idempotent."""
+        loading, cls._early = cls._early, None
+        if loading is not None:
+            loading.cancel()
+
+    def give(self, plan: Plan) -> None:
+        """Say what to load."""
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:
             pipe.write(plan.to_json())
@@ -122,6 +149,8 @@ class Loading:
     def cancel(self) -> None:
         """End the child if it still runs."""
         self._channel.close()
+        if self._child.stdin is not None and not self._child.stdin.closed:
+            self._child.stdin.close()  # not told what to load it ends by itself
         if self._child.poll() is None:
             try:
                 self._child.wait(timeout=1)

@@ -63,7 +63,8 @@ class LiveSource:
     def __init__(self, plan: Plan, demo: Demo | None = None) -> None:
         """Start to load at once; :meth:`open` waits for the end of it."""
         self._plan, self._demo = plan, demo
-        self._loading: Loading | None = Loading(plan)
+        self._loading: Loading | None = Loading.take()
+        self._loading.give(plan)
         self._probes: Probes | None = None
         self._known: set[int] = set()
         self._statistics: int | None = None
