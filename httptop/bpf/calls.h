@@ -1,0 +1,70 @@
+/*
+ * The bytes of one call: where they are in user memory, taken window by window into data[], and the
+ * programs that hand them on to each other.
+ */
+#pragma once
+
+#define NEXT_REQUEST 0
+#define NEXT_PLACE 1
+#define NEXT_ANSWER 2
+#define NEXT_FIRST 3
+#define NEXT_SAMPLE 4
+
+static __always_inline struct scratch *scratch_here(void)
+{
+	u32 zero = 0;
+
+	return scratches.lookup(&zero);
+}
+
+/* Go on to the next iovec that is not empty; false: there is nothing left to look at. */
+static __always_inline bool next_piece(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 16; i++) {
+		u64 vector[2] = {};
+
+		if (s->piece || !s->left || !s->iov)
+			break;
+		if (read_user(vector, sizeof(vector), (void *)s->iov)) {
+			s->left = 0;
+			break;
+		}
+		s->iov += sizeof(vector);
+		s->buf = vector[0];
+		s->piece = vector[1] < s->left ? vector[1] : s->left;
+	}
+	return s->piece != 0;
+}
+
+static __always_inline void skip(struct scratch *s, u32 bytes)
+{
+	s->buf += bytes;
+	s->left -= bytes;
+	s->piece -= bytes;
+}
+
+/* Append at most a window of new bytes to data[..have); return how many came. */
+static __always_inline u32 fill(struct scratch *s)
+{
+	u32 n = s->piece < WINDOW ? s->piece : WINDOW, at = s->have;
+
+	asm volatile("" : "+r"(n), "+r"(at));
+	n &= 2047;
+	at &= 511;
+	if (n > WINDOW || at > CARRY + CARRY_LEN)
+		return 0;
+	if (read_user(&s->data[at], n, (void *)s->buf))
+		return 0;
+	s->have = at + n;
+	return n;
+}
+
+static __always_inline void start_scan(struct scratch *s, bool in_head)
+{
+	s->newline = CARRY;
+	s->line_end = in_head ? CARRY + 1 : 0;
+	s->head_end = 0;
+	s->length_at = 0;
+	s->coding_at = 0;
+}
