@@ -32,14 +32,15 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	if (!conn)
 		return 0;
 	conn->side = s->side;
-	conn->verify = s->verify;
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
 	s->fresh = 0;
-	if (s->verify) {
+	/* No tracepoint will tell the end of these, or has told it before the entry was there. */
+	if (s->unix_socket || (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) == TCP_CLOSE) {
 		u8 one = 1;
 
+		conn->verify = 1;
 		swept_conns.update(&s->sk, &one);
 	}
 	return conn;

@@ -68,7 +68,6 @@ struct scratch {
 	u8 method;
 	u8 minor;
 	u8 unix_socket;
-	u8 verify;
 	u8 inbound;
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */

@@ -70,8 +70,6 @@ static __always_inline bool is_stream(struct scratch *s)
 			return false;
 	}
 	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
-	/* No tracepoint will tell the end of these, or has told it already. */
-	s->verify = s->unix_socket || (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) == TCP_CLOSE;
 	s->inode = inode_number_of(s->socket);
 	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
 }
@@ -374,8 +372,10 @@ int inet_sock_set_state(u64 *ctx)
 	conn = conns.lookup(&sk);
 	if (!conn)
 		return 0;
-	if (!conn->pending) {
-		if (state == TCP_CLOSE || (kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH)
+	/* Only the owner's own close removes the entry here: in a reset, which comes in an
+	 * interrupt, another CPU may be at work on it. */
+	if (!conn->pending && state != TCP_CLOSE) {
+		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH)
 			conns.delete(&sk);
 	} else if (!conn->verify) {
 		conn->verify = 1;
