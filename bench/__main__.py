@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -82,6 +83,8 @@ def main() -> int:
         if reason is not None:
             print(f"bench: {reason}", file=sys.stderr)
             return 77
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # clean up on the way out
     began = time.monotonic()
     figures: list[Figure] = []
     failures: dict[str, str] = {}

@@ -7,6 +7,7 @@ the hypervisor, took more than a tenth of the machine is taken again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 
 from bench.context import Context
 from bench.figures import Figure, Goal, certain, ratios, spread
-from bench.load import Shape, wrk
+from bench.load import Shape, Wrk, wrk
 from bench.proc import cpu_ns, machine_s
 from bench.tracing import EMPTY, HTTPTOP, NOTHING, tracing, turns
 from httptop.model import SIDES, Side
@@ -130,10 +131,16 @@ def compare(
     run.say(f"throughput, {what}")
     found: dict[str, list[Slice]] = {state: [] for state in states}
     seconds = _TICK_S if ticking else SLICE_S
-    with tracing(sides) as loaded, wrk(run.nginx.url, shape, run.load_cpu, run.work) as load:
-        take_slice(run, load.process.pid, 2 * SLICE_S)  # warm up
+    with tracing(sides) as loaded, contextlib.ExitStack() as loads:
         patience = Patience(run, 2 * len(states) * rounds * (seconds + 0.1) + 10)
+        load: Wrk | None = None
         for order in turns(states, rounds):
+            # wrk never again uses a connection that it once could not open (no port was free),
+            # so where it opens many it is started anew each round.
+            if load is None or shape.close:
+                loads.close()
+                load = loads.enter_context(wrk(run.nginx.url, shape, run.load_cpu, run.work))
+                take_slice(run, load.process.pid, SLICE_S)  # warm up
             for state in order:
                 loaded.to(state)
                 tick = loaded.tick if ticking and state == HTTPTOP else None
