@@ -176,6 +176,14 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			piece = vector[1];
 	}
 
+	/* Most sockets carry something else: no message begins with anything but a letter. */
+	if (!conn && piece) {
+		u8 letter = 0;
+
+		if (read_user(&letter, 1, (void *)buf) || (letter | 0x20) - 'a' > 25u)
+			return 0;
+	}
+
 	now = conn ? bpf_ktime_get_ns() : 0;
 	if (conn) {
 		if (conn->tgid != process_of(task))
