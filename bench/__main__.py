@@ -54,7 +54,9 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions, about a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer repetitions, about three minutes"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON here as well")
     parser.add_argument(
         "--only",
