@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import shutil
+import signal
 import sys
+import threading
 import tomllib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -157,12 +160,27 @@ def _run_screen(asked: Arguments, settings: Settings, scope: Scope, caller: Call
         )
         counted.enough = app.exit
         _settle_memory()
+        threading.Thread(target=_end_with_terminal, name="terminal", daemon=True).start()
         app.run()
         if app.failure is not None:
             raise app.failure
         if app.return_code:
             return app.return_code
     return _ending(feed)
+
+
+def _end_with_terminal() -> None:
+    """Wait until the terminal is gone, then end as on SIGHUP.
+
+    A terminal that is not ours to control sends no signal when it goes, and Textual would read its
+    end for ever.
+    """
+    if sys.__stdin__ is None:
+        return
+    gone = select.poll()
+    gone.register(sys.__stdin__.fileno(), 0)  # a hang-up is always told
+    gone.poll()
+    os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _for_screen(config: Config, environ: Mapping[str, str]) -> Settings:

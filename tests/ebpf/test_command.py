@@ -179,3 +179,23 @@ def test_nothing_is_left_after_closing(path: str) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)
     # No child is left to wait for: waitpid says ECHILD, or finds none of ours ended.
     assert ctypes.CDLL(None).waitpid(-1, None, os.WNOHANG) <= 0
+
+
+def test_a_screen_ends_with_its_terminal() -> None:
+    """Even one that is not its controlling terminal, of which no signal tells."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        program = subprocess.Popen(
+            [sys.executable, "-P", "-m", "httptop"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+        seen = b""
+        while b"\x1b[?1049h" not in seen:  # the alternate screen: it draws
+            seen += screen.read(65536)
+    # Before it has set itself up for signals, the signal itself ends it.
+    assert program.wait(timeout=30) in (0, -signal.SIGHUP)
