@@ -15,7 +15,6 @@ LINE_LEN: Final = 128
 LINE_HEAD: Final = 112
 ANSWER_LEN: Final = 512
 
-SIDES: Final = ("server", "client")
 METHODS: Final = (
     "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Final
 
 _NUMBERS: Final = {"x86_64": 321}
 
-_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE = 1, 2, 3
+_MAP_LOOKUP, _MAP_UPDATE = 1, 2
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
 _OBJ_GET_INFO: Final = 15
@@ -121,19 +121,6 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
             )
         ),
     )
-
-
-def map_delete(map_fd: int, key: bytes) -> bool:
-    """Delete ``key``; return whether it was there."""
-    key_buffer = ctypes.create_string_buffer(key, len(key))
-    try:
-        bpf(
-            _MAP_DELETE,
-            bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(key_buffer), 0, 0)),
-        )
-    except FileNotFoundError:
-        return False
-    return True
 
 
 class BatchReader:

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from httptop import histogram, paths
+from httptop import histogram, model, paths
 from httptop.bpf import layout, loader, syscalls
 from httptop.readings import Losses
 from tests.ebpf.parser import DEFINES, SCHED_CLS
@@ -49,8 +49,8 @@ CONSTANTS: Final = {
     "C_SLASH": (paths.SLASH,),
     "C_TOKEN": (paths.TOKEN,),
     **{f"METHOD_{name}": (number,) for number, name in enumerate(layout.METHODS)},
-    "SIDE_SERVER": (layout.SIDES.index("server"),),
-    "SIDE_CLIENT": (layout.SIDES.index("client"),),
+    "SIDE_SERVER": (model.SIDES.index("server"),),
+    "SIDE_CLIENT": (model.SIDES.index("client"),),
 }
 HEADERS: Final = ("types.h", "maps.h", "paths.h", "counters.h")
 
