@@ -127,7 +127,7 @@ def _run_batch(asked: Arguments, settings: Settings, scope: Scope, caller: Calle
 
 
 def _renderer(settings: Settings) -> Callable[[Snapshot], str]:
-    if settings.general.format == "json":
+    if settings.output.format == "json":
         from httptop.exporters.json import to_json
 
         return lambda snapshot: to_json(snapshot) + "\n"

@@ -120,7 +120,7 @@ def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
     settings: Any = base
     for key, value in values.items():
         setting = BY_KEY[key]
-        settings = _replaced(settings, [*setting.section.split("."), setting.attribute], value)
+        settings = _replaced(settings, [*setting.path], value)
     assert isinstance(settings, Settings)
     return settings
 

@@ -24,9 +24,12 @@ _SECTION_DOCS: Final = {
     "filter.process": "Which processes are watched; empty: all.",
     "filter.network": "Which connections are watched; empty: all.",
     "filter.http": "Which requests are counted; empty: all.",
-    "filter.events": "Which kinds of traffic are watched.",
+    "filter.events": "Which kinds of traffic are looked at.",
     "sampling": "Which requests are shown one by one; counts are never sampled.",
-    "performance": "Sizes of the tables in the kernel.",
+    "paths": "How paths become the templates of endpoints.",
+    "output": "What batch mode prints.",
+    "performance": "Sizes of the tables in the kernel, and what httptop may cost.",
+    "security": "What httptop may do, and what it keeps of requests.",
     "ui": "What the screen looks like at first.",
 }
 

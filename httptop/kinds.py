@@ -8,14 +8,13 @@ allowed. ``show`` writes a value as TOML that ``parse`` turns back into the same
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import tomli_w
 
-from httptop.filters import FilterError
-from httptop.filters import parse as parse_filter
 from httptop.literals import (
     format_duration,
     format_size,
@@ -23,7 +22,6 @@ from httptop.literals import (
     parse_duration,
     parse_integer,
     parse_size,
-    parse_status,
 )
 
 _MOST_ITEMS = 1024
@@ -130,7 +128,37 @@ class Integer:
         raise ValueError(f"a whole number is needed, {self.allowed}")
 
     def parse_text(self, text: str) -> object:
-        return parse_integer(text, self.low, self.high)
+        minus, _, digits = text.strip().rpartition("-")
+        if self.low < 0 and not minus and digits != text.strip():
+            return self.parse(-parse_integer(digits))
+        return parse_integer(text, max(self.low, 0), self.high)
+
+    def show(self, value: object) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that need not be whole."""
+
+    low: int
+    high: int
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.low} to {self.high}, with decimals"
+
+    def parse(self, value: object) -> object:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not self.low <= value <= self.high:  # NaN is in no range
+                raise ValueError(f"{self.allowed} is allowed")
+            return float(value)
+        raise ValueError(f"a number is needed, {self.allowed}")
+
+    def parse_text(self, text: str) -> object:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text.strip(), re.ASCII):
+            raise ValueError(f"a number is needed, {self.allowed}")
+        return self.parse(float(text))
 
     def show(self, value: object) -> str:
         return str(value)
@@ -234,35 +262,3 @@ class Many:
         if len(items) > _MOST_ITEMS:
             raise ValueError(f"at most {_MOST_ITEMS} items are allowed")
         return tuple(dict.fromkeys(items))
-
-
-def _glob(text: str) -> str:
-    if not text:
-        raise ValueError("an empty pattern matches nothing")
-    return text
-
-
-def _method(text: str) -> str:
-    if not text or text.split() != [text]:
-        raise ValueError("a method such as GET is needed")
-    return text.upper()
-
-
-def _status(text: str) -> str:
-    parse_status(text)
-    return text.strip().lower()
-
-
-def _filter(text: str) -> str:
-    if not text.strip():
-        return ""
-    try:
-        return str(parse_filter(text))
-    except FilterError as fault:
-        raise ValueError(str(fault)) from None
-
-
-GLOB = Text("a glob such as nginx* or /users/*", _glob)
-METHOD = Text("a method such as GET", _method)
-STATUS = Text("404, 5xx, 400-499 or unknown", _status)
-FILTER = Text("an expression of the filter language, empty for none", _filter)

@@ -22,7 +22,6 @@ from httptop.sources.sweep import SocketSweep
 
 _S: Final = 1_000_000_000
 _MOST_SHARDS: Final = 8
-_MOST_PAGES: Final = 65535
 _PAGE_SIZE: Final = 4096
 _TIMED: Final = 8
 
@@ -33,12 +32,12 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
     while shards < min(cpus, _MOST_SHARDS):
         shards *= 2
     endpoints = settings.performance.max_endpoints
-    rate = settings.sampling.rate_per_s
+    rate = settings.sampling.per_second
     defines = {
         "MAX_CONNECTIONS": settings.performance.max_connections,
         "MAX_ENDPOINTS": endpoints,
         "MAX_CELLS": endpoints * 3,
-        "MAX_PAGES": min(_MOST_PAGES, max(1024, endpoints * 6)),
+        "MAX_PAGES": settings.performance.max_histograms,
         "SHARDS": shards,
         "SAMPLE_PAGES": settings.performance.ring_buffer_bytes // _PAGE_SIZE,
         "SAMPLE_INTERVAL_NS": _S // rate if rate else 1 << 62,

@@ -49,7 +49,7 @@ def _only_us(**settings: object) -> Watch:
 
 @pytest.fixture(scope="module")
 def only_us() -> Iterator[Watch]:
-    with _only_us(sampling=Sampling(rate_per_s=1000)) as watch:
+    with _only_us(sampling=Sampling(per_second=1000)) as watch:
         yield watch
 
 
@@ -207,7 +207,7 @@ def test_only_slow_ones(path: str) -> None:
 
 
 def test_errors_and_slow_ones_are_sampled_first(path: str) -> None:
-    sampling = Sampling(rate_per_s=50, slow_threshold_ns=15 * MS)
+    sampling = Sampling(per_second=50, slow_threshold_ns=15 * MS)
     with _only_us(sampling=sampling) as watch, connected() as (client, server):
         started = time.monotonic()
         for number in range(1, 2001):
@@ -260,7 +260,7 @@ def test_samples_of_ipv6_and_unix(only_us: Watch, path: str) -> None:
 
 
 def test_no_samples_at_all(path: str) -> None:
-    with _only_us(sampling=Sampling(rate_per_s=0)) as watch, connected() as (client, server):
+    with _only_us(sampling=Sampling(per_second=0)) as watch, connected() as (client, server):
         for status in (200, 500):
             exchange(client, server, request(path), answer(status))
         snapshot = watch.step()

@@ -164,11 +164,11 @@ def test_save_overwrites_nothing_foreign(home: Path, capsys: pytest.CaptureFixtu
 
 def test_validate_lists_every_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / "bad.toml"
-    file.write_text('[general]\ntik = 1\nformat = "xml"\n')
+    file.write_text('[general]\ntik = 1\n[output]\nformat = "xml"\n')
     assert main(["--validate-config", str(file)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
-        f"httptop: {file}:3: general.format: one of text, json is needed, found 'xml'",
+        f"httptop: {file}:4: output.format: one of text, json is needed, found 'xml'",
     ]
     file.write_text('[filter]\nexpression = "host = a"\n')
     assert main(["--validate-config", str(file)]) == 2

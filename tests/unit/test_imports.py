@@ -29,7 +29,7 @@ LAYERS = (
     ("httptop.paths", "httptop.sparkline", "httptop.http1", "httptop.http2"),
     ("httptop.filters.", "httptop.view"),
     ("httptop.kinds", "httptop.files", "httptop.exporters."),
-    ("httptop.settings",),
+    ("httptop.settings.",),
     ("httptop.scope", "httptop.config_file", "httptop.config"),
     ("httptop.capture_values", "httptop.narrowing", "httptop.batch"),
     ("httptop.capture_lines",),

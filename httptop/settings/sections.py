@@ -1,0 +1,189 @@
+"""The values of all settings, a frozen class a section; a field's default is the setting's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from httptop.model import Side
+
+_MS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """The run as a whole."""
+
+    enabled: bool = True
+    tick_s: float = 1.0
+    window_s: float = 60.0
+    history: int = 120  # ticks of the totals' trends
+    process_name: str = "process"
+    shutdown_timeout_s: float = 5.0
+    auto_reload: bool = True
+    log_level: str = "info"
+    log_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFilter:
+    """Which processes are watched; empty: all."""
+
+    pids: tuple[int, ...] = ()
+    exclude_pids: tuple[int, ...] = ()
+    min_pid: int = 1
+    names: tuple[str, ...] = ()
+    exclude_names: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFilter:
+    """Which connections are watched; empty: all."""
+
+    ports: tuple[int, ...] = ()
+    exclude_ports: tuple[int, ...] = ()
+    addresses: tuple[str, ...] = ()
+    exclude_addresses: tuple[str, ...] = ()
+    localhost_only: bool = False
+    unix_sockets: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFilter:
+    """Which requests are counted; empty or 0: all."""
+
+    methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    exclude_paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    min_latency_ns: int = 0
+    max_latency_ns: int = 0
+    min_request_bytes: int = 0
+    max_request_bytes: int = 0
+    min_response_bytes: int = 0
+    max_response_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which kinds of traffic are looked at."""
+
+    side: str = "both"
+    reads: bool = True
+    writes: bool = True
+    connects: bool = True
+    accepts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is fixed for the run."""
+
+    expression: str = ""
+    process: ProcessFilter = ProcessFilter()
+    network: NetworkFilter = NetworkFilter()
+    http: HttpFilter = HttpFilter()
+    events: EventFilter = EventFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """How paths become the templates of endpoints."""
+
+    templates: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    id_rules: tuple[str, ...] = ("number", "hex", "mixed")
+    max_distinct: int = 32768
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which requests are shown one by one; counts are never sampled."""
+
+    strategy: str = "tail"
+    rate: float = 1.0
+    per_second: int = 100
+    burst: int = 100
+    slow_threshold_ns: int = 500 * _MS
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What batch mode prints."""
+
+    format: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Sizes of the kernel's tables, and what httptop may cost."""
+
+    max_endpoints: int = 8192
+    max_connections: int = 65536
+    max_histograms: int = 49152
+    max_pipelined: int = 16384
+    max_users: int = 16384
+    ring_buffer_bytes: int = 1 << 20
+    batch_size: int = 4096
+    cpu_affinity: tuple[int, ...] = ()
+    nice: int = 0
+    max_overhead_percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What httptop may do, and what it keeps of requests."""
+
+    drop_privileges: bool = True
+    user: str = ""
+    keep_no_capabilities: bool = True
+    allow_root_ui: bool = True
+    redact_query: bool = True
+    redact_headers: tuple[str, ...] = (
+        "authorization",
+        "cookie",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "set-cookie",
+        "www-authenticate",
+        "x-api-key",
+    )
+    max_captured_bytes: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Ui:
+    """What the screen looks like at first."""
+
+    window_s: float = 10.0
+    refresh_s: float = 0.0  # 0: with every tick
+    theme: str = "httptop-dark"
+    symbols: Literal["braille", "block", "tty"] = "braille"
+    columns: tuple[str, ...] = ()  # empty: as many as fit, in our own order
+    sort: str = "rps"
+    side: Side = "server"
+    latency_unit: str = "auto"
+    byte_units: str = "iec"
+    confirm_quit: bool = False
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a run."""
+
+    general: General = General()
+    filter: Filter = Filter()
+    paths: Paths = field(default_factory=Paths)
+    sampling: Sampling = Sampling()
+    output: Output = Output()
+    performance: Performance = field(default_factory=Performance)
+    security: Security = field(default_factory=Security)
+    ui: Ui = Ui()
+
+
+DEFAULTS: Final = Settings()
