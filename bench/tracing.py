@@ -21,7 +21,8 @@ from httptop.exporters.json import to_json
 from httptop.model import SIDES, Side
 from httptop.scope import Scope
 from httptop.settings import DEFAULTS
-from httptop.sources.live import LiveSource, plan_of, possible_cpus
+from httptop.sources.live import LiveSource, possible_cpus
+from httptop.sources.plan import plan_of
 
 NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
 SETTLE_S: Final = 0.03

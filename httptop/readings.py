@@ -93,6 +93,21 @@ class Reading:
     cost: KernelCost | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What a source can be told while it runs; nothing of it changes a count."""
+
+    strategy: str  # of sampling: "tail", "all", "random" or "per-endpoint"
+    share: float  # of requests that may be sampled, 0 to 1
+    per_second: int
+    burst: int
+    slow_ns: int
+    most_samples: int  # taken in one reading
+    users: bool = True  # whether the processes of endpoints are noted
+    templates: tuple[str, ...] = ()  # of paths, the user's own
+    keep: tuple[str, ...] = ()  # patterns of paths that stay as they are
+
+
 class Source(Protocol):
     """Where readings come from; used by the collector's thread alone."""
 
@@ -101,6 +116,9 @@ class Source(Protocol):
 
     def read(self) -> Reading:
         """Return what is new."""
+
+    def control(self, controls: Controls) -> None:
+        """Go on like this; called before the first reading, and whenever something changes."""
 
     def time_programs(self, start: bool) -> None:
         """Start, or end, a short while in which the kernel times the programs."""

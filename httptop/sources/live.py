@@ -14,46 +14,14 @@ from httptop.bpf.samples import SampleReader
 from httptop.collector import Collector
 from httptop.errors import Unavailable
 from httptop.feed import Feed
-from httptop.readings import KernelCost, Reading
+from httptop.readings import Controls, KernelCost, Reading
 from httptop.scope import Scope
 from httptop.settings import Settings
 from httptop.sources.demo import Demo
+from httptop.sources.plan import plan_of
 from httptop.sources.sweep import SocketSweep
 
-_S: Final = 1_000_000_000
-_MOST_SHARDS: Final = 8
-_PAGE_SIZE: Final = 4096
 _TIMED: Final = 8
-
-
-def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
-    """Return what to load for these settings on a machine with so many CPUs."""
-    shards = 1
-    while shards < min(cpus, _MOST_SHARDS):
-        shards *= 2
-    endpoints = settings.performance.max_endpoints
-    rate = settings.sampling.per_second
-    defines = {
-        "MAX_CONNECTIONS": settings.performance.max_connections,
-        "MAX_ENDPOINTS": endpoints,
-        "MAX_CELLS": endpoints * 3,
-        "MAX_PAGES": settings.performance.max_histograms,
-        "SHARDS": shards,
-        "SAMPLE_PAGES": settings.performance.ring_buffer_bytes // _PAGE_SIZE,
-        "SAMPLE_INTERVAL_NS": _S // rate if rate else 1 << 62,
-        "SAMPLE_BURST_NS": _S if rate else 0,
-        "SLOW_NS": settings.sampling.slow_threshold_ns,
-        "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
-    }
-    if cpus > shards:
-        defines["SHARED_SHARDS"] = 1
-    if scope.min_latency_ns:
-        defines["MIN_LATENCY_NS"] = scope.min_latency_ns
-    if scope.pids:
-        defines["FILTER_PIDS"] = 1
-    if scope.ports:
-        defines["FILTER_PORTS"] = 1
-    return Plan(defines, tuple(sorted(scope.pids)), tuple(sorted(scope.ports)))
 
 
 class LiveSource:
@@ -115,6 +83,10 @@ class LiveSource:
         assert self._probes is not None
         programs = (self._probes.programs[name] for name in self._probes.points)
         return sum(syscalls.prog_times(program)[2] for program in programs)
+
+    def control(self, controls: Controls) -> None:
+        """Tell the running programs."""
+        self._controls = controls
 
     def _times(self) -> tuple[int, int, int]:
         """Return (clock, run time, runs) of all programs, nanoseconds."""

@@ -16,7 +16,8 @@ from httptop.collector import Collector
 from httptop.model import EndpointStats, Side, Snapshot
 from httptop.scope import Scope
 from httptop.settings import DEFAULTS, Settings
-from httptop.sources.live import LiveSource, plan_of, possible_cpus
+from httptop.sources.live import LiveSource, possible_cpus
+from httptop.sources.plan import plan_of
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
 FRONTS: Final = ("sockets", "syscalls")
