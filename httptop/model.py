@@ -153,6 +153,8 @@ class Transaction:
     response_bytes: int | None  # of the whole answer where its head says so; None: unknown
     peer: str | None = None  # "203.0.113.7:443", "[::1]:80", None: not known (Unix socket)
     slow: bool = False  # at least the sampler's threshold
+    #: Lines of the answer's head that were captured, cleaned and redacted, the status line first.
+    response_head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
