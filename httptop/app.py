@@ -17,11 +17,13 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from httptop.feed import Feed
+from httptop.humanize import Units
 from httptop.messages import DemoStarted, FeedFailed, SnapshotArrived
-from httptop.model import EndpointKey, Side, Snapshot
+from httptop.model import EndpointKey, Snapshot
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
+from httptop.settings import DEFAULTS, Settings, Ui
 from httptop.sparkline import Symbols
 from httptop.themes import DARK, DARK_HUES, LIGHT
 from httptop.view import SORTS, TEXT_SORTS, View
@@ -47,36 +49,29 @@ class HttptopApp(App[int]):
         *,
         start_demo: Callable[[], None] | None = None,
         watching: str = "",
-        symbols: Symbols = "braille",
-        theme: str | None = None,
-        side: Side = "server",
-        sort: str = "rps",
-        descending: bool | None = None,
+        ui: Ui = DEFAULTS.ui,
         path_filter: str = "",
-        confirm_quit: bool = False,
     ) -> None:
         """Prepare; nothing starts before the app runs.
 
-        ``watching`` says in a few words what is traced. ``theme`` is ``httptop-dark`` (default),
-        ``httptop-light`` or one of Textual's. ``sort`` is a name in :data:`httptop.view.SORTS`;
-        ``descending`` None means the column's natural order.
+        ``watching`` says in a few words what is traced.
 
         Raises:
-            ValueError: ``sort`` or ``theme`` is not known.
+            ValueError: ``ui.sort`` or ``ui.theme`` is not known.
         """
         super().__init__()
-        if sort not in SORTS:
-            raise ValueError(f"unknown sort column {sort!r}; known: {', '.join(SORTS)}")
+        if ui.sort not in SORTS:
+            raise ValueError(f"unknown sort column {ui.sort!r}; known: {', '.join(SORTS)}")
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        theme = theme or DARK.name
-        if theme not in self.available_themes:
+        if ui.theme not in self.available_themes:
             known = ", ".join(sorted(self.available_themes))
-            raise ValueError(f"unknown theme {theme!r}; known: {known}")
-        self.theme = theme
-        self.symbols: Symbols = symbols
+            raise ValueError(f"unknown theme {ui.theme!r}; known: {known}")
+        self.theme = ui.theme
+        self.symbols: Symbols = ui.symbols
         self.watching = watching
-        self.confirm_quit = confirm_quit
+        #: The settings of the screen, as they were read last.
+        self.ui = ui
         #: The snapshot shown; while paused, not the newest.
         self.snapshot: Snapshot | None = None
         #: The newest snapshot that arrived.
@@ -87,9 +82,13 @@ class HttptopApp(App[int]):
         self.failure: BaseException | None = None
         #: What became of the demo, in words; empty while it was not asked for.
         self.demo_state = ""
-        if descending is None:
-            descending = sort not in TEXT_SORTS
-        self.view = View(side=side, sort=sort, descending=descending, path_filter=path_filter)
+        self.view = View(
+            side=ui.side,
+            sort=ui.sort,
+            descending=ui.sort not in TEXT_SORTS,
+            path_filter=path_filter,
+        )
+        self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
         self._start_demo = start_demo
@@ -101,6 +100,11 @@ class HttptopApp(App[int]):
     def get_default_screen(self) -> Dashboard:
         """Start with the dashboard."""
         return Dashboard()
+
+    @property
+    def units(self) -> Units:
+        """The units of latencies and bytes."""
+        return Units(self.ui.latency_unit, self.ui.byte_units)
 
     @property
     def can_demo(self) -> bool:
@@ -142,10 +146,33 @@ class HttptopApp(App[int]):
             self.final_snapshot = self._feed.stop()
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
-        """Adopt the snapshot, or only remember it while paused."""
+        """Adopt the snapshot, or only remember it: while paused, or before it is due."""
         self.newest = message.snapshot
-        if not self.view.paused:
-            self.snapshot = message.snapshot
+        if self._is_due(message.snapshot):
+            self._drawn_at_s = message.snapshot.uptime_s
+            if not self.view.paused:
+                self.snapshot = message.snapshot
+            self.refresh_screens()
+
+    def _is_due(self, snapshot: Snapshot) -> bool:
+        """Whether the figures on the screen are as old as they may be.
+
+        A tick that came a little early is not left out for that.
+        """
+        if self._drawn_at_s is None or snapshot.final or snapshot.uptime_s < self._drawn_at_s:
+            return True
+        least_s = self.ui.refresh_s - snapshot.interval_s / 10
+        return snapshot.uptime_s - self._drawn_at_s >= least_s
+
+    def adopt(self, settings: Settings) -> None:
+        """Follow settings that were read again: colours, columns, order, units, pace, questions.
+
+        The order is that of the user's keys unless it is the file that changed it.
+        """
+        before, self.ui = self.ui, settings.ui
+        self.theme = self.ui.theme
+        if self.ui.sort != before.sort:
+            self.change_view(sort=self.ui.sort, descending=self.ui.sort not in TEXT_SORTS)
         self.refresh_screens()
 
     def on_feed_failed(self, message: FeedFailed) -> None:
@@ -221,7 +248,7 @@ class HttptopApp(App[int]):
         """Quit; ask first where that is wanted."""
         if self.failure is not None:
             self.action_quit_failed()
-        elif self.confirm_quit:
+        elif self.ui.confirm_quit:
             if not isinstance(self.screen, ConfirmQuit):
                 self.push_screen(ConfirmQuit(), self._quit_if)
         else:

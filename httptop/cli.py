@@ -152,11 +152,7 @@ def _run_screen(asked: Arguments, settings: Settings, scope: Scope, caller: Call
             counted,
             start_demo=(lambda: _start_demo(closing)) if may_demo else None,
             watching=_watching(asked, scope),
-            symbols=ui.symbols,
-            theme=ui.theme,
-            side=ui.side if ui.side in scope.sides else next(iter(scope.sides)),
-            sort=ui.sort,
-            confirm_quit=ui.confirm_quit,
+            ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
         )
         counted.enough = app.exit
         _settle_memory()

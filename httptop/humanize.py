@@ -7,7 +7,8 @@ results are plain text; the widest are noted where it matters for a column.
 from __future__ import annotations
 
 import time
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 #: What stands for a value that is not known.
 UNKNOWN: Final = "-"
@@ -15,6 +16,46 @@ UNKNOWN: Final = "-"
 _DURATION_UNITS: Final = ((1_000.0, "ns"), (1_000.0, "µs"), (1_000.0, "ms"))
 _COUNT_UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
 _SIZE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_SI_SIZE_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+LatencyUnit = Literal["auto", "us", "ms", "s"]
+ByteUnits = Literal["iec", "si"]
+
+#: How many nanoseconds a fixed unit has, its sign, and the most characters of a latency in it.
+_FIXED: Final = {"us": (1e3, "µs", 9), "ms": (1e6, "ms", 8), "s": (1e9, "s", 8)}
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units in which a screen shows latencies and bytes."""
+
+    latency: LatencyUnit = "auto"
+    byte: ByteUnits = "iec"
+
+    @property
+    def latency_width(self) -> int:
+        """The most characters of a latency (below 100 hours)."""
+        return 6 if self.latency == "auto" else _FIXED[self.latency][2]
+
+    def duration(self, ns: float | None) -> str:
+        """Return a latency in the unit asked for; one too long for the column as `duration` does.
+
+        A fixed unit has four digits that mean something, at most: ``0.840µs``, ``12.34ms``.
+        """
+        if ns is None or self.latency == "auto":
+            return duration(ns)
+        step, sign, width = _FIXED[self.latency]
+        value = max(0.0, ns) / step
+        text = f"{_four_digits(value)}{sign}"
+        return text if len(text) <= width else duration(ns)
+
+    def size(self, n: float | None) -> str:
+        """Return bytes as ``3.4 MiB`` or ``3.6 MB``: at most 8 characters."""
+        if n is None or self.byte == "iec":
+            return size(n)
+        if n < 999.5:
+            return f"{n:.0f} B"
+        return _scaled(float(n), 1_000.0, _SI_SIZE_UNITS, " ")
 
 
 def duration(ns: float | None) -> str:
@@ -117,9 +158,24 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
-def _scaled(value: float, step: float, units: tuple[str, ...]) -> str:
+def _four_digits(value: float) -> str:
+    """Return a number with at most four digits that mean something, three of them decimals.
+
+    What is not nothing never reads ``0``.
+    """
+    if value <= 0:
+        return "0"
+    if value < 0.000_5:
+        return "<0.001"
+    for below, decimals in ((9.999_5, 3), (99.995, 2), (999.95, 1)):
+        if value < below:
+            return f"{value:.{decimals}f}"
+    return f"{value:.0f}"
+
+
+def _scaled(value: float, step: float, units: tuple[str, ...], gap: str = "") -> str:
     for unit in units[:-1]:
         if abs(value) < step - 0.5:
-            return f"{_short(value)}{unit}"
+            return f"{_short(value)}{gap}{unit}"
         value /= step
-    return f"{_short(value)}{units[-1]}"
+    return f"{_short(value)}{gap}{units[-1]}"

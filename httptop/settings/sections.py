@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from httptop.humanize import ByteUnits, LatencyUnit
 from httptop.model import Side
 
 _MS: Final = 1_000_000
@@ -166,8 +167,8 @@ class Ui:
     columns: tuple[str, ...] = ()  # empty: as many as fit, in our own order
     sort: str = "rps"
     side: Side = "server"
-    latency_unit: str = "auto"
-    byte_units: str = "iec"
+    latency_unit: LatencyUnit = "auto"
+    byte_units: ByteUnits = "iec"
     confirm_quit: bool = False
     keys: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
 from httptop.model import Health, Snapshot, clean
+from httptop.settings import Ui
 from tests.ui.factory import busy, endpoint, key, samples, snapshot
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
@@ -30,11 +31,9 @@ def picture(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
         size: tuple[int, int] = (100, 32),
         press: tuple[str, ...] = (),
         then: Before | None = None,
-        **settings: Any,
+        **ui: Any,
     ) -> bool:
-        settings.setdefault("watching", WATCHING)
-        settings.setdefault("start_demo", lambda: None)
-        app = HttptopApp(**settings)
+        app = HttptopApp(start_demo=lambda: None, watching=WATCHING, ui=Ui(**ui))
         app.animation_level = "none"
 
         async def before(pilot: Pilot[int]) -> None:

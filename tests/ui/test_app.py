@@ -12,6 +12,7 @@ from httptop.model import Health, Snapshot, clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page
+from httptop.settings import Ui
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
@@ -319,7 +320,7 @@ async def test_ctrl_c_quits_from_a_page_and_while_typing() -> None:
 
 
 async def test_quitting_may_be_confirmed() -> None:
-    app = HttptopApp(confirm_quit=True)
+    app = HttptopApp(ui=Ui(confirm_quit=True))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("q")
         assert isinstance(app.screen, ConfirmQuit)
@@ -507,7 +508,7 @@ async def test_every_line_is_as_wide_as_the_terminal(size: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("symbols", ["braille", "block", "tty"])
 async def test_symbols(symbols: str) -> None:
-    app = HttptopApp(symbols=symbols)  # type: ignore[arg-type]
+    app = HttptopApp(ui=Ui(symbols=symbols))  # type: ignore[arg-type]
     async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot, busy())
         drawn = "".join(lines(app))
@@ -518,7 +519,7 @@ async def test_symbols(symbols: str) -> None:
 
 @pytest.mark.parametrize("theme", ["httptop-dark", "httptop-light", "nord", "dracula"])
 async def test_themes(theme: str) -> None:
-    app = HttptopApp(theme=theme)
+    app = HttptopApp(ui=Ui(theme=theme))
     async with app.run_test(size=(100, 40)) as pilot:
         await show(pilot, busy())
         assert app.theme == theme
@@ -526,6 +527,6 @@ async def test_themes(theme: str) -> None:
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown sort column 'speed'"):
-        HttptopApp(sort="speed")
+        HttptopApp(ui=Ui(sort="speed"))
     with pytest.raises(ValueError, match="unknown theme 'pink'"):
-        HttptopApp(theme="pink")
+        HttptopApp(ui=Ui(theme="pink"))
