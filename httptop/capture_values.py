@@ -23,6 +23,8 @@ from httptop.model import (
 Json = Any
 _LARGEST: Final = 1 << 63
 _LATEST: Final = 253_402_300_800.0  # the year 10000
+_MOST_HEAD_LINES: Final = 256
+_LONGEST_HEAD_LINE: Final = 4096
 
 
 class CaptureError(ValueError):
@@ -204,12 +206,16 @@ def transaction_json(request: Transaction) -> Json:
         request.response_bytes,
         request.peer,
         request.slow,
+        list(request.response_head),
     ]
 
 
 def read_transaction(value: Json) -> Transaction:
-    """Return what :func:`transaction_json` wrote."""
-    cells = Fields.as_list(value, 11)
+    """Return what :func:`transaction_json` wrote; captures of before lack the answer's head."""
+    cells = Fields.as_list(value)
+    if len(cells) == 11:
+        cells = [*cells, []]
+    cells = Fields.as_list(cells, 12)
     count = Fields.as_count
     return Transaction(
         serial=count(cells[0]),
@@ -223,7 +229,12 @@ def read_transaction(value: Json) -> Transaction:
         response_bytes=None if cells[8] is None else count(cells[8]),
         peer=None if cells[9] is None else Fields.as_text(cells[9]),
         slow=Fields.as_flag(cells[10]),
+        response_head=tuple(map(_head_line, Fields.as_list(cells[11])[:_MOST_HEAD_LINES])),
     )
+
+
+def _head_line(line: Json) -> str:
+    return Fields.as_text(line, _LONGEST_HEAD_LINE)
 
 
 def read_health(value: Json) -> Health:
@@ -232,15 +243,19 @@ def read_health(value: Json) -> Health:
 
 
 def read_overhead(value: Json) -> Overhead:
-    """Return the overhead."""
-    cells = [None if cell is None else Fields.as_number(cell) for cell in Fields.as_list(value, 8)]
+    """Return the overhead; captures of before do not say what was shed."""
+    first = Fields.as_list(Fields.as_list(value)[:8], 8)
+    cells = [None if cell is None else Fields.as_number(cell) for cell in first]
     cpu, rss, fds, switches, bpf_cpu, bpf_ns, calls, samples = cells
+    shed = tuple(
+        Fields.as_text(name, 20) for member in value[8:9] for name in Fields.as_list(member)
+    )
 
     def whole(cell: float | None) -> int | None:
         return None if cell is None else int(cell)
 
     return Overhead(
-        cpu, whole(rss), whole(fds), whole(switches), bpf_cpu, bpf_ns, whole(calls), samples
+        cpu, whole(rss), whole(fds), whole(switches), bpf_cpu, bpf_ns, whole(calls), samples, shed
     )
 
 

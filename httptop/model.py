@@ -193,6 +193,7 @@ class Overhead:
     bpf_ns_per_call: float | None = None
     bpf_calls: int | None = None
     samples_per_s: float | None = None
+    shed: tuple[str, ...] = ()  # detail left out to stay cheap: "samples", "pids"
 
 
 @dataclass(frozen=True, slots=True)

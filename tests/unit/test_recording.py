@@ -20,11 +20,11 @@ from httptop.capture_lines import Decoder, Encoder
 from httptop.capture_values import CaptureError
 from httptop.errors import UsageError
 from httptop.files import Caller
-from httptop.model import EndpointKey, Latency, Snapshot
+from httptop.model import EndpointKey, Latency, Overhead, Snapshot
 from httptop.recording import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
 from httptop.scope import Scope
 from httptop.sources.replay import ReplayFeed
-from tests.unit.samples import key, row, snapshot
+from tests.unit.samples import key, request, row, snapshot
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))
 TICKS = tuple(snapshot(n, final=n == 6) for n in range(1, 7))
@@ -63,6 +63,23 @@ def test_rows_that_come_go_and_change_places() -> None:
     encoder, decoder = Encoder(), Decoder()
     for tick in ticks:
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
+
+
+HEADED = request(99, response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"))
+
+
+def test_heads_of_answers_and_what_was_shed_are_kept() -> None:
+    tick = replace(snapshot(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids")))
+    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
+
+
+def test_a_capture_of_before_lacks_them() -> None:
+    tick = replace(snapshot(1), recent=(HEADED,))
+    line = json.loads(Encoder().line(tick))
+    del line["recent"][0][11], line["overhead"][8]
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(
+        tick, recent=(replace(HEADED, response_head=()),)
+    )
 
 
 def test_what_goes_on_is_small() -> None:
@@ -166,7 +183,11 @@ def changed(**values: object) -> bytes:
         changed(recent=[[]]),
         changed(health=[-1]),
         changed(health=[10**30]),
+        changed(recent=[[*LINE["recent"][0][:11], [5]]]),
+        changed(recent=[[*LINE["recent"][0], 5]]),
         changed(overhead=[]),
+        changed(overhead=[None] * 7),
+        changed(overhead=[None] * 9),
         changed(totals=[]),
         changed(totals={"server": [1]}),
         changed(final=1),
