@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from httptop.rights import files_of
+
 
 class FileError(OSError):
     """A file that is refused; the message says why."""
@@ -54,26 +56,16 @@ def calling_user(environ: Mapping[str, str]) -> Caller:
 
 
 @contextlib.contextmanager
-def rights_of(caller: Caller) -> Iterator[None]:
-    """Use the caller's rights on files for a while; not for use beside other threads' files."""
-    if not caller.elevated:
-        yield
+def rights_of(caller: Caller) -> Iterator[int]:
+    """Use the caller's rights on files for a while, in this thread; yield whose they are.
+
+    A process that gave up root has its own rights only.
+    """
+    if not caller.elevated or os.geteuid() != 0:
+        yield os.geteuid()
         return
-    groups, gid = os.getgroups(), os.getegid()
-    try:
-        name = pwd.getpwuid(caller.uid).pw_name
-        theirs = os.getgrouplist(name, caller.gid)
-    except KeyError:
-        theirs = [caller.gid]
-    try:
-        os.setgroups(theirs)
-        os.setegid(caller.gid)
-        os.seteuid(caller.uid)
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(gid)
-        os.setgroups(groups)
+    with files_of(caller.uid, caller.gid):
+        yield caller.uid
 
 
 def open_regular(path: Path, caller: Caller) -> BinaryIO:
@@ -131,34 +123,38 @@ def write_text(path: Path, text: str, caller: Caller) -> Path:
     """
     target = _followed(path, caller)
 
-    def write() -> None:
+    def write(uid: int) -> None:
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _replace(target, text, caller)
+        _replace(target, text, caller if uid == 0 and caller.elevated else None)
 
     _with_rights(path, target, caller, write)
     return target
 
 
-def create(path: Path, caller: Caller) -> int:
-    """Return a descriptor to write a new or emptied file through: mode 0600, the caller's."""
+def create(path: Path, caller: Caller, *, append: bool = False) -> int:
+    """Return a descriptor to write a new or emptied file through: mode 0600, the caller's.
+
+    ``append``: what the file holds stays, and all writing goes to its end.
+    """
     target = _followed(path, caller)
     opened: list[int] = []
 
-    def write() -> None:
+    def write(uid: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(target, flags, 0o600)
+        descriptor = os.open(target, flags | (os.O_APPEND if append else 0), 0o600)
         opened.append(descriptor)
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise FileError(f"{path}: is no regular file")
-        if found.st_uid not in (os.geteuid(), caller.uid):
+        if found.st_uid not in (uid, caller.uid):
             raise FileError(f"{path}: belongs to another user")
         if found.st_nlink > 1:
             raise FileError(f"{path}: has other names (hard links)")
         os.fchmod(descriptor, 0o600)
-        if os.geteuid() == 0 and caller.elevated:
+        if uid == 0 and caller.elevated:
             os.fchown(descriptor, caller.uid, caller.gid)
-        os.ftruncate(descriptor, 0)
+        if not append:
+            os.ftruncate(descriptor, 0)
 
     try:
         _with_rights(path, target, caller, write)
@@ -169,24 +165,28 @@ def create(path: Path, caller: Caller) -> int:
     return opened[-1]
 
 
-def _with_rights(path: Path, target: Path, caller: Caller, action: Callable[[], None]) -> None:
-    """Act with the caller's rights, else with root's where no link led to ``target``."""
+def _with_rights(path: Path, target: Path, caller: Caller, action: Callable[[int], None]) -> None:
+    """Act with the caller's rights, else with root's where no link led to ``target``.
+
+    The action is told whose rights it has.
+    """
     try:
         try:
-            with rights_of(caller):
-                action()
+            with rights_of(caller) as uid:
+                action(uid)
         except PermissionError:
             no_link = target == Path(os.path.abspath(path))
             if not (caller.elevated and no_link and _only_roots(target.parent)):
                 raise
-            action()
+            action(os.geteuid())
     except FileError:
         raise
     except (OSError, ValueError) as fault:
         raise FileError(f"{target}: {_reason(fault)}") from None
 
 
-def _replace(target: Path, text: str, caller: Caller) -> None:
+def _replace(target: Path, text: str, owner: Caller | None) -> None:
+    """Write beside the file and rename; ``owner``: who shall have it, if not who writes."""
     if target.is_dir():
         raise FileError(f"{target}: is a directory")
     if target.exists() and not target.is_file():
@@ -199,8 +199,8 @@ def _replace(target: Path, text: str, caller: Caller) -> None:
             file.write(text)
             file.flush()
             os.fchmod(descriptor, 0o600)
-            if os.geteuid() == 0 and caller.elevated:
-                os.fchown(descriptor, caller.uid, caller.gid)
+            if owner is not None:
+                os.fchown(descriptor, owner.uid, owner.gid)
             os.fsync(descriptor)
         os.replace(temporary, target)
     except BaseException:

@@ -28,6 +28,7 @@ LAYERS = (
     ),
     ("httptop.paths", "httptop.sparkline", "httptop.http1", "httptop.http2"),
     ("httptop.filters.", "httptop.view"),
+    ("httptop.rights",),
     ("httptop.kinds", "httptop.files", "httptop.exporters."),
     ("httptop.settings.",),
     ("httptop.scope", "httptop.config_file", "httptop.config"),
