@@ -1,0 +1,143 @@
+"""A filter as nested functions: what asks thousands of rows a tick, ten times quicker.
+
+:func:`row_test` answers as :func:`httptop.filters.matching.matches_row` does; a test compares the
+two on whatever can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from types import MappingProxyType
+from typing import Final
+
+from httptop.filters.matching import KEY_FIELDS, matches_key, matches_row
+from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
+from httptop.filters.values import ORDERINGS, Value
+from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats
+
+#: Says whether a row is meant, for one of its status codes; None: it has none.
+_Test = Callable[[EndpointStats, int | None], bool]
+#: Endpoints whose answers are remembered, at most.
+_MOST_KEYS: Final = 65536
+
+
+def key_test(expression: Expression) -> Callable[[EndpointKey], bool]:
+    """Return a function that says whether an endpoint is meant by a filter on key fields.
+
+    Each endpoint is looked at once.
+    """
+    known: dict[EndpointKey, bool] = {}
+
+    def test(key: EndpointKey) -> bool:
+        answer = known.get(key)
+        if answer is None:
+            if len(known) >= _MOST_KEYS:
+                known.clear()
+            answer = known[key] = matches_key(expression, key, None) is True
+        return answer
+
+    return test
+
+
+def row_test(expression: Expression) -> Callable[[EndpointStats], bool]:
+    """Return a function that says whether a row holds requests that are meant."""
+    names = {found.name for found in comparisons(expression)}
+    if not names <= KEY_FIELDS | _MEASURED.keys() | {"pid", "status"}:
+        return lambda row: matches_row(expression, row)
+    test = _test(expression)
+    if "status" not in names:
+        return lambda row: test(row, None)
+
+    def any_status(row: EndpointStats) -> bool:
+        if row.unanswered:
+            if test(row, STATUS_UNKNOWN):
+                return True
+        elif not row.status:
+            return test(row, None)
+        for code in row.status:  # noqa: SIM110 - any() takes twice as long
+            if test(row, code):
+                return True
+        return False
+
+    return any_status
+
+
+def _p99(row: EndpointStats) -> int | None:
+    latency = row.latency if row.latency.count else row.latency_total
+    return round(latency.p99_ns) if latency.count else None
+
+
+def _mean_size(row: EndpointStats) -> int | None:
+    answers = sum(row.status.values())
+    return row.response_bytes // answers if answers else None
+
+
+_MEASURED: Final[Mapping[str, Callable[[EndpointStats], int | None]]] = MappingProxyType(
+    {"latency": _p99, "size": _mean_size, "in_flight": lambda row: row.in_flight}
+)
+
+
+def _test(expression: Expression) -> _Test:
+    match expression:
+        case Compare():
+            return _comparison(expression)
+        case Not(item):
+            inner = _test(item)
+            return lambda row, code: not inner(row, code)
+        case And(items):
+            return reduce(_both, map(_test, items))
+        case Or(items):
+            return reduce(_either, map(_test, items))
+
+
+def _both(one: _Test, other: _Test) -> _Test:
+    return lambda row, code: one(row, code) and other(row, code)
+
+
+def _either(one: _Test, other: _Test) -> _Test:
+    return lambda row, code: one(row, code) or other(row, code)
+
+
+def _comparison(part: Compare) -> _Test:
+    if part.name in KEY_FIELDS:
+        of_key = key_test(part)
+        return lambda row, _: of_key(row.key)
+    negated = part.operator.startswith("!")
+    holds = _number_test(part.operator, part.values)
+    if part.name == "pid":
+
+        def any_pid(row: EndpointStats, _: int | None) -> bool:
+            for pid in row.pids:
+                if holds(pid):
+                    return not negated
+            return negated
+
+        return any_pid
+    if part.name == "status":
+        nothing = STATUS_UNKNOWN if part.operator in ORDERINGS else None
+        return lambda _, code: (code is not None and code != nothing and holds(code)) != negated
+    measure = _MEASURED[part.name]
+
+    def measured(row: EndpointStats, _: int | None) -> bool:
+        value = measure(row)
+        return (value is not None and holds(value)) != negated
+
+    return measured
+
+
+def _number_test(operator: str, values: tuple[Value, ...]) -> Callable[[int], bool]:
+    low, high = values[0].low, values[0].high
+    match operator:
+        case "<":
+            return lambda value: value < low
+        case "<=":
+            return lambda value: value <= high
+        case ">":
+            return lambda value: value > high
+        case ">=":
+            return lambda value: value >= low
+    if len(values) == 1:
+        return lambda value: low <= value <= high
+    spans = tuple((wanted.low, wanted.high) for wanted in values)
+    return lambda value: any(least <= value <= most for least, most in spans)

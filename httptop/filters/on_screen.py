@@ -1,0 +1,116 @@
+"""A filter on the screen: it hides endpoints and live requests, and what it hides is counted on.
+
+Of its parts joined by ``and`` each applies wherever all its fields are known. So ``comm = nginx
+and peer = 10.0.0.0/8`` leaves the endpoints of nginx, and of the live requests those of nginx
+from that network; a part that could be applied nowhere is refused.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, Literal
+
+from httptop.filters.compiled import key_test, row_test
+from httptop.filters.matching import (
+    KEY_FIELDS,
+    ROW_FIELDS,
+    TRANSACTION_FIELDS,
+    matches_transaction,
+)
+from httptop.filters.parser import MAX_LENGTH, parse
+from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
+from httptop.model import EndpointStats, Transaction
+
+#: Fields that something on the screen can answer.
+SCREEN_FIELDS: Final = ROW_FIELDS | TRANSACTION_FIELDS
+
+Reach = Literal["both", "endpoints", "requests"]
+
+
+def parse_for_screen(text: str) -> Expression:
+    """Return the tree of a filter that the screen can apply.
+
+    Raises :class:`FilterError` where the text is no filter, and at a field that is not known here.
+    """
+    expression = parse(text)
+    for part in conjuncts(expression):
+        reach(part)
+    return expression
+
+
+def reach(part: Expression) -> Reach:
+    """Return what a part of a filter decides; raise :class:`FilterError` where it is nothing."""
+    compared = tuple(comparisons(part))
+    for found in compared:
+        if found.name not in SCREEN_FIELDS:
+            raise FilterError(
+                f"{found.name!r} can be asked only of a whole run: httptop --filter ...",
+                found.column,
+            )
+    not_of_rows = [found for found in compared if found.name not in ROW_FIELDS]
+    not_of_requests = [found for found in compared if found.name not in TRANSACTION_FIELDS]
+    if not_of_rows and not_of_requests:
+        last = max(not_of_rows[0], not_of_requests[0], key=lambda found: found.column)
+        raise FilterError(
+            f"{not_of_requests[0].name!r} is known of endpoints only, {not_of_rows[0].name!r} of "
+            "live requests only: join them by 'and'",
+            last.column,
+        )
+    if not_of_rows:
+        return "requests"
+    return "endpoints" if not_of_requests else "both"
+
+
+def joined(parts: tuple[Expression, ...]) -> Expression | None:
+    """Return the filter whose parts must all hold; None without parts."""
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else And(parts)
+
+
+def with_part(expression: Expression | None, part: Expression) -> Expression | None:
+    """Return a filter with one part more, or without it where it was there already.
+
+    Raises :class:`FilterError` where the text would become too long to be read again.
+    """
+    parts = () if expression is None else conjuncts(expression)
+    if part in parts:
+        return joined(tuple(other for other in parts if other != part))
+    longer = joined((*parts, part))
+    if len(str(longer)) > MAX_LENGTH:
+        raise FilterError(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH)
+    return longer
+
+
+class ScreenFilter:
+    """A filter made ready: asked for every row of every tick.
+
+    What depends on the endpoint's key alone is decided once for each endpoint.
+    """
+
+    def __init__(self, expression: Expression) -> None:
+        parts = conjuncts(expression)
+        of_rows = tuple(part for part in parts if reach(part) != "requests")
+        names = {part: {found.name for found in comparisons(part)} for part in of_rows}
+        by_key = joined(tuple(part for part in of_rows if names[part] <= KEY_FIELDS))
+        # One expression: it is the same status that all its parts must hold for.
+        by_figures = joined(tuple(part for part in of_rows if not names[part] <= KEY_FIELDS))
+        self._by_key = None if by_key is None else key_test(by_key)
+        self._by_figures = None if by_figures is None else row_test(by_figures)
+        self._of_requests = joined(tuple(part for part in parts if reach(part) != "endpoints"))
+
+    def keeps_row(self, row: EndpointStats) -> bool:
+        """Return whether an endpoint is shown."""
+        if self._by_key is not None and not self._by_key(row.key):
+            return False
+        return self._by_figures is None or self._by_figures(row)
+
+    def keeps_request(self, request: Transaction) -> bool:
+        """Return whether a live request is shown."""
+        return self._of_requests is None or matches_transaction(self._of_requests, request)
+
+
+@lru_cache(maxsize=4)
+def screen_filter(expression: Expression) -> ScreenFilter:
+    """Return the filter made ready; the same one while the same is asked for."""
+    return ScreenFilter(expression)
