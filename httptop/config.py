@@ -1,8 +1,8 @@
 """Gather the settings from where they stand, and find every fault on the way.
 
-Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml``, the file of
-``--config``, environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. Nothing is used of a
-configuration with a fault: all faults are raised together.
+Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml`` (or, instead of
+both, the file of ``--config``), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. Nothing
+is used of a configuration with a fault: all faults are raised together.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from httptop.contradictions import Contradiction, contradictions
 from httptop.errors import UsageError
 from httptop.files import Caller, FileError, read_text
 from httptop.literals import nearest
 from httptop.model import clean
+from httptop.scope import scope_of
 from httptop.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
+from httptop.toml_text import lines_of_keys
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
 _LARGEST_FILE: Final = 1 << 20
@@ -78,23 +81,32 @@ def user_file(environ: Mapping[str, str], caller: Caller) -> Path:
     return root / "httptop" / "config.toml"
 
 
+def config_files(
+    environ: Mapping[str, str],
+    caller: Caller,
+    file: Path | None = None,
+    system_file: Path | None = None,
+) -> tuple[Path, ...]:
+    """Return the files that :func:`load` reads, whether they are there or not."""
+    if file is not None:
+        return (file,)
+    return (system_file or SYSTEM_FILE, user_file(environ, caller))
+
+
 def load(
     flags: Mapping[str, Flag],
     environ: Mapping[str, str],
     caller: Caller,
     file: Path | None = None,
-    system_file: Path = SYSTEM_FILE,
+    system_file: Path | None = None,
 ) -> Config:
     """Return the effective configuration; raise :class:`ConfigError` with all its faults.
 
     ``file`` (that of ``--config``) must exist and is read instead of the ones found.
     """
     gathering = _Gathering()
-    if file is not None:
-        gathering.file(file, caller, required=True)
-    else:
-        gathering.file(system_file, caller)
-        gathering.file(user_file(environ, caller), caller)
+    for path in config_files(environ, caller, file, system_file):
+        gathering.file(path, caller, required=file is not None)
     gathering.environment(environ)
     gathering.flags(flags)
     return gathering.result()
@@ -137,25 +149,57 @@ class _Gathering:
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
         self.origins = {setting.key: "default" for setting in SETTINGS}
+        self.lines: dict[str, int] = {}  # in the file that is the origin
         self.faults: list[Fault] = []
         self.files: list[Path] = []
 
     def result(self) -> Config:
+        settings = build(self.values)
+        self.faults += map(self.fault_of, contradictions(settings))
+        try:
+            scope_of(settings.filter)
+        except UsageError as fault:
+            self.faults.append(self.fault("filter.expression", str(fault)))
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(build(self.values), self.origins, tuple(self.files))
+        return Config(settings, self.origins, tuple(self.files))
 
-    def keep(self, setting: Setting, value: object, origin: str) -> None:
+    def keep(self, setting: Setting, value: object, origin: str, line: int | None = None) -> None:
         self.values[setting.key] = value
         self.origins[setting.key] = origin
+        self.lines.pop(setting.key, None)
+        if line is not None:
+            self.lines[setting.key] = line
+
+    def refuse(self, setting: Setting, fault: Fault) -> None:
+        """Note a fault; what stood before does not count as the setting's value either."""
+        self.faults.append(fault)
+        self.values.pop(setting.key, None)
+
+    def fault(self, key: str, message: str) -> Fault:
+        """Return a fault of a setting's value, wherever that came from."""
+        origin = self.origins[key]
+        shown = "" if origin.endswith(key) else key  # "--set filter.expression"
+        return Fault(origin, message, self.lines.get(key), shown)
+
+    def fault_of(self, found: Contradiction) -> Fault:
+        """Return the fault of a contradiction, with all its places."""
+        values = build(self.values)
+        others = []
+        for key in found.others:
+            line = f":{self.lines[key]}" if key in self.lines else ""
+            value = BY_KEY[key].kind.show(BY_KEY[key].of(values))
+            others.append(f"{key} = {_short(value)} ({self.origins[key]}{line})")
+        against = f", against {' and '.join(others)}" if others else ""
+        return self.fault(found.key, found.message + against)
 
     def flags(self, flags: Mapping[str, Flag]) -> None:
         for key, flag in flags.items():
-            setting = BY_KEY[key]
+            setting, text = BY_KEY[key], ",".join(flag.texts)
             try:
-                self.keep(setting, setting.kind.parse_text(",".join(flag.texts)), flag.name)
+                self.keep(setting, setting.kind.parse_text(text), flag.name)
             except ValueError as fault:
-                self.faults.append(Fault(flag.name, _found(str(fault), ",".join(flag.texts))))
+                self.refuse(setting, Fault(flag.name, _found(str(fault), text)))
 
     def environment(self, environ: Mapping[str, str]) -> None:
         for name in sorted(environ):
@@ -171,7 +215,7 @@ class _Gathering:
             try:
                 self.keep(setting, setting.kind.parse_text(environ[name]), name)
             except ValueError as fault:
-                self.faults.append(Fault(name, _found(str(fault), environ[name])))
+                self.refuse(setting, Fault(name, _found(str(fault), environ[name])))
 
     def file(self, path: Path, caller: Caller, required: bool = False) -> None:
         try:
@@ -189,7 +233,7 @@ class _Gathering:
         except (ValueError, RecursionError) as fault:
             self.faults.append(_syntax(str(path), fault, text))
             return
-        self.table(document, (), str(path), _lines(text))
+        self.table(document, (), str(path), lines_of_keys(text))
 
     def table(
         self, table: Mapping[str, object], above: tuple[str, ...], where: str, lines: dict[str, int]
@@ -208,17 +252,21 @@ class _Gathering:
                 else:
                     self.faults.append(Fault(where, f"a table is needed: [{key}]", line, shown))
             elif key in BY_KEY:
+                setting = BY_KEY[key]
                 try:
-                    self.keep(BY_KEY[key], BY_KEY[key].kind.parse(value), where)
+                    self.keep(setting, setting.kind.parse(value), where, line)
                 except ValueError as fault:
-                    self.faults.append(Fault(where, _found(str(fault), value), line, shown))
+                    self.refuse(setting, Fault(where, _found(str(fault), value), line, shown))
             else:
                 self.faults.append(Fault(where, f"unknown key{_hint(path)}", line, shown))
 
 
 def _found(message: str, value: object) -> str:
-    shown = clean(repr(value).encode("utf-8", "replace"), 60)
-    return f"{message}, found {shown}"
+    return f"{message}, found {_short(repr(value))}"
+
+
+def _short(text: str) -> str:
+    return clean(text.encode("utf-8", "replace"), 60)
 
 
 def _hint(path: tuple[str, ...]) -> str:
@@ -240,29 +288,9 @@ def _syntax(where: str, fault: ValueError | RecursionError, text: str) -> Fault:
         return Fault(where, "no TOML that can be read: nested too deep")
     message = clean(str(fault).encode("utf-8", "replace"))
     if message.endswith(" (at end of document)"):
-        return Fault(where, f"no TOML: {message}", len(text.splitlines()))
+        return Fault(where, f"no TOML: {message}", text.count("\n", 0, -1) + 1)
     position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if position is None:
         return Fault(where, f"no TOML: {message}")
     reason = f"no TOML: {message[: position.start()]} at column {position[2]}"
     return Fault(where, reason, int(position[1]))
-
-
-def _lines(text: str) -> dict[str, int]:
-    """Return the line of each key and section, as well as a look at the lines can tell."""
-    found: dict[str, int] = {}
-    section: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\[?([^\[\]]+)\]", line):
-            section = tuple(_parts(header[1]))
-            found.setdefault(".".join(section), number)
-        elif key := re.match(r"""\s*([\w."' -]+?)\s*=""", line):
-            parts = (*section, *_parts(key[1]))
-            for length in range(len(section) + 1, len(parts) + 1):
-                found.setdefault(".".join(parts[:length]), number)
-    return found
-
-
-def _parts(dotted: str) -> Iterator[str]:
-    for part in dotted.split("."):
-        yield part.strip().strip("\"'")

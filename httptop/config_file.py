@@ -6,14 +6,12 @@ Our own comments start with ``##`` and are written anew each time; comments that
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from httptop.settings import BY_KEY, SETTINGS, Setting, Settings
+from httptop.toml_text import OURS, user_comments
 
-_OURS: Final = "##"
-_AT_END: Final = ""
 _HEAD: Final = (
     "## Settings of httptop. Environment variables and flags win over this file.",
     "## Lines that start with ## are written anew by --save-config; yours (#) are kept.",
@@ -36,15 +34,15 @@ _SECTION_DOCS: Final = {
 
 def to_toml(settings: Settings, previous: str = "") -> str:
     """Return the file of ``settings``; the user's comments of ``previous`` are kept."""
-    kept = _user_comments(previous)
+    kept = user_comments(previous, BY_KEY.keys())
     lines = [*_HEAD]
     section = None
     for setting in SETTINGS:
         if setting.section != section:
             section = setting.section
-            lines += ["", f"[{section}]", f"{_OURS} {_SECTION_DOCS[section]}"]
+            lines += ["", f"[{section}]", f"{OURS} {_SECTION_DOCS[section]}"]
         lines += kept.pop(setting.key, [])
-        lines += [f"{_OURS} {line}" for line in explain(setting)]
+        lines += [f"{OURS} {line}" for line in explain(setting)]
         lines.append(f"{setting.name} = {setting.kind.show(setting.of(settings))}")
     rest = [line for comments in kept.values() for line in comments]
     if rest:
@@ -62,8 +60,8 @@ def explain(setting: Setting) -> Iterator[str]:
 def settings_table() -> str:
     """Return the Markdown table of docs/settings.md."""
     lines = [
-        "| setting | default | allowed | flag | environment | meaning |",
-        "|---|---|---|---|---|---|",
+        "| setting | default | allowed | flag | environment | reload | meaning |",
+        "|---|---|---|---|---|---|---|",
     ]
     for setting in SETTINGS:
         flags = ", ".join(f"`{flag}`" for flag in setting.flags)
@@ -73,28 +71,8 @@ def settings_table() -> str:
             setting.kind.allowed,
             flags,
             f"`{setting.variable}`",
+            "yes" if setting.live else "no",
             setting.doc,
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _user_comments(text: str) -> dict[str, list[str]]:
-    """Return the comment lines of the user's by the key of the setting they precede."""
-    found: dict[str, list[str]] = {}
-    section = ""
-    waiting: list[str] = []
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped.startswith("#"):
-            if not stripped.startswith(_OURS):
-                waiting.append(stripped)
-        elif header := re.fullmatch(r"\[([\w.]+)\]\s*(#.*)?", stripped):
-            section = header[1]
-        elif (key := re.match(r"([\w.]+)\s*=", stripped)) and f"{section}.{key[1]}" in BY_KEY:
-            if waiting:
-                found.setdefault(f"{section}.{key[1]}", []).extend(waiting)
-            waiting = []
-    if waiting:
-        found[_AT_END] = waiting
-    return found

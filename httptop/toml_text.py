@@ -1,0 +1,81 @@
+"""What tomllib does not tell of a TOML file: the lines of its keys, and the user's comments.
+
+Both are found by a look at the single lines, which is right for files as people write them; in odd
+ones (keys in quotes across lines, comments inside a list) a line or a place may be missed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from typing import Final
+
+#: How the comments begin that httptop writes itself.
+OURS: Final = "##"
+#: Where comments stand that no key follows.
+AT_END: Final = ""
+_HEADER: Final = re.compile(r"\[\[?([^\[\]]+)\]")
+_KEY: Final = re.compile(r"""[\w."' \t-]+""")
+#: All of a line before its comment: strings may hold a #.
+_BEFORE_COMMENT: Final = re.compile(r"""(?:[^#"']|"(?:[^"\\]|\\.)*+"|'[^']*+')*+""")
+
+
+def lines_of_keys(text: str) -> dict[str, int]:
+    """Return the line of each key and section by its dotted name."""
+    found: dict[str, int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if header := _HEADER.match(stripped):
+            section = tuple(_parts(header[1]))
+            found.setdefault(".".join(section), number)
+        elif key := _key(stripped):
+            parts = (*section, *_parts(key))
+            for length in range(len(section) + 1, len(parts) + 1):
+                found.setdefault(".".join(parts[:length]), number)
+    return found
+
+
+def user_comments(text: str, keys: Set[str]) -> dict[str, list[str]]:
+    """Return the comments that are not ours by the key, of ``keys``, that they precede.
+
+    A comment behind a key, in its line, belongs to that key, too.
+    """
+    found: dict[str, list[str]] = {}
+    section: tuple[str, ...] = ()
+    waiting: list[str] = []
+    for line in text.split("\n"):
+        stripped = line.strip(" \t\r")
+        if stripped.startswith("#"):
+            if not stripped.startswith(OURS):
+                waiting.append(stripped)
+            continue
+        if behind := _behind(stripped):
+            waiting.append(behind)
+        if header := _HEADER.match(stripped):
+            section = tuple(_parts(header[1]))
+        elif key := _key(stripped):
+            name = ".".join((*section, *_parts(key)))
+            if name in keys and waiting:
+                found.setdefault(name, []).extend(waiting)
+                waiting = []
+    if waiting:
+        found[AT_END] = waiting
+    return found
+
+
+def _key(line: str) -> str:
+    before, equals, _ = line.partition("=")
+    return before if equals and _KEY.fullmatch(before) else ""
+
+
+def _behind(line: str) -> str:
+    """Return the comment at the end of a line, without its marks an ordinary one."""
+    found = _BEFORE_COMMENT.match(line)
+    comment = line[found.end() :] if found else ""
+    return ("# " + comment.strip("# \t")).rstrip() if comment.startswith("#") else ""
+
+
+def _parts(dotted: str) -> Iterator[str]:
+    for part in dotted.split("."):
+        yield part.strip().strip("\"'")
