@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from httptop.filters import Expression
+from httptop.filters.on_screen import screen_filter
 from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
 
 
@@ -22,9 +24,15 @@ class View:
     side: Side = "server"
     sort: str = "rps"
     descending: bool = True
-    path_filter: str = ""
+    path_filter: str = ""  # part of a path, in any case
+    expression: Expression | None = None  # that parse_for_screen accepted
     selected: EndpointKey | None = None
     paused: bool = False
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a filter that can be removed hides anything."""
+        return bool(self.path_filter) or self.expression is not None
 
     def other_side(self) -> Side:
         """Return the side that is not shown."""
@@ -81,6 +89,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "p999": _measured(lambda latency: latency.p999_ns),
         "max": _measured(lambda latency: latency.max_ns),
         "in_flight": lambda row: row.in_flight,
+        "request_bytes": lambda row: row.request_bytes,
         "response_bytes": lambda row: row.response_bytes,
         "trend": _newest,
     }
@@ -94,6 +103,9 @@ def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
     if view.path_filter:
         needle = view.path_filter.casefold()
         shown = [row for row in shown if needle in row.key.path.casefold()]
+    if view.expression is not None:
+        ready = screen_filter(view.expression)
+        shown = [row for row in shown if ready.keeps_row(row)]
     value = SORTS[view.sort]
     if view.sort in TEXT_SORTS or not view.descending:
         shown.sort(key=lambda row: (value(row), row.key.path, row.key.method, row.key.process))
@@ -148,11 +160,13 @@ class Scene:
         if self.snapshot is None:
             return []
         side, needle = self.view.side, self.view.path_filter.casefold()
+        ready = None if self.view.expression is None else screen_filter(self.view.expression)
         return [
             sample
             for sample in self.snapshot.recent
             if sample.key.side == side
             and (not needle or needle in f"{sample.key.path}\n{sample.path}".casefold())
+            and (ready is None or ready.keeps_request(sample))
         ]
 
 
@@ -182,4 +196,5 @@ def _same_rows(one: View, other: View) -> bool:
         and one.sort == other.sort
         and one.descending == other.descending
         and one.path_filter == other.path_filter
+        and one.expression == other.expression
     )
