@@ -19,10 +19,11 @@ from textual.screen import ModalScreen
 from httptop.feed import Feed
 from httptop.humanize import Units
 from httptop.messages import DemoStarted, FeedFailed, SnapshotArrived
-from httptop.model import EndpointKey, Snapshot
+from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
+from httptop.screens.request import RequestScreen
 from httptop.settings import DEFAULTS, Settings, Ui
 from httptop.sparkline import Symbols
 from httptop.themes import DARK, DARK_HUES, LIGHT
@@ -196,7 +197,7 @@ class HttptopApp(App[int]):
     def refresh_screens(self) -> None:
         """Draw the screens that can be seen: the top one, and what lies below pages."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Dashboard | DetailScreen):
+            if isinstance(screen, Dashboard | DetailScreen | RequestScreen):
                 if screen.is_mounted:
                     screen.refresh_scene()
                 return
@@ -206,6 +207,10 @@ class HttptopApp(App[int]):
     def open_endpoint(self, key: EndpointKey) -> None:
         """Show one endpoint in full."""
         self.push_screen(DetailScreen(key))
+
+    def open_request(self, request: Transaction) -> None:
+        """Show one sampled request in full."""
+        self.push_screen(RequestScreen(request))
 
     def open_notes(self) -> None:
         """Show what was missed and what cannot be seen."""

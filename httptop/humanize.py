@@ -58,6 +58,9 @@ class Units:
         return _scaled(float(n), 1_000.0, _SI_SIZE_UNITS, " ")
 
 
+DEFAULT_UNITS: Final = Units()
+
+
 def duration(ns: float | None) -> str:
     """Return nanoseconds as ``840ns``, ``12.3µs``, ``1.2ms``, ``3.4s``, ``2m03s``, ``1h05m``.
 

@@ -61,6 +61,7 @@ class Dashboard(Screen[None]):
         Binding("tab,shift+tab,c", "toggle_side", "Other side", show=False),
         Binding("p", "pause", "Pause", show=False),
         Binding("l", "live", "Live requests", show=False),
+        Binding("L", "choose", "Choose a live request", show=False),
         Binding("n", "notes", "Notes", show=False),
         Binding("d", "demo", "Demo", show=False),
         *(
@@ -100,9 +101,7 @@ class Dashboard(Screen[None]):
         yield FilterBar()
         yield EndpointTable(symbols)
         yield EmptyState(app.watching, app.can_demo)
-        live = LiveRequests(symbols)
-        live.border_title = "live requests"
-        yield live
+        yield LiveRequests(symbols)
         yield CostLine(symbols)
         yield KeyBar()
 
@@ -132,16 +131,16 @@ class Dashboard(Screen[None]):
         self.scene = now = scene(app.snapshot, app.view, self.scene)
         newest: Snapshot | None = app.newest
         self.query_one(TitleLine).show(now, newest.taken_at if newest else None)
-        self.query_one(HeadGraphs).show(now)
+        self.query_one(HeadGraphs).show(now, app.units)
         self.query_one(StatusBreakdown).show(now)
-        self.query_one(LiveRequests).show(now)
-        self.query_one(CostLine).show(newest)
+        self.query_one(LiveRequests).show(now, app.units)
+        self.query_one(CostLine).show(newest, app.units)
         self.query_one(KeyBar).show(self._hints())
         table, empty = self.table, self.query_one(EmptyState)
         self.set_class(not now.rows, "-empty")
         self.set_class(now.view.paused, "-paused")
         if now.rows:
-            table.show(now)
+            table.show(now, app.ui.columns, app.units)
         else:
             empty.show(now, app.demo_state)
         table.border_title = empty.border_title = self._table_title()
@@ -171,6 +170,13 @@ class Dashboard(Screen[None]):
             return [
                 ("Enter", "keep the filter", "screen.keep_filter"),
                 ("Esc", "clear it", "screen.clear"),
+            ]
+        if self.query_one(LiveRequests).held:
+            return [
+                ("Enter", "open the request", "screen.open"),
+                ("j k", "choose", ""),
+                ("Esc", "let them go on", "screen.clear"),
+                ("?", "help", "app.help"),
             ]
         hints: list[Hint] = [("q", "quit", "app.ask_quit"), ("?", "help", "app.help")]
         if not self.scene.rows and self.httptop.can_demo:
@@ -203,9 +209,11 @@ class Dashboard(Screen[None]):
         self.query_one(FilterBar).close()
 
     def action_clear(self) -> None:
-        """Clear the filter; without one, let the selection go."""
+        """Clear the filter; without one, let the selection go. Held requests go on first."""
         if self.query_one(FilterBar).is_open:
             self.query_one(FilterBar).action_clear()
+        elif self.query_one(LiveRequests).held:
+            self.query_one(LiveRequests).action_leave()
         elif self.httptop.view.path_filter:
             self.httptop.change_view(path_filter="")
         else:
@@ -241,15 +249,34 @@ class Dashboard(Screen[None]):
         self.httptop.change_view(paused=not self.httptop.view.paused)
 
     def action_open(self) -> None:
-        """Open the endpoint under the cursor."""
-        self.table.action_open()
+        """Open the endpoint under the cursor, or the request that is being chosen."""
+        live = self.query_one(LiveRequests)
+        if live.held:
+            live.action_open()
+        else:
+            self.table.action_open()
 
     def action_live(self) -> None:
         """Make the live request table tall, hide it, bring it back."""
-        self.remove_class(self.live_size)
         index = _LIVE_SIZES.index(self.live_size) + 1
-        self.live_size = _LIVE_SIZES[index % len(_LIVE_SIZES)]
-        self.add_class(self.live_size)
+        self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
+
+    def _size_live(self, size: str) -> None:
+        self.remove_class(self.live_size)
+        self.live_size = size
+        self.add_class(size)
+        if size == "-live-off":
+            self.set_focus(self.table)
+
+    def action_choose(self) -> None:
+        """Give the keys to the live requests, or back to the table."""
+        live = self.query_one(LiveRequests)
+        if live.held:
+            live.action_leave()
+        elif self.scene.rows:
+            if self.live_size == "-live-off" or self.has_class("-low"):
+                self._size_live("-live-tall")
+            self.set_focus(live)
 
     def action_notes(self) -> None:
         """Show what is missed and what cannot be seen."""
@@ -272,6 +299,18 @@ class Dashboard(Screen[None]):
     def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
         """Sort by that column, or the other way round."""
         self._sort(message.sort)
+
+    def on_live_requests_opened(self, message: LiveRequests.Opened) -> None:
+        """Show everything about it."""
+        self.httptop.open_request(message.request)
+
+    def on_live_requests_held(self) -> None:
+        """Name the keys that work now."""
+        self.query_one(KeyBar).show(self._hints())
+
+    def on_live_requests_left(self) -> None:
+        """Give the keys back to the table."""
+        self.set_focus(self.table)
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         """Filter as the user types."""

@@ -48,7 +48,7 @@ class DetailScreen(Screen[None]):
         """Draw the app's snapshot."""
         paused = self.httptop.view.paused
         self.set_class(paused, "-paused")
-        self.query_one(EndpointDetail).show(self.httptop.snapshot)
+        self.query_one(EndpointDetail).show(self.httptop.snapshot, self.httptop.units)
         self.query_one(KeyBar).show(
             [
                 ("Esc", "back", "app.pop_screen"),

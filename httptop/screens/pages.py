@@ -26,6 +26,7 @@ KEYS = (
     ("r", "reverse the order"),
     ("p", "pause the screen; counting goes on"),
     ("l", "live requests: more, none, some"),
+    ("L", "hold the live requests to choose one; Enter opens it"),
     ("n", "notes: what is missed and what cannot be seen"),
     ("d", "start the demo services, while there is no traffic"),
     ("q, Ctrl-C", "quit"),
@@ -42,6 +43,12 @@ WORDS = (
     ("sampled", "live requests are a sample; counts are exact always"),
     ("~other", "endpoints for which the kernel's tables had no room"),
 )
+
+#: What is left out, by its name in the snapshot; counts never are.
+SHED = {
+    "samples": "samples: requests are not shown one by one; counts go on",
+    "pids": "pids: the processes of endpoints are no longer noted",
+}
 
 #: What no host shows, whatever its kernel.
 UNSEEN = (
@@ -103,6 +110,11 @@ def notes_page(snapshot: Snapshot | None) -> Page:
             )
         title = Content.assemble(("Missed since start", "$hue-accent bold"))
         blocks.append(Content("\n").join([title, *counters]))
+        if shed := snapshot.overhead.shed:
+            title = Content.assemble(
+                ("Shed to stay below performance.max_overhead_percent", "$hue-warn bold")
+            )
+            blocks.append(_list(title, [SHED.get(name, name) for name in shed]))
         if snapshot.notes:
             title = Content.assemble(("On this host", "$hue-accent bold"))
             blocks.append(_list(title, snapshot.notes))

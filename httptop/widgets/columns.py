@@ -8,43 +8,51 @@ from functools import lru_cache
 from typing import Final
 
 from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointStats
 from httptop.widgets.painting import Align, latency_hue
+
+#: Makes a cell: its text and its hue.
+Cell = Callable[[EndpointStats, Units], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; ``sort`` is its name in :data:`httptop.view.SORTS`."""
+    """One column; ``sort`` is its name in :data:`httptop.view.SORTS` and in ``ui.columns``."""
 
     sort: str
     title: str
-    width: int  # least width, cells
+    width: int  # least width, cells; 0: that of a latency in its unit
     priority: int  # lower ones are shown first
     meaning: str  # for the help screen
-    cell: Callable[[EndpointStats], tuple[str, str]]  # text and hue
+    cell: Cell
     align: Align = "right"
 
+    def least(self, units: Units) -> int:
+        """Return the cells that it cannot do without."""
+        return self.width or units.latency_width
 
-def _latency(pick: Callable[[EndpointStats], float]) -> Callable[[EndpointStats], tuple[str, str]]:
-    def cell(row: EndpointStats) -> tuple[str, str]:
+
+def _latency(pick: Callable[[EndpointStats], float]) -> Cell:
+    def cell(row: EndpointStats, units: Units) -> tuple[str, str]:
         if not row.latency.count:
             return humanize.UNKNOWN, "faint"
         value = pick(row)
-        return humanize.duration(value), latency_hue(value)
+        return units.duration(value), latency_hue(value)
 
     return cell
 
 
-def _status(hundreds: int) -> Callable[[EndpointStats], tuple[str, str]]:
+def _status(hundreds: int) -> Cell:
     hue = f"{hundreds}xx"
     low, high = hundreds * 100, hundreds * 100 + 100
 
-    def cell(row: EndpointStats) -> tuple[str, str]:
+    def cell(row: EndpointStats, _units: Units) -> tuple[str, str]:
         n = 0
         for code, answers in row.status.items():
             if low <= code < high:
                 n += answers
-        return (humanize.count(n), hue) if n else ("0", "faint")
+        return _some(n, hue)
 
     return cell
 
@@ -53,7 +61,11 @@ def _some(n: int, hue: str) -> tuple[str, str]:
     return (humanize.count(n), hue) if n else ("0", "faint")
 
 
-def _protocol(row: EndpointStats) -> tuple[str, str]:
+def _size(n: int, units: Units) -> tuple[str, str]:
+    return units.size(n), "text" if n else "faint"
+
+
+def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
     return row.key.protocol.removeprefix("HTTP/") + ("s" if row.key.tls else ""), "muted"
 
 
@@ -64,12 +76,18 @@ COLUMNS: Final = (
         10,
         0,
         "name of the process",
-        lambda row: (row.key.process, "accent"),
+        lambda row, _: (row.key.process, "accent"),
         "left",
     ),
     Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),
     Column(
-        "method", "METHOD", 7, 0, "request method", lambda row: (row.key.method, "muted"), "left"
+        "method",
+        "METHOD",
+        7,
+        0,
+        "request method",
+        lambda row, _: (row.key.method, "muted"),
+        "left",
     ),
     Column(
         "path",
@@ -77,7 +95,7 @@ COLUMNS: Final = (
         16,
         0,
         "path template; {id} stands for numbers and other ids",
-        lambda row: (row.key.path, "strong"),
+        lambda row, _: (row.key.path, "strong"),
         "left",
     ),
     Column(
@@ -86,7 +104,7 @@ COLUMNS: Final = (
         6,
         0,
         "requests a second, over the window",
-        lambda row: (humanize.rate(row.rps), "rate" if row.rps else "faint"),
+        lambda row, _: (humanize.rate(row.rps), "rate" if row.rps else "faint"),
     ),
     Column(
         "requests",
@@ -94,7 +112,7 @@ COLUMNS: Final = (
         6,
         0,
         "requests since start, answered or given up",
-        lambda row: (humanize.count(row.requests), "text"),
+        lambda row, _: (humanize.count(row.requests), "text"),
     ),
     Column("2xx", "2XX", 5, 10, "successes since start", _status(2)),
     Column("3xx", "3XX", 5, 13, "redirects since start", _status(3)),
@@ -106,21 +124,48 @@ COLUMNS: Final = (
         5,
         15,
         "requests whose connection closed before an answer",
-        lambda row: _some(row.unanswered, "none"),
+        lambda row, _: _some(row.unanswered, "none"),
     ),
     Column(
-        "p50", "P50", 6, 2, "median latency of the window", _latency(lambda row: row.latency.p50_ns)
+        "p50", "P50", 0, 2, "median latency of the window", _latency(lambda row: row.latency.p50_ns)
     ),
-    Column("p95", "P95", 6, 9, "95 of 100 were as quick", _latency(lambda row: row.latency.p95_ns)),
-    Column("p99", "P99", 6, 1, "99 of 100 were as quick", _latency(lambda row: row.latency.p99_ns)),
-    Column("max", "MAX", 6, 12, "slowest of the window", _latency(lambda row: row.latency.max_ns)),
+    Column(
+        "p90", "P90", 0, 18, "90 of 100 were as quick", _latency(lambda row: row.latency.p90_ns)
+    ),
+    Column("p95", "P95", 0, 9, "95 of 100 were as quick", _latency(lambda row: row.latency.p95_ns)),
+    Column("p99", "P99", 0, 1, "99 of 100 were as quick", _latency(lambda row: row.latency.p99_ns)),
+    Column(
+        "p999",
+        "P99.9",
+        0,
+        19,
+        "999 of 1000 were as quick",
+        _latency(lambda row: row.latency.p999_ns),
+    ),
+    Column(
+        "mean",
+        "MEAN",
+        0,
+        20,
+        "mean latency of the window",
+        _latency(lambda row: row.latency.mean_ns),
+    ),
+    Column("max", "MAX", 0, 12, "slowest of the window", _latency(lambda row: row.latency.max_ns)),
     Column(
         "in_flight",
         "INFL",
         5,
         11,
         "in flight: waiting for the answer's start now",
-        lambda row: _some(row.in_flight, "text"),
+        lambda row, _: _some(row.in_flight, "text"),
+    ),
+    Column(
+        "request_bytes",
+        "REQ BYTES",
+        10,
+        21,
+        "bytes of requests since start",
+        lambda row, units: _size(row.request_bytes, units),
     ),
     Column(
         "response_bytes",
@@ -128,10 +173,7 @@ COLUMNS: Final = (
         8,
         16,
         "bytes of answers since start",
-        lambda row: (
-            humanize.size(row.response_bytes),
-            "text" if row.response_bytes else "faint",
-        ),
+        lambda row, units: _size(row.response_bytes, units),
     ),
     Column(
         "trend",
@@ -139,35 +181,32 @@ COLUMNS: Final = (
         8,
         8,
         "mean latency of each tick, newest at the right",
-        lambda _row: ("", "trend"),  # the table draws it, in its own symbols
+        lambda _row, _units: ("", "trend"),  # the table draws it, in its own symbols
         "left",
     ),
 )
 
+_BY_NAME: Final = {column.sort: column for column in COLUMNS}
 _WIDEST_PROCESS: Final = 15
 _WIDEST_TREND: Final = 30
+_LEAST_PATH: Final = 8
 _FAIR_PATH: Final = 22
 _GOOD_PATH: Final = 36
 
 
 @lru_cache(64)
-def layout(width: int) -> tuple[tuple[Column, int], ...]:
+def layout(
+    width: int, names: tuple[str, ...] = (), units: Units = DEFAULT_UNITS
+) -> tuple[tuple[Column, int], ...]:
     """Return the columns that ``width`` cells have room for, with their widths, in order.
 
-    One cell stands between two columns. The path grows before the lesser columns come in. What
-    is left over goes to the path and the process name first, then to the trend, then to the path
-    again; so columns never move with the data.
+    With ``names`` it is these columns, without the last ones where there is no room; otherwise
+    the choice is ours. One cell stands between two columns. What is left over goes to the path
+    and the process name first, then to the trend, then to the path again; so columns never move
+    with the data.
     """
-    chosen: list[Column] = []
-    left = width + 1
-    for column in sorted(COLUMNS, key=lambda column: column.priority):
-        path = 0 if column.priority < 9 else 8 if column.priority < 13 else 16
-        if column.width + 1 + path > left and column.priority > 0:
-            break
-        chosen.append(column)
-        left -= column.width + 1
-    widths = {column.sort: column.width for column in chosen}
-    left = max(left, 0)
+    widths = _asked(width, names, units) if names else _chosen(width, units)
+    left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
     for name, most in (
         ("path", _FAIR_PATH),
         ("process", _WIDEST_PROCESS),
@@ -182,5 +221,33 @@ def layout(width: int) -> tuple[tuple[Column, int], ...]:
         more = min(left // 3, _WIDEST_TREND - widths["trend"])
         widths["trend"] += more
         left -= more
-    widths["path"] += left
-    return tuple((column, widths[column.sort]) for column in COLUMNS if column.sort in widths)
+    if "path" in widths:
+        widths["path"] += left
+    return tuple((_BY_NAME[name], cells) for name, cells in widths.items())
+
+
+def _chosen(width: int, units: Units) -> dict[str, int]:
+    """Return our columns and their least widths; the path grows before the lesser ones come in."""
+    chosen = set()
+    left = width + 1
+    for column in sorted(COLUMNS, key=lambda column: column.priority):
+        cells, rank = column.least(units), column.priority
+        path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
+        if cells + 1 + path > left and rank > 0:
+            break
+        chosen.add(column.sort)
+        left -= cells + 1
+    return {column.sort: column.least(units) for column in COLUMNS if column.sort in chosen}
+
+
+def _asked(width: int, names: tuple[str, ...], units: Units) -> dict[str, int]:
+    """Return the first of the user's columns that there is room for, and their least widths."""
+    widths: dict[str, int] = {}
+    left = width + 1
+    for name in dict.fromkeys(names):
+        cells = _LEAST_PATH if name == "path" else _BY_NAME[name].least(units)
+        if cells + 1 > left and widths:
+            break
+        widths[name] = cells
+        left -= cells + 1
+    return widths

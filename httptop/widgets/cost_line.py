@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Health, Overhead, Snapshot
 from httptop.sparkline import GLYPHS, Symbols
 from httptop.widgets.painting import Line, Painted, spread
@@ -39,13 +40,13 @@ def faults(health: Health) -> list[tuple[Fault, int]]:
     return [(fault, n) for fault in FAULTS if (n := getattr(health, fault.field))]
 
 
-def costs(overhead: Overhead) -> list[tuple[str, str]]:
+def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
     """Return what is known of the overhead as label and value."""
     found: list[tuple[str, str]] = []
     if overhead.cpu_percent is not None:
         found.append(("cpu", f"{overhead.cpu_percent:.1f}%"))
     if overhead.rss_bytes is not None:
-        found.append(("mem", humanize.size(overhead.rss_bytes)))
+        found.append(("mem", units.size(overhead.rss_bytes)))
     if overhead.bpf_cpu_percent is not None:
         found.append(("kernel", f"{overhead.bpf_cpu_percent:.1f}%"))
     if overhead.bpf_ns_per_call is not None:
@@ -66,10 +67,11 @@ class CostLine(Painted):
         super().__init__(id=id)
         self.symbols: Symbols = symbols
         self.snapshot: Snapshot | None = None
+        self.units = DEFAULT_UNITS
 
-    def show(self, snapshot: Snapshot | None) -> None:
+    def show(self, snapshot: Snapshot | None, units: Units) -> None:
         """Take a snapshot."""
-        self.snapshot = snapshot
+        self.snapshot, self.units = snapshot, units
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
@@ -80,7 +82,7 @@ class CostLine(Painted):
             return [Line().add(" waiting for the first snapshot", muted).strip()]
         right = self._health(snapshot, max(width - 24, 20))
         left = Line().add(" own cost ", muted)
-        for label, value in costs(snapshot.overhead):
+        for label, value in costs(snapshot.overhead, self.units):
             part = Line().add(f" {label} " if label else " ", muted).add(value, text)
             part.space(1, text)
             if left.used + part.used + right.used + 1 > width:
@@ -94,17 +96,21 @@ class CostLine(Painted):
         line = Line()
         notes = len(snapshot.notes)
         note = f"{notes} note{'s' if notes != 1 else ''} (n)" if notes else ""
+        names = snapshot.overhead.shed
+        shed = f"  shed: {', '.join(names)}" if names else ""
         click = Style.from_meta({"@click": "screen.notes"})
         found = faults(snapshot.health)
         if snapshot.health.good:
             line.add(f"{glyphs.good} 0 lost", self.hue("good") + click)
         for shown, (fault, n) in enumerate(found):
             part = f"{glyphs.bad} {humanize.count(n)} {fault.short}"
-            if line.used + len(part) + len(note) + 8 > room:
+            if line.used + len(part) + len(shed) + len(note) + 8 > room:
                 line.add(f"  +{len(found) - shown} (n)", warn + click)
                 break
             line.space(2 if line.used else 0, muted)
             line.add(part, ((bad + Style(bold=True)) if fault.serious else warn) + click)
+        if shed:
+            line.add(shed, warn + Style(bold=True) + click)
         if note:
             line.add(f"  {note}", self.hue("accent") + click)
         return line.space(1, muted)

@@ -12,6 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
 from httptop.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
 from httptop.widgets.live_requests import request_lines
@@ -50,11 +51,13 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.stats: EndpointStats | None = None
         self.recent: list[Transaction] = []
         self.window_s = 0.0
+        self.units = DEFAULT_UNITS
         self._lines: list[Strip] = []
         self._painted_for = 0
 
-    def show(self, snapshot: Snapshot | None) -> None:
+    def show(self, snapshot: Snapshot | None, units: Units) -> None:
         """Take the newest figures; an endpoint that vanished keeps its last ones."""
+        self.units = units
         if snapshot is None:
             return
         for row in snapshot.endpoints:
@@ -112,7 +115,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         margin = Strip([*Line().space(1, text).segments])
         lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
         if self.recent:
-            lines += request_lines(self.recent, width, len(self.recent) + 1, self.hue, self.symbols)
+            n = len(self.recent)
+            lines += request_lines(self.recent, width, n + 1, self.hue, self.symbols, self.units)
         else:
             lines.append(Line().add("  none sampled lately", self.hue("muted")).strip())
         return lines
@@ -139,8 +143,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
             ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
             ("in flight", f"{stats.in_flight:,}", "text"),
-            ("bytes of requests", humanize.size(stats.request_bytes), "text"),
-            ("of answers", humanize.size(stats.response_bytes), "text"),
+            ("bytes of requests", self.units.size(stats.request_bytes), "text"),
+            ("of answers", self.units.size(stats.response_bytes), "text"),
         )
         lines = [who.strip(), Strip([])]
         line = Line()
@@ -154,7 +158,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
 
     def _trend(self, stats: EndpointStats, width: int) -> list[Strip]:
         faint, hue = self.hue("faint"), self.hue("trend")
-        axis = 8
+        axis = self.units.latency_width + 2
         cells = width - axis
         room = capacity(cells, self.symbols)
         shown = stretched(stats.trend_ns[-room:], room)
@@ -165,9 +169,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         for index, marks in enumerate(drawn):
             label = ""
             if known and index == 0:
-                label = humanize.duration(top)
+                label = self.units.duration(top)
             elif known and index == _GRAPH_HEIGHT // 2:
-                label = humanize.duration(top * (1 - index / _GRAPH_HEIGHT))
+                label = self.units.duration(top * (1 - index / _GRAPH_HEIGHT))
             elif index == _GRAPH_HEIGHT - 1:
                 label = "0"
             line = Line().add(label, self.hue("muted"), axis - 2, "right").space(2, faint)
@@ -184,8 +188,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         for label, field in _QUANTILES:
             line = Line().add(label, muted, 7)
             value = _value(window, field)
-            line.add(humanize.duration(value), self.hue(latency_hue(value)), 9, "right")
-            line.add(humanize.duration(_value(total, field)), text, 13, "right").space(2, text)
+            line.add(self.units.duration(value), self.hue(latency_hue(value)), 9, "right")
+            line.add(self.units.duration(_value(total, field)), text, 13, "right").space(2, text)
             share = value / most if value is not None else 0.0
             hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
             line.add(bar(share, width - line.used, self.symbols), self.hue(hue))

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
 from httptop.sparkline import GLYPHS, Symbols, trend
 from httptop.view import Scene, View, place
@@ -67,6 +68,9 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         self.symbols: Symbols = symbols
         self.rows: Sequence[EndpointStats] = ()
         self.view = View()
+        self.units = DEFAULT_UNITS
+        #: Names of the columns that the user wants; empty: our own choice.
+        self.names: tuple[str, ...] = ()
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
         self._styles: dict[str, tuple[Style, Style]] = {}
@@ -79,10 +83,12 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
     @property
     def columns(self) -> tuple[tuple[Column, int], ...]:
         """The columns shown at this width, with their widths."""
-        return layout(max(self.scrollable_content_region.width - 1, 0))
+        width = max(self.scrollable_content_region.width - 1, 0)
+        return layout(width, self.names, self.units)
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
         """Take the rows of a scene; keep the selected endpoint in sight if it was."""
+        self.names, self.units = names, units
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
         self.rows, self.view = scene.rows, scene.view
@@ -154,7 +160,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             if column.sort == "trend":
                 text, hue = trend(row.trend_ns, cells, self.symbols), "trend"
             else:
-                text, hue = column.cell(row)
+                text, hue = column.cell(row, self.units)
                 text = fit(text, cells, column.align, glyphs.ellipsis)
             segments += (Segment(text, self._style(hue)[which]), gap)
             used += cells + 1

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Totals
 from httptop.sparkline import GLYPHS, Symbols, ceiling, graph, trend
 from httptop.view import Scene, View
@@ -82,7 +83,7 @@ class Metric:
     top: float
 
 
-def metrics(totals: Totals, rps: float) -> tuple[Metric, Metric, Metric, Metric]:
+def metrics(totals: Totals, rps: float, units: Units) -> tuple[Metric, Metric, Metric, Metric]:
     """Return the four figures of the head; ``rps`` is the rate just now, the rest the window's."""
     latency = totals.latency
     known = latency.count > 0
@@ -110,8 +111,8 @@ def metrics(totals: Totals, rps: float) -> tuple[Metric, Metric, Metric, Metric]
         Metric(
             "p50",
             "P50",
-            humanize.duration(latency.p50_ns if known else None),
-            f"p95 {humanize.duration(latency.p95_ns if known else None)}",
+            units.duration(latency.p50_ns if known else None),
+            f"p95 {units.duration(latency.p95_ns if known else None)}",
             "p50",
             totals.trend_p50_ns,
             ceiling(totals.trend_p50_ns),
@@ -119,8 +120,8 @@ def metrics(totals: Totals, rps: float) -> tuple[Metric, Metric, Metric, Metric]
         Metric(
             "p99",
             "P99",
-            humanize.duration(latency.p99_ns if known else None),
-            f"max {humanize.duration(latency.max_ns if known else None)}",
+            units.duration(latency.p99_ns if known else None),
+            f"max {units.duration(latency.max_ns if known else None)}",
             "p99",
             totals.trend_p99_ns,
             slow,
@@ -148,15 +149,16 @@ class HeadGraphs(Painted):
         self.symbols: Symbols = symbols
         self.totals = Totals()
         self.rps = 0.0
+        self.units = DEFAULT_UNITS
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Scene, units: Units) -> None:
         """Take the totals of a scene."""
-        self.totals, self.rps = scene.totals, scene.rps
+        self.totals, self.rps, self.units = scene.totals, scene.rps, units
         self.repaint()
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return one line, or two rows of two graphs."""
-        figures = metrics(self.totals, self.rps)
+        figures = metrics(self.totals, self.rps, self.units)
         if height < 4:
             return [self._one_line(figures, width)]
         gap = 3

@@ -1,18 +1,33 @@
-"""The live request table: the newest sampled requests, one a line."""
+"""The live request table: the newest sampled requests, one a line, and the choice of one.
+
+Requests come faster than anyone can point at them. So the table *holds* what it shows from the
+moment it is given the keys until they go elsewhere; only another side or filter changes it
+meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
 from textual.strip import Strip
 
 from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.sparkline import GLYPHS, Symbols
-from httptop.view import Scene
+from httptop.view import Scene, View
 from httptop.widgets.painting import Line, Painted, Palette, fit, latency_hue, status_hue, width_of
 
 _PEER_FROM = 130
+_TITLE = "live requests"
 
 
 def request_lines(
@@ -21,12 +36,14 @@ def request_lines(
     height: int,
     hue: Palette,
     symbols: Symbols,
+    units: Units,
     header: bool = True,
 ) -> list[Strip]:
     """Return a header and a line for each of the newest samples, ``height`` in all at most."""
     peer = 21 if width >= _PEER_FROM else 0
     process = 16 if width < 100 else 22
-    path = width - 2 - process - 44 - (peer + 1 if peer else 0)
+    latency = max(8, units.latency_width + 1)
+    path = width - 2 - process - 36 - latency - (peer + 1 if peer else 0)
     path = max(path, 8)
     text, muted, heading = hue("text"), hue("muted"), hue("heading")
     lines: list[Strip] = []
@@ -34,7 +51,7 @@ def request_lines(
         line = Line().space(1, heading)
         line.add("TIME", heading, 13).add("PROCESS:PID", heading, process + 1)
         line.add("METHOD", heading, 8).add("PATH", heading, path + 1)
-        line.add("STAT", heading, 4, "right").add("LATENCY", heading, 8, "right")
+        line.add("STAT", heading, 4, "right").add("LATENCY", heading, latency, "right")
         line.add("BYTES", heading, 9, "right")
         if peer:
             line.space(1, heading).add("PEER", heading, peer)
@@ -52,8 +69,8 @@ def request_lines(
         line.add(status, hue(status_hue(sample.status)), 4, "right")
         slow = latency_hue(sample.latency_ns)
         slow = "warn" if sample.slow and slow == "text" else slow
-        line.add(humanize.duration(sample.latency_ns), hue(slow), 8, "right")
-        line.add(humanize.size(sample.response_bytes), muted, 9, "right")
+        line.add(units.duration(sample.latency_ns), hue(slow), latency, "right")
+        line.add(units.size(sample.response_bytes), muted, 9, "right")
         if peer:
             line.space(1, text).add(sample.peer or humanize.UNKNOWN, muted, peer)
         lines.append(line.strip())
@@ -69,27 +86,166 @@ def _process(sample: Transaction, width: int, ellipsis: str) -> str:
     return f"{name}{pid}"
 
 
-class LiveRequests(Painted):
+class LiveRequests(Painted, can_focus=True):
     """The newest sampled requests of the shown side and filter. Never the source of a count."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Next", show=False),
+        Binding("up,k", "move(-1)", "Previous", show=False),
+        Binding("pagedown,space", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("home,g", "edge(0)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("enter", "open", "Open", show=False),
+        Binding("escape", "leave", "Leave", show=False),
+    ]
     DEFAULT_CSS = """
     LiveRequests { height: 5; }
     """
 
+    class Opened(Message):
+        """Everything about a request was asked for."""
+
+        def __init__(self, request: Transaction) -> None:
+            self.request = request
+            super().__init__()
+
+    class Held(Message):
+        """The list stands still, or goes on again."""
+
+    class Left(Message):
+        """The keys shall go elsewhere."""
+
     def __init__(self, symbols: Symbols, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols: Symbols = symbols
+        self.units = DEFAULT_UNITS
+        self.scene = Scene(None, View())
         self.requests: list[Transaction] = []
+        #: Whether the list stands still for the user to choose.
+        self.held = False
+        #: The line of the cursor among the requests, and the first of them in sight, while held.
+        self.cursor_row = 0
+        self._top = 0
 
-    def show(self, scene: Scene) -> None:
-        """Take the samples of a scene."""
-        self.requests = scene.requests()
+    def on_mount(self) -> None:
+        """Name the table."""
+        self.border_title = _TITLE
+
+    def show(self, scene: Scene, units: Units) -> None:
+        """Take the samples of a scene, unless they are held."""
+        other = _what(scene.view) != _what(self.scene.view)
+        self.scene, self.units = scene, units
+        if not self.held:
+            self.requests = scene.requests()
+        elif other:
+            self.requests = scene.requests()
+            self.cursor_row = self._top = 0
         self.repaint()
+
+    @property
+    def chosen(self) -> Transaction | None:
+        """The request under the cursor, while held."""
+        if not self.held or self.cursor_row >= len(self.requests):
+            return None
+        return self.requests[self.cursor_row]
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return as many requests as fit; a header where there is room for one."""
         if not self.requests:
             return [Line().add(" no request sampled yet", self.hue("muted")).strip()]
-        return request_lines(
-            self.requests, width, height, self.hue, self.symbols, header=height >= 4
+        self._top = max(min(self._top, self.cursor_row), self.cursor_row - self._page() + 1)
+        shown = self.requests[self._top :]
+        header = self._has_header(height)
+        lines = request_lines(
+            shown, width, height, self.hue, self.symbols, self.units, header=header
         )
+        if self.held:
+            row = self.cursor_row - self._top + header
+            lines[row] = self._on_cursor(lines[row], width)
+        return lines
+
+    def _on_cursor(self, line: Strip, width: int) -> Strip:
+        behind = Style(bgcolor=self.hue("cursor").bgcolor)
+        mark = Segment(GLYPHS[self.symbols].cursor, self.hue("accent"))
+        whole = Strip([mark, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
+        return Strip(Segment.apply_style(whole, post_style=behind), width)
+
+    # Holding
+
+    def _hold(self) -> None:
+        if not self.held:
+            self.held = True
+            self.cursor_row = self._top = 0
+            how = ("held: Enter opens one, Esc lets them go on", "not bold $hue-warn")
+            self.border_title = Content.assemble(f"{_TITLE} ", how)
+            self.repaint()
+            self.post_message(self.Held())
+
+    def release(self) -> None:
+        """Let the list go on."""
+        if self.held:
+            self.held = False
+            self.cursor_row = self._top = 0
+            self.border_title = _TITLE
+            self.requests = self.scene.requests()
+            self.repaint()
+            self.post_message(self.Held())
+
+    def on_focus(self) -> None:
+        """Hold the list."""
+        self._hold()
+
+    def on_blur(self) -> None:
+        """Let the list go on, unless it is the whole terminal that lost the focus."""
+        if self.app.app_focus:
+            self.release()
+
+    # Choosing
+
+    @staticmethod
+    def _has_header(height: int) -> bool:
+        return height >= 4
+
+    def _page(self) -> int:
+        return max(self.size.height - self._has_header(self.size.height), 1)
+
+    def _choose(self, row: int) -> None:
+        if self.requests:
+            self.cursor_row = max(0, min(row, len(self.requests) - 1))
+            self.repaint()
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by a number of requests."""
+        self._choose(self.cursor_row + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by a page."""
+        self._choose(self.cursor_row + pages * self._page())
+
+    def action_edge(self, last: int) -> None:
+        """Move the cursor to the newest or the oldest request."""
+        self._choose(len(self.requests) - 1 if last else 0)
+
+    def action_open(self) -> None:
+        """Ask for everything about the request under the cursor."""
+        if (request := self.chosen) is not None:
+            self.post_message(self.Opened(request))
+
+    def action_leave(self) -> None:
+        """Give the keys back."""
+        self.post_message(self.Left())
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose a request, open it at the second click."""
+        _, y = event.get_content_offset_capture(self)
+        row = y - self._has_header(self.size.height) + self._top
+        if self._top <= row < len(self.requests) and self.held:
+            self._choose(row)
+            if event.chain >= 2:
+                self.action_open()
+
+
+def _what(view: View) -> View:
+    """Return what of a view decides which requests it shows."""
+    return replace(view, sort="", descending=False, selected=None, paused=False)

@@ -1,0 +1,142 @@
+"""One sampled request: everything known about it, and the head of its answer."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from httptop import humanize
+from httptop.humanize import Units
+from httptop.model import STATUS_UNKNOWN, Transaction
+from httptop.widgets.endpoint_detail import DetailTitle
+from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.painting import latency_hue, status_hue
+
+if TYPE_CHECKING:
+    from httptop.app import HttptopApp
+
+_LABEL = 16
+
+
+class RequestScreen(Screen[None]):
+    """The page of one request; it stays as it is while the traffic goes on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
+        Binding("enter", "endpoint", "Its endpoint", show=False),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, request: Transaction) -> None:
+        super().__init__()
+        self.request = request
+
+    @property
+    def httptop(self) -> HttptopApp:
+        """The app, which holds the units."""
+        return cast("HttptopApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Make title, page and keys."""
+        yield DetailTitle(self.request.key)
+        with VerticalScroll(id="request"):
+            yield Static(markup=False)
+        yield KeyBar(
+            [
+                ("Esc", "back", "app.pop_screen"),
+                ("q", "quit", "app.ask_quit"),
+                ("?", "help", "app.help"),
+                ("Enter", "its endpoint", "screen.endpoint"),
+                ("j k", "scroll", ""),
+            ]
+        )
+
+    def on_mount(self) -> None:
+        """Show what there is."""
+        self.query_one(VerticalScroll).focus()
+        self.refresh_scene()
+
+    def refresh_scene(self) -> None:
+        """Write the page in the units of now."""
+        blocks = [_facts(self.request, self.httptop.units), _head(self.request)]
+        self.query_one(Static).update(Content("\n\n").join(blocks))
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by some lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_endpoint(self) -> None:
+        """Open the endpoint that it was counted under."""
+        self.httptop.open_endpoint(self.request.key)
+
+
+def _facts(request: Transaction, units: Units) -> Content:
+    key = request.key
+    moment = time.strftime("%Y-%m-%d", time.localtime(int(request.started_at)))
+    answered = request.status != STATUS_UNKNOWN
+    status = f"{request.status} {_reason(request.status)}" if answered else "none: not answered"
+    slow = "  slow: over the threshold of the samples" if request.slow else ""
+    facts = (
+        ("request", f"{key.method} {request.path} {key.protocol}", "$hue-strong"),
+        ("status", status.rstrip(), f"$hue-{status_hue(request.status)} bold"),
+        (
+            "latency",
+            f"{units.duration(request.latency_ns)}  ({request.latency_ns:,} ns){slow}",
+            f"$hue-{latency_hue(request.latency_ns)}",
+        ),
+        ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
+        ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),
+        ("process", f"{key.process}, pid {request.pid}", "$hue-accent"),
+        ("peer", request.peer or "not known (a Unix socket has none)", "$hue-text"),
+        (
+            "request bytes",
+            f"{_bytes(request.request_bytes, units)}, until the answer began",
+            "$hue-text",
+        ),
+        ("answer bytes", _bytes(request.response_bytes, units), "$hue-text"),
+        ("counted under", f"{key.method} {key.path}", "$hue-text"),
+    )
+    lines = [
+        Content.assemble((f"{label:<{_LABEL}}", "$hue-muted"), (value, hue))
+        for label, value, hue in facts
+    ]
+    return Content("\n").join([_title("Request", "one of the samples"), *lines])
+
+
+def _head(request: Transaction) -> Content:
+    if not request.response_head:
+        none = "not captured" if request.status != STATUS_UNKNOWN else "there was no answer"
+        return Content("\n").join([_title("Head of the answer", ""), Content(none)])
+    first, *rest = request.response_head
+    lines = [Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))]
+    for line in rest:
+        name, colon, value = line.partition(":")
+        lines.append(Content.assemble((name + colon, "$hue-accent"), (value, "$hue-text")))
+    return Content("\n").join([_title("Head of the answer", "as far as captured"), *lines])
+
+
+def _title(title: str, note: str) -> Content:
+    return Content.assemble((title, "$hue-accent bold"), (f"  {note}", "$hue-muted"))
+
+
+def _bytes(n: int | None, units: Units) -> str:
+    if n is None:
+        return "not known"
+    exact = f"{n:,} bytes"
+    return exact if n < 1_000 else f"{units.size(n)}  ({exact})"
+
+
+def _reason(code: int) -> str:
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
