@@ -90,7 +90,6 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "max": _measured(lambda latency: latency.max_ns),
         "in_flight": lambda row: row.in_flight,
         "request_bytes": lambda row: row.request_bytes,
-        "request_bytes": lambda row: row.request_bytes,
         "response_bytes": lambda row: row.response_bytes,
         "trend": _newest,
     }
