@@ -167,6 +167,7 @@ class Ui:
     columns: tuple[str, ...] = ()  # empty: as many as fit, in our own order
     sort: str = "rps"
     side: Side = "server"
+    filter: str = ""
     latency_unit: LatencyUnit = "auto"
     byte_units: ByteUnits = "iec"
     confirm_quit: bool = False

@@ -7,7 +7,7 @@ from typing import Final
 from httptop.kinds import Choice, Duration, Integer, Many, Number, Switch
 from httptop.model import SIDES
 from httptop.settings.setting import Setting
-from httptop.settings.texts import KEY, PATH_PATTERN
+from httptop.settings.texts import KEYS, PATH_PATTERN, SCREEN_FILTER
 from httptop.view import SORTS
 
 _S: Final = 1_000_000_000
@@ -167,6 +167,12 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("ui", "side", Choice(SIDES), "Side shown first."),
     Setting(
         "ui",
+        "filter",
+        SCREEN_FILTER,
+        "Filter that the screen starts with; it hides endpoints, which are counted on.",
+    ),
+    Setting(
+        "ui",
         "latency_unit",
         Choice(("auto", "us", "ms", "s")),
         "Unit of latencies on the screen.",
@@ -183,7 +189,8 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "ui",
         "keys",
-        Many(KEY),
-        "Keys of your own, as in pause=space; ? on the screen lists the actions.",
+        KEYS,
+        "Keys of your own, as in pause=space; ? on the screen lists the actions. A key is taken "
+        "from the action that has it, unless it is that one's only key.",
     ),
 )

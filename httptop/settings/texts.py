@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import pwd
 import re
+from collections.abc import Callable
 
-from httptop.filters import FilterError
-from httptop.filters import parse as parse_filter
-from httptop.kinds import Text
+from httptop.actions import effective, parse_key
+from httptop.filters import Expression, FilterError, parse
+from httptop.filters.on_screen import parse_for_screen
+from httptop.kinds import Many, Text
 from httptop.literals import parse_status
 
 
@@ -29,13 +31,16 @@ def _status(text: str) -> str:
     return text.strip().lower()
 
 
-def _filter(text: str) -> str:
-    if not text.strip():
-        return ""
-    try:
-        return str(parse_filter(text))
-    except FilterError as fault:
-        raise ValueError(str(fault)) from None
+def _filter(parse: Callable[[str], Expression]) -> Callable[[str], str]:
+    """Return a check that brings a filter into its usual form; nothing is no filter."""
+
+    def check(text: str) -> str:
+        try:
+            return str(parse(text)) if text.strip() else ""
+        except FilterError as fault:
+            raise ValueError(str(fault)) from None
+
+    return check
 
 
 def _network(text: str) -> str:
@@ -95,15 +100,27 @@ def _path_pattern(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    if not re.fullmatch(r"[a-z_]{1,32}=[A-Za-z0-9_+]{1,32}", text):
-        raise ValueError("an action and its key are needed, as in pause=space")
-    return text
+    return "=".join(parse_key(text))
+
+
+class Keys(Many):
+    """Keys of the user's own: each may be given away once, and every action keeps one."""
+
+    __slots__ = ()
+
+    def _checked(self, items: list[object]) -> tuple[object, ...]:
+        keys = super()._checked(items)
+        effective([str(key) for key in keys])
+        return keys
 
 
 GLOB = Text("a glob such as nginx* or /users/*", _glob)
 METHOD = Text("a method such as GET", _method)
 STATUS = Text("404, 5xx, 400-499 or unknown", _status)
-FILTER = Text("an expression of the filter language, empty for none", _filter)
+FILTER = Text("an expression of the filter language, empty for none", _filter(parse))
+SCREEN_FILTER = Text(
+    "an expression of what endpoints or live requests have", _filter(parse_for_screen)
+)
 NETWORK = Text("an address or a network such as 10.0.0.0/8", _network)
 HOST = Text("a host name or a glob such as *.example.org", _host)
 VERSION = Text("1.0 or 1.1", _version)
@@ -113,4 +130,4 @@ CONTAINER = Text("a container's name or id, or a glob", _glob)
 HEADER = Text("the name of a header", _header)
 FILE = Text("an absolute path, or empty", _file)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
-KEY = Text("action=key, as in pause=space", _key)
+KEYS = Keys(Text("action=key, as in pause=space", _key))

@@ -25,7 +25,7 @@ LAYERS = (
         "httptop.readings",
         "httptop.windows",
     ),
-    ("httptop.paths", "httptop.merging", "httptop.sparkline"),
+    ("httptop.actions", "httptop.paths", "httptop.merging", "httptop.sparkline"),
     ("httptop.redaction",),
     ("httptop.http1", "httptop.http2"),
     ("httptop.filters.", "httptop.view"),
