@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop import humanize
+from httptop.humanize import Units
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,55 @@ def test_clock(seconds: float, text: str) -> None:
     assert humanize.clock(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("unit", "ns", "text"),
+    [
+        ("auto", 1_200_000, "1.2ms"),
+        ("us", None, "-"),
+        ("us", 0, "0µs"),
+        ("us", 0.4, "<0.001µs"),
+        ("us", 840, "0.840µs"),
+        ("us", 1_234_567, "1235µs"),
+        ("us", 9_999_999_000, "9999999µs"),
+        ("us", 12e9, "12.0s"),  # would not fit its column
+        ("ms", 840, "0.001ms"),
+        ("ms", 9_999_600, "10.00ms"),
+        ("ms", 12_345_678, "12.35ms"),
+        ("ms", 123_450_000, "123.5ms"),
+        ("ms", 45e9, "45000ms"),
+        ("ms", 3_900e9, "1h05m"),
+        ("s", 100_000, "<0.001s"),
+        ("s", 1_840_000_000, "1.840s"),
+        ("s", 3_900e9, "3900s"),
+    ],
+)
+def test_latency_in_a_unit(unit: humanize.LatencyUnit, ns: float | None, text: str) -> None:
+    assert Units(unit).duration(ns) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "iec", "si"),
+    [
+        (None, "-", "-"),
+        (999, "999 B", "999 B"),
+        (1_000, "1000 B", "1.0 kB"),
+        (1_024, "1.0 KiB", "1.0 kB"),
+        (60_817_408, "58.0 MiB", "60.8 MB"),
+        (999_999_999, "954 MiB", "1.0 GB"),
+    ],
+)
+def test_size_in_both_units(n: int | None, iec: str, si: str) -> None:
+    assert (Units().size(n), Units(byte="si").size(n)) == (iec, si)
+
+
+@given(st.sampled_from(["auto", "us", "ms", "s"]), st.floats(0, 3.5e14))
+def test_latency_fits_its_column(unit: humanize.LatencyUnit, ns: float) -> None:
+    units = Units(unit)
+    text = units.duration(ns)
+    assert len(text) <= units.latency_width
+    assert ns == 0 or not text.startswith("0µ")
+
+
 @given(st.floats(0, 3.5e14))
 def test_duration_fits_its_column(ns: float) -> None:
     assert len(humanize.duration(ns)) <= 6
@@ -86,6 +136,7 @@ def test_counts_and_sizes_fit_their_columns(n: int) -> None:
     assert len(humanize.count(n)) <= 5
     assert len(humanize.rate(float(n))) <= 5
     assert len(humanize.size(n)) <= 8
+    assert len(Units(byte="si").size(n)) <= 8
 
 
 @given(st.floats(0, 1))
