@@ -6,6 +6,7 @@ takes a few milliseconds: small files below ``/proc`` and ``/sys``, and two tria
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -17,13 +18,10 @@ from typing import Final
 
 from httptop.bpf import syscalls
 from httptop.bpf.find_bcc import find_bcc, find_impostor, find_library, os_release
+from httptop.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, without_capabilities
 
 #: Architectures whose registers and system calls the probes know.
 MACHINES: Final = ("x86_64",)
-
-CAP_SYS_ADMIN: Final = 21
-CAP_PERFMON: Final = 38
-CAP_BPF: Final = 39
 
 #: Inode of the first process id namespace, a constant of the kernel (PROC_PID_INIT_INO).
 FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
@@ -31,6 +29,9 @@ FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
 _BPF_MAP_CREATE: Final = 0
 _BPF_MAP_TYPE_ARRAY: Final = 2
 _BPF_MAP_TYPE_RINGBUF: Final = 27
+_BPF_PROG_TYPE_RAW_TRACEPOINT: Final = 17
+#: A program that returns 0: "r0 = 0" and "exit".
+_NO_OPERATION: Final = bytes((0xB7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,39 @@ def probe_bpf() -> tuple[int, int]:
     array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
     ring = struct.pack("=IIII", _BPF_MAP_TYPE_RINGBUF, 0, 0, mmap.PAGESIZE)
     return _map_create(array), _map_create(ring)
+
+
+def needed_after_attaching() -> frozenset[int]:
+    """Return the capabilities without which maps and programs cannot be used any more.
+
+    Found by trying, with a map and a program of no use: since Linux 6.0 who has the descriptor may
+    use it; before, only where nobody forbade BPF to users (kernel.unprivileged_bpf_disabled).
+    """
+    array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
+    table = syscalls.bpf(_BPF_MAP_CREATE, bytearray(array))
+    try:
+        code = ctypes.create_string_buffer(_NO_OPERATION)
+        at = ctypes.addressof(code)
+        program = syscalls.prog_load(_BPF_PROG_TYPE_RAW_TRACEPOINT, at, 2, "httptop_trial")
+        try:
+            with without_capabilities():
+                _use(table, program)
+        except PermissionError:
+            return frozenset((CAP_BPF,))
+        finally:
+            os.close(program)
+    finally:
+        os.close(table)
+    return frozenset()
+
+
+def _use(table: int, program: int) -> None:
+    """Make each kind of call that a run makes once its probes are attached."""
+    syscalls.map_update(table, bytes(4), bytes(8))
+    syscalls.map_lookup(table, bytes(4), 8)
+    syscalls.BatchReader(table, 4, 8, 1).read(1)
+    syscalls.prog_times(program)
+    syscalls.run_raw_tracepoint(program, 0)
 
 
 def _map_create(attributes: bytes) -> int:

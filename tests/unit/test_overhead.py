@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from httptop.overhead import OverheadMeter
@@ -27,3 +30,19 @@ def test_a_call_right_behind_another_makes_no_new_rate() -> None:
     hasty = meter.measure(11.01, 4, None)
     assert (hasty.cpu_percent, hasty.samples_per_s) == (before.cpu_percent, 10.0)
     assert meter.measure(12.0, 6, None).samples_per_s == pytest.approx(10.0)
+
+
+def test_helpers_count_until_they_end() -> None:
+    alone = OverheadMeter().measure(10.0, 0, None)
+    helper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert helper.stdin is not None
+    meter = OverheadMeter(helpers=[helper.pid])
+    with_helper = meter.measure(10.0, 0, None)
+    helper.stdin.close()
+    helper.wait()
+    after = meter.measure(11.0, 0, None)
+    assert (with_helper.rss_bytes or 0) > (alone.rss_bytes or 0)
+    assert (with_helper.open_fds or 0) > (alone.open_fds or 0)
+    assert after.rss_bytes is not None
+    assert after.cpu_percent is not None
+    assert after.rss_bytes < (with_helper.rss_bytes or 0)
