@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 
 from httptop.feed import Feed
 from httptop.humanize import Units
-from httptop.messages import DemoStarted, FeedFailed, SnapshotArrived
+from httptop.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -39,11 +39,7 @@ class HttptopApp(App[int]):
     CSS_PATH = "httptop.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "ask_quit", "Quit", show=False),
-        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
-        Binding("question_mark,h,f1", "help", "Help", show=False),
-    ]
-
+XX
     def __init__(
         self,
         feed: Feed | None = None,
@@ -52,10 +48,14 @@ class HttptopApp(App[int]):
         watching: str = "",
         ui: Ui = DEFAULTS.ui,
         path_filter: str = "",
+        save: Callable[[Mapping[str, object]], str] | None = None,
+        reload: Callable[[], bool] | None = None,
     ) -> None:
         """Prepare; nothing starts before the app runs.
 
-        ``watching`` says in a few words what is traced.
+        ``watching`` says in a few words what is traced. ``save`` writes changed settings, by key,
+        to the configuration file and returns its path; raises :class:`HttptopError`. ``reload``
+        has the settings read again, on SIGHUP, and returns whether the run goes on.
 
         Raises:
             ValueError: ``ui.sort`` or ``ui.theme`` is not known.
@@ -93,6 +93,8 @@ class HttptopApp(App[int]):
         self._feed = feed
         self._feed_runs = False
         self._start_demo = start_demo
+        self.save = save
+        self._reload = reload
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme our hues."""
@@ -119,14 +121,18 @@ class HttptopApp(App[int]):
         self.set_class(self.symbols == "tty", "-tty")
         if not self.is_headless:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self.exit, 0)
+            loop.add_signal_handler(signal.SIGTERM, self.exit, 0)
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         if self._feed is not None:
             self._feed_runs = True
             try:
                 self._feed.start(self.publish, self.fail)
             except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
                 self.fail(error)
+
+    def _hang_up(self) -> None:
+        if self._reload is None or not self._reload():
+            self.exit(0)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a snapshot from any thread; never blocks."""
@@ -175,6 +181,17 @@ class HttptopApp(App[int]):
         if self.ui.sort != before.sort:
             self.change_view(sort=self.ui.sort, descending=self.ui.sort not in TEXT_SORTS)
         self.refresh_screens()
+
+    def on_settings_reloaded(self, message: SettingsReloaded) -> None:
+        """Follow the settings, and say what became of them."""
+        reload = message.reload
+        if reload.applied:
+            self.adopt(reload.settings)
+        text = "\n".join(reload.sentences())
+        if reload.fault:
+            self.notify(text, severity="error", markup=False)
+        else:
+            self.notify(text, severity="warning" if reload.refused else "information", markup=False)
 
     def on_feed_failed(self, message: FeedFailed) -> None:
         """Say why; the exit status will tell, too."""

@@ -4,7 +4,7 @@ One thread, this one, writes; the feed's thread only leaves a snapshot and a byt
 reader that is too slow holds up neither the feed nor the end of the run. A run ends
 
 - after N snapshots: the Nth is the last one, taken after the feed has stopped;
-- at SIGINT, SIGTERM or SIGHUP, after a last snapshot;
+- at SIGINT, SIGTERM, or SIGHUP where that does not mean something else, after a last snapshot;
 - when the feed itself ends (the end of a capture) or fails;
 - quietly, when nobody reads the output any more.
 """
@@ -23,11 +23,11 @@ from typing import Final
 
 from httptop.feed import Feed
 from httptop.model import Snapshot
+from httptop.settings import DEFAULTS
+from httptop.wakeup import Wakeup
 
 #: Snapshots that wait for a slow reader; the oldest are dropped first.
 _MOST_WAITING: Final = 16
-#: Seconds that the last snapshot has to get out once the run is to end.
-_PATIENCE_S: Final = 5.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,35 +35,16 @@ class Closed(Exception):
     """Nobody reads the output any more."""
 
 
-class Wakeup:
-    """A pipe that ends a poll, from another thread or from a signal handler."""
-
-    def __init__(self) -> None:
-        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def set(self) -> None:
-        """End the poll, now or when it begins."""
-        with contextlib.suppress(OSError):  # full: the poll ends anyway
-            os.write(self._writer, b"\0")
-
-    def clear(self) -> None:
-        """Take note of all that was set."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self.reader, 512):
-                pass
-
-    def close(self) -> None:
-        """Give the pipe back."""
-        os.close(self.reader)
-        os.close(self._writer)
-
-
 class StopSignals:
-    """Turns SIGINT, SIGTERM and SIGHUP into a wish to end, for as long as it is entered."""
+    """Turns SIGINT, SIGTERM and SIGHUP into a wish to end, for as long as it is entered.
+
+    ``goes_on`` may be set to what SIGHUP means instead; it returns whether the run goes on.
+    """
 
     def __init__(self) -> None:
         self.wakeup = Wakeup()
         self.received = False
+        self.goes_on: Callable[[], bool] = lambda: False
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignals:
@@ -85,6 +66,8 @@ class StopSignals:
         self.wakeup.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if number == signal.SIGHUP and self.goes_on():
+            return
         self.received = True
         self.wakeup.set()
 
@@ -147,13 +130,16 @@ def run(
     output: int,
     signals: StopSignals,
     iterations: int | None = None,
+    patience_s: Callable[[], float] = lambda: DEFAULTS.general.shutdown_timeout_s,
 ) -> int:
     """Print what a feed publishes to a descriptor until the run ends.
+
+    ``patience_s`` is the time that the last snapshot has to get out once the run is to end.
 
     Returns the number of snapshots that a slow reader missed. Raises what the feed failed with,
     after it has been stopped.
     """
-    return _Run(feed, render, output, signals, iterations).go()
+    return _Run(feed, render, output, signals, iterations, patience_s).go()
 
 
 class _Run:
@@ -164,11 +150,13 @@ class _Run:
         output: int,
         signals: StopSignals,
         iterations: int | None,
+        patience_s: Callable[[], float],
     ) -> None:
         self._feed = feed
         self._render = render
         self._signals = signals
         self._iterations = iterations
+        self._patience_s = patience_s
         self._output = Output(output, signals.wakeup)
         self._waiting: deque[Snapshot] = deque()
         self._failure: BaseException | None = None
@@ -215,7 +203,7 @@ class _Run:
     def _ending(self) -> float | None:
         """Return when to give up writing: some time after the first wish to end."""
         if self._deadline is None and (self._signals.received or self._failure is not None):
-            self._deadline = time.monotonic() + _PATIENCE_S
+            self._deadline = time.monotonic() + self._patience_s()
         return self._deadline
 
     def _publish(self, snapshot: Snapshot) -> None:

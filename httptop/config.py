@@ -10,19 +10,22 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from httptop.contradictions import Contradiction, contradictions
 from httptop.errors import UsageError
-from httptop.files import Caller, FileError, read_text
+from httptop.files import Caller, read_text
 from httptop.literals import nearest
 from httptop.model import clean
 from httptop.scope import scope_of
 from httptop.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
 from httptop.toml_text import lines_of_keys
+
+#: Returns the text of a file; raises FileNotFoundError, or an OSError whose text is the reason.
+Read = Callable[[Path], str]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
 _LARGEST_FILE: Final = 1 << 20
@@ -99,14 +102,16 @@ def load(
     caller: Caller,
     file: Path | None = None,
     system_file: Path | None = None,
+    read: Read | None = None,
 ) -> Config:
     """Return the effective configuration; raise :class:`ConfigError` with all its faults.
 
-    ``file`` (that of ``--config``) must exist and is read instead of the ones found.
+    ``file`` (that of ``--config``) must exist and is read instead of the ones found. ``read``
+    reads files in another way than with the rights of this process.
     """
     gathering = _Gathering()
     for path in config_files(environ, caller, file, system_file):
-        gathering.file(path, caller, required=file is not None)
+        gathering.file(path, _reader(caller, read), required=file is not None)
     gathering.environment(environ)
     gathering.flags(flags)
     return gathering.result()
@@ -115,16 +120,27 @@ def load(
 def check_file(path: Path, caller: Caller) -> Config:
     """Return the configuration of one file over the defaults; raise all its faults."""
     gathering = _Gathering()
-    gathering.file(path, caller, required=True)
+    gathering.file(path, _reader(caller, None), required=True)
     return gathering.result()
 
 
-def read_config(path: Path, caller: Caller) -> str:
-    """Return the text of a file, empty where there is none; raise :class:`FileError`."""
+def check_text(text: str, path: Path) -> Config:
+    """Return the configuration of a text that is to stand in a file; raise all its faults."""
+    gathering = _Gathering()
+    gathering.text(text, path)
+    return gathering.result()
+
+
+def read_config(path: Path, caller: Caller, read: Read | None = None) -> str:
+    """Return the text of a file, empty where there is none; raise :class:`OSError`."""
     try:
-        return read_text(path, _LARGEST_FILE, caller)
+        return _reader(caller, read)(path)
     except FileNotFoundError:
         return ""
+
+
+def _reader(caller: Caller, read: Read | None) -> Read:
+    return read or (lambda path: read_text(path, _LARGEST_FILE, caller))
 
 
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
@@ -217,16 +233,19 @@ class _Gathering:
             except ValueError as fault:
                 self.refuse(setting, Fault(name, _found(str(fault), environ[name])))
 
-    def file(self, path: Path, caller: Caller, required: bool = False) -> None:
+    def file(self, path: Path, read: Read, required: bool = False) -> None:
         try:
-            text = read_text(path, _LARGEST_FILE, caller)
+            text = read(path)
         except FileNotFoundError:
             if required:
                 self.faults.append(Fault(str(path), "there is no such file"))
             return
-        except FileError as fault:
+        except OSError as fault:
             self.faults.append(Fault("", str(fault)))
             return
+        self.text(text, path)
+
+    def text(self, text: str, path: Path) -> None:
         self.files.append(path)
         try:
             document = tomllib.loads(text)

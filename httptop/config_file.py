@@ -6,7 +6,7 @@ Our own comments start with ``##`` and are written anew each time; comments that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Final
 
 from httptop.settings import BY_KEY, SETTINGS, Setting, Settings
@@ -32,8 +32,11 @@ _SECTION_DOCS: Final = {
 }
 
 
-def to_toml(settings: Settings, previous: str = "") -> str:
-    """Return the file of ``settings``; the user's comments of ``previous`` are kept."""
+def to_toml(settings: Settings, previous: str = "", stated: Set[str] = BY_KEY.keys()) -> str:
+    """Return the file of ``settings``; the user's comments of ``previous`` are kept.
+
+    Settings whose keys are not ``stated`` stand there as comments, for the reader only.
+    """
     kept = user_comments(previous, BY_KEY.keys())
     lines = [*_HEAD]
     section = None
@@ -43,7 +46,8 @@ def to_toml(settings: Settings, previous: str = "") -> str:
             lines += ["", f"[{section}]", f"{OURS} {_SECTION_DOCS[section]}"]
         lines += kept.pop(setting.key, [])
         lines += [f"{OURS} {line}" for line in explain(setting)]
-        lines.append(f"{setting.name} = {setting.kind.show(setting.of(settings))}")
+        line = f"{setting.name} = {setting.kind.show(setting.of(settings))}"
+        lines.append(line if setting.key in stated else f"{OURS} {line}")
     rest = [line for comments in kept.values() for line in comments]
     if rest:
         lines += ["", *rest]

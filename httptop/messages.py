@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.message import Message
 
 from httptop.model import Snapshot
+from httptop.reload import Reload
 
 
 class SnapshotArrived(Message):
@@ -32,4 +33,12 @@ class DemoStarted(Message):
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        super().__init__()
+
+
+class SettingsReloaded(Message):
+    """The configuration was read again."""
+
+    def __init__(self, reload: Reload) -> None:
+        self.reload = reload
         super().__init__()

@@ -106,16 +106,19 @@ def test_a_closed_pipe_ends_it_quietly_and_soon() -> None:
     assert feed.stops
 
 
-def test_a_reader_that_sleeps_holds_up_neither_feed_nor_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(batch, "_PATIENCE_S", 0.1)
+def test_a_reader_that_sleeps_holds_up_neither_feed_nor_end() -> None:
     pipe = Pipe()
     feed = FakeFeed()
     threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGTERM)).start()
     began = time.monotonic()
     with batch.StopSignals() as signals:
-        missed = batch.run(feed, lambda one: render(one) * 20_000, pipe.writer, signals)
+        missed = batch.run(
+            feed,
+            lambda one: render(one) * 20_000,
+            pipe.writer,
+            signals,
+            patience_s=lambda: 0.1,
+        )
     assert time.monotonic() - began < 3
     assert missed > 10
     assert feed.held_up_s < 0.2

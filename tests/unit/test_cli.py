@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop import __version__, cli
+from httptop import __version__, running
 from httptop.arguments import parse
 from httptop.cli import main
 from httptop.config import load
@@ -258,7 +258,7 @@ def test_live_gets_settings_and_scope_and_is_recorded(
     words = ["-b", "-n", "2", "--format", "json", "-p", "7", "--record", str(capture), "-d", "0.5"]
     assert main(words) == 0
     ((settings, scope, demo),) = asked
-    assert (settings.general.tick_s, scope.pids, demo) == (0.5, {7}, False)
+    assert (settings.general.tick_s, scope.describe(), demo) == (0.5, ("pid = 7",), False)
     printed = capfd.readouterr().out.splitlines()
     assert [json.loads(line)["final"] for line in printed] == [False, True]
     with capture.open("rb") as file:
@@ -292,7 +292,7 @@ def test_an_unforeseen_fault_is_one_line_and_1(
 def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
     def window_s(*words: str) -> float:
         config = load(parse(words).settings, os.environ, calling_user(os.environ))
-        return cli._for_screen(config, {}).general.window_s
+        return running._for_screen(config, {}).general.window_s
 
     assert window_s() == 10
     assert window_s("--window", "30s") == 30
@@ -305,7 +305,7 @@ def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) 
 def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
     def symbols(term: str, *words: str) -> str:
         config = load(parse(words).settings, os.environ, calling_user(os.environ))
-        return cli._for_screen(config, {"TERM": term}).ui.symbols
+        return running._for_screen(config, {"TERM": term}).ui.symbols
 
     assert symbols("linux") == "tty"
     assert symbols("xterm-256color") == "braille"

@@ -1,0 +1,45 @@
+"""What httptop says outside of its output: lines that are safe to show, and to whom."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+
+from httptop.model import clean
+
+_LONGEST_LINE = 2000
+
+
+def say(text: str) -> None:
+    """Write a line to standard output at once."""
+    print(text, flush=True)
+
+
+def complain(message: str) -> None:
+    """Write a message to standard error, each line with our name and safe to show."""
+    with contextlib.suppress(OSError, AttributeError):
+        for line in message.splitlines() or [""]:
+            text = clean(line.encode("utf-8", "surrogateescape"), _LONGEST_LINE)
+            print(f"httptop: {text}", file=sys.stderr, flush=True)
+
+
+def can_draw(environ: Mapping[str, str]) -> bool:
+    """Return whether there is a terminal that can show a screen."""
+    both = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+    return both and environ.get("TERM") != "dumb"
+
+
+def forget_output() -> None:
+    """Keep Python from complaining about the closed pipe once more when it exits."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _is_terminal(stream: object) -> bool:
+    isatty = getattr(stream, "isatty", None)
+    try:
+        return bool(isatty and isatty())
+    except ValueError:  # closed
+        return False

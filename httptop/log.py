@@ -1,0 +1,146 @@
+"""What httptop writes about itself: to a file, and only where the user named one.
+
+Lines are ``2026-01-01T00:00:00.000Z warning samples lost: 12, and counting``, safe to show on a
+terminal. Nothing goes to the screen; a file that cannot be written any more is told at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from httptop import __version__
+from httptop.errors import UsageError
+from httptop.files import Caller, FileError, create
+from httptop.model import Health, Snapshot, clean
+from httptop.reload import Reload
+from httptop.settings import DEFAULTS, SETTINGS, Settings
+
+LOG: Final = logging.getLogger("httptop")
+LOG.addHandler(logging.NullHandler())
+LOG.propagate = False
+
+_LONGEST_LINE: Final = 2000
+_LOSSES: Final = {
+    "lost_samples": "samples lost",
+    "lost_chunks": "chunks lost",
+    "overflow_requests": "requests counted under ~other",
+    "parse_errors": "heads that made no sense",
+    "missed_calls": "system calls missed",
+    "orphan_responses": "answers without a request",
+    "late_ticks": "late ticks",
+}
+
+
+class _Lines(logging.Formatter):
+    """One line a message, whatever it holds."""
+
+    converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z"
+        text = clean(record.getMessage().encode("utf-8", "surrogateescape"), _LONGEST_LINE)
+        return f"{moment} {record.levelname.lower()} {text}"
+
+
+class LogFile(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to the file; remembers why it could not."""
+
+    failure: str = ""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        fault = sys.exc_info()[1]
+        self.failure = getattr(fault, "strerror", None) or type(fault).__name__
+
+
+@contextlib.contextmanager
+def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | None]:
+    """Log for a while to ``general.log_file``, if there is one; what it holds is kept.
+
+    Raises :class:`UsageError` where the file is refused.
+    """
+    name = settings.general.log_file
+    if not name:
+        yield None
+        return
+    try:
+        descriptor = create(Path(name), caller, append=True)
+    except FileError as fault:
+        raise UsageError(f"general.log_file: {fault}") from None
+    file = open(descriptor, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    handler = LogFile(file)
+    handler.setFormatter(_Lines())
+    LOG.addHandler(handler)
+    set_level(settings)
+    try:
+        yield handler
+    finally:
+        LOG.removeHandler(handler)
+        handler.close()
+        with contextlib.suppress(OSError):  # told already
+            file.close()
+
+
+def set_level(settings: Settings) -> None:
+    """Write from now on what weighs at least as much as the settings say."""
+    LOG.setLevel(settings.general.log_level.upper())
+
+
+def log_start(settings: Settings) -> None:
+    """Write which version starts with which settings, as far as they are not the defaults."""
+    LOG.info("httptop %s starts", __version__)
+    for setting in SETTINGS:
+        value = setting.of(settings)
+        if value != setting.of(DEFAULTS):
+            LOG.info("%s = %s", setting.key, setting.kind.show(value))
+
+
+def log_reload(reload: Reload) -> None:
+    """Write what became of a configuration that was read again."""
+    for sentence in reload.sentences():
+        LOG.log(logging.ERROR if reload.fault else logging.INFO, "%s", sentence)
+
+
+class SnapshotLog:
+    """Writes what snapshots tell that is worth a line: notes, losses that begin and that end."""
+
+    def __init__(self) -> None:
+        self._health = Health()
+        self._growing: set[str] = set()
+        self._notes: set[str] = set()
+        self._shed: tuple[str, ...] = ()
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Compare a snapshot with the one before."""
+        for note in snapshot.notes:
+            words_only = re.sub("[0-9]+", "", note)
+            if words_only not in self._notes:
+                self._notes.add(words_only)
+                LOG.warning("%s", note)
+        for name, words in _LOSSES.items():
+            before, now = getattr(self._health, name), getattr(snapshot.health, name)
+            if now > before and name not in self._growing:
+                self._growing.add(name)
+                LOG.warning("%s: %d, and counting", words, now)
+            elif now == before and name in self._growing:
+                self._growing.discard(name)
+                LOG.warning("%s: %d, no more for now", words, now)
+        self._health = snapshot.health
+        if snapshot.overhead.shed != self._shed:
+            self._shed = snapshot.overhead.shed
+            LOG.warning("left out to stay cheap: %s", ", ".join(self._shed) or "nothing any more")
+        if LOG.isEnabledFor(logging.DEBUG):
+            requests = sum(total.requests for total in snapshot.totals.values())
+            LOG.debug(
+                "snapshot at %.1f s: %d requests on both sides, %d endpoints, %s bytes of memory",
+                snapshot.uptime_s,
+                requests,
+                len(snapshot.endpoints),
+                snapshot.overhead.rss_bytes,
+            )
