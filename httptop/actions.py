@@ -70,6 +70,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("reverse", ("r",), "reverse", "dashboard", "reverse the order"),
     Action("pause", ("p",), "pause", "dashboard", "pause the screen; counting goes on"),
     Action("live", ("l",), "live", "dashboard", "live requests: more, none, some"),
+    Action("request", ("L",), "choose", "dashboard", "choose a live request; Enter opens it", True),
     Action("merge", ("m",), "merge", "dashboard", "count paths like the selected one together"),
     Action("split", ("u",), "split", "dashboard", "count paths like the selected one apart"),
     Action("save", ("w",), "save", "dashboard", "write what was changed here to the settings"),
