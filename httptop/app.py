@@ -39,7 +39,11 @@ class HttptopApp(App[int]):
     CSS_PATH = "httptop.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-XX
+        Binding("q", "ask_quit", "Quit", show=False),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("question_mark,h,f1", "help", "Help", show=False),
+    ]
+
     def __init__(
         self,
         feed: Feed | None = None,
