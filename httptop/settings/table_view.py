@@ -175,7 +175,7 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         "ui",
         "latency_unit",
         Choice(("auto", "us", "ms", "s")),
-        "Unit of latencies on the screen.",
+        "Unit of latencies on the screen; what is too long for its column is shortened as in auto.",
         live=True,
     ),
     Setting(
