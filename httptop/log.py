@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,14 +49,28 @@ class _Lines(logging.Formatter):
         return f"{moment} {record.levelname.lower()} {text}"
 
 
-class LogFile(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to the file; remembers why it could not."""
+class LogFile(logging.Handler):
+    """Writes to an open file, which it closes; remembers why it could not."""
 
-    failure: str = ""
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.failure = ""
+        self._descriptor = descriptor
+        self.setFormatter(_Lines())
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002
-        fault = sys.exc_info()[1]
-        self.failure = getattr(fault, "strerror", None) or type(fault).__name__
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line at once."""
+        data = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+        try:
+            if os.write(self._descriptor, data) != len(data):
+                self.failure = "a line was cut off"
+        except OSError as fault:
+            self.failure = fault.strerror or type(fault).__name__
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        os.close(self._descriptor)
 
 
 @contextlib.contextmanager
@@ -73,9 +87,7 @@ def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | No
         descriptor = create(Path(name), caller, append=True)
     except FileError as fault:
         raise UsageError(f"general.log_file: {fault}") from None
-    file = open(descriptor, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
-    handler = LogFile(file)
-    handler.setFormatter(_Lines())
+    handler = LogFile(descriptor)
     LOG.addHandler(handler)
     set_level(settings)
     try:
@@ -83,8 +95,6 @@ def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | No
     finally:
         LOG.removeHandler(handler)
         handler.close()
-        with contextlib.suppress(OSError):  # told already
-            file.close()
 
 
 def set_level(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from httptop.settings import BY_KEY, SETTINGS, Settings
 from httptop.wakeup import Wakeup
 
 #: How often the files are looked at.
-_LOOK_MS: Final = 1000
+_LOOK_S: Final = 1.0
 #: For how long a file that changes must stay as it is: an editor may write it in several steps.
 _SETTLED_S: Final = 0.1
 _Signature = tuple[int, ...]
@@ -36,6 +36,11 @@ class Reload:
     applied: tuple[str, ...] = ()  # keys
     refused: tuple[str, ...] = ()  # keys of settings that only a restart can change
     fault: str = ""  # one line for each; nothing was changed then
+
+    @property
+    def news(self) -> bool:
+        """Whether anything is different or wrong."""
+        return bool(self.applied or self.refused or self.fault)
 
     def sentences(self) -> Iterator[str]:
         """Yield what a user wants to know, a line each."""
@@ -106,16 +111,21 @@ class Reloading:
         read: Callable[[], Settings],
         files: Iterable[Path],
         adopt: Callable[[Reload], None],
+        *,
+        look_s: float = _LOOK_S,
     ) -> None:
         """``read`` returns the settings anew or raises :class:`HttptopError`.
 
-        ``adopt`` gets every reload, in this thread.
+        ``adopt`` gets every reload, in this thread; a file that changed and says the same as
+        before is not worth one.
         """
         #: That hold now; may be read by any thread.
         self.settings = settings
         self._read = read
         self._adopt = adopt
+        self._look_s = look_s
         self._watch = Watch(files)
+        self._lock = threading.Lock()
         self._wakeup = Wakeup()
         self._asked = self._answered = 0
         self._stopping = False
@@ -143,26 +153,36 @@ class Reloading:
 
     def again(self) -> Reload:
         """Read everything again; what can be followed holds from now on."""
-        try:
-            reload = compare(self.settings, self._read())
-        except HttptopError as fault:
-            return Reload(self.settings, fault=str(fault))
-        self.settings = reload.settings
-        return reload
+        with self._lock:
+            try:
+                reload = compare(self.settings, self._read())
+            except HttptopError as fault:
+                return Reload(self.settings, fault=str(fault))
+            self.settings = reload.settings
+            return reload
+
+    def took(self, changes: Mapping[str, object]) -> Settings:
+        """Note what the user changed otherwise, as far as a run can follow; return what holds."""
+        live = {key: value for key, value in changes.items() if BY_KEY[key].live}
+        with self._lock:
+            self.settings = build(live, self.settings)
+            return self.settings
 
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self._wakeup.reader, select.POLLIN)
         while not self._stopping:
-            poll.poll(_LOOK_MS)
+            poll.poll(self._look_s * 1000)
             self._wakeup.clear()
             changed = self._settled()
             asked = self._asked
             if self._stopping:
                 return
             if asked != self._answered or (changed and self.settings.general.auto_reload):
+                reload = self.again()
+                if asked != self._answered or reload.news:
+                    self._adopt(reload)
                 self._answered = asked
-                self._adopt(self.again())
 
     def _settled(self) -> bool:
         """Return whether a file changed, once it changes no more."""

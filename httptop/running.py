@@ -82,6 +82,11 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
         def report(reload: Reload) -> None:
             app.post_message(SettingsReloaded(reload))
 
+        def save(changes: Mapping[str, object]) -> str:
+            path = save_changes(changes, os.environ, caller, asked.config)
+            reloading.took(changes)  # or the file would be news
+            return str(path)
+
         reloading = Reloading(
             settings,
             lambda: _for_screen(_configured(asked, caller), os.environ),
@@ -96,7 +101,7 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
             start_demo=(lambda: _start_demo(closing)) if may_demo else None,
             watching=_watching(asked, scope),
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
-            save=lambda changes: str(save_changes(changes, os.environ, caller, asked.config)),
+            save=save,
             reload=lambda: _read_again(terminal, reloading),
         )
         counted.enough = app.exit
