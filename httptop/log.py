@@ -10,8 +10,8 @@ import contextlib
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -41,12 +41,10 @@ _LOSSES: Final = {
 class _Lines(logging.Formatter):
     """One line a message, whatever it holds."""
 
-    converter = time.gmtime
-
     def format(self, record: logging.LogRecord) -> str:
-        moment = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z"
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         text = clean(record.getMessage().encode("utf-8", "surrogateescape"), _LONGEST_LINE)
-        return f"{moment} {record.levelname.lower()} {text}"
+        return f"{moment.replace('+00:00', 'Z')} {record.levelname.lower()} {text}"
 
 
 class LogFile(logging.Handler):
