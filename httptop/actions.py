@@ -36,7 +36,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("page_up", ("pageup",), "page(-1)", "table", "a page up"),
     Action("first", ("g", "home"), "edge(0)", "table", "first endpoint"),
     Action("last", ("G", "end"), "edge(1)", "table", "last endpoint"),
-    Action("open", ("enter",), "open", "table", "open the endpoint (double click); Esc goes back"),
+    Action("open", ("enter",), "open", "table", "open the endpoint (or double click)"),
     Action("path", ("slash",), "filter", "dashboard", "show only paths that contain a text", True),
     Action("filter", ("f",), "edit_filter", "dashboard", "filter by anything: status = 5xx", True),
     Action(
@@ -58,7 +58,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         "side",
-        ("tab", "shift+tab", "c"),
+        ("tab", "c", "shift+tab"),
         "toggle_side",
         "dashboard",
         "the other side: server or client",

@@ -10,13 +10,17 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import ModalScreen
 
+from httptop.actions import effective, shown
+from httptop.changes import changes
+from httptop.errors import HttptopError
 from httptop.feed import Feed
+from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
 from httptop.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.model import EndpointKey, Snapshot, Transaction
@@ -24,10 +28,12 @@ from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
-from httptop.settings import DEFAULTS, Settings, Ui
+from httptop.settings import DEFAULTS, Paths, Settings, Ui
 from httptop.sparkline import Symbols
 from httptop.themes import DARK, DARK_HUES, LIGHT
 from httptop.view import SORTS, TEXT_SORTS, View
+from httptop.widgets.bindings import bindings, keymap
+from httptop.widgets.filter_chips import Fixed
 
 FAILED: Final = 1
 
@@ -38,11 +44,7 @@ class HttptopApp(App[int]):
     TITLE = "httptop"
     CSS_PATH = "httptop.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "ask_quit", "Quit", show=False),
-        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
-        Binding("question_mark,h,f1", "help", "Help", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(
         self,
@@ -51,18 +53,22 @@ class HttptopApp(App[int]):
         start_demo: Callable[[], None] | None = None,
         watching: str = "",
         ui: Ui = DEFAULTS.ui,
+        paths: Paths = DEFAULTS.paths,
+        fixed: tuple[Fixed, ...] = (),
         path_filter: str = "",
         save: Callable[[Mapping[str, object]], str] | None = None,
+        change: Callable[[Mapping[str, object]], None] | None = None,
         reload: Callable[[], bool] | None = None,
     ) -> None:
         """Prepare; nothing starts before the app runs.
 
-        ``watching`` says in a few words what is traced. ``save`` writes changed settings, by key,
-        to the configuration file and returns its path; raises :class:`HttptopError`. ``reload``
+        ``watching`` says in a few words what is traced; ``fixed`` are the filters of the run.
+        ``save`` writes changed settings, by key, to the configuration file and returns its path,
+        ``change`` applies some to the run; both raise :class:`HttptopError`. ``reload``
         has the settings read again, on SIGHUP, and returns whether the run goes on.
 
         Raises:
-            ValueError: ``ui.sort`` or ``ui.theme`` is not known.
+            ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` cannot be.
         """
         super().__init__()
         if ui.sort not in SORTS:
@@ -77,6 +83,11 @@ class HttptopApp(App[int]):
         self.watching = watching
         #: The settings of the screen, as they were read last.
         self.ui = ui
+        #: How paths are counted, and how that was read last.
+        self.paths = self.read_paths = paths
+        self.fixed = fixed
+        self._actions = effective(ui.keys)
+        self.set_keymap(keymap(ui.keys))
         #: The snapshot shown; while paused, not the newest.
         self.snapshot: Snapshot | None = None
         #: The newest snapshot that arrived.
@@ -92,12 +103,14 @@ class HttptopApp(App[int]):
             sort=ui.sort,
             descending=ui.sort not in TEXT_SORTS,
             path_filter=path_filter,
+            expression=parse_for_screen(ui.filter) if ui.filter else None,
         )
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
         self._start_demo = start_demo
         self.save = save
+        self.change = change
         self._reload = reload
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -112,6 +125,15 @@ class HttptopApp(App[int]):
     def units(self) -> Units:
         """The units of latencies and bytes."""
         return Units(self.ui.latency_unit, self.ui.byte_units)
+
+    def key_of(self, name: str) -> str:
+        """Return the key of an action, as the screen calls it."""
+        return next(shown(action.keys[0]) for action in self._actions if action.name == name)
+
+    @property
+    def can_change_paths(self) -> bool:
+        """Whether what is counted together may be changed."""
+        return self.change is not None
 
     @property
     def can_demo(self) -> bool:
@@ -181,6 +203,7 @@ class HttptopApp(App[int]):
         The order is that of the user's keys unless it is the file that changed it.
         """
         before, self.ui = self.ui, settings.ui
+        self.paths = self.read_paths = settings.paths
         self.theme = self.ui.theme
         if self.ui.sort != before.sort:
             self.change_view(sort=self.ui.sort, descending=self.ui.sort not in TEXT_SORTS)
@@ -240,7 +263,56 @@ class HttptopApp(App[int]):
     def action_help(self) -> None:
         """Show keys, columns and words."""
         if not isinstance(self.screen, Page | Failure):
-            self.push_screen(help_page())
+            self.push_screen(help_page(self._actions))
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Tell the user something in a corner of the screen."""
+        self.notify(text, severity="error" if wrong else "information", markup=False)
+
+    # Settings
+
+    def save_changes(self) -> None:
+        """Write what was changed on the screen to the settings, and say where."""
+        made = changes(self.view, self.ui, self.theme, self.paths, self.read_paths)
+        if self.save is None:
+            self.say("There is no file of settings to write to in this run.", wrong=True)
+        elif not made:
+            self.say("Nothing was changed here that could be saved.")
+        else:
+            self.run_worker(self._run_save(self.save, made, self.paths), exit_on_error=False)
+
+    async def _run_save(
+        self,
+        save: Callable[[Mapping[str, object]], str],
+        made: Mapping[str, object],
+        paths: Paths,
+    ) -> None:
+        try:
+            where = await asyncio.to_thread(save, made)
+        except HttptopError as fault:
+            self.say(f"Not saved: {fault}", wrong=True)
+            return
+        ui = {key.removeprefix("ui."): value for key, value in made.items() if key[:3] == "ui."}
+        self.ui = replace(self.ui, **cast(Any, ui))
+        self.read_paths = paths
+        self.say(f"Saved {', '.join(made)} to {where}")
+
+    def change_paths(self, paths: Paths) -> None:
+        """Count paths in another way from now on."""
+        if self.change is not None:
+            self.run_worker(self._run_change(self.change, paths), exit_on_error=False)
+
+    async def _run_change(
+        self, change: Callable[[Mapping[str, object]], None], paths: Paths
+    ) -> None:
+        made = {"paths.templates": paths.templates, "paths.keep": paths.keep}
+        try:
+            await asyncio.to_thread(change, made)
+        except HttptopError as fault:
+            self.say(f"Not changed: {fault}", wrong=True)
+        else:
+            self.paths = paths
+            self.say(f"Done; {self.key_of('save')} saves it for other runs.")
 
     # The demo
 

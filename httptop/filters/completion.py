@@ -51,6 +51,8 @@ class Completion:
     start: int
     end: int
     candidates: tuple[Candidate, ...] = ()
+    #: Whether the word at the cursor stands for a path, and may yet become the name of a field.
+    unsettled: bool = False
 
     def applied(self, text: str, chosen: int) -> tuple[str, int]:
         """Return the text with a candidate put in, and where the cursor stands then."""
@@ -79,7 +81,13 @@ def complete(text: str, cursor: int, seen: Seen) -> Completion:
     rest = (_VALUE if place.expects == "value" else _WORD).match(text, cursor)
     end = rest.end() if rest is not None and place.typed else cursor
     found = _matching(place.typed, _offered(place, seen))
-    return Completion(place.start, end, tuple(found[:_MOST]))
+    typed = place.typed.casefold()
+    unsettled = place.expects == "operator" or (
+        place.expects == "operand"
+        and typed != ""
+        and any(word.startswith(typed) for word in (*FIELDS, *_OPENERS))
+    )
+    return Completion(place.start, end, tuple(found[:_MOST]), unsettled)
 
 
 def _offered(place: _Place, seen: Seen) -> Iterable[Candidate]:

@@ -15,7 +15,7 @@ Compact (below 100x30), everything above the table is three lines; larger, the h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.actions import SkipAction
@@ -23,47 +23,36 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 
 from httptop.model import Snapshot
+from httptop.screens.keeping import Keeping
 from httptop.sparkline import GLYPHS
 from httptop.view import Scene, View, scene
+from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
+from httptop.widgets.filter_chips import FilterChips
+from httptop.widgets.filter_editor import FilterEditor
 from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.key_bar import Hint, KeyBar
 from httptop.widgets.live_requests import LiveRequests
+from httptop.widgets.prompt import Prompt
 from httptop.widgets.status_breakdown import StatusBreakdown
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 
-if TYPE_CHECKING:
-    from httptop.app import HttptopApp
-
 _TITLES = {column.sort: column.title for column in COLUMNS}
+_EDIT = "screen.edit_filter"
 _LIVE_SIZES = ("-live", "-live-tall", "-live-off")
 
 
-class Dashboard(Screen[None]):
+class Dashboard(Keeping):
     """A function of the app's snapshot and view; its actions only change the view."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # with priority: the letters typed right behind it must find the input focused
-        Binding("slash", "filter", "Filter", show=False, priority=True),
-        Binding("escape", "clear", "Clear", show=False),
-        Binding("s", "cycle_sort(1)", "Sort by the next column", show=False),
-        Binding("S", "cycle_sort(-1)", "Sort by the previous column", show=False),
-        Binding("greater_than_sign", "cycle_sort(1)", "Sort right", show=False),
-        Binding("less_than_sign", "cycle_sort(-1)", "Sort left", show=False),
-        Binding("r", "reverse", "Reverse", show=False),
-        Binding("tab,shift+tab,c", "toggle_side", "Other side", show=False),
-        Binding("p", "pause", "Pause", show=False),
-        Binding("l", "live", "Live requests", show=False),
-        Binding("L", "choose", "Choose a live request", show=False),
-        Binding("n", "notes", "Notes", show=False),
-        Binding("d", "demo", "Demo", show=False),
+        *bindings("dashboard"),
         *(
             Binding(str(digit), f"sort_column({(digit - 1) % 10})", "Sort", show=False)
             for digit in range(10)
@@ -74,16 +63,6 @@ class Dashboard(Screen[None]):
         super().__init__()
         self.scene = Scene(None, View())
         self.live_size = _LIVE_SIZES[0]
-
-    @property
-    def httptop(self) -> HttptopApp:
-        """The app, which holds snapshot and view."""
-        return cast("HttptopApp", self.app)
-
-    @property
-    def table(self) -> EndpointTable:
-        """The endpoint table."""
-        return self.query_one(EndpointTable)
 
     def compose(self) -> ComposeResult:
         """Make all widgets once; they are told what to show."""
@@ -99,6 +78,9 @@ class Dashboard(Screen[None]):
             answers.border_title = "answers since start"
             yield answers
         yield FilterBar()
+        yield FilterEditor(symbols)
+        yield Prompt()
+        yield FilterChips(symbols, app.fixed)
         yield EndpointTable(symbols)
         yield EmptyState(app.watching, app.can_demo)
         yield LiveRequests(symbols)
@@ -135,9 +117,11 @@ class Dashboard(Screen[None]):
         self.query_one(StatusBreakdown).show(now)
         self.query_one(LiveRequests).show(now, app.units)
         self.query_one(CostLine).show(newest, app.units)
-        self.query_one(KeyBar).show(self._hints())
+        self.query_one(FilterChips).show(now.view, self.picking)
+        self.show_keys()
         table, empty = self.table, self.query_one(EmptyState)
         self.set_class(not now.rows, "-empty")
+        self.set_class(not now.rows and not now.requests(), "-quiet")
         self.set_class(now.view.paused, "-paused")
         if now.rows:
             table.show(now, app.ui.columns, app.units)
@@ -150,27 +134,21 @@ class Dashboard(Screen[None]):
         now, view = self.scene, self.scene.view
         glyphs = GLYPHS[self.httptop.symbols]
         parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
-        if view.path_filter:
-            chip = f" path: {view.path_filter} "
-            parts += [
-                f"{len(now.rows)} of {now.side_rows} ",
-                (chip, "$hue-strong on $hue-chip"),
-                " ",
-            ]
-        else:
-            parts.append(f"{now.side_rows} ")
+        if view.filtered:
+            parts.append(f"{len(now.rows)} of ")
+        parts.append(f"{now.side_rows} ")
         arrow = glyphs.down if view.descending else glyphs.up
         order = _TITLES.get(view.sort, view.sort.upper())
         parts.append((f"{glyphs.dot} by {order} {arrow}", "not bold $hue-muted"))
         return Content.assemble(*parts)
 
+    def show_keys(self) -> None:
+        """Name the keys that work now."""
+        hints = self.filter_hints() or self.keeping_hints() or self._hints()
+        self.query_one(KeyBar).show(hints)
+
     def _hints(self) -> list[Hint]:
-        view = self.httptop.view
-        if self.query_one(FilterBar).is_open:
-            return [
-                ("Enter", "keep the filter", "screen.keep_filter"),
-                ("Esc", "clear it", "screen.clear"),
-            ]
+        view, key = self.httptop.view, self.httptop.key_of
         if self.query_one(LiveRequests).held:
             return [
                 ("Enter", "open the request", "screen.open"),
@@ -178,44 +156,39 @@ class Dashboard(Screen[None]):
                 ("Esc", "let them go on", "screen.clear"),
                 ("?", "help", "app.help"),
             ]
-        hints: list[Hint] = [("q", "quit", "app.ask_quit"), ("?", "help", "app.help")]
-        if not self.scene.rows and self.httptop.can_demo:
-            hints.append(("d", "demo", "screen.demo"))
-        hints += [
-            ("/", "filter", "screen.filter"),
-            ("Tab", view.other_side(), "screen.toggle_side"),
-            ("s", "sort", "screen.cycle_sort(1)"),
-            ("r", "reverse", "screen.reverse"),
-            ("p", "resume" if view.paused else "pause", "screen.pause"),
-            ("Enter", "open", "screen.open"),
-            ("l", "live", "screen.live"),
-            ("n", "notes", "screen.notes"),
+        hints: list[Hint] = [
+            (key("quit"), "quit", "app.ask_quit"),
+            (key("help"), "help", "app.help"),
         ]
-        if view.path_filter:
-            hints.append(("Esc", "clear filter", "screen.clear"))
+        if not self.scene.rows and self.httptop.can_demo:
+            hints.append((key("demo"), "demo", "screen.demo"))
+        hints += [(key("path"), "path", "screen.filter"), (key("filter"), "filter", _EDIT)]
+        if view.filtered:
+            hints.append((key("clear"), "clear filters", "screen.clear"))
+        hints += [
+            (key("side"), view.other_side(), "screen.toggle_side"),
+            (key("sort"), "sort", "screen.cycle_sort(1)"),
+            (key("reverse"), "reverse", "screen.reverse"),
+            (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
+            (key("open"), "open", "screen.open"),
+            (key("live"), "live", "screen.live"),
+            (key("notes"), "notes", "screen.notes"),
+            (key("only_process"), "only its process", "screen.only('comm')"),
+            (key("only_status"), "status", "screen.only('status')"),
+            (key("save"), "save", "screen.save"),
+        ]
         return hints
 
     # Actions
 
-    def action_filter(self) -> None:
-        """Type a path filter; while one is typed, a slash is a letter of it."""
-        if self.query_one(FilterBar).is_open:
-            raise SkipAction
-        self.query_one(FilterBar).open(self.httptop.view.path_filter)
-        self.query_one(KeyBar).show(self._hints())
-
-    def action_keep_filter(self) -> None:
-        """End typing."""
-        self.query_one(FilterBar).close()
-
     def action_clear(self) -> None:
-        """Clear the filter; without one, let the selection go. Held requests go on first."""
-        if self.query_one(FilterBar).is_open:
-            self.query_one(FilterBar).action_clear()
-        elif self.query_one(LiveRequests).held:
+        """End typing; let held requests go on; remove the filters; let the selection go."""
+        if self.stop_typing():
+            return
+        if self.query_one(LiveRequests).held:
             self.query_one(LiveRequests).action_leave()
-        elif self.httptop.view.path_filter:
-            self.httptop.change_view(path_filter="")
+        elif self.httptop.view.filtered:
+            self.httptop.change_view(path_filter="", expression=None)
         else:
             self.httptop.change_view(selected=None)
 
@@ -227,9 +200,14 @@ class Dashboard(Screen[None]):
         self._sort(names[index % len(names)])
 
     def action_sort_column(self, index: int) -> None:
-        """Sort by one of the columns shown, counted from the left; again reverses."""
+        """Sort by one of the columns shown, counted from the left; again reverses.
+
+        While a filter is picked the number is that of the filter.
+        """
         columns = self.table.columns
-        if index < len(columns):
+        if self.picking:
+            self.action_drop_filter(index)
+        elif index < len(columns):
             self._sort(columns[index][0].sort)
 
     def action_reverse(self) -> None:
@@ -269,11 +247,13 @@ class Dashboard(Screen[None]):
             self.set_focus(self.table)
 
     def action_choose(self) -> None:
-        """Give the keys to the live requests, or back to the table."""
+        """Give the keys to the live requests, or back to the table; while typing, be a letter."""
+        if self.typing:
+            raise SkipAction
         live = self.query_one(LiveRequests)
         if live.held:
             live.action_leave()
-        elif self.scene.rows:
+        elif not self.has_class("-quiet"):
             if self.live_size == "-live-off" or self.has_class("-low"):
                 self._size_live("-live-tall")
             self.set_focus(live)
@@ -306,17 +286,8 @@ class Dashboard(Screen[None]):
 
     def on_live_requests_held(self) -> None:
         """Name the keys that work now."""
-        self.query_one(KeyBar).show(self._hints())
+        self.show_keys()
 
     def on_live_requests_left(self) -> None:
         """Give the keys back to the table."""
         self.set_focus(self.table)
-
-    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        """Filter as the user types."""
-        self.httptop.change_view(path_filter=message.text)
-
-    def on_filter_bar_closed(self) -> None:
-        """Give the keys back to the table."""
-        self.set_focus(self.table)
-        self.query_one(KeyBar).show(self._hints())

@@ -21,7 +21,7 @@ class DetailScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
-        Binding("p", "pause", "Pause", show=False),
+        Binding("p", "pause", "Pause", show=False, id="pause"),
     ]
 
     def __init__(self, key: EndpointKey) -> None:

@@ -12,25 +12,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from httptop.actions import ACTIONS, Action, shown
 from httptop.model import Snapshot
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import FAULTS
-
-KEYS = (
-    ("j k, arrows", "move; PgUp PgDn a page, g G first and last"),
-    ("Enter", "open the endpoint (double click); Esc goes back"),
-    ("/", "show only paths that contain a text; Esc clears"),
-    ("Tab, c", "the other side: server or client"),
-    ("s S, < >", "sort by the next, the previous column"),
-    ("1 to 9, 0", "sort by that column; again reverses (click a header)"),
-    ("r", "reverse the order"),
-    ("p", "pause the screen; counting goes on"),
-    ("l", "live requests: more, none, some"),
-    ("L", "hold the live requests to choose one; Enter opens it"),
-    ("n", "notes: what is missed and what cannot be seen"),
-    ("d", "start the demo services, while there is no traffic"),
-    ("q, Ctrl-C", "quit"),
-)
 
 WORDS = (
     ("server side", "requests that processes of this host answer"),
@@ -85,14 +70,42 @@ class Page(ModalScreen[None]):
         self.query_one("#page").scroll_relative(y=lines, animate=False)
 
 
-def help_page() -> Page:
-    """Return the page of keys, columns and words."""
+def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
+    """Return the page of keys with the names that ``ui.keys`` knows them by, columns and words."""
     blocks = [
-        _block("Keys", KEYS),
+        _keys(actions),
         _block("Columns", [(column.title, column.meaning) for column in COLUMNS]),
         _block("Words", WORDS),
     ]
     return Page("help", Content("\n\n").join(blocks))
+
+
+def _keys(actions: Sequence[Action]) -> Content:
+    title = Content.assemble(
+        ("Keys", "$hue-accent bold"), ("  with their names for ui.keys", "$hue-muted")
+    )
+    lines = [
+        Content.assemble(
+            (f"{_keys_of(action):<13}", "$hue-key"),
+            (f"{action.name:<13}", "$hue-muted"),
+            action.meaning,
+        )
+        for action in actions
+    ]
+    digits = Content.assemble(
+        (f"{'1 to 9, 0':<26}", "$hue-key"), "sort by that column (or click); again reverses"
+    )
+    return Content("\n").join([title, *lines, digits])
+
+
+def _keys_of(action: Action) -> str:
+    """Return as many of an action's keys as there is room for."""
+    text, *others = map(shown, action.keys)
+    for other in others:
+        if len(text) + 1 + len(other) > 12:
+            break
+        text = f"{text} {other}"
+    return text
 
 
 def notes_page(snapshot: Snapshot | None) -> Page:

@@ -42,7 +42,10 @@ class EmptyState(Painted):
                 lines += [Line(), Line().add(f"To be watched: {self.watching}", muted)]
             return lines
         if scene.side_rows:
-            shown = f"No path of {scene.side_rows} contains “{view.path_filter}”."
+            if view.expression is None:
+                shown = f"No path of {scene.side_rows} contains “{view.path_filter}”."
+            else:
+                shown = f"The filters leave none of {scene.side_rows} endpoints."
             return [
                 Line().add(shown, accent),
                 Line(),

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -18,6 +18,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
 from httptop.sparkline import GLYPHS, Symbols, trend
 from httptop.view import Scene, View, place
+from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import Column, layout
 from httptop.widgets.painting import HUES, Hued, fit
 
@@ -26,15 +27,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
     """Endpoints of one side. The first line of the content is the header and does not scroll."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", show=False),
-        Binding("up,k", "move(-1)", "Previous", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("home,g", "edge(0)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("enter", "open", "Open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     EndpointTable {
         overflow-x: hidden; overflow-y: auto;

@@ -24,6 +24,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.sparkline import GLYPHS, Symbols
 from httptop.view import Scene, View
+from httptop.widgets.bindings import bindings
 from httptop.widgets.painting import Line, Painted, Palette, fit, latency_hue, status_hue, width_of
 
 _PEER_FROM = 130
@@ -90,13 +91,7 @@ class LiveRequests(Painted, can_focus=True):
     """The newest sampled requests of the shown side and filter. Never the source of a count."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", show=False),
-        Binding("up,k", "move(-1)", "Previous", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("home,g", "edge(0)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("enter", "open", "Open", show=False),
+        *bindings("table"),
         Binding("escape", "leave", "Leave", show=False),
     ]
     DEFAULT_CSS = """

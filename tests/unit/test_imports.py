@@ -50,7 +50,7 @@ LAYERS = (
     ("httptop.sources.",),
     ("httptop.arguments",),
     ("httptop.feeds",),
-    ("httptop.messages", "httptop.themes"),
+    ("httptop.changes", "httptop.messages", "httptop.themes"),
     ("httptop.widgets.",),
     ("httptop.screens.",),
     ("httptop.app",),

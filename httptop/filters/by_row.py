@@ -1,0 +1,53 @@
+"""Filters made from a row of the endpoint table: its process, path, status, process numbers."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from httptop.filters.parser import parse
+from httptop.filters.tree import Expression
+from httptop.filters.values import Value
+from httptop.model import EndpointStats
+
+RowField = Literal["comm", "path", "status", "pid"]
+
+#: Classes of statuses, the worst first; None: no answer.
+_WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
+
+
+def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
+    """Return what a row has of a field; of statuses all that may be chosen, the worst first."""
+    match field:
+        case "comm":
+            return (row.key.process,)
+        case "path":
+            return (row.key.path,)
+        case "pid":
+            return tuple(map(str, row.pids))
+        case "status":
+            return tuple(text for text, _ in outcomes(row))
+
+
+def outcomes(row: EndpointStats) -> list[tuple[str, int]]:
+    """Return statuses and classes that a row has, with their number, the worst first.
+
+    A class stands before its codes, and only where it has several.
+    """
+    found: list[tuple[str, int]] = []
+    for hundreds in _WORST_FIRST:
+        if hundreds is None:
+            if row.unanswered:
+                found.append(("unknown", row.unanswered))
+            continue
+        codes = [code for code in row.status if code // 100 == hundreds]
+        if len(codes) > 1:
+            found.append((f"{hundreds}xx", row.status_class(hundreds)))
+        codes.sort(key=lambda code: (-row.status[code], code))
+        found += [(str(code), row.status[code]) for code in codes]
+    return found
+
+
+def part_for(field: RowField, values: tuple[str, ...], excluded: bool) -> Expression:
+    """Return ``field = value,value``, or with ``!=`` where they are excluded."""
+    written = ",".join(str(Value(value, "literal")) for value in values)
+    return parse(f"{field} {'!=' if excluded else '='} {written}")

@@ -1,0 +1,34 @@
+"""Textual's bindings out of the table of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.binding import Binding, BindingType
+
+from httptop.actions import ACTIONS, Place, effective
+
+
+def bindings(place: Place) -> list[BindingType]:
+    """Return the bindings of a place, each named as its action so that its keys may be changed."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            action.does,
+            action.meaning,
+            show=False,
+            priority=action.priority,
+            id=action.name,
+        )
+        for action in ACTIONS
+        if action.place == place
+    ]
+
+
+def keymap(own: Sequence[str]) -> dict[str, str]:
+    """Return the keys of the actions that other keys were given to, as Textual takes them."""
+    return {
+        action.name: ",".join(action.keys)
+        for action, ours in zip(effective(own), ACTIONS, strict=True)
+        if action.keys != ours.keys
+    }

@@ -1,0 +1,120 @@
+"""The filters that hold, as chips above the table: those of the run, and those of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual.strip import Strip
+
+from httptop.filters import conjuncts
+from httptop.filters.on_screen import reach
+from httptop.sparkline import GLYPHS, Symbols
+from httptop.view import View
+from httptop.widgets.painting import Line, Painted, fit, width_of
+
+#: A filter of the run, and whether the kernel applies it.
+Fixed = tuple[str, bool]
+
+_MOST_LINES = 3
+_WIDEST = 60
+_NOTES = {"endpoints": "endpoints: ", "requests": "live: ", "both": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in words."""
+
+    text: str
+    label: str = ""  # what applies it, where it is fixed for the run
+
+
+def removable(view: View) -> list[Chip]:
+    """Return the chips of a view's filters: the part of a path, then each part of the filter."""
+    chips = [Chip(f"path: {view.path_filter}")] if view.path_filter else []
+    if view.expression is not None:
+        chips += [Chip(f"{_NOTES[reach(part)]}{part}") for part in conjuncts(view.expression)]
+    return chips
+
+
+class FilterChips(Painted):
+    """A line of chips, or as many as they need; takes no room without any.
+
+    Filters of the run cannot be removed: what they left out was not counted. Those that the kernel
+    applies say so.
+    """
+
+    DEFAULT_CSS = """
+    FilterChips { height: 1; display: none; }
+    FilterChips.-some { display: block; }
+    """
+
+    def __init__(self, symbols: Symbols, fixed: Sequence[Fixed], id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.symbols: Symbols = symbols
+        self.fixed = [Chip(text, "kernel" if in_kernel else "run") for text, in_kernel in fixed]
+        self.chips: list[Chip] = []
+        #: Whether each chip shows the number that removes it.
+        self.numbered = False
+
+    def show(self, view: View, numbered: bool) -> None:
+        """Take the filters of a view."""
+        chips = removable(view)
+        if chips == self.chips and numbered == self.numbered and self.has_class("-some"):
+            return
+        self.chips, self.numbered = chips, numbered
+        self.set_class(bool(self.fixed or chips), "-some")
+        self._fit_height(self.size.width)
+        self.repaint()
+
+    def on_resize(self) -> None:
+        """Take as many lines as the chips need at this width."""
+        self._fit_height(self.size.width)
+
+    def _fit_height(self, width: int) -> None:
+        self.styles.height = max(1, len(self._lines(width))) if width else 1
+
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the lines of chips."""
+        return [line.strip() for line in self._lines(width)]
+
+    def _lines(self, width: int) -> list[Line]:
+        text = self.hue("text")
+        lines = [Line().space(1, text)]
+        drawn = [self._fixed(chip, width) for chip in self.fixed]
+        drawn += [self._removable(chip, n, width) for n, chip in enumerate(self.chips)]
+        for n, chip in enumerate(drawn):
+            line = lines[-1]
+            last = len(lines) == _MOST_LINES
+            more = f" +{len(drawn) - n}" if last and n + 1 < len(drawn) else ""
+            if line.used > 1 and line.used + chip.used + 1 + width_of(more) > width:
+                if last:
+                    line.add(f"+{len(drawn) - n}", self.hue("muted"))
+                    break
+                line = Line().space(1, text)
+                lines.append(line)
+            line.join(chip).space(1, text)
+        return lines
+
+    def _fixed(self, chip: Chip, width: int) -> Line:
+        label = self.hue("accent") + Style(bgcolor=self.hue("cursor").bgcolor)
+        return (
+            Line()
+            .add(f" {chip.label} ", label)
+            .add(f"{self._cut(chip.text, width - 12)} ", self.hue("cursor"))
+        )
+
+    def _removable(self, chip: Chip, n: int, width: int) -> Line:
+        body, line = self.hue("chip"), Line()
+        if self.numbered and n < 9:
+            line.add(f" {n + 1}", self.hue("banner"))
+        click = Style.from_meta({"@click": f"screen.drop_filter({n})"})
+        line.add(f" {self._cut(chip.text, width - 8)} ", body)
+        return line.add(f"{'x' if self.symbols == 'tty' else '×'} ", body + click)
+
+    def _cut(self, text: str, width: int) -> str:
+        room = max(8, min(width, _WIDEST))
+        if width_of(text) <= room:
+            return text
+        return fit(text, room, "left", GLYPHS[self.symbols].ellipsis).rstrip()
