@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from httptop.errors import UsageError
+from httptop.filters import KEY_FIELDS, comparisons
 from httptop.model import NO_TOTALS, SIDES, EndpointStats, Side, Snapshot, Totals
 from httptop.scope import Scope
 
@@ -19,15 +20,14 @@ _HINT: Final = "a capture holds sums, not requests; limit the run that records i
 
 def require_narrowable(scope: Scope) -> None:
     """Raise :class:`UsageError` where a capture cannot be limited so."""
-    refused = (
-        ("pid", bool(scope.pids)),
-        ("port", bool(scope.ports)),
-        ("latency", bool(scope.min_latency_ns)),
-        ("status", scope.by_status),
-    )
-    for name, limited in refused:
-        if limited:
-            raise UsageError(f"--replay cannot be limited by {name}: {_HINT}")
+    asked = {part.name for item in scope.kernel for part in comparisons(item)}
+    refused = sorted(asked - KEY_FIELDS)
+    if scope.by_status:
+        refused.append("status")
+    if not (scope.reads and scope.writes):
+        refused.append("reads and writes")
+    for name in refused:
+        raise UsageError(f"--replay cannot be limited by {name}: {_HINT}")
 
 
 def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:

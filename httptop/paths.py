@@ -28,12 +28,16 @@ The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 TARGET_LEN: Final = 256
 TEMPLATE_LEN: Final = 96
 SEGMENTS: Final = 32
 AUTHORITY_LEN: Final = 256
+
+#: Kinds of ids that settings may leave alone: rule 2's first, second and third, and its fourth.
+RULES: Final = ("number", "hex", "mixed")
 
 DIGIT, HEX, LOWER, UPPER, JOINT, END, SLASH, TOKEN = (1 << bit for bit in range(8))
 
@@ -61,6 +65,7 @@ def _classes() -> bytes:
 CLASSES: Final = _classes()
 
 _ID: Final = b"{id}"
+_TARGET: Final = re.compile(rb"[^\x00-\x20\x7f]*")
 
 
 def _is_id(segment: bytes) -> bool:
@@ -120,11 +125,21 @@ def _cut(target: bytes) -> bytes:
     return target[: next((at for at, code in enumerate(target) if CLASSES[code] & END), None)]
 
 
+def origin_of(target: bytes, *, connect: bool = False) -> bytes:
+    """Return a request target as sent from its path on: without scheme and authority.
+
+    Query and fragment are still there; it ends before the first space or control character.
+    """
+    if target[:1] not in (b"/", b"*") and not connect:
+        target = _behind_authority(target) or b""
+        if target[:1] != b"/":
+            target = b"/" + target
+    return _TARGET.match(target)[0]  # type: ignore[index]  # it matches the empty text, too
+
+
 def path_of(target: bytes, *, connect: bool = False) -> bytes:
     """Return the path of a request target as sent: without query, scheme and authority."""
-    if target[:1] in (b"/", b"*") or connect:
-        return _cut(target)
-    return _cut(_behind_authority(target) or b"") or b"/"
+    return _cut(origin_of(target, connect=connect))
 
 
 def template(target: bytes, *, connect: bool = False) -> tuple[bytes, bool]:

@@ -1,62 +1,64 @@
 """What a run is limited to: fixed at its start, so that rows, totals and samples agree.
 
-Processes, ports and the least latency go to the kernel; the rest the collector applies to
-endpoint keys and status codes, which it knows exactly. A filter expression is split in the same
-way: of its parts joined by ``and``, those on ``pid``, ``port`` and ``latency >=`` are the
-kernel's. What neither can answer exactly is refused, never ignored.
+The plain settings are shorthand for the filter language: each becomes an expression, and all of
+them must hold. What asks only for an endpoint's key and a status code, which the collector knows
+exactly, is applied there; what asks for anything else becomes part of the programs in the kernel
+(bpf/conditions.py). What neither can answer exactly is refused, never ignored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from httptop.errors import UsageError
 from httptop.filters import (
     KEY_FIELDS,
-    And,
     Compare,
     Expression,
     FilterError,
+    Or,
     comparisons,
     conjuncts,
     matches_key,
     matches_status,
     parse,
 )
-from httptop.literals import StatusRange, format_duration, matches_any, parse_status
+from httptop.filters.values import parse_value
+from httptop.literals import format_duration
 from httptop.model import SIDES, EndpointKey, Side
 from httptop.settings import Filter
 
 _EXACT_FIELDS: Final = KEY_FIELDS | {"status"}
-_KERNEL_FIELDS: Final = frozenset(("pid", "port", "latency"))
-#: Ports or processes that a range may stand for.
-_WIDEST: Final = 1024
+#: What the programs in the kernel can ask for.
+KERNEL_FIELDS: Final = frozenset(
+    (
+        "pid", "user", "container", "comm", "side", "port", "peer", "socket", "connection",
+        "host", "method", "status", "latency", "size", "request_size",
+    )
+)  # fmt: skip
+#: What both know: the kernel saves the work, the collector has the last word.
+_BOTH: Final = frozenset(("comm", "side"))
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The limits of a run; empty collections limit nothing."""
+    """The limits of a run; without parts nothing is limited."""
 
-    # The kernel's:
-    pids: frozenset[int] = frozenset()
-    ports: frozenset[int] = frozenset()  # of the server, on either side
-    min_latency_ns: int = 0
-    # The collector's:
-    comms: tuple[str, ...] = ()  # globs
-    paths: tuple[str, ...] = ()  # globs on the template
-    methods: tuple[str, ...] = ()  # upper case
-    statuses: tuple[StatusRange, ...] = ()
+    kernel: tuple[Expression, ...] = ()  # all must hold; over KERNEL_FIELDS
+    collector: tuple[Expression, ...] = ()  # all must hold; over key fields and status
     sides: frozenset[Side] = field(default=frozenset(SIDES))
-    expression: Expression | None = None  # over key fields and status only
+    reads: bool = True  # whether received bytes are looked at
+    writes: bool = True
+    _admitted: dict[tuple[EndpointKey, int], bool] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def by_status(self) -> bool:
-        """Whether the status of a request decides anything."""
-        return bool(self.statuses) or (
-            self.expression is not None
-            and any(part.name == "status" for part in comparisons(self.expression))
-        )
+        """Whether the status of a request decides anything in the collector."""
+        return any(part.name == "status" for item in self.collector for part in comparisons(item))
 
     @property
     def everything(self) -> bool:
@@ -65,69 +67,43 @@ class Scope:
 
     def admits(self, key: EndpointKey, status: int) -> bool:
         """Return whether requests of an endpoint with this outcome count; 0: unanswered."""
-        return (
-            self._plain_key(key)
-            and self._plain_status(status)
-            and (self.expression is None or matches_key(self.expression, key, status) is True)
-        )
+        if not self.collector:
+            return True
+        known = self._admitted.get((key, status))
+        if known is None:
+            known = all(matches_key(item, key, status) is True for item in self.collector)
+            self._admitted[key, status] = known
+        return known
 
     def admits_key(self, key: EndpointKey) -> bool:
         """Return whether requests of an endpoint may count, whatever their status."""
-        return self._plain_key(key) and (
-            self.expression is None or matches_key(self.expression, key, None) is not False
-        )
+        return all(matches_key(item, key, None) is not False for item in self.collector)
 
     def admits_status(self, status: int) -> bool:
         """Return whether requests with this outcome may count, whatever their endpoint."""
-        return self._plain_status(status) and (
-            self.expression is None or matches_status(self.expression, status) is not False
-        )
+        return all(matches_status(item, status) is not False for item in self.collector)
+
+    def described(self) -> tuple[tuple[str, bool], ...]:
+        """Return the limits as filters, one each, and whether the kernel applies it."""
+        parts = [(str(item), True) for item in self.kernel]
+        parts += [(str(item), False) for item in self.collector if item not in self.kernel]
+        plain = (("received bytes", self.reads), ("sent bytes", self.writes))
+        parts += [(f"no {name}", True) for name, watched in plain if not watched]
+        return tuple(parts)
 
     def describe(self) -> tuple[str, ...]:
         """Return the limits as filters, one each: ``pid = 1,2``."""
-        parts: list[str] = []
-        if len(self.sides) == 1:
-            parts.append(f"side = {next(iter(self.sides))}")
-        numbers = (("pid", self.pids), ("port", self.ports))
-        parts += [f"{name} = {','.join(map(str, sorted(some)))}" for name, some in numbers if some]
-        globs = (("comm ~", self.comms), ("method =", self.methods), ("path ~", self.paths))
-        parts += [f"{name} {','.join(some)}" for name, some in globs if some]
-        if self.statuses:
-            parts.append(f"status = {','.join(_show_status(codes) for codes in self.statuses)}")
-        if self.min_latency_ns:
-            parts.append(f"latency >= {format_duration(self.min_latency_ns)}")
-        if self.expression is not None:
-            parts += map(str, conjuncts(self.expression))
-        return tuple(parts)
-
-    def _plain_key(self, key: EndpointKey) -> bool:
-        return (
-            key.side in self.sides
-            and (not self.methods or key.method.upper() in self.methods)
-            and matches_any(key.process, self.comms)
-            and matches_any(key.path, self.paths)
-        )
-
-    def _plain_status(self, status: int) -> bool:
-        return not self.statuses or any(status in codes for codes in self.statuses)
+        return tuple(text for text, _ in self.described())
 
 
 def scope_of(settings: Filter) -> Scope:
     """Return the limits that the settings ask for.
 
-    Raises :class:`UsageError` where they contradict each other or cannot be met exactly.
+    Raises :class:`UsageError` where they cannot be met exactly.
     """
-    side = settings.events.side
-    scope = Scope(
-        pids=frozenset(settings.process.pids),
-        ports=frozenset(settings.network.ports),
-        min_latency_ns=settings.http.min_latency_ns,
-        comms=settings.process.names,
-        paths=settings.http.paths,
-        methods=settings.http.methods,
-        statuses=tuple(parse_status(text) for text in settings.http.status),
-        sides=frozenset(name for name in SIDES if side in (name, "both")),
-    )
+    scope = Scope(reads=settings.events.reads, writes=settings.events.writes)
+    for part in _plain(settings):
+        scope = narrow(scope, part)
     if not settings.expression:
         return scope
     try:
@@ -136,59 +112,102 @@ def scope_of(settings: Filter) -> Scope:
         raise UsageError(f"filter {settings.expression!r}: {fault}") from None
 
 
+def limited(text: str) -> Scope:
+    """Return the scope of a filter; raise :class:`FilterError`."""
+    return narrow(Scope(), parse(text))
+
+
 def narrow(scope: Scope, expression: Expression) -> Scope:
     """Return a scope that an expression limits further; raise :class:`FilterError`."""
-    rest: list[Expression] = []
     for part in conjuncts(expression):
-        if isinstance(part, Compare) and part.name in _KERNEL_FIELDS:
-            scope = _pushed(scope, part)
+        names = {compared.name for compared in comparisons(part)}
+        if names <= _EXACT_FIELDS:
+            scope = replace(scope, collector=(*scope.collector, part))
+            if names <= _BOTH and not _has_regex(part):
+                scope = replace(scope, kernel=(*scope.kernel, part))
+            if names == {"side"}:
+                sides = (side for side in scope.sides if _side_holds(part, side))
+                scope = replace(scope, sides=frozenset(sides))
             continue
         for compared in comparisons(part):
-            if compared.name not in _EXACT_FIELDS:
-                raise FilterError(_refusal(compared), compared.column)
-        rest.append(part)
-    if not rest:
-        return scope
-    return replace(scope, expression=rest[0] if len(rest) == 1 else And(tuple(rest)))
+            if compared.name not in KERNEL_FIELDS:
+                raise FilterError(_refusal(compared, part), compared.column)
+            if any(value.kind == "regex" for value in compared.values):
+                raise FilterError(
+                    f"{compared.name!r} takes no regular expression here; use a glob",
+                    compared.column,
+                )
+        scope = replace(scope, kernel=(*scope.kernel, part))
+    return scope
 
 
-def _pushed(scope: Scope, part: Compare) -> Scope:
-    """Return the scope with a part that the kernel applies."""
-    if part.name == "latency":
-        value = part.values[0]
-        if part.operator not in (">=", ">"):
-            raise FilterError(_refusal(part), part.column)
-        least = value.low if part.operator == ">=" else value.high + 1
-        return replace(scope, min_latency_ns=max(scope.min_latency_ns, least))
-    if part.operator != "=":
-        raise FilterError(_refusal(part), part.column)
-    if sum(value.high - value.low + 1 for value in part.values) > _WIDEST:
-        raise FilterError(f"{part.name}: at most {_WIDEST} of them", part.column)
-    wanted = frozenset(n for value in part.values for n in range(value.low, value.high + 1))
-    before = scope.pids if part.name == "pid" else scope.ports
-    both = before & wanted if before else wanted
-    if not both:
-        raise FilterError(f"no {part.name} is left that all filters allow", part.column)
-    return replace(scope, pids=both) if part.name == "pid" else replace(scope, ports=both)
+def _plain(settings: Filter) -> list[Expression]:
+    """Return the plain settings as expressions."""
+    process, network, http, events = (
+        settings.process,
+        settings.network,
+        settings.http,
+        settings.events,
+    )
+    some = (
+        ("pid", "=", map(str, process.pids)),
+        ("pid", "!=", map(str, process.exclude_pids)),
+        ("pid", ">=", [str(process.min_pid)] if process.min_pid > 1 else []),
+        ("comm", "~", process.names),
+        ("comm", "!~", process.exclude_names),
+        ("user", "=", process.users),
+        ("container", "~", process.containers),
+        ("port", "=", map(str, network.ports)),
+        ("port", "!=", map(str, network.exclude_ports)),
+        ("peer", "=", network.addresses),
+        ("peer", "!=", network.exclude_addresses),
+        ("socket", "!=", [] if network.unix_sockets else ["unix"]),
+        ("method", "=", http.methods),
+        ("path", "~", http.paths),
+        ("path", "!~", http.exclude_paths),
+        ("host", "~", http.hosts),
+        ("status", "=", http.status),
+        ("proto", "=", http.versions),
+        ("latency", ">=", _limit(http.min_latency_ns, format_duration)),
+        ("latency", "<=", _limit(http.max_latency_ns, format_duration)),
+        ("request_size", ">=", _limit(http.min_request_bytes, str)),
+        ("request_size", "<=", _limit(http.max_request_bytes, str)),
+        ("size", ">=", _limit(http.min_response_bytes, str)),
+        ("size", "<=", _limit(http.max_response_bytes, str)),
+        ("side", "=", [] if events.side == "both" else [events.side]),
+        ("connection", "!=", [] if events.connects else ["opened"]),
+        ("connection", "!=", [] if events.accepts else ["accepted"]),
+    )
+    parts: list[Expression] = []
+    for name, operator, texts in some:
+        # Globs of settings are globs even between slashes.
+        values = tuple(parse_value(name, operator, text, operator in ("~", "!~")) for text in texts)
+        if values:
+            parts.append(Compare(name, operator, values))
+    if network.localhost_only:
+        local = (parse_value("peer", "=", text, False) for text in ("127.0.0.0/8", "::1"))
+        unix = parse_value("socket", "=", "unix", False)
+        parts.append(Or((Compare("peer", "=", tuple(local)), Compare("socket", "=", (unix,)))))
+    return parts
 
 
-def _refusal(part: Compare) -> str:
-    match part.name:
-        case "latency":
-            return (
-                "'latency' cannot be counted exactly so; "
-                "only 'latency >= 10ms' and 'latency > 10ms', joined to the rest by 'and'"
-            )
-        case "pid" | "port":
-            return (
-                f"{part.name!r} cannot be counted exactly so; "
-                f"only '{part.name} = N[,N]', joined to the rest by 'and'"
-            )
-        case name:
-            return f"{name!r} cannot be counted exactly for a whole run"
+def _limit(value: int, show: Callable[[int], str]) -> list[str]:
+    return [show(value)] if value else []
 
 
-def _show_status(codes: StatusRange) -> str:
-    if codes.low == 0:
-        return "unknown"
-    return str(codes.low) if codes.low == codes.high else f"{codes.low}-{codes.high}"
+def _has_regex(part: Expression) -> bool:
+    return any(value.kind == "regex" for item in comparisons(part) for value in item.values)
+
+
+def _side_holds(part: Expression, side: Side) -> bool:
+    return matches_key(part, EndpointKey(side, "", "", False, "", ""), None) is not False
+
+
+def _refusal(compared: Compare, part: Expression) -> str:
+    if compared.name == "in_flight":
+        return "'in_flight' changes from moment to moment and cannot limit a run"
+    others = sorted({item.name for item in comparisons(part)} - _EXACT_FIELDS)
+    return (
+        f"{compared.name!r} and {', '.join(map(repr, others))} cannot be counted exactly "
+        "in one 'or' or 'not'; only joined by 'and'"
+    )

@@ -66,10 +66,8 @@ static __always_inline void final_answer(struct conn *conn, struct scratch *s, u
 	u64 latency_ns = s->now - conn->start_ns;
 	u32 status = s->status;
 
-	if (conn->status != kind_of(status, latency_ns) || conn->answer_of != conn->current)
-		place_answer(conn, kind_of(status, latency_ns));
-	count_answer(conn, latency_ns, bytes);
-	if (worth_a_sample(status, latency_ns, s->now))
+	answered(conn, status, latency_ns, bytes);
+	if (worth_a_sample(conn, status, latency_ns, s->now))
 		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
 	after_answer(conn, status);
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304;

@@ -147,7 +147,9 @@ class Kernel(NamedTuple):
 
 def describe_kernel() -> Kernel:
     """Read the running kernel's BTF."""
-    structs = "task_struct files_struct fdtable file socket_alloc socket inode sock list_head"
+    structs = (
+        "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock"
+    )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, "bpf_rdonly_cast"))
     at = btf.offset
@@ -172,6 +174,8 @@ def describe_kernel() -> Kernel:
         "OFF_SOCK_V6_DADDR": at("sock", "__sk_common.skc_v6_daddr"),
         "OFF_SOCK_SOCKET": at("sock", "sk_socket"),
         "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
+        "OFF_SOCK_BACKLOG": at("sock", "sk_max_ack_backlog"),
+        "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
     }
     types = {
         "TYPE_FILE": btf.struct_id("file"),

@@ -67,4 +67,5 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 	s->head_end = 0;
 	s->length_at = 0;
 	s->coding_at = 0;
+	s->host_at = 0;
 }

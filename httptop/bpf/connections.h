@@ -3,21 +3,22 @@
 
 static __always_inline bool wanted(struct scratch *s)
 {
-#ifdef FILTER_PIDS
-	if (!only_pids.lookup(&s->tgid))
-		return false;
-#endif
-#ifdef FILTER_PORTS
-	u16 port;
+#ifdef FILTER_CONNECTION
+	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
 
-	if (s->unix_socket)
-		return false;
-	port = s->side == SIDE_SERVER ? kernel_u16(s->sk + OFF_SOCK_NUM)
-				      : bpf_ntohs(kernel_u16(s->sk + OFF_SOCK_DPORT));
-	if (!only_ports.lookup(&port))
+	process_name(comm);
+	s->truths = truths_of(s->sk, s->tgid, s->side, s->unix_socket, comm);
+	if (!wanted_connection(s->truths))
 		return false;
 #endif
 	return ((1 << (s->side & 1)) & FILTER_SIDES) != 0;
+}
+
+static __always_inline void note_thread(struct conn *conn)
+{
+#ifdef THREAD_NAMES
+	conn->thread = bpf_get_current_pid_tgid();
+#endif
 }
 
 /* Make a connection of s; 0: no room. */
@@ -35,6 +36,10 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
+	note_thread(conn);
+#ifdef FILTER_REQUEST
+	conn->truths = s->truths;
+#endif
 	s->fresh = 0;
 	/* No tracepoint will tell the end of these, or has told it before the entry was there. */
 	if (s->unix_socket || (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) == TCP_CLOSE) {
@@ -46,14 +51,54 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	return conn;
 }
 
-/* Another process has the connection now. */
-static __always_inline void seen_by(struct conn *conn, u32 tgid)
+#ifdef FILTER_CALLER
+#define WANTED_CALLER(tgid) wanted_caller(tgid)
+#else
+#define WANTED_CALLER(tgid) true
+#endif
+
+static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
+#ifdef THREAD_NAMES
+	if (conn->thread != (u32)bpf_get_current_pid_tgid())
+		return true;
+#endif
+	return conn->tgid != tgid;
+}
+
+/*
+ * Another process, or thread where rows go by threads, has the connection now. False: it brings a
+ * request, and the filter of the run does not mean its requests.
+ */
+static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool request)
+{
+#ifdef FILTER_CONNECTION
+	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	u64 truths;
+
+	if (!request)
+		return true; /* whoever answers a request that is meant */
+	process_name(comm);
+	truths = truths_of(sk, tgid, conn->side, unix_socket, comm);
+	if (!WANTED_CALLER(tgid) || !wanted_connection(truths)) {
+		if (!conn->pending) {
+			abandon(conn, sk);
+			conns.delete(&sk);
+		}
+		return false;
+	}
+#ifdef FILTER_REQUEST
+	conn->truths = truths;
+#endif
+#endif
 	conn->tgid = tgid;
 	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
 	if (conn->phase != PHASE_LINE)
 		conn->line_len = 0;
 	process_name(conn->comm);
+	note_thread(conn);
+	return true;
 }
 
 /* A request that no connection could be made for still counts. */

@@ -15,6 +15,7 @@
 /* Cells that the loader has set up before anything is attached (bpf/maps.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
 #define OVERFLOW_ANSWER(side) (3 + (side)) /* status unknown */
+#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter does not mean */
 
 static __always_inline u32 shard(void)
 {
@@ -73,33 +74,6 @@ static __always_inline u32 answer_of(u32 endpoint, u32 status)
 	free_cells.push(&number, 0);
 	known = answers.lookup(&key);
 	return known ? *known : 0;
-}
-
-static __always_inline u32 log2_of(u64 v)
-{
-	u32 r = 0, w = v >> 32;
-
-	if (w)
-		r = 32;
-	else
-		w = v;
-	if (w >> 16) {
-		r += 16;
-		w >>= 16;
-	}
-	if (w >> 8) {
-		r += 8;
-		w >>= 8;
-	}
-	if (w >> 4) {
-		r += 4;
-		w >>= 4;
-	}
-	if (w >> 2) {
-		r += 2;
-		w >>= 2;
-	}
-	return r + (w >> 1);
 }
 
 static __always_inline void measure(struct cell *cell, u64 latency_ns)

@@ -17,10 +17,70 @@ static __always_inline void count_request(struct conn *conn)
 	ADD(cell->bytes, conn->head_bytes);
 }
 
+/*
+ * What is left out: kind_of() tells it of an answer, or of a request that never had one, and
+ * leave_out() takes a request out of its endpoint before it is counted.
+ */
+#ifdef FILTER_ANSWER
+#define KIND(conn, hosts, method, status, latency_ns, request_bytes, answer_bytes)                 \
+	((conn)->current == LEFT_OUT_ENDPOINT((conn)->side & 1) ||                                 \
+			 wanted_answer((conn)->truths, hosts, method, status, latency_ns,          \
+				       request_bytes, answer_bytes)                                \
+		 ? (status)                                                                        \
+		 : STATUS_LEFT_OUT)
+#else
+#define KIND(conn, hosts, method, status, latency_ns, request_bytes, answer_bytes) (status)
+#endif
+
+/* The kind of answer that is counted: its status, or that it is left out. */
+static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
+{
+	return KIND(conn, conn->current_hosts, conn->current_method, status, latency_ns,
+		    conn->request_bytes, 0);
+}
+
+static __always_inline void leave_out(struct conn *conn)
+{
+#ifdef FILTER_REQUEST
+	if (wanted_request(conn->truths, conn->hosts, conn->method))
+		return;
+	conn->endpoint = LEFT_OUT_ENDPOINT(conn->side & 1);
+	conn->line_len = 0; /* the next line shall be placed anew */
+	conn->call_len = 0;
+#endif
+}
+
+/*
+ * Where only one direction is looked at no answer is ever seen: a request is over at once, with an
+ * unknown outcome.
+ */
+static __always_inline bool answers_unseen(struct conn *conn)
+{
+#ifdef NO_READS
+	return conn->side == SIDE_CLIENT;
+#elif defined(NO_WRITES)
+	return conn->side == SIDE_SERVER;
+#endif
+	return false;
+}
+
+static __always_inline void over_at_once(struct conn *conn)
+{
+	struct cell *cell = cell_of(answer_of(conn->endpoint, STATUS_UNKNOWN));
+
+	if (cell)
+		ADD(cell->count, 1);
+	conn->head_bytes = 0;
+}
+
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
 	count_request(conn);
+	if (answers_unseen(conn)) {
+		over_at_once(conn);
+		return;
+	}
 	conn->start_ns = conn->head_ns;
 	conn->request_bytes = conn->head_bytes;
 	conn->current = conn->endpoint;
@@ -31,6 +91,9 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->answer_left = 0;
 	conn->answer_partial_len = 0;
 	conn->blurred = 0;
+#ifdef FILTER_REQUEST
+	conn->current_hosts = conn->hosts;
+#endif
 }
 
 /* Begin a request behind others. False: there are too many of them to keep. */
@@ -39,9 +102,11 @@ static __always_inline bool begin(struct conn *conn, u64 sk)
 	struct queue_key key = {.sk = sk, .number = conn->first + conn->pending};
 	struct queued queued = {.start_ns = conn->head_ns,
 				.bytes = conn->head_bytes,
-				.endpoint = conn->endpoint,
-				.method = conn->method};
+				.method = conn->method,
+				.hosts = conn->hosts};
 
+	leave_out(conn);
+	queued.endpoint = conn->endpoint;
 	if (!conn->pending) {
 		begin_alone(conn);
 		return true;
@@ -79,6 +144,9 @@ static __always_inline void advance(struct conn *conn, u64 sk)
 	conn->request_bytes = next->bytes;
 	conn->current = next->endpoint;
 	conn->current_method = next->method;
+#ifdef FILTER_REQUEST
+	conn->current_hosts = next->hosts;
+#endif
 	queue.delete(&key);
 }
 
@@ -107,21 +175,17 @@ static __always_inline void answer_body(struct conn *conn, u64 bytes)
 {
 	struct cell *cell;
 
+#ifdef FILTER_SIZE
+	if (conn->held) {
+		conn->held_bytes += bytes;
+		return;
+	}
+#endif
 	if (!conn->answer)
 		return;
 	cell = cell_of(conn->answer);
 	if (cell)
 		ADD(cell->bytes, bytes);
-}
-
-/* The kind of answer that is counted: its status, or that it is out of scope. */
-static __always_inline u32 kind_of(u32 status, u64 latency_ns)
-{
-#ifdef MIN_LATENCY_NS
-	if (latency_ns < MIN_LATENCY_NS)
-		return STATUS_BELOW_MIN_LATENCY;
-#endif
-	return status;
 }
 
 /* Find the cell that answers of this kind to the current request count in. */
@@ -157,6 +221,46 @@ static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 
 	measure(cell, latency_ns);
 }
 
+#ifdef FILTER_SIZE
+/* The answer held back is over: its size decides whether it counts. */
+static __always_inline void settle(struct conn *conn)
+{
+	u32 current = conn->current, kind;
+
+	if (!conn->held)
+		return;
+	conn->current = conn->held;
+	kind = KIND(conn, conn->held_hosts, conn->held_method, conn->held_status,
+		    conn->held_latency_ns, conn->held_request_bytes, conn->held_bytes);
+	place_answer(conn, kind);
+	count_answer(conn, conn->held_latency_ns, conn->held_bytes);
+	conn->current = current;
+	conn->held = 0;
+	conn->answer = 0;
+}
+#endif
+
+/* A final answer has begun, with so many bytes. */
+static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
+{
+#ifdef FILTER_SIZE
+	settle(conn);
+	conn->held = conn->current;
+	conn->held_status = status;
+	conn->held_latency_ns = latency_ns;
+	conn->held_request_bytes = conn->request_bytes;
+	conn->held_bytes = bytes;
+	conn->held_method = conn->current_method;
+	conn->held_hosts = conn->current_hosts;
+#else
+	u32 kind = kind_of(conn, status, latency_ns);
+
+	if (conn->status != kind || conn->answer_of != conn->current)
+		place_answer(conn, kind);
+	count_answer(conn, latency_ns, bytes);
+#endif
+}
+
 /* What a final answer means for the bytes that come after it. */
 static __always_inline void after_answer(struct conn *conn, u32 status)
 {
@@ -166,17 +270,21 @@ static __always_inline void after_answer(struct conn *conn, u32 status)
 		conn->phase = PHASE_IDLE;
 }
 
-static __always_inline bool worth_a_sample(u32 status, u64 latency_ns, u64 now)
+static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
-	return kind_of(status, latency_ns) == status &&
-	       sample_wanted(now, status >= 400 || latency_ns >= SLOW_NS);
+#ifdef FILTER_REQUEST
+	if (conn->current == LEFT_OUT_ENDPOINT(conn->side & 1))
+		return false;
+#endif
+	return kind_of(conn, status, latency_ns) == status &&
+	       sample_wanted(conn->current, status, latency_ns, now);
 }
 
 /* The connection ended first. Where the answers could not be told apart the outcome is unknown. */
-static __always_inline void abandon_one(u32 endpoint, u32 blurred)
+static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
-	u32 number = blurred ? answer_of(endpoint, STATUS_UNKNOWN) : 0;
+	u32 number = blurred || kind == STATUS_LEFT_OUT ? answer_of(endpoint, kind) : 0;
 
 	if (number) {
 		cell = cell_of(number);
@@ -189,12 +297,21 @@ static __always_inline void abandon_one(u32 endpoint, u32 blurred)
 		ADD_ANYWHERE(cell->unanswered, 1);
 }
 
-/* Every pending request stays without an answer. */
+/* Every pending request stays without an answer; to a filter its latency is the time it waited. */
 static __always_inline void abandon(struct conn *conn, u64 sk)
 {
+	u64 now = 0;
+
+#ifdef FILTER_SIZE
+	settle(conn);
+#endif
 	if (!conn->pending)
 		return;
-	abandon_one(conn->current, conn->blurred);
+#ifdef FILTER_ANSWER
+	now = bpf_ktime_get_ns();
+#endif
+	abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+		    conn->blurred);
 #pragma clang loop unroll(disable)
 	for (u32 i = 1; i < MAX_PIPELINE; i++) {
 		struct queue_key key = {.sk = sk, .number = conn->first + i};
@@ -205,7 +322,11 @@ static __always_inline void abandon(struct conn *conn, u64 sk)
 		next = queue.lookup(&key);
 		if (!next)
 			continue;
-		abandon_one(next->endpoint, conn->blurred);
+		conn->current = next->endpoint;
+		abandon_one(next->endpoint,
+			    KIND(conn, next->hosts, next->method, STATUS_UNKNOWN,
+				 now - next->start_ns, next->bytes, 0),
+			    conn->blurred);
 		queue.delete(&key);
 	}
 }

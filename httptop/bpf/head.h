@@ -152,6 +152,11 @@ static __always_inline void scan_head(struct scratch *s)
 		      SAME(rest, CHARS('-' | 0x20, 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
 		OPAQUE(yes);
 		s->coding_at = SELECT(yes, at + 18, s->coding_at);
+#ifdef FILTER_HOST
+		yes = SAME(name & MASK(5), CHARS('h', 'o', 's', 't', ':', 0, 0, 0));
+		OPAQUE(yes);
+		s->host_at = SELECT(yes, at + 6, s->host_at);
+#endif
 	}
 	s->have = s->cursor;
 }

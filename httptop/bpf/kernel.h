@@ -99,9 +99,13 @@ static __always_inline u32 process_of(void *task)
 	return *(u32 *)((char *)task + OFF_TASK_TGID);
 }
 
-/* Name of the current process: its first thread's, not that of a thread in a pool. */
+/* Name of the current process: its first thread's, not that of a thread in a pool, unless asked. */
 static __always_inline void process_name(char *comm)
 {
+#ifdef THREAD_NAMES
+	bpf_get_current_comm(comm, COMM_LEN);
+	return;
+#endif
 	void *task = bpf_get_current_task_btf();
 	void *leader = AT(task, OFF_TASK_LEADER);
 

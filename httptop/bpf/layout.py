@@ -22,10 +22,15 @@ METHODS: Final = (
 #: Cells that the loader sets up before anything is attached (counters.h).
 OVERFLOW_ENDPOINTS: Final = {1: 0, 2: 1}  # cell -> side
 OVERFLOW_ANSWERS: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
-FIRST_FREE_CELL: Final = 5
+LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; what they count is nobody's
+FIRST_FREE_CELL: Final = 7
 
-#: Status of answers faster than the minimum latency asked for (exchange.h).
-STATUS_BELOW_MIN_LATENCY: Final = 0xFFFF
+#: Status of requests that the filter of the run does not mean (exchange.h).
+STATUS_LEFT_OUT: Final = 0xFFFF
+
+STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
+MAX_RULES: Final = 64
+SEGMENTS: Final = 32
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
 ANSWER_KEY: Final = struct.Struct("<II")
@@ -33,6 +38,10 @@ USER_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
 LOSSES: Final = struct.Struct("<8Q")
+CONTROL: Final = struct.Struct("<5QIIQQ")
+RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
+RULE_SHAPE: Final = struct.Struct("<QQ")
+RULE_WORD: Final = struct.Struct("<QQ")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
 
 

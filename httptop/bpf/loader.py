@@ -49,6 +49,9 @@ FRONTS: Final = {
     "syscalls": ("sys_exit",),
 }
 
+#: What need not be attached where one direction is not looked at.
+BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
+
 #: The program, and raw tracepoint, that sees TCP connections end.
 END: Final = "inet_sock_set_state"
 
@@ -58,7 +61,7 @@ SWEEP: Final = "sweep"
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
-    "free_cells", "free_pages", "queue",
+    "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes", "rule_words",
 )  # fmt: skip
 
 
@@ -66,14 +69,14 @@ class LoadError(Exception):
     """The probes cannot be had here; the text says why and is for people."""
 
 
-def source(name: str = "probes.c") -> str:
-    """Return a C source with our own headers written into it.
+def source(name: str = "probes.c", conditions: str = "") -> str:
+    """Return a C source with our own headers, and a filter's conditions, written into it.
 
     BCC rewrites map accesses in the main file only, so includes of ours are resolved here.
     """
 
     def include(match: re.Match[str]) -> str:
-        return source(match.group(1))
+        return conditions if match[1] == "filter.h" else source(match[1], conditions)
 
     text = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
     return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
@@ -96,7 +99,8 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
     """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
     bcc = _import_bcc()
     flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
-    flags += ["-O2", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header"]
+    # A table for a switch would be data, which BCC does not load.
+    flags += ["-O2", "-fno-jump-tables", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header"]
     try:
         return bcc.BPF(text=text, cflags=flags)
     except Exception as error:
@@ -158,9 +162,9 @@ def _fill(module: Any, plan: dict[str, Any]) -> None:
     for cell, endpoint in OVERFLOW_ANSWERS.items():
         key = struct.pack("<II", endpoint, 0)
         syscalls.map_update(module["answers"].map_fd, key, struct.pack("<I", cell))
-    for name, form in (("only_pids", "<I"), ("only_ports", "<H")):
-        for value in plan.get(name, ()):
-            syscalls.map_update(module[name].map_fd, struct.pack(form, value), b"\1")
+    for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
+        value = struct.pack(f"<{len(steps)}Q", *steps)
+        syscalls.map_update(module["glob_steps"].map_fd, struct.pack("<I", code), value)
 
 
 def prepare() -> Kernel:
@@ -201,7 +205,7 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
-    module = compile_module(source(), defines)
+    module = compile_module(source(conditions=plan.get("conditions", "")), defines)
     _fill(module, plan)
 
     def typed(name: str, tracepoint: str) -> int:
@@ -221,14 +225,16 @@ def _load_with(
         programs = dict(zip(points, loaded, strict=True))
     for number, name in enumerate(CHAIN):
         module["next_program"][ctypes.c_int(number)] = ctypes.c_int(programs[name])
-    attached = list(FRONTS[front])
+    blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
+    attached = [name for name in FRONTS[front] if name not in blind]
     try:
         for name in (END, SWEEP):
             programs[name] = load(module, name, _RAW_TRACEPOINT)
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
-    maps = {name: module[name].map_fd for name in (*MAPS, "next_program")}
+    some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
+    maps = {name: module[name].map_fd for name in (*MAPS, *some, "next_program")}
     answer = {
         "front": front,
         "maps": list(maps),

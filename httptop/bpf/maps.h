@@ -49,6 +49,7 @@ struct segment {
 	u64 length;
 	u64 stem; /* length before the last dot */
 	u64 has_stem;
+	u64 hash;
 };
 
 struct scratch {
@@ -69,6 +70,7 @@ struct scratch {
 	u8 minor;
 	u8 unix_socket;
 	u8 inbound;
+	u8 bracket;
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */
 	u32 status;      /* of the answer in hand */
@@ -80,12 +82,18 @@ struct scratch {
 	u32 head_end;  /* behind the empty line */
 	u32 length_at; /* the value of Content-Length */
 	u32 coding_at; /* Transfer-Encoding */
+	u32 host_at;   /* the value of Host */
 	u32 cursor;
 	u32 version_at; /* the space before it */
 	u32 limit; /* where template_of() stops looking */
 	u64 number;
+	u64 truths; /* conditions on a new connection that hold */
+	u64 states;
 	/* what template_of() keeps while it runs */
 	u64 sum;      /* counts of the current segment, see paths.h */
+	u64 hash;     /* of its bytes */
+	u64 alive;    /* rules that match as far as we have come */
+	u64 verbatim; /* the path stays as it is */
 	u64 stem_sum; /* the same before its last dot */
 	u64 switches;
 	u64 stem_switches;
@@ -117,16 +125,13 @@ struct queued {
 	u64 bytes;
 	u32 endpoint;
 	u8 method;
-	u8 unused[3];
+	u8 hosts;
+	u8 unused[2];
 };
 
 struct queue_key {
 	u64 sk;
 	u64 number;
-};
-
-struct limiter {
-	u64 due_ns; /* when the bucket is as full as it was at that time; see samples.h */
 };
 
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
@@ -135,22 +140,28 @@ BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1);
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);
-BPF_TABLE("lru_hash", struct user_key, u64, users, 16384);
-BPF_F_TABLE("hash", struct queue_key, struct queued, queue, 16384, BPF_F_NO_PREALLOC);
+BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);
+BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
 BPF_QUEUE(free_cells, u32, MAX_CELLS);
 BPF_QUEUE(free_pages, u32, MAX_PAGES);
 BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: the next cell, the next page */
 BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
 BPF_ARRAY(losses, struct losses, SHARDS);
-BPF_ARRAY(limiters, struct limiter, 1);
+BPF_ARRAY(controls, struct control, 1);
+BPF_ARRAY(rules, struct rule, MAX_RULES);
+BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
+BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-#ifdef FILTER_PIDS
-BPF_HASH(only_pids, u32, u8, 1024);
+#ifdef FILTER_CONTAINERS
+BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
 #endif
-#ifdef FILTER_PORTS
-BPF_HASH(only_ports, u16, u8, 1024);
+#ifdef MATCHERS
+struct glob_step {
+	u64 next[MATCHERS];
+};
+BPF_ARRAY(glob_steps, struct glob_step, 256);
 #endif
 BPF_PROG_ARRAY(next_program, 8);

@@ -31,10 +31,15 @@
 #define HYPHENS(sum) ((sum) >> 36 & 0xfff)
 #define OTHERS(sum) ((sum) >> 48 & 0xfff)
 
-#define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* all for values below 2^62 */
-#define AT_LEAST(a, b) (((u64)(b) - 1 - (u64)(a)) >> 63)
-#define EQUAL(a, b) ((((u64)(a) ^ (u64)(b)) - 1) >> 63)
-#define SELECT(yes, a, b) ((b) ^ (((a) ^ (b)) & (0 - (u64)(yes))))
+/* Which of the rules hold; see paths.py. */
+#ifndef ID_NUMBER
+#define ID_NUMBER 1
+#define ID_HEX 1
+#define ID_MIXED 1
+#endif
+
+#define HASH_START 0xcbf29ce484222325ULL /* FNV-1a */
+#define HASH_FACTOR 0x100000001b3ULL
 
 #define ID_TEXT 0x7d64697bULL /* "{id}" */
 
@@ -42,7 +47,7 @@
 static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 {
 	u64 digits = DIGITS(sum), letters = LETTERS(sum), hyphens = HYPHENS(sum);
-	u64 some, hexadecimal, mixed, yes;
+	u64 some, hexadecimal, number, mixed, yes;
 
 	OPAQUE(digits);
 	OPAQUE(letters);
@@ -52,8 +57,11 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	OPAQUE(some);
 	hexadecimal = some & EQUAL(digits + HEXES(sum) + hyphens, length);
 	OPAQUE(hexadecimal);
-	yes = EQUAL(digits + hyphens, length) | (EQUAL(length, 36) & EQUAL(hyphens, 4)) |
-	      (AT_LEAST(length, 8) & EQUAL(hyphens, 0));
+	number = EQUAL(digits + hyphens, length);
+	OPAQUE(number);
+	yes = (EQUAL(length, 36) & EQUAL(hyphens, 4)) | (AT_LEAST(length, 8) & EQUAL(hyphens, 0));
+	OPAQUE(yes);
+	yes = SELECT(number, ID_NUMBER, yes & ID_HEX);
 	OPAQUE(yes);
 	yes &= hexadecimal;
 	mixed = some &
@@ -61,7 +69,7 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	OPAQUE(mixed);
 	mixed |= AT_LEAST(switches * 5, length * 2);
 	OPAQUE(mixed);
-	mixed &= AT_LEAST(length, 16) & NOT_ZERO(letters);
+	mixed &= AT_LEAST(length, 16) & NOT_ZERO(letters) & ID_MIXED;
 	OPAQUE(mixed);
 	yes = (yes | mixed) & EQUAL(OTHERS(sum), 0);
 	OPAQUE(yes);
@@ -106,6 +114,8 @@ static __always_inline void segment_ends(struct scratch *s, u32 end)
 	segment->length = end - s->segment_at;
 	segment->stem = s->stem_at - s->segment_at;
 	segment->has_stem = s->stem_at != 0;
+	segment->hash = s->hash;
+	s->hash = HASH_START;
 	s->segment_count++;
 	s->sum = 0;
 	s->switches = 0;
@@ -146,6 +156,7 @@ static __always_inline void cut_path(struct scratch *s)
 			s->stem_switches = s->switches;
 		}
 		s->sum += class->add;
+		s->hash = (s->hash ^ byte) * HASH_FACTOR;
 		kind = class->bits & C_KIND;
 		last = s->last_kind;
 		different = NOT_ZERO(kind) & NOT_ZERO(last) & NOT_ZERO(kind ^ last);
@@ -178,7 +189,7 @@ static __always_inline void write_path(struct scratch *s)
 		       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
 		       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
 		OPAQUE(stem);
-		if (id | stem) {
+		if ((id | stem) & ~s->verbatim) {
 			OUT_WORD(s, s->out) = ID_TEXT;
 			s->out += 4;
 			if (!stem)
@@ -201,6 +212,60 @@ static __always_inline void write_path(struct scratch *s)
 	}
 }
 
+static __always_inline bool rules_wanted(void)
+{
+	u32 zero = 0;
+	struct control *control = controls.lookup(&zero);
+
+	return control && control->rules;
+}
+
+/* The user's rule that the path matches, counted from 1; 0: none. */
+static __always_inline u32 rule_of(struct scratch *s)
+{
+	u32 count = s->segment_count;
+	struct rule_shape *shape = rule_shapes.lookup(&count);
+
+	if (!shape || !s->stop)
+		return 0;
+	s->alive = shape->of_length;
+#pragma clang loop unroll(disable)
+	for (u32 i = 1; i < SEGMENTS; i++) {
+		struct rule_word word = {.at = i};
+		u32 at = i;
+		u64 *same;
+
+		if (i >= s->segment_count || !s->alive)
+			break;
+		OPAQUE(at);
+		word.hash = s->segments[at & (SEGMENTS - 1)].hash;
+		at = i;
+		shape = rule_shapes.lookup(&at);
+		same = rule_words.lookup(&word);
+		s->alive &= (shape ? shape->any : 0) | (same ? *same : 0);
+	}
+	return s->alive ? lowest_bit(s->alive) + 1 : 0;
+}
+
+/* What the user's own rules make of the path; false: they do not mean it, or leave it as it is. */
+static __always_inline bool by_rule(struct scratch *s)
+{
+	u32 number = rule_of(s);
+	struct rule *rule;
+
+	if (!number--)
+		return false;
+	rule = rules.lookup(&number);
+	if (!rule)
+		return false;
+	s->verbatim = rule->keep;
+	if (rule->keep)
+		return false;
+	copy_words((u8 *)s->key.path, (u8 *)rule->text, TEMPLATE_LEN / 8);
+	s->key.truncated = 0;
+	return true;
+}
+
 /*
  * Write the template of the target at data[at..limit) to key.path; return the offset behind the
  * target's path.
@@ -215,6 +280,8 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	s->sum = s->stem_sum = s->switches = s->stem_switches = s->last_kind = 0;
 	s->stem_at = 0;
 	s->segment_count = 0;
+	s->verbatim = 0;
+	s->hash = HASH_START;
 	s->out = 0;
 	raw = EQUAL(s->method, METHOD_CONNECT) | EQUAL(BYTE(s, at), '*');
 	OPAQUE(raw);
@@ -227,6 +294,8 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;
+	if (!raw && rules_wanted() && by_rule(s))
+		return s->end;
 	write_path(s);
 	out = s->out;
 	if (!out) {

@@ -9,8 +9,10 @@
  */
 #include "types.h"
 #include "maps.h"
+#include "numbers.h"
 #include "kernel.h"
 #include "counters.h"
+#include "conditions.h"
 #include "samples.h"
 #include "exchange.h"
 #include "paths.h"
@@ -36,6 +38,21 @@
 	(CALL(NR_write) | CALL(NR_writev) | CALL(NR_sendto) | CALL(NR_sendmsg) | CALL(NR_sendfile))
 #define VECTORED (CALL(NR_readv) | CALL(NR_writev))
 #define MESSAGE (CALL(NR_recvmsg) | CALL(NR_sendmsg))
+/* One of the two directions may be left out. */
+#if defined(NO_READS)
+#define LOOKED_AT(inbound) (!(inbound))
+#elif defined(NO_WRITES)
+#define LOOKED_AT(inbound) (inbound)
+#else
+#define LOOKED_AT(inbound) true
+#endif
+#ifdef FILTER_SIZE
+#define ANSWERS_HELD true
+#define HELD(conn) ((conn)->held)
+#else
+#define ANSWERS_HELD false
+#define HELD(conn) false
+#endif
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
@@ -158,6 +175,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		}
 	}
 
+#ifdef FILTER_CALLER
+	if (!conn && !wanted_caller(process_of(task)))
+		return 0;
+#endif
 	buf = regs->si;
 	piece = ret;
 	if (call & MESSAGE) {
@@ -186,9 +207,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 	now = conn ? bpf_ktime_get_ns() : 0;
 	if (conn) {
-		if (conn->tgid != process_of(task))
-			seen_by(conn, process_of(task));
-		if (inbound == (conn->side == SIDE_SERVER)) {
+		bool request = inbound == (conn->side == SIDE_SERVER);
+
+		if (changed_hands(conn, process_of(task)) &&
+		    !seen_by(conn, sk, process_of(task), request))
+			return 0;
+		if (request) {
 			next = NEXT_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
@@ -208,7 +232,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				}
 			}
 		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
-			   conn->answer_partial_len || piece < 16) {
+			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD) {
 			next = NEXT_ANSWER;
 		} else {
 			u64 first[2], latency_ns;
@@ -225,12 +249,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			latency_ns = now - conn->start_ns;
 			/* Of the same kind as the one before? */
 			if (status == conn->status && conn->answer_of == conn->current &&
-			    status == kind_of(status, latency_ns) && status >= 200) {
+			    status == kind_of(conn, status, latency_ns) && status >= 200) {
 				count_answer(conn, latency_ns, ret);
 				after_answer(conn, status);
 				conn->first++;
 				conn->pending = 0;
-				if (!worth_a_sample(status, latency_ns, now))
+				if (!worth_a_sample(conn, status, latency_ns, now))
 					return 0;
 				next = NEXT_SAMPLE;
 			}
@@ -268,7 +292,7 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 	struct registers *regs;
 	u64 nr;
 
-	if (ret <= 0)
+	if (ret <= 0 || !LOOKED_AT(inbound))
 		return 0;
 	if (inbound && (u32)ctx[2] & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE))
 		return 0;
@@ -322,7 +346,8 @@ int sys_exit(u64 *ctx)
 		return 0;
 	}
 	call = CALL(nr);
-	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS)
+	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS ||
+	    !LOOKED_AT((call & INBOUND) != 0))
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (nr == NR_sendfile) {
@@ -382,7 +407,7 @@ int inet_sock_set_state(u64 *ctx)
 		return 0;
 	/* Only the owner's own close removes the entry here: in a reset, which comes in an
 	 * interrupt, another CPU may be at work on it. */
-	if (!conn->pending && state != TCP_CLOSE) {
+	if (!conn->pending && !HELD(conn) && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH)
 			conns.delete(&sk);
 	} else if (!conn->verify) {
@@ -401,6 +426,13 @@ int sweep(u64 *ctx)
 	u64 sk = ctx[0], socket;
 	struct conn *conn = conns.lookup(&sk);
 
+#ifdef FILTER_SIZE
+	if (ctx[1]) { /* the run is over: no more bytes will come */
+		if (conn)
+			settle(conn);
+		return 0;
+	}
+#endif
 	if (conn) {
 		socket = socket_of_sock(sk);
 		if (socket && inode_number_of(socket) == conn->inode)

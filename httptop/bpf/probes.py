@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from httptop.bpf import syscalls
+from httptop.bpf.conditions import Conditions
 from httptop.errors import Unavailable
 
 _LONGEST_LOAD_S: Final = 60.0
@@ -22,20 +23,19 @@ _MOST_DESCRIPTORS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to load: the sizes and limits that are compiled in, and what fills the filters."""
+    """What to load: the sizes and conditions that are compiled in."""
 
     defines: dict[str, int]
-    only_pids: tuple[int, ...] = ()
-    only_ports: tuple[int, ...] = ()
+    conditions: Conditions = field(default_factory=Conditions)
     front: str | None = None  # insist on this way to see bytes
 
     def to_json(self) -> bytes:
         """Return it as the loader reads it."""
         return json.dumps(
             {
-                "defines": self.defines,
-                "only_pids": self.only_pids,
-                "only_ports": self.only_ports,
+                "defines": {**self.defines, **self.conditions.defines},
+                "conditions": self.conditions.text,
+                "glob_steps": [matcher.step for matcher in self.conditions.matchers],
                 "front": self.front,
             }
         ).encode()

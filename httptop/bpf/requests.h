@@ -62,6 +62,10 @@ static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 		conn->body_left = BODY_OPEN;
 	else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
 		conn->body_left = content_length(s);
+#ifdef FILTER_HOST
+	if (s->host_at && s->host_at <= s->newline)
+		conn->hosts = hosts_of(s);
+#endif
 }
 
 static __always_inline void lost_track(struct conn *conn)
@@ -96,9 +100,10 @@ static __always_inline bool place(struct scratch *s)
 static __always_inline void mark_user(u32 endpoint, u32 tgid)
 {
 	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
+	struct control *control = control_here();
 	u64 one = 1;
 
-	if (!users.lookup(&user))
+	if (control && control->users && !users.lookup(&user))
 		users.update(&user, &one);
 }
 
@@ -209,6 +214,7 @@ int parse_request(u64 *ctx)
 		conn->head_ns = s->now;
 		conn->head_bytes = 0;
 		conn->body_left = 0;
+		conn->hosts = 0;
 	}
 	scan_head(s);
 	n = s->have - s->carried;

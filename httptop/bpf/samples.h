@@ -1,26 +1,59 @@
 /*
- * Samples of single requests, behind one bucket that refills at SAMPLE_INTERVAL_NS a sample and
- * holds SAMPLE_BURST_NS of them. Slow requests and errors may empty it; the others leave half.
- * Two CPUs may take the same place in the bucket: the rate is a budget, not a count.
+ * Samples of single requests, behind a bucket that refills at interval_ns a sample and holds
+ * burst_ns of them. Two CPUs may take the same place in the bucket: the rate is a budget, not a
+ * count.
  */
 #pragma once
 
-static __always_inline bool sample_wanted(u64 now, bool first_class)
+static __always_inline struct control *control_here(void)
 {
 	u32 zero = 0;
-	struct limiter *bucket = limiters.lookup(&zero);
-	u64 due, reserve = first_class ? 0 : SAMPLE_BURST_NS / 2;
 
-	if (!bucket || !SAMPLE_BURST_NS)
+	return controls.lookup(&zero);
+}
+
+/* Take a sample's place in a bucket, unless less than `reserve_ns` of samples would be left. */
+static __always_inline bool place_in(u64 *due_ns, struct control *control, u64 now, u64 reserve_ns)
+{
+	u64 due = *due_ns;
+
+	if (due + reserve_ns > now)
 		return false;
-	due = bucket->due_ns;
-	if (due + reserve > now)
-		return false;
-	if (due + SAMPLE_BURST_NS < now)
-		due = now - SAMPLE_BURST_NS;
-	bucket->due_ns = due + SAMPLE_INTERVAL_NS;
+	if (due + control->burst_ns < now)
+		due = now - control->burst_ns;
+	*due_ns = due + control->interval_ns;
 	return true;
 }
+
+/*
+ * By strategy. tail: failed and slow requests may empty the bucket, the others leave half of it.
+ * per-endpoint: each endpoint has a bucket to itself.
+ */
+static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_ns, u64 now)
+{
+	struct control *control = control_here();
+	bool first_class;
+	u64 reserve_ns = 0;
+
+	if (!control || !control->interval_ns)
+		return false;
+	first_class = status >= 400 || latency_ns >= control->slow_ns;
+	if (control->strategy == STRATEGY_TAIL && !first_class)
+		reserve_ns = control->burst_ns / 2;
+	if (control->share >> 32 == 0 && control->strategy != STRATEGY_ALL &&
+	    !(control->strategy == STRATEGY_TAIL && first_class) &&
+	    bpf_get_prandom_u32() >= control->share)
+		return false;
+	if (control->strategy == STRATEGY_PER_ENDPOINT) {
+		u32 at = endpoint * SHARDS;
+		struct cell *cell = cells.lookup(&at);
+
+		return cell && place_in(&cell->due_ns, control, now, 0);
+	}
+	return place_in(&control->due_ns, control, now, reserve_ns);
+}
+
+#define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
 					u64 answer, u32 answer_len)
@@ -38,23 +71,23 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 	sample->endpoint = conn->endpoint;
 	sample->tgid = conn->tgid;
 	sample->status = status;
-	sample->line_len = line_len > LINE_LEN ? LINE_LEN : line_len;
+	sample->line_len = line_len > LINE_COPIED ? LINE_COPIED : line_len;
 	sample->family = kernel_u16(sk + OFF_SOCK_FAMILY);
 	sample->port = bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));
-	sample->unused[0] = line_len > LINE_LEN; /* the line went on */
+	sample->unused[0] = line_len > LINE_COPIED; /* the line went on */
 	sample->unused[1] = sample->unused[2] = 0;
 	if (sample->family == FAMILY_INET6)
 		read_kernel(sample->address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
 	else
 		read_kernel(sample->address, 4, (void *)(sk + OFF_SOCK_DADDR));
-	copy_words(sample->line, conn->line, LINE_LEN / 8);
+	copy_words(sample->line, conn->line, LINE_COPIED / 8);
 	sample->answer_len = 0;
 	if (answer && answer_len) {
-		if (answer_len > ANSWER_LEN)
-			answer_len = ANSWER_LEN;
+		if (answer_len > CAPTURE_LEN)
+			answer_len = CAPTURE_LEN;
 		asm volatile("" : "+r"(answer_len));
 		answer_len &= 1023;
-		if (answer_len <= ANSWER_LEN &&
+		if (answer_len <= CAPTURE_LEN && answer_len &&
 		    !read_user(sample->answer, answer_len, (void *)answer))
 			sample->answer_len = answer_len;
 	}

@@ -25,6 +25,7 @@ class SampleReader:
         self._library.bpf_consume_ringbuf.argtypes = [ctypes.c_void_p]
         self._library.bpf_free_ringbuf.argtypes = [ctypes.c_void_p]
         self._records: list[bytes] = []
+        self._most: int | None = None
         self._callback = _CALLBACK(self._keep)  # must live as long as the ring
         self._ring = self._library.bpf_new_ringbuf(map_fd, self._callback, None)
         if not self._ring:
@@ -33,10 +34,11 @@ class SampleReader:
     def _keep(self, _context: int | None, data: int, size: int) -> int:
         if size >= SAMPLE.size:
             self._records.append(ctypes.string_at(data, SAMPLE.size))
-        return 0
+        return -1 if len(self._records) == self._most else 0  # below 0: enough
 
-    def read(self) -> list[RawSample]:
-        """Return the samples that have come since the last call."""
+    def read(self, most: int | None = None) -> list[RawSample]:
+        """Return the samples that have come since the last call, at most so many."""
+        self._most = most
         self._library.bpf_consume_ringbuf(self._ring)
         records, self._records = self._records, []
         return [_decode(record) for record in records]
@@ -60,7 +62,7 @@ def _decode(record: bytes) -> RawSample:
         endpoint,
         pid,
         status,
-        line[:LINE_HEAD] if cut else line[:line_len],
+        line[: min(LINE_HEAD, line_len)] if cut else line[:line_len],
         bool(cut),
         answer[:answer_len],
         _peer(family, address, port),

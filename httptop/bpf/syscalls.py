@@ -6,15 +6,17 @@ Every function raises OSError with the kernel's errno.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 _NUMBERS: Final = {"x86_64": 321}
 
-_MAP_LOOKUP, _MAP_UPDATE = 1, 2
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = 1, 2, 3, 4
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
 _OBJ_GET_INFO: Final = 15
@@ -121,6 +123,29 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
             )
         ),
     )
+
+
+def map_delete(map_fd: int, key: bytes) -> None:
+    """Take an entry out of a map; one that is not there is no fault."""
+    held = ctypes.create_string_buffer(key, len(key))
+    attr = bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(held), 0, 0))
+    with contextlib.suppress(FileNotFoundError):
+        bpf(_MAP_DELETE, attr)
+
+
+def map_keys(map_fd: int, key_len: int) -> Iterator[bytes]:
+    """Yield the keys of a map that nobody changes meanwhile."""
+    now, following = bytes(0), ctypes.create_string_buffer(key_len)
+    while True:
+        held = ctypes.create_string_buffer(now, key_len)
+        at = ctypes.addressof(held) if now else 0  # none: the first
+        attr = struct.pack("<IIQQQ", map_fd, 0, at, ctypes.addressof(following), 0)
+        try:
+            bpf(_MAP_NEXT_KEY, bytearray(attr))
+        except FileNotFoundError:
+            return
+        now = following.raw
+        yield now
 
 
 class BatchReader:

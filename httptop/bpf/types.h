@@ -17,6 +17,12 @@
 #ifndef MAX_PAGES /* histogram pages; page 0 is never used; an id has 16 bits */
 #define MAX_PAGES 65535
 #endif
+#ifndef MAX_PIPELINED /* requests that wait behind others on their connections */
+#define MAX_PIPELINED 16384
+#endif
+#ifndef MAX_USERS
+#define MAX_USERS 16384
+#endif
 #ifndef SHARDS /* copies of every counter, one a CPU, a power of two */
 #define SHARDS 8
 #endif
@@ -28,8 +34,17 @@
 #define TEMPLATE_LEN 96 /* longest path template kept */
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
 #define ANSWER_LEN 512  /* bytes of the answer that travel with a sample */
+#ifndef CAPTURE_LEN /* of these, and of the request line, at most so many are copied */
+#define CAPTURE_LEN ANSWER_LEN
+#endif
+#define MAX_RULES 64 /* for paths, of the user's own */
 #define MAX_PIPELINE 32 /* requests of one connection that wait for their answers */
+#ifdef FILTER_HOST
+#define PARTIAL_LEN 128 /* of a header line that a call cut in two, what is kept */
+#else
 #define PARTIAL_LEN 32
+#endif
+#define HOST_LEN 256
 #define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
 
 /* Histogram: 32 buckets an octave from 2^9 ns to 2^41 ns; a page holds one octave. */
@@ -39,7 +54,7 @@
 
 #define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
 #define STATUS_UNKNOWN 0
-#define STATUS_BELOW_MIN_LATENCY 0xffff /* answers that were too fast to be of interest */
+#define STATUS_LEFT_OUT 0xffff /* requests that the filter of the run does not mean */
 
 enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
@@ -56,6 +71,8 @@ enum answer_phase {
 	ANSWER_INTERIM,   /* the same of a 1xx */
 	ANSWER_CHUNKS,   /* the next byte begins the line of a chunk */
 };
+
+enum strategy { STRATEGY_TAIL = 0, STRATEGY_ALL, STRATEGY_RANDOM, STRATEGY_PER_ENDPOINT };
 
 enum side { SIDE_SERVER = 0, SIDE_CLIENT = 1 };
 
@@ -103,7 +120,7 @@ struct cell {
 	u64 unanswered;   /* endpoint cells only */
 	u64 unmeasured;   /* latencies for which no histogram page was left */
 	u64 moved;        /* endpoint cells only: answers counted in the overflow row */
-	u64 unused;
+	u64 due_ns;       /* endpoint cells only, first shard: its bucket of samples */
 	u16 page[OCTAVES]; /* 0: no page yet */
 };
 
@@ -115,6 +132,36 @@ struct page {
 struct user_key {
 	u32 endpoint;
 	u32 tgid;
+};
+
+/* What user space may change while the programs run; nothing of it changes a count. */
+struct control {
+	u64 due_ns;      /* ours: when the bucket of samples is as full as it was at that time */
+	u64 interval_ns; /* between two samples; 0: no samples */
+	u64 burst_ns;    /* that much of them may come at once */
+	u64 slow_ns;
+	u64 share; /* of 2^32 requests, how many may be sampled */
+	u32 strategy;
+	u32 users; /* whether processes of endpoints are noted */
+	u64 rules; /* how many of the user's rules for paths there are */
+	u64 unused;
+};
+
+/* A path template of the user's own, and where such rules take any segment. */
+struct rule {
+	u32 keep; /* the path stays as it is */
+	u32 unused;
+	char text[TEMPLATE_LEN];
+};
+
+struct rule_shape {
+	u64 of_length; /* rules with so many segments, as bits */
+	u64 any;       /* rules that take any segment here */
+};
+
+struct rule_word {
+	u64 hash;
+	u64 at;
 };
 
 /* Things that went wrong, one set a shard. */
@@ -166,7 +213,7 @@ struct conn {
 	u8 blurred; /* the end of a pipelined answer was not found */
 	u8 bodyless;
 	u8 chunked;
-	u8 unused;
+	u8 hosts; /* conditions on the host that the latest request meets, as bits */
 	u16 status;   /* of the last answer */
 	u16 pending;  /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
@@ -183,4 +230,23 @@ struct conn {
 	u8 partial[PARTIAL_LEN];    /* start of a header line that a call cut in two */
 	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
 	u8 line[LINE_LEN];
+#ifdef FILTER_REQUEST
+	u64 truths; /* conditions on the connection that hold, as bits */
+	u8 current_hosts;
+	u8 unused[7];
+#endif
+#ifdef FILTER_SIZE
+	/* An answer that is not over: counted once its size is known. */
+	u64 held_latency_ns;
+	u64 held_request_bytes;
+	u64 held_bytes;
+	u32 held; /* the endpoint's cell; 0: nothing is held back */
+	u16 held_status;
+	u8 held_method;
+	u8 held_hosts;
+#endif
+#ifdef THREAD_NAMES
+	u32 thread;
+	u32 unused_too;
+#endif
 };

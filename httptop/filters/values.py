@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import pwd
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,9 +104,22 @@ def parse_value(name: str, operator: str, text: str, quoted: bool) -> Value:
         return Value(text, "literal")
     if name == "peer":
         return _network(text)
+    if name == "user":
+        user_number(text)
+        return Value(text, "literal")
     if name == "proto" and not text.startswith("HTTP/"):
         text = f"HTTP/{text}"
     return Value(text, "literal")
+
+
+def user_number(text: str) -> int:
+    """Return the number of a user given by name or number; raise :class:`ValueError`."""
+    if re.fullmatch("[0-9]{1,10}", text, re.ASCII):
+        return parse_integer(text, 0, 2**32 - 2)
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except (KeyError, ValueError):
+        raise ValueError("no user of this host has that name") from None
 
 
 def _is_regex(text: str, quoted: bool) -> bool:
@@ -198,6 +212,10 @@ FIELDS: Final[dict[str, Field]] = {
     "tls": Field("yes or no", ("=", "!="), _flag),
     "latency": _number("a duration such as 10ms", _one(parse_duration)),
     "size": _number("a size such as 4KiB", _one(parse_size)),
+    "request_size": _number("a size such as 4KiB", _one(parse_size)),
     "in_flight": _number("a number", _one(parse_integer)),
+    "user": Field("a user's name or number", ("=", "!=")),
     "container": _text("a container's name or id"),
+    "socket": Field("tcp or unix", ("=", "!="), choices=("tcp", "unix")),
+    "connection": Field("opened or accepted", ("=", "!="), choices=("opened", "accepted")),
 }

@@ -4,40 +4,51 @@ from __future__ import annotations
 
 from typing import Final
 
+from httptop.bpf.conditions import conditions_of
 from httptop.bpf.probes import Plan
+from httptop.errors import UsageError
+from httptop.filters import FilterError
+from httptop.paths import RULES
 from httptop.scope import Scope
 from httptop.settings import Settings
 
-_S: Final = 1_000_000_000
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
-    """Return what to load for these settings on a machine with so many CPUs."""
+    """Return what to load for these settings on a machine with so many CPUs.
+
+    Raises :class:`UsageError` where the kernel cannot apply a filter of the scope.
+    """
     shards = 1
     while shards < min(cpus, _MOST_SHARDS):
         shards *= 2
-    endpoints = settings.performance.max_endpoints
-    rate = settings.sampling.per_second
+    sizes = settings.performance
     defines = {
-        "MAX_CONNECTIONS": settings.performance.max_connections,
-        "MAX_ENDPOINTS": endpoints,
-        "MAX_CELLS": endpoints * 3,
-        "MAX_PAGES": settings.performance.max_histograms,
+        "MAX_CONNECTIONS": sizes.max_connections,
+        "MAX_ENDPOINTS": sizes.max_endpoints,
+        "MAX_CELLS": sizes.max_endpoints * 3,
+        "MAX_PAGES": sizes.max_histograms,
+        "MAX_PIPELINED": sizes.max_pipelined,
+        "MAX_USERS": sizes.max_users,
         "SHARDS": shards,
-        "SAMPLE_PAGES": settings.performance.ring_buffer_bytes // _PAGE_SIZE,
-        "SAMPLE_INTERVAL_NS": _S // rate if rate else 1 << 62,
-        "SAMPLE_BURST_NS": _S if rate else 0,
-        "SLOW_NS": settings.sampling.slow_threshold_ns,
+        "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
+        "CAPTURE_LEN": settings.security.max_captured_bytes,
         "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
     }
-    if cpus > shards:
-        defines["SHARED_SHARDS"] = 1
-    if scope.min_latency_ns:
-        defines["MIN_LATENCY_NS"] = scope.min_latency_ns
-    if scope.pids:
-        defines["FILTER_PIDS"] = 1
-    if scope.ports:
-        defines["FILTER_PORTS"] = 1
-    return Plan(defines, tuple(sorted(scope.pids)), tuple(sorted(scope.ports)))
+    for rule in RULES:
+        defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)
+    try:
+        conditions = conditions_of(scope.kernel)
+    except FilterError as fault:
+        raise UsageError(f"filter: {fault.message}") from None
+    flags = {
+        # Answers held back are counted by user space, too, beside the programs.
+        "SHARED_SHARDS": cpus > shards or conditions.holds_back,
+        "NO_READS": not scope.reads,
+        "NO_WRITES": not scope.writes,
+        "THREAD_NAMES": settings.general.process_name == "thread",
+    }
+    defines |= {name: 1 for name, wanted in flags.items() if wanted}
+    return Plan(defines, conditions)

@@ -24,5 +24,10 @@ class SocketSweep:
         """Have each looked at once; return how many there were."""
         keys, _ = self._reader.read()
         for (sk,) in struct.iter_unpack("<Q", keys):
-            syscalls.run_raw_tracepoint(self._program_fd, sk)
+            syscalls.run_raw_tracepoint(self._program_fd, sk, 0)
         return len(keys) // 8
+
+    def settle(self, conns_fd: int) -> None:
+        """Have the answers counted that are held back until they are whole, as they stand."""
+        for key in syscalls.map_keys(conns_fd, 8):
+            syscalls.run_raw_tracepoint(self._program_fd, int.from_bytes(key, "little"), 1)

@@ -5,6 +5,7 @@
  */
 #include "types.h"
 #include "maps.h"
+#include "numbers.h"
 #include "paths.h"
 #include "head.h"
 

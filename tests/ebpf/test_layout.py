@@ -23,6 +23,10 @@ STRUCTS: Final = {
     "page": layout.PAGE,
     "losses": layout.LOSSES,
     "sample": layout.SAMPLE,
+    "control": layout.CONTROL,
+    "rule": layout.RULE,
+    "rule_shape": layout.RULE_SHAPE,
+    "rule_word": layout.RULE_WORD,
 }
 CONSTANTS: Final = {
     "OCTAVE_FIRST": (layout.OCTAVE_FIRST, histogram.OCTAVE_FIRST),
@@ -31,11 +35,18 @@ CONSTANTS: Final = {
     "COMM_LEN": (layout.COMM_LEN,),
     "TEMPLATE_LEN": (layout.TEMPLATE_LEN, paths.TEMPLATE_LEN),
     "TARGET_LEN": (paths.TARGET_LEN,),
-    "SEGMENTS": (paths.SEGMENTS,),
+    "SEGMENTS": (paths.SEGMENTS, layout.SEGMENTS),
     "LINE_LEN": (layout.LINE_LEN,),
     "LINE_HEAD": (layout.LINE_HEAD,),
     "ANSWER_LEN": (layout.ANSWER_LEN,),
-    "STATUS_BELOW_MIN_LATENCY": (layout.STATUS_BELOW_MIN_LATENCY,),
+    "STATUS_LEFT_OUT": (layout.STATUS_LEFT_OUT,),
+    "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in layout.LEFT_OUT_ENDPOINTS.items() if side == 0),
+    "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in layout.LEFT_OUT_ENDPOINTS.items() if side == 1),
+    "MAX_RULES": (layout.MAX_RULES,),
+    **{
+        f"STRATEGY_{name.upper().replace('-', '_')}": (number,)
+        for number, name in enumerate(layout.STRATEGIES)
+    },
     "OVERFLOW_ENDPOINT(0)": tuple(k for k, side in layout.OVERFLOW_ENDPOINTS.items() if side == 0),
     "OVERFLOW_ENDPOINT(1)": tuple(k for k, side in layout.OVERFLOW_ENDPOINTS.items() if side == 1),
     "OVERFLOW_ANSWER(0)": tuple(k for k, cell in layout.OVERFLOW_ANSWERS.items() if cell == 1),
@@ -150,6 +161,6 @@ def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
     assert order[told["__builtin_offsetof(struct cell, page)"]] == layout.CELL_PAGES
     assert [member for member in _members_of("cell") if member != "page"] == [
         "count", "bytes", "latency_sum_ns", "latency_max_ns", "unanswered", "unmeasured", "moved",
-        "unused",
+        "due_ns",
     ]  # fmt: skip
     assert _members_of("losses")[:-1] == list(Losses._fields)[:-1]  # read as one into the other

@@ -21,7 +21,7 @@ from httptop.bpf import layout
 from httptop.bpf.syscalls import BatchReader
 from httptop.exporters.json import to_json
 from httptop.model import OVERFLOW_PATH, Snapshot
-from httptop.scope import Scope
+from httptop.scope import limited
 from httptop.settings import DEFAULTS, Performance, Sampling
 from tests.ebpf.live import (
     Watch,
@@ -44,7 +44,7 @@ Ends = contextlib.AbstractContextManager[tuple[socket.socket, socket.socket]]
 
 def _only_us(**settings: object) -> Watch:
     chosen = dataclasses.replace(DEFAULTS, **settings)  # type: ignore[arg-type]
-    return Watch(chosen, Scope(pids=frozenset([os.getpid()])))
+    return Watch(chosen, limited(f"pid = {os.getpid()}"))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def _serve(server: socket.socket) -> None:
 def test_only_one_process(path: str) -> None:
     with connected() as (client, server), _child(lambda: _serve(server)) as pid:
         for scope, seen in ((pid, "server"), (os.getpid(), "client")):
-            with Watch(scope=Scope(pids=frozenset([scope]))) as watch:
+            with Watch(scope=limited(f"pid = {scope}")) as watch:
                 for _ in range(7):
                     client.sendall(request(path))
                     receive(client, len(answer(200)))
@@ -165,7 +165,7 @@ def test_only_one_process(path: str) -> None:
 def test_only_one_port(path: str) -> None:
     with connected() as (client, server), connected() as (other_client, other_server):
         port = server.getsockname()[1]
-        with Watch(scope=Scope(ports=frozenset([port]))) as watch, connected_unix() as pair:
+        with Watch(scope=limited(f"port = {port}")) as watch, connected_unix() as pair:
             for _ in range(5):
                 exchange(client, server, request(path))
                 exchange(other_client, other_server, request(path))
@@ -176,7 +176,7 @@ def test_only_one_port(path: str) -> None:
 
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_only_one_side(path: str, side: str) -> None:
-    scope = Scope(pids=frozenset([os.getpid()]), sides=frozenset([side]))  # type: ignore[arg-type]
+    scope = limited(f"pid = {os.getpid()} and side = {side}")
     with Watch(scope=scope) as watch, connected() as (client, server):
         for _ in range(5):
             exchange(client, server, request(path))
@@ -185,7 +185,7 @@ def test_only_one_side(path: str, side: str) -> None:
 
 
 def test_only_slow_ones(path: str) -> None:
-    scope = Scope(pids=frozenset([os.getpid()]), min_latency_ns=20 * MS)
+    scope = limited(f"pid = {os.getpid()} and latency >= 20ms")
     with Watch(scope=scope) as watch, connected() as (client, server):
         for number in range(30):
             client.sendall(request(path))
@@ -207,7 +207,7 @@ def test_only_slow_ones(path: str) -> None:
 
 
 def test_errors_and_slow_ones_are_sampled_first(path: str) -> None:
-    sampling = Sampling(per_second=50, slow_threshold_ns=15 * MS)
+    sampling = Sampling(per_second=50, burst=50, slow_threshold_ns=15 * MS)
     with _only_us(sampling=sampling) as watch, connected() as (client, server):
         started = time.monotonic()
         for number in range(1, 2001):
@@ -241,7 +241,7 @@ def test_what_a_sample_says(only_us: Watch, path: str) -> None:
     found = [sample for sample in only_us.step().recent if sample.key.path.startswith(path)]
     assert {sample.key.side for sample in found} == {"server", "client"}
     for sample in found:
-        assert (sample.path, sample.status, sample.pid) == (f"{path}/42", 201, os.getpid())
+        assert (sample.path, sample.status, sample.pid) == (f"{path}/42?secret=***", 201, os.getpid())
         assert (sample.key.path, sample.key.method) == (f"{path}/{{id}}", "POST")
         assert (sample.request_bytes, sample.response_bytes) == (len(head), len(reply))
         assert before - 0.1 <= sample.started_at <= time.time()

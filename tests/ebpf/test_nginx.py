@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from httptop.model import Side
-from httptop.scope import Scope
+from httptop.scope import limited
 from tests.ebpf.live import (
     Watch,
     answer,
@@ -205,7 +205,7 @@ def test_a_request_older_than_the_probes(path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path + "/before"))
         receive(server, len(request(path + "/before")))
-        with Watch(scope=Scope(pids=frozenset([os.getpid()]))) as watch:
+        with Watch(scope=limited(f"pid = {os.getpid()}")) as watch:
             server.sendall(answer(200))
             receive(client, len(answer(200)))
             exchange(client, server, request(path + "/after"))

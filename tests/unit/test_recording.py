@@ -22,7 +22,7 @@ from httptop.errors import UsageError
 from httptop.files import Caller
 from httptop.model import EndpointKey, Latency, Overhead, Snapshot
 from httptop.recording import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
-from httptop.scope import Scope
+from httptop.scope import limited
 from httptop.sources.replay import ReplayFeed
 from tests.unit.samples import key, request, row, snapshot
 
@@ -313,7 +313,7 @@ def test_replay_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_replay_is_limited_exactly(tmp_path: Path) -> None:
-    feed = ReplayFeed(written(tmp_path / "a"), ME, scope=Scope(comms=("python*",)), pace_s=0.001)
+    feed = ReplayFeed(written(tmp_path / "a"), ME, scope=limited("comm ~ python*"), pace_s=0.001)
     last = played(feed)[-1]
     assert [one.key.process for one in last.endpoints] == ["python3"]
     assert last.total("server").requests == last.endpoints[0].requests
