@@ -40,13 +40,14 @@ class Units:
     def duration(self, ns: float | None) -> str:
         """Return a latency in the unit asked for; one too long for the column as `duration` does.
 
-        A fixed unit has four digits that mean something, at most: ``0.840µs``, ``12.34ms``.
+        A fixed unit has three digits that mean something, or all before the point: ``0.840µs``,
+        ``12.3ms``, ``1840ms``.
         """
         if ns is None or self.latency == "auto":
             return duration(ns)
         step, sign, width = _FIXED[self.latency]
         value = max(0.0, ns) / step
-        text = f"{_four_digits(value)}{sign}"
+        text = f"{_three_digits(value)}{sign}"
         return text if len(text) <= width else duration(ns)
 
     def size(self, n: float | None) -> str:
@@ -161,8 +162,8 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
-def _four_digits(value: float) -> str:
-    """Return a number with at most four digits that mean something, three of them decimals.
+def _three_digits(value: float) -> str:
+    """Return a number with three digits, or more before the point; at most three decimals.
 
     What is not nothing never reads ``0``.
     """
@@ -170,7 +171,7 @@ def _four_digits(value: float) -> str:
         return "0"
     if value < 0.000_5:
         return "<0.001"
-    for below, decimals in ((9.999_5, 3), (99.995, 2), (999.95, 1)):
+    for below, decimals in ((0.999_5, 3), (9.995, 2), (99.95, 1)):
         if value < below:
             return f"{value:.{decimals}f}"
     return f"{value:.0f}"

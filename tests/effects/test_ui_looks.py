@@ -85,7 +85,7 @@ async def test_columns_are_those_asked_for_in_their_order(ui: Written) -> None:
 @pytest.mark.setting("ui.latency_unit")
 @pytest.mark.parametrize(
     ("unit", "p50", "other"),
-    [("auto", "2.4ms", ""), ("us", "2400µs", r"\dms"), ("ms", "2.400ms", r"\dµs")],
+    [("auto", "2.4ms", ""), ("us", "2400µs", r"\dms"), ("ms", "2.40ms", r"\dµs")],
 )
 async def test_latencies_are_in_one_unit_everywhere(
     ui: Written, unit: str, p50: str, other: str

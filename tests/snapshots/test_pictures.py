@@ -4,6 +4,7 @@ After a wanted change: ``pytest tests/snapshots --snapshot-update``, then look a
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from textual.pilot import Pilot
 from httptop.app import HttptopApp
 from httptop.model import Health, Snapshot, clean
 from httptop.settings import Ui
-from tests.ui.factory import busy, endpoint, key, samples, snapshot
+from tests.ui.factory import OVERHEAD, busy, endpoint, key, samples, shop, snapshot
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
 WATCHING = "every process of this host"
@@ -137,6 +138,45 @@ def test_losses(picture: Callable[..., bool]) -> None:
     """Losses stand in the bottom line, loud, with the number of notes."""
     health = Health(lost_samples=1_213, overflow_requests=88, late_ticks=3, orphan_responses=2)
     assert picture(busy(health=health, notes=NOTES), size=(120, 32))
+
+
+def test_shed(picture: Callable[..., bool]) -> None:
+    """What was left out to stay cheap stands in the bottom line, between losses and notes."""
+    overhead = replace(OVERHEAD, shed=("samples", "pids"))
+    assert picture(replace(busy(notes=NOTES), overhead=overhead), size=(100, 32))
+
+
+def test_columns(picture: Callable[..., bool]) -> None:
+    """Columns, units and order of the user's: wider latencies in ms, bytes of 1000."""
+    columns = ("path", "rps", "p50", "p90", "p999", "mean", "request_bytes", "trend")
+    assert picture(busy(), columns=columns, latency_unit="ms", byte_units="si", sort="p999")
+
+
+def test_choosing_a_request(picture: Callable[..., bool]) -> None:
+    """The live requests are held, with a cursor; title and keys say so."""
+    assert picture(busy(), size=(120, 40), press=("L", "j", "j"))
+
+
+def test_request(picture: Callable[..., bool]) -> None:
+    """One request: all that is known of it, and the head of its answer."""
+    rows = shop()
+    found = samples(rows)
+    head = (
+        "HTTP/1.1 404 Not Found",
+        "Server: shop",
+        "Content-Type: application/json",
+        "Set-Cookie: ***",
+        clean(b"X-Odd: [b]\x1b[31m"),
+    )
+    chosen = replace(
+        found[0],
+        path="/static/9?of=***",
+        status=404,
+        latency_ns=612_345_678,
+        slow=True,
+        response_head=head,
+    )
+    assert picture(snapshot(rows, [chosen, *found[1:]]), press=("L", "enter"))
 
 
 def test_notes(picture: Callable[..., bool]) -> None:

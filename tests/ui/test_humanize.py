@@ -89,13 +89,13 @@ def test_clock(seconds: float, text: str) -> None:
         ("us", 9_999_999_000, "9999999µs"),
         ("us", 12e9, "12.0s"),  # would not fit its column
         ("ms", 840, "0.001ms"),
-        ("ms", 9_999_600, "10.00ms"),
-        ("ms", 12_345_678, "12.35ms"),
-        ("ms", 123_450_000, "123.5ms"),
+        ("ms", 9_996_000, "10.0ms"),
+        ("ms", 12_345_678, "12.3ms"),
+        ("ms", 123_450_000, "123ms"),
         ("ms", 45e9, "45000ms"),
         ("ms", 3_900e9, "1h05m"),
         ("s", 100_000, "<0.001s"),
-        ("s", 1_840_000_000, "1.840s"),
+        ("s", 1_840_000_000, "1.84s"),
         ("s", 3_900e9, "3900s"),
     ],
 )
@@ -118,7 +118,7 @@ def test_size_in_both_units(n: int | None, iec: str, si: str) -> None:
     assert (Units().size(n), Units(byte="si").size(n)) == (iec, si)
 
 
-@given(st.sampled_from(["auto", "us", "ms", "s"]), st.floats(0, 3.5e14))
+@given(st.sampled_from(["auto", "us", "ms", "s"]), st.just(0.0) | st.floats(1e-3, 3.5e14))
 def test_latency_fits_its_column(unit: humanize.LatencyUnit, ns: float) -> None:
     units = Units(unit)
     text = units.duration(ns)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.events import AppBlur, AppFocus
+from textual.events import AppBlur, AppFocus, Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -161,6 +161,18 @@ async def test_choosing_a_request_holds_the_list_and_opens_a_page() -> None:
         assert not live(app).held
         assert app.focused is app.screen.query_one(EndpointTable)
         assert live(app).requests is not held
+
+
+async def test_keys_typed_right_behind_already_choose() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await show(pilot, busy())
+        for letter in "Ljj":
+            app.post_message(Key(letter, letter))
+        await pilot.pause()
+        assert live(app).cursor_row == 2
+        await pilot.press("L", "slash", *"aL")
+        assert app.view.path_filter == "aL"
 
 
 async def test_the_cursor_scrolls_and_stays_within_the_list() -> None:
