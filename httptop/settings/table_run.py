@@ -6,7 +6,7 @@ from typing import Final
 
 from httptop.kinds import Choice, Duration, Integer, Many, Number, Size, Switch
 from httptop.settings.setting import Setting
-from httptop.settings.texts import FILE, HEADER, OPTIONAL_USER
+from httptop.settings.texts import FILE, HEADER, OTHER_USER
 
 _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
@@ -174,7 +174,7 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "security",
         "user",
-        OPTIONAL_USER,
+        OTHER_USER,
         "User it becomes then; empty: the one who called sudo, else nobody.",
     ),
     Setting(

@@ -72,8 +72,13 @@ def _user(text: str) -> str:
     return text
 
 
-def _optional_user(text: str) -> str:
-    return _user(text) if text else ""
+def _other_user(text: str) -> str:
+    if not text:
+        return ""
+    name = _user(text)
+    if (int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid) == 0:
+        raise ValueError("another user than root is needed")
+    return name
 
 
 def _header(text: str) -> str:
@@ -125,7 +130,7 @@ NETWORK = Text("an address or a network such as 10.0.0.0/8", _network)
 HOST = Text("a host name or a glob such as *.example.org", _host)
 VERSION = Text("1.0 or 1.1", _version)
 USER = Text("a user's name or number", _user)
-OPTIONAL_USER = Text("a user's name or number, or empty", _optional_user)
+OTHER_USER = Text("the name or number of a user who is not root, or empty", _other_user)
 CONTAINER = Text("a container's name or id, or a glob", _glob)
 HEADER = Text("the name of a header", _header)
 FILE = Text("an absolute path, or empty", _file)

@@ -1,0 +1,298 @@
+"""A small helper that stays root when httptop gives it up, and does three things for it.
+
+::
+
+    httptop (nobody) ──── socket pair ──── monitor (root, with the few capabilities for this)
+                          SETTLE      ───►  once: which files, and whose they are
+                          STATISTICS  ───►  has the kernel time BPF programs; returns a descriptor
+                          READ        ───►  returns the text of one of the configuration files
+                          SAVE        ───►  replaces the configuration file, where it is a valid one
+
+Nothing else can be asked for: the paths are settled before httptop has looked at anybody's
+traffic, and a second SETTLE ends the helper, as does every message that makes no sense. So does
+the end of the socket, which comes when httptop ends, whatever it ends of.
+
+What is saved changes neither what httptop may do (security) nor which files it writes: who got
+hold of httptop must not get hold of root when it is started next.
+
+A message is a byte (request: what; answer: whether it worked), its length in four bytes, and its
+text. The helper is forked off first of all, while the process is small, so this module imports
+little, and what a file needs is imported in a child of its own that ends with the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import struct
+import threading
+
+from httptop import capabilities
+from httptop.bpf import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Any, ClassVar
+
+    from httptop.files import Caller
+
+SETTLE, STATISTICS, READ, SAVE = b"F", b"T", b"R", b"S"
+_DONE, _REFUSED, _ABSENT = b"+", b"-", b"0"
+
+_HEAD = struct.Struct("=cI")
+#: Bytes of a configuration file, and of a message, which may hold one.
+_LARGEST_FILE = 1 << 20
+_LONGEST = _LARGEST_FILE + 4096
+#: Seconds after which a helper that does not answer is given up.
+_PATIENCE_S = 10.0
+
+
+class MonitorError(OSError):
+    """The helper refused, or is gone; the message says why."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Monitor:
+    """The helper, seen from the process that asks it; any thread may."""
+
+    #: The helper of this process, if it has one.
+    running: ClassVar[Monitor | None] = None
+
+    def __init__(self) -> None:
+        """Fork; the process should have one thread and be small."""
+        self._channel, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                _alone(theirs)
+                _serve(theirs)
+                status = 0
+            finally:
+                os._exit(status)
+        theirs.close()
+        self._channel.settimeout(_PATIENCE_S)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def begin(cls) -> Monitor:
+        """Return the helper that was started before, or a new one."""
+        if cls.running is None:
+            cls.running = cls()
+        return cls.running
+
+    @classmethod
+    def end(cls) -> None:
+        """End the helper, if there is one, and wait for it; idempotent."""
+        monitor, cls.running = cls.running, None
+        if monitor is not None:
+            monitor._channel.close()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(monitor.pid, 0)
+
+    def settle(self, caller: Caller, read: Sequence[Path] = (), save: Path | None = None) -> None:
+        """Say once which files it is about, for whom; then nothing of it can be changed.
+
+        ``read``: files whose text may be asked for, ``save`` is one of them.
+        """
+        limits = {
+            "caller": [caller.uid, caller.gid, str(caller.home), caller.elevated],
+            "read": [os.path.abspath(path) for path in (*read, *((save,) if save else ()))],
+            "save": None if save is None else os.path.abspath(save),
+        }
+        self._ask(SETTLE, json.dumps(limits).encode())
+
+    def statistics(self) -> int:
+        """Have the kernel time BPF programs for as long as the returned descriptor is open."""
+        _, descriptors = self._ask(STATISTICS)
+        if len(descriptors) != 1:
+            raise MonitorError("the helper gave no descriptor")
+        return descriptors[0]
+
+    def read(self, path: Path) -> str:
+        """Return the text of one of the files settled on.
+
+        Raises :class:`FileNotFoundError` where there is none, :class:`MonitorError` with the reason
+        where it cannot be read.
+        """
+        return self._ask(READ, os.fsencode(os.path.abspath(path)))[0].decode()
+
+    def save(self, path: Path, text: str) -> Path:
+        """Replace the configuration file settled on; return where it is.
+
+        Raises :class:`MonitorError` where the text is no valid configuration, changes what it must
+        not, or cannot be written.
+        """
+        from pathlib import Path
+
+        request = b"\0".join((os.fsencode(os.path.abspath(path)), text.encode()))
+        return Path(os.fsdecode(self._ask(SAVE, request)[0]))
+
+    def _ask(self, what: bytes, text: bytes = b"") -> tuple[bytes, list[int]]:
+        with self._lock:
+            try:
+                self._channel.sendall(_HEAD.pack(what, len(text)) + text)
+                head, descriptors, _, _ = socket.recv_fds(self._channel, _HEAD.size, 1)
+                for descriptor in descriptors:
+                    os.set_inheritable(descriptor, False)
+                done, length = _HEAD.unpack(head + _received(self._channel, _HEAD.size - len(head)))
+                answer = _received(self._channel, length)
+            except (OSError, EOFError) as fault:
+                # What is in the socket now belongs to no question.
+                self._channel.close()
+                raise MonitorError("the privileged helper of httptop is gone") from fault
+        if done == _ABSENT:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(text))
+        if done != _DONE:
+            raise MonitorError(answer.decode("utf-8", "replace"))
+        return answer, descriptors
+
+
+def _received(channel: socket.socket, length: int) -> bytes:
+    if length > _LONGEST:
+        raise EOFError
+    data = bytearray()
+    while len(data) < length:
+        more = channel.recv(min(length - len(data), 1 << 16))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)
+
+
+# The helper itself
+
+
+def _alone(channel: socket.socket) -> None:
+    """Leave the terminal and the descriptors of the other process."""
+    os.setsid()  # no signal from its keys
+    with open("/proc/self/comm", "w") as name:
+        name.write("httptop-monitor")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.closerange(3, channel.fileno())
+    os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    os.chdir("/")
+    capabilities.make_undumpable()
+    capabilities.forbid_new_privileges()
+    capabilities.empty_inherited_sets()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Answer until the socket ends or something makes no sense."""
+    limits: dict[str, Any] | None = None
+    while True:
+        try:
+            what, length = _HEAD.unpack(_received(channel, _HEAD.size))
+            text = _received(channel, length)
+        except (EOFError, OSError):
+            return
+        if what == SETTLE and limits is None:
+            limits = json.loads(text)
+            _reduce(elevated=limits["caller"][3])
+            _answer(channel, b"")
+        elif limits is None:
+            return
+        elif what == STATISTICS:
+            _give_statistics(channel)
+        elif what == READ and os.fsdecode(text) in limits["read"]:
+            _apart(channel, _read, limits, text)
+        elif what == SAVE and os.fsdecode(text.partition(b"\0")[0]) == limits["save"]:
+            _apart(channel, _save, limits, text)
+        else:
+            return
+
+
+def _reduce(*, elevated: bool) -> None:
+    """Keep what the rest needs: the statistics, and files with the rights of whose they are."""
+    kept = [capabilities.CAP_SYS_ADMIN]
+    if elevated:
+        kept += (capabilities.CAP_SETUID, capabilities.CAP_SETGID, capabilities.CAP_CHOWN)
+    else:
+        kept += (capabilities.CAP_DAC_OVERRIDE,)
+    capabilities.keep_only(kept)
+
+
+def _answer(channel: socket.socket, text: bytes, done: bytes = _DONE) -> None:
+    channel.sendall(_HEAD.pack(done, len(text)) + text)
+
+
+def _give_statistics(channel: socket.socket) -> None:
+    try:
+        descriptor = syscalls.enable_stats()
+    except OSError as fault:
+        _answer(channel, str(fault.strerror).encode(), _REFUSED)
+        return
+    try:
+        socket.send_fds(channel, [_HEAD.pack(_DONE, 0)], [descriptor])
+    finally:
+        os.close(descriptor)
+
+
+def _apart(
+    channel: socket.socket,
+    action: Callable[[dict[str, Any], bytes], bytes],
+    limits: dict[str, Any],
+    text: bytes,
+) -> None:
+    """Answer from a child: what it imports, and what may go wrong in it, ends with it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                answer, done = action(limits, text), _DONE
+            except FileNotFoundError:
+                answer, done = b"", _ABSENT
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the other side shall know
+                answer, done = str(fault).encode("utf-8", "replace")[:4000], _REFUSED
+            _answer(channel, answer, done)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _caller(limits: dict[str, Any]) -> Caller:
+    from pathlib import Path
+
+    from httptop.files import Caller
+
+    uid, gid, home, elevated = limits["caller"]
+    return Caller(uid, gid, Path(home), elevated)
+
+
+def _read(limits: dict[str, Any], path: bytes) -> bytes:
+    from pathlib import Path
+
+    from httptop.files import read_text
+
+    return read_text(Path(os.fsdecode(path)), _LARGEST_FILE, _caller(limits)).encode()
+
+
+def _save(limits: dict[str, Any], request: bytes) -> bytes:
+    from pathlib import Path
+
+    from httptop.config import check_text, read_config
+    from httptop.files import write_text
+    from httptop.settings import SETTINGS
+    from httptop.settings.texts import FILE
+
+    path, caller, wanted = (
+        Path(limits["save"]),
+        _caller(limits),
+        request.partition(b"\0")[2].decode(),
+    )
+    new = check_text(wanted, path).settings
+    now = check_text(read_config(path, caller), path).settings
+    for setting in SETTINGS:
+        guarded = setting.section == "security" or setting.kind is FILE
+        if guarded and setting.of(new) != setting.of(now):
+            raise MonitorError(f"{setting.key} can be changed by hand only, in {path}")
+    return os.fsencode(write_text(path, wanted, caller))
