@@ -9,7 +9,7 @@ from typing import Final
 from bench.context import Context
 from bench.figures import Figure, spread
 from httptop.collector import Collector
-from httptop.readings import Growth, RawAnswer, RawEndpoint, Reading
+from httptop.readings import Controls, Growth, RawAnswer, RawEndpoint, Reading
 from httptop.scope import Scope
 from httptop.settings import DEFAULTS
 
@@ -52,6 +52,9 @@ class GrowingSource:
         if first:
             reading.endpoints, reading.answers = self._endpoints, self._answers
         return reading
+
+    def control(self, controls: Controls) -> None:
+        """Do nothing."""
 
     def time_programs(self, start: bool) -> None:
         """Do nothing."""

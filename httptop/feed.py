@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from httptop.model import Snapshot
+from httptop.settings import Settings
 
 
 class Feed(Protocol):
@@ -15,6 +16,9 @@ class Feed(Protocol):
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
         """Begin; call ``publish`` once a tick and ``fail`` at most once, from another thread."""
+
+    def apply(self, settings: Settings) -> None:
+        """Go on with other settings, of which only those count that can change live."""
 
     def stop(self) -> Snapshot | None:
         """End, detach the probes and return the last snapshot (``final`` set); idempotent."""

@@ -7,7 +7,9 @@ histogram is a dict from bucket to count, with the empty ones left out.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Final
 
 from httptop.model import NO_LATENCY, Latency
@@ -80,23 +82,11 @@ def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
     """
     if not histogram:
         return NO_LATENCY
-    items = sorted(histogram.items())
-    count = sum(histogram.values())
-    low, high = bounds(items[-1][0])
-    top = float(max_ns) if low <= max_ns < high else _MIDDLES[items[-1][0]]
-    values: list[float] = []
-    seen, wanted = 0, 0
-    rank = _SHARES[0] * count
-    for bucket, here in items:
-        seen += here
-        if seen < rank:
-            continue
-        value = _MIDDLES[bucket]
-        while seen >= rank:
-            values.append(value if value < top else top)
-            wanted += 1
-            if wanted == len(_SHARES):
-                p50, p90, p95, p99, p999 = values
-                return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)
-            rank = _SHARES[wanted] * count
-    raise AssertionError("the last bucket holds the last rank")
+    buckets = sorted(histogram)
+    up_to = list(accumulate(map(histogram.__getitem__, buckets)))
+    count, last = up_to[-1], buckets[-1]
+    low, high = bounds(last)
+    top = float(max_ns) if low <= max_ns < high else _MIDDLES[last]
+    values = [_MIDDLES[buckets[bisect_left(up_to, share * count)]] for share in _SHARES]
+    p50, p90, p95, p99, p999 = [value if value < top else top for value in values]
+    return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)

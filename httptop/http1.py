@@ -6,19 +6,32 @@ import re
 from typing import Final
 
 from httptop.model import clean
-from httptop.paths import path_of
+from httptop.paths import origin_of
+from httptop.redaction import redacted_target, without_user
 
 _CONTENT_LENGTH: Final = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n", re.I)
 _TRANSFER_ENCODING: Final = re.compile(rb"\r?\ntransfer-encoding:", re.I)
+_TARGET_END: Final = re.compile(rb"[\x00-\x20\x7f]")
+_LONGEST_PATH: Final = 512
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
-def path_in(line: bytes, cut: bool) -> str:
-    """Return the path of a request line as sent, query cut off, cleaned."""
+def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
+    """Return the path of a request line as sent, with its query, cleaned.
+
+    Values in the query are masked, unless told not to; a user's name and password always are. None
+    where the line, perhaps cut short, holds no path.
+    """
     method, _, target = line.partition(b" ")
-    path = path_of(target, connect=method == b"CONNECT")
-    goes_on = cut and len(path) == len(target)
-    return clean(path) + ("…" if goes_on else "")
+    if not target:
+        return None
+    connect = method == b"CONNECT"
+    path = origin_of(target, connect=connect)
+    if redact_query:
+        path = redacted_target(path)
+    text = clean(without_user(b"//" + path)[2:] if connect else path, _LONGEST_PATH)
+    goes_on = cut and not _TARGET_END.search(target)
+    return text + "…" if goes_on and not text.endswith("…") else text
 
 
 def answer_length(answer: bytes, method: str, status: int) -> int | None:

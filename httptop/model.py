@@ -146,7 +146,7 @@ class Transaction:
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
     pid: int
-    path: str  # as sent, query cut off, cleaned
+    path: str  # as sent, with its query (security.redact_query masks the values), cleaned
     status: int  # STATUS_UNKNOWN: it got no answer
     latency_ns: int
     request_bytes: int  # seen up to the answer's first byte

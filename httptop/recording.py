@@ -20,6 +20,7 @@ from httptop.errors import HttptopError, UsageError
 from httptop.feed import Feed
 from httptop.files import Caller, FileError, create
 from httptop.model import Snapshot
+from httptop.settings import Settings
 
 #: Bytes of one line, decompressed.
 LONGEST_LINE: Final = 32 << 20
@@ -147,6 +148,10 @@ class RecordedFeed:
             publish(snapshot)
 
         self._feed.start(both, fail)
+
+    def apply(self, settings: Settings) -> None:
+        """Hand the settings on."""
+        self._feed.apply(settings)
 
     def stop(self) -> Snapshot | None:
         """End the other feed, and the capture with its last snapshot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import zip_longest
 from typing import Final
 
 from httptop import histogram
@@ -10,8 +11,10 @@ from httptop.histogram import Histogram
 from httptop.model import EndpointKey, EndpointStats, Latency, Totals
 from httptop.windows import Window
 
+#: Ticks of an endpoint's trend; those of the totals are a setting.
 TREND_TICKS: Final = 40
-TOTAL_TREND_TICKS: Final = 120
+#: Processes named with an endpoint.
+MOST_PIDS: Final = 16
 _SHORTEST_TICK_S: Final = 0.02
 
 
@@ -19,13 +22,12 @@ class Tally:
     """Counts since start and over the window."""
 
     __slots__ = (
-        "_total", "answered", "histogram", "max_ns", "request_bytes", "response_bytes", "settled",
-        "started", "status", "sum_ns", "unanswered", "window",
+        "_total", "answered", "histogram", "max_ns", "open", "request_bytes", "response_bytes",
+        "status", "sum_ns", "unanswered", "window",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.started = 0  # requests begun
-        self.settled = 0  # of these, no longer in flight, whether they count here or not
+        self.open = 0  # requests begun and not over, whether their end counts here or not
         self.answered = 0
         self.unanswered = 0
         self.status: dict[int, int] = {}
@@ -44,8 +46,8 @@ class Tally:
 
     @property
     def in_flight(self) -> int:
-        """Begun and not over; the two are read at slightly different moments."""
-        return max(0, self.started - self.settled)
+        """Begun and not over; beginnings and ends are read at slightly different moments."""
+        return max(0, self.open)
 
     def count_answers(
         self,
@@ -74,6 +76,20 @@ class Tally:
         self.unanswered += count
         self.window.add(slot, count, count, 0, {})
 
+    def absorb(self, other: Tally) -> None:
+        """Add all that another one has counted."""
+        self.open += other.open
+        self.answered += other.answered
+        self.unanswered += other.unanswered
+        histogram.add(self.status, other.status)
+        self.request_bytes += other.request_bytes
+        self.response_bytes += other.response_bytes
+        self.sum_ns += other.sum_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
+        histogram.add(self.histogram, other.histogram)
+        self.window.absorb(other.window)
+        self._total = None
+
     def latency_total(self) -> Latency:
         """Return the summary since start."""
         if self._total is None:
@@ -90,24 +106,57 @@ class Tally:
 class Row(Tally):
     """One endpoint."""
 
-    __slots__ = ("_trend", "_trend_tick", "key", "pids", "tick_count", "tick_sum_ns")
+    __slots__ = (
+        "_trend", "_trend_counts", "_trend_tick", "key", "pids", "tick_count", "tick_sum_ns",
+    )  # fmt: skip
 
-    def __init__(self, key: EndpointKey) -> None:
+    def __init__(self, key: EndpointKey, trend_ticks: int = TREND_TICKS) -> None:
         super().__init__()
         self.key = key
         self.pids: tuple[int, ...] = ()
         self.tick_sum_ns = 0
         self.tick_count = 0
-        self._trend: deque[float | None] = deque(maxlen=TREND_TICKS)
+        self._trend: deque[float | None] = deque(maxlen=trend_ticks)
+        self._trend_counts: deque[int] = deque(maxlen=trend_ticks)
         self._trend_tick = 0
 
     def end_tick(self, tick: int) -> None:
         """Close the trend's current tick."""
-        missed = min(tick - self._trend_tick - 1, TREND_TICKS)
-        self._trend.extend([None] * missed)
-        self._trend.append(self.tick_sum_ns / self.tick_count if self.tick_count else None)
+        self._skip_to(tick - 1)
+        count = self.tick_count
+        self._trend.append(self.tick_sum_ns / count if count else None)
+        self._trend_counts.append(count)
         self._trend_tick = tick
         self.tick_sum_ns = self.tick_count = 0
+
+    def _skip_to(self, tick: int) -> None:
+        """Note that the ticks up to this one brought nothing."""
+        missed = tick - self._trend_tick
+        if missed > 0:
+            missed = min(missed, TREND_TICKS)
+            self._trend.extend([None] * missed)
+            self._trend_counts.extend([0] * missed)
+            self._trend_tick = tick
+
+    def absorb_row(self, other: Row) -> None:
+        """Add all of another row, its trend and processes, too."""
+        self.absorb(other)
+        self.pids = tuple(sorted({*self.pids, *other.pids})[:MOST_PIDS])
+        self.tick_sum_ns += other.tick_sum_ns
+        self.tick_count += other.tick_count
+        last = max(self._trend_tick, other._trend_tick)
+        self._skip_to(last)
+        other._skip_to(last)
+        ours = zip(reversed(self._trend), reversed(self._trend_counts), strict=True)
+        theirs = zip(reversed(other._trend), reversed(other._trend_counts), strict=True)
+        means: list[float | None] = []
+        counts: list[int] = []
+        for (mean, count), (more, many) in zip_longest(ours, theirs, fillvalue=(None, 0)):
+            counts.append(count + many)
+            spent = (mean or 0.0) * count + (more or 0.0) * many
+            means.append(spent / (count + many) if count + many else None)
+        self._trend = deque(reversed(means), self._trend.maxlen)
+        self._trend_counts = deque(reversed(counts), self._trend.maxlen)
 
     def stats(self, covered_s: float) -> EndpointStats:
         """Return the row as it stands."""
@@ -131,13 +180,12 @@ class Tick:
     """What came for one side in the current tick; folded into the side at its end."""
 
     __slots__ = (
-        "histogram", "max_ns", "request_bytes", "response_bytes", "settled", "started", "status",
-        "sum_ns", "unanswered",
+        "histogram", "max_ns", "open", "request_bytes", "response_bytes", "status", "sum_ns",
+        "unanswered",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.started = 0
-        self.settled = 0
+        self.open = 0  # requests begun, less those that are over
         self.unanswered = 0
         self.request_bytes = 0
         self.response_bytes = 0
@@ -152,19 +200,19 @@ class SideRow(Tally):
 
     __slots__ = ("_error_share", "_p50", "_p99", "_rps", "tick")
 
-    def __init__(self) -> None:
+    def __init__(self, history: int = 120) -> None:
+        """``history``: ticks of the trends."""
         super().__init__()
         self.tick = Tick()
-        self._rps: deque[float] = deque(maxlen=TOTAL_TREND_TICKS)
-        self._error_share: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
-        self._p50: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
-        self._p99: deque[float | None] = deque(maxlen=TOTAL_TREND_TICKS)
+        self._rps: deque[float] = deque(maxlen=history)
+        self._error_share: deque[float | None] = deque(maxlen=history)
+        self._p50: deque[float | None] = deque(maxlen=history)
+        self._p99: deque[float | None] = deque(maxlen=history)
 
     def end_tick(self, slot: int, elapsed_s: float) -> None:
         """Count what the tick brought, and close the trends' current tick."""
         tick, self.tick = self.tick, Tick()
-        self.started += tick.started
-        self.settled += tick.settled
+        self.open += tick.open
         self.request_bytes += tick.request_bytes
         self.response_bytes += tick.response_bytes
         self.max_ns = max(self.max_ns, tick.max_ns)

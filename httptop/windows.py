@@ -67,6 +67,22 @@ class Window:
             self._latency = None
         return bool(self._slots)
 
+    def absorb(self, other: Window) -> None:
+        """Add all of another window, slot by slot."""
+        slots = {slot.number: slot for slot in self._slots}
+        for more in other._slots:
+            slot = slots.setdefault(more.number, Slot(more.number))
+            slot.requests += more.requests
+            slot.errors += more.errors
+            slot.sum_ns += more.sum_ns
+            histogram.add(slot.histogram, more.histogram)
+        self._slots = deque(slots[number] for number in sorted(slots))
+        self.requests += other.requests
+        self.errors += other.errors
+        self.sum_ns += other.sum_ns
+        histogram.add(self.histogram, other.histogram)
+        self._latency = None
+
     def latency(self, total_max_ns: int) -> Latency:
         """Return the summary of the latencies; ``total_max_ns`` bounds the greatest."""
         if self._latency is None:

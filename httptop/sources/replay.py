@@ -15,6 +15,7 @@ from httptop.model import Snapshot
 from httptop.narrowing import narrowed
 from httptop.recording import CutOff, read_capture
 from httptop.scope import Scope
+from httptop.settings import Settings
 
 #: Seconds waited for at most between two snapshots: a pause in a capture is not played in full.
 _LONGEST_PAUSE_S: Final = 3600.0
@@ -64,6 +65,11 @@ class ReplayFeed:
 
         self._thread = threading.Thread(target=run, name="replay", daemon=True)
         self._thread.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Take over the pace, where it is not that of the capture."""
+        if self._pace_s is not None:
+            self._pace_s = settings.general.tick_s
 
     def stop(self) -> Snapshot | None:
         """End; return the snapshot played last, marked final."""

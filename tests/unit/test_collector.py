@@ -5,98 +5,34 @@ from __future__ import annotations
 import dataclasses
 import random
 import threading
-from collections import deque
 
 import pytest
 
 from httptop.collector import Collector
-from httptop.histogram import bucket_of
-from httptop.literals import parse_status
-from httptop.model import EndpointStats, Snapshot
-from httptop.readings import Growth, KernelCost, Losses, RawAnswer, RawEndpoint, RawSample, Reading
-from httptop.scope import Scope
-from httptop.settings import DEFAULTS, General, Settings
+from httptop.model import Snapshot
+from httptop.readings import KernelCost, Losses, RawAnswer, RawEndpoint, Reading
+from httptop.scope import Scope, limited
+from httptop.settings import DEFAULTS, General
+from tests.unit.cells import FakeSource, answered, collecting, endpoint, grown, rows_of, sampled
 
-FAST = bucket_of(10_000)
-BELOW_MIN_LATENCY = 0xFFFF
-
-
-def _growth(cell: int, **values: object) -> Growth:
-    blank = Growth(cell, 0, 0, 0, 0, 0, 0, 0, {})
-    return blank._replace(**values)  # type: ignore[arg-type]
-
-
-def _answers(cell: int, count: int, size: int = 0) -> Growth:
-    return _growth(
-        cell, counted=count, bytes=size, latency_sum_ns=10_000 * count, latency_max_ns=10_000,
-        histogram={FAST: count},
-    )  # fmt: skip
-
-
-def _endpoint(
-    path: str, side: int = 0, method: str = "GET", process: bytes = b"web"
-) -> RawEndpoint:
-    return RawEndpoint(side, process, 1, method, path.encode(), False)
-
-
-class FakeSource:
-    """Hands out the readings that it was given."""
-
-    def __init__(self, *readings: Reading, opens: Exception | None = None) -> None:
-        self.readings = deque(readings)
-        self.calls: list[str] = []
-        self.opens = opens
-        self.read_once = threading.Event()
-
-    def open(self) -> tuple[str, ...]:
-        self.calls.append("open")
-        if self.opens is not None:
-            raise self.opens
-        return ("a note",)
-
-    def read(self) -> Reading:
-        self.calls.append("read")
-        reading = self.readings.popleft() if self.readings else Reading()
-        self.read_once.set()
-        return reading
-
-    def time_programs(self, start: bool) -> None:
-        self.calls.append(f"time {start}")
-
-    def detach(self) -> None:
-        self.calls.append("detach")
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-
-def _collector(
-    *readings: Reading, settings: Settings = DEFAULTS, scope: Scope | None = None
-) -> Collector:
-    collector = Collector(FakeSource(*readings), settings, scope or Scope(), host="here")
-    collector.begin(1000.0)
-    return collector
-
-
-def _rows(snapshot: Snapshot) -> dict[str, EndpointStats]:
-    return {f"{row.key.side} {row.key.path}": row for row in snapshot.endpoints}
+LEFT_OUT = 0xFFFF
 
 
 def test_cells_become_rows() -> None:
-    collector = _collector(
+    collector = collecting(
         Reading(
-            endpoints={5: _endpoint("/a"), 6: _endpoint("/a", 1), 7: _endpoint("/silent")},
+            endpoints={5: endpoint("/a"), 6: endpoint("/a", 1), 7: endpoint("/silent")},
             answers={8: RawAnswer(5, 200), 9: RawAnswer(5, 500), 10: RawAnswer(6, 200)},
             growth=[
-                _growth(5, counted=12, bytes=600, unanswered=1),
-                _answers(8, 7, 700), _answers(9, 2, 90),
-                _growth(6, counted=3, bytes=30), _answers(10, 3, 30),
+                grown(5, counted=12, bytes=600, unanswered=1),
+                answered(8, 7, 700), answered(9, 2, 90),
+                grown(6, counted=3, bytes=30), answered(10, 3, 30),
             ],
             users=[(5, 77), (5, 42), (6, 99)],
         )
     )  # fmt: skip
     snapshot = collector.step(1002.0, 5e8)
-    rows = _rows(snapshot)
+    rows = rows_of(snapshot)
     assert set(rows) == {"server /a", "client /a"}
     row = rows["server /a"]
     assert (row.requests, row.in_flight, row.unanswered) == (10, 2, 1)
@@ -116,17 +52,17 @@ def test_cells_become_rows() -> None:
 
 def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
     first = Reading(
-        endpoints={5: _endpoint("/a")},
+        endpoints={5: endpoint("/a")},
         answers={6: RawAnswer(5, 200)},
-        growth=[_growth(5, counted=4), _answers(6, 4)],
+        growth=[grown(5, counted=4), answered(6, 4)],
     )
-    second = Reading(growth=[_growth(5, counted=6), _answers(6, 6)])
-    collector = _collector(first, second)
-    assert _rows(collector.step(1001.0, 0))["server /a"].requests == 4
-    assert _rows(collector.step(1002.0, 0))["server /a"].requests == 10
-    quiet = _rows(collector.step(1030.0, 0))["server /a"]
+    second = Reading(growth=[grown(5, counted=6), answered(6, 6)])
+    collector = collecting(first, second)
+    assert rows_of(collector.step(1001.0, 0))["server /a"].requests == 4
+    assert rows_of(collector.step(1002.0, 0))["server /a"].requests == 10
+    quiet = rows_of(collector.step(1030.0, 0))["server /a"]
     assert (quiet.requests, quiet.latency.count) == (10, 10)
-    gone = _rows(collector.step(1100.0, 0))["server /a"]
+    gone = rows_of(collector.step(1100.0, 0))["server /a"]
     assert (gone.requests, gone.latency.count, gone.rps) == (10, 0, 0.0)
     assert gone.latency_total.count == 10
     assert collector.step(1101.0, 0).total("server").rps == 0.0
@@ -134,10 +70,10 @@ def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
 
 def test_a_published_snapshot_does_not_change() -> None:
     first = Reading(
-        endpoints={5: _endpoint("/a")}, answers={6: RawAnswer(5, 200)},
-        growth=[_growth(5, counted=1), _answers(6, 1)],
+        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200)},
+        growth=[grown(5, counted=1), answered(6, 1)],
     )  # fmt: skip
-    collector = _collector(first, Reading(growth=[_growth(5, counted=1), _answers(6, 1)]))
+    collector = collecting(first, Reading(growth=[grown(5, counted=1), answered(6, 1)]))
     before = collector.step(1001.0, 0)
     kept = dataclasses.asdict(before)
     collector.step(1002.0, 0)
@@ -147,7 +83,7 @@ def test_a_published_snapshot_does_not_change() -> None:
 def test_network_strings_are_cleaned() -> None:
     raw = RawEndpoint(0, b"w\x1b[31m", 0, "OTHER", b"/\xff\x1b" + b"a" * 20, True)
     (row,) = (
-        _collector(Reading(endpoints={5: raw}, growth=[_growth(5, counted=1)]))
+        collecting(Reading(endpoints={5: raw}, growth=[grown(5, counted=1)]))
         .step(1001.0, 0)
         .endpoints
     )
@@ -157,18 +93,18 @@ def test_network_strings_are_cleaned() -> None:
 
 def test_answers_that_moved_to_the_overflow_row() -> None:
     """No cell was left for a status: the answer counts under ~other, and is in flight nowhere."""
-    collector = _collector(
+    collector = collecting(
         Reading(
-            endpoints={1: _endpoint("~other", process=b"~other"), 5: _endpoint("/a")},
+            endpoints={1: endpoint("~other", process=b"~other"), 5: endpoint("/a")},
             answers={3: RawAnswer(1, 0), 6: RawAnswer(5, 200)},
             growth=[
-                _growth(5, counted=5, moved=2), _answers(6, 3),
-                _growth(1, counted=2), _answers(3, 2),
+                grown(5, counted=5, moved=2), answered(6, 3),
+                grown(1, counted=2), answered(3, 2),
             ],
         )
     )  # fmt: skip
     snapshot = collector.step(1001.0, 0)
-    rows = _rows(snapshot)
+    rows = rows_of(snapshot)
     assert (rows["server /a"].requests, rows["server /a"].in_flight) == (3, 0)
     assert (rows["server ~other"].requests, rows["server ~other"].in_flight) == (2, 0)
     assert snapshot.total("server").requests == 5
@@ -178,23 +114,23 @@ def test_answers_that_moved_to_the_overflow_row() -> None:
 
 def test_scope_by_endpoint() -> None:
     reading = Reading(
-        endpoints={5: _endpoint("/a"), 6: _endpoint("/b"), 7: _endpoint("/a", 0, "POST")},
-        growth=[_growth(cell, counted=1, unanswered=1) for cell in (5, 6, 7)],
+        endpoints={5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("/a", 0, "POST")},
+        growth=[grown(cell, counted=1, unanswered=1) for cell in (5, 6, 7)],
     )
-    scope = Scope(paths=("/a",), methods=("GET",))
-    snapshot = _collector(reading, scope=scope).step(1001.0, 0)
-    assert set(_rows(snapshot)) == {"server /a"}
+    scope = limited("path = /a and method = GET")
+    snapshot = collecting(reading, scope=scope).step(1001.0, 0)
+    assert set(rows_of(snapshot)) == {"server /a"}
     assert snapshot.total("server").requests == 1
 
 
 def test_scope_by_status() -> None:
     reading = Reading(
-        endpoints={5: _endpoint("/a")},
+        endpoints={5: endpoint("/a")},
         answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 503)},
-        growth=[_growth(5, counted=10, unanswered=1), _answers(6, 5), _answers(7, 2)],
+        growth=[grown(5, counted=10, unanswered=1), answered(6, 5), answered(7, 2)],
     )
-    scope = Scope(statuses=(parse_status("5xx"),))
-    snapshot = _collector(reading, scope=scope).step(1001.0, 0)
+    scope = limited("status = 5xx")
+    snapshot = collecting(reading, scope=scope).step(1001.0, 0)
     (row,) = snapshot.endpoints
     assert (dict(row.status), row.requests, row.unanswered) == ({503: 2}, 2, 0)
     assert row.in_flight == snapshot.total("server").in_flight == 2
@@ -202,28 +138,21 @@ def test_scope_by_status() -> None:
 
 def test_answers_below_the_minimum_latency_are_over_but_do_not_count() -> None:
     reading = Reading(
-        endpoints={5: _endpoint("/a")},
-        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, BELOW_MIN_LATENCY)},
-        growth=[_growth(5, counted=10), _answers(6, 2), _answers(7, 7)],
+        endpoints={5: endpoint("/a")},
+        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, LEFT_OUT)},
+        growth=[grown(5, counted=10), answered(6, 2), answered(7, 7)],
     )
-    (row,) = _collector(reading, scope=Scope(min_latency_ns=1)).step(1001.0, 0).endpoints
+    (row,) = collecting(reading, scope=limited("latency > 0s")).step(1001.0, 0).endpoints
     assert (dict(row.status), row.requests, row.in_flight) == ({200: 2}, 2, 1)
-
-
-def _sample(
-    latency_ns: int = 1000, status: int = 200, line: bytes = b"GET /a/7 HTTP/1.1"
-) -> RawSample:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
-    return RawSample(2_000_000_000, latency_ns, 10, 5, 42, status, line, False, answer, "h:1")
 
 
 def test_samples_become_transactions() -> None:
     reading = Reading(
-        endpoints={5: _endpoint("/a/{id}")},
-        growth=[_growth(5, counted=2)],
-        samples=[_sample(), _sample(DEFAULTS.sampling.slow_threshold_ns, 500, b"")],
+        endpoints={5: endpoint("/a/{id}")},
+        growth=[grown(5, counted=2)],
+        samples=[sampled(), sampled(DEFAULTS.sampling.slow_threshold_ns, 500, b"")],
     )
-    snapshot = _collector(reading).step(1001.0, 1_700_000_001.0)
+    snapshot = collecting(reading).step(1001.0, 1_700_000_001.0)
     slow, fast = snapshot.recent
     assert (fast.path, fast.status, fast.pid, fast.peer, fast.slow) == (
         "/a/7",
@@ -239,13 +168,13 @@ def test_samples_become_transactions() -> None:
 
 
 def test_notable_samples_are_not_pushed_out_by_ordinary_ones() -> None:
-    flood = [_sample() for _ in range(1000)]
+    flood = [sampled() for _ in range(1000)]
     reading = Reading(
-        endpoints={5: _endpoint("/a/{id}")},
-        growth=[_growth(5, counted=1)],
-        samples=[_sample(status=500), *flood],
+        endpoints={5: endpoint("/a/{id}")},
+        growth=[grown(5, counted=1)],
+        samples=[sampled(status=500), *flood],
     )
-    recent = _collector(reading).step(1001.0, 0).recent
+    recent = collecting(reading).step(1001.0, 0).recent
     assert recent[-1].status == 500
     assert len(recent) <= 200
     serials = [sample.serial for sample in recent]
@@ -255,7 +184,7 @@ def test_notable_samples_are_not_pushed_out_by_ordinary_ones() -> None:
 def test_health_and_cost_are_handed_on() -> None:
     losses = Losses(orphan_responses=1, lost_samples=2, parse_errors=4, missed_calls=6)
     reading = Reading(losses=losses, cost=KernelCost(10, 120.0, 3.0))
-    collector = _collector(reading, Reading(losses=losses))
+    collector = collecting(reading, Reading(losses=losses))
     collector.step(1001.0, 0)
     snapshot = collector.step(1002.0, 0)
     health = snapshot.health
@@ -268,7 +197,7 @@ def test_health_and_cost_are_handed_on() -> None:
 
 def test_sums_hold_for_any_traffic() -> None:
     dice = random.Random(5)
-    endpoints = {cell: _endpoint(f"/{cell}", cell % 2) for cell in range(5, 30)}
+    endpoints = {cell: endpoint(f"/{cell}", cell % 2) for cell in range(5, 30)}
     answers = {
         cell * 10 + at: RawAnswer(cell, status)
         for cell in endpoints
@@ -280,10 +209,10 @@ def test_sums_hold_for_any_traffic() -> None:
         for cell in dice.sample(list(endpoints), 8):
             counts = [dice.randrange(5) for _ in range(4)]
             lost, waits = dice.randrange(2), dice.randrange(2)
-            growth.append(_growth(cell, counted=sum(counts) + lost + waits, unanswered=lost))
-            growth += [_answers(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
+            growth.append(grown(cell, counted=sum(counts) + lost + waits, unanswered=lost))
+            growth += [answered(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
         readings.append(Reading(endpoints=endpoints, answers=answers, growth=growth))
-    collector = _collector(*readings)
+    collector = collecting(*readings)
     for second in range(40):
         snapshot = collector.step(1001.0 + second * dice.choice((1, 1, 7)), 0)
         for side in ("server", "client"):
@@ -302,7 +231,7 @@ def test_sums_hold_for_any_traffic() -> None:
 
 def test_start_and_stop() -> None:
     source = FakeSource(
-        Reading(endpoints={5: _endpoint("/a")}, growth=[_growth(5, counted=1)]),
+        Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)]),
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
     collector = Collector(source, settings, Scope(), host="here")

@@ -11,8 +11,6 @@ FAST = bucket_of(10_000)
 
 
 def _answer(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
-    row.started += count
-    row.settled += count
     row.count_answers(0, status, count, 100 * count, 10_000 * count, max_ns, {FAST: count})
     row.tick_sum_ns += 10_000 * count
     row.tick_count += count
@@ -20,11 +18,11 @@ def _answer(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
 
 def test_a_row_adds_up() -> None:
     row = Row(key())
-    row.started += 2
+    row.open += 2
     _answer(row, 200, 5)
     _answer(row, 404, 2, 10_050)
     _answer(row, 200, 1)
-    row.settled += 1
+    row.open -= 1
     row.count_unanswered(0, 1)
     stats = row.stats(4.0)
     assert dict(stats.status) == {200: 6, 404: 2}
@@ -46,7 +44,7 @@ def test_further_bytes_of_an_answer_are_no_answer() -> None:
 
 def test_in_flight_is_never_negative() -> None:
     row = Row(key())
-    row.settled += 3
+    row.open -= 3
     assert row.stats(1.0).in_flight == 0
 
 
@@ -73,7 +71,7 @@ def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
 
 def test_a_side_adds_up_at_the_end_of_a_tick() -> None:
     side = SideRow()
-    side.tick.started, side.tick.settled = 11, 10
+    side.tick.open = 1
     side.tick.unanswered = 1
     side.tick.status = {200: 7, 500: 2}
     side.tick.sum_ns, side.tick.max_ns = 90_000, 10_000
