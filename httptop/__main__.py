@@ -18,10 +18,15 @@ _NO_PROBES = (
 
 def main() -> int:
     """Run httptop and return its exit status; or end, where something would keep us from it."""
+    from httptop.monitor import Monitor
+
+    probing = os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
+    if probing:
+        Monitor.begin()  # while there is little to fork
     # To compile the probes takes longest: begin before anything else is imported.
     from httptop.bpf.probes import Loading
 
-    if os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:]):
+    if probing:
         Loading.begin_early()
     try:
         from httptop import cli
@@ -29,6 +34,7 @@ def main() -> int:
         status = cli.main()
     finally:
         Loading.drop_early()
+        Monitor.end()
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
         # A terminal that is closed sends SIGHUP and SIGCONT. On the latter Textual starts a second
         # thread that reads keys, and stops only one: the other would read "end of file" for ever.

@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-from httptop.bpf import doctor, syscalls
+from httptop.bpf import doctor, host, syscalls
+from httptop.bpf.controls import ControlWriter
 from httptop.bpf.counters import CounterReader
+from httptop.bpf.layout import LEFT_OUT_ENDPOINTS
 from httptop.bpf.probes import Loading, Plan, Probes
 from httptop.bpf.samples import SampleReader
 from httptop.collector import Collector
 from httptop.errors import Unavailable
 from httptop.feed import Feed
+from httptop.files import calling_user
+from httptop.monitor import Monitor
+from httptop.overhead import OverheadMeter
+from httptop.privileges import NOTHING, begin_drop
 from httptop.readings import Controls, KernelCost, Reading
 from httptop.scope import Scope
 from httptop.settings import Settings
@@ -30,6 +38,8 @@ class LiveSource:
     def __init__(self, plan: Plan, demo: Demo | None = None) -> None:
         """Start to load at once; :meth:`open` waits for the end of it."""
         self._plan, self._demo = plan, demo
+        #: What of root :meth:`open` gives up; to be set before it is called.
+        self.drop = NOTHING
         self._loading: Loading | None = Loading.take()
         self._loading.give(plan)
         self._probes: Probes | None = None
@@ -50,14 +60,20 @@ class LiveSource:
             probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
         )
         self._samples = SampleReader(probes.maps["samples"])
+        self._known = set(LEFT_OUT_ENDPOINTS)
+        self._control = ControlWriter(probes.maps)
+        if self._controls is not None:
+            self._control.write(self._controls)
         if "sweep" in probes.programs:
             self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
         probes.attach()
+        self.drop.give_up()
         if self._demo is not None:
             self._demo.start()
-        return tuple(
+        refused = (
             f"the kernel refused {name}: {reason}" for name, reason in probes.refused.items()
         )
+        return (*refused, *self.drop.notes)
 
     def read(self) -> Reading:
         """Return what is new in the maps and in the ring."""
@@ -69,13 +85,16 @@ class LiveSource:
         if any(grown.cell not in self._known for grown in reading.growth):
             endpoints, answers = self._counters.names()
             reading.endpoints, reading.answers = endpoints, answers
-            self._known = {*endpoints, *answers}
+            self._known = {*endpoints, *answers, *LEFT_OUT_ENDPOINTS}
         reading.users = self._counters.users()
-        reading.samples = self._samples.read()
+        most = self._controls.most_samples if self._controls is not None else None
+        reading.samples = self._samples.read(most)
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
         reading.cost, self._cost = self._cost, None
         return reading
 
+    _control: ControlWriter | None = None
+    _controls: Controls | None = None
     _cost: KernelCost | None = None
     _sweep: SocketSweep | None = None
 
@@ -87,6 +106,8 @@ class LiveSource:
     def control(self, controls: Controls) -> None:
         """Tell the running programs."""
         self._controls = controls
+        if self._control is not None:
+            self._control.write(controls)
 
     def _times(self) -> tuple[int, int, int]:
         """Return (clock, run time, runs) of all programs, nanoseconds."""
@@ -97,7 +118,7 @@ class LiveSource:
     def time_programs(self, start: bool) -> None:
         """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
         if start:
-            self._statistics = syscalls.enable_stats()
+            self._statistics = _enable_statistics()
             self._timed_from = self._times()
         elif self._statistics is not None:
             timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
@@ -116,6 +137,12 @@ class LiveSource:
             self._demo.stop()
         if self._probes is not None:
             self._probes.detach()
+        if (
+            self._sweep is not None
+            and self._probes is not None
+            and self._plan.conditions.holds_back
+        ):
+            self._sweep.settle(self._probes.maps["conns"])
 
     def close(self) -> None:
         """Let everything go; idempotent."""
@@ -133,17 +160,49 @@ class LiveSource:
             self._probes = None
 
 
-def open_live(settings: Settings, scope: Scope, *, demo: bool, early: bool = False) -> Feed:
+def _enable_statistics() -> int | None:
+    """Have the kernel time programs until the descriptor is closed; None where that is refused."""
+    try:
+        if Monitor.running is not None:
+            return Monitor.running.statistics()
+        return syscalls.enable_stats()
+    except OSError:
+        return None
+
+
+def open_live(
+    settings: Settings,
+    scope: Scope,
+    *,
+    demo: bool,
+    early: bool = False,
+    read: Sequence[Path] = (),
+    save: Path | None = None,
+) -> Feed:
     """Begin to load the probes and return the collector over them.
 
-    ``early`` asks for first snapshots as soon as there is one, for a screen.
+    ``early`` asks for first snapshots as soon as there is one, for a screen. ``read`` and
+    ``save`` are the configuration files that shall be within reach once root is given up.
     Raises :class:`Unavailable` where this host plainly cannot be traced.
     """
     if (reason := doctor.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus())
     source = LiveSource(plan, Demo() if demo else None)
-    return Collector(source, settings, scope, early=early)
+    try:
+        source.drop = begin_drop(
+            settings.security,
+            calling_user(os.environ),
+            screen=early,
+            needed=host.needed_after_attaching(),
+            read=read,
+            save=save,
+        )
+    except BaseException:
+        source.close()
+        raise
+    helpers = () if Monitor.running is None else (Monitor.running.pid,)
+    return Collector(source, settings, scope, early=early, meter=OverheadMeter(helpers=helpers))
 
 
 def possible_cpus() -> int:

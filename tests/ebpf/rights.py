@@ -1,0 +1,150 @@
+"""httptop as its users run it, and what the kernel says of its threads and processes.
+
+Root is given up only where the user to become can read Python and httptop. So these runs are made
+with a Python, and with copies of the packages, that everybody can read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import httptop
+
+NOBODY: Final = 65534
+NOTHING: Final = "0" * 16
+
+_NEEDED: Final = (
+    "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "platformdirs", "psutil", "pygments",
+    "rich", "textual", "tomli_w", "typing_extensions.py", "uc_micro",
+)  # fmt: skip
+
+
+@functools.cache
+def readable() -> tuple[str, dict[str, str]]:
+    """Return a Python that nobody can run httptop with, and its environment."""
+    below = Path(tempfile.mkdtemp(prefix="httptop-readable-"))
+    atexit.register(shutil.rmtree, below, ignore_errors=True)
+    below.chmod(0o755)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(httptop.__file__).parent, below / "httptop", ignore=ignored)
+    site = Path(sys.modules["pytest"].__file__ or "").parents[1]
+    for name in _NEEDED:
+        if (site / name).is_dir():
+            shutil.copytree(site / name, below / name, ignore=ignored)
+        elif (site / name).exists():
+            shutil.copy(site / name, below / name)
+    for directory, _, files in os.walk(below):
+        os.chmod(directory, 0o755)
+        for file in files:
+            os.chmod(os.path.join(directory, file), 0o644)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("HTTPTOP_", "SUDO_"))}
+    environ |= {"PYTHONPATH": str(below), "TERM": "xterm-256color"}
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            code = "import sys, psutil, textual; sys.exit(sys.version_info < (3, 11))"
+            subprocess.run(
+                [python, "-c", code],
+                check=True,
+                env=environ,
+                cwd="/",
+                capture_output=True,
+                user=NOBODY,
+                group=NOBODY,
+                extra_groups=[],
+            )
+            return python, environ
+    pytest.skip("there is no Python here that nobody can read")
+
+
+@contextlib.contextmanager
+def running(
+    *arguments: str, terminal: int | None = None, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run httptop with settings by environment variables: ``SECURITY__USER="daemon"``."""
+    python, environ = readable()
+    environ = environ | {
+        name if name.startswith("SUDO_") else f"HTTPTOP_{name}": value
+        for name, value in variables.items()
+    }
+    with subprocess.Popen(
+        [python, "-P", "-m", "httptop", *arguments],
+        stdin=terminal,
+        stdout=subprocess.PIPE if terminal is None else terminal,
+        stderr=subprocess.PIPE if terminal is None else terminal,
+        text=True,
+        env=environ,
+        cwd="/",
+        start_new_session=terminal is not None,
+    ) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+@contextlib.contextmanager
+def batch(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run httptop in batch mode, and wait for its first snapshot: root is given up by then."""
+    words = ("-b", "--format", "json", "-d", "0.2", *arguments)
+    with running(*words, **variables) as run:
+        document(run)
+        yield run
+
+
+def screen(*arguments: str, **variables: str) -> tuple[int, str]:
+    """Run httptop on a terminal to its end; return its exit status and all that it wrote there."""
+    ours, theirs = os.openpty()
+    written = bytearray()
+    with running(*arguments, terminal=theirs, **variables) as run:
+        os.close(theirs)
+        with open(ours, "rb", buffering=0) as end, contextlib.suppress(OSError):
+            while some := end.read(65536):
+                written += some
+        return run.wait(30), written.decode("utf-8", "replace")
+
+
+def document(run: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the next snapshot."""
+    assert run.stdout is not None
+    line = run.stdout.readline()
+    assert line, run.stderr.read() if run.stderr else ""
+    return dict(json.loads(line))
+
+
+def status(pid: int, task: int | None = None) -> Mapping[str, str]:
+    """Return the fields of a process's, or a thread's, status in /proc."""
+    text = Path(f"/proc/{pid}/task/{task or pid}/status").read_text("utf-8", "replace")
+    return {name: " ".join(rest.split()) for name, rest in re.findall(r"^(\w+):(.*)$", text, re.M)}
+
+
+def threads(pid: int) -> list[Mapping[str, str]]:
+    """Return the status of every thread of a process."""
+    return [status(pid, int(task)) for task in os.listdir(f"/proc/{pid}/task")]
+
+
+def children(pid: int) -> dict[str, int]:
+    """Return the children of a process, by their names."""
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+            found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+    return found
+
+
+def field(run: subprocess.Popen[str], name: str) -> set[str]:
+    """Return what the threads of a run have in a field of their status."""
+    return {fields[name] for fields in threads(run.pid)}
