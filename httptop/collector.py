@@ -53,10 +53,9 @@ class Collector:
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
         self.early = early
-        self._rules = _rules(settings)
         self._ledger = Ledger(
             scope,
-            self._rules,
+            PathRules(settings.paths.templates),
             max_distinct=settings.paths.max_distinct,
             history=settings.general.history,
         )
@@ -184,12 +183,11 @@ class Collector:
         """Take over the settings that were handed in, if any."""
         if not self._handed_in:
             return
-        settings = self._settings = self._handed_in.pop()
-        self._recent.adopt(settings)
-        rules = _rules(settings)
-        if rules != self._rules:
-            self._rules = rules
-            self._recent.rename(self._ledger.regroup(rules))
+        before, self._settings = self._settings, self._handed_in.pop()
+        self._recent.adopt(self._settings)
+        templates = self._settings.paths.templates
+        if templates != before.paths.templates:
+            self._recent.rename(self._ledger.regroup(PathRules(templates)))
         self._control()
 
     def _control(self) -> None:
@@ -240,10 +238,6 @@ class Collector:
             final=final,
             notes=self._notes + self._governor.notes + _notes_on(losses),
         )
-
-
-def _rules(settings: Settings) -> PathRules:
-    return PathRules(settings.paths.templates, settings.paths.keep)
 
 
 def _notes_on(losses: Losses) -> tuple[str, ...]:

@@ -111,11 +111,12 @@ def _overhead(overhead: Overhead) -> _Json:
         "bpf_calls": overhead.bpf_calls,
         "samples_per_s": overhead.samples_per_s,
     }
-    return {
+    known: _Json = {
         name: value if isinstance(value, int) else round(value, 3)
         for name, value in values.items()
         if value is not None and math.isfinite(value)
     }
+    return known | {"shed": list(overhead.shed)} if overhead.shed else known
 
 
 def _round(value: float, digits: int) -> float:
