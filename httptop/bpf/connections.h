@@ -57,6 +57,15 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 #define WANTED_CALLER(tgid) true
 #endif
 
+/* Remember that a connection is left out: to find it out each time costs more than to count it. */
+static __always_inline void pass_over(struct scratch *s)
+{
+	struct conn *conn = new_conn(s);
+
+	if (conn)
+		conn->phase = PHASE_LEFT_OUT;
+}
+
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
 #ifdef THREAD_NAMES

@@ -64,7 +64,7 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
 
-	if (!conn || conn->phase == PHASE_TUNNEL)
+	if (!conn || conn->phase >= PHASE_TUNNEL)
 		return;
 	if (inbound == (conn->side == SIDE_CLIENT)) {
 		if (conn->answer_left)
@@ -121,7 +121,9 @@ int first_bytes(u64 *ctx)
 		if (!is_stream(s))
 			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
-		if (wanted(s) && new_conn(s))
+		if (!wanted(s))
+			pass_over(s);
+		else if (new_conn(s))
 			COUNT_LOSS(orphan_responses);
 		return 0;
 	}
@@ -142,6 +144,8 @@ int first_bytes(u64 *ctx)
 	s->now = bpf_ktime_get_ns();
 	if (wanted(s))
 		next_program.call(ctx, NEXT_REQUEST);
+	else
+		pass_over(s);
 	return 0;
 }
 
@@ -163,13 +167,18 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
-		if (conn->phase == PHASE_TUNNEL)
-			return 0;
-		if (!request && !conn->pending && conn->phase != PHASE_HEAD && !conn->answer_left) {
+		if (conn->phase >= PHASE_TUNNEL) {
+			/* Another process may be meant: it begins with a request. */
+			if (conn->phase == PHASE_TUNNEL || !request ||
+			    !changed_hands(conn, process_of(task)))
+				return 0;
+			conns.delete(&sk);
+			conn = 0;
+		} else if (!request && !conn->pending && conn->phase != PHASE_HEAD &&
+			   !conn->answer_left) {
 			answer_body(conn, ret);
 			return 0;
-		}
-		if (request && conn->phase == PHASE_BODY && conn->body_left >= ret) {
+		} else if (request && conn->phase == PHASE_BODY && conn->body_left >= ret) {
 			came_of_body(conn, ret);
 			return 0;
 		}

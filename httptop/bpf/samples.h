@@ -87,7 +87,7 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 			answer_len = CAPTURE_LEN;
 		asm volatile("" : "+r"(answer_len));
 		answer_len &= 1023;
-		if (answer_len <= CAPTURE_LEN && answer_len &&
+		if (answer_len <= ANSWER_LEN &&
 		    !read_user(sample->answer, answer_len, (void *)answer))
 			sample->answer_len = answer_len;
 	}

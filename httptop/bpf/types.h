@@ -62,6 +62,7 @@ enum phase {
 	PHASE_HEAD,     /* behind the request line, within the head */
 	PHASE_BODY,     /* body_left bytes to go */
 	PHASE_TUNNEL,   /* no longer HTTP/1 */
+	PHASE_LEFT_OUT, /* the filter of the run does not mean this connection */
 };
 
 /* Where the answers of a pipeline stand; with one request pending nothing of this is needed. */

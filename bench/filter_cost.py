@@ -1,0 +1,75 @@
+"""What a call of a process costs that a filter of the run leaves out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import Final
+
+from bench.context import Context
+from bench.figures import Figure, spread
+from bench.load import Shape, wrk
+from bench.tracing import SETTLE_S, EmptyProgram, turns
+from httptop.bpf import syscalls
+from httptop.bpf.probes import Probes
+from httptop.scope import Scope, limited
+from httptop.settings import DEFAULTS
+from httptop.sources.live import LiveSource, possible_cpus
+from httptop.sources.plan import plan_of
+
+_EMPTY: Final = "an empty program"
+_SLICE_S: Final = 0.4
+
+
+def measure(run: Context) -> list[Figure]:
+    """Attach probes with one filter after the other, while nginx and wrk talk."""
+    run.say("cost of calls that a filter leaves out")
+    scopes = {
+        "no filter": Scope(),
+        "left out by pid": limited(f"pid = {os.getpid()}"),
+        "left out by process name": limited("comm = somebody-else"),
+        "left out by port": limited("port = 1"),
+    }
+    cost: dict[str, list[float]] = {name: [] for name in (_EMPTY, *scopes)}
+    with contextlib.ExitStack() as closing:
+        empty = EmptyProgram()
+        closing.callback(empty.close)
+        loaded = {}
+        for name, scope in scopes.items():
+            source = LiveSource(plan_of(DEFAULTS, scope, possible_cpus()))
+            closing.callback(source.close)
+            source.open()
+            assert source._probes is not None
+            loaded[name] = source._probes
+            source._probes.detach()
+        closing.enter_context(wrk(run.nginx.url, Shape(), run.load_cpu, run.work))
+        closing.callback(os.close, syscalls.enable_stats())
+        for order in turns((_EMPTY, *scopes), run.choose(20, 5)):
+            for name in order:
+                probes = loaded.get(name)
+                (probes or empty).attach()
+                time.sleep(SETTLE_S)
+                cost[name].append(_slice(probes, empty))
+                (probes or empty).detach()
+    own = spread(cost.pop(_EMPTY)).median
+    return [
+        Figure(
+            "BPF time a call, nginx and wrk at saturation, net of what timing itself takes",
+            name,
+            "ns",
+            spread([value - own for value in values]),
+        )
+        for name, values in cost.items()
+    ]
+
+
+def _slice(probes: Probes | None, empty: EmptyProgram) -> float:
+    """Return the mean time of a run, in ns; a chain of tail calls is one run."""
+    programs = [empty.program] if probes is None else [probes.programs[at] for at in probes.points]
+    before = [syscalls.prog_times(program) for program in programs]
+    time.sleep(_SLICE_S)
+    after = [syscalls.prog_times(program) for program in programs]
+    pairs = list(zip(before, after, strict=True))
+    runs = sum(now[1] - then[1] for then, now in pairs)
+    return sum(now[0] - then[0] for then, now in pairs) / max(runs, 1)
