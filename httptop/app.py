@@ -10,16 +10,15 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import ModalScreen
 
-from httptop.actions import effective, shown
-from httptop.changes import changes
-from httptop.errors import HttptopError
+from httptop.actions import Action, effective, shown
 from httptop.feed import Feed
+from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
 from httptop.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
@@ -86,8 +85,8 @@ class HttptopApp(App[int]):
         #: How paths are counted, and how that was read last.
         self.paths = self.read_paths = paths
         self.fixed = fixed
-        self._actions = effective(ui.keys)
-        self.set_keymap(keymap(ui.keys))
+        self._actions: tuple[Action, ...] = ()
+        self._take_keys()
         #: The snapshot shown; while paused, not the newest.
         self.snapshot: Snapshot | None = None
         #: The newest snapshot that arrived.
@@ -103,7 +102,7 @@ class HttptopApp(App[int]):
             sort=ui.sort,
             descending=ui.sort not in TEXT_SORTS,
             path_filter=path_filter,
-            expression=parse_for_screen(ui.filter) if ui.filter else None,
+            expression=self._first_filter(),
         )
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
@@ -129,11 +128,6 @@ class HttptopApp(App[int]):
     def key_of(self, name: str) -> str:
         """Return the key of an action, as the screen calls it."""
         return next(shown(action.keys[0]) for action in self._actions if action.name == name)
-
-    @property
-    def can_change_paths(self) -> bool:
-        """Whether what is counted together may be changed."""
-        return self.change is not None
 
     @property
     def can_demo(self) -> bool:
@@ -198,15 +192,20 @@ class HttptopApp(App[int]):
         return snapshot.uptime_s - self._drawn_at_s >= least_s
 
     def adopt(self, settings: Settings) -> None:
-        """Follow settings that were read again: colours, columns, order, units, pace, questions.
+        """Follow settings that were read again: all of the screen's but its symbols.
 
-        The order is that of the user's keys unless it is the file that changed it.
+        Order, side and filter stay as the user's keys left them unless the file changed them.
         """
         before, self.ui = self.ui, settings.ui
         self.paths = self.read_paths = settings.paths
         self.theme = self.ui.theme
+        self._take_keys()
         if self.ui.sort != before.sort:
             self.change_view(sort=self.ui.sort, descending=self.ui.sort not in TEXT_SORTS)
+        if self.ui.side != before.side:
+            self.change_view(side=self.ui.side)
+        if self.ui.filter != before.filter:
+            self.change_view(path_filter="", expression=self._first_filter())
         self.refresh_screens()
 
     def on_settings_reloaded(self, message: SettingsReloaded) -> None:
@@ -265,54 +264,16 @@ class HttptopApp(App[int]):
         if not isinstance(self.screen, Page | Failure):
             self.push_screen(help_page(self._actions))
 
+    def _take_keys(self) -> None:
+        self._actions = effective(self.ui.keys)
+        self.set_keymap(keymap(self.ui.keys))
+
+    def _first_filter(self) -> Expression | None:
+        return parse_for_screen(self.ui.filter) if self.ui.filter else None
+
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Tell the user something in a corner of the screen."""
         self.notify(text, severity="error" if wrong else "information", markup=False)
-
-    # Settings
-
-    def save_changes(self) -> None:
-        """Write what was changed on the screen to the settings, and say where."""
-        made = changes(self.view, self.ui, self.theme, self.paths, self.read_paths)
-        if self.save is None:
-            self.say("There is no file of settings to write to in this run.", wrong=True)
-        elif not made:
-            self.say("Nothing was changed here that could be saved.")
-        else:
-            self.run_worker(self._run_save(self.save, made, self.paths), exit_on_error=False)
-
-    async def _run_save(
-        self,
-        save: Callable[[Mapping[str, object]], str],
-        made: Mapping[str, object],
-        paths: Paths,
-    ) -> None:
-        try:
-            where = await asyncio.to_thread(save, made)
-        except HttptopError as fault:
-            self.say(f"Not saved: {fault}", wrong=True)
-            return
-        ui = {key.removeprefix("ui."): value for key, value in made.items() if key[:3] == "ui."}
-        self.ui = replace(self.ui, **cast(Any, ui))
-        self.read_paths = paths
-        self.say(f"Saved {', '.join(made)} to {where}")
-
-    def change_paths(self, paths: Paths) -> None:
-        """Count paths in another way from now on."""
-        if self.change is not None:
-            self.run_worker(self._run_change(self.change, paths), exit_on_error=False)
-
-    async def _run_change(
-        self, change: Callable[[Mapping[str, object]], None], paths: Paths
-    ) -> None:
-        made = {"paths.templates": paths.templates, "paths.keep": paths.keep}
-        try:
-            await asyncio.to_thread(change, made)
-        except HttptopError as fault:
-            self.say(f"Not changed: {fault}", wrong=True)
-        else:
-            self.paths = paths
-            self.say(f"Done; {self.key_of('save')} saves it for other runs.")
 
     # The demo
 

@@ -87,6 +87,9 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
             reloading.took(changes)  # or the file would be news
             return str(path)
 
+        def change(changes: Mapping[str, object]) -> None:
+            feed.apply(reloading.took(changes))
+
         reloading = Reloading(
             settings,
             lambda: _for_screen(_configured(asked, caller), os.environ),
@@ -101,7 +104,10 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
             start_demo=(lambda: _start_demo(closing)) if may_demo else None,
             watching=_watching(asked, scope),
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
+            paths=settings.paths,
+            fixed=scope.described(),
             save=save,
+            change=None if asked.replay else change,
             reload=lambda: _read_again(terminal, reloading),
         )
         counted.enough = app.exit

@@ -123,9 +123,8 @@ class Dashboard(Keeping):
         self.set_class(not now.rows, "-empty")
         self.set_class(not now.rows and not now.requests(), "-quiet")
         self.set_class(now.view.paused, "-paused")
-        if now.rows:
-            table.show(now, app.ui.columns, app.units)
-        else:
+        table.show(now, app.ui.columns, app.units)
+        if not now.rows:
             empty.show(now, app.demo_state)
         table.border_title = empty.border_title = self._table_title()
 

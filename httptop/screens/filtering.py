@@ -125,8 +125,7 @@ class Filtering(Screen[None]):
 
     def on_filter_editor_changed(self, message: FilterEditor.Changed) -> None:
         """Filter as the user writes."""
-        if self.query_one(FilterEditor).is_open:
-            self.httptop.change_view(expression=message.expression)
+        self.httptop.change_view(expression=message.expression)
 
     def on_filter_editor_closed(self, message: FilterEditor.Closed) -> None:
         """Bring back what was before unless it is kept; give the keys back to the table."""
@@ -177,12 +176,12 @@ class Filtering(Screen[None]):
 
     def action_drop_filter(self, n: int) -> None:
         """Remove a filter of the screen by its place among the chips; -1 is the last."""
-        self.picking = False
+        if self.picking:
+            self.pick(False)
         view = self.httptop.view
         parts = () if view.expression is None else conjuncts(view.expression)
         count = len(parts) + bool(view.path_filter)
-        if not -1 <= n < count or not count:
-            self.show_keys()
+        if not count or not -1 <= n < count:
             return
         n = count - 1 if n < 0 else n
         if view.path_filter and n == 0:

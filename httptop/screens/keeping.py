@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
 
 from textual.actions import SkipAction
 
-from httptop.changes import merged, pattern_of, split
+from httptop.changes import changes, merged, pattern_of, split
+from httptop.errors import HttptopError
 from httptop.screens.filtering import Filtering
 from httptop.settings import Paths
 from httptop.settings.texts import PATH_PATTERN
 from httptop.widgets.key_bar import Hint
 from httptop.widgets.prompt import Prompt
+
+Changes = Mapping[str, object]
 
 
 class Keeping(Filtering):
@@ -24,6 +29,8 @@ class Keeping(Filtering):
             return []
         return [("Enter", "do it", ""), ("Esc", "do not", "screen.clear")]
 
+    # Paths
+
     def action_merge(self) -> None:
         """Ask for a pattern whose paths shall be counted together."""
         self._ask("count together", merged)
@@ -32,17 +39,13 @@ class Keeping(Filtering):
         """Ask for a pattern whose paths shall be counted apart."""
         self._ask("count apart", split)
 
-    def action_save(self) -> None:
-        """Write what was changed on the screen to the settings."""
-        self.httptop.save_changes()
-
     def _ask(self, question: str, apply: Callable[[Paths, str], Paths]) -> None:
         if self.typing:
             raise SkipAction
         app, key = self.httptop, self.table.cursor_key
         if key is None:
             return
-        if not app.can_change_paths:
+        if app.change is None:
             app.say("How paths are counted cannot be changed in this run.", wrong=True)
         elif not key.path.startswith("/"):
             app.say(f"{key.path} is no path of its own.", wrong=True)
@@ -51,10 +54,50 @@ class Keeping(Filtering):
                 question,
                 pattern_of(key.path),
                 lambda text: cast(str, PATH_PATTERN.parse_text(text)),
-                lambda pattern: app.change_paths(apply(app.paths, pattern)),
+                lambda pattern: self._change(apply(app.paths, pattern)),
             )
             self.show_keys()
 
     def on_prompt_closed(self) -> None:
         """Give the keys back to the table."""
         self.leave_line()
+
+    def _change(self, paths: Paths) -> None:
+        if (change := self.httptop.change) is not None:
+            self.run_worker(self._run_change(change, paths), exit_on_error=False)
+
+    async def _run_change(self, change: Callable[[Changes], None], paths: Paths) -> None:
+        app = self.httptop
+        made = {"paths.templates": paths.templates, "paths.keep": paths.keep}
+        try:
+            await asyncio.to_thread(change, made)
+        except HttptopError as fault:
+            app.say(f"Not changed: {fault}", wrong=True)
+        else:
+            app.paths = paths
+            app.say(f"Done; {app.key_of('save')} saves it for other runs.")
+
+    # Saving
+
+    def action_save(self) -> None:
+        """Write what was changed on the screen to the settings, and say where."""
+        app = self.httptop
+        made = changes(app.view, app.ui, app.theme, app.paths, app.read_paths)
+        if app.save is None:
+            app.say("There is no file of settings to write to in this run.", wrong=True)
+        elif not made:
+            app.say("Nothing was changed here that could be saved.")
+        else:
+            self.run_worker(self._run_save(app.save, made, app.paths), exit_on_error=False)
+
+    async def _run_save(self, save: Callable[[Changes], str], made: Changes, paths: Paths) -> None:
+        app = self.httptop
+        try:
+            where = await asyncio.to_thread(save, made)
+        except HttptopError as fault:
+            app.say(f"Not saved: {fault}", wrong=True)
+            return
+        of_ui = {key[3:]: value for key, value in made.items() if key.startswith("ui.")}
+        app.ui = replace(app.ui, **cast(Any, of_ui))
+        app.read_paths = paths
+        app.say(f"Saved {', '.join(made)} to {where}")

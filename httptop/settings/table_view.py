@@ -164,12 +164,13 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         live=True,
     ),
     Setting("ui", "sort", Choice(tuple(SORTS)), "Column that sorts the endpoints.", live=True),
-    Setting("ui", "side", Choice(SIDES), "Side shown first."),
+    Setting("ui", "side", Choice(SIDES), "Side shown first.", live=True),
     Setting(
         "ui",
         "filter",
         SCREEN_FILTER,
         "Filter that the screen starts with; it hides endpoints, which are counted on.",
+        live=True,
     ),
     Setting(
         "ui",
@@ -192,5 +193,6 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         KEYS,
         "Keys of your own, as in pause=space; ? on the screen lists the actions. A key is taken "
         "from the action that has it, unless it is that one's only key.",
+        live=True,
     ),
 )

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Input, Label
@@ -146,6 +147,7 @@ class FilterEditor(Vertical):
         field = self.query_one(Input)
         field.cursor_blink = False
         self.watch(field, "selection", self._advise, init=False)
+        self.watch(field, "scroll_x", self._place_mark, init=False)
 
     @property
     def is_open(self) -> bool:
@@ -167,6 +169,7 @@ class FilterEditor(Vertical):
         field.cursor_position = len(text)
         self.screen.set_focus(field)
         self._advise()
+        self.call_after_refresh(self._follow_cursor)
 
     def close(self, kept: bool = True) -> None:
         """Hide the editor."""
@@ -199,6 +202,7 @@ class FilterEditor(Vertical):
         event.stop()
         if self.is_open:
             self._advise()
+            self.call_after_refresh(self._follow_cursor)
             if not self.query_one(Advice).completion.unsettled:
                 self._apply()
 
@@ -212,6 +216,12 @@ class FilterEditor(Vertical):
         else:
             advice.loud = True
             advice.repaint()
+
+    def _follow_cursor(self) -> None:
+        """Scroll to the cursor, which the input does not for a text that came all at once."""
+        field = self.query_one(Input)
+        at = width_of(field.value[: field.cursor_position])
+        field.scroll_to_region(Region(at, 0, 1, 1), force=True, animate=False)
 
     def _apply(self) -> None:
         if self.fault is None:
@@ -228,14 +238,20 @@ class FilterEditor(Vertical):
                 advice.note = _note(parse_for_screen(text))
         except FilterError as fault:
             advice.fault = fault
-            before = width_of(text[: fault.column - 1])
-            advice.mark = len(_LABEL) + before - round(field.scroll_offset.x)
             # What ends too early, or in a value that is none yet, is still being typed.
             advice.loud = " " in text[fault.column - 1 :].strip()
         advice.completion = complete(text, field.cursor_position, self.seen)
         if advice.fault is None and advice.completion.unsettled:
             advice.note = "a word alone means paths that contain it: Enter takes it so"
         advice.chosen = 0
+        self._place_mark()
+
+    def _place_mark(self) -> None:
+        """Keep the mark below its character, wherever the text has been scrolled to."""
+        field, advice = self.query_one(Input), self.query_one(Advice)
+        if advice.fault is not None:
+            before = width_of(field.value[: advice.fault.column - 1])
+            advice.mark = len(_LABEL) + before - round(field.scroll_x)
         advice.repaint()
 
 
