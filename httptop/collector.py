@@ -29,8 +29,9 @@ from httptop.windows import SLOTS
 #: For how long, and every how many ticks, the kernel times our programs.
 _TIMING_S: Final = 0.02
 _TIMING_TICKS: Final = 2
-#: ``early``: how often to look for the first row until the first tick.
+#: ``early``: how often, and for how long, to look for the first row before the first tick.
 _LOOK_S: Final = 0.05
+_LOOKING_S: Final = 2.0
 
 
 class Collector:
@@ -123,13 +124,13 @@ class Collector:
             self._source.close()
 
     def _look(self, publish: Callable[[Snapshot], None]) -> None:
-        """Publish at once, and again when the first rows are there, if before the first tick."""
-        publish(self.glimpse(time.monotonic(), time.time()))
-        last_s = self._started_s + self._tick_s - 2 * _LOOK_S
-        while not self._ledger and time.monotonic() < last_s and not self._stopping.wait(_LOOK_S):
+        """Publish the first rows as soon as they are there, if before the first tick."""
+        last_s = self._started_s + min(self._tick_s, _LOOKING_S) - 2 * _LOOK_S
+        while time.monotonic() < last_s and not self._stopping.wait(_LOOK_S):
             snapshot = self.glimpse(time.monotonic(), time.time())
-            if self._ledger:
+            if snapshot.endpoints:
                 publish(snapshot)
+                return
 
     def _loop(self, publish: Callable[[Snapshot], None]) -> None:
         before_s = self._started_s  # when the last tick was due

@@ -76,10 +76,6 @@ class Ledger:
         self._shown: dict[Row, EndpointStats] = {}
         self._slot = 0
 
-    def __bool__(self) -> bool:
-        """Whether there is any row."""
-        return bool(self._rows)
-
     @property
     def overflow_requests(self) -> int:
         """Requests counted under ``~other``."""

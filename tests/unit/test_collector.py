@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import queue
 import random
 import threading
 
@@ -252,10 +253,23 @@ def test_start_and_stop() -> None:
     assert last.notes == ("a note",)
     assert not any(snapshot.final for snapshot in seen)
     assert failures == []
-    assert source.calls[0] == "open"
+    assert source.calls[:3] == ["open", "control", "read"]
     assert source.calls.index("detach") < len(source.calls) - 1
     assert source.calls[-2:] == ["read", "close"]
     assert collector.stop() is last
+
+
+def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
+    source = FakeSource(
+        Reading(), Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)])
+    )
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
+    collector = Collector(source, settings, Scope(), host="here", early=True)
+    seen: queue.Queue[Snapshot] = queue.Queue()
+    collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
+    assert list(rows_of(seen.get(timeout=30))) == ["server /a"]
+    collector.stop()
+    assert seen.empty()
 
 
 def test_a_source_that_cannot_open() -> None:
