@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from httptop.arguments import Arguments
+from httptop.config import config_files, user_file
 from httptop.feed import Feed
 from httptop.files import Caller
 from httptop.log import LOG, SnapshotLog
@@ -26,7 +28,14 @@ def open_feed(
         return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
     from httptop.sources.live import open_live
 
-    feed = open_live(settings, scope, demo=asked.demo, early=early)
+    feed = open_live(
+        settings,
+        scope,
+        demo=asked.demo,
+        early=early,
+        read=config_files(os.environ, caller, asked.config),
+        save=asked.config or user_file(os.environ, caller),
+    )
     if asked.record is None:
         return feed
     from httptop.recording import RecordedFeed, Recorder

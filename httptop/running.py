@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from httptop import batch
 from httptop.arguments import Arguments
@@ -22,6 +23,7 @@ from httptop.feeds import CountedFeed, LoggedFeed, open_feed
 from httptop.files import Caller
 from httptop.log import LOG, log_reload, log_start, logging_to_file, set_level
 from httptop.model import Snapshot, clean
+from httptop.monitor import Monitor
 from httptop.reload import Reload, Reloading
 from httptop.saving import save_changes
 from httptop.scope import Scope, scope_of
@@ -46,7 +48,7 @@ def run_batch(asked: Arguments, config: Config, caller: Caller) -> int:
         reloading = Reloading(
             settings,
             lambda: _configured(asked, caller).settings,
-            config_files(os.environ, caller, asked.config),
+            _files(asked, caller),
             lambda reload: _follow(reload, feed, report),
         )
         closing.callback(reloading.stop)
@@ -83,7 +85,7 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
             app.post_message(SettingsReloaded(reload))
 
         def save(changes: Mapping[str, object]) -> str:
-            path = save_changes(changes, os.environ, caller, asked.config)
+            path = _saved(changes, asked, caller)
             reloading.took(changes)  # or the file would be news
             return str(path)
 
@@ -93,7 +95,7 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
         reloading = Reloading(
             settings,
             lambda: _for_screen(_configured(asked, caller), os.environ),
-            config_files(os.environ, caller, asked.config),
+            _files(asked, caller),
             lambda reload: _follow(reload, feed, report),
         )
         closing.callback(reloading.stop)
@@ -123,8 +125,29 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
 # The settings of a run
 
 
+def _files(asked: Arguments, caller: Caller) -> tuple[Path, ...]:
+    return config_files(os.environ, caller, asked.config)
+
+
 def _configured(asked: Arguments, caller: Caller) -> Config:
-    return load(asked.settings, os.environ, caller, asked.config)
+    """Read everything again; what root's alone is, by the helper that stayed root."""
+    read = None if Monitor.running is None else Monitor.running.read
+    return load(asked.settings, os.environ, caller, asked.config, read=read)
+
+
+def _saved(changes: Mapping[str, object], asked: Arguments, caller: Caller) -> Path:
+    """Write changed settings, likewise; return where."""
+    monitor = Monitor.running
+    if monitor is None:
+        return save_changes(changes, os.environ, caller, asked.config)
+    return save_changes(
+        changes,
+        os.environ,
+        caller,
+        asked.config,
+        read=monitor.read,
+        write=monitor.save,
+    )
 
 
 def _for_screen(config: Config, environ: Mapping[str, str]) -> Settings:

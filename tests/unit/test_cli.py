@@ -232,7 +232,7 @@ def live(monkeypatch: pytest.MonkeyPatch, open_live: object) -> None:
 def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(settings: Settings, scope: Scope, *, demo: bool, early: bool) -> Feed:  # noqa: ARG001
+    def refuse(settings: Settings, scope: Scope, **more: object) -> Feed:  # noqa: ARG001
         raise Unavailable("run it as root: sudo httptop")
 
     live(monkeypatch, refuse)
@@ -244,12 +244,16 @@ def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
 
 
 def test_live_gets_settings_and_scope_and_is_recorded(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], home: Path, tmp_path: Path
 ) -> None:
+    own = home / ".config/httptop/config.toml"
     asked: list[tuple[Settings, Scope, bool]] = []
 
-    def start(settings: Settings, scope: Scope, *, demo: bool, early: bool) -> Feed:
+    def start(
+        settings: Settings, scope: Scope, *, demo: bool, early: bool, read: object, save: Path
+    ) -> Feed:
         assert not early
+        assert (read, save) == ((home / "etc.toml", own), own)
         asked.append((settings, scope, demo))
         return FakeFeed()
 
@@ -276,7 +280,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
         ) -> None:
             fail(HttptopError("the loader died"))
 
-    live(monkeypatch, lambda settings, scope, demo, early: Failing())  # noqa: ARG005
+    live(monkeypatch, lambda settings, scope, **more: Failing())  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert complaint(capfd) == "httptop: the loader died\n"
 
@@ -284,7 +288,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
 def test_an_unforeseen_fault_is_one_line_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    live(monkeypatch, lambda settings, scope, demo, early: 1 // 0)  # noqa: ARG005
+    live(monkeypatch, lambda settings, scope, **more: 1 // 0)  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert "ZeroDivisionError" in complaint(capsys)
 
