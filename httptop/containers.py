@@ -1,0 +1,277 @@
+"""Containers and units, told from control groups; nothing here needs more than to read /proc.
+
+A container runtime gives each container a control group whose path holds its id, or its name;
+systemd does so with units. What a container makes below its own group it may call as it likes, so
+the outermost id or name on a path counts. Names that Docker and Podman gave are in files that root
+alone can read: they are read when a :class:`Names` is made, and later ones as long as rights last.
+
+The kernel knows a control group by the inode number of its directory in the version 2 hierarchy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from httptop.literals import matches_any
+from httptop.model import clean
+
+_ID: Final = "[0-9a-f]{64}"
+#: docker-ID.scope, libpod-ID.scope, crio-ID, cri-containerd-ID.scope, a bare ID, pod...:cri:ID.
+_BY_ID: Final = re.compile(
+    rf"(?:(?:docker|libpod|crio|cri-containerd|containerd|nerdctl)-|[^:]+:[^:]+:)?({_ID})(?:\.scope)?"
+)
+_BY_NAME: Final = (
+    re.compile(r"lxc\.payload\.(.+)"),
+    re.compile(r"systemd-nspawn@(.+)\.service"),
+    re.compile(r"machine-(.+)\.scope"),
+)
+_POD: Final = re.compile(r"(?:kubepods.*-)?pod([0-9a-f]{8}[-_0-9a-f]{28}|[0-9a-f]{32})(?:\.slice)?")
+_UNIT: Final = re.compile(r".+\.(?:service|scope)")
+
+_SHORT: Final = 12
+_LARGEST_FILE: Final = 4 << 20
+#: Control groups looked at, and how many above each other; a host has hundreds, and ten.
+_MOST_GROUPS: Final = 100_000
+_DEEPEST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a control group is; without words: nobody's in particular."""
+
+    name: str = ""  # to show: of the container, else its short id; of the unit
+    words: tuple[str, ...] = ()  # by which it may be asked for
+    container: bool = False
+
+
+class Names:
+    """The names of containers by their ids, as far as they can be read."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Read those of all containers that there are."""
+        self._docker = root / "var/lib/docker/containers"
+        self._podman = root / "var/lib/containers/storage/overlay-containers/containers.json"
+        self._known: dict[str, str] = {}
+        try:
+            ids = os.listdir(self._docker)
+        except OSError:
+            ids = []
+        for container in ids:
+            if re.fullmatch(_ID, container):
+                self.of(container)
+
+    def of(self, container: str) -> str:
+        """Return the name of a container; empty where it cannot be found out."""
+        if container not in self._known:
+            name = _text(_json(self._docker / container / "config.v2.json"), "Name").lstrip("/")
+            self._known[container] = name or self._of_podman(container)
+        return self._known[container]
+
+    def _of_podman(self, container: str) -> str:
+        found = _json(self._podman)
+        for entry in found if isinstance(found, list) else ():
+            if _text(entry, "id") == container:
+                names = entry.get("names")
+                first = names[0] if isinstance(names, list) and names else ""
+                return _shown(first) if isinstance(first, str) else ""
+        return ""
+
+
+def owner_of(path: str, name_of: Callable[[str], str]) -> Owner:
+    """Return whose the control group with this path is; ``name_of`` knows containers by id."""
+    steps = [step for step in path.split("/") if step]
+    pod: tuple[str, ...] = ()
+    for above, step in zip(["", *steps], steps, strict=False):
+        if found := _POD.fullmatch(step):
+            pod = (found[1].replace("_", "-"),)
+        elif found := _BY_ID.fullmatch(step):
+            full = found[1]
+            name = name_of(full)
+            words = (name, full[:_SHORT], full) if name else (full[:_SHORT], full)
+            return Owner(words[0], words + pod, True)
+        elif name := _named(above, step):
+            return Owner(name, (name,), True)
+    if pod:
+        return Owner(pod[0], pod, True)
+    units = [_shown(step) for step in steps if _UNIT.fullmatch(step)]
+    return Owner(units[-1], (units[-1],)) if units else Owner()
+
+
+def container_of(pid: int, names: Names, proc: Path = Path("/proc")) -> str:
+    """Return the container that a process is in, else its unit; empty for neither."""
+    try:
+        with open(proc / str(pid) / "cgroup", "rb") as file:
+            text = os.fsdecode(file.read(1 << 16))
+    except OSError:
+        return ""
+    paths = [line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2]
+    paths.reverse()  # version 2 comes last and counts first
+    owners = [owner_of(path, names.of) for path in paths]
+    owners.sort(key=lambda owner: not owner.container)
+    return next((owner.name for owner in owners if owner.name), "")
+
+
+def _named(above: str, step: str) -> str:
+    if above in ("lxc", "lxc.payload"):
+        return _shown(step)
+    for pattern in _BY_NAME:
+        if found := pattern.fullmatch(step):
+            # systemd writes a "-" within a name as \x2d
+            return _shown(re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m[1], 16)), found[1]))
+    return ""
+
+
+def _shown(text: str) -> str:
+    try:
+        return clean(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # half a character, in JSON
+        return clean(text.encode("utf-8", "backslashreplace"))
+
+
+def _text(document: object, key: str) -> str:
+    value = document.get(key) if isinstance(document, dict) else None
+    return _shown(value) if isinstance(value, str) else ""
+
+
+def _json(file: Path) -> object:
+    try:
+        with open(file, "rb") as opened:
+            return json.loads(opened.read(_LARGEST_FILE))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+# The groups that the kernel is to look for
+
+
+class _Group:
+    """A directory of the hierarchy, as it was when last looked at."""
+
+    __slots__ = ("below", "bits", "depth", "inode", "links", "path")
+
+    def __init__(self, path: str, depth: int, bits: int) -> None:
+        self.path, self.depth, self.bits = path, depth, bits
+        self.inode = self.links = -1  # not looked at yet
+        self.below: dict[str, _Group] = {}
+
+
+class ContainerWatch:
+    """Follows which control groups belong to what is asked for.
+
+    ``items`` are lists of globs; a group answers to an item when the name, the id, the short id or
+    the unit of its owner, or of a group above it, matches one of its globs.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Sequence[str]],
+        names: Names | None = None,
+        mount: Path | None = None,
+    ) -> None:
+        """``mount``: where the version 2 hierarchy is; found by default."""
+        self._items = [tuple(item) for item in items]
+        self._names = names or Names()
+        self._mount = mount or hierarchy()
+        self._root: _Group | None = None
+        self._told: dict[int, int] = {}
+        self._seen = 0
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a hierarchy to look at."""
+        return self._mount is not None
+
+    def changes(self) -> tuple[dict[int, int], set[int]]:
+        """Return what is different since the last call: ids with their bits, and ids that went.
+
+        Bit i of an id says that it answers to item i. A call costs two microseconds a group.
+        """
+        if self._mount is None:
+            return {}, set()
+        if self._root is None:
+            self._root = _Group(str(self._mount), 0, 0)
+        self._seen = 0
+        now: dict[int, int] = {}
+        self._look(self._root, now)
+        added = {group: bits for group, bits in now.items() if self._told.get(group) != bits}
+        gone = self._told.keys() - now.keys()
+        self._told = now
+        return added, gone
+
+    def _look(self, group: _Group, into: dict[int, int]) -> bool:
+        """Bring a group and those below up to date; return whether it is still there.
+
+        A directory's links say how many are below it, so that only those have to be read where
+        some came or went.
+        """
+        self._seen += 1
+        try:
+            found = os.stat(group.path)
+        except OSError:
+            return False
+        if found.st_ino != group.inode:
+            group.inode, group.links, group.below = found.st_ino, -1, {}
+        lost = [name for name, below in group.below.items() if not self._look(below, into)]
+        if lost or found.st_nlink != group.links:
+            group.links = found.st_nlink
+            self._read(group, into)
+        if group.bits:
+            into[group.inode] = group.bits
+        return True
+
+    def _read(self, group: _Group, into: dict[int, int]) -> None:
+        """Read which groups are below one; look at those that are new."""
+        known, group.below = group.below, {}
+        try:
+            with os.scandir(group.path) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return
+        for name in names:
+            if self._seen > _MOST_GROUPS or group.depth >= _DEEPEST:
+                return
+            below = known.get(name)
+            if below is None:
+                path = f"{group.path}/{name}"
+                below = _Group(path, group.depth + 1, group.bits | self._answers(path))
+                if not self._look(below, into):
+                    continue
+            group.below[name] = below
+
+    def _answers(self, path: str) -> int:
+        words = owner_of(path.removeprefix(str(self._mount)), self._names.of).words
+        return sum(
+            1 << number
+            for number, globs in enumerate(self._items)
+            if any(matches_any(word, globs) for word in words)
+        )
+
+
+def cgroups_of(
+    globs: Iterable[str], names: Names | None = None, mount: Path | None = None
+) -> set[int]:
+    """Return the ids of all control groups that belong to containers or units of these names."""
+    return set(ContainerWatch([tuple(globs)], names, mount).changes()[0])
+
+
+def hierarchy(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:
+    """Return where the version 2 hierarchy of control groups is mounted as a whole."""
+    try:
+        lines = mountinfo.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return None
+    return next(_hierarchies(lines), None)
+
+
+def _hierarchies(lines: Iterable[str]) -> Iterator[Path]:
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        fields = left.split(" ")
+        if len(fields) > 4 and fields[3] == "/" and right.startswith("cgroup2 "):
+            yield Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[4]))
