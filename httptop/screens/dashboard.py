@@ -150,10 +150,10 @@ class Dashboard(Keeping):
         view, key = self.httptop.view, self.httptop.key_of
         if self.query_one(LiveRequests).held:
             return [
-                ("Enter", "open the request", "screen.open"),
-                ("j k", "choose", ""),
+                (key("open"), "open the request", "screen.open"),
+                (f"{key('down')} {key('up')}", "choose", ""),
                 ("Esc", "let them go on", "screen.clear"),
-                ("?", "help", "app.help"),
+                (key("help"), "help", "app.help"),
             ]
         hints: list[Hint] = [
             (key("quit"), "quit", "app.ask_quit"),

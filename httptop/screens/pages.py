@@ -29,12 +29,6 @@ WORDS = (
     ("~other", "endpoints for which the kernel's tables had no room"),
 )
 
-#: What is left out, by its name in the snapshot; counts never are.
-SHED = {
-    "samples": "samples: requests are not shown one by one; counts go on",
-    "pids": "pids: the processes of endpoints are no longer noted",
-}
-
 #: What no host shows, whatever its kernel.
 UNSEEN = (
     "HTTPS: what is encrypted when it reaches the socket",
@@ -123,11 +117,6 @@ def notes_page(snapshot: Snapshot | None) -> Page:
             )
         title = Content.assemble(("Missed since start", "$hue-accent bold"))
         blocks.append(Content("\n").join([title, *counters]))
-        if shed := snapshot.overhead.shed:
-            title = Content.assemble(
-                ("Shed to stay below performance.max_overhead_percent", "$hue-warn bold")
-            )
-            blocks.append(_list(title, [SHED.get(name, name) for name in shed]))
         if snapshot.notes:
             title = Content.assemble(("On this host", "$hue-accent bold"))
             blocks.append(_list(title, snapshot.notes))

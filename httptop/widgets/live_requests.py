@@ -148,7 +148,7 @@ class LiveRequests(Painted, can_focus=True):
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return as many requests as fit; a header where there is room for one."""
         if not self.requests:
-            return [Line().add(" no request sampled yet", self.hue("muted")).strip()]
+            return [self._nothing()]
         self._top = max(min(self._top, self.cursor_row), self.cursor_row - self._page() + 1)
         shown = self.requests[self._top :]
         header = self._has_header(height)
@@ -159,6 +159,12 @@ class LiveRequests(Painted, can_focus=True):
             row = self.cursor_row - self._top + header
             lines[row] = self._on_cursor(lines[row], width)
         return lines
+
+    def _nothing(self) -> Strip:
+        snapshot = self.scene.snapshot
+        if snapshot is not None and "samples" in snapshot.overhead.shed:
+            return Line().add(" samples are shed: httptop costs too much", self.hue("warn")).strip()
+        return Line().add(" no request sampled yet", self.hue("muted")).strip()
 
     def _on_cursor(self, line: Strip, width: int) -> Strip:
         behind = Style(bgcolor=self.hue("cursor").bgcolor)
