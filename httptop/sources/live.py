@@ -26,6 +26,7 @@ from httptop.readings import Controls, KernelCost, Reading
 from httptop.scope import Scope
 from httptop.settings import Settings
 from httptop.sources.demo import Demo
+from httptop.sources.groups import GroupFilter
 from httptop.sources.plan import plan_of
 from httptop.sources.sweep import SocketSweep
 
@@ -40,6 +41,8 @@ class LiveSource:
         self._plan, self._demo = plan, demo
         #: What of root :meth:`open` gives up; to be set before it is called.
         self.drop = NOTHING
+        containers = plan.conditions.containers
+        self._groups = GroupFilter(containers) if containers else None
         self._loading: Loading | None = Loading.take()
         self._loading.give(plan)
         self._probes: Probes | None = None
@@ -66,6 +69,8 @@ class LiveSource:
             self._control.write(self._controls)
         if "sweep" in probes.programs:
             self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
+        if self._groups is not None:
+            self._groups.update(probes.maps["only_cgroups"])
         probes.attach()
         self.drop.give_up()
         if self._demo is not None:
@@ -73,12 +78,15 @@ class LiveSource:
         refused = (
             f"the kernel refused {name}: {reason}" for name, reason in probes.refused.items()
         )
-        return (*refused, *self.drop.notes)
+        groups = () if self._groups is None else self._groups.notes
+        return (*refused, *self.drop.notes, *groups)
 
     def read(self) -> Reading:
         """Return what is new in the maps and in the ring."""
         assert self._probes is not None
         reading = Reading()
+        if self._groups is not None:
+            self._groups.update(self._probes.maps["only_cgroups"])
         if self._sweep is not None:
             self._sweep.run()
         reading.growth = self._counters.growth()
