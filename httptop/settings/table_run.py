@@ -194,7 +194,8 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "redact_query",
         Switch(),
-        "Whether values in the query of a sampled request are shown as ***.",
+        "Whether values in the query of a sampled request, and of addresses in its answer's head, "
+        "are shown as ***.",
     ),
     Setting(
         "security",

@@ -59,14 +59,16 @@ PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
         "paths",
         "templates",
         Many(PATH_PATTERN),
-        "Templates of your own, tried first: /users/{name}/posts/{id}, or /users/*/posts/*.",
+        "Templates of your own, tried first: /users/{name}/posts/{id}, or /users/*/posts/*. One "
+        "added to a run merges the rows that it means; one taken away parts new requests only.",
         live=True,
     ),
     Setting(
         "paths",
         "keep",
         Many(PATH_PATTERN),
-        "Paths that stay as they are, likewise: /files/* counts every file by itself.",
+        "Paths that stay as they are, where no template means them: /files/* counts every file by "
+        "itself, from then on.",
         live=True,
     ),
     Setting(

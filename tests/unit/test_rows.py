@@ -69,6 +69,50 @@ def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
     assert row.stats(1.0).trend_ns == (None,) * TREND_TICKS
 
 
+def test_a_row_takes_in_another() -> None:
+    row, other = Row(key()), Row(key("/other"))
+    _answer(row, 200, 1)
+    row.end_tick(1)
+    row.end_tick(2)
+    _answer(row, 200, 1)
+    row.end_tick(3)
+    other.count_answers(4, 500, 3, 50, 60_000, 20_000, {bucket_of(20_000): 3})
+    other.tick_sum_ns, other.tick_count = 60_000, 3
+    other.end_tick(3)
+    other.count_unanswered(4, 2)
+    row.pids, other.pids = (1, 5), (3, 5)
+    row.open, other.open = 1, 2
+    row.absorb_row(other)
+    stats = row.stats(1.0)
+    assert (stats.requests, stats.unanswered, stats.in_flight) == (7, 2, 3)
+    assert dict(stats.status) == {200: 2, 500: 3}
+    assert (stats.response_bytes, stats.pids, stats.rps) == (250, (1, 3, 5), 7.0)
+    assert stats.latency.count == stats.latency_total.count == 5
+    assert stats.latency.mean_ns == 80_000 / 5
+    assert stats.latency_total.max_ns == 20_000
+    # In the third tick one answer took 10 and three took 20 microseconds.
+    assert stats.trend_ns == (10_000.0, None, 17_500.0)
+    row.end_tick(4)
+    assert row.stats(1.0).trend_ns[3:] == (None,)
+    row.window.expire(12)
+    assert row.stats(1.0).latency.count == 3
+    row.window.expire(16)
+    assert row.stats(1.0).latency == NO_LATENCY
+
+
+def test_trends_of_rows_that_came_at_other_times() -> None:
+    for ticks in (3, TREND_TICKS):
+        row, other = Row(key(), ticks), Row(key("/other"), ticks)
+        for tick in range(1, 8):
+            _answer(row, 200, 1)
+            row.end_tick(tick)
+        _answer(other, 200, 1)
+        other.end_tick(9)
+        row.absorb_row(other)
+        trend = row.stats(1.0).trend_ns
+        assert trend == ((10_000.0,) * 7 + (None, 10_000.0))[-ticks:]
+
+
 def test_a_side_adds_up_at_the_end_of_a_tick() -> None:
     side = SideRow()
     side.tick.open = 1
