@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from httptop.app import HttptopApp
 from httptop.model import Health, Snapshot, clean
@@ -32,9 +33,16 @@ def picture(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
         size: tuple[int, int] = (100, 32),
         press: tuple[str, ...] = (),
         then: Before | None = None,
+        fixed: tuple[tuple[str, bool], ...] = (),
         **ui: Any,
     ) -> bool:
-        app = HttptopApp(start_demo=lambda: None, watching=WATCHING, ui=Ui(**ui))
+        app = HttptopApp(
+            start_demo=lambda: None,
+            watching=WATCHING,
+            ui=Ui(**ui),
+            fixed=fixed,
+            change=lambda _: None,
+        )
         app.animation_level = "none"
 
         async def before(pilot: Pilot[int]) -> None:
@@ -95,6 +103,79 @@ def test_filtered(picture: Callable[..., bool]) -> None:
 def test_filter_without_a_match(picture: Callable[..., bool]) -> None:
     """While typing a filter that nothing matches, it says so and how to undo it."""
     assert picture(busy(), size=(80, 24), press=("slash", *"[x]"))
+
+
+def writing(text: str) -> Before:
+    """Return what opens the editor and puts a text into it."""
+
+    async def write(pilot: Pilot[int]) -> None:
+        await pilot.press("f")
+        field = pilot.app.focused
+        assert isinstance(field, Input)
+        field.insert_text_at_cursor(text)
+        await pilot.pause()
+
+    return write
+
+
+def test_editor_with_a_fault(picture: Callable[..., bool]) -> None:
+    """A fault in a filter is marked at its character and explained; the last good text holds."""
+    text = "comm = nginx and statsu = 5xx"
+    assert picture(busy(), size=(80, 24), filter="comm = nginx", then=writing(text[12:]))
+
+
+def test_editor_with_a_fault_wide(picture: Callable[..., bool]) -> None:
+    """The same with room for live requests."""
+    text = "comm = nginx and statsu = 5xx"
+    assert picture(busy(), size=(140, 45), filter="comm = nginx", then=writing(text[12:]))
+
+
+def test_editor_with_completion(picture: Callable[..., bool]) -> None:
+    """Fields that may follow stand below the editor with what they take; one is chosen."""
+    text = "comm = nginx and not "
+    assert picture(busy(), size=(80, 24), then=writing(text), press=("down", "down"))
+
+
+def test_editor_with_completion_wide(picture: Callable[..., bool]) -> None:
+    """The same with room."""
+    text = "comm = nginx and not "
+    assert picture(busy(), size=(140, 45), then=writing(text), press=("down", "down"))
+
+
+def test_editor_on_the_smallest_screen(picture: Callable[..., bool]) -> None:
+    """60x15: values that were seen, a note that a part reaches live requests only, in ASCII."""
+    text = "peer = 203.0.113.1"
+    assert picture(busy(), size=(60, 15), symbols="tty", then=writing(text))
+
+
+def test_chips(picture: Callable[..., bool]) -> None:
+    """Filters of the run, one applied by the kernel, look unlike those that an x removes."""
+    fixed = (("pid = 1004,1010", True), ("method = GET,POST", False))
+    text = "comm != node and peer = 203.0.113.0/24"
+    assert picture(busy(), size=(80, 24), fixed=fixed, filter=text, press=("slash", *"r", "enter"))
+
+
+def test_chips_wide(picture: Callable[..., bool]) -> None:
+    """The same on one line."""
+    fixed = (("pid = 1004,1010", True), ("method = GET,POST", False))
+    text = "comm != node and peer = 203.0.113.0/24"
+    assert picture(busy(), size=(140, 45), fixed=fixed, filter=text, press=("slash", *"r", "enter"))
+
+
+def test_chips_numbered(picture: Callable[..., bool]) -> None:
+    """After x each chip has the number that removes it, in ASCII too."""
+    text = "comm != node and latency > 1ms"
+    assert picture(busy(), size=(80, 24), filter=text, press=("x",), symbols="tty")
+
+
+def test_choosing_a_status(picture: Callable[..., bool]) -> None:
+    """The statuses of the selected row, the worst first, with their numbers."""
+    assert picture(busy(), size=(80, 24), sort="5xx", press=("j", "t"))
+
+
+def test_merging(picture: Callable[..., bool]) -> None:
+    """The pattern of paths to count together is asked for, with what is wrong with it."""
+    assert picture(busy(), size=(100, 32), press=("j", "j", "m", "backspace", *"a*"))
 
 
 def test_sorted(picture: Callable[..., bool]) -> None:
