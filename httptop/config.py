@@ -269,7 +269,8 @@ class _Gathering:
                 if isinstance(value, dict):
                     self.table(value, path, where, lines)
                 else:
-                    self.faults.append(Fault(where, f"a table is needed: [{key}]", line, shown))
+                    message = _found(f"a table is needed: [{key}]", value)
+                    self.faults.append(Fault(where, message, line, shown))
             elif key in BY_KEY:
                 setting = BY_KEY[key]
                 try:

@@ -185,7 +185,7 @@ a = 1
         "some.toml:3: general.windw: unknown key; did you mean 'window'?",
         "some.toml:6: filter.process.pidz: unknown key; did you mean 'pids'?",
         "some.toml:7: filter.process.pids: 1 to 4194304 is allowed, found [0, 2]",
-        "some.toml:10: filter.http: a table is needed: [filter.http]",
+        "some.toml:10: filter.http: a table is needed: [filter.http], found 3",
         "some.toml:11: nonsense: unknown key",
     ]
 
