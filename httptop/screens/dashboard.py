@@ -172,6 +172,7 @@ class Dashboard(Keeping):
             (key("open"), "open", "screen.open"),
             (key("live"), "live", "screen.live"),
             (key("notes"), "notes", "screen.notes"),
+            (key("request"), "choose a request", "screen.choose"),
             (key("only_process"), "only its process", "screen.only('comm')"),
             (key("only_status"), "status", "screen.only('status')"),
             (key("save"), "save", "screen.save"),
