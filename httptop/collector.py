@@ -60,7 +60,7 @@ class Collector:
             max_distinct=settings.paths.max_distinct,
             history=settings.general.history,
         )
-        self._recent = Recent(settings)
+        self._recent = Recent(settings, scope)
         self._controls: Controls | None = None
         self._tick = 0
         self._slot = 0

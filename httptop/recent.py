@@ -16,6 +16,7 @@ from httptop.http1 import answer_length, path_in
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 from httptop.readings import RawSample
 from httptop.redaction import response_head
+from httptop.scope import Scope
 from httptop.settings import Security, Settings
 
 #: Requests kept at least and at most; between these, what a tick may bring.
@@ -26,7 +27,8 @@ _MOST: Final = 4000
 class Recent:
     """What is kept of the samples."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scope: Scope) -> None:
+        self._scope = scope
         self._security: Security = settings.security
         self._names = frozenset(name.encode() for name in settings.security.redact_headers)
         self._kept: list[Transaction] = []  # newest last
@@ -47,22 +49,22 @@ class Recent:
         cut = sample.line_cut or len(sample.line) > most
         path = path_in(sample.line[:most], cut, redact_query=security.redact_query)
         self._serial += 1
-        self._kept.append(
-            Transaction(
-                self._serial,
-                sample.start_ns / 1e9 + unix_offset_s,
-                key,
-                sample.pid,
-                key.path if path is None else path,
-                sample.status,
-                sample.latency_ns,
-                sample.request_bytes,
-                answer_length(answer, key.method, sample.status),
-                sample.peer,
-                sample.latency_ns >= self._sampling.slow_threshold_ns,
-                response_head(answer, self._names, query=security.redact_query),
-            )
+        request = Transaction(
+            self._serial,
+            sample.start_ns / 1e9 + unix_offset_s,
+            key,
+            sample.pid,
+            key.path if path is None else path,
+            sample.status,
+            sample.latency_ns,
+            sample.request_bytes,
+            answer_length(answer, key.method, sample.status),
+            sample.peer,
+            sample.latency_ns >= self._sampling.slow_threshold_ns,
+            response_head(answer, self._names, query=security.redact_query),
         )
+        if self._scope.admits_sample(request):
+            self._kept.append(request)
 
     def rename(self, keys: Mapping[EndpointKey, EndpointKey]) -> None:
         """Follow rows to their new keys."""

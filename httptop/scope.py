@@ -15,6 +15,7 @@ from typing import Final
 from httptop.errors import UsageError
 from httptop.filters import (
     KEY_FIELDS,
+    TRANSACTION_FIELDS,
     Compare,
     Expression,
     FilterError,
@@ -23,11 +24,12 @@ from httptop.filters import (
     conjuncts,
     matches_key,
     matches_status,
+    matches_transaction,
     parse,
 )
 from httptop.filters.values import parse_value
 from httptop.literals import format_duration
-from httptop.model import SIDES, EndpointKey, Side
+from httptop.model import SIDES, EndpointKey, Side, Transaction
 from httptop.settings import Filter
 
 _EXACT_FIELDS: Final = KEY_FIELDS | {"status"}
@@ -78,6 +80,16 @@ class Scope:
     def admits_key(self, key: EndpointKey) -> bool:
         """Return whether requests of an endpoint may count, whatever their status."""
         return all(matches_key(item, key, None) is not False for item in self.collector)
+
+    def admits_sample(self, request: Transaction) -> bool:
+        """Return whether the size of a sampled answer, which the kernel did not know, is meant."""
+        for item in self.kernel:
+            names = {part.name for part in comparisons(item)}
+            if "size" in names and not (
+                names <= TRANSACTION_FIELDS and matches_transaction(item, request)
+            ):
+                return False
+        return True
 
     def admits_status(self, status: int) -> bool:
         """Return whether requests with this outcome may count, whatever their endpoint."""

@@ -44,6 +44,9 @@ _NUMBERS: Final = {
     "size": ("answer_bytes", 8),
     "request_size": ("request_bytes", 8),
 }
+_ANSWER_PARAMETERS: Final = (
+    "u64 truths, u32 hosts, u32 method, u32 status, u64 latency_ns, u64 request_bytes"
+)
 _MOST: Final = {4: 2**32 - 1, 8: 2**64 - 1}
 _MOST_CONTAINERS: Final = 8
 _MOST_HOSTS: Final = 8
@@ -105,6 +108,8 @@ class _Writer:
             functions += [self._hosts_text(), self._request()]
         if last == ANSWER:
             functions.append(self._answer())
+        if "size" in self._names:
+            functions.append(self._sample())
         if self._hosts:
             defines["FILTER_HOST"] = 1
         if self._containers:
@@ -155,9 +160,15 @@ class _Writer:
 
     def _answer(self) -> str:
         return _function(
-            "bool wanted_answer(u64 truths, u32 hosts, u32 method, u32 status, u64 latency_ns, "
-            "u64 request_bytes, u64 answer_bytes)",
+            f"bool wanted_answer({_ANSWER_PARAMETERS}, u64 answer_bytes)",
             [f"return {self._at(ANSWER, self._by_truth)};"],
+        )
+
+    def _sample(self) -> str:
+        """Write what can be said of an answer that has just begun: its size is not known."""
+        return _function(
+            f"bool wanted_sample({_ANSWER_PARAMETERS})",
+            [f"return {self._at(ANSWER, lambda leaf: self._by_truth(leaf, '1'))};"],
         )
 
     # ---- what is noted of a connection -------------------------------------------------------
@@ -225,7 +236,9 @@ class _Writer:
 
     # ---- comparisons -------------------------------------------------------------------------
 
-    def _by_truth(self, leaf: Compare) -> str:
+    def _by_truth(self, leaf: Compare, size: str | None = None) -> str:
+        if leaf.name == "size" and size is not None:
+            return size
         plain = _positive(leaf)
         no = "!" if leaf.operator.startswith("!") else ""
         if plain in self._truths:

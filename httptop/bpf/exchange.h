@@ -73,9 +73,16 @@ static __always_inline void over_at_once(struct conn *conn)
 	conn->head_bytes = 0;
 }
 
+#ifdef FILTER_SIZE
+static __always_inline void settle(struct conn *conn);
+#endif
+
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
+#ifdef FILTER_SIZE
+	settle(conn);
+#endif
 	count_request(conn);
 	if (answers_unseen(conn)) {
 		over_at_once(conn);
@@ -276,8 +283,15 @@ static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 la
 	if (conn->current == LEFT_OUT_ENDPOINT(conn->side & 1))
 		return false;
 #endif
-	return kind_of(conn, status, latency_ns) == status &&
-	       sample_wanted(conn->current, status, latency_ns, now);
+#ifdef FILTER_SIZE /* user space asks for the size that the head tells */
+	if (!wanted_sample(conn->truths, conn->current_hosts, conn->current_method, status,
+			   latency_ns, conn->request_bytes))
+		return false;
+#else
+	if (kind_of(conn, status, latency_ns) != status)
+		return false;
+#endif
+	return sample_wanted(conn->current, status, latency_ns, now);
 }
 
 /* The connection ended first. Where the answers could not be told apart the outcome is unknown. */

@@ -110,6 +110,11 @@ class Loading:
         return loading or cls()
 
     @classmethod
+    def early_pid(cls) -> int | None:
+        """Return the process id of the child that was started early and that nobody took yet."""
+        return None if cls._early is None else cls._early._child.pid
+
+    @classmethod
     def drop_early(cls) -> None:
         """End the child that was started early, if nobody took it; idempotent."""
         loading, cls._early = cls._early, None

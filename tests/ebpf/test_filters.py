@@ -433,6 +433,7 @@ def test_answer_sizes() -> None:
                 exchange(*ends, request(path), answer(203, bytes(470)))
             some.until(lambda shot: not sums_of(rows_of(shot, path, "server"))[2])
             assert status_of(some, path) == met
+            assert {sample.status for sample in some.step().recent} == met.keys()
             (row,) = rows_of(some.step(), path, "server")
             sizes = {201: 101_000, 203: 470, 200: 10}
             assert row.response_bytes > sum(sizes[status] for status in met)

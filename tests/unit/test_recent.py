@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from httptop.model import EndpointKey, Transaction
 from httptop.readings import RawSample
 from httptop.recent import Recent
+from httptop.scope import Scope
 from httptop.settings import DEFAULTS, General, Sampling, Security
 from tests.unit.cells import sampled
 from tests.unit.samples import key
@@ -19,7 +20,7 @@ SLOW_NS = DEFAULTS.sampling.slow_threshold_ns
 
 
 def _recent(strategy: str = "tail", per_second: int = 100) -> Recent:
-    return Recent(replace(DEFAULTS, sampling=Sampling(strategy, per_second=per_second)))
+    return Recent(replace(DEFAULTS, sampling=Sampling(strategy, per_second=per_second)), Scope())
 
 
 def _kept(
@@ -31,7 +32,7 @@ def _kept(
 
 
 def _with(security: Security, sample: RawSample) -> Transaction:
-    (request,) = _kept(Recent(replace(DEFAULTS, security=security)), [sample])
+    (request,) = _kept(Recent(replace(DEFAULTS, security=security), Scope()), [sample])
     return request
 
 
@@ -69,7 +70,7 @@ def test_room_for_what_a_tick_may_bring() -> None:
     assert len(_kept(_recent("all", 500), [sampled()] * 5000)) == 1000
     assert len(_kept(_recent("all", 100_000), [sampled()] * 5000)) == 4000
     slower = replace(DEFAULTS, general=General(tick_s=5.0), sampling=Sampling("all"))
-    assert len(_kept(Recent(slower), [sampled()] * 5000)) == 1000
+    assert len(_kept(Recent(slower, Scope()), [sampled()] * 5000)) == 1000
 
 
 def test_slow_is_what_the_settings_of_the_moment_say() -> None:
