@@ -6,6 +6,7 @@ The flags of settings come from the table in :mod:`httptop.settings`; the others
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from httptop.settings import BY_KEY, SETTINGS
 
 _GROUPS: Final = {
     "output": "output",
-    "filters": "filters (within one flag any may match, between flags all must)",
+    "filters": "filters (-p 1,2 and -p 1 -p 2: any may match; between flags: all must)",
     "sampling": "sampling (counts are never sampled)",
 }
 _EPILOG: Final = """\
@@ -38,7 +39,8 @@ exit status:
   2   bad usage or bad configuration
   77  live tracing is not possible here; the message says what to do
 
-Flags win over the environment (HTTPTOP_SECTION__NAME), that over the configuration file.
+Flags win over the environment (HTTPTOP_SECTION__NAME), that over the configuration files.
+There are more settings than flags: httptop --print-config lists them, --set changes any.
 """
 #: ``--save-config`` and ``--validate-config`` without a file.
 UNNAMED: Final = Path("")
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         usage="httptop [options]",
         description="top for HTTP: every request that this host's processes serve and send.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Format,
         allow_abbrev=False,
         add_help=False,
     )
@@ -119,14 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     for setting in SETTINGS:
         if not setting.flags:
             continue
-        many = "repeatable, comma separated" if setting.many else None
-        help_text = setting.doc.rstrip(".") + (f" ({many})" if many else "")
         groups[setting.group].add_argument(
             *setting.flags,
             dest=setting.key,
             metavar=setting.metavar,
             action="append" if setting.many else _Last,
-            help=help_text.replace("%", "%%"),
+            help=_brief(setting.doc).replace("%", "%%"),
         )
     captures = parser.add_argument_group("captures and the demo")
     captures.add_argument(
@@ -164,6 +164,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Format(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+
 class _Last(argparse.Action):
     """Keep what the last of a repeated flag said."""
 
@@ -175,6 +180,12 @@ class _Last(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         setattr(namespace, self.dest, (values,))
+
+
+def _brief(doc: str) -> str:
+    """Return the first clause of what a setting means; docs/settings.md has it all."""
+    clause = re.split(r"[;:.] |\.$", doc)[0]
+    return clause[0].lower() + clause[1:]
 
 
 def _flag_name(key: str) -> str:

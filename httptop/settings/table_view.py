@@ -93,7 +93,7 @@ SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
         "Which requests are shown first: tail, failed and slow ones; all, as they come; random, "
         "each with the chance of sampling.rate; per-endpoint, per_second of each endpoint.",
         flags=("--sampling",),
-        metavar="STRATEGY",
+        metavar="tail|all|random|per-endpoint",
         group="sampling",
         live=True,
     ),
