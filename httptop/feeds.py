@@ -11,6 +11,8 @@ from httptop.feed import Feed
 from httptop.files import Caller
 from httptop.log import LOG, SnapshotLog
 from httptop.model import Snapshot
+from httptop.privileges import refuse_root_screen
+from httptop.scheduling import early_processes, schedule
 from httptop.scope import Scope
 from httptop.settings import Settings
 
@@ -19,11 +21,13 @@ def open_feed(
     asked: Arguments, settings: Settings, scope: Scope, caller: Caller, *, early: bool = False
 ) -> Feed:
     """Return what makes the snapshots: the probes of this host, or a capture."""
+    schedule(settings.performance, early_processes())
     if asked.replay is not None:
         from httptop.narrowing import require_narrowable
         from httptop.sources.replay import ReplayFeed
 
         require_narrowable(scope)
+        refuse_root_screen(settings.security, screen=early)
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
         return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
     from httptop.sources.live import open_live

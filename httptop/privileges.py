@@ -130,12 +130,12 @@ def plan_drop(
     if os.geteuid() != 0:
         return NOTHING
     if not security.drop_privileges:
-        _require_leave(security, screen, "security.drop_privileges is false")
+        refuse_root_screen(security, screen=screen, reason="security.drop_privileges is false")
         return NOTHING
     user = user_of(security.user, caller)
     if (obstacle := _obstacle(user)) is not None:
         reason = f"{user.name} could not read {obstacle}"
-        _require_leave(security, screen, reason)
+        refuse_root_screen(security, screen=screen, reason=reason)
         return Drop(notes=(f"httptop stays root: as {reason}, which it needs to go on",))
     if not security.keep_no_capabilities:
         return Drop(user, frozenset((capabilities.CAP_BPF, capabilities.CAP_PERFMON)))
@@ -146,10 +146,13 @@ def plan_drop(
     return Drop(user)
 
 
-def _require_leave(security: Security, screen: bool, reason: str) -> None:
-    if screen and not security.allow_root_ui:
+def refuse_root_screen(
+    security: Security, *, screen: bool, reason: str = "a capture needs none, run it as a user"
+) -> None:
+    """Raise :class:`HttptopError` where this is a screen, and root's, and that is not wanted."""
+    if screen and not security.allow_root_ui and os.geteuid() == 0:
         raise HttptopError(
-            f"the screen may not run as root (security.allow_root_ui is false), and root cannot be "
+            "the screen may not run as root (security.allow_root_ui is false), and root is not "
             f"given up: {reason}"
         )
 

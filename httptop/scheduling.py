@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from httptop.bpf.probes import Loading
 from httptop.errors import HttptopError, UsageError
+from httptop.monitor import Monitor
 from httptop.settings import Performance
 
 _ONLINE: Final = Path("/sys/devices/system/cpu/online")
@@ -25,6 +27,13 @@ def schedule(performance: Performance, helpers: Iterable[int] = ()) -> None:
         _bind(performance.cpu_affinity, tasks)
     if performance.nice:
         _renice(performance.nice, tasks)
+
+
+def early_processes() -> list[int]:
+    """Return the process ids of ours that were started before the settings were known."""
+    monitor = Monitor.running
+    found = (Loading.early_pid(), None if monitor is None else monitor.pid)
+    return [pid for pid in found if pid is not None]
 
 
 def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:

@@ -67,7 +67,7 @@ def test_a_screen_that_would_be_roots_is_refused_if_wanted() -> None:
     assert code == 1
     assert shown == (
         "httptop: the screen may not run as root (security.allow_root_ui is false), and root "
-        "cannot be given up: security.drop_privileges is false\r\n"
+        "is not given up: security.drop_privileges is false\r\n"
     )
     for variables in (stays_root, {"SECURITY__ALLOW_ROOT_UI": "false"}):
         code, shown = screen(*ends, **variables)

@@ -71,7 +71,7 @@ def test_code_that_cannot_be_read_keeps_it_root(
     assert plan.notes == (
         f"httptop stays root: as nobody could not read {hidden}, which it needs to go on",
     )
-    with pytest.raises(HttptopError, match="cannot be given up: nobody could not read"):
+    with pytest.raises(HttptopError, match="is not given up: nobody could not read"):
         plan_drop(Security(allow_root_ui=False), ROOT, screen=True)
 
 
