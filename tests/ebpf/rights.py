@@ -12,11 +12,13 @@ import functools
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ import httptop
 
 NOBODY: Final = 65534
 NOTHING: Final = "0" * 16
+_PATIENCE_S: Final = 30.0
 
 _NEEDED: Final = (
     "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "platformdirs", "psutil", "pygments",
@@ -107,14 +110,32 @@ def batch(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
 
 def screen(*arguments: str, **variables: str) -> tuple[int, str]:
     """Run httptop on a terminal to its end; return its exit status and all that it wrote there."""
-    ours, theirs = os.openpty()
-    written = bytearray()
-    with running(*arguments, terminal=theirs, **variables) as run:
-        os.close(theirs)
-        with open(ours, "rb", buffering=0) as end, contextlib.suppress(OSError):
+    with terminal(*arguments, **variables) as (run, end):
+        written = bytearray()
+        with contextlib.suppress(OSError):
             while some := end.read(65536):
                 written += some
         return run.wait(30), written.decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def terminal(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], FileIO]]:
+    """Run httptop on a terminal; the other end of that is to be read, and to type on."""
+    ours, theirs = os.openpty()
+    with (
+        open(ours, "r+b", buffering=0) as end,
+        running(*arguments, terminal=theirs, **variables) as run,
+    ):
+        os.close(theirs)
+        yield run, end
+
+
+def until(end: FileIO, text: str) -> None:
+    """Read a terminal until a text has been written."""
+    written = ""
+    while text not in written:
+        assert select.select([end], [], [], _PATIENCE_S)[0], f"{text!r} did not come"
+        written = written[-4096:] + end.read(65536).decode("utf-8", "replace")
 
 
 def document(run: subprocess.Popen[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -18,7 +19,18 @@ import pytest
 from httptop.bpf import host
 from httptop.capabilities import CAP_BPF
 from tests.ebpf.live import answer, connected, exchange, request
-from tests.ebpf.rights import NOBODY, batch, children, document, field, running, screen, status
+from tests.ebpf.rights import (
+    NOBODY,
+    batch,
+    children,
+    document,
+    field,
+    running,
+    screen,
+    status,
+    terminal,
+    until,
+)
 from tests.ebpf.rights import readable as readable_copy
 
 pytestmark = pytest.mark.ebpf
@@ -177,6 +189,24 @@ def test_the_screen_runs_without_root() -> None:
     assert code == 0, shown[-2000:]
     assert "/products/{id}" in shown
     assert "stays root" not in shown
+
+
+def test_the_demo_starts_and_ends_on_a_screen_without_root() -> None:
+    shops = {"shop-catalog", "shop-gateway", "shop-load", "shop-orders"}
+    with terminal("-d", "0.2") as (run, end):
+        until(end, "\x1b[?1049h")  # it draws
+        assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
+        end.write(b"d")
+        until(end, "/products/{id}")
+        assert shops <= children(run.pid).keys()
+        others = children(run.pid)
+        assert {status(others[name])["Uid"].split()[0] for name in shops} == {str(NOBODY)}
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+        assert eventually(lambda: all(map(gone, others.values())))
 
 
 def test_it_stays_root_where_the_other_user_could_not_read_its_code() -> None:
