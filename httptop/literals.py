@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 _DURATION: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}) ?([a-zµμ]*)")
-_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
+_SIZE: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 _DURATION_UNITS: Final = {
     "ns": 1,
     "us": 1_000,

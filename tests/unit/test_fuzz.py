@@ -18,8 +18,8 @@ from httptop.contradictions import contradictions
 from httptop.files import Caller
 from httptop.filters import FilterError, parse
 from httptop.filters.values import FIELDS
-from httptop.kinds import show_text
-from httptop.settings import BY_KEY, SETTINGS
+from httptop.kinds import Choice, Duration, Integer, Kind, Many, Number, Size, Switch, show_text
+from httptop.settings import BY_KEY, SETTINGS, Setting
 from tests.unit.test_config import EXAMPLES
 
 _MORE = int(os.environ.get("HTTPTOP_FUZZ", "0"))
@@ -143,11 +143,32 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> 
     assert file.read_bytes() == content
 
 
-_ALLOWED = {setting.key: (setting.default, value) for setting, value in _OTHERS.items()}
+def allowed(setting: Setting, kind: Kind) -> st.SearchStrategy[object]:
+    """Return values that a setting may have."""
+    match kind:
+        case Duration(low_ns, high_ns, seconds):
+            some = st.integers(low_ns, high_ns)
+            return some.map(lambda ns: ns / 1e9) if seconds else some
+        case Size(low, high, False) | Integer(low, high):
+            return st.integers(low, high)
+        case Number(low, high):
+            return st.floats(low, high)
+        case Switch():
+            return st.booleans()
+        case Choice(words):
+            return st.sampled_from(words)
+        case Many(item) if isinstance(item, Integer | Choice):
+            return st.lists(allowed(setting, item), max_size=3, unique=True).map(tuple)
+        case _:
+            return st.sampled_from([setting.default, _OTHERS[setting]])
 
 
 @settings(fuzzed, max_examples=fuzzed.max_examples // 20)
-@given(values=st.fixed_dictionaries({k: st.sampled_from(v) for k, v in _ALLOWED.items()}))
+@given(
+    st.dictionaries(st.sampled_from(SETTINGS), st.none(), max_size=12).flatmap(
+        lambda some: st.fixed_dictionaries({s.key: allowed(s, s.kind) for s in some})
+    )
+)
 def test_saved_and_loaded_is_saved_as_the_same_bytes(values: dict[str, object]) -> None:
     wanted = build(values)
     text = to_toml(wanted)
