@@ -51,7 +51,7 @@ class Completion:
     start: int
     end: int
     candidates: tuple[Candidate, ...] = ()
-    #: Whether the word at the cursor stands for a path, and may yet become the name of a field.
+    #: Whether a word alone stands before the cursor: it may yet become the name of a field.
     unsettled: bool = False
 
     def applied(self, text: str, chosen: int) -> tuple[str, int]:
@@ -73,6 +73,7 @@ class _Place:
     field: str = ""
     operator: str = ""
     taken: frozenset[str] = frozenset()  # values of the list so far
+    alone: bool = False  # whether a word without an operator stands just before
 
 
 def complete(text: str, cursor: int, seen: Seen) -> Completion:
@@ -81,13 +82,7 @@ def complete(text: str, cursor: int, seen: Seen) -> Completion:
     rest = (_VALUE if place.expects == "value" else _WORD).match(text, cursor)
     end = rest.end() if rest is not None and place.typed else cursor
     found = _matching(place.typed, _offered(place, seen))
-    typed = place.typed.casefold()
-    unsettled = place.expects == "operator" or (
-        place.expects == "operand"
-        and typed != ""
-        and any(word.startswith(typed) for word in (*FIELDS, *_OPENERS))
-    )
-    return Completion(place.start, end, tuple(found[:_MOST]), unsettled)
+    return Completion(place.start, end, tuple(found[:_MOST]), place.alone)
 
 
 def _offered(place: _Place, seen: Seen) -> Iterable[Candidate]:
@@ -138,11 +133,12 @@ def _place(text: str) -> _Place:
     """Read a text that ends at the cursor."""
     expects: Literal["operand", "joiner"] = "operand"
     at = 0
+    alone = False
     while (at := _skipped(text, at)) < len(text):
         word = _WORD.match(text, at)
         if expects == "joiner":
             if word is not None and word.end() == len(text):
-                return _Place("joiner", at, word[0])
+                return _Place("joiner", at, word[0], alone=alone)
             if text[at] == ")":
                 at += 1
                 continue
@@ -159,7 +155,7 @@ def _place(text: str) -> _Place:
         elif word is None:
             return _Place("nothing", at)
         elif word.end() == len(text):
-            return _Place("operand", at, word[0])
+            return _Place("operand", at, word[0], alone=True)
         else:
             at = _skipped(text, word.end())
             name = word[0].lower()
@@ -170,13 +166,14 @@ def _place(text: str) -> _Place:
                     return read
                 at = read
             elif name in FIELDS and at == len(text):
-                return _Place("operator", at, "", name)
+                return _Place("operator", at, "", name, alone=True)
             elif operator is not None:
                 return _Place("nothing", at)
+            alone = operator is None
             expects = "operand" if name == "not" and operator is None else "joiner"
     if expects == "joiner" and not text[-1].isspace():
-        return _Place("nothing", at)
-    return _Place(expects, at)
+        return _Place("nothing", at, alone=alone)
+    return _Place(expects, at, alone=alone and expects == "joiner")
 
 
 def _values(text: str, name: str, operator: re.Match[str]) -> _Place | int:

@@ -171,6 +171,9 @@ class Filtering(Screen[None]):
             self.httptop.say(fault.message, wrong=True)
         else:
             self.httptop.change_view(expression=expression)
+            if excluded and self.table.cursor_key is not None:
+                # The row is hidden now; its neighbour shall be kept hold of, wherever it moves.
+                self.httptop.change_view(selected=self.table.cursor_key)
 
     # Chips
 

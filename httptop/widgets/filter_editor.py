@@ -95,7 +95,7 @@ class Advice(Painted):
 class FilterEditor(Vertical):
     """Filters while one types: the last text that made sense holds.
 
-    A word that may yet become a field's name does not filter before Enter.
+    A word alone, which may yet become a field's name, does not filter before Enter.
 
     Enter keeps it, Escape brings back what was before, Tab takes the chosen candidate.
     """
@@ -146,7 +146,7 @@ class FilterEditor(Vertical):
         """Follow the cursor, and keep it still: no picture depends on the moment it was taken."""
         field = self.query_one(Input)
         field.cursor_blink = False
-        self.watch(field, "selection", self._advise, init=False)
+        self.watch(field, "selection", self._follow, init=False)
         self.watch(field, "scroll_x", self._place_mark, init=False)
 
     @property
@@ -168,7 +168,7 @@ class FilterEditor(Vertical):
             field.value = text
         field.cursor_position = len(text)
         self.screen.set_focus(field)
-        self._advise()
+        self._advise(text)
         self.call_after_refresh(self._follow_cursor)
 
     def close(self, kept: bool = True) -> None:
@@ -201,17 +201,17 @@ class FilterEditor(Vertical):
         """Filter by the text, if it makes sense; a key may come when all is over."""
         event.stop()
         if self.is_open:
-            self._advise()
+            self._advise(event.value)
             self.call_after_refresh(self._follow_cursor)
             if not self.query_one(Advice).completion.unsettled:
-                self._apply()
+                self._apply(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter; where it makes no sense, point at the fault more loudly."""
         event.stop()
         advice = self.query_one(Advice)
         if self.fault is None:
-            self._apply()
+            self._apply(event.value)
             self.close()
         else:
             advice.loud = True
@@ -223,15 +223,19 @@ class FilterEditor(Vertical):
         at = width_of(field.value[: field.cursor_position])
         field.scroll_to_region(Region(at, 0, 1, 1), force=True, animate=False)
 
-    def _apply(self) -> None:
+    def _apply(self, text: str) -> None:
         if self.fault is None:
-            text = self.query_one(Input).value
             self.post_message(self.Changed(parse_for_screen(text) if text.strip() else None))
 
-    def _advise(self) -> None:
-        """Say what is wrong or worth knowing, and what may follow at the cursor."""
+    def _follow(self) -> None:
+        self._advise(self.query_one(Input).value)
+
+    def _advise(self, text: str) -> None:
+        """Say what is wrong or worth knowing about a text, and what may follow at the cursor.
+
+        When keys come fast it is not the newest text, but each gets its turn.
+        """
         field, advice = self.query_one(Input), self.query_one(Advice)
-        text = field.value
         advice.fault, advice.note = None, ""
         try:
             if text.strip():
@@ -240,7 +244,7 @@ class FilterEditor(Vertical):
             advice.fault = fault
             # What ends too early, or in a value that is none yet, is still being typed.
             advice.loud = " " in text[fault.column - 1 :].strip()
-        advice.completion = complete(text, field.cursor_position, self.seen)
+        advice.completion = complete(text, min(field.cursor_position, len(text)), self.seen)
         if advice.fault is None and advice.completion.unsettled:
             advice.note = "a word alone means paths that contain it: Enter takes it so"
         advice.chosen = 0

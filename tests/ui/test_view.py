@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.view import SORTS, View, place, rows, scene
 from tests.ui.factory import busy, endpoint, key, samples, shop, snapshot
@@ -54,6 +55,32 @@ def test_filter_is_a_part_of_the_path_in_any_case() -> None:
         ["/users/{id}", "/api/v1/users/{id}", "/api/v1/users/{id}/sessions"]
     )
     assert paths(busy(), View(path_filter="[bold]")) == []
+
+
+def test_an_expression_and_a_part_of_the_path_must_both_hold() -> None:
+    view = View(path_filter="users", expression=parse_for_screen("comm = nginx"))
+    assert view.filtered
+    assert paths(busy(), view) == ["/users/{id}"]
+    assert len(paths(busy(), replace(view, path_filter=""))) == 8
+    assert not View().filtered
+
+
+def test_an_expression_hides_live_requests_where_they_know_its_fields() -> None:
+    view = View(expression=parse_for_screen("peer = 203.0.113.0/28 and in_flight > 100"))
+    now = scene(busy(), view)
+    assert not now.rows
+    assert now.requests()
+    assert len(now.requests()) < len(scene(busy(), View()).requests())
+    shown = scene(busy(), View(expression=parse_for_screen("status = 5xx"))).requests()
+    assert {sample.status // 100 for sample in shown} == {5}
+
+
+def test_another_expression_makes_other_rows() -> None:
+    snap, view = busy(), View(expression=parse_for_screen("comm = nginx"))
+    first = scene(snap, view)
+    again = replace(view, expression=parse_for_screen("comm  = nginx"))
+    assert scene(snap, again, first).rows is first.rows
+    assert len(scene(snap, replace(view, expression=None), first).rows) == 15
 
 
 def test_sorting_by_the_same_column_again_reverses() -> None:

@@ -234,6 +234,27 @@ def test_where_nothing_is_known_to_follow_nothing_is_offered(text: str) -> None:
     assert offered(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("s", True),
+        ("users", True),
+        ("users ", True),
+        ("users an", True),
+        ("users and comm = a", False),
+        ("comm = a and users", True),
+        ("status", True),
+        ("status ", True),
+        ("status = 5", False),
+        ("status = 5xx ", False),
+        ("(users", True),
+        ("", False),
+    ],
+)
+def test_a_word_alone_may_become_a_field(text: str, alone: bool) -> None:
+    assert complete(text, len(text), SEEN).unsettled is alone
+
+
 def test_fields_that_the_screen_cannot_answer_are_not_offered() -> None:
     assert not any(text.startswith("container") for text in offered("con"))
 
