@@ -45,6 +45,9 @@ def middle(bucket: int) -> float:
 
 def add(into: Histogram, more: Mapping[int, int]) -> None:
     """Add one histogram to another."""
+    if not into:
+        into.update(more)
+        return
     get = into.get
     for bucket, count in more.items():
         into[bucket] = get(bucket, 0) + count
