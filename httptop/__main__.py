@@ -22,7 +22,8 @@ def main() -> int:
 
     probing = os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
     if probing:
-        Monitor.begin()  # while there is little to fork
+        with contextlib.suppress(OSError):  # it is told later where there can be none
+            Monitor.begin()  # while there is little to fork
     # To compile the probes takes longest: begin before anything else is imported.
     from httptop.bpf.probes import Loading
 

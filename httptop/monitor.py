@@ -26,6 +26,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import socket
 import struct
 import threading
@@ -48,8 +49,11 @@ _HEAD = struct.Struct("=cI")
 #: Bytes of a configuration file, and of a message, which may hold one.
 _LARGEST_FILE = 1 << 20
 _LONGEST = _LARGEST_FILE + 4096
-#: Seconds after which a helper that does not answer is given up.
+#: Seconds after which a helper that does not answer is given up: about files, which may wait for
+#: a disk; about statistics, for which the collector waits; at the end.
 _PATIENCE_S = 10.0
+_TICK_PATIENCE_S = 1.0
+_END_PATIENCE_S = 1.0
 
 
 class MonitorError(OSError):
@@ -78,7 +82,6 @@ class Monitor:
             finally:
                 os._exit(status)
         theirs.close()
-        self._channel.settimeout(_PATIENCE_S)
         self._lock = threading.Lock()
 
     @classmethod
@@ -94,8 +97,11 @@ class Monitor:
         monitor, cls.running = cls.running, None
         if monitor is not None:
             monitor._channel.close()
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(monitor.pid, 0)
+            with contextlib.suppress(OSError):
+                ended = os.pidfd_open(monitor.pid)
+                select.select([ended], [], [], _END_PATIENCE_S)
+                os.close(ended)
+                os.waitpid(monitor.pid, os.WNOHANG)
 
     def settle(self, caller: Caller, read: Sequence[Path] = (), save: Path | None = None) -> None:
         """Say once which files it is about, for whom; then nothing of it can be changed.
@@ -111,7 +117,7 @@ class Monitor:
 
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open."""
-        _, descriptors = self._ask(STATISTICS)
+        _, descriptors = self._ask(STATISTICS, patience_s=_TICK_PATIENCE_S)
         if len(descriptors) != 1:
             raise MonitorError("the helper gave no descriptor")
         return descriptors[0]
@@ -135,9 +141,14 @@ class Monitor:
         request = b"\0".join((os.fsencode(os.path.abspath(path)), text.encode()))
         return Path(os.fsdecode(self._ask(SAVE, request)[0]))
 
-    def _ask(self, what: bytes, text: bytes = b"") -> tuple[bytes, list[int]]:
-        with self._lock:
+    def _ask(
+        self, what: bytes, text: bytes = b"", patience_s: float = _PATIENCE_S
+    ) -> tuple[bytes, list[int]]:
+        if not self._lock.acquire(timeout=patience_s):
+            raise MonitorError("the privileged helper of httptop is busy")
+        try:
             try:
+                self._channel.settimeout(patience_s)
                 self._channel.sendall(_HEAD.pack(what, len(text)) + text)
                 head, descriptors, _, _ = socket.recv_fds(self._channel, _HEAD.size, 1)
                 for descriptor in descriptors:
@@ -148,6 +159,8 @@ class Monitor:
                 # What is in the socket now belongs to no question.
                 self._channel.close()
                 raise MonitorError("the privileged helper of httptop is gone") from fault
+        finally:
+            self._lock.release()
         if done == _ABSENT:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(text))
         if done != _DONE:

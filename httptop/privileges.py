@@ -20,8 +20,8 @@ import importlib.machinery
 import os
 import pwd
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -113,9 +113,14 @@ def begin_drop(
     drop = plan_drop(security, caller, screen=screen, needed=needed)
     if drop.user is None:
         Monitor.end()
-    else:
+        return drop
+    try:
         Monitor.begin().settle(caller, read, save)
-        drop.prepare()
+    except OSError as fault:
+        Monitor.end()
+        note = f"no helper that stays root ({fault}): settings cannot be saved or read again"
+        drop = replace(drop, notes=(*drop.notes, note))
+    drop.prepare()
     return drop
 
 
@@ -134,9 +139,8 @@ def plan_drop(
         return NOTHING
     user = user_of(security.user, caller)
     if (obstacle := _obstacle(user)) is not None:
-        reason = f"{user.name} could not read {obstacle}"
-        refuse_root_screen(security, screen=screen, reason=reason)
-        return Drop(notes=(f"httptop stays root: as {reason}, which it needs to go on",))
+        refuse_root_screen(security, screen=screen, reason=obstacle)
+        return Drop(notes=(f"httptop stays root: {obstacle}",))
     if not security.keep_no_capabilities:
         return Drop(user, frozenset((capabilities.CAP_BPF, capabilities.CAP_PERFMON)))
     if needed:
@@ -158,23 +162,30 @@ def refuse_root_screen(
 
 
 def _obstacle(user: User) -> str | None:
-    """Return a file or directory of our own code that a user cannot read; None: all can be read.
+    """Return why httptop cannot go on as a user; None where it can.
 
     Much is imported late, and the demo starts a Python of its own.
     """
     found = (importlib.machinery.PathFinder.find_spec(name) for name in _LATE)
     theirs = [spec.origin for spec in found if spec is not None and spec.origin]
-    with files_of(user.uid, user.gid):
-        try:
-            os.close(os.open(sys.executable, os.O_RDONLY))
-            for file in (os.__file__, *theirs):
-                os.close(os.open(file, os.O_RDONLY))
-                os.listdir(os.path.dirname(file))
-            for ours in _files_below(_OURS):
-                os.close(os.open(ours, os.O_RDONLY))
-        except OSError as fault:
-            return str(fault.filename)
+    try:
+        with files_of(user.uid, user.gid):
+            try:
+                _read_code(theirs)
+            except OSError as fault:
+                return f"{user.name} cannot read {fault.filename}, which is needed later"
+    except OSError:
+        return "it may not become another user here (CAP_SETUID and CAP_SETGID are missing)"
     return None
+
+
+def _read_code(others: Iterable[str]) -> None:
+    os.close(os.open(sys.executable, os.O_RDONLY))
+    for file in (os.__file__, *others):
+        os.close(os.open(file, os.O_RDONLY))
+        os.listdir(os.path.dirname(file))
+    for ours in _files_below(_OURS):
+        os.close(os.open(ours, os.O_RDONLY))
 
 
 def _files_below(directory: Path) -> Iterator[Path]:

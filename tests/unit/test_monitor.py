@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 import struct
@@ -73,6 +74,19 @@ def test_it_ends_with_the_socket(monitor: Monitor) -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)  # it was waited for
     assert Monitor.running is None
+
+
+def test_one_that_hangs_is_given_up(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor.settle(ROOT)
+    monkeypatch.setattr(module, "_END_PATIENCE_S", 0.01)
+    os.kill(monitor.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(MonitorError, match="is gone"):
+            monitor._ask(STATISTICS, patience_s=0.01)
+        Monitor.end()
+    finally:
+        os.kill(monitor.pid, signal.SIGCONT)
+    os.waitpid(monitor.pid, 0)
 
 
 @pytest.mark.ebpf

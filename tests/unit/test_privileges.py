@@ -14,7 +14,8 @@ from httptop import privileges
 from httptop.capabilities import CAP_BPF, CAP_PERFMON
 from httptop.errors import HttptopError
 from httptop.files import Caller
-from httptop.privileges import Drop, User, plan_drop, user_of
+from httptop.monitor import Monitor
+from httptop.privileges import Drop, User, begin_drop, plan_drop, user_of
 from httptop.settings import Security
 
 NOBODY = 65534
@@ -69,10 +70,45 @@ def test_code_that_cannot_be_read_keeps_it_root(
     plan = plan_drop(Security(), ROOT, screen=False)
     assert plan.user is None
     assert plan.notes == (
-        f"httptop stays root: as nobody could not read {hidden}, which it needs to go on",
+        f"httptop stays root: nobody cannot read {hidden}, which is needed later",
     )
-    with pytest.raises(HttptopError, match="is not given up: nobody could not read"):
+    with pytest.raises(HttptopError, match="is not given up: nobody cannot read"):
         plan_drop(Security(allow_root_ui=False), ROOT, screen=True)
+
+
+MAY_NOT_CHANGE = """
+from pathlib import Path
+from httptop.capabilities import keep_only
+from httptop.files import Caller
+from httptop.privileges import plan_drop
+from httptop.settings import Security
+keep_only(set(range(40)) - {6, 7})
+print(*plan_drop(Security(), Caller(0, 0, Path("/")), screen=True).notes)
+"""
+
+
+@needs_root
+def test_who_may_not_change_its_user_stays_root() -> None:
+    command = [sys.executable, "-c", MAY_NOT_CHANGE]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == (
+        "httptop stays root: it may not become another user here (CAP_SETUID and CAP_SETGID are "
+        "missing)\n"
+    )
+
+
+@needs_root
+def test_without_its_helper_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(11, "no process to be had")
+
+    monkeypatch.setattr(privileges, "_obstacle", lambda _: None)
+    monkeypatch.setattr(Drop, "prepare", lambda _: None)
+    monkeypatch.setattr(Monitor, "__init__", refuse)
+    drop = begin_drop(Security(), ROOT, screen=True)
+    assert drop.user is not None
+    assert drop.notes[0].startswith("no helper that stays root ([Errno 11] no process to be had)")
+    assert Monitor.running is None
 
 
 @needs_root
