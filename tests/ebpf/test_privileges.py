@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from httptop.bpf import host
 from httptop.capabilities import CAP_BPF
+from httptop.settings import DEFAULTS
 from tests.ebpf.live import answer, connected, exchange, request
 from tests.ebpf.rights import (
     NOBODY,
@@ -207,6 +209,28 @@ def test_the_demo_starts_and_ends_on_a_screen_without_root() -> None:
                 pass
         assert run.wait(30) == 0
         assert eventually(lambda: all(map(gone, others.values())))
+
+
+def test_changes_are_saved_from_a_screen_without_root(folder: Path) -> None:
+    """Into a file that the user it has become could not write, by the helper."""
+    file = folder / "config.toml"
+    file.write_text("# mine\n[ui]\n")
+    file.chmod(0o600)
+    with terminal("-d", "0.2", "--config", str(file)) as (run, end):
+        until(end, "\x1b[?1049h")
+        assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
+        end.write(b"s")
+        end.write(b"w")
+        until(end, file.name)
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+    text = file.read_text()
+    assert "# mine" in text
+    assert tomllib.loads(text)["ui"]["sort"] != DEFAULTS.ui.sort
+    assert (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) == (0, 0o600)
 
 
 def test_it_stays_root_where_the_other_user_could_not_read_its_code() -> None:
