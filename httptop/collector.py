@@ -178,6 +178,7 @@ class Collector:
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
         """Return a snapshot within a tick, which goes on: trends and own cost wait for its end."""
         reading, uptime_s = self._read(now_s, unix_s)
+        self._ledger.fold()
         return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
 
     def _adopt(self) -> None:

@@ -112,6 +112,11 @@ class Ledger:
                 self._active.discard(row)
                 self._shown[row] = row.stats(1.0)
 
+    def fold(self) -> None:
+        """Bring the sums of the sides up to date within a tick."""
+        for side in self._sides.values():
+            side.fold(self._slot)
+
     def end_tick(self, tick: int, elapsed_s: float) -> None:
         """Close the tick of this number."""
         for side in self._sides.values():

@@ -177,7 +177,7 @@ class Row(Tally):
 
 
 class Tick:
-    """What came for one side in the current tick; folded into the side at its end."""
+    """What came for one side in a tick, or in a part of it; folded into the side as a whole."""
 
     __slots__ = (
         "histogram", "max_ns", "open", "request_bytes", "response_bytes", "status", "sum_ns",
@@ -198,20 +198,22 @@ class Tick:
 class SideRow(Tally):
     """All endpoints of one side."""
 
-    __slots__ = ("_error_share", "_p50", "_p99", "_rps", "tick")
+    __slots__ = ("_error_share", "_folded", "_p50", "_p99", "_rps", "tick")
 
     def __init__(self, history: int = 120) -> None:
         """``history``: ticks of the trends."""
         super().__init__()
         self.tick = Tick()
+        self._folded: list[Tick] = []  # of the trends' current tick, counted already
         self._rps: deque[float] = deque(maxlen=history)
         self._error_share: deque[float | None] = deque(maxlen=history)
         self._p50: deque[float | None] = deque(maxlen=history)
         self._p99: deque[float | None] = deque(maxlen=history)
 
-    def end_tick(self, slot: int, elapsed_s: float) -> None:
-        """Count what the tick brought, and close the trends' current tick."""
+    def fold(self, slot: int) -> None:
+        """Count what has come since the last time; the trends' current tick goes on."""
         tick, self.tick = self.tick, Tick()
+        self._folded.append(tick)
         self.open += tick.open
         self.request_bytes += tick.request_bytes
         self.response_bytes += tick.response_bytes
@@ -222,16 +224,23 @@ class SideRow(Tally):
         for status, count in tick.status.items():
             self.count_answers(slot, status, count, 0, sum_ns, tick.max_ns, latencies)
             sum_ns, latencies = 0, {}  # the latencies are those of all statuses together
-        requests = tick.unanswered + sum(tick.status.values())
-        errors = tick.unanswered + sum(n for code, n in tick.status.items() if code >= 400)
+
+    def end_tick(self, slot: int, elapsed_s: float) -> None:
+        """Count what the tick brought, and close the trends' current tick."""
+        self.fold(slot)
+        ticks, self._folded = self._folded, []
         if elapsed_s < _SHORTEST_TICK_S:
             return  # the last snapshot of a run may come right behind a tick: no rate
+        requests = errors = 0
+        latencies: Histogram = {}
+        for tick in ticks:
+            requests += tick.unanswered + sum(tick.status.values())
+            errors += tick.unanswered + sum(n for code, n in tick.status.items() if code >= 400)
+            histogram.add(latencies, tick.histogram)
         self._rps.append(requests / elapsed_s)
         self._error_share.append(errors / requests if requests else None)
         for trend, share in ((self._p50, 0.5), (self._p99, 0.99)):
-            trend.append(
-                histogram.quantile(tick.histogram, share, self.max_ns) if tick.histogram else None
-            )
+            trend.append(histogram.quantile(latencies, share, self.max_ns) if latencies else None)
 
     def totals(self, covered_s: float) -> Totals:
         """Return the sums as they stand."""

@@ -81,6 +81,24 @@ def test_a_published_snapshot_does_not_change() -> None:
     assert dataclasses.asdict(before) == kept
 
 
+def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
+    first = Reading(
+        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 500)},
+        growth=[grown(5, counted=7), answered(6, 6)],
+    )  # fmt: skip
+    second = Reading(growth=[grown(5, counted=2, unanswered=1), answered(7, 1)])
+    made = collecting(first, second)
+    early = made.glimpse(1000.5, 0)
+    total = early.total("server")
+    assert (total.requests, total.in_flight, total.latency.count) == (6, 1, 6)
+    assert [row.requests for row in early.endpoints] == [6]
+    assert total.trend_rps == ()
+    total = made.step(1001.0, 0).total("server")
+    assert (total.requests, total.in_flight, total.unanswered) == (8, 1, 1)
+    assert total.trend_rps == (8.0,)
+    assert total.trend_error_share == (0.25,)
+
+
 def test_network_strings_are_cleaned() -> None:
     raw = RawEndpoint(0, b"w\x1b[31m", 0, "OTHER", b"/\xff\x1b" + b"a" * 20, True)
     (row,) = (
