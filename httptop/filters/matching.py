@@ -6,6 +6,7 @@ decided yet the answer is None, by the rules of three-valued logic.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -56,12 +57,15 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
 
 
 def matches_transaction(expression: Expression, request: Transaction) -> bool:
-    """Return whether a sampled request is meant; its path is the sent one or the template."""
+    """Return whether a sampled request is meant.
+
+    Its path is the sent one, without its query, or the template.
+    """
 
     def known(name: str) -> Known:
         match name:
             case "path":
-                return (request.path, request.key.path)
+                return (re.split(r"[?#]", request.path, maxsplit=1)[0], request.key.path)
             case "status":
                 return (request.status,)
             case "pid":

@@ -157,6 +157,14 @@ def test_port_of_a_client_is_its_peers() -> None:
     assert matches_transaction(parse("port = 8080 and peer = ::1"), one)
 
 
+@pytest.mark.parametrize("path", ["/users/7", "/users/7?q=***&***", "/users/7#***", "/users/7?"])
+def test_the_path_of_a_request_has_no_query(path: str) -> None:
+    one = request(7, path=path)
+    for text in ("path = /users/7", "path ~ /users/?", "path = /users/{id}"):
+        assert matches_transaction(parse(text), one)
+    assert not matches_transaction(parse("path ~ *q*"), one)
+
+
 def test_undecided_until_the_status_is_known() -> None:
     mixed = parse("path = /a and status = 404 or path = /b")
     assert matches_key(mixed, key("/a"), None) is None
