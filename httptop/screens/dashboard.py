@@ -51,6 +51,8 @@ _LIVE_SIZES = ("-live", "-live-tall", "-live-off")
 class Dashboard(Keeping):
     """A function of the app's snapshot and view; its actions only change the view."""
 
+    #: Never an input: it is hidden while nothing is typed, and would take the keys.
+    AUTO_FOCUS = "EndpointTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
         *(
@@ -126,7 +128,14 @@ class Dashboard(Keeping):
         table.show(now, app.ui.columns, app.units)
         if not now.rows:
             empty.show(now, app.demo_state)
+        elif self.focused is None:
+            self.call_after_refresh(self._focus_table)
         table.border_title = empty.border_title = self._table_title()
+
+    def _focus_table(self) -> None:
+        """Give the keys back to the table, which lost them while it had no rows and was hidden."""
+        if self.focused is None and self.app.app_focus:
+            self.set_focus(self.table)
 
     def _table_title(self) -> Content:
         """Return how many endpoints are shown, what hides the rest, and the order."""

@@ -467,7 +467,7 @@ async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned(
             app.open_endpoint(row.key)
             await pilot.pause()
             app.pop_screen()
-        await pilot.press("slash", *"[/b]", "enter")
+        await pilot.press("slash", "ctrl+u", *"[/b]", "enter")
         assert len(widget.rows) == 1
         assert app.is_running
 

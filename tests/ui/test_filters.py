@@ -360,6 +360,20 @@ async def test_filters_hold_on_both_sides() -> None:
         assert len(table(app).rows) == 2
 
 
+async def test_the_table_has_the_keys_again_after_a_filter_that_left_nothing() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("slash", *"nothing", "enter")
+        assert not table(app).rows
+        await pilot.press("question_mark", "escape", "p", "p")  # of the screen: they work on
+        assert app.view.path_filter == "nothing"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.focused is table(app)
+        await pilot.press("j")
+        assert table(app).cursor_row == 1
+
+
 # Chips
 
 
