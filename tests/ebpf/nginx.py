@@ -24,6 +24,7 @@ class Nginx:
     def __init__(self, work: Path, workers: int) -> None:
         self.port, self.port6 = _free_port(socket.AF_INET), _free_port(socket.AF_INET6)
         self.unix = work / "http.sock"
+        self.log = work / "access.log"
         self._status = work / "status.sock"
         self._looked = 0
         (work / "www").mkdir()
@@ -37,7 +38,7 @@ user root; worker_processes {workers}; daemon off; pid {work}/nginx.pid;
 worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; log_not_found off; sendfile on; client_max_body_size 0;
+  log_format pairs "$uri $status"; access_log {self.log} pairs; log_not_found off; sendfile on; client_max_body_size 0;
   keepalive_requests 1000000000; keepalive_timeout 300s;
 {temporary}
   server {{
@@ -50,7 +51,7 @@ http {{
     location ~ ^/case-[^/]+/files/ {{ rewrite ^/case-[^/]+/files/(.*)$ /$1 break; }}
     location ~ ^/case-[^/]+/put/ {{ dav_methods PUT; create_full_put_path on; }}
   }}
-  server {{ listen unix:{self._status}; location / {{ stub_status; }} }}
+  server {{ listen unix:{self._status}; access_log off; location / {{ stub_status; }} }}
 }}
 """)
         program = shutil.which("nginx") or "/usr/sbin/nginx"
