@@ -8,16 +8,13 @@ costs next to nothing. Only numbers, no text of the user's, reach the compiler.
 
 from __future__ import annotations
 
-import ipaddress
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from httptop.bpf.globs import Matcher, matchers_of
-from httptop.bpf.layout import COMM_LEN, METHODS
+from httptop.bpf.comparisons import Comparisons, hexadecimal
+from httptop.bpf.globs import Matcher
 from httptop.filters import Compare, Expression, FilterError, Not, Or, comparisons
-from httptop.filters.values import Value, user_number
 
 CALLER, CONNECTION, REQUEST, ANSWER = range(4)
 _STAGE: Final = {
@@ -37,18 +34,9 @@ _STAGE: Final = {
     "size": ANSWER,
     "request_size": ANSWER,
 }
-_NUMBERS: Final = {
-    "pid": ("pid", 4),
-    "status": ("status", 4),
-    "latency": ("latency_ns", 8),
-    "size": ("answer_bytes", 8),
-    "request_size": ("request_bytes", 8),
-}
 _ANSWER_PARAMETERS: Final = (
     "u64 truths, u32 hosts, u32 method, u32 status, u64 latency_ns, u64 request_bytes"
 )
-_MOST: Final = {4: 2**32 - 1, 8: 2**64 - 1}
-_MOST_CONTAINERS: Final = 8
 _MOST_HOSTS: Final = 8
 _MOST_TRUTHS: Final = 64
 
@@ -79,10 +67,8 @@ def conditions_of(parts: Iterable[Expression]) -> Conditions:
 class _Writer:
     def __init__(self, parts: tuple[Expression, ...]) -> None:
         self._parts = parts
-        self._matchers: list[Matcher] = []
-        self._containers: list[tuple[str, ...]] = []
+        self._comparisons = Comparisons()
         self._hosts: dict[Compare, int] = {}
-        self._leaves: dict[tuple[str, str, tuple[Value, ...]], str] = {}
         self._truths: dict[Compare, int] = {}
         self._names = {leaf.name for part in parts for leaf in comparisons(part)}
 
@@ -112,13 +98,16 @@ class _Writer:
             functions.append(self._sample())
         if self._hosts:
             defines["FILTER_HOST"] = 1
-        if self._containers:
+        if self._comparisons.containers:
             defines["FILTER_CONTAINERS"] = 1
-        if self._matchers:
-            defines["MATCHERS"] = len(self._matchers)
+        if self._comparisons.matchers:
+            defines["MATCHERS"] = len(self._comparisons.matchers)
         defines["FILTER_CONNECTION"] = 1
         return Conditions(
-            "\n".join(functions), defines, tuple(self._matchers), tuple(self._containers)
+            "\n".join(functions),
+            defines,
+            tuple(self._comparisons.matchers),
+            tuple(self._comparisons.containers),
         )
 
     # ---- what each moment decides ------------------------------------------------------------
@@ -224,12 +213,12 @@ class _Writer:
             return ""
         lines = ["u32 hosts = 0;", "u64 states;", ""]
         for leaf, bit in self._hosts.items():
-            for number in self._matcher_numbers(leaf, fold_case=True):
-                matcher = self._matchers[number]
+            for number in self._comparisons.matcher_numbers(leaf, fold_case=True):
+                matcher = self._comparisons.matchers[number]
                 lines += [
-                    f"states = states_of_host(s, {number}, {_hex(matcher.start)}, "
-                    f"{_hex(matcher.stay)});",
-                    f"hosts |= !!(states & {_hex(matcher.accept)}) << {bit};",
+                    f"states = states_of_host(s, {number}, {hexadecimal(matcher.start)}, "
+                    f"{hexadecimal(matcher.stay)});",
+                    f"hosts |= !!(states & {hexadecimal(matcher.accept)}) << {bit};",
                 ]
         lines.append("return hosts;")
         return _function("u32 hosts_of(struct scratch *s)", lines)
@@ -249,79 +238,8 @@ class _Writer:
 
     def _direct(self, leaf: Compare) -> str:
         plain = _positive(leaf)
-        key = (plain.name, plain.operator, plain.values)
-        if key not in self._leaves:
-            self._leaves[key] = self._compared(plain)
-        return f"!({self._leaves[key]})" if leaf is not plain else self._leaves[key]
-
-    def _compared(self, leaf: Compare) -> str:
-        """Return the C of a comparison that is not negated."""
-        values = leaf.values
-        match leaf.name:
-            case "port":
-                return f"port && ({_any(_number('port', 4, leaf.operator, v) for v in values)})"
-            case "status" if leaf.operator != "=":
-                return f"status && ({_any(_number('status', 4, leaf.operator, v) for v in values)})"
-            case "user":
-                return _any(f"user == {user_number(value.text)}" for value in values)
-            case "side":
-                return _any(f"side == SIDE_{value.text.upper()}" for value in values)
-            case "socket":
-                return _any("unix_socket" if v.text == "unix" else "!unix_socket" for v in values)
-            case "connection":
-                return _any("accepted" if v.text == "accepted" else "!accepted" for v in values)
-            case "method":
-                return self._method(leaf)
-            case "container":
-                return f"containers >> {self._container_bit(leaf)} & 1"
-            case "peer":
-                return _any(_in_network(value, leaf) for value in values)
-            case "comm":
-                return self._comm(leaf)
-        name, size = _NUMBERS[leaf.name]
-        return _any(_number(name, size, leaf.operator, value) for value in values)
-
-    def _method(self, leaf: Compare) -> str:
-        met = [
-            number
-            for number, name in enumerate(METHODS)
-            if any(value.holds(leaf.operator, name) for value in leaf.values)
-        ]
-        return _any(f"method == {number}" for number in met)
-
-    def _container_bit(self, leaf: Compare) -> int:
-        globs = tuple(value.text for value in leaf.values)
-        if globs not in self._containers:
-            self._containers.append(globs)
-            if len(self._containers) > _MOST_CONTAINERS:
-                raise FilterError(
-                    f"at most {_MOST_CONTAINERS} comparisons of 'container'", leaf.column
-                )
-        return self._containers.index(globs)
-
-    def _comm(self, leaf: Compare) -> str:
-        if leaf.operator == "=" or not any(set("*?[") & set(v.text) for v in leaf.values):
-            names = (value.text.encode("utf-8", "surrogateescape") for value in leaf.values)
-            pairs = [struct.unpack("<QQ", n.ljust(16, b"\0")) for n in names if len(n) < COMM_LEN]
-            return _any(f"first == {_hex(a)} && second == {_hex(b)}" for a, b in pairs)
-        parts = []
-        for number in self._matcher_numbers(leaf):
-            matcher = self._matchers[number]
-            states = f"states_of_name(comm, {number}, {_hex(matcher.start)}, {_hex(matcher.stay)})"
-            parts.append(f"{states} & {_hex(matcher.accept)}")
-        return _any(parts)
-
-    def _matcher_numbers(self, leaf: Compare, *, fold_case: bool = False) -> range:
-        texts = [value.text for value in leaf.values]
-        if leaf.operator == "=":  # nothing in it is a wildcard
-            texts = ["".join(f"[{c}]" if c in "*?[" else c for c in text) for text in texts]
-        try:
-            found = matchers_of(texts, fold_case=fold_case)
-        except ValueError as fault:
-            raise FilterError(f"{leaf.name}: {fault}", leaf.column) from None
-        first = len(self._matchers)
-        self._matchers += found
-        return range(first, len(self._matchers))
+        text = self._comparisons.written(plain)
+        return text if leaf is plain else f"!({text})"
 
 
 def _positive(leaf: Compare) -> Compare:
@@ -343,43 +261,6 @@ def _written(part: Expression, negated: bool, leaf: Callable[[Compare], str]) ->
     if either:
         return "1" if "1" in texts else " || ".join(f"({text})" for text in texts)
     return " && ".join(f"({text})" for text in texts if text != "1") or "1"
-
-
-def _any(texts: Iterable[str]) -> str:
-    parts = list(texts)
-    return parts[0] if len(parts) == 1 else " || ".join(f"({part})" for part in parts) or "0"
-
-
-def _number(name: str, size: int, operator: str, value: Value) -> str:
-    low, high = min(value.low, _MOST[size]), min(value.high, _MOST[size])
-    match operator:
-        case "=":
-            if low == high:
-                return f"{name} == {_hex(low)}"
-            return f"{name} >= {_hex(low)} && {name} <= {_hex(high)}"
-        case "<" | ">=":
-            return f"{name} {operator} {_hex(low)}"
-        case _:
-            return f"{name} {operator} {_hex(high)}"
-
-
-def _in_network(value: Value, leaf: Compare) -> str:
-    if value.kind != "network":
-        raise FilterError("'peer' takes an address or a network here", leaf.column)
-    network = ipaddress.ip_network(value.text.strip("[]"), strict=False)
-    words = len(network.network_address.packed) // 4
-    bases = struct.unpack(f"<{words}I", network.network_address.packed)
-    masks = struct.unpack(f"<{words}I", network.netmask.packed)
-    compared = [
-        f"(peer.address[{at}] & {_hex(mask)}) == {_hex(base)}"
-        for at, (base, mask) in enumerate(zip(bases, masks, strict=True))
-        if mask
-    ]
-    return " && ".join([f"peer.words == {words}", *compared])
-
-
-def _hex(number: int) -> str:
-    return f"{number:#x}ULL"
 
 
 def _function(head: str, lines: list[str]) -> str:

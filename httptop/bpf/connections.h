@@ -21,6 +21,17 @@ static __always_inline void note_thread(struct conn *conn)
 #endif
 }
 
+/* Whether no tracepoint will tell the connection's end, or has told it already: it is swept then. */
+static __always_inline u8 untold_end(struct scratch *s)
+{
+	u8 one = 1;
+
+	if (!s->unix_socket && (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) != TCP_CLOSE)
+		return 0;
+	swept_conns.update(&s->sk, &one);
+	return 1;
+}
+
 /* Make a connection of s; 0: no room. */
 static __always_inline struct conn *new_conn(struct scratch *s)
 {
@@ -41,13 +52,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->truths = s->truths;
 #endif
 	s->fresh = 0;
-	/* No tracepoint will tell the end of these, or has told it before the entry was there. */
-	if (s->unix_socket || (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) == TCP_CLOSE) {
-		u8 one = 1;
-
-		conn->verify = 1;
-		swept_conns.update(&s->sk, &one);
-	}
+	conn->verify = untold_end(s);
 	return conn;
 }
 
@@ -57,19 +62,53 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 #define WANTED_CALLER(tgid) true
 #endif
 
-/* Remember that a connection is left out: to find it out each time costs more than to count it. */
+static __always_inline bool other_thread(u32 thread)
+{
+#ifdef THREAD_NAMES
+	return thread != (u32)bpf_get_current_pid_tgid();
+#endif
+	return false;
+}
+
+/*
+ * Remember that a connection is left out: to find it out at each call costs more than to count its
+ * requests.
+ */
 static __always_inline void pass_over(struct scratch *s)
 {
-	struct conn *conn = new_conn(s);
+#ifdef FILTER_WHOLE_CONNECTIONS
+	struct passed passed = {.inode = s->inode,
+				.tgid = s->tgid,
+				.thread = bpf_get_current_pid_tgid(),
+				.side = s->side,
+				.verify = untold_end(s)};
 
-	if (conn)
-		conn->phase = PHASE_LEFT_OUT;
+	left_out.update(&s->sk, &passed);
+#endif
+}
+
+/* Whether a connection is known to be left out. Another process may be meant, from a request on. */
+static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbound)
+{
+#ifdef FILTER_WHOLE_CONNECTIONS
+	struct passed *passed = left_out.lookup(&sk);
+
+	if (!passed)
+		return false;
+	if (passed->verify &&
+	    passed->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
+		return false; /* its memory serves another socket now */
+	if (inbound != (passed->side == SIDE_SERVER))
+		return true;
+	return passed->tgid == tgid && !other_thread(passed->thread);
+#endif
+	return false;
 }
 
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
 #ifdef THREAD_NAMES
-	if (conn->thread != (u32)bpf_get_current_pid_tgid())
+	if (other_thread(conn->thread))
 		return true;
 #endif
 	return conn->tgid != tgid;

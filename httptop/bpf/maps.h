@@ -155,6 +155,18 @@ BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+#ifdef FILTER_WHOLE_CONNECTIONS
+/* A connection that the filter does not mean; see pass_over(). */
+struct passed {
+	u64 inode;
+	u32 tgid;
+	u32 thread;
+	u8 side;
+	u8 verify; /* as in struct conn */
+	u8 unused[6];
+};
+BPF_F_TABLE("hash", u64, struct passed, left_out, MAX_CONNECTIONS, BPF_F_NO_PREALLOC);
+#endif
 #ifdef FILTER_CONTAINERS
 BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
 #endif

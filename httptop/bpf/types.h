@@ -62,7 +62,6 @@ enum phase {
 	PHASE_HEAD,     /* behind the request line, within the head */
 	PHASE_BODY,     /* body_left bytes to go */
 	PHASE_TUNNEL,   /* no longer HTTP/1 */
-	PHASE_LEFT_OUT, /* the filter of the run does not mean this connection */
 };
 
 /* Where the answers of a pipeline stand; with one request pending nothing of this is needed. */
@@ -89,6 +88,11 @@ enum method {
 	METHOD_TRACE,
 	METHOD_PATCH,
 };
+
+/* Whether a filter may leave out whole connections. */
+#if defined(FILTER_CONNECTION) || (defined(FILTER_SIDES) && FILTER_SIDES != 3)
+#define FILTER_WHOLE_CONNECTIONS 1
+#endif
 
 /* ---- SHARED -------------------------------------------------------------------------------- */
 

@@ -38,7 +38,8 @@ user root; worker_processes {workers}; daemon off; pid {work}/nginx.pid;
 worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; }}
 http {{
-  log_format pairs "$uri $status"; access_log {self.log} pairs; log_not_found off; sendfile on; client_max_body_size 0;
+  log_format pairs "$uri $status"; access_log {self.log} pairs; log_not_found off;
+  sendfile on; client_max_body_size 0;
   keepalive_requests 1000000000; keepalive_timeout 300s;
 {temporary}
   server {{

@@ -241,7 +241,11 @@ def test_what_a_sample_says(only_us: Watch, path: str) -> None:
     found = [sample for sample in only_us.step().recent if sample.key.path.startswith(path)]
     assert {sample.key.side for sample in found} == {"server", "client"}
     for sample in found:
-        assert (sample.path, sample.status, sample.pid) == (f"{path}/42?secret=***", 201, os.getpid())
+        assert (sample.path, sample.status, sample.pid) == (
+            f"{path}/42?secret=***",
+            201,
+            os.getpid(),
+        )
         assert (sample.key.path, sample.key.method) == (f"{path}/{{id}}", "POST")
         assert (sample.request_bytes, sample.response_bytes) == (len(head), len(reply))
         assert before - 0.1 <= sample.started_at <= time.time()

@@ -6,7 +6,7 @@ import pytest
 
 from httptop.config import build
 from httptop.errors import UsageError
-from httptop.scope import scope_of
+from httptop.scope import Scope, scope_of
 from tests.unit.samples import key
 
 

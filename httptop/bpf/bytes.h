@@ -1,0 +1,267 @@
+/*
+ * The way of the bytes of a call. What can be settled with a handful of loads is settled here (a
+ * request equal to the last one, an answer that begins its buffer, a body); the rest goes by tail
+ * call to parse_request or parse_answer.
+ */
+#pragma once
+
+#define NR_read 0
+#define NR_write 1
+#define NR_readv 19
+#define NR_writev 20
+#define NR_sendfile 40
+#define NR_sendto 44
+#define NR_recvfrom 45
+#define NR_sendmsg 46
+#define NR_recvmsg 47
+#define NR_splice 275
+#define CALL(nr) (1ULL << (nr))
+#define INBOUND (CALL(NR_read) | CALL(NR_readv) | CALL(NR_recvfrom) | CALL(NR_recvmsg))
+#define OUTBOUND                                                                                   \
+	(CALL(NR_write) | CALL(NR_writev) | CALL(NR_sendto) | CALL(NR_sendmsg) | CALL(NR_sendfile))
+#define VECTORED (CALL(NR_readv) | CALL(NR_writev))
+#define MESSAGE (CALL(NR_recvmsg) | CALL(NR_sendmsg))
+/* One of the two directions may be left out. */
+#if defined(NO_READS)
+#define LOOKED_AT(inbound) (!(inbound))
+#elif defined(NO_WRITES)
+#define LOOKED_AT(inbound) (inbound)
+#else
+#define LOOKED_AT(inbound) true
+#endif
+#ifdef FILTER_SIZE
+#define ANSWERS_HELD true
+#define HELD(conn) ((conn)->held)
+#else
+#define ANSWERS_HELD false
+#define HELD(conn) false
+#endif
+#define MSG_PEEK 2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
+
+/* Bytes that no buffer of the caller's holds (sendfile, splice): they can only be parts of a body. */
+static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
+{
+	struct conn *conn = conns.lookup(&sk);
+
+	if (!conn || conn->phase == PHASE_TUNNEL)
+		return;
+	if (inbound == (conn->side == SIDE_CLIENT)) {
+		if (conn->answer_left)
+			conn->answer_left -= conn->answer_left < bytes ? conn->answer_left : bytes;
+		answer_body(conn, bytes);
+	} else if (conn->phase == PHASE_BODY) {
+		came_of_body(conn, bytes);
+	}
+}
+
+/*
+ * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
+ * socket of its own on a caller's behalf (a network file system does).
+ */
+static __always_inline bool is_stream(struct scratch *s)
+{
+	if (!s->socket) {
+		s->socket = socket_of_sock(s->sk);
+		if (!s->socket || s->socket != socket_of(bpf_get_current_task_btf(), s->fd))
+			return false;
+	}
+	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	s->inode = inode_number_of(s->socket);
+	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
+}
+
+/* The first bytes on a socket that we know nothing of yet. */
+int first_bytes(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	u64 first[2] = {}, n;
+	u32 length, space;
+	struct conn *gone;
+
+	if (!s || !next_piece(s))
+		return 0;
+	gone = conns.lookup(&s->sk);
+	if (gone) { /* another socket has its place in memory now */
+		abandon(gone, s->sk);
+		conns.delete(&s->sk);
+	}
+	n = s->piece;
+	if (n >= 16) {
+		if (read_user(first, sizeof(first), (void *)s->buf))
+			return 0;
+	} else {
+		asm volatile("" : "+r"(n));
+		n &= 15;
+		if (read_user(first, n, (void *)s->buf))
+			return 0;
+	}
+	if (status_of(first[0], first[1], s->piece)) {
+		/* An answer to a request that we did not see. */
+		if (!is_stream(s))
+			return 0;
+		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
+		if (!wanted(s))
+			pass_over(s);
+		else if (new_conn(s))
+			COUNT_LOSS(orphan_responses);
+		return 0;
+	}
+	if (n >= 8 && method_of(first[0], &length) < 0) {
+		/* Another token, perhaps: a letter first, a space within reach. */
+		u8 letter = (first[0] & 0xff) | 0x20;
+		u64 a = first[0] ^ (EACH * ' '), b = first[1] ^ (EACH * ' ');
+
+		space = ((((a - EACH) & ~a) | ((b - EACH) & ~b)) & (EACH << 7)) != 0;
+		if (letter - 'a' > 25u || !space || n < 16)
+			return 0;
+	} else if (n < 8 && !method_may_come(first[0], n)) {
+		return 0;
+	}
+	if (!is_stream(s))
+		return 0;
+	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
+	s->now = bpf_ktime_get_ns();
+	if (wanted(s))
+		next_program.call(ctx, NEXT_REQUEST);
+	else
+		pass_over(s);
+	return 0;
+}
+
+/*
+ * `ret` bytes went through a socket by a call with these registers. `socket` is 0 where only the
+ * struct sock is known so far.
+ */
+static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
+				    u64 sk, bool inbound, s64 ret)
+{
+	u64 nr = regs->orig_ax, call = CALL(nr & 63), buf, piece, iov = 0, now;
+	struct conn *conn = conns.lookup(&sk);
+	struct scratch *s;
+	u32 next = NEXT_FIRST;
+
+	if (conn && conn->verify &&
+	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
+		conn = 0; /* its memory serves another socket now */
+	if (conn) {
+		bool request = inbound == (conn->side == SIDE_SERVER);
+
+		if (conn->phase == PHASE_TUNNEL)
+			return 0;
+		if (!request && !conn->pending && conn->phase != PHASE_HEAD && !conn->answer_left) {
+			answer_body(conn, ret);
+			return 0;
+		}
+		if (request && conn->phase == PHASE_BODY && conn->body_left >= ret) {
+			came_of_body(conn, ret);
+			return 0;
+		}
+	}
+
+#ifdef FILTER_CALLER
+	if (!conn && !wanted_caller(process_of(task)))
+		return 0;
+#endif
+	if (!conn && passed_over(sk, socket, process_of(task), inbound))
+		return 0;
+	buf = regs->si;
+	piece = ret;
+	if (call & MESSAGE) {
+		if (read_user(&iov, sizeof(iov), (void *)(buf + 16)))
+			return 0;
+		buf = iov;
+	}
+	if (call & (MESSAGE | VECTORED)) {
+		u64 vector[2] = {};
+
+		if (read_user(vector, sizeof(vector), (void *)buf))
+			return 0;
+		iov = buf + sizeof(vector);
+		buf = vector[0];
+		if (vector[1] < piece)
+			piece = vector[1];
+	}
+
+	/* Most sockets carry something else: no message begins with anything but a letter. */
+	if (!conn && piece) {
+		u8 letter = 0;
+
+		if (read_user(&letter, 1, (void *)buf) || (letter | 0x20) - 'a' > 25u)
+			return 0;
+	}
+
+	now = conn ? bpf_ktime_get_ns() : 0;
+	if (conn) {
+		bool request = inbound == (conn->side == SIDE_SERVER);
+
+		if (changed_hands(conn, process_of(task)) &&
+		    !seen_by(conn, sk, process_of(task), request))
+			return 0;
+		if (request) {
+			next = NEXT_REQUEST;
+			/* The same request as before, and nothing but it? */
+			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
+			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0) {
+				/* Into the stack: the kernel checks a copy into a map for far longer. */
+				u8 head[LINE_LEN] = {};
+				u64 n = ret;
+
+				OPAQUE(n);
+				n &= 255;
+				if (n <= LINE_LEN && !read_user(head, n, (void *)buf) &&
+				    same_bytes(conn->line, head, n)) {
+					conn->head_ns = now;
+					conn->head_bytes = ret;
+					begin_alone(conn);
+					return 0;
+				}
+			}
+		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
+			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD) {
+			next = NEXT_ANSWER;
+		} else {
+			u64 first[2], latency_ns;
+			u32 status;
+
+			next = NEXT_ANSWER;
+			if (read_user(first, sizeof(first), (void *)buf))
+				return 0;
+			status = status_of(first[0], first[1], 16);
+			if (!status) {
+				answer_body(conn, ret);
+				return 0;
+			}
+			latency_ns = now - conn->start_ns;
+			/* Of the same kind as the one before? */
+			if (status == conn->status && conn->answer_of == conn->current &&
+			    status == kind_of(conn, status, latency_ns) && status >= 200) {
+				count_answer(conn, latency_ns, ret);
+				after_answer(conn, status);
+				conn->first++;
+				conn->pending = 0;
+				if (!worth_a_sample(conn, status, latency_ns, now))
+					return 0;
+				next = NEXT_SAMPLE;
+			}
+		}
+	}
+
+	s = scratch_here();
+	if (!s)
+		return 0;
+	s->sk = sk;
+	s->now = now;
+	s->iov = iov;
+	s->buf = buf;
+	s->call_len = s->left = ret;
+	s->piece = piece;
+	s->fresh = next == NEXT_FIRST;
+	s->tgid = process_of(task);
+	s->inbound = inbound;
+	s->socket = socket;
+	s->fd = regs->di;
+	next_program.call(ctx, next);
+	return 0;
+}

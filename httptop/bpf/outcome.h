@@ -1,0 +1,174 @@
+/*
+ * How a request ends.
+ *
+ * answer:  the first byte of a final answer. Counted under (endpoint, status), measured, sampled.
+ * abandon: the connection ended first. Counted as unanswered.
+ */
+#pragma once
+
+static __always_inline void answer_body(struct conn *conn, u64 bytes)
+{
+	struct cell *cell;
+
+#ifdef FILTER_SIZE
+	if (conn->held) {
+		conn->held_bytes += bytes;
+		return;
+	}
+#endif
+	if (!conn->answer)
+		return;
+	cell = cell_of(conn->answer);
+	if (cell)
+		ADD(cell->bytes, bytes);
+}
+
+/* Find the cell that answers of this kind to the current request count in. */
+static __always_inline void place_answer(struct conn *conn, u32 kind)
+{
+	struct cell *cell;
+
+	conn->answer = answer_of(conn->current, kind);
+	conn->answer_of = conn->current;
+	conn->status = kind;
+	if (conn->answer)
+		return;
+	/* No cell is left: it moves to the overflow row. */
+	cell = cell_of(conn->current);
+	if (cell)
+		ADD(cell->moved, 1);
+	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
+	if (cell)
+		ADD(cell->count, 1);
+	conn->answer = OVERFLOW_ANSWER(conn->side & 1);
+	conn->status = 0; /* look again the next time */
+}
+
+/* Count and measure an answer in conn->answer; its first `bytes` bytes have come. */
+static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 bytes)
+{
+	struct cell *cell = cell_of(conn->answer);
+
+	if (!cell)
+		return;
+	ADD(cell->count, 1);
+	ADD(cell->bytes, bytes);
+	measure(cell, latency_ns);
+}
+
+#ifdef FILTER_SIZE
+/* The answer held back is over: its size decides whether it counts. */
+static __always_inline void settle(struct conn *conn)
+{
+	u32 current = conn->current, kind;
+
+	if (!conn->held)
+		return;
+	conn->current = conn->held;
+	kind = KIND(conn, conn->held_hosts, conn->held_method, conn->held_status,
+		    conn->held_latency_ns, conn->held_request_bytes, conn->held_bytes);
+	place_answer(conn, kind);
+	count_answer(conn, conn->held_latency_ns, conn->held_bytes);
+	conn->current = current;
+	conn->held = 0;
+	conn->answer = 0;
+}
+#endif
+
+/* A final answer has begun, with so many bytes. */
+static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
+{
+#ifdef FILTER_SIZE
+	settle(conn);
+	conn->held = conn->current;
+	conn->held_status = status;
+	conn->held_latency_ns = latency_ns;
+	conn->held_request_bytes = conn->request_bytes;
+	conn->held_bytes = bytes;
+	conn->held_method = conn->current_method;
+	conn->held_hosts = conn->current_hosts;
+#else
+	u32 kind = kind_of(conn, status, latency_ns);
+
+	if (conn->status != kind || conn->answer_of != conn->current)
+		place_answer(conn, kind);
+	count_answer(conn, latency_ns, bytes);
+#endif
+}
+
+/* What a final answer means for the bytes that come after it. */
+static __always_inline void after_answer(struct conn *conn, u32 status)
+{
+	if (status == 101 || (conn->current_method == METHOD_CONNECT && status / 100 == 2))
+		conn->phase = PHASE_TUNNEL;
+	else if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
+		conn->phase = PHASE_IDLE;
+}
+
+static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
+{
+#ifdef FILTER_REQUEST
+	if (conn->current == LEFT_OUT_ENDPOINT(conn->side & 1))
+		return false;
+#endif
+#ifdef FILTER_SIZE /* user space asks for the size that the head tells */
+	if (!wanted_sample(conn->truths, conn->current_hosts, conn->current_method, status,
+			   latency_ns, conn->request_bytes))
+		return false;
+#else
+	if (kind_of(conn, status, latency_ns) != status)
+		return false;
+#endif
+	return sample_wanted(conn->current, status, latency_ns, now);
+}
+
+/* The connection ended first. Where the answers could not be told apart the outcome is unknown. */
+static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
+{
+	struct cell *cell;
+	u32 number = blurred || kind == STATUS_LEFT_OUT ? answer_of(endpoint, kind) : 0;
+
+	if (number) {
+		cell = cell_of(number);
+		if (cell)
+			ADD_ANYWHERE(cell->count, 1);
+		return;
+	}
+	cell = cell_of(endpoint);
+	if (cell)
+		ADD_ANYWHERE(cell->unanswered, 1);
+}
+
+/* Every pending request stays without an answer; to a filter its latency is the time it waited. */
+static __always_inline void abandon(struct conn *conn, u64 sk)
+{
+	u64 now = 0;
+
+#ifdef FILTER_SIZE
+	settle(conn);
+#endif
+	if (!conn->pending)
+		return;
+#ifdef FILTER_ANSWER
+	now = bpf_ktime_get_ns();
+#endif
+	abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+		    conn->blurred);
+#pragma clang loop unroll(disable)
+	for (u32 i = 1; i < MAX_PIPELINE; i++) {
+		struct queue_key key = {.sk = sk, .number = conn->first + i};
+		struct queued *next;
+
+		if (i >= conn->pending)
+			break;
+		next = queue.lookup(&key);
+		if (!next)
+			continue;
+		conn->current = next->endpoint;
+		abandon_one(next->endpoint,
+			    KIND(conn, next->hosts, next->method, STATUS_UNKNOWN,
+				 now - next->start_ns, next->bytes, 0),
+			    conn->blurred);
+		queue.delete(&key);
+	}
+}
