@@ -14,7 +14,8 @@ from typing import Final
 
 from httptop.bpf import syscalls
 from httptop.bpf.btf import Btf
-from httptop.bpf.loader import LoadError, compile_module, load
+from httptop.bpf.compiler import LoadError, compile_module, instructions_of
+from httptop.bpf.loader import load
 from httptop.bpf.probes import Probes
 from httptop.collector import Collector
 from httptop.exporters.json import to_json
@@ -39,7 +40,13 @@ class EmptyProgram:
         if type_id is None:
             raise LoadError("the kernel has no tracepoint sys_exit")
         module = compile_module(_EMPTY_SOURCE, {})
-        self.program = load(module, "empty", _TRACING, attach_type=_TRACE_RAW_TP, btf_id=type_id)
+        self.program = load(
+            instructions_of(module, "empty"),
+            "empty",
+            _TRACING,
+            attach_type=_TRACE_RAW_TP,
+            btf_id=type_id,
+        )
         self._link: int | None = None
 
     def attach(self) -> None:

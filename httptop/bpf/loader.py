@@ -3,7 +3,7 @@
 BCC brings all of LLVM (120 MB resident). So ``python -m httptop.bpf.loader`` does that work in a
 short-lived child and sends the descriptors of maps, programs and links over a Unix socket; what
 keeps a program attached is its link's descriptor, so nothing is pinned and nothing survives the
-process that holds it. This module is the only one that imports bcc.
+process that holds it.
 
 The child's standard input is one JSON object (:class:`httptop.bpf.probes.Plan`); its answer is
 one JSON object, with the descriptors it names attached in that order.
@@ -16,7 +16,6 @@ import ctypes
 import errno
 import json
 import os
-import re
 import socket
 import struct
 import sys
@@ -26,11 +25,10 @@ from typing import Any, Final
 
 from httptop.bpf import syscalls
 from httptop.bpf.btf import BtfError, Kernel, describe_kernel
-from httptop.bpf.find_bcc import find_bcc
+from httptop.bpf.compiler import LoadError, image
+from httptop.bpf.image import Loaded
 from httptop.bpf.layout import ENDPOINT_KEY, FIRST_FREE_CELL, OVERFLOW_ANSWERS, OVERFLOW_ENDPOINTS
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
-
-HERE: Final = Path(__file__).parent
 
 _SOCKET_FILTER, _RAW_TRACEPOINT, _TRACING = 1, 17, 26
 _TRACE_RAW_TP: Final = 23
@@ -55,6 +53,9 @@ BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
 #: The program, and raw tracepoint, that sees TCP connections end.
 END: Final = "inet_sock_set_state"
 
+#: The programs that fill the pools of cells and of pages; run once.
+_POOLS: Final = ("fill_cells", "fill_pages")
+
 #: The program that user space runs to find sockets that are gone without a word.
 SWEEP: Final = "sweep"
 
@@ -65,65 +66,26 @@ MAPS: Final = (
 )  # fmt: skip
 
 
-class LoadError(Exception):
-    """The probes cannot be had here; the text says why and is for people."""
-
-
-def source(name: str = "probes.c", conditions: str = "") -> str:
-    """Return a C source with our own headers, and a filter's conditions, written into it.
-
-    BCC rewrites map accesses in the main file only, so includes of ours are resolved here.
-    """
-
-    def include(match: re.Match[str]) -> str:
-        return conditions if match[1] == "filter.h" else source(match[1], conditions)
-
-    text = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
-    return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
-
-
-def _import_bcc() -> Any:
-    directory = find_bcc()
-    if directory is None:
-        raise LoadError("BCC is not installed")
-    os.environ["BCC_KERNEL_SOURCE"] = str(HERE / "stubs")
-    sys.path.append(str(directory))
-    try:
-        import bcc
-    finally:
-        sys.path.remove(str(directory))
-    return bcc
-
-
-def compile_module(text: str, defines: dict[str, int]) -> Any:
-    """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
-    bcc = _import_bcc()
-    flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
-    # A table for a switch would be data, which BCC does not load.
-    flags += ["-O2", "-fno-jump-tables", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header"]
-    try:
-        return bcc.BPF(text=text, cflags=flags)
-    except Exception as error:
-        raise LoadError(f"the probes do not compile: {error}") from error
-
-
 def load(
-    module: Any, name: str, kind: int, *, attach_type: int = 0, btf_id: int = 0, cast_id: int = 0
+    instructions: bytes,
+    name: str,
+    kind: int,
+    *,
+    attach_type: int = 0,
+    btf_id: int = 0,
+    cast_id: int = 0,
 ) -> int:
-    """Load one compiled function; on refusal raise LoadError with the verifier's last words."""
-    from bcc import lib
+    """Load one program; on refusal raise LoadError with the verifier's last words.
 
-    start = lib.bpf_function_start(module.module, name.encode())
-    size = lib.bpf_function_size(module.module, name.encode())
-    if not start or not size:
-        raise LoadError(f"{name} is not among the compiled programs")
-    instructions = bytearray(ctypes.string_at(start, size))
-    for at in range(0, size, 8):
-        if instructions[at] == _CALL and instructions[at + 4 : at + 8] == _CAST_MARK:
-            instructions[at + 1] = _KERNEL_FUNCTION << 4
-            instructions[at + 4 : at + 8] = struct.pack("<I", cast_id)
-    buffer = (ctypes.c_char * size).from_buffer(instructions)
-    arguments = (kind, ctypes.addressof(buffer), size // 8, name)
+    ``cast_id`` is the type of bpf_rdonly_cast; the others are the program's.
+    """
+    code = bytearray(instructions)
+    for at in range(0, len(code), 8):
+        if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
+            code[at + 1] = _KERNEL_FUNCTION << 4
+            code[at + 4 : at + 8] = struct.pack("<I", cast_id)
+    buffer = (ctypes.c_char * len(code)).from_buffer(code)
+    arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
     try:
         return syscalls.prog_load(*arguments, attach_type=attach_type, btf_id=btf_id)
     except OSError as first:
@@ -140,36 +102,35 @@ def load(
             ) from first
 
 
-def _fill(module: Any, plan: dict[str, Any]) -> None:
+def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
     """Put into the maps what must be there before the first call is seen."""
-    classes = module["classes"].map_fd
+    classes = probes.maps["classes"]
     for code, bits in enumerate(CLASSES):
         counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
         other = not bits & (DIGIT | LOWER | UPPER | JOINT)
         add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
         syscalls.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
-    first = module["pool_next"]
-    first[ctypes.c_int(0)] = ctypes.c_uint(FIRST_FREE_CELL)
-    first[ctypes.c_int(1)] = ctypes.c_uint(1)
+    for pool, first in enumerate((FIRST_FREE_CELL, 1)):
+        at, value = struct.pack("<I", pool), struct.pack("<I", first)
+        syscalls.map_update(probes.maps["pool_next"], at, value)
     cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL
-    for name, number in (("fill_cells", cells), ("fill_pages", plan["defines"]["MAX_PAGES"])):
-        fd = load(module, name, _SOCKET_FILTER)
+    for name, number in zip(_POOLS, (cells, plan["defines"]["MAX_PAGES"]), strict=True):
+        fd = load(probes.instructions(name), name, _SOCKET_FILTER)
         syscalls.run_program(fd, bytes(64), repeat=number)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
         key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")
-        syscalls.map_update(module["endpoints"].map_fd, key, struct.pack("<I", cell))
+        syscalls.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
     for cell, endpoint in OVERFLOW_ANSWERS.items():
         key = struct.pack("<II", endpoint, 0)
-        syscalls.map_update(module["answers"].map_fd, key, struct.pack("<I", cell))
+        syscalls.map_update(probes.maps["answers"], key, struct.pack("<I", cell))
     for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
         value = struct.pack(f"<{len(steps)}Q", *steps)
-        syscalls.map_update(module["glob_steps"].map_fd, struct.pack("<I", code), value)
+        syscalls.map_update(probes.maps["glob_steps"], struct.pack("<I", code), value)
 
 
 def prepare() -> Kernel:
-    """Do what is the same for every plan: find BCC, read the kernel's types."""
-    _import_bcc()
+    """Do what is the same for every plan: read the kernel's types."""
     try:
         return describe_kernel()
     except BtfError as error:
@@ -205,12 +166,15 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
-    module = compile_module(source(conditions=plan.get("conditions", "")), defines)
-    _fill(module, plan)
+    points = dict.fromkeys(CHAIN, FRONTS[front][0]) | {name: name for name in FRONTS[front]}
+    names = (*_POOLS, *points, END, SWEEP)
+    cache = Path(plan["cache"]) if plan.get("cache") else None
+    probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))
+    _fill(probes, plan)
 
     def typed(name: str, tracepoint: str) -> int:
         return load(
-            module,
+            probes.instructions(name),
             name,
             _TRACING,
             attach_type=_TRACE_RAW_TP,
@@ -219,22 +183,22 @@ def _load_with(
         )
 
     # The verifier walks each program for up to a tenth of a second, on all CPUs if it may.
-    points = dict.fromkeys(CHAIN, FRONTS[front][0]) | {name: name for name in FRONTS[front]}
     with ThreadPoolExecutor() as pool:
         loaded = pool.map(typed, points.keys(), points.values())
         programs = dict(zip(points, loaded, strict=True))
     for number, name in enumerate(CHAIN):
-        module["next_program"][ctypes.c_int(number)] = ctypes.c_int(programs[name])
+        value = struct.pack("<I", programs[name])
+        syscalls.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
     attached = [name for name in FRONTS[front] if name not in blind]
     try:
         for name in (END, SWEEP):
-            programs[name] = load(module, name, _RAW_TRACEPOINT)
+            programs[name] = load(probes.instructions(name), name, _RAW_TRACEPOINT)
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
     some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
-    maps = {name: module[name].map_fd for name in (*MAPS, *some, "next_program")}
+    maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
     answer = {
         "front": front,
         "maps": list(maps),

@@ -28,6 +28,7 @@ class Plan:
     defines: dict[str, int]
     conditions: Conditions = field(default_factory=Conditions)
     front: str | None = None  # insist on this way to see bytes
+    cache: str = ""  # directory of compiled probes; empty: none is kept
 
     def to_json(self) -> bytes:
         """Return it as the loader reads it."""
@@ -37,6 +38,7 @@ class Plan:
                 "conditions": self.conditions.text,
                 "glob_steps": [matcher.step for matcher in self.conditions.matchers],
                 "front": self.front,
+                "cache": self.cache,
             }
         ).encode()
 

@@ -16,7 +16,7 @@ from typing import Final
 
 _NUMBERS: Final = {"x86_64": 321}
 
-_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = 1, 2, 3, 4
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = range(5)
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
 _OBJ_GET_INFO: Final = 15
@@ -91,6 +91,23 @@ def run_raw_tracepoint(prog_fd: int, *arguments: int) -> None:
     struct.pack_into("<I", attr, 0, prog_fd)
     struct.pack_into("<IIQQ", attr, 40, 8 * len(arguments), 0, ctypes.addressof(context), 0)
     bpf(_PROG_TEST_RUN, attr)
+
+
+def map_create(name: str, kind: int, key_len: int, value_len: int, entries: int, flags: int) -> int:
+    """Create a map; return its descriptor, which programs started later do not inherit."""
+    attr = bytearray(struct.pack("<5I", kind, key_len, value_len, entries, flags))
+    attr += bytes(8) + name.encode()[:15].ljust(16, b"\0")
+    descriptor = bpf(_MAP_CREATE, attr)
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
+def map_info(map_fd: int) -> tuple[str, int, int, int, int, int]:
+    """Return a map's name, kind, length of key and value, entries and flags."""
+    info = ctypes.create_string_buffer(80)
+    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
+    kind, _, key_len, value_len, entries, flags, name = struct.unpack_from("<6I16s", info)
+    return name.partition(b"\0")[0].decode(), kind, key_len, value_len, entries, flags
 
 
 def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:

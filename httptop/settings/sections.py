@@ -130,6 +130,7 @@ class Performance:
     max_users: int = 16384
     ring_buffer_bytes: int = 1 << 20
     batch_size: int = 4096
+    cache: str = "/var/cache/httptop"
     cpu_affinity: tuple[int, ...] = ()
     nice: int = 0
     max_overhead_percent: float = 0.0

@@ -144,6 +144,13 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "performance",
+        "cache",
+        FILE,
+        "Directory that compiled probes are kept in, so that the next start takes a second less; "
+        "empty: none. It must be root's alone.",
+    ),
+    Setting(
+        "performance",
         "cpu_affinity",
         Many(Integer(0, 4095)),
         "CPUs that httptop itself runs on; empty: any.",

@@ -51,4 +51,4 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "THREAD_NAMES": settings.general.process_name == "thread",
     }
     defines |= {name: 1 for name, wanted in flags.items() if wanted}
-    return Plan(defines, conditions)
+    return Plan(defines, conditions, cache=sizes.cache)

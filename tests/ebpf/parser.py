@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from httptop.bpf import layout, loader, syscalls
+from httptop.bpf import compiler, layout, loader, syscalls
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 
 SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
 
 def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
     """Compile a module and fill the map of character classes."""
-    module = loader.compile_module(text, defines)
+    module = compiler.compile_module(text, defines)
     classes = module["classes"].map_fd
     for code, bits in enumerate(CLASSES):
         counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
@@ -58,13 +58,17 @@ def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
     return module
 
 
+def _load(module: Any, name: str) -> int:
+    return loader.load(compiler.instructions_of(module, name), name, SCHED_CLS)
+
+
 class Parser:
     """One load, many runs."""
 
     def __init__(self) -> None:
-        self._module = build(loader.source(str(SOURCE)))
-        self._head = loader.load(self._module, "judge_head", SCHED_CLS)
-        self._path = loader.load(self._module, "judge_path", SCHED_CLS)
+        self._module = build(compiler.source(str(SOURCE)))
+        self._head = _load(self._module, "judge_head")
+        self._path = _load(self._module, "judge_path")
         self._verdicts = self._module["verdicts"].map_fd
 
     def _run(self, program: int, data: bytes, method: int) -> Verdict:

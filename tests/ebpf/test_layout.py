@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from httptop import histogram, model, paths
-from httptop.bpf import layout, loader, syscalls
+from httptop.bpf import compiler, layout, loader, syscalls
 from httptop.readings import Losses
 from tests.ebpf.parser import DEFINES, SCHED_CLS
 
@@ -68,7 +68,7 @@ HEADERS: Final = ("types.h", "maps.h", "paths.h", "counters.h")
 
 def _members_of(name: str) -> list[str]:
     for header in HEADERS:
-        text = (loader.HERE / header).read_text()
+        text = (compiler.HERE / header).read_text()
         if found := re.search(rf"^struct {name} {{\n(.*?)^}};", text, re.M | re.S):
             plain = re.sub(r"/\*.*?\*/", "", found[1], flags=re.S)
             return re.findall(r"(\w+)(?:\[\w+\])?;", plain)
@@ -78,7 +78,7 @@ def _members_of(name: str) -> list[str]:
 def _ask(expressions: list[str]) -> list[int]:
     """Return the compiler's values of constant expressions, by way of a program that runs."""
     includes = "".join(f'#include "{header}"\n' for header in HEADERS)
-    text = re.sub(r'#include "(.*)"\n', lambda found: loader.source(found[1]), includes)
+    text = re.sub(r'#include "(.*)"\n', lambda found: compiler.source(found[1]), includes)
     stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
     text += f"""
 struct numbers {{ u64 n[{len(expressions)}]; }};
@@ -93,8 +93,10 @@ int tell(void *ctx)
 {stores}	return 0;
 }}
 """
-    module = loader.compile_module(text, DEFINES)
-    syscalls.run_program(loader.load(module, "tell", SCHED_CLS), bytes(64))
+    module = compiler.compile_module(text, DEFINES)
+    syscalls.run_program(
+        loader.load(compiler.instructions_of(module, "tell"), "tell", SCHED_CLS), bytes(64)
+    )
     value = syscalls.map_lookup(module["numbers"].map_fd, bytes(4), 8 * len(expressions))
     assert value is not None
     return list(struct.unpack(f"<{len(expressions)}Q", value))

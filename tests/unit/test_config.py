@@ -76,6 +76,7 @@ EXAMPLES = {
     "performance.max_users": ("128", "1"),
     "performance.ring_buffer": ("128KiB", "100000"),
     "performance.batch_size": ("100", "0"),
+    "performance.cache": ("/root/cache", "cache"),
     "performance.cpu_affinity": ("0,1", "-1"),
     "performance.nice": ("-5", "20"),
     "performance.max_overhead_percent": ("2.5", "lots"),

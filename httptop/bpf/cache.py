@@ -1,0 +1,105 @@
+"""Keep compiled probes, so that only the first run with some settings takes clang's second.
+
+What is kept is loaded by root, so the directory must be root's alone, and so must be the file.
+Anything that is not quite right is as if it were not there: then the probes are compiled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+#: Images kept; the longest unused goes first.
+_MOST: Final = 32
+_LARGEST: Final = 4 << 20
+_SUFFIX: Final = ".image"
+
+
+def key_of(parts: Iterable[bytes]) -> str:
+    """Return the name under which an image is kept: a hash of all that it was made of."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class Cache:
+    """Images in a directory; without one nothing is kept."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def read(self, key: str) -> bytes | None:
+        """Return what is kept under a key."""
+        directory = self._open(create=False)
+        if directory is None:
+            return None
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with open(os.open(key + _SUFFIX, flags, dir_fd=directory), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode) or not _ours(found):
+                    return None
+                with contextlib.suppress(OSError):
+                    os.utime(file.fileno())  # used just now
+                return file.read(_LARGEST)
+        except OSError:
+            return None
+        finally:
+            os.close(directory)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep an image; where that cannot be done the next run compiles again."""
+        directory = self._open(create=True)
+        if directory is None or len(data) >= _LARGEST:
+            return
+        temporary = f".{key}.{secrets.token_hex(6)}"
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:
+                file.write(data)
+            os.rename(temporary, key + _SUFFIX, src_dir_fd=directory, dst_dir_fd=directory)
+            _forget_oldest(directory)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+        finally:
+            os.close(directory)
+
+    def _open(self, *, create: bool) -> int | None:
+        """Open the directory, if nobody but root can write to it."""
+        if self._directory is None:
+            return None
+        try:
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self._directory, 0o700)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            directory = os.open(self._directory, flags)
+        except OSError:
+            return None
+        if _ours(os.fstat(directory)):
+            return directory
+        os.close(directory)
+        return None
+
+
+def _ours(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def _forget_oldest(directory: int) -> None:
+    names = [name for name in os.listdir(directory) if name.endswith(_SUFFIX)]
+    if len(names) <= _MOST:
+        return
+    used = {name: os.stat(name, dir_fd=directory, follow_symlinks=False) for name in names}
+    names.sort(key=lambda name: used[name].st_mtime_ns)
+    for name in names[:-_MOST]:
+        os.unlink(name, dir_fd=directory)
