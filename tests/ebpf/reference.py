@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from httptop.paths import CLASSES, END, template
+from httptop.paths import CLASSES, END, TARGET_LEN, _behind_authority, template
 from tests.ebpf.parser import Verdict
 
 NAMED: Final = (
@@ -21,6 +21,7 @@ OPEN: Final = (1 << 64) - 1
 _LINE: Final = re.compile(
     rb"(?P<method>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,23}) (?P<target>.+) HTTP/1\.(?P<minor>[0-9])", re.S
 )
+_STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?:[ \r\n]|\Z)")
 _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,19})[ \t]*(\r.*)?", re.I | re.S)
 
 
@@ -62,14 +63,16 @@ def judge(data: bytes) -> Head:
     if found is None:
         return Head("invalid")
     method, target = found["method"].decode(), found["target"]
-    end = next((code for code in target if CLASSES[code] & END), None)
+    connect = method == "CONNECT"
     if CLASSES[target[0]] & END:
         return Head("invalid")
-    if end == 0x20:  # a space in the query is let pass, as many servers do
-        return Head("invalid")
-    text, truncated = template(target, connect=method == "CONNECT")
-    length, body, chunked = 0, 0, False
-    at = len(line) + 1
+    if _end_of_path(target, connect) == 0x20:
+        return Head("invalid")  # a space in the query is let pass, as many servers do
+    text, truncated = template(target, connect=connect)
+    length: int = 0
+    body: int | None = 0
+    coding = 0  # where the last Transfer-Encoding goes on behind the 17 bytes of its name
+    at = end = len(line) + 1
     while rest:
         header, newline, rest = rest.partition(b"\n")
         if not newline:
@@ -78,14 +81,33 @@ def judge(data: bytes) -> Head:
         if header in (b"", b"\r"):
             length = at
             break
+        end = at
         name = header.lower()
-        chunked = chunked or name.startswith(b"transfer-encodin")  # 16 letters are compared
+        if name.startswith(b"transfer-encodin"):  # these letters are compared, and no more
+            coding = at - len(header) - 1 + 17
         if name.startswith(b"content-length:"):
             value = _LENGTH.fullmatch(header)
             body = int(value[1]) if value else None
+    chunked = 0 < coding < end
     named = method if method in NAMED else "OTHER"
     start = Head("request", named, int(found["minor"]), text, truncated)
     return start._replace(length=length, body=body, chunked=chunked) if length else start
+
+
+def _end_of_path(target: bytes, connect: bool) -> int | None:
+    """Return the byte that ends a target's path, within the 256 bytes that are looked at."""
+    if not connect and target[:1] not in (b"/", b"*"):
+        behind = _behind_authority(target)
+        if behind is None:
+            return None
+        target = behind
+    return next((code for code in target[:TARGET_LEN] if CLASSES[code] & END), None)
+
+
+def status_of(data: bytes) -> int:
+    """Return the status of an answer that begins so; 0: it is none."""
+    found = _STATUS.match(data)
+    return int(found[1]) if found else 0
 
 
 _WORDS: Final = (
