@@ -32,7 +32,14 @@ from httptop.capture_values import (
     transaction_json,
 )
 from httptop.capture_values import Fields as F
-from httptop.model import SIDES, EndpointKey, EndpointStats, Snapshot, Transaction
+from httptop.model import (
+    NO_LATENCY,
+    SIDES,
+    EndpointKey,
+    EndpointStats,
+    Snapshot,
+    Transaction,
+)
 
 SCHEMA: Final = 1
 _MOST_KEYS: Final = 1 << 20
@@ -108,6 +115,8 @@ class Encoder:
             latency_json(row.latency),
             latency_json(row.latency_total),
             _trend_json(before.trend_ns if before else (), row.trend_ns),
+            latency_json(row.sending_total),
+            latency_json(row.duration_total),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -177,7 +186,9 @@ class Decoder:
             if known is None:
                 raise CaptureError("an endpoint refers to a line that has none such")
             return known
-        cells = F.as_list(row, 12)
+        cells = F.as_list(row)
+        if len(cells) not in (12, 14):  # older captures lack the last two
+            raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
         return EndpointStats(
@@ -193,6 +204,8 @@ class Decoder:
             latency=read_latency(cells[9]),
             latency_total=read_latency(cells[10]),
             trend_ns=_read_trend(before.trend_ns if before else (), cells[11]),
+            sending_total=read_latency(cells[12]) if len(cells) > 12 else NO_LATENCY,
+            duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
         )
 
     def _key(self, number: Json) -> EndpointKey:

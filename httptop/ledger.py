@@ -23,6 +23,7 @@ from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, EndpointStats, Side
 from httptop.readings import Growth, RawAnswer, RawEndpoint, Reading
 from httptop.rows import MOST_PIDS, TREND_TICKS, Row, SideRow
 from httptop.scope import Scope
+from httptop.spans import SPANS
 
 #: Status of cells whose answers are left out by a filter in the kernel (bpf/types.h).
 LEFT_OUT: Final = 0xFFFF
@@ -51,6 +52,15 @@ class _Outcome:
         self.place, self.status, self.counts = place, status, counts
 
 
+class _Span:
+    """Where times of answers sent in pieces are counted."""
+
+    __slots__ = ("outcome", "span")
+
+    def __init__(self, outcome: _Outcome, span: int) -> None:
+        self.outcome, self.span = outcome, span
+
+
 class Ledger:
     """All rows of a run; the collector's thread alone touches it."""
 
@@ -66,7 +76,7 @@ class Ledger:
         self._scope, self._rules, self._max_distinct = scope, rules, max_distinct
         self._trend_ticks = min(TREND_TICKS, history)
         self._places: dict[int, _Place] = {}
-        self._outcomes: dict[int, _Outcome] = {}
+        self._outcomes: dict[int, _Outcome | _Span] = {}
         self._answers: dict[int, RawAnswer] = {}
         self._rows: dict[EndpointKey, Row] = {}
         self._overflow: list[Row] = []  # the rows of ~other; no rule moves them
@@ -179,13 +189,24 @@ class Ledger:
             if place is not None:
                 self._count_requests(place, grown)
             elif (outcome := outcomes.get(cell) or self._outcome(cell)) is not None:
-                self._count_answers(outcome, grown)
+                if isinstance(outcome, _Outcome):
+                    self._count_answers(outcome, grown)
+                else:
+                    self._count_span(outcome, grown)
 
-    def _outcome(self, cell: int) -> _Outcome | None:
+    def _outcome(self, cell: int) -> _Outcome | _Span | None:
         """Return what a cell of answers is for when it grows for the first time."""
         raw = self._answers.get(cell)
-        place = None if raw is None else self._places.get(raw.endpoint)
-        if raw is None or place is None:
+        if raw is None:
+            return None
+        if raw.status in SPANS:
+            of = self._outcomes.get(raw.endpoint) or self._outcome(raw.endpoint)
+            if not isinstance(of, _Outcome):
+                return None
+            span = self._outcomes[cell] = _Span(of, raw.status)
+            return span
+        place = self._places.get(raw.endpoint)
+        if place is None:
             return None
         counts = raw.status != LEFT_OUT and self._scope.admits(place.scope_key, raw.status)
         outcome = self._outcomes[cell] = _Outcome(place, raw.status, counts)
@@ -233,6 +254,12 @@ class Ledger:
         if counted:
             tick.status[status] = tick.status.get(status, 0) + counted
         histogram.add(tick.histogram, latencies)
+
+    def _count_span(self, span: _Span, grown: Growth) -> None:
+        row = span.outcome.place.row
+        if row is not None and span.outcome.counts:
+            row.spans.add(span.span, grown)
+            self._active.add(row)
 
     # ---- other rules -------------------------------------------------------------------------
 

@@ -99,6 +99,10 @@ class EndpointStats:
     latency_total: Latency  # since start
     #: Mean latency of each of the last ticks, oldest first, nanoseconds; None: no answer then.
     trend_ns: tuple[float | None, ...] = ()
+    #: Since start, of answers sent in more than one call: from their first byte to their last.
+    sending_total: Latency = NO_LATENCY
+    #: Since start, of all answers: from the request to the answer's last byte.
+    duration_total: Latency = NO_LATENCY
 
     def status_class(self, hundreds: int) -> int:
         """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""

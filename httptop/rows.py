@@ -9,6 +9,7 @@ from typing import Final
 from httptop import histogram
 from httptop.histogram import Histogram
 from httptop.model import EndpointKey, EndpointStats, Latency, Totals
+from httptop.spans import Spans
 from httptop.windows import Window
 
 #: Ticks of an endpoint's trend; those of the totals are a setting.
@@ -107,13 +108,15 @@ class Row(Tally):
     """One endpoint."""
 
     __slots__ = (
-        "_trend", "_trend_counts", "_trend_tick", "key", "pids", "tick_count", "tick_sum_ns",
+        "_trend", "_trend_counts", "_trend_tick", "key", "pids", "spans", "tick_count",
+        "tick_sum_ns",
     )  # fmt: skip
 
     def __init__(self, key: EndpointKey, trend_ticks: int = TREND_TICKS) -> None:
         super().__init__()
         self.key = key
         self.pids: tuple[int, ...] = ()
+        self.spans = Spans()
         self.tick_sum_ns = 0
         self.tick_count = 0
         self._trend: deque[float | None] = deque(maxlen=trend_ticks)
@@ -142,6 +145,7 @@ class Row(Tally):
         """Add all of another row, its trend and processes, too."""
         self.absorb(other)
         self.pids = tuple(sorted({*self.pids, *other.pids})[:MOST_PIDS])
+        self.spans.absorb(other.spans)
         self.tick_sum_ns += other.tick_sum_ns
         self.tick_count += other.tick_count
         last = max(self._trend_tick, other._trend_tick)
@@ -160,6 +164,7 @@ class Row(Tally):
 
     def stats(self, covered_s: float) -> EndpointStats:
         """Return the row as it stands."""
+        total = self.latency_total()
         return EndpointStats(
             self.key,
             self.pids,
@@ -171,8 +176,10 @@ class Row(Tally):
             self.request_bytes,
             self.response_bytes,
             self.window.latency(self.max_ns),
-            self.latency_total(),
+            total,
             tuple(self._trend),
+            self.spans.sending(),
+            self.spans.duration(self.histogram, self.sum_ns, self.max_ns, total),
         )
 
 

@@ -238,6 +238,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			if (status == conn->status && conn->answer_of == conn->current &&
 			    status == kind_of(conn, status, latency_ns) && status >= 200) {
 				count_answer(conn, latency_ns, ret);
+				conn->handling_ns = latency_ns;
+				conn->answer_ns = now;
 				after_answer(conn, status);
 				conn->first++;
 				conn->pending = 0;

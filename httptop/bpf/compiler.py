@@ -1,7 +1,7 @@
 """Compile the probes with BCC's clang, or take what an earlier run compiled.
 
-BCC brings all of LLVM (120 MB resident) and takes a second, so this runs in the loader's short-lived
-process only. This module is the only one that imports bcc.
+BCC brings all of LLVM (120 MB resident) and takes a second, so this runs in the loader's process
+only, which is short-lived. This module is the only one that imports bcc.
 """
 
 from __future__ import annotations

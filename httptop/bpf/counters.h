@@ -76,12 +76,16 @@ static __always_inline u32 answer_of(u32 endpoint, u32 status)
 	return known ? *known : 0;
 }
 
-static __always_inline void measure(struct cell *cell, u64 latency_ns)
+/* Put a time into a cell; `anywhere`: by a program that another of ours may interrupt. */
+static __always_inline void measure(struct cell *cell, u64 latency_ns, const bool anywhere)
 {
 	u32 octave, number, bucket;
 	struct page *page;
 
-	ADD(cell->latency_sum_ns, latency_ns);
+	if (anywhere)
+		ADD_ANYWHERE(cell->latency_sum_ns, latency_ns);
+	else
+		ADD(cell->latency_sum_ns, latency_ns);
 	if (latency_ns > cell->latency_max_ns)
 		cell->latency_max_ns = latency_ns;
 	if (latency_ns < (1ULL << OCTAVE_FIRST))
@@ -100,6 +104,10 @@ static __always_inline void measure(struct cell *cell, u64 latency_ns)
 		cell->page[octave] = number;
 	}
 	page = pages.lookup(&number);
-	if (page)
+	if (!page)
+		return;
+	if (anywhere)
+		ADD_ANYWHERE(page->bucket[bucket], 1);
+	else
 		ADD(page->bucket[bucket], 1);
 }

@@ -11,15 +11,18 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from httptop import coverage
 from httptop.bpf import host as hosts
 from httptop.bpf.find_bcc import install_command
 from httptop.bpf.host import Host
 from httptop.bpf.probes import Loading, Plan
 from httptop.errors import HttptopError
+from httptop.holders import survey
 
 #: Exit status where live tracing is not possible.
 CANNOT_TRACE: Final = 77
@@ -286,12 +289,14 @@ def table(findings: Sequence[Check]) -> str:
 
 
 def main(host: Host | None = None) -> int:
-    """Print the table; return 0 where live tracing works and 77 where it does not."""
+    """Print checks and processes; return 0 where live tracing works and 77 where it does not."""
     host = host or hosts.this_host()
     findings = [bcc_version(host) if check.name == "BCC" else check for check in checks(host)]
     if all(check.ok is not False for check in findings):
         findings.append(probe_load())
     print(table(findings))
+    print()
+    print(coverage.table(survey(time.time())))
     good = all(check.ok is not False for check in findings)
     print()
     if good:

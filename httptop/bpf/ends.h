@@ -24,8 +24,10 @@ int inet_sock_set_state(u64 *ctx)
 	/* Only the owner's own close removes the entry here: in a reset, which comes in an
 	 * interrupt, another CPU may be at work on it. */
 	if (!conn->pending && !HELD(conn) && state != TCP_CLOSE) {
-		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH)
+		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
+			answer_over(conn);
 			conns.delete(&sk);
+		}
 	} else if (!conn->verify) {
 		conn->verify = 1;
 		swept_conns.update(&sk, &one);

@@ -70,16 +70,12 @@ static __always_inline void over_at_once(struct conn *conn)
 	conn->head_bytes = 0;
 }
 
-#ifdef FILTER_SIZE
-static __always_inline void settle(struct conn *conn);
-#endif
+static __always_inline void answer_over(struct conn *conn);
 
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
-#ifdef FILTER_SIZE
-	settle(conn);
-#endif
+	answer_over(conn);
 	count_request(conn);
 	if (answers_unseen(conn)) {
 		over_at_once(conn);

@@ -18,6 +18,7 @@ static __always_inline void answer_body(struct conn *conn, u64 bytes)
 #endif
 	if (!conn->answer)
 		return;
+	conn->last_ns = bpf_ktime_get_ns();
 	cell = cell_of(conn->answer);
 	if (cell)
 		ADD(cell->bytes, bytes);
@@ -53,7 +54,7 @@ static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 
 		return;
 	ADD(cell->count, 1);
 	ADD(cell->bytes, bytes);
-	measure(cell, latency_ns);
+	measure(cell, latency_ns, false);
 }
 
 #ifdef FILTER_SIZE
@@ -75,11 +76,45 @@ static __always_inline void settle(struct conn *conn)
 }
 #endif
 
+/*
+ * Nothing more of the last answer will come. Where more than one call sent it, its times are known
+ * only now; of all others sending took no time. User space has such programs run, too, so additions
+ * are atomic.
+ */
+static __always_inline void answer_over(struct conn *conn)
+{
+	u64 spans[3];
+
+#ifdef FILTER_SIZE
+	settle(conn);
+#endif
+	if (!conn->last_ns)
+		return;
+	spans[0] = conn->handling_ns;
+	spans[1] = conn->last_ns - conn->answer_ns;
+	spans[2] = spans[0] + spans[1];
+	conn->last_ns = 0;
+	if (!conn->answer || conn->status == STATUS_LEFT_OUT)
+		return;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 3; i++) {
+		u32 number = answer_of(conn->answer, SPAN_HANDLING + i);
+		struct cell *cell = number ? cell_of(number) : 0;
+
+		if (!cell)
+			break;
+		ADD_ANYWHERE(cell->count, 1);
+		measure(cell, spans[i], true);
+	}
+}
+
 /* A final answer has begun, with so many bytes. */
 static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
+	answer_over(conn);
+	conn->handling_ns = latency_ns;
+	conn->answer_ns = conn->start_ns + latency_ns;
 #ifdef FILTER_SIZE
-	settle(conn);
 	conn->held = conn->current;
 	conn->held_status = status;
 	conn->held_latency_ns = latency_ns;
@@ -144,9 +179,7 @@ static __always_inline void abandon(struct conn *conn, u64 sk)
 {
 	u64 now = 0;
 
-#ifdef FILTER_SIZE
-	settle(conn);
-#endif
+	answer_over(conn);
 	if (!conn->pending)
 		return;
 #ifdef FILTER_ANSWER

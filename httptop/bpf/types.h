@@ -54,6 +54,13 @@
 
 #define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
 #define STATUS_UNKNOWN 0
+/*
+ * In the place of a status, beside the cell of an answer: times of those answers that more than one
+ * call sent. How long they took to handle, to send, and both together.
+ */
+#define SPAN_HANDLING 0xfffc
+#define SPAN_SENDING 0xfffd
+#define SPAN_DURATION 0xfffe
 #define STATUS_LEFT_OUT 0xffff /* requests that the filter of the run does not mean */
 
 enum phase {
@@ -107,7 +114,7 @@ struct endpoint_key {
 	char path[TEMPLATE_LEN];
 };
 
-/* An (endpoint, status) pair; the value in the map is its cell's number. */
+/* An (endpoint, status) pair, or (cell of such a pair, span); the value in the map is its cell's. */
 struct answer_key {
 	u32 endpoint;
 	u32 status;
@@ -122,10 +129,10 @@ struct cell {
 	u64 bytes;
 	u64 latency_sum_ns;
 	u64 latency_max_ns;
-	u64 unanswered;   /* endpoint cells only */
-	u64 unmeasured;   /* latencies for which no histogram page was left */
-	u64 moved;        /* endpoint cells only: answers counted in the overflow row */
-	u64 due_ns;       /* endpoint cells only, first shard: its bucket of samples */
+	u64 unanswered; /* endpoint cells only */
+	u64 unmeasured; /* latencies for which no histogram page was left */
+	u64 moved; /* endpoint cells only: answers counted in the overflow row */
+	u64 due_ns; /* endpoint cells only, first shard: its bucket of samples */
 	u16 page[OCTAVES]; /* 0: no page yet */
 };
 
@@ -141,9 +148,9 @@ struct user_key {
 
 /* What user space may change while the programs run; nothing of it changes a count. */
 struct control {
-	u64 due_ns;      /* ours: when the bucket of samples is as full as it was at that time */
+	u64 due_ns; /* ours: when the bucket of samples is as full as it was at that time */
 	u64 interval_ns; /* between two samples; 0: no samples */
-	u64 burst_ns;    /* that much of them may come at once */
+	u64 burst_ns; /* that much of them may come at once */
 	u64 slow_ns;
 	u64 share; /* of 2^32 requests, how many may be sampled */
 	u32 strategy;
@@ -161,7 +168,7 @@ struct rule {
 
 struct rule_shape {
 	u64 of_length; /* rules with so many segments, as bits */
-	u64 any;       /* rules that take any segment here */
+	u64 any; /* rules that take any segment here */
 };
 
 struct rule_word {
@@ -185,7 +192,7 @@ struct sample {
 	u32 endpoint;
 	u32 tgid;
 	u16 status;
-	u16 line_len;   /* bytes of line[] that are set */
+	u16 line_len; /* bytes of line[] that are set */
 	u16 answer_len; /* bytes of answer[] that are set */
 	u16 family;
 	u16 port; /* of the peer, host order */
@@ -201,38 +208,41 @@ struct sample {
  * answer. They differ only where requests are pipelined.
  */
 struct conn {
-	u64 start_ns;      /* first byte of the current request */
-	u64 head_ns;       /* first byte of the latest request's head */
-	u64 body_left;     /* bytes of the latest request's body still to come */
-	u64 answer_left;   /* bytes of a pipelined answer's body, or chunk, still to come */
+	u64 start_ns; /* first byte of the current request */
+	u64 head_ns; /* first byte of the latest request's head */
+	u64 body_left; /* bytes of the latest request's body still to come */
+	u64 answer_left; /* bytes of a pipelined answer's body, or chunk, still to come */
 	u64 answer_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
 	u64 request_bytes; /* of the current request */
-	u64 head_bytes;    /* of the latest request's head, as far as it has come */
-	u64 inode;         /* number of the socket's inode: tells a reused struct sock */
-	u64 first;         /* number of the current request, counted on this connection */
-	u32 endpoint;      /* cell of the latest request's endpoint */
-	u32 current;       /* cell of the current request's endpoint */
-	u32 answer;        /* cell of the last answer's (endpoint, status) */
-	u32 answer_of;     /* the endpoint of that pair */
+	u64 head_bytes; /* of the latest request's head, as far as it has come */
+	u64 inode; /* number of the socket's inode: tells a reused struct sock */
+	u64 first; /* number of the current request, counted on this connection */
+	u64 answer_ns; /* first byte of the last answer */
+	u64 handling_ns; /* from its request to that byte */
+	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
+	u32 endpoint; /* cell of the latest request's endpoint */
+	u32 current; /* cell of the current request's endpoint */
+	u32 answer; /* cell of the last answer's (endpoint, status) */
+	u32 answer_of; /* the endpoint of that pair */
 	u32 tgid;
 	u8 blurred; /* the end of a pipelined answer was not found */
 	u8 bodyless;
 	u8 chunked;
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
-	u16 status;   /* of the last answer */
-	u16 pending;  /* requests begun, final answer not */
+	u16 status; /* of the last answer */
+	u16 pending; /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
 	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
 	u8 side;
 	u8 phase;
-	u8 method;         /* of the latest request */
+	u8 method; /* of the latest request */
 	u8 current_method; /* of the current one */
 	u8 verify; /* its struct sock may be another's by now: compare the inode */
 	u8 partial_len;
 	u8 answer_partial_len;
 	u8 answer_phase;
 	char comm[COMM_LEN];
-	u8 partial[PARTIAL_LEN];    /* start of a header line that a call cut in two */
+	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
 	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
 	u8 line[LINE_LEN];
 #ifdef FILTER_REQUEST

@@ -80,6 +80,8 @@ def _endpoint(row: EndpointStats) -> _Json:
         "response_bytes": row.response_bytes,
         "latency_ms": _latency(row.latency),
         "latency_total_ms": _latency(row.latency_total),
+        "sending_total_ms": _latency(row.sending_total),
+        "duration_total_ms": _latency(row.duration_total),
     }
 
 

@@ -14,6 +14,8 @@ from httptop.settings import Settings
 
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
+#: Cells for an endpoint: its own, those of its statuses, of their times.
+_CELLS_EACH: Final = 5
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
@@ -28,7 +30,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
     defines = {
         "MAX_CONNECTIONS": sizes.max_connections,
         "MAX_ENDPOINTS": sizes.max_endpoints,
-        "MAX_CELLS": sizes.max_endpoints * 3,
+        "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH,
         "MAX_PAGES": sizes.max_histograms,
         "MAX_PIPELINED": sizes.max_pipelined,
         "MAX_USERS": sizes.max_users,

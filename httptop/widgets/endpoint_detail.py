@@ -183,19 +183,31 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         window, total = stats.latency, stats.latency_total
         lines = [self._title("LATENCY", "", width)]
         line = Line().add("", heading, 7).add(f"LAST {self.window_s:g}s", heading, 9, "right")
-        lines.append(line.add("SINCE START", heading, 13, "right").strip())
+        line.add("SINCE START", heading, 13, "right")
+        sending, duration = stats.sending_total, stats.duration_total
+        if sending.count:
+            line.add("SENDING", heading, 10, "right").add("DURATION", heading, 10, "right")
+        lines.append(line.strip())
         most = max(window.max_ns if window.count else 0, 1.0)
         for label, field in _QUANTILES:
             line = Line().add(label, muted, 7)
             value = _value(window, field)
             line.add(self.units.duration(value), self.hue(latency_hue(value)), 9, "right")
-            line.add(self.units.duration(_value(total, field)), text, 13, "right").space(2, text)
+            line.add(self.units.duration(_value(total, field)), text, 13, "right")
+            if sending.count:
+                for times in (sending, duration):
+                    line.add(self.units.duration(_value(times, field)), text, 10, "right")
+            line.space(2, text)
             share = value / most if value is not None else 0.0
             hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
             line.add(bar(share, width - line.used, self.symbols), self.hue(hue))
             lines.append(line.strip())
         line = Line().add("count", muted, 7).add(f"{window.count:,}", text, 9, "right")
-        lines.append(line.add(f"{total.count:,}", text, 13, "right").strip())
+        line.add(f"{total.count:,}", text, 13, "right")
+        if sending.count:
+            for times in (sending, duration):
+                line.add(f"{times.count:,}", text, 10, "right")
+        lines.append(line.strip())
         return lines
 
     def _answers(self, stats: EndpointStats, width: int) -> list[Strip]:

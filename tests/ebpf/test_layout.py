@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from httptop import histogram, model, paths
+from httptop import histogram, model, paths, spans
 from httptop.bpf import compiler, layout, loader, syscalls
 from httptop.readings import Losses
 from tests.ebpf.parser import DEFINES, SCHED_CLS
@@ -39,6 +39,9 @@ CONSTANTS: Final = {
     "LINE_LEN": (layout.LINE_LEN,),
     "LINE_HEAD": (layout.LINE_HEAD,),
     "ANSWER_LEN": (layout.ANSWER_LEN,),
+    "SPAN_HANDLING": (spans.HANDLING,),
+    "SPAN_SENDING": (spans.SENDING,),
+    "SPAN_DURATION": (spans.DURATION,),
     "STATUS_LEFT_OUT": (layout.STATUS_LEFT_OUT,),
     "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in layout.LEFT_OUT_ENDPOINTS.items() if side == 0),
     "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in layout.LEFT_OUT_ENDPOINTS.items() if side == 1),
