@@ -75,6 +75,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("split", ("u",), "split", "dashboard", "count paths like the selected one apart"),
     Action("save", ("w",), "save", "dashboard", "write what was changed here to the settings"),
     Action("notes", ("n",), "notes", "dashboard", "what is missed and what cannot be seen"),
+    Action("coverage", ("y",), "coverage", "dashboard", "why a process is not seen"),
     Action("demo", ("d",), "demo", "dashboard", "start the demo, while there is no traffic"),
     Action("help", ("question_mark", "h", "f1"), "help", "app", "this page"),
     Action("quit", ("q",), "ask_quit", "app", "quit"),

@@ -20,9 +20,11 @@ from httptop.actions import Action, effective, shown
 from httptop.feed import Feed
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
+from httptop.holders import Survey
 from httptop.humanize import Units
 from httptop.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.model import EndpointKey, Snapshot, Transaction
+from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
@@ -58,13 +60,15 @@ class HttptopApp(App[int]):
         save: Callable[[Mapping[str, object]], str] | None = None,
         change: Callable[[Mapping[str, object]], None] | None = None,
         reload: Callable[[], bool] | None = None,
+        survey: Callable[[], Survey] | None = None,
     ) -> None:
         """Prepare; nothing starts before the app runs.
 
         ``watching`` says in a few words what is traced; ``fixed`` are the filters of the run.
         ``save`` writes changed settings, by key, to the configuration file and returns its path,
         ``change`` applies some to the run; both raise :class:`HttptopError`. ``reload``
-        has the settings read again, on SIGHUP, and returns whether the run goes on.
+        has the settings read again, on SIGHUP, and returns whether the run goes on. ``survey``
+        looks at the processes of the host; it may take seconds and raise :class:`OSError`.
 
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` cannot be.
@@ -111,6 +115,7 @@ class HttptopApp(App[int]):
         self.save = save
         self.change = change
         self._reload = reload
+        self.survey = survey
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme our hues."""
@@ -258,6 +263,10 @@ class HttptopApp(App[int]):
     def open_notes(self) -> None:
         """Show what was missed and what cannot be seen."""
         self.push_screen(notes_page(self.newest))
+
+    def open_coverage(self) -> None:
+        """Show why a process is not seen, or not all of it."""
+        self.push_screen(CoverageScreen())
 
     def action_help(self) -> None:
         """Show keys, columns and words."""

@@ -1,4 +1,4 @@
-"""A small helper that stays root when httptop gives it up, and does three things for it.
+"""A small helper that stays root when httptop gives it up, and does four things for it.
 
 ::
 
@@ -7,6 +7,7 @@
                           STATISTICS  ───►  has the kernel time BPF programs; returns a descriptor
                           READ        ───►  returns the text of one of the configuration files
                           SAVE        ───►  replaces the configuration file, where it is a valid one
+                          SURVEY      ───►  returns which processes hold stream sockets (holders.py)
 
 Nothing else can be asked for: the paths are settled before httptop has looked at anybody's
 traffic, and a second SETTLE ends the helper, as does every message that makes no sense. So does
@@ -27,6 +28,7 @@ import errno
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import threading
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from httptop.files import Caller
+    from httptop.holders import Survey
 
-SETTLE, STATISTICS, READ, SAVE = b"F", b"T", b"R", b"S"
+SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
 _DONE, _REFUSED, _ABSENT = b"+", b"-", b"0"
 
 _HEAD = struct.Struct("=cI")
@@ -54,6 +57,8 @@ _LONGEST = _LARGEST_FILE + 4096
 _PATIENCE_S = 10.0
 _TICK_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.0
+#: Seconds after which a look at the processes is ended.
+_LONGEST_SURVEY_S = 5
 
 
 class MonitorError(OSError):
@@ -141,6 +146,12 @@ class Monitor:
         request = b"\0".join((os.fsencode(os.path.abspath(path)), text.encode()))
         return Path(os.fsdecode(self._ask(SAVE, request)[0]))
 
+    def survey(self) -> Survey:
+        """Return which processes hold stream sockets, as :func:`httptop.holders.survey` does."""
+        from httptop.holders import from_text
+
+        return from_text(self._ask(SURVEY)[0].decode())
+
     def _ask(
         self, what: bytes, text: bytes = b"", patience_s: float = _PATIENCE_S
     ) -> tuple[bytes, list[int]]:
@@ -220,13 +231,22 @@ def _serve(channel: socket.socket) -> None:
             _apart(channel, _read, limits, text)
         elif what == SAVE and os.fsdecode(text.partition(b"\0")[0]) == limits["save"]:
             _apart(channel, _save, limits, text)
+        elif what == SURVEY and not text:
+            _apart(channel, _survey, limits, text)
         else:
             return
 
 
 def _reduce(*, elevated: bool) -> None:
-    """Keep what the rest needs: the statistics, and files with the rights of whose they are."""
-    kept = [capabilities.CAP_SYS_ADMIN]
+    """Keep what the rest needs.
+
+    That is: the statistics, files with the rights of whose they are, and what processes hold.
+    """
+    kept = [
+        capabilities.CAP_SYS_ADMIN,
+        capabilities.CAP_SYS_PTRACE,
+        capabilities.CAP_DAC_READ_SEARCH,
+    ]
     if elevated:
         kept += (capabilities.CAP_SETUID, capabilities.CAP_SETGID, capabilities.CAP_CHOWN)
     else:
@@ -269,7 +289,9 @@ def _apart(
             _answer(channel, answer, done)
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        _answer(channel, b"it took too long", _REFUSED)
 
 
 def _caller(limits: dict[str, Any]) -> Caller:
@@ -309,3 +331,20 @@ def _save(limits: dict[str, Any], request: bytes) -> bytes:
         if guarded and setting.of(new) != setting.of(now):
             raise MonitorError(f"{setting.key} can be changed by hand only, in {path}")
     return os.fsencode(write_text(path, wanted, caller))
+
+
+def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:
+    """Look at the processes with no more rights than that takes, and not for long.
+
+    One that is stuck in the kernel can hold up who reads its mappings.
+    """
+    import time
+
+    from httptop.holders import survey, to_text
+
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_LONGEST_SURVEY_S)
+    capabilities.keep_only((capabilities.CAP_SYS_PTRACE, capabilities.CAP_DAC_READ_SEARCH))
+    answer = to_text(survey(time.time())).encode()
+    signal.alarm(0)
+    return answer

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from httptop.errors import HttptopError, UsageError
 from httptop.feed import Feed
 from httptop.feeds import CountedFeed, LoggedFeed, open_feed
 from httptop.files import Caller
+from httptop.holders import Survey, survey
 from httptop.log import LOG, log_reload, log_start, logging_to_file, set_level
 from httptop.model import Snapshot, clean
 from httptop.monitor import Monitor
@@ -111,6 +113,7 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
             save=save,
             change=None if asked.replay else change,
             reload=lambda: _read_again(terminal, reloading),
+            survey=None if asked.replay else _survey,
         )
         counted.enough = app.exit
         reloading.start()
@@ -243,6 +246,12 @@ def _start_demo(closing: contextlib.ExitStack) -> None:
         demo.start()
     except OSError as fault:
         raise HttptopError(f"the demo could not be started: {fault}") from None
+
+
+def _survey() -> Survey:
+    """Look at the processes; by the helper that stayed root, where there is one."""
+    monitor = Monitor.running
+    return survey(time.time()) if monitor is None else monitor.survey()
 
 
 def _watching(asked: Arguments, scope: Scope) -> str:

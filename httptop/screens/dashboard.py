@@ -271,6 +271,10 @@ class Dashboard(Keeping):
         """Show what is missed and what cannot be seen."""
         self.httptop.open_notes()
 
+    def action_coverage(self) -> None:
+        """Show why a process is not seen."""
+        self.httptop.open_coverage()
+
     def action_demo(self) -> None:
         """Start the demo services."""
         self.httptop.begin_demo()

@@ -66,6 +66,7 @@ class EmptyState(Painted):
         elif self.can_demo:
             lines.append(Line().add("d", key).add("  starts the demo services, traced live", text))
         lines.append(Line().add("or ask a server of this host: ", muted).add(EXAMPLE, strong))
+        lines.append(Line().add("y", key).add("  why a process is not seen", text))
         if snapshot.notes:
             n = len(snapshot.notes)
             what = f"  {n} note{'s' if n != 1 else ''} on what cannot be seen here"

@@ -57,7 +57,9 @@ def test_it_has_a_name_no_terminal_and_few_descriptors(monitor: Monitor) -> None
 
 
 @pytest.mark.parametrize(
-    ("caller", "kept"), [(ROOT, {1, 21}), (SOMEONE, {0, 6, 7, 21})], ids=["root", "sudo"]
+    ("caller", "kept"),
+    [(ROOT, {1, 2, 19, 21}), (SOMEONE, {0, 2, 6, 7, 19, 21})],
+    ids=["root", "sudo"],
 )
 def test_it_keeps_the_capabilities_it_needs(
     monitor: Monitor, caller: Caller, kept: set[int]

@@ -1,0 +1,141 @@
+"""Why don't I see it? The processes with stream sockets, and what is missing of each.
+
+A look at the processes is taken when the screen opens and on a key, in a thread; what is shown is
+as old as its title says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from httptop import humanize
+from httptop.coverage import FOOTNOTES, Row, headline, rows
+from httptop.holders import Survey
+from httptop.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from httptop.app import HttptopApp
+
+_MOST_ROWS: Final = 200
+_PROCESS_WIDTH: Final = 16
+_REPLAYED: Final = "What is shown comes from a capture; the processes of this host are not in it."
+_COLOURS: Final = {3: "$hue-bad", 2: "$hue-warn", 1: "$hue-text", 0: "$hue-muted"}
+
+
+class CoverageScreen(Screen[None]):
+    """A scrolling table, a few lines a process."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace,left,y", "app.pop_screen", "Back", show=False),
+        Binding("r", "look", "Look again", show=False),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What is shown.
+        self.rows: list[Row] = []
+        self._looking = False
+
+    @property
+    def httptop(self) -> HttptopApp:
+        """The app, which holds the snapshot and can look at processes."""
+        return cast("HttptopApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Make title, table and keys."""
+        yield Static(id="coverage-title", markup=False)
+        with VerticalScroll(id="coverage"):
+            yield Static(id="coverage-rows", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look at once."""
+        self.query_one("#coverage").focus()
+        self.query_one(KeyBar).show(
+            [
+                ("Esc", "back", "app.pop_screen"),
+                ("r", "look again", "screen.look"),
+                ("?", "help", "app.help"),
+                ("q", "quit", "app.ask_quit"),
+                ("j k", "scroll", ""),
+            ]
+        )
+        self.action_look()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by some lines."""
+        self.query_one("#coverage").scroll_relative(y=lines, animate=False)
+
+    def action_look(self) -> None:
+        """Look at the processes, unless that is going on."""
+        if self.httptop.survey is None:
+            self._title("")
+            self._text(Content(_REPLAYED))
+        elif not self._looking:
+            self._looking = True
+            self._title("looking at the processes...")
+            self.run_worker(self._look(), exit_on_error=False)
+
+    async def _look(self) -> None:
+        look = self.httptop.survey
+        assert look is not None
+        try:
+            found = await asyncio.to_thread(look)
+        except (OSError, ValueError) as fault:
+            self._title("")
+            self._text(Content(f"The processes cannot be looked at: {fault}"))
+        else:
+            self._show(found)
+        finally:
+            self._looking = False
+
+    def _show(self, found: Survey) -> None:
+        self.rows = rows(found, self.httptop.newest)
+        shown = self.rows[:_MOST_ROWS]
+        self._title(f"as of {humanize.time_of_day(found.taken_at)[:8]}")
+        lines = [Content(line) for line in headline(found, len(shown))]
+        if self.httptop.watching:
+            lines.append(Content(f"Counted: {self.httptop.watching}."))
+        if shown:
+            head = _columns("PID", "PROCESS", "HTTP/1", "LISTENS", "CONNECTIONS")
+            lines += [Content(""), Content.styled(head, "$hue-muted")]
+        for row in shown:
+            lines += _lines(row)
+        lines += [Content(""), *(Content.styled(line, "$hue-muted") for line in FOOTNOTES)]
+        self._text(Content("\n").join(lines))
+
+    def _title(self, state: str) -> None:
+        title = Content.assemble(
+            ("Why don't I see it?", "$hue-accent bold"), (f"  {state}", "$hue-muted")
+        )
+        self.query_one("#coverage-title", Static).update(title)
+
+    def _text(self, text: Content) -> None:
+        self.query_one("#coverage-rows", Static).update(text)
+
+
+def _columns(pid: str, process: str, seen: str, listens: str, connections: str) -> str:
+    if len(process) > _PROCESS_WIDTH:
+        process = process[: _PROCESS_WIDTH - 1] + "…"
+    return f"{pid:>7} {process:<{_PROCESS_WIDTH}} {seen:>9}  {listens:<24} {connections}"
+
+
+def _lines(row: Row) -> list[Content]:
+    holder = row.holder
+    who = _columns(str(holder.pid), holder.process, row.seen, row.listens, row.connections)
+    lines = [Content.styled(who, "$hue-good" if row.requests else "$hue-strong")]
+    for gap in row.gaps:
+        lines.append(Content.assemble(" " * 8, (gap.what, _COLOURS[gap.weight])))
+        if gap.help:
+            lines.append(Content.assemble(" " * 8, (f"→ {gap.help}", "$hue-muted")))
+    return lines

@@ -1,0 +1,85 @@
+"""Stream sockets of a network namespace, from the tables below ``/proc/PID/net``.
+
+A socket's inode number is the same in these tables and behind ``/proc/PID/fd``, and no two
+namespaces share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from httptop.model import clean
+
+#: Lines of a table that are looked at.
+_MOST_LINES: Final = 200_000
+_LONGEST_LINE: Final = 1024
+_LONGEST_NAME: Final = 40
+_TCP_LISTENS: Final = b"0A"
+#: Established, and closed by the other side, which a half-open server still answers.
+_TCP_CONNECTED: Final = (b"01", b"08")
+_UNIX_STREAM: Final = b"0001"
+_UNIX_LISTENS: Final = 1 << 16
+_UNIX_CONNECTED: Final = b"03"
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A stream socket that listens or is connected."""
+
+    listens: bool
+    port: int = 0  # TCP; 0: a Unix socket
+    peer_port: int = 0  # of a connection
+    name: str = ""  # of a Unix socket, cleaned; starts with "@" where it is no file
+
+
+def read_sockets(net: Path) -> dict[int, Socket]:
+    """Return the stream sockets in the tables of a directory, by inode; no table, no sockets."""
+    found: dict[int, Socket] = {}
+    # What a Unix socket is called may hold a line break and then whatever looks like a line: TCP
+    # comes last, and so counts.
+    for name, read in (("unix", _unix), ("tcp6", _tcp), ("tcp", _tcp)):
+        try:
+            for line in _lines(net / name):
+                try:
+                    entry = read(line)
+                except (ValueError, IndexError):
+                    continue
+                if entry is not None:
+                    found[entry[0]] = entry[1]
+        except OSError:
+            continue
+    return found
+
+
+def _lines(table: Path) -> Iterator[bytes]:
+    with open(table, "rb") as file:
+        file.readline(_LONGEST_LINE)
+        yield from islice(iter(lambda: file.readline(_LONGEST_LINE), b""), _MOST_LINES)
+
+
+def _tcp(line: bytes) -> tuple[int, Socket] | None:
+    """Read ``0: 0100007F:1F90 00000000:0000 0A ... ... ... uid ... inode``."""
+    fields = line.split(maxsplit=10)
+    inode, state = int(fields[9]), fields[3]
+    port = int(fields[1].rpartition(b":")[2], 16)
+    if state == _TCP_LISTENS:
+        return inode, Socket(True, port)
+    if state in _TCP_CONNECTED:
+        return inode, Socket(False, port, int(fields[2].rpartition(b":")[2], 16))
+    return None
+
+
+def _unix(line: bytes) -> tuple[int, Socket] | None:
+    """Read ``address: references protocol flags type state inode name``."""
+    fields = line.split(maxsplit=7)
+    if fields[4] != _UNIX_STREAM:
+        return None
+    inode = int(fields[6])
+    if int(fields[3], 16) & _UNIX_LISTENS:
+        name = fields[7].rstrip(b"\n") if len(fields) > 7 else b""
+        return inode, Socket(True, name=clean(name, _LONGEST_NAME))
+    return (inode, Socket(False)) if fields[5] == _UNIX_CONNECTED else None
