@@ -61,6 +61,7 @@ class Arguments:
     replay: Path | None = None
     demo: bool = False
     doctor: bool = False
+    selftest: bool = False
 
 
 def parse(words: Sequence[str]) -> Arguments:
@@ -88,6 +89,7 @@ def parse(words: Sequence[str]) -> Arguments:
         replay=found.replay,
         demo=found.demo,
         doctor=found.doctor,
+        selftest=found.selftest,
     )
     for other in ("demo", "record"):
         if arguments.replay is not None and getattr(arguments, other):
@@ -158,6 +160,11 @@ def _parser() -> argparse.ArgumentParser:
         "--doctor",
         action="store_true",
         help="what can be traced here, what is missing, how to mend it",
+    )
+    about.add_argument(
+        "--selftest",
+        action="store_true",
+        help="play known traffic on this host's kernel and check what is counted of it",
     )
     about.add_argument("--version", action="version", version=f"httptop {__version__}")
     about.add_argument("-h", "--help", action="help", help="show this and exit")

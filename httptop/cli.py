@@ -43,6 +43,10 @@ def _main(asked: Arguments) -> int:
         from httptop.bpf import doctor
 
         return doctor.main()
+    if asked.selftest:
+        from httptop import selftest
+
+        return selftest.main()
     caller = calling_user(os.environ)
     if asked.validate_config not in (None, UNNAMED):
         return _validated(check_file(asked.validate_config, caller))

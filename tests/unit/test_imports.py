@@ -51,6 +51,8 @@ LAYERS = (
     ("httptop.privileges", "httptop.scheduling"),
     ("httptop.collector",),
     ("httptop.sources.",),
+    ("httptop.conformance.",),
+    ("httptop.selftest",),
     ("httptop.arguments",),
     ("httptop.feeds",),
     ("httptop.changes", "httptop.messages", "httptop.themes"),

@@ -1,0 +1,179 @@
+"""Play the cases on real sockets under the real probes, and compare what is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from httptop.collector import Collector
+from httptop.conformance import sockets
+from httptop.conformance.case import Case, path_of
+from httptop.conformance.reference import Counted, Counts, Endpoint, expected
+from httptop.model import EndpointStats, Side
+from httptop.scope import Scope
+from httptop.settings import DEFAULTS
+from httptop.sources.live import LiveSource, possible_cpus
+from httptop.sources.plan import plan_of
+
+#: The kernel counts within the system call; it may learn later of the ends of connections.
+_PATIENCE_S: Final = 0.25
+_KNOWN_PATIENCE_S: Final = 0.02
+_PAUSE_S: Final = 0.002
+#: Each endpoint costs in every snapshot, so paths come again; what comes late is seen as late.
+_PATHS: Final = 4
+_NAME: Final = Path("/proc/self/comm")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A case as it was played on a kind of socket."""
+
+    case: Case
+    sockets: str
+    differences: tuple[str, ...]  # sentences; none: all agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether what must be counted was counted, and nothing else."""
+        return not self.differences
+
+
+class Stage:
+    """Probes of our own, and rows of our own: this process has a name that no other has."""
+
+    def __init__(self, front: str | None = None) -> None:
+        """Start to load the probes; ``front`` chooses where bytes are seen."""
+        plan = dataclasses.replace(plan_of(DEFAULTS, Scope(), possible_cpus()), front=front)
+        self._source = LiveSource(plan)
+        self._collector = Collector(self._source, DEFAULTS, Scope())
+        self._name = f"selftest-{os.getpid()}"[:15]
+        self._called = ""
+        self._played = 0
+        self._before: Counted = {}
+        self._now: Counted = {}
+
+    def __enter__(self) -> Stage:
+        self._called = _NAME.read_text().strip()
+        self._source.open()
+        self._collector.begin(time.monotonic())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._source.close()
+
+    def play(self, case: Case) -> Iterator[Result]:
+        """Play a case on each of its kinds of sockets."""
+        for kind in case.sockets:
+            with self._renamed():
+                yield Result(case, kind, tuple(self._play(case, kind)))
+
+    @contextlib.contextmanager
+    def _renamed(self) -> Iterator[None]:
+        _NAME.write_text(self._name)
+        try:
+            yield
+        finally:
+            _NAME.write_text(self._called)
+
+    def _play(self, case: Case, kind: str) -> list[str]:
+        path = path_of(self._played % _PATHS)
+        self._played += 1
+        patience_s = _KNOWN_PATIENCE_S if case.known else _PATIENCE_S
+        wanted, at_last = expected(case, path), expected(case, path, closed=True)
+        found: list[str] = []
+        try:
+            with sockets.connected(kind) as ends:
+                _perform(case, path, ends)
+                if wanted != at_last:
+                    found = self._compare(wanted, patience_s)
+        except (OSError, sockets.Stuck) as fault:
+            found = [f"it could not be played: {fault}"]
+            self._now = self._rows()
+        found = found or self._compare(at_last, patience_s)
+        self._before = self._now
+        return [text.replace(path, "$") for text in found]
+
+    def _compare(self, wanted: Counted, patience_s: float) -> list[str]:
+        deadline = time.monotonic() + patience_s
+        while True:
+            self._now = self._rows()
+            differences = difference(wanted, _grown(self._before, self._now))
+            if not differences or time.monotonic() > deadline:
+                return differences
+            time.sleep(_PAUSE_S)
+
+    def _rows(self) -> Counted:
+        snapshot = self._collector.step(time.monotonic(), time.time())
+        return {
+            Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol): _counts(row)
+            for row in snapshot.endpoints
+            if row.key.process == self._name
+        }
+
+
+def difference(wanted: Counted, seen: Counted) -> list[str]:
+    """Return what differs, a sentence for each endpoint; empty where nothing does."""
+    nothing = Counts()
+    return [
+        f"{key.side} {key.method} {key.path} {key.protocol}:"
+        f" expected {wanted.get(key, nothing)}, seen {seen.get(key, nothing)}"
+        for key in sorted({*wanted, *seen})
+        if wanted.get(key, nothing) != seen.get(key, nothing)
+    ]
+
+
+def _perform(case: Case, path: str, ends: sockets.Ends) -> None:
+    """Do the steps of a case."""
+    client, server = ends
+    unread = {"client": 0, "server": 0}  # bytes on their way, by their sender
+    for step in case.steps:
+        who: Side = step.who
+        end, other = (client, server) if who == "client" else (server, client)
+        if step.do == "close":
+            end.close()
+        elif step.do == "reset":
+            sockets.reset(end)
+        elif step.do == "half-close":
+            end.shutdown(1)
+        else:
+            for data in case.played(step, path):
+                unread[who] += sockets.move(end, other, data, step.manner)
+            if step.manner.read != "never":
+                unread[who] = sockets.take(other, unread[who], step.manner)
+
+
+def _counts(row: EndpointStats) -> Counts:
+    return Counts(
+        dict(row.status), row.unanswered, row.in_flight, row.request_bytes, row.response_bytes
+    )
+
+
+def _grown(before: Counted, after: Counted) -> Counted:
+    """Return by how much counts have grown; endpoints that have not are left out."""
+    grown = {}
+    nothing = Counts()
+    for key, now in after.items():
+        then = before.get(key, nothing)
+        status = {code: n - then.status.get(code, 0) for code, n in now.status.items()}
+        counts = Counts(
+            {code: n for code, n in status.items() if n},
+            now.unanswered - then.unanswered,
+            now.in_flight - then.in_flight,
+            now.request_bytes - then.request_bytes,
+            now.response_bytes - then.response_bytes,
+        )
+        if counts != nothing:
+            grown[key] = counts
+    return grown

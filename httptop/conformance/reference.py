@@ -1,0 +1,139 @@
+"""What the observer makes of a case: the counts that must come out, in bytes, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from httptop.conformance.case import Case, Step
+from httptop.conformance.observer import Exchange, Observer
+from httptop.model import SIDES, Side, clean
+from httptop.paths import template
+
+_NAMED: Final = (
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """The key of a row, as far as a case decides it."""
+
+    side: Side
+    method: str
+    path: str
+    protocol: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What is counted of an endpoint."""
+
+    status: dict[int, int] = field(default_factory=dict)
+    unanswered: int = 0
+    in_flight: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+
+    def __str__(self) -> str:
+        outcomes = {str(code or "unknown"): count for code, count in sorted(self.status.items())}
+        outcomes |= {"unanswered": self.unanswered, "in flight": self.in_flight}
+        text = ", ".join(
+            name if count == 1 else f"{name} x{count}" for name, count in outcomes.items() if count
+        )
+        return f"{text or 'nothing'}; {self.request_bytes} and {self.response_bytes} bytes"
+
+
+Counted = dict[Endpoint, Counts]
+
+
+@dataclass(slots=True)
+class Watched:
+    """What an end of the connection has seen."""
+
+    observer: Observer = field(default_factory=Observer)
+    sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes of requests, of answers
+
+    def take(self, sender: Side, data: bytes) -> None:
+        """Watch bytes that the end has sent or read."""
+        if sender == "client":
+            self.observer.request(data)
+        else:
+            self.observer.response(data)
+        self.sent[sender == "server"] += len(data)
+
+
+def watched(case: Case, path: str) -> dict[Side, Watched]:
+    """Return what each end sees of a case."""
+    ends: dict[Side, Watched] = {side: Watched() for side in SIDES}
+    unread: dict[Side, list[bytes]] = {side: [] for side in SIDES}
+    for step in case.steps:
+        if step.do in ("close", "reset"):
+            ends[step.who].observer.close()
+        elif step.do == "send":
+            _send(step, case.played(step, path), ends, unread)
+    return ends
+
+
+def _send(
+    step: Step, pieces: list[bytes], ends: dict[Side, Watched], unread: dict[Side, list[bytes]]
+) -> None:
+    other: Side = "client" if step.who == "server" else "server"
+
+    def read(data: bytes) -> None:
+        unread[step.who].append(data)
+        if step.manner.read == "never":
+            return
+        ends[other].take(step.who, b"".join(unread[step.who]))
+        unread[step.who].clear()
+
+    if step.manner.read == "each":
+        for piece in pieces:
+            ends[step.who].take(step.who, piece)
+            read(piece)
+    else:
+        for piece in pieces:
+            ends[step.who].take(step.who, piece)
+        read(b"".join(pieces))
+
+
+def expected(case: Case, path: str, *, closed: bool = False) -> Counted:
+    """Return what must be counted when all steps are done, or once both ends are closed too."""
+    found: Counted = {}
+    for side, end in watched(case, path).items():
+        if closed:
+            end.observer.close()
+        for exchange in end.observer.exchanges:
+            endpoint = endpoint_of(exchange, side)
+            _add(found.setdefault(endpoint, Counts()), exchange)
+    return found
+
+
+def endpoint_of(exchange: Exchange, side: Side) -> Endpoint:
+    """Return the endpoint that a request counts under."""
+    connect = exchange.method == "CONNECT"
+    text, truncated = template(exchange.target, connect=connect)
+    method = exchange.method if exchange.method in _NAMED else "OTHER"
+    shown = clean(text) + ("…" if truncated else "")
+    return Endpoint(side, method, shown, f"HTTP/1.{exchange.minor}")
+
+
+def _add(counts: Counts, exchange: Exchange) -> None:
+    if exchange.status:
+        counts.status[exchange.status] = counts.status.get(exchange.status, 0) + 1
+    elif exchange.unanswered:
+        counts.unanswered += 1
+    else:
+        counts.in_flight += 1
+    counts.request_bytes += exchange.request_bytes
+    counts.response_bytes += exchange.response_bytes
+
+
+def by_the_data(case: Case, path: str) -> Counted:
+    """Return what the case's own rows say; they do not tell bytes."""
+    return {
+        Endpoint(row.side, row.method, row.path.replace("$", path), row.protocol): Counts(
+            dict(row.status), row.unanswered, row.in_flight
+        )
+        for row in case.rows
+    }

@@ -1,0 +1,162 @@
+"""Every way to move bytes through a socket that does not block.
+
+The calls are the traced ones themselves: each function makes one system call that succeeds, on a
+descriptor, and tells how many bytes went or which came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from httptop.conformance.case import Manner
+
+WAIT_MS: Final = 2000
+
+Send = Callable[[socket.socket, list[bytes]], int]
+Take = Callable[[socket.socket, int], bytes]
+Ends = tuple[socket.socket, socket.socket]
+
+
+class Stuck(Exception):
+    """Bytes that were sent do not come, or none can be sent any more."""
+
+
+def _sendfile(end: socket.socket, parts: list[bytes]) -> int:
+    with tempfile.TemporaryFile() as file:
+        data = b"".join(parts)
+        file.write(data)
+        file.flush()
+        return os.sendfile(end.fileno(), file.fileno(), 0, len(data))
+
+
+def _splice(end: socket.socket, parts: list[bytes]) -> int:
+    reader, writer = os.pipe()
+    try:
+        size = os.write(writer, b"".join(parts)[:65536])
+        return os.splice(reader, end.fileno(), size)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _readv(end: socket.socket, size: int) -> bytes:
+    parts = [bytearray(3), bytearray(0), bytearray(1), bytearray(size)]
+    came = os.readv(end.fileno(), parts)
+    return b"".join(parts)[:came]
+
+
+def _recvmsg_into(end: socket.socket, size: int) -> bytes:
+    parts = [bytearray(5), bytearray(40), bytearray(size)]
+    came = end.recvmsg_into(parts)[0]
+    return b"".join(parts)[:came]
+
+
+def _discard(end: socket.socket, size: int) -> bytes:
+    """Have the kernel throw bytes away (TCP): what they were is not known to us either."""
+    return bytes(end.recv_into(bytearray(size), size, socket.MSG_TRUNC))
+
+
+SEND: Final[dict[str, Send]] = {
+    "send": lambda end, parts: end.send(b"".join(parts)),
+    "write": lambda end, parts: os.write(end.fileno(), b"".join(parts)),
+    "writev": lambda end, parts: os.writev(end.fileno(), parts),
+    "sendmsg": lambda end, parts: end.sendmsg(parts),
+    "sendfile": _sendfile,
+    "splice": _splice,
+}
+TAKE: Final[dict[str, Take]] = {
+    "recv": lambda end, size: end.recv(size),
+    "read": lambda end, size: os.read(end.fileno(), size),
+    "readv": _readv,
+    "recvmsg": lambda end, size: end.recvmsg(size)[0],
+    "recvmsg-parts": _recvmsg_into,
+    "discard": _discard,
+}
+
+
+@contextlib.contextmanager
+def connected(kind: str) -> Iterator[Ends]:
+    """Yield two ends of a new connection, the client's and the server's; close them at last."""
+    client, server = _unix() if kind == "unix" else _tcp()
+    with client, server:
+        for end in (client, server):
+            end.setblocking(False)
+        yield client, server
+
+
+def _unix() -> Ends:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def _tcp() -> Ends:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client = socket.create_connection(listener.getsockname())
+        server = listener.accept()[0]
+    for end in (client, server):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client, server
+
+
+def reset(end: socket.socket) -> None:
+    """Close an end so that the other is told of a reset."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    end.close()
+
+
+def move(sender: socket.socket, taker: socket.socket, data: bytes, manner: Manner) -> int:
+    """Send bytes in as few calls as it takes and, if they are to be read at once, read them.
+
+    Returns how many bytes are still to be read. Raises :class:`Stuck`.
+    """
+    unsent, unread = data, 0
+    parts = _cut(data, manner.iovecs)
+    while unsent:
+        try:
+            size = SEND[manner.send](sender, parts)
+        except BlockingIOError:
+            size = 0
+        unread += size
+        unsent = unsent[size:]
+        parts = [unsent]
+        if manner.read == "each" or (not size and manner.read == "after"):
+            unread = take(taker, unread, manner)
+        if not size:
+            _wait(sender, select.POLLOUT)
+    return unread
+
+
+def take(end: socket.socket, size: int, manner: Manner) -> int:
+    """Read so many bytes; return how many are left, which is 0."""
+    looked = not manner.peek
+    while size:
+        _wait(end, select.POLLIN)
+        if not looked:
+            end.recv(size, socket.MSG_PEEK)
+            end.recvmsg(size, 0, socket.MSG_PEEK)
+            looked = True
+        came = len(TAKE[manner.take](end, min(size, manner.take_size)))
+        if not came:
+            raise Stuck("the other end has closed")
+        size -= came
+    return 0
+
+
+def _wait(end: socket.socket, what: int) -> None:
+    poll = select.poll()
+    poll.register(end, what)
+    if not poll.poll(WAIT_MS):
+        raise Stuck("nothing comes" if what == select.POLLIN else "nothing can be sent")
+
+
+def _cut(data: bytes, at: tuple[int, ...]) -> list[bytes]:
+    places = [0, *at, len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]

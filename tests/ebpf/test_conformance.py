@@ -1,0 +1,59 @@
+"""The conformance cases through the kernel's head parser, and on live sockets under the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from httptop.conformance.case import PATH, Case, load_cases
+from httptop.conformance.live import Stage
+from httptop.conformance.reference import endpoint_of, watched
+from tests.ebpf import reference
+from tests.ebpf.live import FRONTS
+from tests.ebpf.parser import WINDOW, Parser
+
+pytestmark = pytest.mark.ebpf
+
+CASES = load_cases()
+
+
+@pytest.fixture(scope="module", params=FRONTS)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with Stage(request.param) as stage:
+        yield stage
+
+
+def _marked(case: Case) -> object:
+    marks = [pytest.mark.xfail(reason=case.known, strict=False)] if case.known else []
+    return pytest.param(case, marks=marks, id=case.name)
+
+
+@pytest.mark.parametrize("case", map(_marked, CASES))
+def test_live(stage: Stage, case: Case) -> None:
+    """Where a case passes that is known to fail, its "known" is to go."""
+    results = list(stage.play(case))
+    assert results
+    faults = [f"{result.sockets}: {text}" for result in results for text in result.differences]
+    assert not faults, "\n".join(faults)
+
+
+def test_heads_through_the_kernels_parser(parser: Parser) -> None:
+    judged = 0
+    for case in CASES:
+        for side, end in watched(case, PATH).items():
+            for exchange in end.observer.exchanges:
+                endpoint = endpoint_of(exchange, side)
+                if len(exchange.head) <= WINDOW and exchange.head.endswith((b"\r\n", b"\n")):
+                    found = reference.of_verdict(parser.head(exchange.head))
+                    whole = found.length == len(exchange.head)
+                    shown = found.path.decode() + ("…" if found.truncated else "")
+                    assert (found.method, shown) == (endpoint.method, endpoint.path), case.name
+                    assert found.minor == exchange.minor, case.name
+                    assert not whole or found.chunked == exchange.chunked, case.name
+                    assert exchange.chunked or not whole or found.body == exchange.length
+                    judged += whole
+                if exchange.status:
+                    line = exchange.answer_line[:WINDOW]
+                    assert parser.head(line).status == exchange.status, case.name
+    assert judged > len(CASES)
