@@ -1,0 +1,184 @@
+"""Real processes, as the coverage table tells of them, and as httptop without root has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from httptop.coverage import Row, rows
+from httptop.files import Caller
+from httptop.holders import Holder, survey
+from httptop.monitor import Monitor
+from tests.ebpf.live import Watch, connected, exchange, request
+from tests.ebpf.rights import status, terminal, until
+
+pytestmark = pytest.mark.ebpf
+
+#: A server of one connection at a time: cleartext, or TLS where a certificate is named.
+SERVER = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+if len(sys.argv) > 1:
+    import ssl
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    listener = context.wrap_socket(listener, server_side=True)
+print(listener.getsockname()[1], flush=True)
+while True:
+    end, _ = listener.accept()
+    while end.recv(4096):
+        end.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+"""
+UNIX = """
+import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(b"\\0" + sys.argv[1].encode())
+listener.listen()
+print(0, flush=True)
+sys.stdin.read()
+"""
+#: io_uring_setup(2), which may be refused.
+IO_URING = """
+import ctypes, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+ring = ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120))
+print(listener.getsockname()[1] if ring >= 0 else -1, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def process(code: str, *arguments: str, user: int | None = None) -> Iterator[tuple[int, int]]:
+    """Run a program that prints its port; give its process id and the port."""
+    python = sys.executable if user is None else "/usr/bin/python3"
+    with subprocess.Popen(
+        [python, "-I", "-c", code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        user=user,
+        cwd="/",
+    ) as run:
+        assert run.stdout is not None
+        try:
+            yield run.pid, int(run.stdout.readline())
+        finally:
+            run.kill()
+
+
+def ask(port: int, path: str, wrap: Callable[[socket.socket], socket.socket] | None = None) -> None:
+    """Send a request and wait for its answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        end = wrap(plain) if wrap else plain
+        end.sendall(request(path))
+        assert end.recv(4096).startswith(b"HTTP/1.1 200")
+        end.close()
+
+
+def holder_of(pid: int) -> Holder:
+    return next(holder for holder in survey(time.time()).holders if holder.pid == pid)
+
+
+def row_of(pid: int, watch: Watch) -> Row:
+    made = rows(survey(time.time()), watch.step())
+    return next(row for row in made if row.holder.pid == pid)
+
+
+def test_a_plain_server_has_its_requests_and_nothing_missing(watch: Watch, path: str) -> None:
+    with process(SERVER) as (pid, port):
+        assert row_of(pid, watch).seen == "0"
+        for _ in range(3):
+            ask(port, path)
+        watch.expect(path, {200: 3})
+        row = row_of(pid, watch)
+        assert (row.seen, row.gaps) == ("3", ())
+        assert row.listens == f":{port}"
+
+
+def test_a_connection_belongs_to_who_holds_it() -> None:
+    before = survey(time.time()).holders
+    with connected() as (client, server):
+        exchange(client, server, request("/"))
+        mine = holder_of(os.getpid())
+    was = sum(holder.tcp_connected for holder in before if holder.pid == os.getpid())
+    assert mine.tcp_connected == was + 2
+
+
+def test_of_tls_only_what_can_be_known_is_said(watch: Watch, path: str, tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-subj", "/CN=test", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )  # fmt: skip
+    both.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with process(SERVER, str(both)) as (pid, port):
+        ask(port, path, context.wrap_socket)
+        row = row_of(pid, watch)
+    if not row.holder.tls_libraries:
+        pytest.skip("this Python has its TLS within itself")
+    assert row.requests == 0
+    assert row.weight == 2
+    assert "can speak TLS (libssl" in row.gaps[0].what
+
+
+def test_io_uring_is_told(watch: Watch) -> None:
+    with process(IO_URING) as (pid, port):
+        if port < 0:
+            pytest.skip("io_uring is refused here")
+        row = row_of(pid, watch)
+    assert row.holder.io_uring == 1
+    assert row.weight == 3
+    assert "uses io_uring" in row.gaps[0].what
+
+
+def test_a_unix_listener_is_told() -> None:
+    name = f"httptop-coverage-{os.getpid()}"
+    with process(UNIX, name) as (pid, _):
+        holder = holder_of(pid)
+    assert (holder.unix_listening, holder.unix_names) == (1, (f"@{name}"[:40],))
+    assert not holder.bits32
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [Caller(0, 0, Path("/root")), Caller(1, 1, Path("/"), elevated=True)],
+    ids=["root", "sudo"],
+)
+def test_the_helper_sees_the_processes_of_every_user(caller: Caller) -> None:
+    Monitor.end()
+    monitor = Monitor.begin()
+    try:
+        monitor.settle(caller)
+        with process(SERVER) as (mine, _), process(SERVER, user=65534) as (another, port):
+            found = {holder.pid: holder for holder in monitor.survey().holders}
+            assert found[another].tcp_ports == (port,)
+            assert found[mine] == holder_of(mine)
+            os.close(monitor.statistics())  # it goes on
+    finally:
+        Monitor.end()
+
+
+def test_without_root_the_screen_has_it_from_the_helper() -> None:
+    with (
+        process(SERVER) as (pid, _),
+        terminal("-d", "0.2", "-p", str(pid)) as (run, end),
+    ):
+        until(end, "why a process is not seen")
+        assert "0" not in status(run.pid)["Uid"].split()
+        end.write(b"y")
+        until(end, "with stream sockets")
+        end.write(b"q")
+        until(end, "\x1b[?1049l")
+        assert run.wait(30) == 0
