@@ -1,0 +1,93 @@
+"""Write docs/zoo.md from the last run: ``python -m tests.zoo.report``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from tests.zoo.results import RESULTS
+from tests.zoo.running import ROOT
+
+_PAGE: Final = ROOT / "docs" / "zoo.md"
+_INTRODUCTION: Final = """# Real servers, real clients
+
+`make test-zoo` installs what Debian, PyPI and npm have of these programs, sends requests through
+them and compares, to the single request: httptop's server-side rows with the server's own access
+log (each method, path and status for itself), its client-side rows with what the client says it
+got. `.venv/bin/python -m tests.zoo.report` writes this page from the last run.
+"""
+_SERVERS: Final = """
+## Servers
+
+curl and Python's http.client each send GET, HEAD, POST, DELETE, a chunked PUT, an upload of 1.5 MB
+(curl waits for `100 Continue`), a download of 5 MB full of request lines, what gives 404, 301, 204
+and 304, `Connection: close`, and connections that are kept; curl also HTTP/1.0. ab sends 2,003
+requests over eight kept connections. `none` is a request that was not answered.
+"""
+_CLIENTS: Final = """
+## Clients
+
+Each against nginx and aiohttp, up to eight connections at a time. `left over` are requests that a
+load generator had sent when its time was up; it does not count them, httptop shows them as
+unanswered.
+"""
+_DEFINITIONS: Final = """
+## What is not in it
+
+- All of this is cleartext HTTP/1.0 and 1.1. Caddy, Go and Node can speak HTTP/2 and TLS; here they
+  do not, since httptop cannot see those.
+- `io_uring` says whether a process of the server had a ring open during the run. Traffic through a
+  ring would not be seen.
+- HAProxy stands before an nginx; both logs are compared, and HAProxy's own requests as a client.
+- Java, Go and Node have no access log: the application writes a line for each answer.
+- http.server reads on when an HTTP/1.0 client keeps the connection, but does not say so in its
+  answer; the application says it, or ab would wait for an end that does not come.
+"""
+
+
+def page(run: dict[str, Any]) -> str:
+    """Return the page for one run."""
+    cells = run["cells"]
+    equal = sum(cell["server_side"] == cell["client_side"] == "equal" for cell in cells)
+    head = f"\nLast run: {run['date']}, Linux {run['kernel']}: {equal} of {len(cells)} equal.\n"
+    parts = {
+        part: [cell for cell in cells if cell["part"] == part] for part in ("servers", "clients")
+    }
+    return "".join(
+        (
+            _INTRODUCTION,
+            head,
+            _SERVERS,
+            _table(parts["servers"], ("server", "client"), ("server_version",)),
+            _CLIENTS,
+            _table(parts["clients"], ("client", "server"), ("client_version", "left_over")),
+            _DEFINITIONS,
+        )
+    )
+
+
+def _table(cells: list[dict[str, Any]], first: tuple[str, ...], then: tuple[str, ...]) -> str:
+    last = ("requests", "answers", "server_side", "client_side", "io_uring")
+    columns = (*first, *then, *last)
+    titles = [column.replace("_", " ").replace("io uring", "io_uring") for column in columns]
+    lines = ["", f"| {' | '.join(titles)} |", "|---" * len(columns) + "|"]
+    for cell in cells:
+        values = (_text(cell[column]) for column in columns)
+        lines.append(f"| {' | '.join(values)} |")
+    return "\n".join((*lines, ""))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{status}: {count:,}" for status, count in value.items())
+    if isinstance(value, int):
+        return f"{value:,}"
+    # Some versions carry a checksum, a build date or an address.
+    return str(value).split(" (")[0].split(" h1:")[0].split(" Copyright")[0].replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    _PAGE.write_text(page(json.loads(RESULTS.read_text())))
+    print(f"wrote {_PAGE.relative_to(ROOT)}")
