@@ -177,7 +177,7 @@ def headline(found: Survey, shown: int) -> list[str]:
         lines.append(f"The {shown} of which most is missing are shown.")
     if found.unreadable:
         m = found.unreadable
-        lines.append(f"{m} other{'s' if m != 1 else ''} could not be looked at (not without root, or not here).")
+        lines.append(f"{m} other{'s' if m != 1 else ''} could not be looked at (not root, or refused even to root).")
     return lines
 
 
