@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from httptop import monitor as module
 from httptop.coverage import Row, rows
 from httptop.files import Caller
 from httptop.holders import Holder, survey
-from httptop.monitor import Monitor
+from httptop.monitor import SURVEY, Monitor, MonitorError
 from tests.ebpf.live import Watch, connected, exchange, request
 from tests.ebpf.rights import status, terminal, until
 
@@ -53,6 +56,16 @@ listener = socket.create_server(("127.0.0.1", 0))
 ring = ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120))
 print(listener.getsockname()[1] if ring >= 0 else -1, flush=True)
 sys.stdin.read()
+"""
+
+#: Without a C library: socket(AF_INET, SOCK_STREAM, 0), listen(), pause().
+OLD = """
+void _start(void) {
+    int fd, result;
+    __asm__ volatile("int $0x80" : "=a"(fd) : "a"(359), "b"(2), "c"(1), "d"(0) : "memory");
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(363), "b"(fd), "c"(1) : "memory");
+    for (;;) __asm__ volatile("int $0x80" : "=a"(result) : "a"(29));
+}
 """
 
 
@@ -151,6 +164,27 @@ def test_a_unix_listener_is_told() -> None:
     assert not holder.bits32
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_a_32_bit_program_is_told(tmp_path: Path) -> None:
+    (tmp_path / "old.c").write_text(OLD)
+    subprocess.run(
+        ["gcc", "-m32", "-nostdlib", "-static", "-fno-pic", "-o", "old", "old.c"],
+        cwd=tmp_path,
+        check=True,
+    )
+    with subprocess.Popen([tmp_path / "old"]) as run:
+        try:
+            found: list[Holder] = []
+            deadline = time.monotonic() + 10
+            while not found and time.monotonic() < deadline:
+                if run.poll() is not None:
+                    pytest.skip("this kernel runs no 32-bit programs")
+                found = [one for one in survey(time.time()).holders if one.pid == run.pid]
+        finally:
+            run.kill()
+    assert [one.bits32 for one in found] == [True]
+
+
 @pytest.mark.parametrize(
     "caller",
     [Caller(0, 0, Path("/root")), Caller(1, 1, Path("/"), elevated=True)],
@@ -166,6 +200,36 @@ def test_the_helper_sees_the_processes_of_every_user(caller: Caller) -> None:
             assert found[another].tcp_ports == (port,)
             assert found[mine] == holder_of(mine)
             os.close(monitor.statistics())  # it goes on
+    finally:
+        Monitor.end()
+
+
+def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hang(*_: object) -> bytes:
+        signal.raise_signal(signal.SIGALRM)
+        return b""
+
+    monkeypatch.setattr(module, "_survey", hang)
+    Monitor.end()
+    monitor = Monitor.begin()
+    try:
+        monitor.settle(Caller(0, 0, Path("/root")))
+        with pytest.raises(MonitorError, match="it took too long"):
+            monitor.survey()
+        os.close(monitor.statistics())
+    finally:
+        Monitor.end()
+
+
+def test_nothing_can_be_said_about_the_look() -> None:
+    Monitor.end()
+    monitor = Monitor.begin()
+    try:
+        monitor.settle(Caller(0, 0, Path("/root")))
+        with pytest.raises(MonitorError, match="gone"):
+            monitor._ask(SURVEY, b"/etc/shadow")
     finally:
         Monitor.end()
 
