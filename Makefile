@@ -10,13 +10,14 @@ ARGS ?= --demo
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fuzz test-soak setup check bench clean
+.PHONY: help run test test-fuzz test-soak setup test-zoo check bench clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-fuzz      a million mutated heads, ten minutes of random calls on sockets'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
+	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
@@ -37,6 +38,12 @@ test-fuzz:
 test-soak:
 	@scripts/setup test
 	@scripts/as-root .venv/bin/python -m tests.soak
+
+test-zoo:
+	@scripts/setup test
+	@scripts/zoo-setup
+	@scripts/test -m zoo tests/zoo $(T)
+	@echo 'The table: .venv/bin/python -m tests.zoo.report'
 
 setup:
 	@scripts/setup run
