@@ -34,6 +34,7 @@ test:
 test-fuzz:
 	@scripts/setup test
 	@scripts/as-root .venv/bin/python -m tests.fuzz.heads
+	@scripts/as-root .venv/bin/python -m tests.fuzz.sockets
 
 test-soak:
 	@scripts/setup test
