@@ -16,7 +16,7 @@ from httptop.collector import Collector
 from httptop.conformance import sockets
 from httptop.conformance.case import Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
-from httptop.model import EndpointStats, Side
+from httptop.model import EndpointStats, Health, Side
 from httptop.scope import Scope
 from httptop.settings import DEFAULTS
 from httptop.sources.live import LiveSource, possible_cpus
@@ -58,6 +58,8 @@ class Stage:
         self._played = 0
         self._before: Counted = {}
         self._now: Counted = {}
+        #: Of the whole host, as the latest snapshot has it.
+        self.health = Health()
 
     def __enter__(self) -> Stage:
         self._called = _NAME.read_text().strip()
@@ -116,6 +118,7 @@ class Stage:
 
     def _rows(self) -> Counted:
         snapshot = self._collector.step(time.monotonic(), time.time())
+        self.health = snapshot.health
         return {
             Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol): _counts(row)
             for row in snapshot.endpoints

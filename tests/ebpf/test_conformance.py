@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from httptop.conformance.case import PATH, Case, load_cases
+from httptop import cli, selftest
+from httptop.conformance.case import PATH, Case, Step, load_cases
 from httptop.conformance.live import Stage
 from httptop.conformance.reference import endpoint_of, watched
 from httptop.model import clean
@@ -42,6 +44,22 @@ def test_live(stage: tuple[Stage, bool], case: Case) -> None:
     assert results
     faults = [f"{result.sockets}: {text}" for result in results for text in result.differences]
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("steps", "status"), [((), 0), ((Step("client", "close"),), 1)])
+def test_the_command(
+    steps: tuple[Step, ...],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A case that cannot be played, here after its client has closed, is a failure."""
+    case = replace(CASES[0], steps=(*steps, *CASES[0].steps))
+    monkeypatch.setattr(selftest, "load_cases", lambda: [case])
+    assert cli.main(["--selftest"]) == status
+    out = capsys.readouterr().out
+    assert ("FAILED" if status else "2 agree") in out
+    assert out.startswith("case ")
 
 
 def test_heads_through_the_kernels_parser(parser: Parser) -> None:

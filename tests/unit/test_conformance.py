@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop import selftest
+from httptop import cli, selftest
 from httptop.conformance import case as cases_of
 from httptop.conformance.case import PATH, Case, load_cases
 from httptop.conformance.live import Result, difference
@@ -140,6 +140,14 @@ def test_the_table() -> None:
     ]
     text = selftest.summary(results, 1.5)
     assert text == ("3 played in 1.5 s: 1 agree, 1 do not and are known not to, 1 FAILED")
+
+
+def test_where_nothing_can_be_traced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(selftest.doctor, "refusal", lambda: "root is needed")
+    assert cli.main(["--selftest"]) == 77
+    assert capsys.readouterr().err == "httptop: root is needed\n"
 
 
 def test_paths_are_as_long_as_each_other() -> None:
