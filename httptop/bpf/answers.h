@@ -41,25 +41,6 @@ static __always_inline void keep_answer_line(struct conn *conn, struct scratch *
 		conn->answer_partial[0] = 'x';
 }
 
-/* Bytes in a chunk and the line end behind it, from the line at data[CARRY]; 0: the last chunk. */
-static __always_inline u64 chunk_length(struct scratch *s)
-{
-	s->number = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 15; i++) {
-		u32 byte = BYTE(s, CARRY + i), digit = byte - '0';
-
-		if (digit > 9) {
-			digit = (byte | 0x20) - 'a';
-			if (digit > 5)
-				break;
-			digit += 10;
-		}
-		s->number = s->number << 4 | digit;
-	}
-	return s->number ? s->number + 2 : 0;
-}
-
 /* A final answer begins at data[CARRY]: count it under the current request, and go on to the next. */
 static __always_inline void final_answer(struct conn *conn, struct scratch *s, u32 bytes)
 {

@@ -168,5 +168,5 @@ static __always_inline void came_of_body(struct conn *conn, u64 bytes)
 		return;
 	conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
 	if (!conn->body_left)
-		conn->phase = PHASE_IDLE;
+		conn->phase = conn->chunked_request ? PHASE_CHUNKS : PHASE_IDLE;
 }

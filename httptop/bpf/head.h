@@ -239,3 +239,27 @@ static __always_inline u64 content_length(struct scratch *s)
 	}
 	return BODY_OPEN;
 }
+
+static __always_inline bool hexadecimal(u8 byte)
+{
+	return byte - '0' < 10u || (byte | 0x20) - 'a' < 6u;
+}
+
+/* Bytes in a chunk and the line end behind it, from the line at data[CARRY]; 0: the last chunk. */
+static __always_inline u64 chunk_length(struct scratch *s)
+{
+	s->number = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 15; i++) {
+		u32 byte = BYTE(s, CARRY + i), digit = byte - '0';
+
+		if (digit > 9) {
+			digit = (byte | 0x20) - 'a';
+			if (digit > 5)
+				break;
+			digit += 10;
+		}
+		s->number = s->number << 4 | digit;
+	}
+	return s->number ? s->number + 2 : 0;
+}

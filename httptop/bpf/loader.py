@@ -110,7 +110,8 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
         other = not bits & (DIGIT | LOWER | UPPER | JOINT)
         add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
         syscalls.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
-    for pool, first in enumerate((FIRST_FREE_CELL, 1)):
+    last_cell, last_page = plan["defines"]["MAX_CELLS"] - 1, plan["defines"]["MAX_PAGES"]
+    for pool, first in enumerate((last_cell, last_page)):
         at, value = struct.pack("<I", pool), struct.pack("<I", first)
         syscalls.map_update(probes.maps["pool_next"], at, value)
     cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL

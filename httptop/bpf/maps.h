@@ -142,8 +142,9 @@ BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO
 BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
-BPF_QUEUE(free_cells, u32, MAX_CELLS);
-BPF_QUEUE(free_pages, u32, MAX_PAGES);
+/* The lowest number is on top: what is given back goes out next, so numbers in use have no gaps. */
+BPF_STACK(free_cells, u32, MAX_CELLS);
+BPF_STACK(free_pages, u32, MAX_PAGES);
 BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: the next cell, the next page */
 BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);

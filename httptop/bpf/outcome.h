@@ -76,36 +76,38 @@ static __always_inline void settle(struct conn *conn)
 }
 #endif
 
+/* User space has programs run that end answers, too, so additions are atomic. */
+static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
+{
+	u32 number = answer_of(conn->answer, span);
+	struct cell *cell = number ? cell_of(number) : 0;
+
+	if (!cell)
+		return;
+	ADD_ANYWHERE(cell->count, 1);
+	measure(cell, time_ns, true);
+}
+
 /*
  * Nothing more of the last answer will come. Where more than one call sent it, its times are known
- * only now; of all others sending took no time. User space has such programs run, too, so additions
- * are atomic.
+ * only now; of all others sending took no time.
  */
 static __always_inline void answer_over(struct conn *conn)
 {
-	u64 spans[3];
+	u64 sending_ns;
 
 #ifdef FILTER_SIZE
 	settle(conn);
 #endif
 	if (!conn->last_ns)
 		return;
-	spans[0] = conn->handling_ns;
-	spans[1] = conn->last_ns - conn->answer_ns;
-	spans[2] = spans[0] + spans[1];
+	sending_ns = conn->last_ns - conn->answer_ns;
 	conn->last_ns = 0;
 	if (!conn->answer || conn->status == STATUS_LEFT_OUT)
 		return;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 3; i++) {
-		u32 number = answer_of(conn->answer, SPAN_HANDLING + i);
-		struct cell *cell = number ? cell_of(number) : 0;
-
-		if (!cell)
-			break;
-		ADD_ANYWHERE(cell->count, 1);
-		measure(cell, spans[i], true);
-	}
+	count_span(conn, SPAN_HANDLING, conn->handling_ns);
+	count_span(conn, SPAN_SENDING, sending_ns);
+	count_span(conn, SPAN_DURATION, conn->handling_ns + sending_ns);
 }
 
 /* A final answer has begun, with so many bytes. */

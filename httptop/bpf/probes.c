@@ -34,7 +34,7 @@ int fill_cells(void *ctx)
 
 	if (!next)
 		return 0;
-	number = (*next)++;
+	number = (*next)--;
 	free_cells.push(&number, 0);
 	return 0;
 }
@@ -46,7 +46,7 @@ int fill_pages(void *ctx)
 
 	if (!next)
 		return 0;
-	number = (*next)++;
+	number = (*next)--;
 	free_pages.push(&number, 0);
 	return 0;
 }

@@ -58,9 +58,10 @@ static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 /* What the headers seen so far say of the body. */
 static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 {
-	if (s->coding_at && s->coding_at <= s->newline)
+	if (s->coding_at && s->coding_at <= s->newline) {
 		conn->body_left = BODY_OPEN;
-	else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
+		conn->chunked_request = 1;
+	} else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
 		conn->body_left = content_length(s);
 #ifdef FILTER_HOST
 	if (s->host_at && s->host_at <= s->newline)
@@ -107,6 +108,50 @@ static __always_inline void mark_user(u32 endpoint, u32 tgid)
 		users.update(&user, &one);
 }
 
+/* The head is over: what comes next is the body, or another request. */
+static __always_inline void body_begins(struct conn *conn)
+{
+	if (conn->chunked_request) {
+		conn->body_left = 0;
+		conn->partial_len = 0;
+		conn->phase = PHASE_CHUNKS;
+	} else {
+		conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
+	}
+}
+
+/* The rest of a call that is within a chunked body, from a chunk's line or a trailer on. */
+static __always_inline void chunk_scanned(struct conn *conn, struct scratch *s)
+{
+	u32 consumed = s->have - s->carried, n;
+
+	if (conn->phase == PHASE_TRAILERS) {
+		if (s->head_end) {
+			consumed = s->head_end - s->carried;
+			conn->partial_len = 0;
+			conn->phase = PHASE_IDLE;
+		} else {
+			keep_partial(conn, s);
+		}
+	} else if (!s->line_end) {
+		s->newline = CARRY - 1;
+		keep_partial(conn, s);
+		conn->partial[0] = s->data[CARRY]; /* the length stands first, however long it is */
+	} else {
+		consumed = s->line_end - s->carried;
+		conn->partial_len = 0;
+		conn->body_left = hexadecimal(s->data[CARRY]) ? chunk_length(s) : BODY_OPEN;
+		conn->phase = conn->body_left ? PHASE_BODY : PHASE_TRAILERS;
+	}
+	request_body(conn, consumed);
+	skip(s, consumed);
+	if (conn->phase == PHASE_BODY) {
+		n = conn->body_left < s->piece ? conn->body_left : s->piece;
+		came_of_body(conn, n);
+		skip(s, n);
+	}
+}
+
 /* The request line is placed: see what the rest of the head says, and whether it is complete. */
 static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 {
@@ -128,7 +173,7 @@ static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 	conn->call_len =
 		s->carried == CARRY && consumed == s->call_len && !conn->body_left ? consumed : 0;
 	begin(conn, s->sk);
-	conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
+	body_begins(conn);
 	skip(s, consumed);
 }
 
@@ -143,6 +188,13 @@ static __always_inline void not_looked_at(struct scratch *s)
 
 	if (!conn)
 		return;
+	if (conn->chunked_request && conn->phase != PHASE_IDLE && conn->phase != PHASE_HEAD) {
+		/* The body ends when the answer begins, as far as we can tell now. */
+		conn->phase = PHASE_BODY;
+		conn->body_left = BODY_OPEN;
+		request_body(conn, s->left);
+		return;
+	}
 	if (conn->phase != PHASE_HEAD) {
 		lost_track(conn);
 		return;
@@ -156,7 +208,7 @@ static __always_inline void not_looked_at(struct scratch *s)
 	if (last == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24)) {
 		conn->partial_len = 0;
 		begin(conn, s->sk);
-		conn->phase = conn->body_left ? PHASE_BODY : PHASE_IDLE;
+		body_begins(conn);
 	}
 }
 
@@ -165,6 +217,7 @@ int parse_request(u64 *ctx)
 	struct scratch *s = scratch_here();
 	struct conn *conn = 0;
 	u32 n, length;
+	bool in_head, idle;
 
 	if (!s || !next_piece(s))
 		return 0;
@@ -184,26 +237,29 @@ int parse_request(u64 *ctx)
 	s->have = CARRY;
 	s->cut = 0;
 	WORD(&s->data[0]) = 0;
-	start_scan(s, conn && conn->phase == PHASE_HEAD);
+	in_head = conn && (conn->phase == PHASE_HEAD || conn->phase == PHASE_TRAILERS);
+	start_scan(s, in_head);
 	if (conn && conn->phase == PHASE_LINE) {
 		s->cut = conn->line_len > LINE_LEN;
 		length = s->cut ? LINE_LEN : conn->line_len;
 		copy_words(&s->data[CARRY], conn->line, LINE_LEN / 8);
 		s->have = CARRY + length;
-	} else if (conn && conn->phase == PHASE_HEAD) {
+	} else if (conn && conn->phase != PHASE_IDLE) {
 		s->data[CARRY] = '\n';
-		copy_words(&s->data[CARRY + 1], conn->partial, PARTIAL_LEN / 8);
-		s->have = CARRY + 1 + conn->partial_len;
+		s->have = CARRY + in_head;
+		copy_words(&s->data[inside(s->have)], conn->partial, PARTIAL_LEN / 8);
+		s->have += conn->partial_len;
 	}
 	s->carried = s->have;
 	n = fill(s);
 	if (!n)
 		return 0;
-	if (s->carried == CARRY && (s->data[CARRY] == '\r' || s->data[CARRY] == '\n')) {
+	idle = !conn || conn->phase == PHASE_IDLE;
+	if (idle && (s->data[CARRY] == '\r' || s->data[CARRY] == '\n')) {
 		skip(s, 1); /* RFC 9112, 2.2: empty lines before a request line */
 		goto again;
 	}
-	if (conn && s->carried == CARRY) {
+	if (conn && idle) {
 		u32 byte = s->data[CARRY];
 		struct byte_class *class = classes.lookup(&byte);
 
@@ -214,11 +270,16 @@ int parse_request(u64 *ctx)
 		conn->head_ns = s->now;
 		conn->head_bytes = 0;
 		conn->body_left = 0;
+		conn->chunked_request = 0;
 		conn->hosts = 0;
 	}
 	scan_head(s);
 	n = s->have - s->carried;
 
+	if (conn && (conn->phase == PHASE_CHUNKS || conn->phase == PHASE_TRAILERS)) {
+		chunk_scanned(conn, s);
+		goto again;
+	}
 	if (!s->line_end) {
 		if (!conn) {
 			/* A whole window without an end, or bytes that no method begins with. */

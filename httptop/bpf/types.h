@@ -67,7 +67,9 @@ enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
 	PHASE_LINE,     /* within a request line; line[] holds what has come */
 	PHASE_HEAD,     /* behind the request line, within the head */
-	PHASE_BODY,     /* body_left bytes to go */
+	PHASE_BODY,     /* body_left bytes to go, of the body or of a chunk */
+	PHASE_CHUNKS,   /* the next byte begins the line of a chunk, or goes on with it */
+	PHASE_TRAILERS, /* behind the last chunk */
 	PHASE_TUNNEL,   /* no longer HTTP/1 */
 };
 
@@ -227,7 +229,8 @@ struct conn {
 	u32 tgid;
 	u8 blurred; /* the end of a pipelined answer was not found */
 	u8 bodyless;
-	u8 chunked;
+	u8 chunked; /* the last answer's body is */
+	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
 	u16 status; /* of the last answer */
 	u16 pending; /* requests begun, final answer not */
