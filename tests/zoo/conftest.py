@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from httptop.scope import limited
 from tests.ebpf.live import Watch, new_path
 from tests.zoo.results import RESULTS, Cell
 
@@ -26,8 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def watch() -> Iterator[Watch]:
-    """The probes as a user gets them, watching everything."""
-    with Watch() as watch:
+    """The probes, watching the paths of this run: other traffic on this host fills no table."""
+    ours = new_path().rpartition("-")[0]
+    with Watch(scope=limited(f"path ~ {ours}-*")) as watch:
         yield watch
 
 

@@ -36,6 +36,8 @@ _DEFINITIONS: Final = """
 
 - All of this is cleartext HTTP/1.0 and 1.1. Caddy, Go and Node can speak HTTP/2 and TLS; here they
   do not, since httptop cannot see those.
+- httptop runs with a filter for the paths of the run, so that other traffic on the host does not
+  fill its tables.
 - `io_uring` says whether a process of the server had a ring open during the run. Traffic through a
   ring would not be seen.
 - HAProxy stands before an nginx; both logs are compared, and HAProxy's own requests as a client.
