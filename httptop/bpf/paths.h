@@ -87,7 +87,7 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 
 		if (at + i >= s->limit)
 			break;
-		if (byte <= ' ' || byte == '?' || byte == '#') {
+		if (byte <= ' ' || byte == '?' || byte == '#' || byte == 0x7f) {
 			s->stop = 1;
 			s->end = at + i;
 			break;

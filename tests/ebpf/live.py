@@ -21,7 +21,7 @@ from httptop.sources.plan import plan_of
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
 FRONTS: Final = ("sockets", "syscalls")
-DEADLINE_S: Final = 1.0
+DEADLINE_S: Final = 5.0
 
 EVERYTHING: Final = Scope()
 

@@ -68,7 +68,6 @@ def test_a_space_is_looked_for_in_256_bytes_of_the_path(parser: Parser) -> None:
         assert found.outcome == outcome
 
 
-@pytest.mark.xfail(strict=True, reason="in the kernel a DEL does not end an authority")
 def test_a_delete_character_ends_an_authority(parser: Parser) -> None:
     data = b"GET http://a\x7fb/c HTTP/1.1\r\n\r\n"
     assert reference.of_verdict(parser.head(data)) == reference.judge(data)
