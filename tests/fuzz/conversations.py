@@ -92,7 +92,10 @@ class Conversation:
         return path
 
     def request(self, method: str, path: str, *, small: bool = False) -> tuple[bytes, int]:
-        """Return a request, and where its body begins."""
+        """Return a request, and from where on it may be moved by sendfile and splice.
+
+        Of a chunked body these would hide the chunks' lengths (tests/ebpf/test_fuzz_sockets.py).
+        """
         dice = self.dice
         lines = [f"{method} {path}{dice.choice(('', '', '?a=1&b=2'))} HTTP/1.1", "Host: fuzz"]
         if dice.random() < 0.3:
@@ -106,7 +109,8 @@ class Conversation:
             else:
                 lines.append(dice.choice(("Content-Length: ", "content-length:")) + str(len(body)))
         head = "\r\n".join((*lines, "", "")).encode()
-        return head + body, len(head)
+        chunked = "Transfer-Encoding: chunked" in lines
+        return head + body, len(head + body) if chunked else len(head)
 
     def answer(self, method: str, status: int, *, small: bool = False) -> tuple[bytes, int]:
         """Return an answer, and where its body begins."""
