@@ -29,7 +29,7 @@ _CLIENTS: Final = """
 
 Each against nginx and aiohttp, up to eight connections at a time. `left over` are requests that a
 load generator had sent when its time was up; it does not count them, httptop shows them as
-unanswered.
+unanswered. Where some are, unanswered ones that the server's log lacks are no difference.
 """
 _DEFINITIONS: Final = """
 ## What is not in it
