@@ -176,8 +176,8 @@ def headline(found: Survey, shown: int) -> list[str]:
     if shown < n:
         lines.append(f"The {shown} of which most is missing are shown.")
     if found.unreadable:
-        m = found.unreadable
-        lines.append(f"{m} other{'s' if m != 1 else ''} could not be looked at (not root, or refused even to root).")
+        others = "1 other" if found.unreadable == 1 else f"{found.unreadable} others"
+        lines.append(f"{others} could not be looked at (not root, or refused even to root).")
     return lines
 
 
