@@ -18,7 +18,7 @@ static __always_inline void answer_head_over(struct conn *conn)
 	else if (conn->answer_length != BODY_OPEN)
 		conn->answer_left = conn->answer_length;
 	else
-		conn->blurred = 1; /* it ends with the connection, or never says */
+		conn->answer_left = BODY_OPEN; /* it ends with the connection: no other follows */
 }
 
 /* What the header lines in data[] say of the answer's body. */
@@ -169,9 +169,11 @@ int parse_answer(u64 *ctx)
 again:
 	if (s->left) {
 		next_program.call(ctx, NEXT_ANSWER);
-		/* More answers than a call may have tail calls. */
-		if (conn->pending)
-			conn->blurred = 1;
+		/* More answers than a call may have tail calls: whose they are cannot be told. */
+		conn->blurred = 1;
+		abandon(conn, s->sk);
+		conn->first += conn->pending;
+		conn->pending = 0;
 		conn->answer_phase = ANSWER_START;
 		conn->answer_left = 0;
 		answer_body(conn, s->left);

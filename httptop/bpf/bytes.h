@@ -51,8 +51,18 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 		if (conn->answer_left)
 			conn->answer_left -= conn->answer_left < bytes ? conn->answer_left : bytes;
 		answer_body(conn, bytes);
-	} else if (conn->phase == PHASE_BODY) {
+	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
 		came_of_body(conn, bytes);
+	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
+		   conn->phase == PHASE_TRAILERS) {
+		/* The lines of chunks went by unseen: the body ends when the answer begins. */
+		request_body(conn, bytes);
+		if (conn->chunked_request) {
+			conn->phase = PHASE_BODY;
+			conn->body_left = BODY_OPEN;
+		} else {
+			conn->phase = PHASE_IDLE;
+		}
 	}
 }
 
@@ -230,6 +240,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				return 0;
 			status = status_of(first[0], first[1], 16);
 			if (!status) {
+				/* The last answer's end, and perhaps the start of ours behind it. */
+				conn->blurred = 1;
 				answer_body(conn, ret);
 				return 0;
 			}

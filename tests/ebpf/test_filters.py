@@ -104,24 +104,23 @@ def order(child: subprocess.Popen[str], *words: object) -> None:
 
 @pytest.mark.setting("filter.process.pids", "filter.process.exclude_pids", "filter.process.min_pid")
 @pytest.mark.parametrize("front", FRONTS)
-@pytest.mark.parametrize(
-    ("key", "ours", "theirs"),
-    [
-        ("filter__process__pids", True, False),
-        ("filter__process__exclude_pids", False, True),
-        ("filter__process__min_pid", False, True),
-    ],
-)
-def test_process_numbers(front: str, key: str, ours: bool, theirs: bool) -> None:
+@pytest.mark.parametrize("name", ["pids", "exclude_pids", "min_pid"])
+def test_process_numbers(front: str, name: str) -> None:
     path = new_path()
     with fake_process("another") as child, connected() as ends:
-        assert child.pid > os.getpid()
-        value: object = (os.getpid(),) if "pids" in key else os.getpid() + 1
-        with watch("", front, **{key: value}) as some:
+        numbers = {"ours": os.getpid(), "theirs": child.pid}
+        highest = max(numbers, key=lambda who: numbers[who])
+        values: dict[str, tuple[object, str]] = {
+            "pids": ((os.getpid(),), "ours"),
+            "exclude_pids": ((os.getpid(),), "theirs"),
+            "min_pid": (numbers[highest], highest),
+        }
+        value, met = values[name]
+        with watch("", front, **{f"filter__process__{name}": value}) as some:
             order(child, f"{path}/theirs")
             exchanges(ends, f"{path}/ours", 200)
-            assert status_of(some, f"{path}/ours") == ({200: 1} if ours else {})
-            assert status_of(some, f"{path}/theirs") == ({200: 1} if theirs else {})
+            for who in numbers:
+                assert status_of(some, f"{path}/{who}") == ({200: 1} if who == met else {})
 
 
 @pytest.mark.setting("filter.process.names", "filter.process.exclude_names")
