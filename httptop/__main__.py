@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -43,7 +44,18 @@ def main() -> int:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(status)
+    _let_go_of_terminal()
     return status
+
+
+def _let_go_of_terminal() -> None:
+    """Where the terminal is gone, keep what was left to be written from becoming a failure."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError) as fault:
+            if isinstance(fault, OSError) and fault.errno == errno.EIO:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _others() -> list[threading.Thread]:
