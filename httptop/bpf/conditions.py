@@ -81,7 +81,8 @@ class _Writer:
         for part in self._parts:
             for leaf in comparisons(part):
                 self._note(leaf)
-        defines = {"FILTER_CALLER": 1} if CALLER in self._known_at(CALLER) else {}
+        asks_caller = any(_STAGE[name] == CALLER for name in self._names)
+        defines = {"FILTER_CALLER": 1} if asks_caller else {}
         last = max(stages.values())
         if last >= REQUEST:
             defines["FILTER_REQUEST"] = 1
@@ -111,9 +112,6 @@ class _Writer:
         )
 
     # ---- what each moment decides ------------------------------------------------------------
-
-    def _known_at(self, stage: int) -> set[int]:
-        return {_STAGE[name] for name in self._names if _STAGE[name] <= stage}
 
     def _at(self, stage: int, leaf: Callable[[Compare], str]) -> str:
         """Return what can be said of all parts at a moment; ``leaf`` writes what is known."""
