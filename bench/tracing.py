@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from httptop.bpf import syscalls
-from httptop.bpf.btf import Btf
-from httptop.bpf.compiler import LoadError, compile_module, instructions_of
+from httptop.bpf.compiler import compile_module, instructions_of
 from httptop.bpf.loader import load
 from httptop.bpf.probes import Probes
 from httptop.collector import Collector
@@ -28,7 +27,7 @@ from httptop.sources.plan import plan_of
 NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
 SETTLE_S: Final = 0.03
 
-_TRACING, _TRACE_RAW_TP = 26, 23
+_RAW_TRACEPOINT: Final = 17
 _EMPTY_SOURCE: Final = "int empty(void *ctx)\n{\n\treturn 0;\n}\n"
 
 
@@ -36,23 +35,14 @@ class EmptyProgram:
     """A program that returns at once, on the return of every system call."""
 
     def __init__(self) -> None:
-        type_id = Btf.of_kernel(("btf_trace_sys_exit",)).typedef_id("btf_trace_sys_exit")
-        if type_id is None:
-            raise LoadError("the kernel has no tracepoint sys_exit")
-        module = compile_module(_EMPTY_SOURCE, {})
-        self.program = load(
-            instructions_of(module, "empty"),
-            "empty",
-            _TRACING,
-            attach_type=_TRACE_RAW_TP,
-            btf_id=type_id,
-        )
+        code = instructions_of(compile_module(_EMPTY_SOURCE, {}), "empty")
+        self.program = load(code, "empty", _RAW_TRACEPOINT)
         self._link: int | None = None
 
     def attach(self) -> None:
         """Have it run."""
         if self._link is None:
-            self._link = syscalls.raw_tracepoint_open(self.program, None)
+            self._link = syscalls.raw_tracepoint_open(self.program, "sys_exit")
             os.set_inheritable(self._link, False)
 
     def detach(self) -> None:

@@ -140,7 +140,7 @@ class Kernel(NamedTuple):
     """What the probes must know of the kernel that they run in."""
 
     offsets: dict[str, int]  # the OFF_ macros of kernel.h
-    tracepoints: dict[str, int]  # name -> type to attach to, of those that the kernel has
+    tracepoints: frozenset[str]  # of TRACEPOINTS, those that the kernel has
     types: dict[str, int]  # the TYPE_ macros
     cast_id: int | None  # bpf_rdonly_cast
 
@@ -183,9 +183,5 @@ def describe_kernel() -> Kernel:
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
     }
     cast = btf.function_id("bpf_rdonly_cast")
-    tracepoints = {
-        name: type_id
-        for name in TRACEPOINTS
-        if (type_id := btf.typedef_id(f"btf_trace_{name}")) is not None
-    }
-    return Kernel(offsets, tracepoints, types, cast)
+    found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
+    return Kernel(offsets, frozenset(found), types, cast)

@@ -51,17 +51,18 @@ static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 
 
 int sys_exit(u64 *ctx)
 {
-	struct registers *regs = (void *)ctx[0];
 	s64 ret = ctx[1];
+	struct registers *regs;
 	u64 nr, call, socket;
 	void *task;
 
 	if (ret <= 0)
 		return 0;
+	task = bpf_get_current_task_btf();
+	regs = task_registers(task);
 	nr = regs->orig_ax;
 	if (nr > 63) {
 		if (nr == NR_splice && regs->cs != USER32_CS) {
-			task = bpf_get_current_task_btf();
 			moved_through(task, regs->di, true, ret);
 			moved_through(task, regs->dx, false, ret);
 		}
@@ -71,7 +72,6 @@ int sys_exit(u64 *ctx)
 	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS ||
 	    !LOOKED_AT((call & INBOUND) != 0))
 		return 0;
-	task = bpf_get_current_task_btf();
 	if (nr == NR_sendfile) {
 		moved_through(task, regs->di, false, ret);
 		return 0;

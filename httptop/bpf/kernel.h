@@ -1,7 +1,7 @@
 /*
  * What we read of the kernel's own structures. No layout is written down here: every OFF_ comes
- * from the running kernel's BTF (bpf/btf.py). The programs are BTF-typed raw tracepoints, so most
- * of these reads are plain loads.
+ * from the running kernel's BTF (bpf/btf.py). What begins with the current task is read by plain
+ * loads.
  */
 #pragma once
 

@@ -30,8 +30,7 @@ from httptop.bpf.image import Loaded
 from httptop.bpf.layout import ENDPOINT_KEY, FIRST_FREE_CELL, OVERFLOW_ANSWERS, OVERFLOW_ENDPOINTS
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 
-_SOCKET_FILTER, _RAW_TRACEPOINT, _TRACING = 1, 17, 26
-_TRACE_RAW_TP: Final = 23
+_SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
 
 #: A call of this number stands for bpf_rdonly_cast (kernel.h); load() puts its type id there.
 CAST_CALL: Final = 0x70000001
@@ -71,13 +70,11 @@ def load(
     name: str,
     kind: int,
     *,
-    attach_type: int = 0,
-    btf_id: int = 0,
     cast_id: int = 0,
 ) -> int:
     """Load one program; on refusal raise LoadError with the verifier's last words.
 
-    ``cast_id`` is the type of bpf_rdonly_cast; the others are the program's.
+    ``cast_id`` is the type of bpf_rdonly_cast.
     """
     code = bytearray(instructions)
     for at in range(0, len(code), 8):
@@ -87,11 +84,11 @@ def load(
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
     arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
     try:
-        return syscalls.prog_load(*arguments, attach_type=attach_type, btf_id=btf_id)
+        return syscalls.prog_load(*arguments)
     except OSError as first:
         log = ctypes.create_string_buffer(16 << 20)
         try:
-            return syscalls.prog_load(*arguments, attach_type=attach_type, btf_id=btf_id, log=log)
+            return syscalls.prog_load(*arguments, log=log)
         except OSError:
             said = log.value.decode("utf-8", "replace").strip()
             if path := os.environ.get("HTTPTOP_VERIFIER_LOG"):
@@ -147,7 +144,7 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
     casts = {**kernel.types, "CAST_CALL": CAST_CALL}
     refused: dict[str, str] = {}
     for front, programs in FRONTS.items():
-        if plan.get("front") not in (None, front) or not set(programs) <= set(kernel.tracepoints):
+        if plan.get("front") not in (None, front) or not set(programs) <= kernel.tracepoints:
             continue
         for types in (casts, {}) if kernel.cast_id is not None else ({},):
             try:
@@ -167,26 +164,19 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
-    points = dict.fromkeys(CHAIN, FRONTS[front][0]) | {name: name for name in FRONTS[front]}
-    names = (*_POOLS, *points, END, SWEEP)
+    passed = (*CHAIN, *FRONTS[front])
+    names = (*_POOLS, *passed, END, SWEEP)
     cache = Path(plan["cache"]) if plan.get("cache") else None
     probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))
     _fill(probes, plan)
 
-    def typed(name: str, tracepoint: str) -> int:
-        return load(
-            probes.instructions(name),
-            name,
-            _TRACING,
-            attach_type=_TRACE_RAW_TP,
-            btf_id=kernel.tracepoints[tracepoint],
-            cast_id=kernel.cast_id or 0,
-        )
+    def loaded(name: str) -> int:
+        code = probes.instructions(name)
+        return load(code, name, _RAW_TRACEPOINT, cast_id=kernel.cast_id or 0)
 
     # The verifier walks each program for up to a tenth of a second, on all CPUs if it may.
     with ThreadPoolExecutor() as pool:
-        loaded = pool.map(typed, points.keys(), points.values())
-        programs = dict(zip(points, loaded, strict=True))
+        programs = dict(zip(passed, pool.map(loaded, passed), strict=True))
     for number, name in enumerate(CHAIN):
         value = struct.pack("<I", programs[name])
         syscalls.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
@@ -194,7 +184,7 @@ def _load_with(
     attached = [name for name in FRONTS[front] if name not in blind]
     try:
         for name in (END, SWEEP):
-            programs[name] = load(probes.instructions(name), name, _RAW_TRACEPOINT)
+            programs[name] = loaded(name)
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
@@ -204,8 +194,7 @@ def _load_with(
         "front": front,
         "maps": list(maps),
         "programs": list(programs),
-        # A raw tracepoint is attached to by name, a typed one has it in its type.
-        "attach": {name: name if name == END else None for name in attached},
+        "attach": attached,
         "refused": refused,
     }
     return answer, [*maps.values(), *programs.values()]

@@ -50,17 +50,17 @@ class Probes:
     front: str  # how bytes are seen: "sockets" or "syscalls"
     maps: dict[str, int]
     programs: dict[str, int]
-    points: dict[str, str | None]  # program -> raw tracepoint; None: its type says which
+    points: tuple[str, ...]  # programs to attach, each to the raw tracepoint of its name
     refused: dict[str, str] = field(default_factory=dict)  # what -> why the kernel refused it
     links: dict[str, int] = field(default_factory=dict)
 
     def attach(self) -> None:
         """Attach every program that is not attached; raise Unavailable where one cannot be."""
-        for name, tracepoint in self.points.items():
+        for name in self.points:
             if name in self.links:
                 continue
             try:
-                link = syscalls.raw_tracepoint_open(self.programs[name], tracepoint)
+                link = syscalls.raw_tracepoint_open(self.programs[name], name)
             except OSError as error:
                 raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
             os.set_inheritable(link, False)
@@ -151,7 +151,7 @@ class Loading:
         )
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return Probes(answer["front"], maps, programs, answer["attach"], answer["refused"])
+        return Probes(answer["front"], maps, programs, tuple(answer["attach"]), answer["refused"])
 
     def cancel(self) -> None:
         """End the child if it still runs."""

@@ -50,8 +50,6 @@ def prog_load(
     instructions: int,
     name: str,
     *,
-    attach_type: int = 0,
-    btf_id: int = 0,
     log: ctypes.Array[ctypes.c_char] | None = None,
 ) -> int:
     """Load a program whose instructions stand in memory; return its descriptor."""
@@ -62,15 +60,13 @@ def prog_load(
         "<IIQQIIQ", attr, 0, kind, instructions, instructions_at, ctypes.addressof(licence), *log_at
     )
     attr[48:63] = name.encode()[:15].ljust(15, b"\0")
-    struct.pack_into("<I", attr, 68, attach_type)
-    struct.pack_into("<I", attr, 108, btf_id)
     return bpf(_PROG_LOAD, attr)
 
 
-def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
-    """Attach; ``name`` is None where the program's BTF type says to what. Return the link."""
-    text = ctypes.create_string_buffer(name.encode()) if name else None
-    attr = bytearray(struct.pack("<QI", ctypes.addressof(text) if text else 0, prog_fd))
+def raw_tracepoint_open(prog_fd: int, name: str) -> int:
+    """Attach a program to a tracepoint; return the link."""
+    text = ctypes.create_string_buffer(name.encode())
+    attr = bytearray(struct.pack("<QI", ctypes.addressof(text), prog_fd))
     return bpf(_RAW_TRACEPOINT_OPEN, attr)
 
 
