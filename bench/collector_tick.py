@@ -53,6 +53,13 @@ class GrowingSource:
             reading.endpoints, reading.answers = self._endpoints, self._answers
         return reading
 
+    def pressing(self) -> tuple[int, ...]:
+        """Return nothing."""
+        return ()
+
+    def tend(self) -> None:
+        """Do nothing."""
+
     def control(self, controls: Controls) -> None:
         """Do nothing."""
 

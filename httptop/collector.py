@@ -7,6 +7,8 @@ other settings, waits for its next step.
 
 from __future__ import annotations
 
+import math
+import select
 import socket
 import threading
 import time
@@ -24,6 +26,7 @@ from httptop.readings import Controls, Losses, Reading, Source
 from httptop.recent import Recent
 from httptop.scope import Scope
 from httptop.settings import Settings
+from httptop.wakeup import Wakeup
 from httptop.windows import SLOTS
 
 #: For how long, and every how many ticks, the kernel times our programs.
@@ -70,7 +73,8 @@ class Collector:
         self._last_s = 0.0
         self._handed_in: deque[Settings] = deque(maxlen=1)
         self._stopping = threading.Event()
-        self._wake = threading.Event()  # to stop, or for other settings
+        self._wakeup: Wakeup | None = None  # of the thread, to stop or for other settings
+        self._wakeup_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._final: Snapshot | None = None
 
@@ -84,6 +88,7 @@ class Collector:
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
         """Start the thread; see Feed."""
+        self._wakeup = Wakeup()
         self._thread = threading.Thread(
             target=self._run, args=(publish, fail), name="collector", daemon=True
         )
@@ -92,17 +97,29 @@ class Collector:
     def apply(self, settings: Settings) -> None:
         """Go on with other settings from the next step on, or at once where the thread waits."""
         self._handed_in.append(settings)
-        self._wake.set()
+        self._wake()
 
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None where there never was one."""
         self._stopping.set()
-        self._wake.set()
+        self._wake()
         if self._thread is not None:
             self._thread.join()
+            self._forget_wakeup()
         else:
             self._source.close()
         return self._final
+
+    def _wake(self) -> None:
+        with self._wakeup_lock:
+            if self._wakeup is not None:
+                self._wakeup.set()
+
+    def _forget_wakeup(self) -> None:
+        with self._wakeup_lock:
+            wakeup, self._wakeup = self._wakeup, None
+        if wakeup is not None:
+            wakeup.close()
 
     def _run(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
@@ -136,8 +153,7 @@ class Collector:
         before_s = self._started_s  # when the last tick was due
         while not self._stopping.is_set():
             due_s = before_s + self._tick_s
-            if self._wake.wait(max(0.0, due_s - time.monotonic())):
-                self._wake.clear()
+            if self._woken_before(due_s):
                 self._adopt()
                 # A shorter interval may be over already: that makes no tick late.
                 before_s = max(before_s, time.monotonic() - self._tick_s)
@@ -152,6 +168,24 @@ class Collector:
                 self._source.time_programs(True)
                 self._stopping.wait(_TIMING_S)
                 self._source.time_programs(False)
+
+    def _woken_before(self, due_s: float) -> bool:
+        """Wait, and have the source do meanwhile what should not wait; return whether woken."""
+        wakeup = self._wakeup
+        assert wakeup is not None
+        waiting = select.poll()
+        for descriptor in (wakeup.reader, *self._source.pressing()):
+            waiting.register(descriptor, select.POLLIN)
+        while True:
+            left_s = max(0.0, due_s - time.monotonic())
+            ready = [descriptor for descriptor, _ in waiting.poll(math.ceil(left_s * 1000))]
+            if wakeup.reader in ready:
+                wakeup.clear()
+                return True
+            if ready:
+                self._source.tend()
+            if time.monotonic() >= due_s:
+                return False
 
     # ---- a tick ------------------------------------------------------------------------------
 
@@ -233,6 +267,7 @@ class Collector:
                 lost_samples=losses.lost_samples,
                 overflow_requests=self._ledger.overflow_requests,
                 parse_errors=losses.parse_errors,
+                lost_chunks=losses.lost_chunks,
                 late_ticks=self._late_ticks,
                 missed_calls=losses.missed_calls,
             ),

@@ -66,6 +66,7 @@ class Losses(NamedTuple):
     lost_samples: int = 0
     parse_errors: int = 0
     untracked_requests: int = 0
+    lost_chunks: int = 0
     missed_calls: int = 0
 
 
@@ -116,6 +117,12 @@ class Source(Protocol):
 
     def read(self) -> Reading:
         """Return what is new."""
+
+    def pressing(self) -> tuple[int, ...]:
+        """Return descriptors that are readable when there is something for :meth:`tend`."""
+
+    def tend(self) -> None:
+        """Do some of what should not wait for the next reading."""
 
     def control(self, controls: Controls) -> None:
         """Go on like this; called before the first reading, and whenever something changes."""

@@ -1,30 +1,47 @@
 /*
- * Answers that need more than a look at their first bytes. With one request pending all that follows
- * the status line is that answer's; in a pipeline the end of each has to be found.
+ * Answers. Where each ends is told by its head, so the place in them is known from call to call:
+ *
+ *  START    the next byte begins an answer
+ *  HEAD     behind a status line; INTERIM: the same of a 1xx
+ *  CHUNKS   the next byte begins the line of a chunk, or goes on with it
+ *  TRAILERS behind the last chunk
+ *
+ * with answer_left bytes of a body, or of a chunk, to come first.
+ *
+ * An answer of the same kind as the one before may take the short way (bytes.h), where little more
+ * than its first bytes is looked at. Where the one before was whole in its call this one is taken
+ * to be so, too: until the next that is looked at the place is not known (framed is 0), and what
+ * else comes is taken for its rest. Where the one before began with a call of its head alone, and
+ * this call has the same length and the same Content-Length, its place is known.
  */
 #pragma once
+
+static __always_inline bool under_way(struct conn *conn)
+{
+	return conn->answer_left || conn->answer_phase || conn->answer_partial_len;
+}
 
 /* The current answer's head is over: what comes next is its body, or another answer. */
 static __always_inline void answer_head_over(struct conn *conn)
 {
-	bool interim = conn->answer_phase == ANSWER_INTERIM;
+	u8 phase = conn->answer_phase;
 
 	conn->answer_phase = ANSWER_START;
 	conn->answer_partial_len = 0;
-	if (interim || conn->bodyless)
+	if (conn->tunnel)
+		conn->phase = PHASE_TUNNEL;
+	if (phase != ANSWER_HEAD || conn->bodyless)
 		return;
 	if (conn->chunked)
 		conn->answer_phase = ANSWER_CHUNKS;
-	else if (conn->answer_length != BODY_OPEN)
-		conn->answer_left = conn->answer_length;
 	else
-		conn->answer_left = BODY_OPEN; /* it ends with the connection: no other follows */
+		conn->answer_left = conn->answer_length;
 }
 
 /* What the header lines in data[] say of the answer's body. */
 static __always_inline void note_answer_framing(struct conn *conn, struct scratch *s)
 {
-	if (s->coding_at && s->coding_at <= s->newline)
+	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
 		conn->chunked = 1;
 	if (s->length_at && s->length_at <= s->newline)
 		conn->answer_length = content_length(s);
@@ -42,23 +59,140 @@ static __always_inline void keep_answer_line(struct conn *conn, struct scratch *
 }
 
 /* A final answer begins at data[CARRY]: count it under the current request, and go on to the next. */
-static __always_inline void final_answer(struct conn *conn, struct scratch *s, u32 bytes)
+static __always_inline void final_answer(struct conn *conn, struct scratch *s)
 {
 	u64 latency_ns = s->now - conn->start_ns;
 	u32 status = s->status;
 
-	answered(conn, status, latency_ns, bytes);
+	answered(conn, status, latency_ns, s->carried - CARRY);
 	if (worth_a_sample(conn, status, latency_ns, s->now))
 		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
-	after_answer(conn, status);
-	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304;
+	conn->tunnel = status == 101 ||
+		       (conn->current_method == METHOD_CONNECT && status / 100 == 2);
+	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
+			 conn->tunnel;
+	conn->answer_phase = ANSWER_HEAD;
+	s->began = 1;
+	answer_ends_body(conn);
 	advance(conn, s->sk);
 }
 
+/* The call is a head and nothing else: will the next one be known for the same? */
+static __always_inline void note_shape(struct conn *conn, struct scratch *s)
+{
+	u64 word, end;
+
+	if (s->carried != CARRY || conn->answer_phase != ANSWER_HEAD || !s->length_at ||
+	    conn->chunked)
+		return;
+	word = WORD_AT(s, s->length_at);
+	end = word ^ (EACH * '\r');
+	if (!((end - EACH) & ~end & (EACH << 7)))
+		return; /* a long number goes on behind the word */
+	conn->length_word = word;
+	conn->length_at = s->length_at - CARRY;
+	conn->head_len = s->call_len;
+	s->shape = SHAPE_HEAD;
+}
+
 /*
- * Answers that are not simply at the start of a call with one request pending: behind a 1xx, cut
- * in their first bytes, or pipelined, where the end of each has to be found.
+ * Bytes in the place of an answer that nobody asked for: of an answer that a server gives before it
+ * closes an idle connection, or of nothing that we know.
  */
+static __always_inline void unasked(struct conn *conn, struct scratch *s)
+{
+	answer_over(conn);
+	if (s->status)
+		COUNT_LOSS(orphan_responses);
+	conn->answer = 0;
+	conn->status = 0;
+	conn->framed = 0;
+	conn->shape = SHAPE_OTHER;
+}
+
+/* Bytes that begin no answer where one should begin. False: they may be the start of one. */
+static __always_inline bool no_answer(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->have - CARRY;
+	u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
+
+	if (length < 13 &&
+	    !((WORD(&s->data[CARRY]) ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask)) {
+		keep_answer_line(conn, s, CARRY);
+		return false;
+	}
+	/* The rest of an answer of which we took the first bytes only; ours may begin behind it. */
+	conn->answer_partial_len = 0;
+	conn->framed = 0;
+	conn->shape = SHAPE_OTHER;
+	conn->blurred = 1;
+	if (conn->pending > 1)
+		lose_track(conn);
+	answer_body(conn, s->left, s->now);
+	return true;
+}
+
+/* Bytes of the body may have passed unseen; this call's begin at `at`. */
+static __always_inline void catch_up_with_answer(struct conn *conn, u32 at, u64 now)
+{
+	u64 left = still_to_come(at, conn->answer_end, conn->answer_left);
+
+	if (left == conn->answer_left)
+		return;
+	answer_body(conn, conn->answer_left - left, now);
+	conn->answer_left = left;
+	if (!left)
+		conn->answer_phase = ANSWER_START; /* of chunks the lines were not seen either */
+}
+
+static __always_inline void take_answer_body(struct conn *conn, struct scratch *s)
+{
+	u32 n = conn->answer_left < s->piece ? conn->answer_left : s->piece;
+
+	if (conn->answer_left != BODY_OPEN)
+		conn->answer_left -= n;
+	answer_body(conn, n, s->now);
+	skip(s, n);
+}
+
+/* A chunk's line, or what has come of it, is in data[CARRY..have). */
+static __always_inline void chunk_of_answer(struct conn *conn, struct scratch *s)
+{
+	u32 consumed = s->have - s->carried;
+
+	if (!s->line_end) {
+		keep_answer_line(conn, s, CARRY);
+	} else {
+		conn->answer_partial_len = 0;
+		consumed = s->line_end - s->carried;
+		conn->answer_left = chunk_length(s);
+		if (!conn->answer_left)
+			conn->answer_phase = ANSWER_TRAILERS;
+	}
+	answer_body(conn, consumed, s->now);
+	skip(s, consumed);
+}
+
+/* All bytes of a call have been looked at. */
+static __always_inline void answer_call_over(struct conn *conn, struct scratch *s)
+{
+	conn->framed = 1;
+	conn->shape = s->shape;
+	if (s->began && !under_way(conn))
+		conn->shape = SHAPE_WHOLE;
+	if (conn->answer_left == BODY_OPEN && !conn->pending) {
+		/* It ends with the connection, or with the next request where servers are careless. */
+		conn->answer_left = 0;
+		conn->framed = 0;
+	}
+	conn->numbered = 0;
+	/* Bytes that waited in user space: where the socket is now says nothing of them. */
+	if (conn->answer_left && conn->tcp && !s->taken_up) {
+		conn->numbered = 1;
+		conn->answer_end = position_of(s->sk, s->inbound) + conn->answer_left;
+	}
+}
+
 int parse_answer(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -70,23 +204,15 @@ int parse_answer(u64 *ctx)
 	conn = conns.lookup(&s->sk);
 	if (!conn || conn->phase == PHASE_TUNNEL)
 		return 0;
+	if (conn->answer_left && conn->numbered && conn->pending && s->left == s->call_len)
+		catch_up_with_answer(conn, position_of(s->sk, s->inbound) - s->left, s->now);
 	if (conn->answer_left) {
-		n = conn->answer_left < s->piece ? conn->answer_left : s->piece;
-		conn->answer_left -= n;
-		answer_body(conn, n);
-		skip(s, n);
+		take_answer_body(conn, s);
 		goto again;
 	}
-	if (!conn->pending) {
-		if (conn->phase != PHASE_HEAD) {
-			answer_body(conn, s->left);
-			return 0;
-		}
-		begin(conn, s->sk); /* answered before its head was complete */
-		conn->phase = PHASE_IDLE;
-	}
+
 	phase = conn->answer_phase;
-	start_scan(s, phase == ANSWER_HEAD || phase == ANSWER_INTERIM);
+	start_scan(s, phase == ANSWER_HEAD || phase == ANSWER_INTERIM || phase == ANSWER_TRAILERS);
 	s->data[CARRY] = '\n';
 	s->have = CARRY + (s->line_end ? 1 : 0);
 	copy_words(&s->data[inside(s->have)], conn->answer_partial, PARTIAL_LEN / 8);
@@ -94,90 +220,62 @@ int parse_answer(u64 *ctx)
 	s->carried = s->have;
 	if (!fill(s))
 		return 0;
-	s->only_answer = 0;
-	if (phase == ANSWER_START) {
+	s->status = 0;
+	if (phase == ANSWER_START)
 		s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]),
 				      s->have - CARRY);
-		s->only_answer = s->status >= 200 && conn->pending == 1;
-	}
-	/* By way of memory: the verifier would walk the scan once for each range of these. */
-	if (!s->only_answer)
-		scan_head(s);
+	scan_head(s);
 	n = s->have - s->carried;
 
 	if (conn->answer_phase == ANSWER_CHUNKS) {
-		if (!s->line_end) {
-			keep_answer_line(conn, s, CARRY);
-			consumed = n;
-		} else {
-			conn->answer_partial_len = 0;
-			consumed = s->line_end - s->carried;
-			conn->answer_left = chunk_length(s);
-			if (!conn->answer_left) { /* trailers, up to an empty line */
-				conn->answer_phase = ANSWER_HEAD;
-				conn->chunked = 0;
-				conn->answer_length = 0;
-			}
-		}
-		answer_body(conn, consumed);
-		skip(s, consumed);
-		goto again;
+		chunk_of_answer(conn, s);
+		goto body;
 	}
 	if (conn->answer_phase == ANSWER_START) {
-		if (!s->status) {
-			u32 length = s->have - CARRY;
-			u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
-
-			if (length < 13 && !((WORD(&s->data[CARRY]) ^
-					      CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) &
-					     mask)) {
-				keep_answer_line(conn, s, CARRY);
-				skip(s, n);
-				goto again;
-			}
-			conn->answer_partial_len = 0;
-			if (conn->pending > 1)
-				conn->blurred = 1;
-			answer_body(conn, s->left);
+		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
+			begin(conn, s->sk); /* answered before its head was complete */
+			conn->phase = PHASE_IDLE;
+		}
+		if (!conn->pending) {
+			if (conn->framed || s->status)
+				unasked(conn, s);
+			else
+				answer_body(conn, s->left, s->now); /* the rest of the last one */
 			return 0;
+		}
+		if (!s->status) {
+			if (no_answer(conn, s))
+				return 0;
+			skip(s, n);
+			goto again;
 		}
 		conn->answer_partial_len = 0;
-		if (s->only_answer) {
-			/* All that is left of the call is of this answer. */
-			final_answer(conn, s, s->left + s->carried - CARRY);
-			return 0;
-		}
 		conn->answer_length = BODY_OPEN;
 		conn->chunked = 0;
-		conn->answer_phase = s->status < 200 && s->status != 101 ? ANSWER_INTERIM
-									 : ANSWER_HEAD;
-		if (conn->answer_phase == ANSWER_HEAD) {
-			final_answer(conn, s, s->carried - CARRY);
-			if (conn->phase == PHASE_TUNNEL)
-				return 0;
-		}
+		conn->answer_phase = ANSWER_INTERIM;
+		if (s->status >= 200 || s->status == 101)
+			final_answer(conn, s);
 	}
-	note_answer_framing(conn, s);
+	if (conn->answer_phase != ANSWER_TRAILERS)
+		note_answer_framing(conn, s);
 	consumed = s->head_end ? s->head_end - s->carried : n;
-	if (conn->answer_phase == ANSWER_HEAD)
-		answer_body(conn, consumed);
-	if (s->head_end)
+	if (conn->answer_phase != ANSWER_INTERIM)
+		answer_body(conn, consumed, s->now);
+	if (s->head_end) {
+		if (consumed == s->call_len)
+			note_shape(conn, s);
 		answer_head_over(conn);
-	else
+	} else {
 		keep_answer_line(conn, s, s->newline + 1);
-	skip(s, consumed);
-again:
-	if (s->left) {
-		next_program.call(ctx, NEXT_ANSWER);
-		/* More answers than a call may have tail calls: whose they are cannot be told. */
-		conn->blurred = 1;
-		abandon(conn, s->sk);
-		conn->first += conn->pending;
-		conn->pending = 0;
-		conn->answer_phase = ANSWER_START;
-		conn->answer_left = 0;
-		answer_body(conn, s->left);
 	}
+	skip(s, consumed);
+body:
+	if (conn->answer_left)
+		take_answer_body(conn, s);
+again:
+	if (s->left)
+		go_on(ctx, s, NEXT_ANSWER);
+	answer_call_over(conn, s);
 	return 0;
 }
 

@@ -148,7 +148,8 @@ class Kernel(NamedTuple):
 def describe_kernel() -> Kernel:
     """Read the running kernel's BTF."""
     structs = (
-        "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock"
+        "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
+        "tcp_sock"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, "bpf_rdonly_cast"))
@@ -175,7 +176,10 @@ def describe_kernel() -> Kernel:
         "OFF_SOCK_SOCKET": at("sock", "sk_socket"),
         "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
         "OFF_SOCK_BACKLOG": at("sock", "sk_max_ack_backlog"),
+        "OFF_SOCK_PROTOCOL": at("sock", "sk_protocol"),
         "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
+        "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),
+        "OFF_TCP_WRITE_SEQ": at("tcp_sock", "write_seq"),
     }
     types = {
         "TYPE_FILE": btf.struct_id("file"),

@@ -40,32 +40,6 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 
-/* Bytes that no buffer of the caller's holds (sendfile, splice): they can only be parts of a body. */
-static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
-{
-	struct conn *conn = conns.lookup(&sk);
-
-	if (!conn || conn->phase == PHASE_TUNNEL)
-		return;
-	if (inbound == (conn->side == SIDE_CLIENT)) {
-		if (conn->answer_left)
-			conn->answer_left -= conn->answer_left < bytes ? conn->answer_left : bytes;
-		answer_body(conn, bytes);
-	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
-		came_of_body(conn, bytes);
-	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
-		   conn->phase == PHASE_TRAILERS) {
-		/* The lines of chunks went by unseen: the body ends when the answer begins. */
-		request_body(conn, bytes);
-		if (conn->chunked_request) {
-			conn->phase = PHASE_BODY;
-			conn->body_left = BODY_OPEN;
-		} else {
-			conn->phase = PHASE_IDLE;
-		}
-	}
-}
-
 /*
  * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
  * socket of its own on a caller's behalf (a network file system does).
@@ -87,15 +61,14 @@ int first_bytes(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 	u64 first[2] = {}, n;
-	u32 length, space;
-	struct conn *gone;
+	u32 length;
 
 	if (!s || !next_piece(s))
 		return 0;
-	gone = conns.lookup(&s->sk);
-	if (gone) { /* another socket has its place in memory now */
-		abandon(gone, s->sk);
-		conns.delete(&s->sk);
+	if (conns.lookup(&s->sk)) { /* another socket has its place in memory now */
+		s->then = THEN_FIRST;
+		next_program.call(ctx, NEXT_ABANDON);
+		return 0;
 	}
 	n = s->piece;
 	if (n >= 16) {
@@ -118,16 +91,17 @@ int first_bytes(u64 *ctx)
 			COUNT_LOSS(orphan_responses);
 		return 0;
 	}
-	if (n >= 8 && method_of(first[0], &length) < 0) {
-		/* Another token, perhaps: a letter first, a space within reach. */
-		u8 letter = (first[0] & 0xff) | 0x20;
+	if (ends_line(first[0])) {
+		/* Empty lines, perhaps before a request line. */
+	} else if (n >= 8 && method_of(first[0], &length) < 0) {
+		/* Another token, perhaps: a space within reach, or nothing but visible characters. */
 		u64 a = first[0] ^ (EACH * ' '), b = first[1] ^ (EACH * ' ');
+		u64 space = ((a - EACH) & ~a) | ((b - EACH) & ~b);
+		u64 invisible = (first[0] - EACH * '!') | (first[1] - EACH * '!') | first[0] |
+				first[1];
 
-		space = ((((a - EACH) & ~a) | ((b - EACH) & ~b)) & (EACH << 7)) != 0;
-		if (letter - 'a' > 25u || !space || n < 16)
+		if (n >= 16 && !(space & (EACH << 7)) && invisible & (EACH << 7))
 			return 0;
-	} else if (n < 8 && !method_may_come(first[0], n)) {
-		return 0;
 	}
 	if (!is_stream(s))
 		return 0;
@@ -138,6 +112,53 @@ int first_bytes(u64 *ctx)
 	else
 		pass_over(s);
 	return 0;
+}
+
+/* Whether a call holds nothing but a part of a body, which has been counted then. */
+static __always_inline bool body_alone(struct conn *conn, bool request, u64 bytes)
+{
+	if (request) {
+		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
+			return false;
+		if (!conn->pending && conn->body_numbered)
+			return false; /* answered already: has the rest come by unseen? */
+		came_of_body(conn, bytes);
+		return true;
+	}
+	if (!conn->framed) {
+		if (conn->pending || conn->phase == PHASE_HEAD)
+			return false;
+		conn->shape = SHAPE_OTHER; /* it was not whole in its call */
+	} else {
+		if (conn->answer_left < bytes)
+			return false;
+		if (conn->answer_left != BODY_OPEN) {
+			if (conn->pending)
+				return false;
+			conn->answer_left -= bytes;
+		}
+	}
+	answer_body(conn, bytes, bpf_ktime_get_ns());
+	return true;
+}
+
+/* Whether an answer of the last one's status, `bytes` in a call, is framed as that one was. */
+static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
+{
+	u64 word = 0;
+
+	if (conn->shape == SHAPE_WHOLE) {
+		conn->framed = 0;
+		return true;
+	}
+	if (bytes != conn->head_len || piece != bytes ||
+	    read_user(&word, sizeof(word), (void *)(buf + conn->length_at)) ||
+	    word != conn->length_word)
+		return false;
+	conn->answer_left = conn->answer_length;
+	conn->framed = 1;
+	conn->numbered = 0;
+	return true;
 }
 
 /*
@@ -160,14 +181,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 		if (conn->phase == PHASE_TUNNEL)
 			return 0;
-		if (!request && !conn->pending && conn->phase != PHASE_HEAD && !conn->answer_left) {
-			answer_body(conn, ret);
+		if (!conn->deferred && body_alone(conn, request, ret))
 			return 0;
-		}
-		if (request && conn->phase == PHASE_BODY && conn->body_left >= ret) {
-			came_of_body(conn, ret);
-			return 0;
-		}
 	}
 
 #ifdef FILTER_CALLER
@@ -194,11 +209,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			piece = vector[1];
 	}
 
-	/* Most sockets carry something else: no message begins with anything but a letter. */
+	/* Most sockets carry something else: a message begins with a letter, or an empty line. */
 	if (!conn && piece) {
 		u8 letter = 0;
 
-		if (read_user(&letter, 1, (void *)buf) || (letter | 0x20) - 'a' > 25u)
+		if (read_user(&letter, 1, (void *)buf) ||
+		    ((letter | 0x20) - 'a' > 25u && !ends_line(letter)))
 			return 0;
 	}
 
@@ -209,7 +225,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		if (changed_hands(conn, process_of(task)) &&
 		    !seen_by(conn, sk, process_of(task), request))
 			return 0;
-		if (request) {
+		if (conn->deferred) {
+			next = NEXT_DEFER;
+		} else if (request) {
 			next = NEXT_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
@@ -228,8 +246,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 					return 0;
 				}
 			}
-		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
-			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD) {
+		} else if (conn->pending != 1 || !conn->shape || conn->answer_of != conn->current ||
+			   under_way(conn) || conn->last_ns || piece < 16 || ANSWERS_HELD) {
 			next = NEXT_ANSWER;
 		} else {
 			u64 first[2], latency_ns;
@@ -239,20 +257,15 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
-			if (!status) {
-				/* The last answer's end, and perhaps the start of ours behind it. */
-				conn->blurred = 1;
-				answer_body(conn, ret);
-				return 0;
-			}
 			latency_ns = now - conn->start_ns;
 			/* Of the same kind as the one before? */
-			if (status == conn->status && conn->answer_of == conn->current &&
-			    status == kind_of(conn, status, latency_ns) && status >= 200) {
+			if (status == conn->status && status >= 200 &&
+			    status == kind_of(conn, status, latency_ns) &&
+			    like_the_last(conn, buf, piece, ret)) {
 				count_answer(conn, latency_ns, ret);
 				conn->handling_ns = latency_ns;
 				conn->answer_ns = now;
-				after_answer(conn, status);
+				answer_ends_body(conn);
 				conn->first++;
 				conn->pending = 0;
 				if (!worth_a_sample(conn, status, latency_ns, now))
@@ -272,10 +285,23 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->call_len = s->left = ret;
 	s->piece = piece;
 	s->fresh = next == NEXT_FIRST;
+	s->steps = 0;
+	s->taken_up = 0;
+	s->began = 0;
+	s->shape = SHAPE_OTHER;
 	s->tgid = process_of(task);
 	s->inbound = inbound;
 	s->socket = socket;
 	s->fd = regs->di;
-	next_program.call(ctx, next);
+	if (next == NEXT_REQUEST)
+		next_program.call(ctx, NEXT_REQUEST);
+	else if (next == NEXT_ANSWER)
+		next_program.call(ctx, NEXT_ANSWER);
+	else if (next == NEXT_SAMPLE)
+		next_program.call(ctx, NEXT_SAMPLE);
+	else if (next == NEXT_DEFER)
+		next_program.call(ctx, NEXT_DEFER);
+	else
+		next_program.call(ctx, NEXT_FIRST);
 	return 0;
 }

@@ -9,6 +9,19 @@
 #define NEXT_ANSWER 2
 #define NEXT_FIRST 3
 #define NEXT_SAMPLE 4
+#define NEXT_DEFER 5
+#define NEXT_ABANDON 6
+
+/* What follows when all that is pending on a connection has been abandoned. */
+#define THEN_FIRST 0 /* another socket has its place in memory: these are its first bytes */
+#define THEN_AFRESH 1 /* something was not seen, the connection goes on */
+#define THEN_NOTHING 2
+
+/*
+ * The kernel allows a call 33 tail calls. After so many programs the rest of its bytes goes to user
+ * space, which has it taken up from there; some are left for that.
+ */
+#define STEPS 24
 
 static __always_inline struct scratch *scratch_here(void)
 {
@@ -37,6 +50,14 @@ static __always_inline bool next_piece(struct scratch *s)
 	return s->piece != 0;
 }
 
+/* Go on with a program; where there have been too many, come back later. */
+static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
+{
+	if (++s->steps < STEPS)
+		next_program.call(ctx, next);
+	next_program.call(ctx, NEXT_DEFER);
+}
+
 static __always_inline void skip(struct scratch *s, u32 bytes)
 {
 	s->buf += bytes;
@@ -60,6 +81,11 @@ static __always_inline u32 fill(struct scratch *s)
 	return n;
 }
 
+static __always_inline bool ends_line(u8 byte)
+{
+	return byte == '\r' || byte == '\n';
+}
+
 static __always_inline void start_scan(struct scratch *s, bool in_head)
 {
 	s->newline = CARRY;
@@ -68,4 +94,23 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 	s->length_at = 0;
 	s->coding_at = 0;
 	s->host_at = 0;
+}
+
+/* Where a TCP connection is in the bytes that its owner has taken, or sent, in all. */
+static __always_inline u32 position_of(u64 sk, bool inbound)
+{
+	return kernel_u64(sk + (inbound ? OFF_TCP_COPIED_SEQ : OFF_TCP_WRITE_SEQ));
+}
+
+/*
+ * How many of `left` bytes that were to come until the position `end` are still to come, now that
+ * the position is `at`. Bytes may pass unseen: spliced out of a socket, say.
+ */
+static __always_inline u64 still_to_come(u32 at, u32 end, u64 left)
+{
+	s32 now = end - at;
+
+	if (left >> 31 || now >= (s64)left)
+		return left;
+	return now > 0 ? now : 0;
 }

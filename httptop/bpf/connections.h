@@ -53,6 +53,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 #endif
 	s->fresh = 0;
 	conn->verify = untold_end(s);
+	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP;
 	return conn;
 }
 
@@ -130,8 +131,8 @@ static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool re
 	process_name(comm);
 	truths = truths_of(sk, tgid, conn->side, unix_socket, comm);
 	if (!WANTED_CALLER(tgid) || !wanted_connection(truths)) {
-		if (!conn->pending) {
-			abandon(conn, sk);
+		if (!conn->pending && !conn->deferred) {
+			answer_over(conn);
 			conns.delete(&sk);
 		}
 		return false;

@@ -147,7 +147,7 @@ class CounterReader:
             self._maps["losses"], 4, layout.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*layout.LOSSES.iter_unpack(values), strict=True)]
-        return Losses(*sums[:4])
+        return Losses(*sums[:5])
 
 
 _NO_PAGE: Final = (0,) * 32

@@ -23,7 +23,7 @@ int inet_sock_set_state(u64 *ctx)
 	}
 	/* Only the owner's own close removes the entry here: in a reset, which comes in an
 	 * interrupt, another CPU may be at work on it. */
-	if (!conn->pending && !HELD(conn) && state != TCP_CLOSE) {
+	if (!conn->pending && !HELD(conn) && !conn->deferred && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			answer_over(conn);
 			conns.delete(&sk);
@@ -35,6 +35,64 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
+/* What was not seen may have held anything: start afresh, at the beginning of a call. */
+static __always_inline void start_afresh(struct conn *conn)
+{
+	conn->deferred = 0;
+	conn->blurred = 0;
+	conn->phase = PHASE_IDLE;
+	conn->body_left = 0;
+	conn->head_bytes = 0;
+	conn->line_len = 0;
+	conn->call_len = 0;
+	conn->partial_len = 0;
+	conn->answer_phase = ANSWER_START;
+	conn->answer_left = 0;
+	conn->answer_partial_len = 0;
+	conn->framed = 0;
+	conn->shape = SHAPE_OTHER;
+}
+
+/* A connection that was to be swept is done with. */
+static __always_inline void swept(u64 sk)
+{
+#ifdef FILTER_WHOLE_CONNECTIONS
+	if (left_out.lookup(&sk))
+		return; /* another socket's, in the same place */
+#endif
+	swept_conns.delete(&sk);
+}
+
+/* Abandon what is pending on a connection; s->then says what for. */
+int abandon_requests(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn = s ? conns.lookup(&s->sk) : 0;
+
+	if (!conn)
+		return 0;
+	answer_over(conn);
+	abandon_some(conn, s->sk);
+	if (conn->pending) {
+		next_program.call(ctx, NEXT_ABANDON);
+		return 0;
+	}
+	if (s->then == THEN_AFRESH) {
+		start_afresh(conn);
+		if (s->inbound == (conn->side == SIDE_SERVER))
+			next_program.call(ctx, NEXT_REQUEST);
+		else
+			next_program.call(ctx, NEXT_ANSWER);
+		return 0;
+	}
+	conns.delete(&s->sk);
+	if (s->then == THEN_FIRST)
+		next_program.call(ctx, NEXT_FIRST);
+	else
+		swept(s->sk);
+	return 0;
+}
+
 /*
  * Run by user space for each of swept_conns: is the socket let go? Its struct sock has then lost
  * its struct socket, or belongs to another.
@@ -43,6 +101,7 @@ int sweep(u64 *ctx)
 {
 	u64 sk = ctx[0], socket, inode;
 	struct conn *conn = conns.lookup(&sk);
+	struct scratch *s = scratch_here();
 
 #ifdef FILTER_SIZE
 	if (ctx[1]) { /* the run is over: no more bytes will come */
@@ -54,10 +113,12 @@ int sweep(u64 *ctx)
 	socket = socket_of_sock(sk);
 	inode = socket ? inode_number_of(socket) : 0;
 	if (conn) {
-		if (socket && inode == conn->inode)
+		if ((socket && inode == conn->inode) || (u32)conn->deferred || !s)
 			return 0;
-		abandon(conn, sk);
-		conns.delete(&sk);
+		s->sk = sk;
+		s->then = THEN_NOTHING;
+		next_program.call(ctx, NEXT_ABANDON);
+		return 0; /* the rest is for the next sweep */
 	}
 #ifdef FILTER_WHOLE_CONNECTIONS
 	struct passed *passed = left_out.lookup(&sk);

@@ -72,10 +72,24 @@ static __always_inline void over_at_once(struct conn *conn)
 
 static __always_inline void answer_over(struct conn *conn);
 
+/* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
+static __always_inline void lose_track(struct conn *conn)
+{
+	__sync_fetch_and_add(&conn->deferred, LOST_CHUNK);
+	conn->blurred = 1;
+}
+
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
-	answer_over(conn);
+	/* An answer that is still under way is that of the request before. */
+	if (!conn->framed) {
+		conn->answer_phase = ANSWER_START;
+		conn->answer_left = 0;
+		conn->answer_partial_len = 0;
+	}
+	if (!conn->answer_left && !conn->answer_phase)
+		answer_over(conn);
 	count_request(conn);
 	if (answers_unseen(conn)) {
 		over_at_once(conn);
@@ -87,9 +101,6 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
-	conn->answer_phase = ANSWER_START;
-	conn->answer_left = 0;
-	conn->answer_partial_len = 0;
 	conn->blurred = 0;
 #ifdef FILTER_REQUEST
 	conn->current_hosts = conn->hosts;
@@ -113,13 +124,17 @@ static __always_inline bool begin(struct conn *conn, u64 sk)
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
 		conn->blurred = 1; /* its answer will be nobody's */
-		conn->head_bytes = 0;
+		count_request(conn);
+		over_at_once(conn);
 		COUNT_LOSS(parse_errors);
 		return false;
 	}
 	count_request(conn);
 	conn->pending++;
 	conn->head_bytes = 0;
+	if (conn->blurred)
+		lose_track(
+			conn); /* whose answer comes next, this one's or that of the one before? */
 	return true;
 }
 
@@ -148,6 +163,13 @@ static __always_inline void advance(struct conn *conn, u64 sk)
 	conn->current_hosts = next->hosts;
 #endif
 	queue.delete(&key);
+}
+
+/* The final answer is there: a body whose end nothing told ends with it. */
+static __always_inline void answer_ends_body(struct conn *conn)
+{
+	if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
+		conn->phase = PHASE_IDLE;
 }
 
 static __always_inline void request_body(struct conn *conn, u64 bytes)

@@ -62,21 +62,32 @@ static __always_inline int method_of(u64 word, u32 *length)
 	return -1;
 }
 
-/* Whether these n < 8 bytes are, or begin, a method that we name and the space behind it. */
-#define MAY_BE(length, name) (!((word ^ (name)) & MASK(n < (length) ? n : (length))))
+#define METHOD_LEN 23 /* longest name of a method */
+#define LINE_LEAST 12 /* "A * HTTP/1.1" */
 
-static __always_inline bool method_may_come(u64 word, u32 n)
+/* Length of the token that data[CARRY..) begins with, at most METHOD_LEN + 1. */
+static __always_inline u32 token_length(struct scratch *s)
 {
-	n &= 7;
-	return MAY_BE(4, CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0)) ||
-	       MAY_BE(5, CHARS('P', 'O', 'S', 'T', ' ', 0, 0, 0)) ||
-	       MAY_BE(4, CHARS('P', 'U', 'T', ' ', 0, 0, 0, 0)) ||
-	       MAY_BE(5, CHARS('H', 'E', 'A', 'D', ' ', 0, 0, 0)) ||
-	       MAY_BE(7, CHARS('D', 'E', 'L', 'E', 'T', 'E', ' ', 0)) ||
-	       MAY_BE(6, CHARS('P', 'A', 'T', 'C', 'H', ' ', 0, 0)) ||
-	       MAY_BE(8, CHARS('O', 'P', 'T', 'I', 'O', 'N', 'S', ' ')) ||
-	       MAY_BE(8, CHARS('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ')) ||
-	       MAY_BE(6, CHARS('T', 'R', 'A', 'C', 'E', ' ', 0, 0));
+	s->cursor = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i <= METHOD_LEN; i++) {
+		u32 byte = s->data[CARRY + i];
+		struct byte_class *class = classes.lookup(&byte);
+
+		if (!class || !(class->bits & C_TOKEN))
+			break;
+		s->cursor = i + 1;
+	}
+	return s->cursor;
+}
+
+/* Whether data[CARRY..have), which holds no line end, may be the start of a request line. */
+static __always_inline bool line_may_come(struct scratch *s)
+{
+	u32 length = token_length(s), have = s->have - CARRY;
+
+	return length && (length >= have ? have <= METHOD_LEN
+					 : length <= METHOD_LEN && BYTE(s, CARRY + length) == ' ');
 }
 
 /* Status of an answer that begins with these 16 bytes, of which n are there; 0: it does not. */
@@ -150,8 +161,9 @@ static __always_inline void scan_head(struct scratch *s)
 		s->length_at = SELECT(yes, at + 16, s->length_at);
 		yes = SAME(name, CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
 		      SAME(rest, CHARS('-' | 0x20, 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
+		yes &= EQUAL(BYTE(s, at + 17) | 0x20, 'g') & EQUAL(BYTE(s, at + 18), ':');
 		OPAQUE(yes);
-		s->coding_at = SELECT(yes, at + 18, s->coding_at);
+		s->coding_at = SELECT(yes, at + 19, s->coding_at);
 #ifdef FILTER_HOST
 		yes = SAME(name & MASK(5), CHARS('h', 'o', 's', 't', ':', 0, 0, 0));
 		OPAQUE(yes);
@@ -170,11 +182,11 @@ static __always_inline u32 request_line(struct scratch *s)
 	u64 version;
 	int method;
 
-	if (end < CARRY + 12) /* "A * HTTP/1.1" */
+	if (end < CARRY + LINE_LEAST)
 		return 0;
 	if (BYTE(s, end - 1) == '\r')
 		end--;
-	if (end < CARRY + 12)
+	if (end < CARRY + LINE_LEAST)
 		return 0;
 	version = WORD_AT(s, end - 8);
 	if ((version & MASK(7)) != CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0))
@@ -184,21 +196,8 @@ static __always_inline u32 request_line(struct scratch *s)
 		return 0;
 	method = method_of(WORD(&s->data[CARRY]), &length);
 	if (method < 0) {
-		s->cursor = 0;
-#pragma clang loop unroll(disable)
-		for (u32 i = 0; i < 24; i++) {
-			byte = s->data[CARRY + i];
-			class = classes.lookup(&byte);
-			if (!class)
-				return 0;
-			if (!(class->bits & C_TOKEN)) {
-				if (byte == ' ')
-					s->cursor = i;
-				break;
-			}
-		}
-		length = s->cursor;
-		if (!length || length > 24)
+		length = token_length(s);
+		if (!length || length > METHOD_LEN || BYTE(s, CARRY + length) != ' ')
 			return 0;
 		method = METHOD_OTHER;
 	}
@@ -238,6 +237,27 @@ static __always_inline u64 content_length(struct scratch *s)
 		s->cursor++;
 	}
 	return BODY_OPEN;
+}
+
+/* Whether the last of the codings at data[coding_at..) is "chunked": only then it frames a body. */
+static __always_inline bool is_chunked(struct scratch *s)
+{
+	s->number = 0;
+	s->cursor = s->coding_at;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 64; i++) {
+		u64 byte = BYTE(s, s->cursor);
+
+		s->cursor++;
+		if (byte == ' ' || byte == '\t')
+			continue;
+		if (byte == '\r' || byte == '\n')
+			break;
+		s->number = s->number >> 8 | (byte | 0x20) << 56;
+	}
+	if (s->number >> 8 != CHARS('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
+		return false;
+	return !(u8)s->number || (u8)s->number == ',';
 }
 
 static __always_inline bool hexadecimal(u8 byte)

@@ -38,7 +38,10 @@ _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 #: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
-CHAIN: Final = ("parse_request", "place_request", "parse_answer", "first_bytes", "sample_answer")
+CHAIN: Final = (
+    "parse_request", "place_request", "parse_answer", "first_bytes", "sample_answer", "defer_bytes",
+    "abandon_requests",
+)  # fmt: skip
 
 #: Ways to see bytes pass, best first, and the tracepoints (and programs of that name) of each.
 FRONTS: Final = {
@@ -58,9 +61,12 @@ _POOLS: Final = ("fill_cells", "fill_pages")
 #: The program that user space runs to find sockets that are gone without a word.
 SWEEP: Final = "sweep"
 
+#: The program that user space runs to go on with bytes that were deferred.
+TAKE_UP: Final = "take_up"
+
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
-    "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
+    "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples", "chunks",
     "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes", "rule_words",
 )  # fmt: skip
 
@@ -164,7 +170,7 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
-    passed = (*CHAIN, *FRONTS[front])
+    passed = (*CHAIN, TAKE_UP, *FRONTS[front])
     names = (*_POOLS, *passed, END, SWEEP)
     cache = Path(plan["cache"]) if plan.get("cache") else None
     probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))

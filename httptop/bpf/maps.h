@@ -64,6 +64,11 @@ struct scratch {
 	u32 piece; /* of these, the ones at buf (the rest is in further iovecs) */
 	u32 tgid;
 	u32 fd;
+	u32 steps; /* programs that this call has passed through */
+	u32 taken_up; /* these are bytes that had waited in user space */
+	u32 began; /* an answer began in this call */
+	u32 then; /* what comes when the connection's requests are abandoned */
+	u32 shape; /* what the call is, if it is no more than what has been looked at */
 	u8 side;  /* of a connection not known yet */
 	u8 fresh; /* no connection is known yet */
 	u8 method;
@@ -74,7 +79,6 @@ struct scratch {
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */
 	u32 status;      /* of the answer in hand */
-	u32 only_answer; /* no other may follow it in this call */
 	u32 cut;     /* the carried line lacks its middle */
 	/* what scan_head() finds, as offsets into data; 0: not found */
 	u32 newline;   /* last newline before the head's end */
@@ -156,6 +160,8 @@ BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+BPF_RINGBUF_OUTPUT(chunks, CHUNK_PAGES);
+BPF_PERCPU_ARRAY(outgoing, struct chunk, 1);
 #ifdef FILTER_WHOLE_CONNECTIONS
 /* A connection that the filter does not mean; see pass_over(). */
 struct passed {

@@ -6,7 +6,9 @@
  */
 #pragma once
 
-static __always_inline void answer_body(struct conn *conn, u64 bytes)
+#define ABANDONED_A_RUN 32 /* and there may be 30 runs */
+
+static __always_inline void answer_body(struct conn *conn, u64 bytes, u64 now)
 {
 	struct cell *cell;
 
@@ -18,7 +20,8 @@ static __always_inline void answer_body(struct conn *conn, u64 bytes)
 #endif
 	if (!conn->answer)
 		return;
-	conn->last_ns = bpf_ktime_get_ns();
+	if (now != conn->answer_ns) /* in another call than its first bytes */
+		conn->last_ns = now;
 	cell = cell_of(conn->answer);
 	if (cell)
 		ADD(cell->bytes, bytes);
@@ -133,15 +136,6 @@ static __always_inline void answered(struct conn *conn, u32 status, u64 latency_
 #endif
 }
 
-/* What a final answer means for the bytes that come after it. */
-static __always_inline void after_answer(struct conn *conn, u32 status)
-{
-	if (status == 101 || (conn->current_method == METHOD_CONNECT && status / 100 == 2))
-		conn->phase = PHASE_TUNNEL;
-	else if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
-		conn->phase = PHASE_IDLE;
-}
-
 static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
 #ifdef FILTER_REQUEST
@@ -176,34 +170,25 @@ static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
 		ADD_ANYWHERE(cell->unanswered, 1);
 }
 
-/* Every pending request stays without an answer; to a filter its latency is the time it waited. */
-static __always_inline void abandon(struct conn *conn, u64 sk)
+/*
+ * Pending requests stay without an answer, at most ABANDONED_A_RUN of them; to a filter their latency
+ * is the time that they waited.
+ */
+static __always_inline void abandon_some(struct conn *conn, u64 sk)
 {
 	u64 now = 0;
 
-	answer_over(conn);
-	if (!conn->pending)
-		return;
 #ifdef FILTER_ANSWER
 	now = bpf_ktime_get_ns();
 #endif
-	abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
-		    conn->blurred);
+	if (conn->deferred >= LOST_CHUNK)
+		conn->blurred = 1;
 #pragma clang loop unroll(disable)
-	for (u32 i = 1; i < MAX_PIPELINE; i++) {
-		struct queue_key key = {.sk = sk, .number = conn->first + i};
-		struct queued *next;
-
-		if (i >= conn->pending)
+	for (u32 i = 0; i < ABANDONED_A_RUN; i++) {
+		if (!conn->pending)
 			break;
-		next = queue.lookup(&key);
-		if (!next)
-			continue;
-		conn->current = next->endpoint;
-		abandon_one(next->endpoint,
-			    KIND(conn, next->hosts, next->method, STATUS_UNKNOWN,
-				 now - next->start_ns, next->bytes, 0),
+		abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
 			    conn->blurred);
-		queue.delete(&key);
+		advance(conn, sk);
 	}
 }

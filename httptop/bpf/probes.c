@@ -22,6 +22,7 @@
 #include "connections.h"
 #include "requests.h"
 #include "answers.h"
+#include "deferred.h"
 #include "bytes.h"
 #include "fronts.h"
 #include "ends.h"

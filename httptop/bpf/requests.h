@@ -58,7 +58,7 @@ static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 /* What the headers seen so far say of the body. */
 static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 {
-	if (s->coding_at && s->coding_at <= s->newline) {
+	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s)) {
 		conn->body_left = BODY_OPEN;
 		conn->chunked_request = 1;
 	} else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
@@ -76,6 +76,15 @@ static __always_inline void lost_track(struct conn *conn)
 	conn->line_len = 0;
 	conn->head_bytes = 0;
 	COUNT_LOSS(parse_errors);
+}
+
+/* What may have been the start of a request is none. */
+static __always_inline void no_request(struct conn *conn, struct scratch *s)
+{
+	if (conn->endpoint || conn->pending || conn->deferred)
+		lost_track(conn);
+	else
+		conns.delete(&s->sk); /* no HTTP ever came: of no interest */
 }
 
 /* The request line is complete: find out its endpoint. False: it is no request line. */
@@ -177,39 +186,38 @@ static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 	skip(s, consumed);
 }
 
-/*
- * The kernel allows a call 33 tail calls, and there is more: of a huge head we need only know
- * whether the call ends it; of requests in a pipeline some are lost.
- */
-static __always_inline void not_looked_at(struct scratch *s)
+static __always_inline void skip_empty_lines(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
-	u32 last = 0;
+	s->cursor = CARRY;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 64; i++) {
+		if (s->cursor >= s->have || !ends_line(BYTE(s, s->cursor)))
+			break;
+		s->cursor++;
+	}
+	skip(s, s->cursor - CARRY);
+}
 
-	if (!conn)
-		return;
-	if (conn->chunked_request && conn->phase != PHASE_IDLE && conn->phase != PHASE_HEAD) {
-		/* The body ends when the answer begins, as far as we can tell now. */
-		conn->phase = PHASE_BODY;
-		conn->body_left = BODY_OPEN;
-		request_body(conn, s->left);
-		return;
+/* All bytes of a call have been looked at. */
+static __always_inline void request_call_over(struct conn *conn, struct scratch *s)
+{
+	conn->body_numbered = 0;
+	if (conn->phase == PHASE_BODY && conn->tcp && !s->taken_up) {
+		conn->body_numbered = conn->body_left != BODY_OPEN;
+		conn->body_end = position_of(s->sk, s->inbound) + conn->body_left;
 	}
-	if (conn->phase != PHASE_HEAD) {
-		lost_track(conn);
+}
+
+/* Bytes of the body may have passed unseen; it has been answered, and this call's begin at `at`. */
+static __always_inline void catch_up_with_body(struct conn *conn, u32 at)
+{
+	u64 unseen = conn->body_left - still_to_come(at, conn->body_end, conn->body_left);
+
+	if (!unseen)
 		return;
-	}
-	conn->head_bytes += s->left;
-	conn->partial_len = PARTIAL_LEN;
-	conn->partial[0] = 'x';
-	if (s->piece != s->left || s->left < 4 ||
-	    read_user(&last, sizeof(last), (void *)(s->buf + s->left - 4)))
-		return;
-	if (last == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24)) {
-		conn->partial_len = 0;
-		begin(conn, s->sk);
-		body_begins(conn);
-	}
+	came_of_body(conn, unseen);
+	if (conn->phase != PHASE_BODY)
+		conn->phase = PHASE_IDLE; /* of chunks the lines were not seen either */
 }
 
 int parse_request(u64 *ctx)
@@ -227,6 +235,9 @@ int parse_request(u64 *ctx)
 			return 0;
 		s->side = conn->side;
 	}
+	if (conn && conn->phase == PHASE_BODY && conn->body_numbered && !conn->pending &&
+	    s->left == s->call_len)
+		catch_up_with_body(conn, position_of(s->sk, s->inbound) - s->left);
 	if (conn && conn->phase == PHASE_BODY) {
 		n = conn->body_left < s->piece ? conn->body_left : s->piece;
 		came_of_body(conn, n);
@@ -255,8 +266,8 @@ int parse_request(u64 *ctx)
 	if (!n)
 		return 0;
 	idle = !conn || conn->phase == PHASE_IDLE;
-	if (idle && (s->data[CARRY] == '\r' || s->data[CARRY] == '\n')) {
-		skip(s, 1); /* RFC 9112, 2.2: empty lines before a request line */
+	if (idle && ends_line(s->data[CARRY])) {
+		skip_empty_lines(s); /* RFC 9112, 2.2: they may stand before a request line */
 		goto again;
 	}
 	if (conn && idle) {
@@ -280,12 +291,15 @@ int parse_request(u64 *ctx)
 		chunk_scanned(conn, s);
 		goto again;
 	}
+	if (!conn && s->line_end && s->line_end <= CARRY + LINE_LEAST)
+		return 0; /* too short a line */
 	if (!s->line_end) {
+		if ((!conn || !conn->endpoint) && !line_may_come(s)) {
+			if (conn)
+				no_request(conn, s);
+			return 0;
+		}
 		if (!conn) {
-			/* A whole window without an end, or bytes that no method begins with. */
-			if (n >= 8 ? method_of(WORD(&s->data[CARRY]), &length) < 0
-				   : !method_may_come(WORD(&s->data[CARRY]), n))
-				return 0;
 			conn = new_conn(s);
 			if (!conn)
 				return 0;
@@ -298,17 +312,17 @@ int parse_request(u64 *ctx)
 	}
 	if (!conn || conn->phase == PHASE_LINE ||
 	    (conn->phase == PHASE_IDLE && !same_line(conn, s, s->line_end - CARRY))) {
-		next_program.call(ctx, NEXT_PLACE);
+		go_on(ctx, s, NEXT_PLACE);
 		return 0;
 	}
 	if (conn->phase == PHASE_IDLE)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
 again:
-	if (s->left) {
-		next_program.call(ctx, NEXT_REQUEST);
-		not_looked_at(s);
-	}
+	if (s->left)
+		go_on(ctx, s, NEXT_REQUEST);
+	if (conn)
+		request_call_over(conn, s);
 	return 0;
 }
 
@@ -325,7 +339,7 @@ int place_request(u64 *ctx)
 		if (!s->fresh) {
 			conn = conns.lookup(&s->sk);
 			if (conn)
-				lost_track(conn);
+				no_request(conn, s);
 		}
 		return 0;
 	}
@@ -345,9 +359,8 @@ int place_request(u64 *ctx)
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	head_scanned(conn, s);
-	if (s->left) {
-		next_program.call(ctx, NEXT_REQUEST);
-		not_looked_at(s);
-	}
+	if (s->left)
+		go_on(ctx, s, NEXT_REQUEST);
+	request_call_over(conn, s);
 	return 0;
 }

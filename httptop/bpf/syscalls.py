@@ -80,13 +80,14 @@ def run_program(prog_fd: int, data: bytes, repeat: int = 1) -> int:
     return int(struct.unpack_from("<I", attr, 4)[0])
 
 
-def run_raw_tracepoint(prog_fd: int, *arguments: int) -> None:
-    """Run a raw tracepoint program once, with these arguments."""
+def run_raw_tracepoint(prog_fd: int, *arguments: int) -> int:
+    """Run a raw tracepoint program once, with these arguments; return what it returns."""
     context = ctypes.create_string_buffer(struct.pack(f"<{len(arguments)}Q", *arguments))
     attr = bytearray(_ATTR_LEN)
     struct.pack_into("<I", attr, 0, prog_fd)
     struct.pack_into("<IIQQ", attr, 40, 8 * len(arguments), 0, ctypes.addressof(context), 0)
     bpf(_PROG_TEST_RUN, attr)
+    return int(struct.unpack_from("<i", attr, 4)[0])
 
 
 def map_create(name: str, kind: int, key_len: int, value_len: int, entries: int, flags: int) -> int:

@@ -37,8 +37,9 @@
 #ifndef CAPTURE_LEN /* of these, and of the request line, at most so many are copied */
 #define CAPTURE_LEN ANSWER_LEN
 #endif
+#define CHUNK_LEN 4096  /* bytes of a call that go to user space in a piece */
 #define MAX_RULES 64 /* for paths, of the user's own */
-#define MAX_PIPELINE 32 /* requests of one connection that wait for their answers */
+#define MAX_PIPELINE 512 /* requests of one connection that wait for their answers */
 #ifdef FILTER_HOST
 #define PARTIAL_LEN 128 /* of a header line that a call cut in two, what is kept */
 #else
@@ -53,6 +54,7 @@
 #define OCTAVE_BUCKETS 32
 
 #define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
+#define LOST_CHUNK (1ULL << 32) /* in conn.deferred */
 #define STATUS_UNKNOWN 0
 /*
  * In the place of a status, beside the cell of an answer: times of those answers that more than one
@@ -73,12 +75,20 @@ enum phase {
 	PHASE_TUNNEL,   /* no longer HTTP/1 */
 };
 
-/* Where the answers of a pipeline stand; with one request pending nothing of this is needed. */
+/* Where the answers stand; see answers.h. */
 enum answer_phase {
 	ANSWER_START = 0, /* the next byte begins an answer */
-	ANSWER_HEAD,   /* behind the status line, or within trailers */
+	ANSWER_HEAD,   /* behind the status line */
 	ANSWER_INTERIM,   /* the same of a 1xx */
 	ANSWER_CHUNKS,   /* the next byte begins the line of a chunk */
+	ANSWER_TRAILERS, /* behind the last chunk */
+};
+
+/* What the call was that began the last answer: the next one of its kind may be like it. */
+enum shape {
+	SHAPE_OTHER = 0,
+	SHAPE_WHOLE, /* one answer and nothing else */
+	SHAPE_HEAD, /* its head and nothing else, with a Content-Length */
 };
 
 enum strategy { STRATEGY_TAIL = 0, STRATEGY_ALL, STRATEGY_RANDOM, STRATEGY_PER_ENDPOINT };
@@ -184,7 +194,8 @@ struct losses {
 	u64 lost_samples;
 	u64 parse_errors;
 	u64 untracked_requests; /* no room for their connection */
-	u64 unused[4];
+	u64 lost_chunks;
+	u64 unused[3];
 };
 
 struct sample {
@@ -204,6 +215,23 @@ struct sample {
 	u8 answer[ANSWER_LEN];
 };
 
+/* A piece of a call that waits in user space for its turn (deferred.h). */
+struct chunk_head {
+	u64 sk;
+	u64 inode;
+	u64 now; /* of the call, CLOCK_MONOTONIC */
+	u32 tgid;
+	u32 length; /* of data[], or of bytes that no buffer holds */
+	u8 inbound;
+	u8 moved; /* no buffer holds the bytes */
+	u8 unused[6];
+};
+
+struct chunk {
+	struct chunk_head head;
+	u8 data[CHUNK_LEN];
+};
+
 /*
  * One HTTP connection end, keyed by its struct sock; overwritten in place from request to request.
  * "Latest" is the request whose head came last; "current" is the oldest one without its final
@@ -213,8 +241,9 @@ struct conn {
 	u64 start_ns; /* first byte of the current request */
 	u64 head_ns; /* first byte of the latest request's head */
 	u64 body_left; /* bytes of the latest request's body still to come */
-	u64 answer_left; /* bytes of a pipelined answer's body, or chunk, still to come */
+	u64 answer_left; /* bytes of the last answer's body, or chunk, still to come */
 	u64 answer_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
+	u64 length_word; /* SHAPE_HEAD: the value of Content-Length, and what follows it */
 	u64 request_bytes; /* of the current request */
 	u64 head_bytes; /* of the latest request's head, as far as it has come */
 	u64 inode; /* number of the socket's inode: tells a reused struct sock */
@@ -222,14 +251,25 @@ struct conn {
 	u64 answer_ns; /* first byte of the last answer */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
+	u64 deferred; /* chunks that wait in user space, and LOST_CHUNK for each that was lost */
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
 	u32 answer; /* cell of the last answer's (endpoint, status) */
 	u32 answer_of; /* the endpoint of that pair */
 	u32 tgid;
-	u8 blurred; /* the end of a pipelined answer was not found */
+	u32 answer_end; /* position in the bytes of a TCP connection where answer_left ends */
+	u32 body_end; /* likewise body_left */
+	u16 head_len; /* SHAPE_HEAD: bytes of the call, and where in it length_word stands */
+	u16 length_at;
+	u8 blurred; /* the end of an answer was not found */
 	u8 bodyless;
 	u8 chunked; /* the last answer's body is */
+	u8 framed; /* it is known where the last answer ends */
+	u8 shape; /* of the call that began the last answer */
+	u8 tunnel; /* no HTTP/1 follows the last answer's head */
+	u8 tcp; /* the kernel counts its bytes */
+	u8 numbered; /* answer_end holds */
+	u8 body_numbered; /* body_end holds */
 	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
 	u16 status; /* of the last answer */

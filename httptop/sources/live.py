@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf import doctor, host, syscalls
+from httptop.bpf.backlog import Backlog
 from httptop.bpf.controls import ControlWriter
 from httptop.bpf.counters import CounterReader
 from httptop.bpf.layout import LEFT_OUT_ENDPOINTS
@@ -63,6 +64,7 @@ class LiveSource:
             probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
         )
         self._samples = SampleReader(probes.maps["samples"])
+        self._backlog = Backlog(probes.maps["chunks"], probes.programs["take_up"])
         self._known = set(LEFT_OUT_ENDPOINTS)
         self._control = ControlWriter(probes.maps)
         if self._controls is not None:
@@ -87,6 +89,7 @@ class LiveSource:
         reading = Reading()
         if self._groups is not None:
             self._groups.update(self._probes.maps["only_cgroups"])
+        self._backlog.finish()
         if self._sweep is not None:
             self._sweep.run()
         reading.growth = self._counters.growth()
@@ -100,6 +103,14 @@ class LiveSource:
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
         reading.cost, self._cost = self._cost, None
         return reading
+
+    def pressing(self) -> tuple[int, ...]:
+        """Return the descriptor of what waits for its turn."""
+        return (self._backlog.descriptor,)
+
+    def tend(self) -> None:
+        """Go on with it."""
+        self._backlog.work()
 
     _control: ControlWriter | None = None
     _controls: Controls | None = None
@@ -164,6 +175,7 @@ class LiveSource:
             self._statistics = None
         if self._probes is not None:
             self._samples.close()
+            self._backlog.close()
             self._probes.close()
             self._probes = None
 

@@ -14,6 +14,8 @@ from httptop.settings import Settings
 
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
+#: Room for what waits in user space for its turn (bpf/deferred.h), a power of two.
+_CHUNK_ROOM_BYTES: Final = 2 << 20
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 5
 
@@ -36,6 +38,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "MAX_USERS": sizes.max_users,
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
+        "CHUNK_PAGES": _CHUNK_ROOM_BYTES // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,
         "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
     }

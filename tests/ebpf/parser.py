@@ -20,6 +20,7 @@ DEFINES: Final = {
     "MAX_PAGES": 8,
     "SHARDS": 1,
     "SAMPLE_PAGES": 1,
+    "CHUNK_PAGES": 1,
 }
 
 _VERDICT: Final = struct.Struct(f"<Q8I8B{layout.TEMPLATE_LEN}s")

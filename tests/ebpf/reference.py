@@ -17,14 +17,13 @@ NAMED: Final = (
 )  # fmt: skip
 LONGEST_METHOD: Final = 23
 OPEN: Final = (1 << 64) - 1
+_CODINGS_LEN: Final = 64  # bytes of Transfer-Encoding that are looked at
 
 _LINE: Final = re.compile(
     rb"(?P<method>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,23}) (?P<target>.+) HTTP/1\.(?P<minor>[0-9])", re.S
 )
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?:[ \r\n]|\Z)")
 _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,19})[ \t]*(\r.*)?", re.I | re.S)
-
-
 class Head(NamedTuple):
     """A judged request head."""
 
@@ -71,8 +70,8 @@ def judge(data: bytes) -> Head:
     text, truncated = template(target, connect=connect)
     length: int = 0
     body: int | None = 0
-    coding = 0  # where the last Transfer-Encoding goes on behind the 17 bytes of its name
-    at = end = len(line) + 1
+    chunked = False
+    at = len(line) + 1
     while rest:
         header, newline, rest = rest.partition(b"\n")
         if not newline:
@@ -81,17 +80,20 @@ def judge(data: bytes) -> Head:
         if header in (b"", b"\r"):
             length = at
             break
-        end = at
         name = header.lower()
-        if name.startswith(b"transfer-encodin"):  # these letters are compared, and no more
-            coding = at - len(header) - 1 + 17
+        if name.startswith(b"transfer-encoding:"):
+            chunked = _is_chunked(name[18 : 18 + _CODINGS_LEN].partition(b"\r")[0])
         if name.startswith(b"content-length:"):
             value = _LENGTH.fullmatch(header)
             body = int(value[1]) if value else None
-    chunked = 0 < coding < end
     named = method if method in NAMED else "OTHER"
     start = Head("request", named, int(found["minor"]), text, truncated)
     return start._replace(length=length, body=body, chunked=chunked) if length else start
+
+
+def _is_chunked(codings: bytes) -> bool:
+    """Return whether chunked is the last of them."""
+    return codings.translate(None, b" \t").rpartition(b",")[2] == b"chunked"
 
 
 def _end_of_path(target: bytes, connect: bool) -> int | None:

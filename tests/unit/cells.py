@@ -67,6 +67,12 @@ class FakeSource:
         self.read_once.set()
         return reading
 
+    def pressing(self) -> tuple[int, ...]:
+        return ()
+
+    def tend(self) -> None:
+        self.calls.append("tend")
+
     def control(self, controls: Controls) -> None:
         self.calls.append("control")
         self.controls.append(controls)

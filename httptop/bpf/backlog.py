@@ -1,0 +1,60 @@
+"""Go on with bytes for which the kernel's programs had no time within a call (bpf/deferred.h).
+
+They come over a ring buffer in the order in which they passed. Each piece is handed back to the
+programs where it lies, as often as it takes: they keep their place in the connection and count as
+ever, so nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from httptop.bpf import syscalls
+from httptop.bpf.layout import CHUNK_HEAD
+from httptop.bpf.ring import Ring
+
+#: Pieces that are taken up in one go, so that ticks come in time all the same.
+_MOST: Final = 256
+
+
+class Backlog:
+    """The bytes that wait; ``descriptor`` is readable when there are any."""
+
+    def __init__(self, map_fd: int, program_fd: int) -> None:
+        self.descriptor = map_fd
+        self._program_fd = program_fd
+        self._ring = Ring(map_fd, self._take)
+        self._taken = 0
+        self._most: int | None = None
+
+    def work(self) -> None:
+        """Go on with some of what waits."""
+        self._taken, self._most = 0, _MOST
+        self._ring.consume()
+
+    def finish(self) -> None:
+        """Go on with all that waits."""
+        self._most = None
+        self._ring.consume()
+
+    def _take(self, at: int, size: int) -> bool:
+        head = ctypes.string_at(at, CHUNK_HEAD.size)
+        sk, inode, now_ns, pid, length, inbound, moved = CHUNK_HEAD.unpack(head)
+        at += CHUNK_HEAD.size
+        left = length
+        while left:
+            before, first = left, at + length - left
+            left = syscalls.run_raw_tracepoint(
+                self._program_fd, sk, inode, first, left, now_ns, pid, inbound, moved
+            )
+            if not 0 <= left < before:
+                raise RuntimeError(f"the probes took up {before - left} of {before} bytes")
+        # Nothing is left of this one.
+        syscalls.run_raw_tracepoint(self._program_fd, sk, inode, 0, 0, now_ns, pid, inbound, moved)
+        self._taken += 1
+        return self._taken != self._most
+
+    def close(self) -> None:
+        """Unmap the ring; idempotent."""
+        self._ring.close()

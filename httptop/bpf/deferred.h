@@ -1,0 +1,181 @@
+/*
+ * Bytes whose turn comes later.
+ *
+ * A call may hold more than the programs can go through in one go: hundreds of pipelined requests,
+ * thousands of small chunks. The rest of its bytes then goes to user space, piece by piece, and
+ * user space has take_up() go on with each (bpf/backlog.py), as often as it takes. What comes on the
+ * connection meanwhile queues up behind it; once nothing waits any more calls are looked at as they
+ * come again. So there is one parser and one place where things are counted, and times are those
+ * of the calls.
+ *
+ * conn.deferred counts the chunks that wait. A chunk for which the ring has no room is counted as
+ * lost, and with it what follows until the others are done with: nobody knows where in a message the
+ * connection is then. What is pending gets an unknown outcome, and the next call is taken to begin
+ * a message.
+ */
+#pragma once
+
+#define CHUNKS_A_RUN 32
+
+static __always_inline void hand_over(struct conn *conn, void *chunk, u32 size)
+{
+	__sync_fetch_and_add(&conn->deferred, 1);
+	if (!chunks.ringbuf_output(chunk, size, 0))
+		return;
+	__sync_fetch_and_add(&conn->deferred, -1);
+	lose_track(conn);
+	COUNT_LOSS(lost_chunks);
+}
+
+/* Bytes have passed that no buffer of the caller's holds (sendfile, splice): parts of a body. */
+static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
+{
+	if (inbound == (conn->side == SIDE_CLIENT)) {
+		answer_body(conn, bytes, now);
+		if (conn->answer_left == BODY_OPEN)
+			return;
+		if (bytes <= conn->answer_left) {
+			conn->answer_left -= bytes;
+			return;
+		}
+		/* More than was to come, or lines of chunks: where answers begin is not known now. */
+		conn->answer_left = 0;
+		conn->answer_phase = ANSWER_START;
+		conn->answer_partial_len = 0;
+		conn->framed = 0;
+		conn->shape = SHAPE_OTHER;
+	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
+		came_of_body(conn, bytes);
+	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
+		   conn->phase == PHASE_TRAILERS) {
+		/* The lines of chunks went by unseen: the body ends when the answer begins. */
+		request_body(conn, bytes);
+		if (conn->chunked_request) {
+			conn->phase = PHASE_BODY;
+			conn->body_left = BODY_OPEN;
+		} else {
+			conn->phase = PHASE_IDLE;
+		}
+	}
+}
+
+static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
+{
+	struct conn *conn = conns.lookup(&sk);
+
+	if (!conn || conn->phase == PHASE_TUNNEL || conn->deferred >= LOST_CHUNK)
+		return;
+	if (conn->deferred) {
+		struct chunk_head head = {.sk = sk,
+					  .inode = conn->inode,
+					  .now = bpf_ktime_get_ns(),
+					  .length = bytes,
+					  .inbound = inbound,
+					  .moved = 1};
+
+		hand_over(conn, &head, sizeof(head));
+		return;
+	}
+	passed_unseen(conn, inbound, bytes, bpf_ktime_get_ns());
+}
+
+/* Hand the rest of a call to user space; of bytes that come from there, say how many are left. */
+int defer_bytes(u64 *ctx)
+{
+	u32 zero = 0, n;
+	struct scratch *s = scratch_here();
+	struct chunk *chunk = outgoing.lookup(&zero);
+	struct conn *conn;
+
+	if (!s || !chunk)
+		return 0;
+	if (s->taken_up)
+		return s->left;
+	conn = conns.lookup(&s->sk);
+	if (!conn)
+		return 0;
+	if (conn->deferred >= LOST_CHUNK) {
+		if ((u32)conn->deferred)
+			return 0;
+		s->then = THEN_AFRESH;
+		next_program.call(ctx, NEXT_ABANDON);
+		return 0;
+	}
+	chunk->head.sk = s->sk;
+	chunk->head.inode = conn->inode;
+	chunk->head.now = s->now;
+	chunk->head.tgid = s->tgid;
+	chunk->head.inbound = s->inbound;
+	chunk->head.moved = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < CHUNKS_A_RUN; i++) {
+		if (!next_piece(s))
+			return 0;
+		n = s->piece < CHUNK_LEN ? s->piece : CHUNK_LEN;
+		OPAQUE(n);
+		n &= 2 * CHUNK_LEN - 1;
+		if (n > CHUNK_LEN || read_user(chunk->data, n, (void *)s->buf)) {
+			lose_track(conn);
+			COUNT_LOSS(lost_chunks);
+			return 0;
+		}
+		chunk->head.length = n;
+		hand_over(conn, chunk, sizeof(struct chunk_head) + n);
+		skip(s, n);
+		if (conn->deferred >= LOST_CHUNK)
+			return 0;
+	}
+	if (!s->left)
+		return 0;
+	next_program.call(ctx, NEXT_DEFER);
+	/* A call of megabytes: what is left can be had only as a part of a body. */
+	chunk->head.moved = 1;
+	chunk->head.length = s->left;
+	hand_over(conn, chunk, sizeof(struct chunk_head));
+	return 0;
+}
+
+/*
+ * Run by user space: go on with bytes that were deferred, which are in its memory now. Returns how
+ * many of them are still to be taken up. A length of 0 says that a chunk is done with.
+ */
+int take_up(u64 *ctx)
+{
+	u64 sk = ctx[0], inode = ctx[1], address = ctx[2], length = ctx[3], now = ctx[4];
+	u32 tgid = ctx[5];
+	bool inbound = ctx[6], moved = ctx[7];
+	struct conn *conn = conns.lookup(&sk);
+	struct scratch *s = scratch_here();
+
+	if (!s || !conn || conn->inode != inode)
+		return 0;
+	if (!length) {
+		if ((u32)conn->deferred)
+			__sync_fetch_and_add(&conn->deferred, -1);
+		return 0;
+	}
+	if (conn->phase == PHASE_TUNNEL)
+		return 0;
+	if (moved) {
+		passed_unseen(conn, inbound, length, now);
+		return 0;
+	}
+	s->sk = sk;
+	s->now = now;
+	s->iov = 0;
+	s->buf = address;
+	s->left = s->piece = length;
+	s->call_len = 0; /* a piece is no call: nothing is to be like it */
+	s->fresh = 0;
+	s->steps = 0;
+	s->taken_up = 1;
+	s->began = 0;
+	s->shape = SHAPE_OTHER;
+	s->tgid = tgid;
+	s->inbound = inbound;
+	if (inbound == (conn->side == SIDE_SERVER))
+		next_program.call(ctx, NEXT_REQUEST);
+	else
+		next_program.call(ctx, NEXT_ANSWER);
+	return 0;
+}
