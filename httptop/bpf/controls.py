@@ -71,6 +71,7 @@ class ControlWriter:
         self._maps = maps
         self._rules: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._words: set[tuple[int, int]] = set()
+        self._generation = 0
 
     def write(self, controls: Controls) -> None:
         """Have the programs go on like this."""
@@ -79,6 +80,7 @@ class ControlWriter:
             self._put(controls, 0)  # while the tables change no rule applies
             self._write_rules(tables_of(*rules))
             self._rules = rules
+            self._generation += 1  # what lines came to under other rules is not to be used
         self._put(controls, min(MAX_RULES, len(controls.templates) + len(controls.keep)))
 
     def _put(self, controls: Controls, rules: int) -> None:
@@ -93,7 +95,7 @@ class ControlWriter:
             STRATEGIES.index(controls.strategy),
             controls.users,
             rules,
-            0,
+            self._generation,
         )
         syscalls.map_update(self._maps["controls"], bytes(4), value)
 

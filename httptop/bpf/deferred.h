@@ -95,8 +95,10 @@ int defer_bytes(u64 *ctx)
 	if (!conn)
 		return 0;
 	if (conn->deferred >= LOST_CHUNK) {
-		if ((u32)conn->deferred)
+		if ((u32)conn->deferred) {
+			COUNT_LOSS(lost_chunks);
 			return 0;
+		}
 		s->then = THEN_AFRESH;
 		next_program.call(ctx, NEXT_ABANDON);
 		return 0;

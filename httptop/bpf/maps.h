@@ -115,6 +115,7 @@ struct scratch {
 	u32 unused;
 	struct segment segments[SEGMENTS + 1]; /* the last takes what is too much */
 	struct endpoint_key key;
+	struct line_key line;
 	u8 data[DATA_LEN + 64];
 	u8 template[DATA_LEN + 64];
 };
@@ -145,6 +146,7 @@ BPF_ARRAY(blank_conn, struct conn, 1);
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);
+BPF_TABLE("lru_hash", struct line_key, struct line_value, lines, 4096);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
 /* The lowest number is on top: what is given back goes out next, so numbers in use have no gaps. */
 BPF_STACK(free_cells, u32, MAX_CELLS);

@@ -117,6 +117,70 @@ static __always_inline void mark_user(u32 endpoint, u32 tgid)
 		users.update(&user, &one);
 }
 
+/* Make s->line of the request line data[CARRY..line_end). False: it is too long to be remembered. */
+static __always_inline bool line_to_remember(struct scratch *s, const char *comm)
+{
+	u32 length = s->line_end - CARRY;
+	struct control *control = control_here();
+
+	if (length > CACHED_LEN || s->cut || !control)
+		return false;
+	copy_words((u8 *)s->line.comm, (const u8 *)comm, COMM_LEN / 8);
+	s->line.side = s->side;
+	s->line.generation = control->generation;
+#pragma clang loop unroll(disable)
+	for (u32 at = 0; at < CACHED_LEN; at += 8) {
+		u64 keep = ~0ULL;
+
+		if (length <= at)
+			keep = 0;
+		else if (length - at < 8)
+			keep = (1ULL << (length - at) * 8) - 1;
+		WORD(&s->line.line[at]) = WORD(&s->data[CARRY + at]) & keep;
+	}
+	return true;
+}
+
+/* The line has been placed: remember that, if it may come often. */
+static __always_inline void remember_line(struct conn *conn, struct scratch *s)
+{
+	struct line_value value = {
+		.endpoint = conn->endpoint, .tgid = s->tgid, .method = conn->method};
+
+	if (bpf_get_prandom_u32() & 7)
+		return; /* of lines with ids in them most come once */
+	if (line_to_remember(s, conn->comm))
+		lines.update(&s->line, &value);
+}
+
+/* The line is one that was placed before: its connection, made now if it is new; else 0. */
+static __always_inline struct conn *remembered(struct conn *conn, struct scratch *s)
+{
+	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+	struct line_value *known;
+
+	if (!conn)
+		process_name(comm);
+	if (!line_to_remember(s, conn ? conn->comm : comm))
+		return 0;
+	known = lines.lookup(&s->line);
+	if (!known)
+		return 0;
+	if (!conn)
+		conn = new_conn(s);
+	if (!conn)
+		return 0;
+	if (known->tgid != s->tgid) {
+		mark_user(known->endpoint, s->tgid);
+		known->tgid = s->tgid;
+	}
+	conn->head_ns = s->now;
+	conn->endpoint = known->endpoint;
+	conn->method = known->method;
+	conn->line_len = s->line_end - CARRY;
+	return conn;
+}
+
 /* The head is over: what comes next is the body, or another request. */
 static __always_inline void body_begins(struct conn *conn)
 {
@@ -312,8 +376,15 @@ int parse_request(u64 *ctx)
 	}
 	if (!conn || conn->phase == PHASE_LINE ||
 	    (conn->phase == PHASE_IDLE && !same_line(conn, s, s->line_end - CARRY))) {
-		go_on(ctx, s, NEXT_PLACE);
-		return 0;
+		struct conn *known = 0;
+
+		if (s->carried == CARRY)
+			known = remembered(conn, s);
+		if (!known) {
+			go_on(ctx, s, NEXT_PLACE);
+			return 0;
+		}
+		conn = known;
 	}
 	if (conn->phase == PHASE_IDLE)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
@@ -358,6 +429,8 @@ int place_request(u64 *ctx)
 	length = s->line_end - CARRY;
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	if (s->carried == CARRY)
+		remember_line(conn, s);
 	head_scanned(conn, s);
 	if (s->left)
 		go_on(ctx, s, NEXT_REQUEST);

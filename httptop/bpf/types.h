@@ -46,6 +46,7 @@
 #define PARTIAL_LEN 32
 #endif
 #define HOST_LEN 256
+#define CACHED_LEN 80 /* longest request line whose endpoint is remembered beyond its connection */
 #define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
 
 /* Histogram: 32 buckets an octave from 2^9 ns to 2^41 ns; a page holds one octave. */
@@ -67,20 +68,20 @@
 
 enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
-	PHASE_LINE,     /* within a request line; line[] holds what has come */
-	PHASE_HEAD,     /* behind the request line, within the head */
-	PHASE_BODY,     /* body_left bytes to go, of the body or of a chunk */
-	PHASE_CHUNKS,   /* the next byte begins the line of a chunk, or goes on with it */
+	PHASE_LINE, /* within a request line; line[] holds what has come */
+	PHASE_HEAD, /* behind the request line, within the head */
+	PHASE_BODY, /* body_left bytes to go, of the body or of a chunk */
+	PHASE_CHUNKS, /* the next byte begins the line of a chunk, or goes on with it */
 	PHASE_TRAILERS, /* behind the last chunk */
-	PHASE_TUNNEL,   /* no longer HTTP/1 */
+	PHASE_TUNNEL, /* no longer HTTP/1 */
 };
 
 /* Where the answers stand; see answers.h. */
 enum answer_phase {
 	ANSWER_START = 0, /* the next byte begins an answer */
-	ANSWER_HEAD,   /* behind the status line */
-	ANSWER_INTERIM,   /* the same of a 1xx */
-	ANSWER_CHUNKS,   /* the next byte begins the line of a chunk */
+	ANSWER_HEAD, /* behind the status line */
+	ANSWER_INTERIM, /* the same of a 1xx */
+	ANSWER_CHUNKS, /* the next byte begins the line of a chunk */
 	ANSWER_TRAILERS, /* behind the last chunk */
 };
 
@@ -120,7 +121,7 @@ struct endpoint_key {
 	char comm[COMM_LEN];
 	u8 side;
 	u8 method;
-	u8 minor;     /* HTTP/1.minor */
+	u8 minor; /* HTTP/1.minor */
 	u8 truncated; /* the template went on */
 	u32 unused;
 	char path[TEMPLATE_LEN];
@@ -168,7 +169,25 @@ struct control {
 	u32 strategy;
 	u32 users; /* whether processes of endpoints are noted */
 	u64 rules; /* how many of the user's rules for paths there are */
-	u64 unused;
+	u64 generation; /* of these rules: it grows when they change */
+};
+
+/*
+ * A request line of a process, as read under the rules for paths of this generation, and what became
+ * of it. Bytes behind the line are zero.
+ */
+struct line_key {
+	char comm[COMM_LEN];
+	u32 side;
+	u32 generation;
+	u8 line[CACHED_LEN];
+};
+
+struct line_value {
+	u32 endpoint;
+	u32 tgid; /* noted as a user of it */
+	u32 method;
+	u32 unused;
 };
 
 /* A path template of the user's own, and where such rules take any segment. */
