@@ -176,6 +176,7 @@ def describe_kernel() -> Kernel:
         "OFF_SOCK_SOCKET": at("sock", "sk_socket"),
         "OFF_SOCK_SHUTDOWN": at("sock", "sk_shutdown"),
         "OFF_SOCK_BACKLOG": at("sock", "sk_max_ack_backlog"),
+        "OFF_SOCK_TYPE": at("sock", "sk_type"),
         "OFF_SOCK_PROTOCOL": at("sock", "sk_protocol"),
         "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
         "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),

@@ -15,6 +15,9 @@
 #define NR_sendmsg 46
 #define NR_recvmsg 47
 #define NR_splice 275
+#define NR_recvmmsg 299
+#define NR_sendmmsg 307
+#define IN_BATCH(nr, inbound) ((nr) == ((inbound) ? NR_recvmmsg : NR_sendmmsg))
 #define CALL(nr) (1ULL << (nr))
 #define INBOUND (CALL(NR_read) | CALL(NR_readv) | CALL(NR_recvfrom) | CALL(NR_recvmsg))
 #define OUTBOUND                                                                                   \
@@ -163,12 +166,15 @@ static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece,
 
 /*
  * `ret` bytes went through a socket by a call with these registers. `socket` is 0 where only the
- * struct sock is known so far.
+ * struct sock is known so far. `buf` is where the call's buffer, vector or message is, the first of
+ * `messages` where there are several.
  */
 static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
-				    u64 sk, bool inbound, s64 ret)
+				    u64 sk, bool inbound, s64 ret, u64 buf, u32 messages)
 {
-	u64 nr = regs->orig_ax, call = CALL(nr & 63), buf, piece, iov = 0, now;
+	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now;
+	u64 message = buf;
+	u32 length = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
 	u32 next = NEXT_FIRST;
@@ -191,10 +197,14 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 #endif
 	if (!conn && passed_over(sk, socket, process_of(task), inbound))
 		return 0;
-	buf = regs->si;
 	piece = ret;
+	if (messages) {
+		if (read_user(&length, sizeof(length), (void *)(buf + MMSGHDR_SENT)))
+			return 0;
+		piece = length;
+	}
 	if (call & MESSAGE) {
-		if (read_user(&iov, sizeof(iov), (void *)(buf + 16)))
+		if (read_user(&iov, sizeof(iov), (void *)(buf + MSGHDR_IOV)))
 			return 0;
 		buf = iov;
 	}
@@ -284,6 +294,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->buf = buf;
 	s->call_len = s->left = ret;
 	s->piece = piece;
+	s->message = message + MMSGHDR_LEN;
+	s->messages = messages ? messages - 1 : 0;
+	s->message_left = messages ? length : ret;
 	s->fresh = next == NEXT_FIRST;
 	s->steps = 0;
 	s->taken_up = 0;

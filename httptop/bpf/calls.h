@@ -30,22 +30,47 @@ static __always_inline struct scratch *scratch_here(void)
 	return scratches.lookup(&zero);
 }
 
-/* Go on to the next iovec that is not empty; false: there is nothing left to look at. */
+#define MMSGHDR_LEN 64 /* struct mmsghdr: a struct msghdr and, at 56, the length of what went */
+#define MMSGHDR_SENT 56
+#define MSGHDR_IOV 16
+
+#ifdef FRONT_SYSCALLS
+/* A call may have been several messages, one after the other. */
+static __always_inline void next_message(struct scratch *s)
+{
+	u64 iov = 0;
+	u32 length = 0;
+
+	if (!s->messages || read_user(&iov, sizeof(iov), (void *)(s->message + MSGHDR_IOV)) ||
+	    read_user(&length, sizeof(length), (void *)(s->message + MMSGHDR_SENT)))
+		return;
+	s->messages--;
+	s->message += MMSGHDR_LEN;
+	s->message_left = length;
+	s->iov = iov;
+}
+#define IN_MESSAGE(s) ((s)->message_left)
+#else
+#define next_message(s)
+#define IN_MESSAGE(s) ((s)->left)
+#endif
+
+/* Go on to the next iovec that is not empty; false: there is nothing left that can be looked at. */
 static __always_inline bool next_piece(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < 16; i++) {
 		u64 vector[2] = {};
 
-		if (s->piece || !s->left || !s->iov)
+		if (s->piece || !s->left)
 			break;
-		if (read_user(vector, sizeof(vector), (void *)s->iov)) {
-			s->left = 0;
+		if (!IN_MESSAGE(s))
+			next_message(s);
+		if (!s->iov || !IN_MESSAGE(s) || read_user(vector, sizeof(vector), (void *)s->iov))
 			break;
-		}
 		s->iov += sizeof(vector);
 		s->buf = vector[0];
-		s->piece = vector[1] < s->left ? vector[1] : s->left;
+		s->piece = vector[1] < IN_MESSAGE(s) ? vector[1] : IN_MESSAGE(s);
 	}
 	return s->piece != 0;
 }
@@ -63,6 +88,9 @@ static __always_inline void skip(struct scratch *s, u32 bytes)
 	s->buf += bytes;
 	s->left -= bytes;
 	s->piece -= bytes;
+#ifdef FRONT_SYSCALLS
+	s->message_left -= bytes;
+#endif
 }
 
 /* Append at most a window of new bytes to data[..have); return how many came. */

@@ -166,7 +166,8 @@ int take_up(u64 *ctx)
 	s->now = now;
 	s->iov = 0;
 	s->buf = address;
-	s->left = s->piece = length;
+	s->left = s->piece = s->message_left = length;
+	s->messages = 0;
 	s->call_len = 0; /* a piece is no call: nothing is to be like it */
 	s->fresh = 0;
 	s->steps = 0;

@@ -1,7 +1,70 @@
 /* Where bytes are seen to pass: tracepoints of sockets, or of all system calls. */
 #pragma once
 
+/*
+ * Whether a read leaves its bytes in the socket, or puts none into the caller's buffer: of TCP,
+ * MSG_TRUNC throws them away; to Unix sockets it means nothing.
+ */
+static __always_inline bool not_taken(u64 sk, u32 flags)
+{
+	if (!(flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
+		return false;
+	return flags & (MSG_PEEK | MSG_ERRQUEUE) || kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_UNIX;
+}
+
 #ifdef FRONT_SOCKETS
+/* Bytes that the vector of a message has room for; more than `enough` need not be counted. */
+static __always_inline u64 room_of(u64 message, u64 enough)
+{
+	u64 header[2] = {}, room = 0; /* iovecs, and how many */
+
+	if (read_user(header, sizeof(header), (void *)(message + MSGHDR_IOV)))
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u64 i = 0; i < 16; i++) {
+		u64 vector[2] = {};
+
+		if (i >= header[1] || room > enough ||
+		    read_user(vector, sizeof(vector), (void *)(header[0] + i * sizeof(vector))))
+			break;
+		room += vector[1];
+	}
+	return room;
+}
+
+/*
+ * The message of a sendmmsg or recvmmsg that has just gone. The tracepoint is passed once for each
+ * and does not say which, so we count: up to an error, to a message that went in part, or to the last
+ * of the array. The kernel writes the length of each before it goes on to the next.
+ */
+static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
+{
+	u64 thread = bpf_get_current_pid_tgid(), array = regs->si;
+	struct batch *known = batches.lookup(&thread), batch = {.array = array, .last = ret};
+	u32 at = 0, length = 0;
+
+	if (ret <= 0) {
+		batches.delete(&thread);
+		return 0;
+	}
+	if ((kernel_u16(sk + OFF_SOCK_TYPE)) != SOCK_STREAM)
+		return 0;
+	if (known && known->array == array && known->next < (u32)regs->dx) {
+		at = known->next;
+		if (read_user(&length, sizeof(length),
+			      (void *)(array + at * MMSGHDR_LEN - MMSGHDR_LEN + MMSGHDR_SENT)) ||
+		    length != known->last)
+			at = 0;
+	}
+	array += (u64)at * MMSGHDR_LEN;
+	batch.next = at + 1;
+	if (regs->orig_ax == NR_sendmmsg && room_of(array, ret) > ret)
+		batches.delete(&thread);
+	else
+		batches.update(&thread, &batch);
+	return array;
+}
+
 /*
  * Linux 6.3 and later have tracepoints where bytes go through a socket, and nowhere else: other
  * system calls cost nothing at all. The caller's registers tell where the bytes are.
@@ -12,22 +75,26 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 	s64 ret = (s32)ctx[1];
 	void *task;
 	struct registers *regs;
-	u64 nr;
+	u64 nr, at;
 
-	if (ret <= 0 || !LOOKED_AT(inbound))
+	if (!LOOKED_AT(inbound))
 		return 0;
-	if (inbound && (u32)ctx[2] & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE))
+	if (inbound && not_taken(sk, ctx[2]))
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = task_registers(task);
 	nr = regs->orig_ax;
-	if (regs->cs == USER32_CS)
+	at = regs->si;
+	if (IN_BATCH(nr, inbound))
+		at = message_of(regs, sk, ret);
+	if (ret <= 0 || regs->cs == USER32_CS)
 		return 0;
-	if (nr > 63 || !(CALL(nr) & (inbound ? INBOUND : OUTBOUND)) || nr == NR_sendfile) {
+	if (!at || (nr > 63 && !IN_BATCH(nr, inbound)) ||
+	    (nr < 64 && !(CALL(nr) & (inbound ? INBOUND : OUTBOUND))) || nr == NR_sendfile) {
 		moved_bytes(sk, inbound, ret);
 		return 0;
 	}
-	return on_bytes(ctx, task, regs, 0, sk, inbound, ret);
+	return on_bytes(ctx, task, regs, 0, sk, inbound, ret, at, 0);
 }
 
 int sock_recv_length(u64 *ctx)
@@ -41,6 +108,31 @@ int sock_send_length(u64 *ctx)
 }
 #else
 /* Elsewhere every system call's return is looked at, and nearly all let go at once. */
+
+#define MOST_MESSAGES 32
+
+/* How many bytes went in so many messages of a sendmmsg or recvmmsg. */
+static __always_inline u64 bytes_of_batch(u64 array, u32 messages)
+{
+	struct scratch *s = scratch_here();
+
+	if (!s)
+		return 0;
+	s->number = 0; /* by way of memory: else the verifier walks on once for each sum */
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < MOST_MESSAGES; i++) {
+		u32 length = 0;
+
+		if (i >= messages || read_user(&length, sizeof(length),
+					       (void *)(array + i * MMSGHDR_LEN + MMSGHDR_SENT)))
+			break;
+		s->number += length;
+	}
+	if (messages > MOST_MESSAGES)
+		COUNT_LOSS(lost_chunks); /* of such a call the rest is not looked at */
+	return s->number;
+}
+
 static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 bytes)
 {
 	u64 socket = socket_of(task, fd);
@@ -53,7 +145,9 @@ int sys_exit(u64 *ctx)
 {
 	s64 ret = ctx[1];
 	struct registers *regs;
-	u64 nr, call, socket;
+	u64 nr, sk, socket;
+	u32 flags = 0, messages = 0;
+	bool inbound;
 	void *task;
 
 	if (ret <= 0)
@@ -66,22 +160,35 @@ int sys_exit(u64 *ctx)
 			moved_through(task, regs->di, true, ret);
 			moved_through(task, regs->dx, false, ret);
 		}
-		return 0;
+		inbound = nr == NR_recvmmsg;
+		if (!inbound && nr != NR_sendmmsg)
+			return 0;
+		messages = ret;
+	} else {
+		if (!(CALL(nr) & (INBOUND | OUTBOUND)))
+			return 0;
+		inbound = (CALL(nr) & INBOUND) != 0;
 	}
-	call = CALL(nr);
-	if (!(call & (INBOUND | OUTBOUND)) || regs->cs == USER32_CS ||
-	    !LOOKED_AT((call & INBOUND) != 0))
+	if (regs->cs == USER32_CS || !LOOKED_AT(inbound))
 		return 0;
 	if (nr == NR_sendfile) {
 		moved_through(task, regs->di, false, ret);
 		return 0;
 	}
-	if ((nr == NR_recvfrom && regs->r10 & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)) ||
-	    (nr == NR_recvmsg && regs->dx & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)))
-		return 0;
 	socket = socket_of(task, regs->di);
 	if (!socket)
 		return 0;
-	return on_bytes(ctx, task, regs, socket, sock_of(socket), (call & INBOUND) != 0, ret);
+	sk = sock_of(socket);
+	if (nr == NR_recvfrom || nr == NR_recvmmsg)
+		flags = regs->r10;
+	else if (nr == NR_recvmsg)
+		flags = regs->dx;
+	if (not_taken(sk, flags))
+		return 0;
+	if (messages)
+		ret = bytes_of_batch(regs->si, messages);
+	if (ret <= 0)
+		return 0;
+	return on_bytes(ctx, task, regs, socket, sk, inbound, ret, regs->si, messages);
 }
 #endif

@@ -58,6 +58,9 @@ struct scratch {
 	u64 inode;
 	u64 socket;
 	u64 iov;  /* user address of the next iovec; 0: the call had a plain buffer */
+	u64 message; /* likewise of the call's next message, where it had several */
+	u32 messages; /* how many of them there are */
+	u32 message_left; /* bytes of the one at hand that are in further iovecs, or at buf */
 	u64 buf;  /* user address of the next byte */
 	u32 call_len;
 	u32 left; /* bytes of the call not yet looked at */
@@ -134,6 +137,13 @@ struct queued {
 	u8 unused[2];
 };
 
+/* Where a thread is in its sendmmsg or recvmmsg. */
+struct batch {
+	u64 array;
+	u32 next; /* message */
+	u32 last; /* length of the one before */
+};
+
 struct queue_key {
 	u64 sk;
 	u64 number;
@@ -161,6 +171,7 @@ BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
 BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
+BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(chunks, CHUNK_PAGES);
 BPF_PERCPU_ARRAY(outgoing, struct chunk, 1);

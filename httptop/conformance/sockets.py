@@ -7,13 +7,14 @@ descriptor, and tells how many bytes went or which came.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import os
 import select
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from httptop.conformance.case import Manner
 
@@ -58,6 +59,60 @@ def _recvmsg_into(end: socket.socket, size: int) -> bytes:
     return b"".join(parts)[:came]
 
 
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Message(ctypes.Structure):
+    """A struct mmsghdr."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint32),
+        ("vectors", ctypes.c_void_p),
+        ("vector_count", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+        ("unused", ctypes.c_int),
+        ("went", ctypes.c_uint32),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _in_messages(call: str, end: socket.socket, buffers: Sequence[ctypes.Array[Any]]) -> list[int]:
+    """Make a call of several messages, a buffer each; return how many bytes went in each."""
+    vectors = (_Vector * len(buffers))(
+        *((ctypes.addressof(buffer), len(buffer)) for buffer in buffers)
+    )
+    messages = (_Message * len(buffers))()
+    for at, message in enumerate(messages):
+        message.vectors = ctypes.addressof(vectors) + at * ctypes.sizeof(_Vector)
+        message.vector_count = 1
+    count = getattr(_libc, call)(end.fileno(), messages, len(buffers), 0, None)
+    if count < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return [message.went for message in messages[:count]]
+
+
+def _sendmmsg(end: socket.socket, parts: list[bytes]) -> int:
+    wanted = [part for part in parts if part]
+    return sum(
+        _in_messages(
+            "sendmmsg", end, [ctypes.create_string_buffer(part, len(part)) for part in wanted]
+        )
+    )
+
+
+def _recvmmsg(end: socket.socket, size: int) -> bytes:
+    buffers = [ctypes.create_string_buffer(each) for each in (5, 40, size)]
+    went = _in_messages("recvmmsg", end, buffers)
+    return b"".join(buffer.raw[:n] for buffer, n in zip(buffers, went, strict=False))
+
+
 def _discard(end: socket.socket, size: int) -> bytes:
     """Have the kernel throw bytes away (TCP): what they were is not known to us either."""
     return bytes(end.recv_into(bytearray(size), size, socket.MSG_TRUNC))
@@ -68,6 +123,7 @@ SEND: Final[dict[str, Send]] = {
     "write": lambda end, parts: os.write(end.fileno(), b"".join(parts)),
     "writev": lambda end, parts: os.writev(end.fileno(), parts),
     "sendmsg": lambda end, parts: end.sendmsg(parts),
+    "sendmmsg": _sendmmsg,
     "sendfile": _sendfile,
     "splice": _splice,
 }
@@ -77,6 +133,8 @@ TAKE: Final[dict[str, Take]] = {
     "readv": _readv,
     "recvmsg": lambda end, size: end.recvmsg(size)[0],
     "recvmsg-parts": _recvmsg_into,
+    "recvmmsg": _recvmmsg,
+    "truncated": lambda end, size: end.recv(size, socket.MSG_TRUNC),
     "discard": _discard,
 }
 
