@@ -42,6 +42,8 @@ class Backlog:
         head = ctypes.string_at(at, CHUNK_HEAD.size)
         sk, inode, now_ns, pid, length, inbound, moved = CHUNK_HEAD.unpack(head)
         at += CHUNK_HEAD.size
+        if not moved and size < CHUNK_HEAD.size + length:
+            raise RuntimeError(f"a chunk of {size} bytes says that {length} bytes are in it")
         left = length
         while left:
             before, first = left, at + length - left

@@ -89,7 +89,8 @@ class _Direction:
             self.said = True
             self.length = int(value) if _LENGTH.fullmatch(value) else None
         elif name.lower() == b"transfer-encoding":
-            self.chunked = True
+            last = value.rpartition(b",")[2].strip(b" \t")
+            self.chunked = last.lower() == b"chunked"
 
     def take(self) -> int:
         """Take what is there of the bytes that are left; return how many."""

@@ -24,6 +24,8 @@ _LINE: Final = re.compile(
 )
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?:[ \r\n]|\Z)")
 _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,19})[ \t]*(\r.*)?", re.I | re.S)
+
+
 class Head(NamedTuple):
     """A judged request head."""
 
