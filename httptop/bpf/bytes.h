@@ -64,11 +64,13 @@ int first_bytes(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 	u64 first[2] = {}, n;
+	struct conn *gone;
 	u32 length;
 
 	if (!s || !next_piece(s))
 		return 0;
-	if (conns.lookup(&s->sk)) { /* another socket has its place in memory now */
+	gone = conns.lookup(&s->sk);
+	if (gone && take_out(s, gone)) { /* another socket has its place in memory now */
 		s->then = THEN_FIRST;
 		next_program.call(ctx, NEXT_ABANDON);
 		return 0;

@@ -57,6 +57,16 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	return conn;
 }
 
+/*
+ * Take a connection out of the map, into s->gone. Only one of those who find it over gets it: the
+ * sweep of user space, or the first bytes of another socket in its place.
+ */
+static __always_inline bool take_out(struct scratch *s, struct conn *conn)
+{
+	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
+	return !conns.delete(&s->sk);
+}
+
 #ifdef FILTER_CALLER
 #define WANTED_CALLER(tgid) wanted_caller(tgid)
 #else

@@ -67,8 +67,11 @@ static __always_inline void swept(u64 sk)
 int abandon_requests(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
-	struct conn *conn = s ? conns.lookup(&s->sk) : 0;
+	struct conn *conn;
 
+	if (!s)
+		return 0;
+	conn = s->then == THEN_AFRESH ? conns.lookup(&s->sk) : &s->gone;
 	if (!conn)
 		return 0;
 	answer_over(conn);
@@ -85,7 +88,6 @@ int abandon_requests(u64 *ctx)
 			next_program.call(ctx, NEXT_ANSWER);
 		return 0;
 	}
-	conns.delete(&s->sk);
 	if (s->then == THEN_FIRST)
 		next_program.call(ctx, NEXT_FIRST);
 	else
@@ -117,8 +119,9 @@ int sweep(u64 *ctx)
 			return 0;
 		s->sk = sk;
 		s->then = THEN_NOTHING;
-		next_program.call(ctx, NEXT_ABANDON);
-		return 0; /* the rest is for the next sweep */
+		if (take_out(s, conn))
+			next_program.call(ctx, NEXT_ABANDON);
+		return 0;
 	}
 #ifdef FILTER_WHOLE_CONNECTIONS
 	struct passed *passed = left_out.lookup(&sk);

@@ -157,15 +157,18 @@ static __always_inline void scan_head(struct scratch *s)
 		rest = WORD_AT(s, at + 9) | LOWER_CASE;
 		yes = SAME(name, CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
 		      SAME(rest & MASK(7), CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
+		yes &= AT_LEAST(s->have, at + 17); /* behind `have` is what came earlier */
 		OPAQUE(yes);
 		s->length_at = SELECT(yes, at + 16, s->length_at);
 		yes = SAME(name, CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
 		      SAME(rest, CHARS('-' | 0x20, 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
 		yes &= EQUAL(BYTE(s, at + 17) | 0x20, 'g') & EQUAL(BYTE(s, at + 18), ':');
+		yes &= AT_LEAST(s->have, at + 20);
 		OPAQUE(yes);
 		s->coding_at = SELECT(yes, at + 19, s->coding_at);
 #ifdef FILTER_HOST
-		yes = SAME(name & MASK(5), CHARS('h', 'o', 's', 't', ':', 0, 0, 0));
+		yes = SAME(name & MASK(5), CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
+		      AT_LEAST(s->have, at + 7);
 		OPAQUE(yes);
 		s->host_at = SELECT(yes, at + 6, s->host_at);
 #endif

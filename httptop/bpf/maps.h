@@ -119,6 +119,7 @@ struct scratch {
 	struct segment segments[SEGMENTS + 1]; /* the last takes what is too much */
 	struct endpoint_key key;
 	struct line_key line;
+	struct conn gone; /* whose requests are being abandoned */
 	u8 data[DATA_LEN + 64];
 	u8 template[DATA_LEN + 64];
 };

@@ -116,3 +116,11 @@ def test_random_bytes_are_no_heads(parser: Parser) -> None:
     for _ in range(2000):
         data = dice.randbytes(dice.randrange(1, WINDOW))
         assert reference.of_verdict(parser.head(data)) == reference.judge(data), data
+
+
+def test_bytes_of_an_earlier_head_mean_nothing(parser: Parser) -> None:
+    """They are still there behind the new ones, and may look like a header."""
+    now, then = b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n", b"Content-Length: 51\r\n\r\n"
+    assert parser.head(now + then).body == 51
+    verdict = parser.head(now)
+    assert (verdict.has_length, verdict.body) == (1, 10)
