@@ -45,6 +45,8 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
 
+	if (inbound)
+		take_ready(conn, sk, bytes);
 	if (!conn || conn->phase == PHASE_TUNNEL)
 		return;
 	if (inbound == (conn->side == SIDE_CLIENT)) {
@@ -147,7 +149,7 @@ int first_bytes(u64 *ctx)
 static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
 				    u64 sk, bool inbound, s64 ret)
 {
-	u64 nr = regs->orig_ax, call = CALL(nr & 63), buf, piece, iov = 0, now;
+	u64 nr = regs->orig_ax, call = CALL(nr & 63), buf, piece, iov = 0, now, ready_ns;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
 	u32 next = NEXT_FIRST;
@@ -155,6 +157,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
 		conn = 0; /* its memory serves another socket now */
+	ready_ns = inbound ? take_ready(conn, sk, ret) : 0;
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
@@ -213,7 +216,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			next = NEXT_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
-			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0) {
+			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
 				/* Into the stack: the kernel checks a copy into a map for far longer. */
 				u8 head[LINE_LEN] = {};
 				u64 n = ret;
@@ -224,12 +227,14 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				    same_bytes(conn->line, head, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
+					conn->wait_ns = 0;
 					begin_alone(conn);
 					return 0;
 				}
 			}
 		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
-			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD) {
+			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD ||
+			   conn->wait_ns) {
 			next = NEXT_ANSWER;
 		} else {
 			u64 first[2], latency_ns;
@@ -267,6 +272,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		return 0;
 	s->sk = sk;
 	s->now = now;
+	s->ready_ns = ready_ns;
 	s->iov = iov;
 	s->buf = buf;
 	s->call_len = s->left = ret;

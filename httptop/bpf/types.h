@@ -55,9 +55,11 @@
 #define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
 #define STATUS_UNKNOWN 0
 /*
- * In the place of a status, beside the cell of an answer: times of those answers that more than one
- * call sent. How long they took to handle, to send, and both together.
+ * In the place of a status, beside the cell of an answer. WAIT: how long requests waited to be read,
+ * where that was looked at (ready.h). The others: times of those answers that more than one call
+ * sent. How long they took to handle, to send, and both together.
  */
+#define SPAN_WAIT 0xfffb
 #define SPAN_HANDLING 0xfffc
 #define SPAN_SENDING 0xfffd
 #define SPAN_DURATION 0xfffe
@@ -222,6 +224,9 @@ struct conn {
 	u64 answer_ns; /* first byte of the last answer */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
+	u64 wait_ns; /* of the current request, or the one that begins; 0: not known (ready.h) */
+	u64 ready_ns; /* when the packet of ready_mark came; 0: none is noted */
+	u64 ready_mark;
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
 	u32 answer; /* cell of the last answer's (endpoint, status) */
@@ -258,6 +263,7 @@ struct conn {
 	u64 held_latency_ns;
 	u64 held_request_bytes;
 	u64 held_bytes;
+	u64 held_wait_ns;
 	u32 held; /* the endpoint's cell; 0: nothing is held back */
 	u16 held_status;
 	u8 held_method;

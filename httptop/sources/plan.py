@@ -15,7 +15,7 @@ from httptop.settings import Settings
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
 #: Cells for an endpoint: its own, those of its statuses, of their times.
-_CELLS_EACH: Final = 5
+_CELLS_EACH: Final = 6
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
