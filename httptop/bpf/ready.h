@@ -27,6 +27,7 @@
 #define FAMILY_INET 2
 #define PROTOCOL_TCP 6
 #define TCP_ESTABLISHED 1 /* connected Unix sockets are that, too */
+#define SHUTDOWN_RECEIVE 1
 #define TCP_MARK (1ULL << 32)
 #define IS_TCP(mark) ((mark) >> 33 == 0) /* else the address of a struct sk_buff */
 #define STORED asm volatile("" ::: "memory") /* what stands before is, before what follows */
@@ -81,8 +82,13 @@ static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 /* Whether a read that is just over, of so many bytes, began with the packet of this mark. */
 static __always_inline bool began_with(u64 sk, u64 mark, u32 bytes)
 {
-	if (IS_TCP(mark))
-		return kernel_u32(sk + OFF_TCP_COPIED) - bytes == (u32)mark;
+	if (IS_TCP(mark)) {
+		u32 begun = kernel_u32(sk + OFF_TCP_COPIED) - bytes;
+		bool ended = kernel_u16(sk + OFF_SOCK_SHUTDOWN) & SHUTDOWN_RECEIVE;
+
+		/* It may have taken the number of the stream's end, too. */
+		return begun == (u32)mark || (ended && begun - 1 == (u32)mark);
+	}
 	return kernel_u64(sk + OFF_SOCK_QUEUE) != mark ||
 	       kernel_u32(mark + OFF_SKB_UNIX_CONSUMED) != 0;
 }

@@ -159,20 +159,38 @@ def test_ready_before_the_window(watch: Watch, path: str, family: int, again: bo
         pause()
         with looking(watch):
             ends[0].sendall(head[20:])
-            ends[0].shutdown(socket.SHUT_WR)
         serve(ends, len(head))
     assert wait_of(watch, path, 1 + again) == NO_LATENCY
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_end_of_the_stream_in_the_window(watch: Watch, path: str, family: int) -> None:
+def test_the_end_of_the_stream_in_the_window(
+    watch: Watch, path: str, family: int, again: bool
+) -> None:
     with ends_of(family) as ends:
+        if again:
+            ends[0].sendall(request(path))
+            serve(ends, len(request(path)))
         ends[0].sendall(request(path))
         pause()
         with looking(watch):
             ends[0].shutdown(socket.SHUT_WR)
         serve(ends, len(request(path)))
-    assert wait_of(watch, path, 1) == NO_LATENCY
+    assert wait_of(watch, path, 1 + again) == NO_LATENCY
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_client_that_has_nothing_more_to_say(watch: Watch, path: str, family: int) -> None:
+    with looking(watch), ends_of(family) as ends:
+        ends[0].sendall(request(path))
+        pause()
+        ends[0].shutdown(socket.SHUT_WR)
+        pause()
+        serve(ends, len(request(path)))
+    wait = wait_of(watch, path, 1)
+    assert wait.count == 1
+    assert wait.max_ns >= 2 * PAUSED_NS
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -219,16 +237,18 @@ def test_only_the_first_of_a_pipeline(watch: Watch, path: str, family: int, at_o
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_reader_that_looks_first(watch: Watch, path: str, family: int) -> None:
-    """A look (MSG_PEEK) takes nothing: the wait goes on to the read, however little it takes."""
+    """A look takes nothing, nor does the kernel's saying it again: the wait goes on to the read."""
     with looking(watch), ends_of(family) as ends:
-        ends[0].sendall(request(path))
-        ends[1].recv(1000, socket.MSG_PEEK)
-        pause()
-        ends[1].recv(5)
-        serve(ends, len(request(path)) - 5)
-    wait = wait_of(watch, path, 1)
-    assert wait.count == 1
-    assert wait.max_ns >= PAUSED_NS
+        for _ in range(2):
+            ends[0].sendall(request(path))
+            ends[1].recv(1000, socket.MSG_PEEK)
+            pause()
+            ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            ends[1].recv(5)
+            serve(ends, len(request(path)) - 5)
+    wait = wait_of(watch, path, 2)
+    assert wait.count == 2
+    assert wait.mean_ns >= PAUSED_NS
 
 
 @pytest.mark.parametrize("accepted", [False, True])
