@@ -227,14 +227,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				    same_bytes(conn->line, head, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
-					conn->wait_ns = 0;
 					begin_alone(conn);
 					return 0;
 				}
 			}
 		} else if (conn->pending != 1 || conn->answer_left || conn->answer_phase ||
-			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD ||
-			   conn->wait_ns) {
+			   conn->answer_partial_len || piece < 16 || ANSWERS_HELD) {
 			next = NEXT_ANSWER;
 		} else {
 			u64 first[2], latency_ns;

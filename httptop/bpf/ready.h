@@ -124,13 +124,15 @@ int sk_data_ready(u64 *ctx)
 		return 0;
 	/* Its reader may be at work on another CPU: a time never stands beside another's mark. */
 	if (conn) {
-		if (IS_TCP(mark) && conn->ready_ns && conn->ready_mark == mark)
+		if (IS_TCP(mark) && conn->ready && conn->ready_mark == mark)
 			return 0; /* told again */
-		conn->ready_ns = 0;
+		conn->ready = 0;
 		STORED;
 		conn->ready_mark = mark;
 		STORED;
 		conn->ready_ns = bpf_ktime_get_ns();
+		STORED;
+		conn->ready = 1;
 		return 0;
 	}
 	slot = ready_slot(sk);
@@ -155,11 +157,13 @@ static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 	u64 ns, mark;
 
 	if (conn) {
-		ns = conn->ready_ns;
-		if (!ns)
+		if (!conn->ready)
 			return 0;
+		conn->ready = 0;
+		STORED;
+		ns = conn->ready_ns;
+		STORED;
 		mark = conn->ready_mark;
-		conn->ready_ns = 0;
 	} else {
 		slot = ready_slot(sk);
 		if (!slot || slot->sk != sk)

@@ -75,6 +75,7 @@ static __always_inline void lost_track(struct conn *conn)
 	conn->call_len = 0;
 	conn->line_len = 0;
 	conn->head_bytes = 0;
+	conn->wait_ns = 0;
 	COUNT_LOSS(parse_errors);
 }
 

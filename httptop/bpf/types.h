@@ -224,9 +224,6 @@ struct conn {
 	u64 answer_ns; /* first byte of the last answer */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
-	u64 wait_ns; /* of the current request, or the one that begins; 0: not known (ready.h) */
-	u64 ready_ns; /* when the packet of ready_mark came; 0: none is noted */
-	u64 ready_mark;
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
 	u32 answer; /* cell of the last answer's (endpoint, status) */
@@ -237,7 +234,8 @@ struct conn {
 	u8 chunked; /* the last answer's body is */
 	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
-	u16 status; /* of the last answer */
+	u8 ready; /* a packet is noted in ready_mark (ready.h) */
+	u16 status; /* of the last answer; 0: look for its cell */
 	u16 pending; /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
 	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
@@ -253,6 +251,10 @@ struct conn {
 	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
 	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
 	u8 line[LINE_LEN];
+	/* Touched only where waits are looked at: what is above keeps its cache lines. */
+	u64 wait_ns; /* of the current request, or the one that begins; 0: not known */
+	u64 ready_ns; /* when the packet of ready_mark came */
+	u64 ready_mark;
 #ifdef FILTER_REQUEST
 	u64 truths; /* conditions on the connection that hold, as bits */
 	u8 current_hosts;
