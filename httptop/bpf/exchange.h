@@ -110,7 +110,7 @@ static __always_inline bool begin(struct conn *conn, u64 sk)
 	if (!conn->pending) {
 		begin_alone(conn);
 		if (conn->wait_ns)
-			conn->status = 0; /* so that its answer takes the long way, which counts that */
+			conn->status = 0; /* its answer takes the long way, which counts it */
 		return true;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
