@@ -66,6 +66,9 @@ class GrowingSource:
     def time_programs(self, start: bool) -> None:
         """Do nothing."""
 
+    def note_waits(self, start: bool) -> None:
+        """Do nothing."""
+
     def detach(self) -> None:
         """Do nothing."""
 

@@ -117,6 +117,7 @@ class Encoder:
             _trend_json(before.trend_ns if before else (), row.trend_ns),
             latency_json(row.sending_total),
             latency_json(row.duration_total),
+            latency_json(row.wait_total),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -187,7 +188,7 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that has none such")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14):  # older captures lack the last two
+        if len(cells) not in (12, 14, 15):  # older captures lack the last ones
             raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -206,6 +207,7 @@ class Decoder:
             trend_ns=_read_trend(before.trend_ns if before else (), cells[11]),
             sending_total=read_latency(cells[12]) if len(cells) > 12 else NO_LATENCY,
             duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
+            wait_total=read_latency(cells[14]) if len(cells) > 14 else NO_LATENCY,
         )
 
     def _key(self, number: Json) -> EndpointKey:

@@ -32,6 +32,12 @@ from httptop.windows import SLOTS
 #: For how long, and every how many ticks, the kernel times our programs.
 _TIMING_S: Final = 0.02
 _TIMING_TICKS: Final = 2
+#: The window in which waits are noted: its share of each tick, and how long it may be. It lies
+#: elsewhere in each tick, so that neither we nor traffic that keeps time with us decides what it
+#: sees: the golden ratio spreads its places evenly, however many ticks there are.
+_WAITS_SHARE: Final = 0.1
+_WAITS_MOST_S: Final = 1.0
+_GOLDEN: Final = 0.6180339887
 #: ``early``: how often, and for how long, to look for the first row before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
@@ -153,7 +159,7 @@ class Collector:
         before_s = self._started_s  # when the last tick was due
         while not self._stopping.is_set():
             due_s = before_s + self._tick_s
-            if self._woken_before(due_s):
+            if self._await_tick(due_s):
                 self._adopt()
                 # A shorter interval may be over already: that makes no tick late.
                 before_s = max(before_s, time.monotonic() - self._tick_s)
@@ -168,6 +174,20 @@ class Collector:
                 self._source.time_programs(True)
                 self._stopping.wait(_TIMING_S)
                 self._source.time_programs(False)
+
+    def _await_tick(self, due_s: float) -> bool:
+        """Wait for a tick, with a window for waits on the way; return whether we were woken."""
+        length_s = min(_WAITS_SHARE * self._tick_s, _WAITS_MOST_S)
+        end_s = due_s - self._tick * _GOLDEN % 1 * (self._tick_s - length_s)
+        if end_s > time.monotonic():
+            if self._woken_before(end_s - length_s):
+                return True
+            self._source.note_waits(True)
+            woken = self._woken_before(end_s)
+            self._source.note_waits(False)
+            if woken:
+                return True
+        return self._woken_before(due_s)
 
     def _woken_before(self, due_s: float) -> bool:
         """Wait, and have the source do meanwhile what should not wait; return whether woken."""

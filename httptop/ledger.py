@@ -53,7 +53,7 @@ class _Outcome:
 
 
 class _Span:
-    """Where times of answers sent in pieces are counted."""
+    """Where times beside the latency are counted."""
 
     __slots__ = ("outcome", "span")
 

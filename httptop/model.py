@@ -103,6 +103,8 @@ class EndpointStats:
     sending_total: Latency = NO_LATENCY
     #: Since start, of all answers: from the request to the answer's last byte.
     duration_total: Latency = NO_LATENCY
+    #: Since start, server side, of a sample: from the request's first bytes ready to their read.
+    wait_total: Latency = NO_LATENCY
 
     def status_class(self, hundreds: int) -> int:
         """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""

@@ -130,6 +130,9 @@ class Source(Protocol):
     def time_programs(self, start: bool) -> None:
         """Start, or end, a short while in which the kernel times the programs."""
 
+    def note_waits(self, start: bool) -> None:
+        """Start, or end, a while in which it is noted when requests become ready to be read."""
+
     def detach(self) -> None:
         """Count no more; what has been counted can still be read."""
 

@@ -180,6 +180,7 @@ class Row(Tally):
             tuple(self._trend),
             self.spans.sending(),
             self.spans.duration(self.histogram, self.sum_ns, self.max_ns, total),
+            self.spans.wait(),
         )
 
 

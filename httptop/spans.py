@@ -1,4 +1,6 @@
-"""Times of answers that took more than one call to send.
+"""Times beside the latency: of requests that waited to be read, and of answers sent in pieces.
+
+Waits are looked at in windows (bpf/ready.h), so they are a sample.
 
 Of an answer sent in one call, sending takes no time and the duration is the latency. The kernel
 measures the others when they are over, so the durations of all are: the latencies, without those of
@@ -14,9 +16,10 @@ from httptop.histogram import Histogram
 from httptop.model import NO_LATENCY, Latency
 from httptop.readings import Growth
 
-#: In the place of a status (bpf/types.h): how long such answers took to handle, to send, together.
-HANDLING, SENDING, DURATION = 0xFFFC, 0xFFFD, 0xFFFE
-SPANS: Final = frozenset((HANDLING, SENDING, DURATION))
+#: In the place of a status (bpf/types.h): how long requests waited; how long answers sent in pieces
+#: took to handle, to send, together.
+WAIT, HANDLING, SENDING, DURATION = 0xFFFB, 0xFFFC, 0xFFFD, 0xFFFE
+SPANS: Final = frozenset((WAIT, HANDLING, SENDING, DURATION))
 
 
 class _Times:
@@ -36,7 +39,7 @@ class _Times:
 
 
 class Spans:
-    """What is known of an endpoint's answers that were sent in pieces."""
+    """What is known of an endpoint's requests beside their latency."""
 
     __slots__ = ("_times",)
 
@@ -54,9 +57,16 @@ class Spans:
             mine = self._times.setdefault(span, _Times())
             mine.add(times.histogram, times.sum_ns, times.max_ns)
 
+    def wait(self) -> Latency:
+        """Return the summary of the time from bytes ready to the read, of requests looked at."""
+        return self._summary(WAIT)
+
     def sending(self) -> Latency:
         """Return the summary of the time from first to last byte, of answers sent in pieces."""
-        times = self._times.get(SENDING)
+        return self._summary(SENDING)
+
+    def _summary(self, span: int) -> Latency:
+        times = self._times.get(span)
         if times is None:
             return NO_LATENCY
         return histogram.summary(times.histogram, times.sum_ns, times.max_ns)

@@ -20,7 +20,9 @@ _KIND_FUNC_PROTO, _KIND_VAR, _KIND_DATASEC, _KIND_DECL_TAG, _KIND_ENUM64 = 13, 1
 
 
 #: Tracepoints that the probes may be attached to.
-TRACEPOINTS: Final = ("sys_exit", "sock_recv_length", "sock_send_length", "inet_sock_set_state")
+TRACEPOINTS: Final = (
+    "sys_exit", "sock_recv_length", "sock_send_length", "inet_sock_set_state", "sk_data_ready",
+)  # fmt: skip
 
 
 class BtfError(Exception):
@@ -149,7 +151,7 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF."""
     structs = (
         "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
-        "tcp_sock"
+        "tcp_sock sk_buff tcp_skb_cb unix_skb_parms"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, "bpf_rdonly_cast"))
@@ -182,11 +184,30 @@ def describe_kernel() -> Kernel:
         "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),
         "OFF_TCP_WRITE_SEQ": at("tcp_sock", "write_seq"),
     }
+    found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
+    if "sk_data_ready" in found:
+        offsets |= _offsets_of_packets(btf)
     types = {
         "TYPE_FILE": btf.struct_id("file"),
         "TYPE_SOCKET": btf.struct_id("socket"),
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
     }
     cast = btf.function_id("bpf_rdonly_cast")
-    found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     return Kernel(offsets, frozenset(found), types, cast)
+
+
+def _offsets_of_packets(btf: Btf) -> dict[str, int]:
+    """Return where a socket's packets are, for ready.h."""
+    at = btf.offset
+    return {
+        "OFF_SOCK_QUEUE": at("sock", "sk_receive_queue.next"),
+        "OFF_SOCK_QUEUED": at("sock", "sk_receive_queue.qlen"),
+        "OFF_UNIX_PEER": at("unix_sock", "peer"),
+        "OFF_SKB_LEN": at("sk_buff", "len"),
+        "OFF_SKB_HEAD": at("sk_buff", "head"),
+        "OFF_SKB_NETWORK": at("sk_buff", "network_header"),
+        "OFF_SKB_TRANSPORT": at("sk_buff", "transport_header"),
+        "OFF_SKB_TCP_SEQ": at("sk_buff", "cb") + at("tcp_skb_cb", "seq"),
+        "OFF_SKB_TCP_END": at("sk_buff", "cb") + at("tcp_skb_cb", "end_seq"),
+        "OFF_SKB_UNIX_CONSUMED": at("sk_buff", "cb") + at("unix_skb_parms", "consumed"),
+    }

@@ -174,7 +174,7 @@ static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece,
 static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
 				    u64 sk, bool inbound, s64 ret, u64 buf, u32 messages)
 {
-	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now;
+	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now, ready_ns;
 	u64 message = buf;
 	u32 length = 0;
 	struct conn *conn = conns.lookup(&sk);
@@ -184,6 +184,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
 		conn = 0; /* its memory serves another socket now */
+	ready_ns = inbound ? take_ready(conn, sk, ret) : 0;
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
@@ -243,7 +244,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			next = NEXT_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
-			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0) {
+			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
 				/* Into the stack: the kernel checks a copy into a map for far longer. */
 				u8 head[LINE_LEN] = {};
 				u64 n = ret;
@@ -292,6 +293,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		return 0;
 	s->sk = sk;
 	s->now = now;
+	s->ready_ns = ready_ns;
 	s->iov = iov;
 	s->buf = buf;
 	s->call_len = s->left = ret;

@@ -63,6 +63,8 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
 
+	if (inbound)
+		take_ready(conn, sk, bytes);
 	if (!conn || conn->phase == PHASE_TUNNEL || conn->deferred >= LOST_CHUNK)
 		return;
 	if (conn->deferred) {

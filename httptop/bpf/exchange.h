@@ -120,6 +120,8 @@ static __always_inline bool begin(struct conn *conn, u64 sk)
 	queued.endpoint = conn->endpoint;
 	if (!conn->pending) {
 		begin_alone(conn);
+		if (conn->wait_ns)
+			conn->status = 0; /* its answer takes the long way, which counts it */
 		return true;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {

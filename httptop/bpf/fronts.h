@@ -47,7 +47,7 @@ static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
 		batches.delete(&thread);
 		return 0;
 	}
-	if ((kernel_u16(sk + OFF_SOCK_TYPE)) != SOCK_STREAM)
+	if (kernel_u16(sk + OFF_SOCK_TYPE) != SOCK_STREAM)
 		return 0;
 	if (known && known->array == array && known->next < (u32)regs->dx) {
 		at = known->next;

@@ -52,6 +52,14 @@ static __always_inline u64 kernel_u64(u64 address)
 	return value;
 }
 
+static __always_inline u32 kernel_u32(u64 address)
+{
+	u32 value = 0;
+
+	read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
 static __always_inline u16 kernel_u16(u64 address)
 {
 	u16 value = 0;

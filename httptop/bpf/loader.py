@@ -27,7 +27,14 @@ from httptop.bpf import syscalls
 from httptop.bpf.btf import BtfError, Kernel, describe_kernel
 from httptop.bpf.compiler import LoadError, image
 from httptop.bpf.image import Loaded
-from httptop.bpf.layout import ENDPOINT_KEY, FIRST_FREE_CELL, OVERFLOW_ANSWERS, OVERFLOW_ENDPOINTS
+from httptop.bpf.layout import (
+    ENDPOINT_KEY,
+    FIRST_FREE_CELL,
+    OVERFLOW_ANSWERS,
+    OVERFLOW_ENDPOINTS,
+    READY,
+    READY_WINDOW,
+)
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
@@ -171,7 +178,9 @@ def _load_with(
     refused = dict(refused)
     defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
     passed = (*CHAIN, TAKE_UP, *FRONTS[front])
-    names = (*_POOLS, *passed, END, SWEEP)
+    ready = (READY,) if _sees_ready(plan["defines"], kernel, front) else ()
+    defines |= {"SEES_READY": 1} if ready else {}
+    names = (*_POOLS, *passed, END, SWEEP, *ready)
     cache = Path(plan["cache"]) if plan.get("cache") else None
     probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))
     _fill(probes, plan)
@@ -194,7 +203,15 @@ def _load_with(
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
-    some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
+    some = ["only_cgroups"] if "FILTER_CONTAINERS" in plan["defines"] else []
+    for name in ready:
+        try:
+            programs[name] = loaded(name)
+        except LoadError as error:
+            refused[name] = str(error)
+        else:
+            attached.append(name)
+            some.append(READY_WINDOW)
     maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
     answer = {
         "front": front,
@@ -204,6 +221,12 @@ def _load_with(
         "refused": refused,
     }
     return answer, [*maps.values(), *programs.values()]
+
+
+def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
+    """Whether the waits of requests can be seen: where servers' reads and answers both are."""
+    server = defines["FILTER_SIDES"] & 1 and not BLIND.keys() & defines.keys()
+    return front == "sockets" and READY in kernel.tracepoints and bool(server)
 
 
 def main() -> int:

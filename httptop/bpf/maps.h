@@ -55,6 +55,7 @@ struct segment {
 struct scratch {
 	u64 sk;
 	u64 now;
+	u64 ready_ns; /* when the first byte of a call's became ready; 0: not known */
 	u64 inode;
 	u64 socket;
 	u64 iov;  /* user address of the next iovec; 0: the call had a plain buffer */
@@ -196,5 +197,17 @@ struct glob_step {
 	u64 next[MATCHERS];
 };
 BPF_ARRAY(glob_steps, struct glob_step, 256);
+#endif
+#ifdef SEES_READY
+/* What came into a socket of which no connection is known yet; see ready.h. */
+struct ready {
+	u64 sk;
+	u64 ns;
+	u64 mark;
+	u64 peer; /* inode of the other end of a Unix socket */
+};
+#define READY_BITS 13
+BPF_ARRAY(ready, struct ready, 1 << READY_BITS);
+BPF_ARRAY(ready_window, u64, 1); /* whether it is open */
 #endif
 BPF_PROG_ARRAY(next_program, 8);

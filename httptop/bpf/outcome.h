@@ -60,6 +60,25 @@ static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 
 	measure(cell, latency_ns, false);
 }
 
+/* User space has programs run that end answers, too, so additions are atomic. */
+static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
+{
+	u32 number = answer_of(conn->answer, span);
+	struct cell *cell = number ? cell_of(number) : 0;
+
+	if (!cell)
+		return;
+	ADD_ANYWHERE(cell->count, 1);
+	measure(cell, time_ns, true);
+}
+
+/* How long the request of an answer in conn->answer waited to be read, where that is known. */
+static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
+{
+	if (wait_ns && conn->answer && conn->status != STATUS_LEFT_OUT)
+		count_span(conn, SPAN_WAIT, wait_ns);
+}
+
 #ifdef FILTER_SIZE
 /* The answer held back is over: its size decides whether it counts. */
 static __always_inline void settle(struct conn *conn)
@@ -73,23 +92,12 @@ static __always_inline void settle(struct conn *conn)
 		    conn->held_latency_ns, conn->held_request_bytes, conn->held_bytes);
 	place_answer(conn, kind);
 	count_answer(conn, conn->held_latency_ns, conn->held_bytes);
+	count_wait(conn, conn->held_wait_ns);
 	conn->current = current;
 	conn->held = 0;
 	conn->answer = 0;
 }
 #endif
-
-/* User space has programs run that end answers, too, so additions are atomic. */
-static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
-{
-	u32 number = answer_of(conn->answer, span);
-	struct cell *cell = number ? cell_of(number) : 0;
-
-	if (!cell)
-		return;
-	ADD_ANYWHERE(cell->count, 1);
-	measure(cell, time_ns, true);
-}
 
 /*
  * Nothing more of the last answer will come. Where more than one call sent it, its times are known
@@ -125,6 +133,7 @@ static __always_inline void answered(struct conn *conn, u32 status, u64 latency_
 	conn->held_latency_ns = latency_ns;
 	conn->held_request_bytes = conn->request_bytes;
 	conn->held_bytes = bytes;
+	conn->held_wait_ns = conn->wait_ns;
 	conn->held_method = conn->current_method;
 	conn->held_hosts = conn->current_hosts;
 #else
@@ -133,7 +142,9 @@ static __always_inline void answered(struct conn *conn, u32 status, u64 latency_
 	if (conn->status != kind || conn->answer_of != conn->current)
 		place_answer(conn, kind);
 	count_answer(conn, latency_ns, bytes);
+	count_wait(conn, conn->wait_ns);
 #endif
+	conn->wait_ns = 0;
 }
 
 static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)

@@ -19,6 +19,7 @@
 #include "paths.h"
 #include "head.h"
 #include "calls.h"
+#include "ready.h"
 #include "connections.h"
 #include "requests.h"
 #include "answers.h"

@@ -75,6 +75,7 @@ static __always_inline void lost_track(struct conn *conn)
 	conn->call_len = 0;
 	conn->line_len = 0;
 	conn->head_bytes = 0;
+	conn->wait_ns = 0;
 	COUNT_LOSS(parse_errors);
 }
 
@@ -343,6 +344,8 @@ int parse_request(u64 *ctx)
 			return 0;
 		}
 		conn->head_ns = s->now;
+		if (!conn->pending)
+			conn->wait_ns = wait_of(s);
 		conn->head_bytes = 0;
 		conn->body_left = 0;
 		conn->chunked_request = 0;
@@ -368,6 +371,7 @@ int parse_request(u64 *ctx)
 			if (!conn)
 				return 0;
 			conn->head_ns = s->now;
+			conn->wait_ns = wait_of(s);
 		}
 		conn->head_bytes += n;
 		keep_line(conn, s);
@@ -420,6 +424,8 @@ int place_request(u64 *ctx)
 			untracked(s);
 		return 0;
 	}
+	if (!conn->head_ns)
+		conn->wait_ns = wait_of(s);
 	if (!conn->head_ns || s->carried == CARRY)
 		conn->head_ns = s->now;
 	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);

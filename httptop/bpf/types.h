@@ -58,9 +58,11 @@
 #define LOST_CHUNK (1ULL << 32) /* in conn.deferred */
 #define STATUS_UNKNOWN 0
 /*
- * In the place of a status, beside the cell of an answer: times of those answers that more than one
- * call sent. How long they took to handle, to send, and both together.
+ * In the place of a status, beside the cell of an answer. WAIT: how long requests waited to be read,
+ * where that was looked at (ready.h). The others: times of those answers that more than one call
+ * sent. How long they took to handle, to send, and both together.
  */
+#define SPAN_WAIT 0xfffb
 #define SPAN_HANDLING 0xfffc
 #define SPAN_SENDING 0xfffd
 #define SPAN_DURATION 0xfffe
@@ -291,7 +293,8 @@ struct conn {
 	u8 body_numbered; /* body_end holds */
 	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
-	u16 status; /* of the last answer */
+	u8 ready; /* a packet is noted in ready_mark (ready.h) */
+	u16 status; /* of the last answer; 0: look for its cell */
 	u16 pending; /* requests begun, final answer not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
 	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
@@ -307,6 +310,10 @@ struct conn {
 	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
 	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
 	u8 line[LINE_LEN];
+	/* Touched only where waits are looked at: what is above keeps its cache lines. */
+	u64 wait_ns; /* of the current request, or the one that begins; 0: not known */
+	u64 ready_ns; /* when the packet of ready_mark came */
+	u64 ready_mark;
 #ifdef FILTER_REQUEST
 	u64 truths; /* conditions on the connection that hold, as bits */
 	u8 current_hosts;
@@ -317,6 +324,7 @@ struct conn {
 	u64 held_latency_ns;
 	u64 held_request_bytes;
 	u64 held_bytes;
+	u64 held_wait_ns;
 	u32 held; /* the endpoint's cell; 0: nothing is held back */
 	u16 held_status;
 	u8 held_method;

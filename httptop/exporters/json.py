@@ -63,6 +63,7 @@ def _totals(totals: Totals) -> _Json:
 
 
 def _endpoint(row: EndpointStats) -> _Json:
+    waits: _Json = {"wait_total_ms": _latency(row.wait_total)} if row.wait_total.count else {}
     return {
         "side": row.key.side,
         "process": row.key.process,
@@ -82,7 +83,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "latency_total_ms": _latency(row.latency_total),
         "sending_total_ms": _latency(row.sending_total),
         "duration_total_ms": _latency(row.duration_total),
-    }
+    } | waits
 
 
 def _latency(latency: Latency) -> _Json:

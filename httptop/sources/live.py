@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from httptop.bpf import doctor, host, syscalls
 from httptop.bpf.backlog import Backlog
 from httptop.bpf.controls import ControlWriter
 from httptop.bpf.counters import CounterReader
-from httptop.bpf.layout import LEFT_OUT_ENDPOINTS
+from httptop.bpf.layout import LEFT_OUT_ENDPOINTS, READY, READY_WINDOW
 from httptop.bpf.probes import Loading, Plan, Probes
 from httptop.bpf.samples import SampleReader
 from httptop.collector import Collector
@@ -119,7 +120,9 @@ class LiveSource:
 
     def _missed(self) -> int:
         assert self._probes is not None
-        programs = (self._probes.programs[name] for name in self._probes.points)
+        # What interrupts itself misses a run; there that costs a sample, and no count.
+        points = (name for name in self._probes.points if name != READY)
+        programs = (self._probes.programs[name] for name in points)
         return sum(syscalls.prog_times(program)[2] for program in programs)
 
     def control(self, controls: Controls) -> None:
@@ -149,6 +152,13 @@ class LiveSource:
             self._cost = KernelCost(
                 self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
             )
+
+    def note_waits(self, start: bool) -> None:
+        """Open, or close, a window of bpf/ready.h; a kernel that cannot has none."""
+        assert self._probes is not None
+        if READY_WINDOW in self._probes.maps:
+            value = struct.pack("<Q", start)
+            syscalls.map_update(self._probes.maps[READY_WINDOW], bytes(4), value)
 
     def detach(self) -> None:
         """Stop the demo, so that its last requests are whole; then the probes."""

@@ -17,7 +17,7 @@ _PAGE_SIZE: Final = 4096
 #: Room for what waits in user space for its turn (bpf/deferred.h), a power of two.
 _CHUNK_ROOM_BYTES: Final = 2 << 20
 #: Cells for an endpoint: its own, those of its statuses, of their times.
-_CELLS_EACH: Final = 5
+_CELLS_EACH: Final = 6
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:

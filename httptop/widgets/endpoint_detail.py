@@ -19,6 +19,7 @@ from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import HUES, Hued, Line, Painted, beside, latency_hue, status_hue
 
 _GRAPH_HEIGHT = 6
+_TIMES_WIDTH = 10
 _QUANTILES = (
     ("p50", "p50_ns"),
     ("p90", "p90_ns"),
@@ -103,7 +104,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text = self.hue("text")
         inner = width - 2
         blocks = [*self._facts(stats, inner), Strip([]), *self._trend(stats, inner)]
-        latency_width = 52 if inner >= 96 else min(inner, 60)
+        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # there is room for two
+        latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
         answers_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
         answers = self._answers(stats, answers_width)
@@ -181,12 +183,13 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
     def _latency(self, stats: EndpointStats, width: int) -> list[Strip]:
         text, muted, heading = self.hue("text"), self.hue("muted"), self.hue("heading")
         window, total = stats.latency, stats.latency_total
-        lines = [self._title("LATENCY", "", width)]
+        times = _times(stats)
+        note = "wait: of a sample of requests" if stats.wait_total.count else ""
+        lines = [self._title("LATENCY", note, width)]
         line = Line().add("", heading, 7).add(f"LAST {self.window_s:g}s", heading, 9, "right")
         line.add("SINCE START", heading, 13, "right")
-        sending, duration = stats.sending_total, stats.duration_total
-        if sending.count:
-            line.add("SENDING", heading, 10, "right").add("DURATION", heading, 10, "right")
+        for name, _ in times:
+            line.add(name, heading, _TIMES_WIDTH, "right")
         lines.append(line.strip())
         most = max(window.max_ns if window.count else 0, 1.0)
         for label, field in _QUANTILES:
@@ -194,9 +197,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             value = _value(window, field)
             line.add(self.units.duration(value), self.hue(latency_hue(value)), 9, "right")
             line.add(self.units.duration(_value(total, field)), text, 13, "right")
-            if sending.count:
-                for times in (sending, duration):
-                    line.add(self.units.duration(_value(times, field)), text, 10, "right")
+            for _, spent in times:
+                line.add(self.units.duration(_value(spent, field)), text, _TIMES_WIDTH, "right")
             line.space(2, text)
             share = value / most if value is not None else 0.0
             hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
@@ -204,9 +206,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             lines.append(line.strip())
         line = Line().add("count", muted, 7).add(f"{window.count:,}", text, 9, "right")
         line.add(f"{total.count:,}", text, 13, "right")
-        if sending.count:
-            for times in (sending, duration):
-                line.add(f"{times.count:,}", text, 10, "right")
+        for _, spent in times:
+            line.add(f"{spent.count:,}", text, _TIMES_WIDTH, "right")
         lines.append(line.strip())
         return lines
 
@@ -228,6 +229,14 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         if not found:
             lines.append(Line().add("none yet", muted).strip())
         return lines
+
+
+def _times(stats: EndpointStats) -> list[tuple[str, Latency]]:
+    """Return what is known beside the latency, since start."""
+    times = [("WAIT", stats.wait_total)] if stats.wait_total.count else []
+    if stats.sending_total.count:
+        times += [("SENDING", stats.sending_total), ("DURATION", stats.duration_total)]
+    return times
 
 
 def _value(latency: Latency, field: str) -> float | None:

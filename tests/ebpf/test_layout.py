@@ -39,6 +39,7 @@ CONSTANTS: Final = {
     "LINE_LEN": (layout.LINE_LEN,),
     "LINE_HEAD": (layout.LINE_HEAD,),
     "ANSWER_LEN": (layout.ANSWER_LEN,),
+    "SPAN_WAIT": (spans.WAIT,),
     "SPAN_HANDLING": (spans.HANDLING,),
     "SPAN_SENDING": (spans.SENDING,),
     "SPAN_DURATION": (spans.DURATION,),

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from httptop.app import HttptopApp
 from httptop.model import Health, Snapshot, clean
 from httptop.settings import Ui
-from tests.ui.factory import OVERHEAD, busy, endpoint, key, samples, shop, snapshot
+from tests.ui.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
 WATCHING = "every process of this host"
@@ -208,6 +208,33 @@ def test_detail(picture: Callable[..., bool]) -> None:
 def test_detail_narrow(picture: Callable[..., bool]) -> None:
     """The same on 80x24, one block below the other, to scroll."""
     assert picture(busy(), size=(80, 24), sort="max", press=("enter", "j"))
+
+
+def with_times() -> Snapshot:
+    """Return a snapshot whose requests waited, and whose answers came in pieces."""
+    shown = busy()
+    rows = []
+    for row in shown.endpoints:
+        total = row.latency_total
+        rows.append(
+            replace(
+                row,
+                wait_total=latency(0.3, 1 + total.count // 10),
+                sending_total=latency(4.0, total.count),
+                duration_total=latency(4.0 + total.p50_ns / 1e6, total.count),
+            )
+        )
+    return replace(shown, endpoints=tuple(rows))
+
+
+def test_detail_with_times(picture: Callable[..., bool]) -> None:
+    """Wait, sending and duration stand beside the latency, wait as what it is, a sample."""
+    assert picture(with_times(), size=(120, 40), sort="max", press=("j", "j", "enter"))
+
+
+def test_detail_with_times_narrow(picture: Callable[..., bool]) -> None:
+    """The same on 80x24."""
+    assert picture(with_times(), size=(80, 24), sort="max", press=("enter", *"jjjj"))
 
 
 def test_help(picture: Callable[..., bool]) -> None:

@@ -80,6 +80,9 @@ class FakeSource:
     def time_programs(self, start: bool) -> None:
         self.calls.append(f"time {start}")
 
+    def note_waits(self, start: bool) -> None:
+        self.calls.append(f"waits {start}")
+
     def detach(self) -> None:
         self.calls.append("detach")
 

@@ -10,7 +10,7 @@ import pytest
 from httptop.exporters.json import to_json
 from httptop.exporters.text import to_text
 from httptop.model import NO_LATENCY, Overhead, Snapshot
-from tests.unit.samples import key, row, snapshot
+from tests.unit.samples import LATENCY, key, row, snapshot
 
 
 def test_json_has_what_the_interface_promises() -> None:
@@ -85,6 +85,13 @@ def test_json_is_one_line_sorted_and_leaves_out_the_unknown() -> None:
     assert document["totals"]["server"]["status"]["unknown"] == 5
     assert document["overhead"] == {}
     assert document["notes"] == ["a"]
+
+
+def test_json_has_the_wait_of_requests_that_were_looked_at() -> None:
+    rows = (row(key("/a")), replace(row(key("/b")), wait_total=LATENCY))
+    plain, waited = json.loads(to_json(snapshot(1, rows)))["endpoints"]
+    assert "wait_total_ms" not in plain
+    assert waited["wait_total_ms"] == waited["latency_total_ms"]
 
 
 def test_text_shows_both_sides_and_all_of_health() -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from httptop.ledger import Ledger
 from httptop.merging import PathRules
-from httptop.model import EndpointStats
+from httptop.model import NO_LATENCY, EndpointStats
 from httptop.readings import Growth, RawAnswer, RawEndpoint, Reading
 from httptop.scope import Scope, limited
+from httptop.spans import WAIT
 from tests.unit.cells import answered, endpoint, grown
 
 ANSWERS = 100  # an endpoint's cell and this: its answers
@@ -184,3 +185,15 @@ def _assert_sums(ledger: Ledger) -> None:
             assert count == sum(row.status.get(code, 0) for row in mine)
         for row in mine:
             assert sum(row.status.values()) + row.unanswered == row.requests
+
+
+def test_times_beside_the_latency() -> None:
+    """A wait stands in a cell of its own, which belongs to that of an answer."""
+    ledger = _ledger(scope=limited("status = 200"))
+    answers = {6: RawAnswer(5, 200), 7: RawAnswer(5, 404), 8: RawAnswer(6, WAIT)}
+    answers[9] = RawAnswer(7, WAIT)
+    ledger.learn(Reading(endpoints={5: endpoint("/a")}, answers=answers))
+    ledger.count([grown(5, counted=6), answered(6, 3), answered(7, 3)])
+    ledger.count([answered(8, 2), answered(9, 1)])
+    (row,) = _rows(ledger).values()
+    assert (row.requests, row.wait_total.count, row.sending_total) == (3, 2, NO_LATENCY)

@@ -20,11 +20,11 @@ from httptop.capture_lines import Decoder, Encoder
 from httptop.capture_values import CaptureError
 from httptop.errors import UsageError
 from httptop.files import Caller
-from httptop.model import EndpointKey, Latency, Overhead, Snapshot
+from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
 from httptop.recording import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
 from httptop.scope import limited
 from httptop.sources.replay import ReplayFeed
-from tests.unit.samples import key, request, row, snapshot
+from tests.unit.samples import LATENCY, key, request, row, snapshot
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))
 TICKS = tuple(snapshot(n, final=n == 6) for n in range(1, 7))
@@ -80,6 +80,28 @@ def test_a_capture_of_before_lacks_them() -> None:
     assert Decoder().snapshot(json.dumps(line).encode()) == replace(
         tick, recent=(replace(HEADED, response_head=()),)
     )
+
+
+TIMED = replace(row(), sending_total=LATENCY, duration_total=LATENCY, wait_total=LATENCY)
+
+
+def test_times_beside_the_latency_are_kept() -> None:
+    tick = snapshot(1, (TIMED,))
+    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
+
+
+@pytest.mark.parametrize(
+    ("cells", "lacks"),
+    [
+        (14, {"wait_total": NO_LATENCY}),
+        (12, dict.fromkeys(("wait_total", "sending_total", "duration_total"), NO_LATENCY)),
+    ],
+)
+def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Latency]) -> None:
+    line = json.loads(Encoder().line(snapshot(1, (TIMED,))))
+    del line["endpoints"][0][cells:]
+    (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
+    assert found == replace(TIMED, **lacks)
 
 
 def test_what_goes_on_is_small() -> None:

@@ -9,7 +9,7 @@ from httptop import histogram
 from httptop.histogram import Histogram
 from httptop.model import NO_LATENCY
 from httptop.readings import Growth
-from httptop.spans import DURATION, HANDLING, SENDING, Spans
+from httptop.spans import DURATION, HANDLING, SENDING, WAIT, Spans
 
 MS = 1_000_000
 TIMES = st.lists(st.integers(1_000, 10_000 * MS), max_size=20)
@@ -56,6 +56,13 @@ def test_without_pieces_the_duration_is_the_latency() -> None:
     known = histogram.summary(histogram_of([MS]), MS, MS)
     assert Spans().duration(histogram_of([MS]), MS, MS, known) is known
     assert Spans().sending() == NO_LATENCY
+
+
+def test_waits() -> None:
+    spans = Spans()
+    assert spans.wait() == NO_LATENCY
+    spans.add(WAIT, grown([MS, 3 * MS]))
+    assert (spans.wait().count, spans.wait().max_ns, spans.sending()) == (2, 3 * MS, NO_LATENCY)
 
 
 def test_two_endpoints_become_one() -> None:
