@@ -97,13 +97,16 @@ static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 
 /*
  * Bytes in the place of an answer that nobody asked for: of an answer that a server gives before it
- * closes an idle connection, or of nothing that we know.
+ * closes an idle connection, or of nothing that we know. Or one thread has read the answer while
+ * another had not come back yet from sending the request: then the request is seen next, and if
+ * another is seen before an answer, the outcomes of both are unknown.
  */
 static __always_inline void unasked(struct conn *conn, struct scratch *s)
 {
 	answer_over(conn);
 	if (s->status)
 		COUNT_LOSS(orphan_responses);
+	conn->owed = s->status != 0;
 	conn->answer = 0;
 	conn->status = 0;
 	conn->framed = 0;
@@ -199,11 +202,16 @@ int parse_answer(u64 *ctx)
 	struct conn *conn;
 	u32 n, phase, consumed;
 
-	if (!s || !next_piece(s))
+	if (!s)
 		return 0;
 	conn = conns.lookup(&s->sk);
 	if (!conn || conn->phase == PHASE_TUNNEL)
 		return 0;
+	if (!next_piece(s)) {
+		if (s->left)
+			unreadable(conn);
+		return 0;
+	}
 	if (conn->answer_left && conn->numbered && conn->pending && s->left == s->call_len)
 		catch_up_with_answer(conn, position_of(s->sk, s->inbound) - s->left, s->now);
 	if (conn->answer_left) {
@@ -218,8 +226,10 @@ int parse_answer(u64 *ctx)
 	copy_words(&s->data[inside(s->have)], conn->answer_partial, PARTIAL_LEN / 8);
 	s->have += conn->answer_partial_len;
 	s->carried = s->have;
-	if (!fill(s))
+	if (!fill(s, phase == ANSWER_CHUNKS)) {
+		unreadable(conn);
 		return 0;
+	}
 	s->status = 0;
 	if (phase == ANSWER_START)
 		s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]),
@@ -273,8 +283,17 @@ body:
 	if (conn->answer_left)
 		take_answer_body(conn, s);
 again:
-	if (s->left)
-		go_on(ctx, s, NEXT_ANSWER);
+	if (s->left) {
+		if (s->steps + 1 < STEPS || conn->pending)
+			go_on(ctx, s, NEXT_ANSWER);
+		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
+		answer_body(conn, s->left, s->now);
+		conn->answer_left = 0;
+		conn->answer_phase = ANSWER_START;
+		conn->framed = 0;
+		conn->shape = SHAPE_OTHER;
+		return 0;
+	}
 	answer_call_over(conn, s);
 	return 0;
 }

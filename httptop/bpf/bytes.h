@@ -59,6 +59,32 @@ static __always_inline bool is_stream(struct scratch *s)
 	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
 }
 
+/*
+ * Whether bytes of which n >= 8 are there may begin a line with a method that we do not name: visible
+ * characters, and behind the first space the start of a target.
+ */
+static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
+{
+	u64 a = first ^ (EACH * ' '), b = second ^ (EACH * ' '), invisible;
+	u32 at;
+
+	a = (a - EACH) & ~a & (EACH << 7);
+	b = (b - EACH) & ~b & (EACH << 7);
+	if (a) {
+		at = lowest_bit(a) >> 3;
+		return target_may_come(at == 7 ? second : first >> (8 * at + 8));
+	}
+	invisible = (first - EACH * '!') | first;
+	if (n >= 16) {
+		if (b) {
+			at = lowest_bit(b) >> 3;
+			return at == 7 || target_may_come(second >> (8 * at + 8));
+		}
+		invisible |= (second - EACH * '!') | second;
+	}
+	return !(invisible & (EACH << 7));
+}
+
 /* The first bytes on a socket that we know nothing of yet. */
 int first_bytes(u64 *ctx)
 {
@@ -99,13 +125,7 @@ int first_bytes(u64 *ctx)
 	if (ends_line(first[0])) {
 		/* Empty lines, perhaps before a request line. */
 	} else if (n >= 8 && method_of(first[0], &length) < 0) {
-		/* Another token, perhaps: a space within reach, or nothing but visible characters. */
-		u64 a = first[0] ^ (EACH * ' '), b = first[1] ^ (EACH * ' ');
-		u64 space = ((a - EACH) & ~a) | ((b - EACH) & ~b);
-		u64 invisible = (first[0] - EACH * '!') | (first[1] - EACH * '!') | first[0] |
-				first[1];
-
-		if (n >= 16 && !(space & (EACH << 7)) && invisible & (EACH << 7))
+		if (!token_may_come(first[0], first[1], n))
 			return 0;
 	}
 	if (!is_stream(s))

@@ -93,10 +93,14 @@ static __always_inline void skip(struct scratch *s, u32 bytes)
 #endif
 }
 
-/* Append at most a window of new bytes to data[..have); return how many came. */
-static __always_inline u32 fill(struct scratch *s)
+/*
+ * Append new bytes to data[..have), at most a window, or as many as the line of a chunk may have
+ * where one is due; return how many came. 0: they cannot be read.
+ */
+static __always_inline u32 fill(struct scratch *s, bool chunk)
 {
-	u32 n = s->piece < WINDOW ? s->piece : WINDOW, at = s->have;
+	u32 most = chunk ? CHUNK_LINE : WINDOW;
+	u32 n = s->piece < most ? s->piece : most, at = s->have;
 
 	asm volatile("" : "+r"(n), "+r"(at));
 	n &= 2047;

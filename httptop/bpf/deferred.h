@@ -113,14 +113,16 @@ int defer_bytes(u64 *ctx)
 	chunk->head.moved = 0;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < CHUNKS_A_RUN; i++) {
-		if (!next_piece(s))
+		if (!next_piece(s)) {
+			if (s->left)
+				unreadable(conn);
 			return 0;
+		}
 		n = s->piece < CHUNK_LEN ? s->piece : CHUNK_LEN;
 		OPAQUE(n);
 		n &= 2 * CHUNK_LEN - 1;
 		if (n > CHUNK_LEN || read_user(chunk->data, n, (void *)s->buf)) {
-			lose_track(conn);
-			COUNT_LOSS(lost_chunks);
+			unreadable(conn);
 			return 0;
 		}
 		chunk->head.length = n;

@@ -14,6 +14,20 @@ static __always_inline void count_request(struct conn *conn)
 	ADD(cell->bytes, conn->head_bytes);
 }
 
+/* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
+static __always_inline void lose_track(struct conn *conn)
+{
+	__sync_fetch_and_add(&conn->deferred, LOST_CHUNK);
+	conn->blurred = 1;
+}
+
+/* Bytes of a call are not to be had from the caller's memory. */
+static __always_inline void unreadable(struct conn *conn)
+{
+	lose_track(conn);
+	COUNT_LOSS(lost_chunks);
+}
+
 /*
  * What is left out: kind_of() tells it of an answer, or of a request that never had one, and
  * leave_out() takes a request out of its endpoint before it is counted.
@@ -72,13 +86,6 @@ static __always_inline void over_at_once(struct conn *conn)
 
 static __always_inline void answer_over(struct conn *conn);
 
-/* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
-static __always_inline void lose_track(struct conn *conn)
-{
-	__sync_fetch_and_add(&conn->deferred, LOST_CHUNK);
-	conn->blurred = 1;
-}
-
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
@@ -101,7 +108,9 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
-	conn->blurred = 0;
+	/* An answer that nobody had asked for may have been this one's: see unasked(). */
+	conn->blurred = conn->owed;
+	conn->owed = 0;
 #ifdef FILTER_REQUEST
 	conn->current_hosts = conn->hosts;
 #endif

@@ -81,13 +81,26 @@ static __always_inline u32 token_length(struct scratch *s)
 	return s->cursor;
 }
 
+/* Whether a target behind a method without a name of ours may begin so: "/", "*", "http://". */
+static __always_inline bool target_may_come(u8 byte)
+{
+	return byte == '/' || byte == '*' || (byte | 0x20) == 'h';
+}
+
 /* Whether data[CARRY..have), which holds no line end, may be the start of a request line. */
 static __always_inline bool line_may_come(struct scratch *s)
 {
-	u32 length = token_length(s), have = s->have - CARRY;
+	u32 length, have = s->have - CARRY, name;
 
-	return length && (length >= have ? have <= METHOD_LEN
-					 : length <= METHOD_LEN && BYTE(s, CARRY + length) == ' ');
+	if (have >= 8 && method_of(WORD(&s->data[CARRY]), &name) >= 0)
+		return true;
+	length = token_length(s); /* of which what lies behind `have` came earlier */
+	if (length >= have)
+		return have <= METHOD_LEN;
+	if (!length || length > METHOD_LEN || BYTE(s, CARRY + length) != ' ')
+		return false;
+	/* Of methods that we name some are shorter than the eight bytes asked for above. */
+	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
 /* Status of an answer that begins with these 16 bytes, of which n are there; 0: it does not. */

@@ -31,7 +31,6 @@ STATUS_LEFT_OUT: Final = 0xFFFF
 #: The program, and raw tracepoint, that sees when something becomes ready in a socket, and the map
 #: that opens and closes its windows (ready.h).
 READY: Final = "sk_data_ready"
-READY_WINDOW: Final = "ready_window"
 
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64

@@ -33,7 +33,6 @@ from httptop.bpf.layout import (
     OVERFLOW_ANSWERS,
     OVERFLOW_ENDPOINTS,
     READY,
-    READY_WINDOW,
 )
 from httptop.paths import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 
@@ -203,15 +202,12 @@ def _load_with(
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
-    some = ["only_cgroups"] if "FILTER_CONTAINERS" in plan["defines"] else []
-    for name in ready:
+    for name in ready:  # attached for a while now and then
         try:
             programs[name] = loaded(name)
         except LoadError as error:
             refused[name] = str(error)
-        else:
-            attached.append(name)
-            some.append(READY_WINDOW)
+    some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
     maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
     answer = {
         "front": front,

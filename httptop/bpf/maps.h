@@ -7,6 +7,7 @@
 #define CARRY 8        /* where the bytes carried over from the last window begin */
 #define CARRY_LEN 255  /* at most that many */
 #define WINDOW 768     /* new bytes looked at in one go */
+#define CHUNK_LINE 64  /* likewise where the line of a chunk is due */
 #define DATA_LEN 2048  /* > CARRY + CARRY_LEN + WINDOW + the longest look-ahead */
 
 /* A value of which the compiler must assume nothing. */
@@ -208,6 +209,5 @@ struct ready {
 };
 #define READY_BITS 13
 BPF_ARRAY(ready, struct ready, 1 << READY_BITS);
-BPF_ARRAY(ready_window, u64, 1); /* whether it is open */
 #endif
 BPF_PROG_ARRAY(next_program, 8);

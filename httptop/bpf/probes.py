@@ -50,21 +50,28 @@ class Probes:
     front: str  # how bytes are seen: "sockets" or "syscalls"
     maps: dict[str, int]
     programs: dict[str, int]
-    points: tuple[str, ...]  # programs to attach, each to the raw tracepoint of its name
+    points: tuple[str, ...]  # programs that :meth:`attach` attaches
     refused: dict[str, str] = field(default_factory=dict)  # what -> why the kernel refused it
     links: dict[str, int] = field(default_factory=dict)
 
     def attach(self) -> None:
         """Attach every program that is not attached; raise Unavailable where one cannot be."""
         for name in self.points:
-            if name in self.links:
-                continue
-            try:
-                link = syscalls.raw_tracepoint_open(self.programs[name], name)
-            except OSError as error:
-                raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
-            os.set_inheritable(link, False)
-            self.links[name] = link
+            if name not in self.links:
+                self.attach_one(name)
+
+    def attach_one(self, name: str) -> None:
+        """Attach a program to the tracepoint of its name; raise Unavailable."""
+        try:
+            link = syscalls.raw_tracepoint_open(self.programs[name], name)
+        except OSError as error:
+            raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
+        os.set_inheritable(link, False)
+        self.links[name] = link
+
+    def detach_one(self, name: str) -> None:
+        """Detach it."""
+        _close((self.links.pop(name),))
 
     def detach(self) -> None:
         """Close the links: no program runs again."""

@@ -2,8 +2,8 @@
  * Wait: how long the first bytes of a request lay in the server's socket before it read them.
  *
  * The kernel says of every socket when something becomes ready in it. To look at that costs, so it
- * is done in windows that user space opens and closes; closed, the program returns at once. What is
- * noted in a window may be read long after it: that counts, or long waits would be cut off.
+ * is done in windows: user space attaches the program for a while. What is noted in a window may be
+ * read long after it: that counts, or long waits would be cut off.
  *
  * A wrong wait is worse than none, so what is noted is the time of a packet of which two things are
  * sure:
@@ -104,15 +104,11 @@ static __always_inline bool connected_stream(u64 sk, u16 family)
 
 int sk_data_ready(u64 *ctx)
 {
-	u32 zero = 0;
-	u64 *open = ready_window.lookup(&zero), sk = ctx[0], mark;
-	struct conn *conn;
+	u64 sk = ctx[0], mark;
+	struct conn *conn = conns.lookup(&sk);
 	struct ready *slot;
 	u16 family;
 
-	if (!open || !*open)
-		return 0;
-	conn = conns.lookup(&sk);
 	if (conn && (conn->side != SIDE_SERVER || conn->phase != PHASE_IDLE))
 		return 0;
 	family = kernel_u16(sk + OFF_SOCK_FAMILY);

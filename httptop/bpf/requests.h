@@ -292,13 +292,18 @@ int parse_request(u64 *ctx)
 	u32 n, length;
 	bool in_head, idle;
 
-	if (!s || !next_piece(s))
+	if (!s)
 		return 0;
 	if (!s->fresh) {
 		conn = conns.lookup(&s->sk);
 		if (!conn)
 			return 0;
 		s->side = conn->side;
+	}
+	if (!next_piece(s)) {
+		if (conn && s->left)
+			unreadable(conn);
+		return 0;
 	}
 	if (conn && conn->phase == PHASE_BODY && conn->body_numbered && !conn->pending &&
 	    s->left == s->call_len)
@@ -327,9 +332,12 @@ int parse_request(u64 *ctx)
 		s->have += conn->partial_len;
 	}
 	s->carried = s->have;
-	n = fill(s);
-	if (!n)
+	n = fill(s, conn && conn->phase == PHASE_CHUNKS);
+	if (!n) {
+		if (conn)
+			unreadable(conn);
 		return 0;
+	}
 	idle = !conn || conn->phase == PHASE_IDLE;
 	if (idle && ends_line(s->data[CARRY])) {
 		skip_empty_lines(s); /* RFC 9112, 2.2: they may stand before a request line */

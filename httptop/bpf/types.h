@@ -287,6 +287,7 @@ struct conn {
 	u8 chunked; /* the last answer's body is */
 	u8 framed; /* it is known where the last answer ends */
 	u8 shape; /* of the call that began the last answer */
+	u8 owed; /* an answer came and no request was pending */
 	u8 tunnel; /* no HTTP/1 follows the last answer's head */
 	u8 tcp; /* the kernel counts its bytes */
 	u8 numbered; /* answer_end holds */

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from httptop.bpf import doctor, host, syscalls
 from httptop.bpf.backlog import Backlog
 from httptop.bpf.controls import ControlWriter
 from httptop.bpf.counters import CounterReader
-from httptop.bpf.layout import LEFT_OUT_ENDPOINTS, READY, READY_WINDOW
+from httptop.bpf.layout import LEFT_OUT_ENDPOINTS, READY
 from httptop.bpf.probes import Loading, Plan, Probes
 from httptop.bpf.samples import SampleReader
 from httptop.collector import Collector
@@ -76,13 +75,18 @@ class LiveSource:
             self._groups.update(probes.maps["only_cgroups"])
         probes.attach()
         self.drop.give_up()
+        refused = dict(probes.refused)
+        try:
+            self.note_waits(True)
+            self.note_waits(False)
+        except Unavailable as error:
+            del probes.programs[READY]
+            refused[READY] = str(error)
         if self._demo is not None:
             self._demo.start()
-        refused = (
-            f"the kernel refused {name}: {reason}" for name, reason in probes.refused.items()
-        )
+        said = (f"the kernel refused {name}: {reason}" for name, reason in refused.items())
         groups = () if self._groups is None else self._groups.notes
-        return (*refused, *self.drop.notes, *groups)
+        return (*said, *self.drop.notes, *groups)
 
     def read(self) -> Reading:
         """Return what is new in the maps and in the ring."""
@@ -120,9 +124,7 @@ class LiveSource:
 
     def _missed(self) -> int:
         assert self._probes is not None
-        # What interrupts itself misses a run; there that costs a sample, and no count.
-        points = (name for name in self._probes.points if name != READY)
-        programs = (self._probes.programs[name] for name in points)
+        programs = (self._probes.programs[name] for name in self._probes.points)
         return sum(syscalls.prog_times(program)[2] for program in programs)
 
     def control(self, controls: Controls) -> None:
@@ -156,9 +158,11 @@ class LiveSource:
     def note_waits(self, start: bool) -> None:
         """Open, or close, a window of bpf/ready.h; a kernel that cannot has none."""
         assert self._probes is not None
-        if READY_WINDOW in self._probes.maps:
-            value = struct.pack("<Q", start)
-            syscalls.map_update(self._probes.maps[READY_WINDOW], bytes(4), value)
+        if READY in self._probes.programs:
+            if start:
+                self._probes.attach_one(READY)
+            else:
+                self._probes.detach_one(READY)
 
     def detach(self) -> None:
         """Stop the demo, so that its last requests are whole; then the probes."""
