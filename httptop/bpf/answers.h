@@ -66,7 +66,7 @@ static __always_inline void final_answer(struct conn *conn, struct scratch *s)
 
 	answered(conn, status, latency_ns, s->carried - CARRY);
 	if (worth_a_sample(conn, status, latency_ns, s->now))
-		take_sample(conn, s->sk, latency_ns, status, s->buf, s->piece);
+		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status, s->buf, s->piece);
 	conn->tunnel = status == 101 ||
 		       (conn->current_method == METHOD_CONNECT && status / 100 == 2);
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
@@ -74,7 +74,7 @@ static __always_inline void final_answer(struct conn *conn, struct scratch *s)
 	conn->answer_phase = ANSWER_HEAD;
 	s->began = 1;
 	answer_ends_body(conn);
-	advance(conn, s->sk);
+	advance(conn);
 }
 
 /* The call is a head and nothing else: will the next one be known for the same? */
@@ -243,7 +243,7 @@ int parse_answer(u64 *ctx)
 	}
 	if (conn->answer_phase == ANSWER_START) {
 		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
-			begin(conn, s->sk); /* answered before its head was complete */
+			begin(conn); /* answered before its head was complete */
 			conn->phase = PHASE_IDLE;
 		}
 		if (!conn->pending) {

@@ -96,7 +96,8 @@ int first_bytes(u64 *ctx)
 	if (!s || !next_piece(s))
 		return 0;
 	gone = conns.lookup(&s->sk);
-	if (gone && take_out(s, gone)) { /* another socket has its place in memory now */
+	if (gone && take_out(s, gone) && !((u32)s->gone.deferred && set_aside(s))) {
+		/* Another socket has its place in memory now. */
 		s->then = THEN_FIRST;
 		next_program.call(ctx, NEXT_ABANDON);
 		return 0;

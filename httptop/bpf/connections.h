@@ -44,6 +44,9 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	if (!conn)
 		return 0;
 	conn->side = s->side;
+	conn->sk = s->sk;
+	conn->first =
+		bpf_ktime_get_ns(); /* beyond the numbers of who had this struct sock before */
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
@@ -65,6 +68,17 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 {
 	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
 	return !conns.delete(&s->sk);
+}
+
+/*
+ * Another socket has the place in memory of a connection that is over, of which bytes still wait in
+ * user space (deferred.h): keep it under its inode's number, which is no address, until it is swept.
+ */
+static __always_inline bool set_aside(struct scratch *s)
+{
+	u8 one = 1;
+
+	return !conns.update(&s->gone.inode, &s->gone) && !swept_conns.update(&s->gone.inode, &one);
 }
 
 #ifdef FILTER_CALLER

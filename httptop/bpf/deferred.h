@@ -153,6 +153,10 @@ int take_up(u64 *ctx)
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s = scratch_here();
 
+	if (!conn || conn->inode != inode) { /* see set_aside() */
+		sk = inode;
+		conn = conns.lookup(&sk);
+	}
 	if (!s || !conn || conn->inode != inode)
 		return 0;
 	if (!length) {

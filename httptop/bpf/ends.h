@@ -75,7 +75,7 @@ int abandon_requests(u64 *ctx)
 	if (!conn)
 		return 0;
 	answer_over(conn);
-	abandon_some(conn, s->sk);
+	abandon_some(conn);
 	if (conn->pending) {
 		next_program.call(ctx, NEXT_ABANDON);
 		return 0;

@@ -117,9 +117,9 @@ static __always_inline void begin_alone(struct conn *conn)
 }
 
 /* Begin a request behind others. False: there are too many of them to keep. */
-static __always_inline bool begin(struct conn *conn, u64 sk)
+static __always_inline bool begin(struct conn *conn)
 {
-	struct queue_key key = {.sk = sk, .number = conn->first + conn->pending};
+	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
 	struct queued queued = {.start_ns = conn->head_ns,
 				.bytes = conn->head_bytes,
 				.method = conn->method,
@@ -150,7 +150,7 @@ static __always_inline bool begin(struct conn *conn, u64 sk)
 }
 
 /* The current request is over: go on to the next one in the pipeline. */
-static __always_inline void advance(struct conn *conn, u64 sk)
+static __always_inline void advance(struct conn *conn)
 {
 	struct queue_key key;
 	struct queued *next;
@@ -159,7 +159,7 @@ static __always_inline void advance(struct conn *conn, u64 sk)
 	conn->pending--;
 	if (!conn->pending)
 		return;
-	key.sk = sk;
+	key.sk = conn->sk;
 	key.number = conn->first;
 	next = queue.lookup(&key);
 	if (!next) { /* the queue had been full */

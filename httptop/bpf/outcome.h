@@ -185,7 +185,7 @@ static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
  * Pending requests stay without an answer, at most ABANDONED_A_RUN of them; to a filter their latency
  * is the time that they waited.
  */
-static __always_inline void abandon_some(struct conn *conn, u64 sk)
+static __always_inline void abandon_some(struct conn *conn)
 {
 	u64 now = 0;
 
@@ -200,6 +200,6 @@ static __always_inline void abandon_some(struct conn *conn, u64 sk)
 			break;
 		abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
 			    conn->blurred);
-		advance(conn, sk);
+		advance(conn);
 	}
 }

@@ -246,7 +246,7 @@ static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 	/* One call, one request, nothing else: the next one like it takes the short way. */
 	conn->call_len =
 		s->carried == CARRY && consumed == s->call_len && !conn->body_left ? consumed : 0;
-	begin(conn, s->sk);
+	begin(conn);
 	body_begins(conn);
 	skip(s, consumed);
 }

@@ -55,6 +55,7 @@ static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_
 
 #define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
+/* `sk` is 0 where the socket may be another's by now: its peer is not known then. */
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
 					u64 answer, u32 answer_len)
 {

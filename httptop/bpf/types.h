@@ -254,7 +254,7 @@ struct chunk {
 };
 
 /*
- * One HTTP connection end, keyed by its struct sock; overwritten in place from request to request.
+ * One HTTP connection end, keyed by its struct sock (or its inode, see set_aside()); overwritten in place from request to request.
  * "Latest" is the request whose head came last; "current" is the oldest one without its final
  * answer. They differ only where requests are pipelined.
  */
@@ -267,8 +267,9 @@ struct conn {
 	u64 length_word; /* SHAPE_HEAD: the value of Content-Length, and what follows it */
 	u64 request_bytes; /* of the current request */
 	u64 head_bytes; /* of the latest request's head, as far as it has come */
+	u64 sk; /* its struct sock */
 	u64 inode; /* number of the socket's inode: tells a reused struct sock */
-	u64 first; /* number of the current request, counted on this connection */
+	u64 first; /* number of the current request; no two of a struct sock have the same */
 	u64 answer_ns; /* first byte of the last answer */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */

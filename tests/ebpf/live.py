@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +63,16 @@ class Watch:
     def step(self) -> Snapshot:
         """Take a snapshot now."""
         return self.collector.step(time.monotonic(), time.time())
+
+    def tend(self, seconds: float) -> None:
+        """Have done for so long what should not wait for a snapshot, as the collector's thread has."""
+        deadline = time.monotonic() + seconds
+        waiting = select.poll()
+        for descriptor in self.source.pressing():
+            waiting.register(descriptor, select.POLLIN)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if waiting.poll(left_s * 1000):
+                self.source.tend()
 
     def until(
         self, met: Callable[[Snapshot], bool], timeout_s: float = DEADLINE_S, what: str = ""

@@ -172,7 +172,7 @@ def fuzz(
     workers = Workers(seed, root, seconds, processes, threads)
     while workers.busy:
         watch.step()  # which sweeps sockets that are gone
-        time.sleep(0.2)
+        watch.tend(0.2)
     said = workers.tally
     wanted = Counter({key: count for key, count in said.items() if key[0]})
     deadline = time.monotonic() + 5
@@ -182,6 +182,8 @@ def fuzz(
     if left := left_over():
         faults.append(f"{left} entries of what is gone are still in the maps")
     faults += [line for line in _kernel_log() if line not in logged]
+    if lost := watch.step().health.lost_chunks:
+        faults.append(f"{lost} chunks were lost")
     return said, faults
 
 
