@@ -196,14 +196,11 @@ static __always_inline void answer_call_over(struct conn *conn, struct scratch *
 	}
 }
 
-int parse_answer(u64 *ctx)
+static __always_inline int answer_seen(u64 *ctx, struct scratch *s)
 {
-	struct scratch *s = scratch_here();
 	struct conn *conn;
 	u32 n, phase, consumed;
 
-	if (!s)
-		return 0;
 	conn = conns.lookup(&s->sk);
 	if (!conn || conn->phase == PHASE_TUNNEL)
 		return 0;
@@ -296,6 +293,13 @@ again:
 	}
 	answer_call_over(conn, s);
 	return 0;
+}
+
+int parse_answer(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? call_over(s, answer_seen(ctx, s)) : 0;
 }
 
 /* Sample the answer that has just been counted on the short way. */

@@ -8,6 +8,7 @@ ever, so nothing here knows HTTP.
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Final
 
 from httptop.bpf import syscalls
@@ -16,6 +17,7 @@ from httptop.bpf.ring import Ring
 
 #: Pieces that are taken up in one go, so that ticks come in time all the same.
 _MOST: Final = 256
+_PAUSE_S: Final = 0.0001
 
 
 class Backlog:
@@ -47,15 +49,18 @@ class Backlog:
         left = length
         while left:
             before, first = left, at + length - left
-            left = syscalls.run_raw_tracepoint(
-                self._program_fd, sk, inode, first, left, now_ns, pid, inbound, moved
-            )
+            left = self._run(sk, inode, first, left, now_ns, pid, inbound, moved)
             if not 0 <= left < before:
                 raise RuntimeError(f"the probes took up {before - left} of {before} bytes")
-        # Nothing is left of this one.
-        syscalls.run_raw_tracepoint(self._program_fd, sk, inode, 0, 0, now_ns, pid, inbound, moved)
+        self._run(sk, inode, 0, 0, now_ns, pid, inbound, moved)  # nothing is left of this one
         self._taken += 1
         return self._taken != self._most
+
+    def _run(self, *arguments: int) -> int:
+        """Run the program; where the kernel is just moving the connection, wait and come again."""
+        while (left := syscalls.run_raw_tracepoint(self._program_fd, *arguments)) < 0:
+            time.sleep(_PAUSE_S)
+        return left
 
     def close(self) -> None:
         """Unmap the ring; idempotent."""

@@ -96,7 +96,7 @@ int first_bytes(u64 *ctx)
 	if (!s || !next_piece(s))
 		return 0;
 	gone = conns.lookup(&s->sk);
-	if (gone && take_out(s, gone) && !((u32)s->gone.deferred && set_aside(s))) {
+	if (gone && !((u32)gone->deferred && set_aside(s, gone)) && take_out(s, gone)) {
 		/* Another socket has its place in memory now. */
 		s->then = THEN_FIRST;
 		next_program.call(ctx, NEXT_ABANDON);

@@ -83,6 +83,17 @@ static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 	next_program.call(ctx, NEXT_DEFER);
 }
 
+/* The last program of a call returns. */
+static __always_inline int call_over(struct scratch *s, int result)
+{
+	u32 zero = 0;
+	u64 *inode = s->taken_up ? taking_up.lookup(&zero) : 0;
+
+	if (inode)
+		*inode = 0;
+	return result;
+}
+
 static __always_inline void skip(struct scratch *s, u32 bytes)
 {
 	s->buf += bytes;

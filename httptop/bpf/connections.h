@@ -74,11 +74,33 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
  * Another socket has the place in memory of a connection that is over, of which bytes still wait in
  * user space (deferred.h): keep it under its inode's number, which is no address, until it is swept.
  */
-static __always_inline bool set_aside(struct scratch *s)
+static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 {
+	u64 inode = conn->inode;
+	u32 zero = 0;
+	u64 *at_work = taking_up.lookup(&zero);
 	u8 one = 1;
 
-	return !conns.update(&s->gone.inode, &s->gone) && !swept_conns.update(&s->gone.inode, &one);
+	if (!at_work)
+		return false;
+	/* take_up() looks at this after it has said what it works at; we, the other way round. */
+	__sync_fetch_and_add(&conn->leaving, 1);
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 2048; i++) { /* a run takes microseconds, and so does this */
+		if (*(volatile u64 *)at_work != inode)
+			break;
+		bpf_ktime_get_ns();
+	}
+	if (*(volatile u64 *)at_work == inode) {
+		unreadable(conn);
+		return false;
+	}
+	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
+	s->gone.leaving = 0;
+	if (conns.update(&inode, &s->gone) || swept_conns.update(&inode, &one))
+		return false;
+	conns.delete(&s->sk);
+	return true;
 }
 
 #ifdef FILTER_CALLER

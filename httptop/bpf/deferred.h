@@ -92,7 +92,7 @@ int defer_bytes(u64 *ctx)
 	if (!s || !chunk)
 		return 0;
 	if (s->taken_up)
-		return s->left;
+		return call_over(s, s->left);
 	conn = conns.lookup(&s->sk);
 	if (!conn)
 		return 0;
@@ -143,50 +143,55 @@ int defer_bytes(u64 *ctx)
 
 /*
  * Run by user space: go on with bytes that were deferred, which are in its memory now. Returns how
- * many of them are still to be taken up. A length of 0 says that a chunk is done with.
+ * many of them are still to be taken up. A length of 0 says that a chunk is done with. Less than 0:
+ * another CPU is setting the connection aside, come again.
  */
 int take_up(u64 *ctx)
 {
-	u64 sk = ctx[0], inode = ctx[1], address = ctx[2], length = ctx[3], now = ctx[4];
-	u32 tgid = ctx[5];
-	bool inbound = ctx[6], moved = ctx[7];
+	u64 sk = ctx[0], inode = ctx[1], length = ctx[3];
+	u32 zero = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s = scratch_here();
+	u64 *at_work = taking_up.lookup(&zero);
 
 	if (!conn || conn->inode != inode) { /* see set_aside() */
 		sk = inode;
 		conn = conns.lookup(&sk);
 	}
-	if (!s || !conn || conn->inode != inode)
+	if (!s || !at_work || !conn)
 		return 0;
+	s->taken_up = 1;
+	__sync_fetch_and_add(at_work,
+			     inode); /* the kernel's order of memory: before what follows */
+	if (conn->leaving || conn->inode != inode)
+		return call_over(s, -1);
 	if (!length) {
 		if ((u32)conn->deferred)
 			__sync_fetch_and_add(&conn->deferred, -1);
-		return 0;
+		return call_over(s, 0);
 	}
 	if (conn->phase == PHASE_TUNNEL)
-		return 0;
-	if (moved) {
-		passed_unseen(conn, inbound, length, now);
-		return 0;
+		return call_over(s, 0);
+	s->inbound = ctx[6];
+	s->now = ctx[4];
+	if (ctx[7]) { /* no buffer held them */
+		passed_unseen(conn, s->inbound, length, s->now);
+		return call_over(s, 0);
 	}
 	s->sk = sk;
-	s->now = now;
 	s->iov = 0;
-	s->buf = address;
+	s->buf = ctx[2];
 	s->left = s->piece = s->message_left = length;
 	s->messages = 0;
 	s->call_len = 0; /* a piece is no call: nothing is to be like it */
 	s->fresh = 0;
 	s->steps = 0;
-	s->taken_up = 1;
 	s->began = 0;
 	s->shape = SHAPE_OTHER;
-	s->tgid = tgid;
-	s->inbound = inbound;
-	if (inbound == (conn->side == SIDE_SERVER))
+	s->tgid = ctx[5];
+	if (s->inbound == (conn->side == SIDE_SERVER))
 		next_program.call(ctx, NEXT_REQUEST);
 	else
 		next_program.call(ctx, NEXT_ANSWER);
-	return 0;
+	return call_over(s, 0);
 }

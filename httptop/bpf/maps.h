@@ -178,6 +178,7 @@ BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(chunks, CHUNK_PAGES);
 BPF_PERCPU_ARRAY(outgoing, struct chunk, 1);
+BPF_ARRAY(taking_up, u64, 1); /* inode of the connection whose bytes are being taken up; or 0 */
 #ifdef FILTER_WHOLE_CONNECTIONS
 /* A connection that the filter does not mean; see pass_over(). */
 struct passed {

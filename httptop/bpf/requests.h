@@ -285,15 +285,12 @@ static __always_inline void catch_up_with_body(struct conn *conn, u32 at)
 		conn->phase = PHASE_IDLE; /* of chunks the lines were not seen either */
 }
 
-int parse_request(u64 *ctx)
+static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 {
-	struct scratch *s = scratch_here();
 	struct conn *conn = 0;
 	u32 n, length;
 	bool in_head, idle;
 
-	if (!s)
-		return 0;
 	if (!s->fresh) {
 		conn = conns.lookup(&s->sk);
 		if (!conn)
@@ -409,15 +406,18 @@ again:
 	return 0;
 }
 
-/* A request line that its connection has not just had: make out its endpoint. */
-int place_request(u64 *ctx)
+int parse_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
+
+	return s ? call_over(s, request_seen(ctx, s)) : 0;
+}
+
+static __always_inline int line_seen(u64 *ctx, struct scratch *s)
+{
 	struct conn *conn;
 	u32 length;
 
-	if (!s)
-		return 0;
 	if (!place(s)) {
 		if (!s->fresh) {
 			conn = conns.lookup(&s->sk);
@@ -450,4 +450,12 @@ int place_request(u64 *ctx)
 		go_on(ctx, s, NEXT_REQUEST);
 	request_call_over(conn, s);
 	return 0;
+}
+
+/* A request line that its connection has not just had: make out its endpoint. */
+int place_request(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? call_over(s, line_seen(ctx, s)) : 0;
 }

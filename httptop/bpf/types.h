@@ -273,6 +273,7 @@ struct conn {
 	u64 answer_ns; /* first byte of the last answer */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
+	u64 leaving; /* it is being set aside */
 	u64 deferred; /* chunks that wait in user space, and LOST_CHUNK for each that was lost */
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
