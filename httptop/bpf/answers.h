@@ -21,6 +21,16 @@ static __always_inline bool under_way(struct conn *conn)
 	return conn->answer_left || conn->answer_phase || conn->answer_partial_len;
 }
 
+/* Where the answers stand is not known any more: what comes next is the rest of the last, or not. */
+static __always_inline void lose_place(struct conn *conn)
+{
+	conn->answer_left = 0;
+	conn->answer_phase = ANSWER_START;
+	conn->answer_partial_len = 0;
+	conn->framed = 0;
+	conn->shape = SHAPE_OTHER;
+}
+
 /* The current answer's head is over: what comes next is its body, or another answer. */
 static __always_inline void answer_head_over(struct conn *conn)
 {
@@ -109,8 +119,7 @@ static __always_inline void unasked(struct conn *conn, struct scratch *s)
 	conn->owed = s->status != 0;
 	conn->answer = 0;
 	conn->status = 0;
-	conn->framed = 0;
-	conn->shape = SHAPE_OTHER;
+	lose_place(conn);
 }
 
 /* Bytes that begin no answer where one should begin. False: they may be the start of one. */
@@ -125,9 +134,7 @@ static __always_inline bool no_answer(struct conn *conn, struct scratch *s)
 		return false;
 	}
 	/* The rest of an answer of which we took the first bytes only; ours may begin behind it. */
-	conn->answer_partial_len = 0;
-	conn->framed = 0;
-	conn->shape = SHAPE_OTHER;
+	lose_place(conn);
 	conn->blurred = 1;
 	if (conn->pending > 1)
 		lose_track(conn);
@@ -285,10 +292,7 @@ again:
 			go_on(ctx, s, NEXT_ANSWER);
 		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
 		answer_body(conn, s->left, s->now);
-		conn->answer_left = 0;
-		conn->answer_phase = ANSWER_START;
-		conn->framed = 0;
-		conn->shape = SHAPE_OTHER;
+		lose_place(conn);
 		return 0;
 	}
 	answer_call_over(conn, s);

@@ -39,11 +39,7 @@ static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 b
 			return;
 		}
 		/* More than was to come, or lines of chunks: where answers begin is not known now. */
-		conn->answer_left = 0;
-		conn->answer_phase = ANSWER_START;
-		conn->answer_partial_len = 0;
-		conn->framed = 0;
-		conn->shape = SHAPE_OTHER;
+		lose_place(conn);
 	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
 		came_of_body(conn, bytes);
 	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||

@@ -46,11 +46,7 @@ static __always_inline void start_afresh(struct conn *conn)
 	conn->line_len = 0;
 	conn->call_len = 0;
 	conn->partial_len = 0;
-	conn->answer_phase = ANSWER_START;
-	conn->answer_left = 0;
-	conn->answer_partial_len = 0;
-	conn->framed = 0;
-	conn->shape = SHAPE_OTHER;
+	lose_place(conn);
 }
 
 /* A connection that was to be swept is done with. */

@@ -1,0 +1,101 @@
+/*
+ * The first bytes on a socket that we know nothing of yet: are they HTTP/1?
+ */
+#pragma once
+
+/*
+ * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
+ * socket of its own on a caller's behalf (a network file system does).
+ */
+static __always_inline bool is_stream(struct scratch *s)
+{
+	if (!s->socket) {
+		s->socket = socket_of_sock(s->sk);
+		if (!s->socket || s->socket != socket_of(bpf_get_current_task_btf(), s->fd))
+			return false;
+	}
+	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	s->inode = inode_number_of(s->socket);
+	return kernel_u16(s->socket + OFF_SOCKET_TYPE) == SOCK_STREAM;
+}
+
+/*
+ * Whether bytes of which n >= 8 are there may begin a line with a method that we do not name: visible
+ * characters, and behind the first space the start of a target.
+ */
+static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
+{
+	u64 a = first ^ (EACH * ' '), b = second ^ (EACH * ' '), invisible;
+	u32 at;
+
+	a = (a - EACH) & ~a & (EACH << 7);
+	b = (b - EACH) & ~b & (EACH << 7);
+	if (a) {
+		at = lowest_bit(a) >> 3;
+		return target_may_come(at == 7 ? second : first >> (8 * at + 8));
+	}
+	invisible = (first - EACH * '!') | first;
+	if (n >= 16) {
+		if (b) {
+			at = lowest_bit(b) >> 3;
+			return at == 7 || target_may_come(second >> (8 * at + 8));
+		}
+		invisible |= (second - EACH * '!') | second;
+	}
+	return !(invisible & (EACH << 7));
+}
+
+/* The first bytes on a socket that we know nothing of yet. */
+int first_bytes(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	u64 first[2] = {}, n;
+	struct conn *gone;
+	u32 length;
+
+	if (!s || !next_piece(s))
+		return 0;
+	gone = conns.lookup(&s->sk);
+	if (gone && !((u32)gone->deferred && set_aside(s, gone)) && take_out(s, gone)) {
+		/* Another socket has its place in memory now. */
+		s->then = THEN_FIRST;
+		next_program.call(ctx, NEXT_ABANDON);
+		return 0;
+	}
+	n = s->piece;
+	if (n >= 16) {
+		if (read_user(first, sizeof(first), (void *)s->buf))
+			return 0;
+	} else {
+		asm volatile("" : "+r"(n));
+		n &= 15;
+		if (read_user(first, n, (void *)s->buf))
+			return 0;
+	}
+	if (status_of(first[0], first[1], s->piece)) {
+		/* An answer to a request that we did not see. */
+		if (!is_stream(s))
+			return 0;
+		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
+		if (!wanted(s))
+			pass_over(s);
+		else if (new_conn(s))
+			COUNT_LOSS(orphan_responses);
+		return 0;
+	}
+	if (ends_line(first[0])) {
+		/* Empty lines, perhaps before a request line. */
+	} else if (n >= 8 && method_of(first[0], &length) < 0) {
+		if (!token_may_come(first[0], first[1], n))
+			return 0;
+	}
+	if (!is_stream(s))
+		return 0;
+	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
+	s->now = bpf_ktime_get_ns();
+	if (wanted(s))
+		next_program.call(ctx, NEXT_REQUEST);
+	else
+		pass_over(s);
+	return 0;
+}

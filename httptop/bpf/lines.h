@@ -1,0 +1,138 @@
+/*
+ * Request lines: kept until they are whole, compared with the one before, looked up among those that
+ * came before on any connection, or made out byte by byte.
+ */
+#pragma once
+
+/* Whether two pieces of at most LINE_LEN bytes are the same. */
+static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
+{
+	u64 difference = 0;
+
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < LINE_LEN / 8; turn++) {
+		u64 mask = ~0ULL, at = turn * 8;
+
+		OPAQUE(at); /* or the compiler leaves out the bound that the verifier needs */
+		if (at >= LINE_LEN || at >= length)
+			break;
+		if (length - at < 8)
+			mask = (1ULL << ((length - at) * 8)) - 1;
+		difference |= (WORD(a + at) ^ WORD(b + at)) & mask;
+	}
+	return !difference;
+}
+
+static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
+{
+	return conn->line_len == length && length <= LINE_LEN &&
+	       same_bytes(conn->line, &s->data[CARRY], length);
+}
+
+/* Keep an incomplete request line, data[CARRY..have), for the next window. */
+static __always_inline void keep_line(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->have - CARRY, end = s->have;
+
+	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	if (length > LINE_LEN) {
+		copy_words(&conn->line[LINE_HEAD], &s->data[inside(end - 16)], 2);
+		length = LINE_LEN + 1;
+	}
+	conn->line_len = length;
+	conn->phase = PHASE_LINE;
+}
+
+/* The request line is complete: find out its endpoint. False: it is no request line. */
+static __always_inline bool place(struct scratch *s)
+{
+	u32 target, end;
+
+	target = request_line(s);
+	if (!target)
+		return false;
+	s->limit = s->cut ? CARRY + LINE_HEAD : s->line_end;
+	end = template_of(s, target);
+	/* Nothing but the version may follow the first space. */
+	if (s->stop && BYTE(s, end) == ' ' && end != s->version_at)
+		return false;
+	s->key.side = s->side;
+	s->key.method = s->method;
+	s->key.minor = s->minor;
+	s->key.unused = 0;
+	return true;
+}
+
+static __always_inline void mark_user(u32 endpoint, u32 tgid)
+{
+	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
+	struct control *control = control_here();
+	u64 one = 1;
+
+	if (control && control->users && !users.lookup(&user))
+		users.update(&user, &one);
+}
+
+/* Make s->line of the request line data[CARRY..line_end). False: it is too long to be remembered. */
+static __always_inline bool line_to_remember(struct scratch *s, const char *comm)
+{
+	u32 length = s->line_end - CARRY;
+	struct control *control = control_here();
+
+	if (length > CACHED_LEN || s->cut || !control)
+		return false;
+	copy_words((u8 *)s->line.comm, (const u8 *)comm, COMM_LEN / 8);
+	s->line.side = s->side;
+	s->line.generation = control->generation;
+#pragma clang loop unroll(disable)
+	for (u32 at = 0; at < CACHED_LEN; at += 8) {
+		u64 keep = ~0ULL;
+
+		if (length <= at)
+			keep = 0;
+		else if (length - at < 8)
+			keep = (1ULL << (length - at) * 8) - 1;
+		WORD(&s->line.line[at]) = WORD(&s->data[CARRY + at]) & keep;
+	}
+	return true;
+}
+
+/* The line has been placed: remember that, if it may come often. */
+static __always_inline void remember_line(struct conn *conn, struct scratch *s)
+{
+	struct line_value value = {
+		.endpoint = conn->endpoint, .tgid = s->tgid, .method = conn->method};
+
+	if (bpf_get_prandom_u32() & 7)
+		return; /* of lines with ids in them most come once */
+	if (line_to_remember(s, conn->comm))
+		lines.update(&s->line, &value);
+}
+
+/* The line is one that was placed before: its connection, made now if it is new; else 0. */
+static __always_inline struct conn *remembered(struct conn *conn, struct scratch *s)
+{
+	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+	struct line_value *known;
+
+	if (!conn)
+		process_name(comm);
+	if (!line_to_remember(s, conn ? conn->comm : comm))
+		return 0;
+	known = lines.lookup(&s->line);
+	if (!known)
+		return 0;
+	if (!conn)
+		conn = new_conn(s);
+	if (!conn)
+		return 0;
+	if (known->tgid != s->tgid) {
+		mark_user(known->endpoint, s->tgid);
+		known->tgid = s->tgid;
+	}
+	conn->head_ns = s->now;
+	conn->endpoint = known->endpoint;
+	conn->method = known->method;
+	conn->line_len = s->line_end - CARRY;
+	return conn;
+}
