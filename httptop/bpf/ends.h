@@ -25,6 +25,10 @@ int inet_sock_set_state(u64 *ctx)
 	 * interrupt, another CPU may be at work on it. */
 	if (!conn->pending && !HELD(conn) && !conn->deferred && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
+			if (conn->answer_left && conn->numbered)
+				catch_up_with_answer(conn,
+						     position_of(sk, conn->side == SIDE_CLIENT),
+						     bpf_ktime_get_ns());
 			answer_over(conn);
 			conns.delete(&sk);
 		}
