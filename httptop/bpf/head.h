@@ -8,7 +8,8 @@
 #pragma once
 
 #define EACH 0x0101010101010101ULL
-#define LOWER_CASE 0x2020202020202020ULL
+/* Of these letters, as bytes of a word, either case; other bytes would become what they are not. */
+#define LOWER_CASE(from, to) ((0x2020202020202020ULL << 8 * (from)) & MASK(to))
 #define SCAN_TURNS 128
 
 /* 1 where two words of any value are the same, else 0. */
@@ -166,21 +167,23 @@ static __always_inline void scan_head(struct scratch *s)
 		s->line_end = SELECT(NOT_ZERO(s->line_end), s->line_end, at + 1);
 		s->newline = at;
 
-		name = WORD_AT(s, at + 1) | LOWER_CASE;
-		rest = WORD_AT(s, at + 9) | LOWER_CASE;
-		yes = SAME(name, CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
-		      SAME(rest & MASK(7), CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
+		name = WORD_AT(s, at + 1);
+		rest = WORD_AT(s, at + 9);
+		yes = SAME(name | LOWER_CASE(0, 7), CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
+		      SAME((rest | LOWER_CASE(0, 6)) & MASK(7),
+			   CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
 		yes &= AT_LEAST(s->have, at + 17); /* behind `have` is what came earlier */
 		OPAQUE(yes);
 		s->length_at = SELECT(yes, at + 16, s->length_at);
-		yes = SAME(name, CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
-		      SAME(rest, CHARS('-' | 0x20, 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
+		yes = SAME(name | LOWER_CASE(0, 8), CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
+		      SAME(rest | LOWER_CASE(1, 8), CHARS('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
 		yes &= EQUAL(BYTE(s, at + 17) | 0x20, 'g') & EQUAL(BYTE(s, at + 18), ':');
 		yes &= AT_LEAST(s->have, at + 20);
 		OPAQUE(yes);
 		s->coding_at = SELECT(yes, at + 19, s->coding_at);
 #ifdef FILTER_HOST
-		yes = SAME(name & MASK(5), CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
+		yes = SAME((name | LOWER_CASE(0, 4)) & MASK(5),
+			   CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
 		      AT_LEAST(s->have, at + 7);
 		OPAQUE(yes);
 		s->host_at = SELECT(yes, at + 6, s->host_at);

@@ -33,7 +33,7 @@ WORDS = (
 UNSEEN = (
     "HTTPS: what is encrypted when it reaches the socket",
     "HTTP/2, HTTP/3 and gRPC",
-    "requests that go through io_uring, sendmmsg or recvmmsg",
+    "requests that go through io_uring",
     "programs of 32 bits",
 )
 

@@ -15,7 +15,7 @@ from httptop.settings import Settings
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
 #: Room for what waits in user space for its turn (bpf/deferred.h), a power of two.
-_CHUNK_ROOM_BYTES: Final = 2 << 20
+_CHUNK_ROOM_BYTES: Final = 1 << 20
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
 

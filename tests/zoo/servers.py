@@ -72,6 +72,7 @@ def _haproxy(work: Path, port: int) -> list[str]:
     behind = int((work / "behind.port").read_text())
     (work / "haproxy.cfg").write_text(f"""
 global
+  nbthread 1
   log stdout format raw local0
 defaults
   mode http
