@@ -22,8 +22,8 @@ _TLS_HELP: Final = "a proxy in front that ends the TLS and speaks HTTP/1 behind 
 _SURE: Final = 3
 #: What holds for every table.
 FOOTNOTES: Final = (
-    "TLS that is part of a program (Node, Rust, Java) leaves no trace outside of it.",
-    "HTTP/2 without TLS and HTTP/3 cannot be told from other protocols without their bytes.",
+    "TLS that is part of a program (Node, Rust, Java) shows only when a connection begins.",
+    "HTTP/3 cannot be told from other protocols.",
 )
 
 
@@ -94,11 +94,14 @@ def rows(found: Survey, snapshot: Snapshot | None) -> list[Row]:
 def _row(holder: Holder, snapshot: Snapshot | None) -> Row:
     if snapshot is None:
         requests, shared = None, False
+        tls = http2 = 0
     else:
         theirs = [row for row in snapshot.endpoints if _has_part(row, holder)]
         requests = sum(row.requests for row in theirs)
         shared = any(row.pids != (holder.pid,) for row in theirs)
-    gaps = sorted(_gaps(holder, bool(requests)), key=lambda gap: -gap.weight)
+        tls, http2 = (snapshot.others.get((holder.pid, kind), 0) for kind in ("tls", "http2"))
+    found = (*_gaps(holder, bool(requests), tls), *_http2(http2, bool(requests)))
+    gaps = sorted(found, key=lambda gap: -gap.weight)
     if requests == 0 and not any(gap.weight == _SURE for gap in gaps):
         gaps.append(_silent(holder))
     return Row(holder, requests, shared, tuple(gaps))
@@ -112,7 +115,21 @@ def _has_part(row: EndpointStats, holder: Holder) -> bool:
     return cut and row.key.process == holder.process
 
 
-def _gaps(holder: Holder, counted: bool) -> Iterator[Gap]:
+def _http2(connections: int, counted: bool) -> Iterator[Gap]:
+    """Yield what connections that began with HTTP/2's preface say."""
+    if connections:
+        yield Gap(
+            2 if counted else _SURE,
+            f"speaks HTTP/2 without TLS ({_connections(connections)}): that is not counted",
+            "its other end told to speak HTTP/1.1",
+        )
+
+
+def _connections(count: int) -> str:
+    return f"{count:,} connection{'s' if count != 1 else ''} seen"
+
+
+def _gaps(holder: Holder, counted: bool, tls: int) -> Iterator[Gap]:
     if holder.bits32:
         yield Gap(
             3,
@@ -125,7 +142,7 @@ def _gaps(holder: Holder, counted: bool) -> Iterator[Gap]:
             "uses io_uring: what it reads and writes through that is not seen",
             "an option of its own not to use it (Node: UV_USE_IO_URING=0)",
         )
-    yield from _tls(holder, counted)
+    yield from _tls(holder, counted, tls)
     if holder.stopped:
         yield Gap(1, "is stopped: it answers nothing", f"kill -CONT {holder.pid}")
     if holder.ptraced_by:
@@ -136,11 +153,14 @@ def _gaps(holder: Holder, counted: bool) -> Iterator[Gap]:
         yield Gap(0, "has more descriptors than were looked at")
 
 
-def _tls(holder: Holder, counted: bool) -> Iterator[Gap]:
-    """Yield what ports and mappings say of TLS; the more of them, the surer."""
+def _tls(holder: Holder, counted: bool, seen: int) -> Iterator[Gap]:
+    """Yield what hellos, ports and mappings say of TLS; the first of them is sure."""
     libraries = ", ".join(holder.tls_libraries)
     known = libraries or ("Go has its own" if holder.go else "")
-    if holder.tls_ports:
+    if seen:
+        what = f"speaks TLS ({_connections(seen)}{'; ' + known if known else ''})"
+        yield Gap(2 if counted else _SURE, f"{what}: httptop sees no cleartext of it", _TLS_HELP)
+    elif holder.tls_ports:
         ports = " ".join(f":{port}" for port in holder.tls_ports)
         what = f"speaks TLS, most likely (port {ports}{'; ' + known if known else ''})"
         yield Gap(2 if counted else 3, f"{what}: httptop sees no cleartext of it", _TLS_HELP)

@@ -150,9 +150,13 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (!conn && piece) {
 		u8 letter = 0;
 
-		if (read_user(&letter, 1, (void *)buf) ||
-		    ((letter | 0x20) - 'a' > 25u && !ends_line(letter)))
+		if (read_user(&letter, 1, (void *)buf))
 			return 0;
+		if ((letter | 0x20) - 'a' > 25u && !ends_line(letter)) {
+			if (letter == TLS_HANDSHAKE)
+				note_tls(process_of(task), buf, piece);
+			return 0;
+		}
 	}
 
 	now = conn ? bpf_ktime_get_ns() : 0;

@@ -29,6 +29,7 @@ class CounterReader:
         )
         self._answer_reader = syscalls.BatchReader(maps["answers"], layout.ANSWER_KEY.size, 4, 1024)
         self._user_reader = syscalls.BatchReader(maps["users"], layout.USER_KEY.size, 8, 1024)
+        self._other_reader = syscalls.BatchReader(maps["others"], layout.OTHER_KEY.size, 8, 256)
         self._cells = b""
         self._pages = b""
         self._users = b""
@@ -140,6 +141,17 @@ class CounterReader:
             return None
         self._users = keys
         return list(layout.USER_KEY.iter_unpack(keys))
+
+    def others(self) -> list[tuple[int, str, int]]:
+        """Return (pid, what it speaks besides HTTP/1, connections seen to begin so)."""
+        keys, values = self._other_reader.read()
+        counts = struct.iter_unpack("<Q", values)
+        return [
+            (pid, layout.OTHERS[kind & 1], count)
+            for (pid, kind), (count,) in zip(
+                layout.OTHER_KEY.iter_unpack(keys), counts, strict=True
+            )
+        ]
 
     def losses(self) -> Losses:
         """Return what went wrong since start, missed calls not included."""

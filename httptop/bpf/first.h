@@ -3,6 +3,37 @@
  */
 #pragma once
 
+static __always_inline void note_other(u32 tgid, u32 kind)
+{
+	struct other_key key = {.tgid = tgid, .kind = kind};
+	u64 one = 1, *known = others.lookup(&key);
+
+	if (known)
+		__sync_fetch_and_add(known, 1);
+	else
+		others.update(&key, &one);
+}
+
+#define TLS_HANDSHAKE 0x16
+#define TLS_CLIENT_HELLO 1
+
+/*
+ * These bytes begin with that of a TLS handshake: does a connection begin so? Many take a record's
+ * five bytes of head first; of a first one these say version 3.1, for the sake of old servers.
+ */
+static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
+{
+	u64 word = 0;
+
+	if (bytes < 5 || read_user(&word, 5, (void *)buf) || (u8)(word >> 8) != 3)
+		return;
+	if (bytes == 5 && (u8)(word >> 16) != 1)
+		return;
+	if (bytes > 5 && (read_user(&word, 6, (void *)buf) || word >> 40 != TLS_CLIENT_HELLO))
+		return;
+	note_other(tgid, OTHER_TLS);
+}
+
 /*
  * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
  * socket of its own on a caller's behalf (a network file system does).
@@ -81,6 +112,11 @@ int first_bytes(u64 *ctx)
 			pass_over(s);
 		else if (new_conn(s))
 			COUNT_LOSS(orphan_responses);
+		return 0;
+	}
+	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
+	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
+		note_other(s->tgid, OTHER_HTTP2);
 		return 0;
 	}
 	if (ends_line(first[0])) {

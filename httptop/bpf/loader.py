@@ -73,7 +73,8 @@ TAKE_UP: Final = "take_up"
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
-    "chunks", "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes", "rule_words",
+    "others", "chunks", "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes",
+    "rule_words",
 )  # fmt: skip
 
 

@@ -174,6 +174,7 @@ BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
 BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
+BPF_TABLE("lru_hash", struct other_key, u64, others, 2048); /* connections seen to begin so */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(chunks, CHUNK_PAGES);

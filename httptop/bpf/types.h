@@ -161,6 +161,14 @@ struct user_key {
 	u32 tgid;
 };
 
+/* Something else than HTTP/1 that a process speaks, by what its connections begin with. */
+#define OTHER_TLS 0
+#define OTHER_HTTP2 1
+struct other_key {
+	u32 tgid;
+	u32 kind;
+};
+
 /* What user space may change while the programs run; nothing of it changes a count. */
 struct control {
 	u64 due_ns; /* ours: when the bucket of samples is as full as it was at that time */

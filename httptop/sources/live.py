@@ -103,6 +103,7 @@ class LiveSource:
             reading.endpoints, reading.answers = endpoints, answers
             self._known = {*endpoints, *answers, *LEFT_OUT_ENDPOINTS}
         reading.users = self._counters.users()
+        reading.others = self._counters.others()
         most = self._controls.most_samples if self._controls is not None else None
         reading.samples = self._samples.read(most)
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())

@@ -65,7 +65,7 @@ class Watch:
         return self.collector.step(time.monotonic(), time.time())
 
     def tend(self, seconds: float) -> None:
-        """Have done for so long what should not wait for a snapshot, as the collector's thread has."""
+        """Have the source do for so long what should not wait for a snapshot."""
         deadline = time.monotonic() + seconds
         waiting = select.poll()
         for descriptor in self.source.pressing():

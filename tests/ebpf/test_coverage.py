@@ -19,7 +19,7 @@ import pytest
 from httptop import monitor as module
 from httptop.coverage import Row, rows
 from httptop.files import Caller
-from httptop.holders import Holder, survey
+from httptop.holders import Holder, Survey, survey
 from httptop.monitor import SURVEY, Monitor, MonitorError
 from tests.ebpf.live import Watch, connected, exchange, request
 from tests.ebpf.rights import status, terminal, until
@@ -137,13 +137,15 @@ def test_of_tls_only_what_can_be_known_is_said(watch: Watch, path: str, tmp_path
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with process(SERVER, str(both)) as (pid, port):
+        idle = row_of(pid, watch)
         ask(port, path, context.wrap_socket)
         row = row_of(pid, watch)
-    if not row.holder.tls_libraries:
-        pytest.skip("this Python has its TLS within itself")
-    assert row.requests == 0
-    assert row.weight == 2
-    assert "can speak TLS (libssl" in row.gaps[0].what
+    assert idle.requests == row.requests == 0
+    assert row.weight == 3
+    assert row.gaps[0].what.startswith("speaks TLS (1 connection seen")
+    if idle.holder.tls_libraries:  # else this Python has its TLS within itself
+        assert idle.weight == 2
+        assert "can speak TLS (libssl" in idle.gaps[0].what
 
 
 def test_io_uring_is_told(watch: Watch) -> None:
@@ -246,3 +248,34 @@ def test_without_root_the_screen_has_it_from_the_helper() -> None:
         end.write(b"q")
         until(end, "\x1b[?1049l")
         assert run.wait(30) == 0
+
+
+def test_what_connections_begin_with() -> None:
+    """A TLS hello and HTTP/2's preface are recognised, with how many there were; no others."""
+    ours = os.getpid()
+    hello = bytes.fromhex("160301020001000200")
+    with Watch() as watch:
+        before = dict(watch.step().others)
+
+        def grown() -> dict[str, int]:
+            now = watch.step().others
+            return {
+                kind: now.get((ours, kind), 0) - before.get((ours, kind), 0)
+                for kind in ("tls", "http2")
+            }
+
+        with connected() as (client, server):
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            server.recv(100)
+        assert grown() == {"tls": 0, "http2": 2}  # one at each end
+        with connected() as (client, server):
+            client.sendall(hello)
+            server.recv(5)
+            server.recv(100)
+            server.sendall(b"\x16\x03\x03\x00\x7a\x02" + bytes(117))  # the answer to it
+            client.recv(1000)
+        assert grown() == {"tls": 2, "http2": 2}
+        (row,) = rows(Survey(0.0, (Holder(ours, "some", tcp_connected=1),)), watch.step())
+    said = " ".join(gap.what for gap in row.gaps)
+    assert "speaks TLS (" in said
+    assert "speaks HTTP/2 without TLS (" in said

@@ -126,7 +126,9 @@ def test_bytes_of_an_earlier_head_mean_nothing(parser: Parser) -> None:
     assert (verdict.has_length, verdict.body) == (1, 10)
 
 
-@pytest.mark.parametrize("name", [b"Content-Length\x1a", b"Content\rLength:", b"Transfer\rEncoding:"])
+@pytest.mark.parametrize(
+    "name", [b"Content-Length\x1a", b"Content\rLength:", b"Transfer\rEncoding:"]
+)
 def test_bytes_that_are_letters_but_for_a_bit(parser: Parser, name: bytes) -> None:
     verdict = parser.head(b"PUT / HTTP/1.1\r\n" + name + b" 10, chunked\r\n\r\n")
     assert (verdict.has_length, verdict.has_coding) == (0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -343,3 +344,12 @@ def test_the_doctor_shows_it(
     monkeypatch.setattr(doctor, "probe_load", lambda: doctor.Check("Probes", True, "not tried"))
     doctor.main(host)
     assert "speaks TLS, most likely (port :443)" in capsys.readouterr().out
+
+
+def test_what_connections_began_with_is_sure() -> None:
+    holder = Holder(7, "some", (8443,), tcp_listening=1, tls_ports=(8443,), tls_libraries=("l",))
+    seen = replace(snapshot([]), others={(7, "tls"): 1200, (7, "http2"): 1, (8, "tls"): 5})
+    (row,) = rows(Survey(0.0, (holder,)), seen)
+    assert [gap.weight for gap in row.gaps] == [3, 3]
+    assert row.gaps[0].what.startswith("speaks TLS (1,200 connections seen; l)")
+    assert row.gaps[1].what.startswith("speaks HTTP/2 without TLS (1 connection seen)")
