@@ -50,6 +50,7 @@ def test_exact_and_in_order(front: str, ends: object) -> None:
         with ends() as (client, server):
             for _ in range(5):
                 exchange(client, server, heads, replies)
+                watch.step()  # or the ring fills
         watch.expect(path, statuses(2000))
         for letter, status in STATUS.items():
             assert watch.row(f"{path}/{letter}/").status == {status: 400}

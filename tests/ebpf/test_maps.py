@@ -66,6 +66,7 @@ class Counted:
             "endpoints": make_map(HASH, layout.ENDPOINT_KEY.size, 4, 64),
             "answers": make_map(HASH, layout.ANSWER_KEY.size, 4, 64),
             "users": make_map(HASH, layout.USER_KEY.size, 8, 64),
+            "others": make_map(HASH, layout.OTHER_KEY.size, 8, 64),
             "losses": make_map(ARRAY, 4, layout.LOSSES.size, SHARDS),
             "free_cells": make_map(QUEUE, 0, 4, CELLS),
             "free_pages": make_map(QUEUE, 0, 4, PAGES),
@@ -173,6 +174,13 @@ def test_names(counted: Counted) -> None:
         7: (0, b"a" * 16, 0, "OTHER", b"b" * 96, False),
     }
     assert answers == {6: (5, 404)}
+
+
+def test_others(counted: Counted) -> None:
+    assert counted.reader.others() == []
+    key = layout.OTHER_KEY.pack(42, layout.OTHERS.index("http2"))
+    syscalls.map_update(counted.maps["others"], key, struct.pack("<Q", 7))
+    assert counted.reader.others() == [(42, "http2", 7)]
 
 
 def test_users(counted: Counted) -> None:
