@@ -116,8 +116,8 @@ static __always_inline void begin_alone(struct conn *conn)
 #endif
 }
 
-/* Begin a request behind others. False: there are too many of them to keep. */
-static __always_inline bool begin(struct conn *conn)
+/* Begin a request, perhaps behind others; of too many the outcome is unknown at once. */
+static __always_inline void begin(struct conn *conn)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
 	struct queued queued = {.start_ns = conn->head_ns,
@@ -131,22 +131,21 @@ static __always_inline bool begin(struct conn *conn)
 		begin_alone(conn);
 		if (conn->wait_ns)
 			conn->status = 0; /* its answer takes the long way, which counts it */
-		return true;
+		return;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
 		conn->blurred = 1; /* its answer will be nobody's */
 		count_request(conn);
 		over_at_once(conn);
 		COUNT_LOSS(parse_errors);
-		return false;
+		return;
 	}
 	count_request(conn);
 	conn->pending++;
 	conn->head_bytes = 0;
+	/* Whose answer comes next, this one's or that of the one before? */
 	if (conn->blurred)
-		lose_track(
-			conn); /* whose answer comes next, this one's or that of the one before? */
-	return true;
+		lose_track(conn);
 }
 
 /* The current request is over: go on to the next one in the pipeline. */
