@@ -33,12 +33,12 @@ test:
 
 test-fuzz:
 	@scripts/setup test
-	@scripts/as-root .venv/bin/python -m tests.fuzz.heads
-	@scripts/as-root .venv/bin/python -m tests.fuzz.sockets
+	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.heads
+	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.sockets
 
 test-soak:
 	@scripts/setup test
-	@scripts/as-root .venv/bin/python -m tests.soak
+	@scripts/as-root .venv/bin/python -m tests.stress.soak
 
 test-zoo:
 	@scripts/setup test

@@ -30,7 +30,7 @@ from bench import (
 from bench.context import Context
 from bench.figures import Figure, table
 from bench.proc import describe_machine, machine_s
-from httptop.bpf import doctor
+from httptop.doctor import checks
 
 #: A machine of which no more than this share is in use is quiet.
 QUIET: Final = 0.06
@@ -83,7 +83,7 @@ def main() -> int:
     asked = arguments()
     if any(MEASURES[name][1] for name in asked.only):
         missing = [name for name in ("nginx", "wrk", "taskset", "dd") if not shutil.which(name)]
-        reason = doctor.refusal() or (f"not installed: {', '.join(missing)}" if missing else None)
+        reason = checks.refusal() or (f"not installed: {', '.join(missing)}" if missing else None)
         if reason is not None:
             print(f"bench: {reason}", file=sys.stderr)
             return 77

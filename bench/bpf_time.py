@@ -9,7 +9,7 @@ from bench.figures import Figure, Goal, spread
 from bench.load import Shape, wrk
 from bench.throughput import Patience
 from bench.tracing import EMPTY, HTTPTOP, Tracing, tracing, turns
-from httptop.bpf import syscalls
+from httptop.linux import bpf_syscall
 
 _GOAL = Goal("<=", 0.6)
 _SIDES = 2  # on loopback each request is seen by the server and by the client
@@ -25,7 +25,7 @@ def measure(run: Context) -> list[Figure]:
     rounds = run.choose(20, 6)
     with tracing() as loaded, wrk(run.nginx.url, Shape(), run.load_cpu, run.work) as load:
         patience = Patience(run, 20 + rounds)
-        statistics = syscalls.enable_stats()
+        statistics = bpf_syscall.enable_stats()
         try:
             for order in turns((EMPTY, HTTPTOP), rounds):
                 found = {}

@@ -8,10 +8,10 @@ from typing import Final
 
 from bench.context import Context
 from bench.figures import Figure, spread
+from httptop.collect.source import Controls, Growth, RawAnswer, RawEndpoint, Reading
 from httptop.collector import Collector
-from httptop.readings import Controls, Growth, RawAnswer, RawEndpoint, Reading
-from httptop.scope import Scope
-from httptop.settings import DEFAULTS
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
 
 ENDPOINTS: Final = 10_000
 _WARM_UP: Final = 3

@@ -11,12 +11,12 @@ from bench.context import Context
 from bench.figures import Figure, spread
 from bench.load import Shape, wrk
 from bench.tracing import SETTLE_S, EmptyProgram, turns
-from httptop.bpf import syscalls
-from httptop.bpf.probes import Probes
-from httptop.scope import Scope, limited
-from httptop.settings import DEFAULTS
-from httptop.sources.live import LiveSource, possible_cpus
-from httptop.sources.plan import plan_of
+from httptop.bpf.build.child import Probes
+from httptop.bpf.plan import plan_of
+from httptop.config.scope import Scope, limited
+from httptop.config.settings import DEFAULTS
+from httptop.linux import bpf_syscall
+from httptop.run.live import LiveSource, possible_cpus
 
 _EMPTY: Final = "an empty program"
 _SLICE_S: Final = 0.4
@@ -44,7 +44,7 @@ def measure(run: Context) -> list[Figure]:
             loaded[name] = source._probes
             source._probes.detach()
         closing.enter_context(wrk(run.nginx.url, Shape(), run.load_cpu, run.work))
-        closing.callback(os.close, syscalls.enable_stats())
+        closing.callback(os.close, bpf_syscall.enable_stats())
         for order in turns((_EMPTY, *scopes), run.choose(20, 5)):
             for name in order:
                 probes = loaded.get(name)
@@ -67,9 +67,9 @@ def measure(run: Context) -> list[Figure]:
 def _slice(probes: Probes | None, empty: EmptyProgram) -> float:
     """Return the mean time of a run, in ns; a chain of tail calls is one run."""
     programs = [empty.program] if probes is None else [probes.programs[at] for at in probes.points]
-    before = [syscalls.prog_times(program) for program in programs]
+    before = [bpf_syscall.prog_times(program) for program in programs]
     time.sleep(_SLICE_S)
-    after = [syscalls.prog_times(program) for program in programs]
+    after = [bpf_syscall.prog_times(program) for program in programs]
     pairs = list(zip(before, after, strict=True))
     runs = sum(now[1] - then[1] for then, now in pairs)
     return sum(now[0] - then[0] for then, now in pairs) / max(runs, 1)

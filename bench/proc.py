@@ -83,7 +83,7 @@ def describe_machine() -> dict[str, object]:
 
 
 def _bcc_version() -> str:
-    from httptop.bpf.find_bcc import find_bcc
+    from httptop.bpf.build.find_bcc import find_bcc
 
     directory = find_bcc()
     if directory is None:

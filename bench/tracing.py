@@ -12,17 +12,17 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from httptop.bpf import syscalls
-from httptop.bpf.compiler import compile_module, instructions_of
-from httptop.bpf.loader import load
-from httptop.bpf.probes import Probes
+from httptop.bpf.build.child import Probes
+from httptop.bpf.build.compiler import compile_module, instructions_of
+from httptop.bpf.build.loader import load
+from httptop.bpf.plan import plan_of
 from httptop.collector import Collector
-from httptop.exporters.json import to_json
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
+from httptop.linux import bpf_syscall
 from httptop.model import SIDES, Side
-from httptop.scope import Scope
-from httptop.settings import DEFAULTS
-from httptop.sources.live import LiveSource, possible_cpus
-from httptop.sources.plan import plan_of
+from httptop.output.json import to_json
+from httptop.run.live import LiveSource, possible_cpus
 
 NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
 SETTLE_S: Final = 0.03
@@ -42,7 +42,7 @@ class EmptyProgram:
     def attach(self) -> None:
         """Have it run."""
         if self._link is None:
-            self._link = syscalls.raw_tracepoint_open(self.program, "sys_exit")
+            self._link = bpf_syscall.raw_tracepoint_open(self.program, "sys_exit")
             os.set_inheritable(self._link, False)
 
     def detach(self) -> None:
@@ -113,7 +113,7 @@ class Tracing:
         programs = (
             [self._empty.program] if self.state == EMPTY else list(self.probes.programs.values())
         )
-        found = [syscalls.prog_times(program) for program in programs]
+        found = [bpf_syscall.prog_times(program) for program in programs]
         return sum(row[0] for row in found), sum(row[1] for row in found)
 
     def close(self) -> None:

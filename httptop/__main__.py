@@ -19,14 +19,14 @@ _NO_PROBES = (
 
 def main() -> int:
     """Run httptop and return its exit status; or end, where something would keep us from it."""
-    from httptop.monitor import Monitor
+    from httptop.privilege.helper import Monitor
 
     probing = os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
     if probing:
         with contextlib.suppress(OSError):  # it is told later where there can be none
             Monitor.begin()  # while there is little to fork
     # To compile the probes takes longest: begin before anything else is imported.
-    from httptop.bpf.probes import Loading
+    from httptop.bpf.build.child import Loading
 
     if probing:
         Loading.begin_early()

@@ -16,25 +16,25 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.screen import ModalScreen
 
-from httptop.actions import Action, effective, shown
-from httptop.feed import Feed
+from httptop.collect.feed import Feed
+from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
+from httptop.coverage.processes import Survey
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
-from httptop.holders import Survey
 from httptop.humanize import Units
-from httptop.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
-from httptop.settings import DEFAULTS, Paths, Settings, Ui
-from httptop.sparkline import Symbols
-from httptop.themes import DARK, DARK_HUES, LIGHT
-from httptop.view import SORTS, TEXT_SORTS, View
+from httptop.screens.themes import DARK, DARK_HUES, LIGHT
+from httptop.view.keys import Action, effective, shown
+from httptop.view.state import SORTS, TEXT_SORTS, View
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
+from httptop.widgets.sparkline import Symbols
 
 FAILED: Final = 1
 

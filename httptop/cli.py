@@ -8,15 +8,15 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from httptop import arguments
-from httptop.arguments import UNNAMED, Arguments
-from httptop.config import Config, check_file, load, user_file
+from httptop.config.load import Config, check_file, load, user_file
+from httptop.config.save import save_all
+from httptop.config.settings import SETTINGS
 from httptop.console import can_draw, complain, forget_output, say
 from httptop.errors import HttptopError
-from httptop.files import calling_user
-from httptop.running import run_batch, run_screen
-from httptop.saving import save_all
-from httptop.settings import SETTINGS
+from httptop.linux.files import calling_user
+from httptop.run import arguments
+from httptop.run.arguments import UNNAMED, Arguments
+from httptop.run.session import run_batch, run_screen
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -40,11 +40,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _main(asked: Arguments) -> int:
     if asked.doctor:
-        from httptop.bpf import doctor
+        from httptop.doctor import checks
 
-        return doctor.main()
+        return checks.main()
     if asked.selftest:
-        from httptop import selftest
+        from httptop.conformance import selftest
 
         return selftest.main()
     caller = calling_user(os.environ)

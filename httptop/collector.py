@@ -1,6 +1,6 @@
 """The collector: a thread that reads the source once a tick and publishes a frozen Snapshot.
 
-Readings come as growth by cell (httptop/readings.py); the ledger (httptop/ledger.py) adds it up in
+Readings come as growth by cell (collect/source.py); the ledger (collect/endpoints.py) adds it up in
 rows. The thread alone touches rows and source; what leaves it is immutable, and what comes in,
 other settings, waits for its next step.
 """
@@ -17,17 +17,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from httptop.governor import Governor, controls_of
-from httptop.ledger import Ledger
-from httptop.merging import PathRules
+from httptop.collect.endpoints import Ledger
+from httptop.collect.governor import Governor, controls_of
+from httptop.collect.overhead import OverheadMeter
+from httptop.collect.path_rules import PathRules
+from httptop.collect.samples import Recent
+from httptop.collect.source import Controls, Losses, Reading, Source
+from httptop.collect.window import SLOTS
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.linux.wakeup import Wakeup
 from httptop.model import Health, Overhead, Snapshot, clean
-from httptop.overhead import OverheadMeter
-from httptop.readings import Controls, Losses, Reading, Source
-from httptop.recent import Recent
-from httptop.scope import Scope
-from httptop.settings import Settings
-from httptop.wakeup import Wakeup
-from httptop.windows import SLOTS
 
 #: For how long, and every how many ticks, the kernel times our programs.
 _TIMING_S: Final = 0.02
@@ -44,7 +44,7 @@ _LOOKING_S: Final = 2.0
 
 
 class Collector:
-    """Makes snapshots of a source; a :class:`httptop.feed.Feed`."""
+    """Makes snapshots of a source; a :class:`httptop.collect.feed.Feed`."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from httptop.bpf import doctor
+from httptop.doctor import checks
 
 _REFUSAL = pytest.StashKey[str]()
 
@@ -12,7 +12,7 @@ _REFUSAL = pytest.StashKey[str]()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip the tests that load probes where this host cannot be traced."""
     wanting = [item for item in items if item.get_closest_marker("ebpf")]
-    refusal = doctor.refusal() if wanting else None
+    refusal = checks.refusal() if wanting else None
     if refusal is None:
         return
     config.stash[_REFUSAL] = refusal

@@ -11,9 +11,9 @@ import ctypes
 import time
 from typing import Final
 
-from httptop.bpf import syscalls
-from httptop.bpf.layout import CHUNK_HEAD
+from httptop.bpf.abi import CHUNK_HEAD
 from httptop.bpf.ring import Ring
+from httptop.linux import bpf_syscall
 
 #: Pieces that are taken up in one go, so that ticks come in time all the same.
 _MOST: Final = 256
@@ -58,7 +58,7 @@ class Backlog:
 
     def _run(self, *arguments: int) -> int:
         """Run the program; where the kernel is just moving the connection, wait and come again."""
-        while (left := syscalls.run_raw_tracepoint(self._program_fd, *arguments)) < 0:
+        while (left := bpf_syscall.run_raw_tracepoint(self._program_fd, *arguments)) < 0:
             time.sleep(_PAUSE_S)
         return left
 

@@ -1,12 +1,12 @@
 /*
  * What the conditions of a filter are made of. The conditions themselves are written by
- * bpf/conditions.py for each run and stand where filter.h is included; without a filter there
+ * bpf/filter/c_conditions.py for each run and stand where filter.h is included; without a filter there
  * are none, and nothing of this is compiled.
  */
 #pragma once
 
 #ifdef MATCHERS
-/* One turn of a set of globs: the states they are in, moved on by a byte (bpf/globs.py). */
+/* One turn of a set of globs: the states they are in, moved on by a byte (bpf/filter/globs.py). */
 static __always_inline u64 glob_turn(u32 matcher, u64 states, u64 stay, u32 byte)
 {
 	struct glob_step *step = glob_steps.lookup(&byte);

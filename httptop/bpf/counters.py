@@ -6,9 +6,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from httptop.bpf import layout, syscalls
-from httptop.bpf.layout import CELL, PAGE
-from httptop.readings import Growth, Losses, RawAnswer, RawEndpoint
+from httptop.bpf import abi
+from httptop.bpf.abi import CELL, PAGE
+from httptop.collect.source import Growth, Losses, RawAnswer, RawEndpoint
+from httptop.linux import bpf_syscall
 
 _COUNTERS: Final = struct.Struct("<8Q")
 
@@ -22,18 +23,18 @@ class CounterReader:
     def __init__(self, maps: dict[str, int], shards: int, max_cells: int, max_pages: int) -> None:
         self._maps, self._shards = maps, shards
         self._max_cells, self._max_pages = max_cells, max_pages
-        self._cell_reader = syscalls.BatchReader(maps["cells"], 4, CELL.size)
-        self._page_reader = syscalls.BatchReader(maps["pages"], 4, PAGE.size)
-        self._endpoint_reader = syscalls.BatchReader(
-            maps["endpoints"], layout.ENDPOINT_KEY.size, 4, 1024
+        self._cell_reader = bpf_syscall.BatchReader(maps["cells"], 4, CELL.size)
+        self._page_reader = bpf_syscall.BatchReader(maps["pages"], 4, PAGE.size)
+        self._endpoint_reader = bpf_syscall.BatchReader(
+            maps["endpoints"], abi.ENDPOINT_KEY.size, 4, 1024
         )
-        self._answer_reader = syscalls.BatchReader(maps["answers"], layout.ANSWER_KEY.size, 4, 1024)
-        self._user_reader = syscalls.BatchReader(maps["users"], layout.USER_KEY.size, 8, 1024)
-        self._other_reader = syscalls.BatchReader(maps["others"], layout.OTHER_KEY.size, 8, 256)
+        self._answer_reader = bpf_syscall.BatchReader(maps["answers"], abi.ANSWER_KEY.size, 4, 1024)
+        self._user_reader = bpf_syscall.BatchReader(maps["users"], abi.USER_KEY.size, 8, 1024)
+        self._other_reader = bpf_syscall.BatchReader(maps["others"], abi.OTHER_KEY.size, 8, 256)
         self._cells = b""
         self._pages = b""
         self._users = b""
-        self._used_cells = layout.FIRST_FREE_CELL
+        self._used_cells = abi.FIRST_FREE_CELL
         self._used_pages = 1
 
     def growth(self) -> list[Growth]:
@@ -51,7 +52,7 @@ class CounterReader:
 
     def _used(self, pool: str, known: int, most: int) -> int:
         """Return how many entries may be in use: the pool's next number, unless it went round."""
-        value = syscalls.map_lookup(self._maps[pool], b"", 4)
+        value = bpf_syscall.map_lookup(self._maps[pool], b"", 4)
         return most if value is None else max(known, int.from_bytes(value, "little"))
 
     def _compare(self, cells: bytes, pages: bytes) -> Iterator[Growth]:
@@ -88,7 +89,7 @@ class CounterReader:
                 for field in (0, 1, 2, 4, 5, 6):
                     totals[field] += now[field]
             largest = max(largest, now[3])
-            for octave, page in enumerate(now[layout.CELL_PAGES :]):
+            for octave, page in enumerate(now[abi.CELL_PAGES :]):
                 if page:
                     self._page_growth(page * PAGE.size, octave * 32, pages, histogram)
         return Growth(
@@ -122,15 +123,15 @@ class CounterReader:
         keys, values = self._endpoint_reader.read()
         endpoints = {}
         cells = struct.iter_unpack("<I", values)
-        for (cell,), key in zip(cells, layout.ENDPOINT_KEY.iter_unpack(keys), strict=True):
+        for (cell,), key in zip(cells, abi.ENDPOINT_KEY.iter_unpack(keys), strict=True):
             comm, side, method, minor, truncated, _, path = key
-            name = layout.METHODS[method] if method < len(layout.METHODS) else "OTHER"
+            name = abi.METHODS[method] if method < len(abi.METHODS) else "OTHER"
             endpoints[cell] = RawEndpoint(
                 side & 1, comm.split(b"\0")[0], minor, name, path.rstrip(b"\0"), bool(truncated)
             )
         keys, values = self._answer_reader.read()
         cells = struct.iter_unpack("<I", values)
-        pairs = layout.ANSWER_KEY.iter_unpack(keys)
+        pairs = abi.ANSWER_KEY.iter_unpack(keys)
         answers = {cell: RawAnswer(*pair) for (cell,), pair in zip(cells, pairs, strict=True)}
         return endpoints, answers
 
@@ -140,25 +141,23 @@ class CounterReader:
         if keys == self._users:
             return None
         self._users = keys
-        return list(layout.USER_KEY.iter_unpack(keys))
+        return list(abi.USER_KEY.iter_unpack(keys))
 
     def others(self) -> list[tuple[int, str, int]]:
         """Return (pid, what it speaks besides HTTP/1, connections seen to begin so)."""
         keys, values = self._other_reader.read()
         counts = struct.iter_unpack("<Q", values)
         return [
-            (pid, layout.OTHERS[kind & 1], count)
-            for (pid, kind), (count,) in zip(
-                layout.OTHER_KEY.iter_unpack(keys), counts, strict=True
-            )
+            (pid, abi.OTHERS[kind & 1], count)
+            for (pid, kind), (count,) in zip(abi.OTHER_KEY.iter_unpack(keys), counts, strict=True)
         ]
 
     def losses(self) -> Losses:
         """Return what went wrong since start, missed calls not included."""
-        _, values = syscalls.BatchReader(
-            self._maps["losses"], 4, layout.LOSSES.size, self._shards
+        _, values = bpf_syscall.BatchReader(
+            self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
-        sums = [sum(column) for column in zip(*layout.LOSSES.iter_unpack(values), strict=True)]
+        sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
         return Losses(*sums[:5])
 
 

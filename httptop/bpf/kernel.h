@@ -1,6 +1,6 @@
 /*
  * What we read of the kernel's own structures. No layout is written down here: every OFF_ comes
- * from the running kernel's BTF (bpf/btf.py). What begins with the current task is read by plain
+ * from the running kernel's BTF (linux/btf.py). What begins with the current task is read by plain
  * loads.
  */
 #pragma once

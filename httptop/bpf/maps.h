@@ -153,7 +153,7 @@ struct queue_key {
 };
 
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
-/* Those whose end no tracepoint tells: sweep() looks for it (sources/sweep.py). */
+/* Those whose end no tracepoint tells: sweep() looks for it (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1);
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);

@@ -1,5 +1,5 @@
 /*
- * From a request target to its path template, one byte at a time; httptop/paths.py holds the same
+ * From a request target to its path template, one byte at a time; httptop/http/path_template.py holds the same
  * rule in words and in Python, and tests/vectors/paths.txt holds both to it.
  *
  * The verifier walks every turn of a loop with every combination of its branches. So state is kept

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Final
 
-from httptop.bpf.find_bcc import find_library
+from httptop.bpf.build.find_bcc import find_library
 
 LIBRARY: Final = "libbcc_bpf.so.0"
 

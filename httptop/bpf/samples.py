@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import socket
 
-from httptop.bpf.layout import LINE_HEAD, SAMPLE
+from httptop.bpf.abi import LINE_HEAD, SAMPLE
 from httptop.bpf.ring import Ring
-from httptop.readings import RawSample
+from httptop.collect.source import RawSample
 
 
 class SampleReader:

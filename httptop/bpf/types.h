@@ -1,6 +1,6 @@
 /*
- * The shapes that kernel and user space share. httptop/bpf/layout.py mirrors every struct marked
- * SHARED; tests/ebpf/test_layout.py compares sizes and offsets.
+ * The shapes that kernel and user space share. httptop/bpf/abi.py mirrors every struct marked
+ * SHARED; tests/live/test_layout.py compares sizes and offsets.
  */
 #pragma once
 

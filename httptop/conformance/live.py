@@ -12,15 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from httptop.bpf.plan import plan_of
 from httptop.collector import Collector
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
 from httptop.conformance import sockets
 from httptop.conformance.case import Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
 from httptop.model import EndpointStats, Health, Side
-from httptop.scope import Scope
-from httptop.settings import DEFAULTS
-from httptop.sources.live import LiveSource, possible_cpus
-from httptop.sources.plan import plan_of
+from httptop.run.live import LiveSource, possible_cpus
 
 #: The kernel counts within the system call; it may learn later of the ends of connections.
 _PATIENCE_S: Final = 0.25

@@ -7,8 +7,8 @@ from typing import Final
 
 from httptop.conformance.case import Case, Step
 from httptop.conformance.observer import Exchange, Observer
+from httptop.http.path_template import template
 from httptop.model import SIDES, Side, clean
-from httptop.paths import template
 
 _NAMED: Final = (
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, Literal
 
-from httptop.filters.compiled import key_test, row_test
 from httptop.filters.matching import (
     KEY_FIELDS,
     ROW_FIELDS,
@@ -18,6 +17,7 @@ from httptop.filters.matching import (
     matches_transaction,
 )
 from httptop.filters.parser import MAX_LENGTH, parse
+from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
 from httptop.model import EndpointStats, Transaction
 

@@ -17,8 +17,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from httptop import humanize
-from httptop.coverage import FOOTNOTES, Row, headline, rows
-from httptop.holders import Survey
+from httptop.coverage.gaps import FOOTNOTES, Row, headline, rows
+from httptop.coverage.processes import Survey
 from httptop.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ from textual.content import Content
 
 from httptop.model import Snapshot
 from httptop.screens.keeping import Keeping
-from httptop.sparkline import GLYPHS
-from httptop.view import Scene, View, scene
+from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
@@ -40,6 +39,7 @@ from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.key_bar import Hint, KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
+from httptop.widgets.sparkline import GLYPHS
 from httptop.widgets.status_breakdown import StatusBreakdown
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 

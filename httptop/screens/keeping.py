@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from textual.actions import SkipAction
 
-from httptop.changes import changes, merged, pattern_of, split
+from httptop.config.settings import Paths
+from httptop.config.settings.string_types import PATH_PATTERN
 from httptop.errors import HttptopError
 from httptop.screens.filtering import Filtering
-from httptop.settings import Paths
-from httptop.settings.texts import PATH_PATTERN
+from httptop.screens.unsaved import changes, merged, pattern_of, split
 from httptop.widgets.key_bar import Hint
 from httptop.widgets.prompt import Prompt
 

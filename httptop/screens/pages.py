@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from httptop.actions import ACTIONS, Action, shown
 from httptop.model import Snapshot
+from httptop.view.keys import ACTIONS, Action, shown
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import FAULTS
 

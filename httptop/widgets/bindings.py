@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.binding import Binding, BindingType
 
-from httptop.actions import ACTIONS, Place, effective
+from httptop.view.keys import ACTIONS, Place, effective
 
 
 def bindings(place: Place) -> list[BindingType]:

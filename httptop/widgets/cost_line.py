@@ -10,8 +10,8 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Health, Overhead, Snapshot
-from httptop.sparkline import GLYPHS, Symbols
 from httptop.widgets.painting import Line, Painted, spread
+from httptop.widgets.sparkline import GLYPHS, Symbols
 
 
 @dataclass(frozen=True, slots=True)

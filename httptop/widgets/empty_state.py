@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from httptop import humanize
-from httptop.view import Scene, View
+from httptop.view.state import Scene, View
 from httptop.widgets.painting import Line, Painted
 
 EXAMPLE = "curl -s http://localhost/"

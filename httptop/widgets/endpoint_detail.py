@@ -14,9 +14,9 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
-from httptop.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import HUES, Hued, Line, Painted, beside, latency_hue, status_hue
+from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
 
 _GRAPH_HEIGHT = 6
 _TIMES_WIDTH = 10

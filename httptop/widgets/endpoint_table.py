@@ -16,11 +16,11 @@ from textual.strip import Strip
 
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
-from httptop.sparkline import GLYPHS, Symbols, trend
-from httptop.view import Scene, View, place
+from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import Column, layout
 from httptop.widgets.painting import HUES, Hued, fit
+from httptop.widgets.sparkline import GLYPHS, Symbols, trend
 
 
 class EndpointTable(Hued, ScrollView, can_focus=True):

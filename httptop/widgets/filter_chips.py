@@ -10,9 +10,9 @@ from textual.strip import Strip
 
 from httptop.filters import conjuncts
 from httptop.filters.on_screen import reach
-from httptop.sparkline import GLYPHS, Symbols
-from httptop.view import View
+from httptop.view.state import View
 from httptop.widgets.painting import Line, Painted, fit, width_of
+from httptop.widgets.sparkline import GLYPHS, Symbols
 
 #: A filter of the run, and whether the kernel applies it.
 Fixed = tuple[str, bool]

@@ -16,8 +16,8 @@ from textual.widgets import Input, Label
 from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.completion import Completion, Seen, complete
 from httptop.filters.on_screen import parse_for_screen, reach
-from httptop.sparkline import GLYPHS, Symbols
 from httptop.widgets.painting import Line, Painted, fit, width_of
+from httptop.widgets.sparkline import GLYPHS, Symbols
 
 _LABEL: Final = " filter "
 _WIDEST_CANDIDATE: Final = 40

@@ -10,9 +10,9 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Totals
-from httptop.sparkline import GLYPHS, Symbols, ceiling, graph, trend
-from httptop.view import Scene, View
+from httptop.view.state import Scene, View
 from httptop.widgets.painting import Line, Painted, beside, fit, spread
+from httptop.widgets.sparkline import GLYPHS, Symbols, ceiling, graph, trend
 
 
 class TitleLine(Painted):

@@ -22,10 +22,10 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import STATUS_UNKNOWN, Transaction
-from httptop.sparkline import GLYPHS, Symbols
-from httptop.view import Scene, View
+from httptop.view.state import Scene, View
 from httptop.widgets.bindings import bindings
 from httptop.widgets.painting import Line, Painted, Palette, fit, latency_hue, status_hue, width_of
+from httptop.widgets.sparkline import GLYPHS, Symbols
 
 _PEER_FROM = 130
 _TITLE = "live requests"

@@ -8,9 +8,9 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.model import Totals
-from httptop.sparkline import GLYPHS, Symbols, bar
-from httptop.view import Scene
+from httptop.view.state import Scene
 from httptop.widgets.painting import Line, Painted
+from httptop.widgets.sparkline import GLYPHS, Symbols, bar
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
-from httptop.holders import Holder, Survey
-from tests.ui.factory import NOON, endpoint, key, snapshot
+from httptop.coverage.processes import Holder, Survey
+from tests.screens.factory import NOON, endpoint, key, snapshot
 
 
 def test_coverage(snap_compare: Callable[..., bool]) -> None:

@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from httptop.app import HttptopApp
+from httptop.config.settings import Ui
 from httptop.model import Health, Snapshot, clean
-from httptop.settings import Ui
-from tests.ui.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
+from tests.screens.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
 WATCHING = "every process of this host"

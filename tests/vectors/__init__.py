@@ -56,7 +56,7 @@ class HeadVector(NamedTuple):
 
 
 def heads() -> list[HeadVector]:
-    """Return the vectors of heads.txt; ``expected`` equals a tests.ebpf.reference.Head."""
+    """Return the vectors of heads.txt; ``expected`` equals a tests.live.reference.Head."""
     found = []
     for number, (text, *rest) in _rows("heads.txt"):
         data = expand(text)

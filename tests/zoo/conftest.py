@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from httptop.scope import limited
-from tests.ebpf.live import Watch, new_path
+from httptop.config.scope import limited
+from tests.live.live import Watch, new_path
 from tests.zoo.results import RESULTS, Cell
 
 

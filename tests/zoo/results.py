@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from httptop.model import EndpointStats, Side
-from tests.ebpf.live import Watch, rows_of
+from tests.live.live import Watch, rows_of
 from tests.zoo.running import OWN, Answers
 
 RESULTS: Final = OWN / "results.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ebpf.live import Watch
+from tests.live.live import Watch
 from tests.zoo.clients import CLIENTS, Client
 from tests.zoo.results import Cell, answers_of, compare, version_of
 from tests.zoo.running import Server, running

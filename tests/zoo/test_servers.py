@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ebpf.live import Watch
+from tests.live.live import Watch
 from tests.zoo.results import Cell, compare, version_of
 from tests.zoo.running import Answers, Running, Server, running
 from tests.zoo.servers import SERVERS

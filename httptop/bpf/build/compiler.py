@@ -1,0 +1,100 @@
+"""Compile the probes with BCC's clang, or take what an earlier run compiled.
+
+BCC brings all of LLVM (120 MB resident) and takes a second, so this runs in the loader's process
+only, which is short-lived. This module is the only one that imports bcc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from httptop import __version__
+from httptop.bpf.build.cache import Cache, key_of
+from httptop.bpf.build.find_bcc import find_bcc, find_library
+from httptop.bpf.build.object_file import Image, image_of
+
+HERE: Final = Path(__file__).parents[1]
+
+# A table for a switch would be data, which BCC does not load.
+_FLAGS: Final = (
+    "-O2", "-fno-jump-tables", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header",
+)  # fmt: skip
+
+
+class LoadError(Exception):
+    """The probes cannot be had here; the text says why and is for people."""
+
+
+def source(name: str = "probes.c", conditions: str = "") -> str:
+    """Return a C source with our own headers, and a filter's conditions, written into it.
+
+    BCC rewrites map accesses in the main file only, so includes of ours are resolved here.
+    """
+
+    def include(match: re.Match[str]) -> str:
+        return conditions if match[1] == "filter.h" else source(match[1], conditions)
+
+    text = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
+    return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
+
+
+def _import_bcc() -> Any:
+    directory = find_bcc()
+    if directory is None:
+        raise LoadError("BCC is not installed")
+    os.environ["BCC_KERNEL_SOURCE"] = str(HERE / "stubs")
+    sys.path.append(str(directory))
+    try:
+        import bcc
+    finally:
+        sys.path.remove(str(directory))
+    return bcc
+
+
+def compile_module(text: str, defines: dict[str, int]) -> Any:
+    """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
+    bcc = _import_bcc()
+    flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
+    try:
+        return bcc.BPF(text=text, cflags=[*flags, *_FLAGS])
+    except Exception as error:
+        raise LoadError(f"the probes do not compile: {error}") from error
+
+
+def instructions_of(module: Any, name: str) -> bytes:
+    """Return a compiled function."""
+    from bcc import lib
+
+    start = lib.bpf_function_start(module.module, name.encode())
+    size = lib.bpf_function_size(module.module, name.encode())
+    if not start or not size:
+        raise LoadError(f"{name} is not among the compiled programs")
+    return ctypes.string_at(start, size)
+
+
+def image(
+    defines: dict[str, int], names: tuple[str, ...], conditions: str = "", cache: Path | None = None
+) -> Image:
+    """Return the programs of these names, compiled: kept of an earlier run, or now."""
+    text = source(conditions=conditions)
+    library = find_library()
+    found = library.stat() if library is not None else None
+    made_by = [str(library), found and (found.st_ino, found.st_size, found.st_mtime_ns)]
+    stubs = (path.read_bytes() for path in sorted((HERE / "stubs").rglob("*")) if path.is_file())
+    said = json.dumps([__version__, made_by, defines, names, _FLAGS], sort_keys=True)
+    key = key_of([said.encode(), text.encode(), *stubs])
+    kept = Cache(cache)
+    if (data := kept.read(key)) is not None:
+        with contextlib.suppress(ValueError):
+            return Image.from_bytes(data)
+    module = compile_module(text, defines)
+    compiled = image_of({name: instructions_of(module, name) for name in names})
+    kept.write(key, compiled.to_bytes())
+    return compiled

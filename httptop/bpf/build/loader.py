@@ -1,0 +1,258 @@
+"""Compile and load the probes, in a process of its own that ends right after.
+
+BCC brings all of LLVM (120 MB resident). So ``python -m httptop.bpf.build.loader`` does that work
+in a short-lived child and sends the descriptors of maps, programs and links over a Unix socket;
+what keeps a program attached is its link's descriptor, so nothing is pinned and nothing survives
+the process that holds it.
+
+The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`); its answer is
+one JSON object, with the descriptors it names attached in that order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import socket
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from httptop.bpf.abi import (
+    ENDPOINT_KEY,
+    FIRST_FREE_CELL,
+    OVERFLOW_ANSWERS,
+    OVERFLOW_ENDPOINTS,
+    READY,
+)
+from httptop.bpf.build.compiler import LoadError, image
+from httptop.bpf.build.object_file import Loaded
+from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
+from httptop.linux import bpf_syscall
+from httptop.linux.btf import BtfError, Kernel, describe_kernel
+
+_SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
+
+#: A call of this number stands for bpf_rdonly_cast (kernel.h); load() puts its type id there.
+CAST_CALL: Final = 0x70000001
+_CAST_MARK: Final = struct.pack("<I", CAST_CALL)
+_CALL, _KERNEL_FUNCTION = 0x85, 2
+
+#: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
+CHAIN: Final = (
+    "parse_request", "place_request", "parse_answer", "first_bytes", "sample_answer", "defer_bytes",
+    "abandon_requests",
+)  # fmt: skip
+
+#: Ways to see bytes pass, best first, and the tracepoints (and programs of that name) of each.
+FRONTS: Final = {
+    "sockets": ("sock_recv_length", "sock_send_length"),
+    "syscalls": ("sys_exit",),
+}
+
+#: What need not be attached where one direction is not looked at.
+BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
+
+#: The program, and raw tracepoint, that sees TCP connections end.
+END: Final = "inet_sock_set_state"
+
+#: The programs that fill the pools of cells and of pages; run once.
+_POOLS: Final = ("fill_cells", "fill_pages")
+
+#: The program that user space runs to find sockets that are gone without a word.
+SWEEP: Final = "sweep"
+
+#: The program that user space runs to go on with bytes that were deferred.
+TAKE_UP: Final = "take_up"
+
+#: Maps whose descriptors user space wants.
+MAPS: Final = (
+    "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
+    "others", "chunks", "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes",
+    "rule_words",
+)  # fmt: skip
+
+
+def load(
+    instructions: bytes,
+    name: str,
+    kind: int,
+    *,
+    cast_id: int = 0,
+) -> int:
+    """Load one program; on refusal raise LoadError with the verifier's last words.
+
+    ``cast_id`` is the type of bpf_rdonly_cast.
+    """
+    code = bytearray(instructions)
+    for at in range(0, len(code), 8):
+        if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
+            code[at + 1] = _KERNEL_FUNCTION << 4
+            code[at + 4 : at + 8] = struct.pack("<I", cast_id)
+    buffer = (ctypes.c_char * len(code)).from_buffer(code)
+    arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
+    try:
+        return bpf_syscall.prog_load(*arguments)
+    except OSError as first:
+        log = ctypes.create_string_buffer(16 << 20)
+        try:
+            return bpf_syscall.prog_load(*arguments, log=log)
+        except OSError:
+            said = log.value.decode("utf-8", "replace").strip()
+            if path := os.environ.get("HTTPTOP_VERIFIER_LOG"):
+                Path(path).write_text(said, encoding="utf-8")
+            words = " | ".join(said.splitlines()[-6:])
+            raise LoadError(
+                f"the kernel refused {name}: {os.strerror(first.errno or errno.EINVAL)}: {words}"
+            ) from first
+
+
+def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
+    """Put into the maps what must be there before the first call is seen."""
+    classes = probes.maps["classes"]
+    for code, bits in enumerate(CLASSES):
+        counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
+        other = not bits & (DIGIT | LOWER | UPPER | JOINT)
+        add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
+        bpf_syscall.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
+    last_cell, last_page = plan["defines"]["MAX_CELLS"] - 1, plan["defines"]["MAX_PAGES"]
+    for pool, first in enumerate((last_cell, last_page)):
+        at, value = struct.pack("<I", pool), struct.pack("<I", first)
+        bpf_syscall.map_update(probes.maps["pool_next"], at, value)
+    cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL
+    for name, number in zip(_POOLS, (cells, plan["defines"]["MAX_PAGES"]), strict=True):
+        fd = load(probes.instructions(name), name, _SOCKET_FILTER)
+        bpf_syscall.run_program(fd, bytes(64), repeat=number)
+        os.close(fd)
+    for cell, side in OVERFLOW_ENDPOINTS.items():
+        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")
+        bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
+    for cell, endpoint in OVERFLOW_ANSWERS.items():
+        key = struct.pack("<II", endpoint, 0)
+        bpf_syscall.map_update(probes.maps["answers"], key, struct.pack("<I", cell))
+    for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
+        value = struct.pack(f"<{len(steps)}Q", *steps)
+        bpf_syscall.map_update(probes.maps["glob_steps"], struct.pack("<I", code), value)
+
+
+def prepare() -> Kernel:
+    """Do what is the same for every plan: read the kernel's types."""
+    try:
+        return describe_kernel()
+    except BtfError as error:
+        raise LoadError(f"no kernel type information (BTF): {error}") from error
+
+
+def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
+    """Load everything; return the answer and the descriptors it names.
+
+    Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
+    tracepoints of sockets before those of system calls, plain loads before calls.
+    """
+    casts = {**kernel.types, "CAST_CALL": CAST_CALL}
+    refused: dict[str, str] = {}
+    for front, programs in FRONTS.items():
+        if plan.get("front") not in (None, front) or not set(programs) <= kernel.tracepoints:
+            continue
+        for types in (casts, {}) if kernel.cast_id is not None else ({},):
+            try:
+                return _load_with(plan, kernel, front, types, refused)
+            except LoadError as error:
+                refused[f"{front}{', plain loads' if types else ''}"] = str(error)
+    reasons = "; ".join(dict.fromkeys(refused.values()))
+    raise LoadError(reasons or "the kernel has no tracepoints that we could use")
+
+
+def _load_with(
+    plan: dict[str, Any],
+    kernel: Kernel,
+    front: str,
+    types: dict[str, int],
+    refused: dict[str, str],
+) -> tuple[dict[str, Any], list[int]]:
+    refused = dict(refused)
+    defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
+    passed = (*CHAIN, TAKE_UP, *FRONTS[front])
+    ready = (READY,) if _sees_ready(plan["defines"], kernel, front) else ()
+    defines |= {"SEES_READY": 1} if ready else {}
+    names = (*_POOLS, *passed, END, SWEEP, *ready)
+    cache = Path(plan["cache"]) if plan.get("cache") else None
+    probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))
+    _fill(probes, plan)
+
+    def loaded(name: str) -> int:
+        code = probes.instructions(name)
+        return load(code, name, _RAW_TRACEPOINT, cast_id=kernel.cast_id or 0)
+
+    # The verifier walks each program for up to a tenth of a second, on all CPUs if it may.
+    with ThreadPoolExecutor() as pool:
+        programs = dict(zip(passed, pool.map(loaded, passed), strict=True))
+    for number, name in enumerate(CHAIN):
+        value = struct.pack("<I", programs[name])
+        bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
+    blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
+    attached = [name for name in FRONTS[front] if name not in blind]
+    try:
+        for name in (END, SWEEP):
+            programs[name] = loaded(name)
+        attached.insert(0, END)
+    except LoadError as error:
+        refused[END] = str(error)
+    for name in ready:  # attached for a while now and then
+        try:
+            programs[name] = loaded(name)
+        except LoadError as error:
+            refused[name] = str(error)
+    some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
+    maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
+    answer = {
+        "front": front,
+        "maps": list(maps),
+        "programs": list(programs),
+        "attach": attached,
+        "refused": refused,
+    }
+    return answer, [*maps.values(), *programs.values()]
+
+
+def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
+    """Whether the waits of requests can be seen: where servers' reads and answers both are."""
+    server = defines["FILTER_SIDES"] & 1 and not BLIND.keys() & defines.keys()
+    return front == "sockets" and READY in kernel.tracepoints and bool(server)
+
+
+def main() -> int:
+    """Serve one plan: standard input to the socket whose number is the only argument."""
+    answer: dict[str, Any]
+    descriptors: list[int] = []
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        with open(os.devnull, "w") as quiet:
+            keep = os.dup(2)
+            os.dup2(quiet.fileno(), 2)  # clang's and libbpf's own words; ours come in the answer
+            try:
+                kernel = prepare()
+                text = sys.stdin.read()
+                if not text:
+                    return 0  # nothing is wanted after all
+                answer, descriptors = load_all(json.loads(text), kernel)
+            except LoadError as error:
+                answer = {"error": str(error)}
+            except OSError as error:
+                answer = {"error": f"{error.strerror} (errno {error.errno})"}
+            finally:
+                os.dup2(keep, 2)
+        with contextlib.suppress(BrokenPipeError):
+            socket.send_fds(channel, [json.dumps(answer).encode()], descriptors)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    # BCC's and LLVM's own tear-down takes 50 ms and changes nothing.
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,121 @@
+"""Compiled probes: maps by their shapes, programs as instructions that name maps by number.
+
+An image holds no descriptor of a running process, so it can be kept (bpf/build/cache.py) and loaded
+without a compiler.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple
+
+from httptop.linux import bpf_syscall
+
+_LOAD_WIDE: Final = 0x18  # an instruction of 16 bytes; in the upper half of byte 1: what it loads
+_MAP: Final = 1
+_WIDTH: Final = 8
+
+
+class MapShape(NamedTuple):
+    """What a map is created with."""
+
+    name: str
+    kind: int
+    key_len: int
+    value_len: int
+    entries: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Maps, and programs whose references to maps are indices into them."""
+
+    maps: tuple[MapShape, ...]
+    programs: dict[str, bytes]
+
+    def to_bytes(self) -> bytes:
+        """Return it as a file holds it."""
+        programs = {name: base64.b64encode(code).decode() for name, code in self.programs.items()}
+        return json.dumps({**asdict(self), "programs": programs}).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Image:
+        """Return the image of a file; raise :class:`ValueError` where it is none."""
+        try:
+            found = json.loads(data)
+            maps = tuple(
+                MapShape(str(name), *map(int, numbers)) for name, *numbers in found["maps"]
+            )
+            programs = {
+                str(name): base64.b64decode(code, validate=True)
+                for name, code in found["programs"].items()
+            }
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
+            raise ValueError(f"no image of programs: {fault}") from None
+        for code in programs.values():
+            if len(code) % _WIDTH or any(n >= len(maps) for _, n in _references(code)):
+                raise ValueError("no image of programs: a reference leads nowhere")
+        return cls(maps, programs)
+
+
+def image_of(programs: Mapping[str, bytes]) -> Image:
+    """Return the image of programs whose references to maps are open descriptors of ours."""
+    numbers: dict[int, int] = {}
+    shapes: list[MapShape] = []
+    code: dict[str, bytes] = {}
+    for name, instructions in programs.items():
+        changed = bytearray(instructions)
+        for at, descriptor in _references(instructions):
+            if descriptor not in numbers:
+                numbers[descriptor] = len(shapes)
+                shapes.append(MapShape(*bpf_syscall.map_info(descriptor)))
+            struct.pack_into("<I", changed, at + 4, numbers[descriptor])
+        code[name] = bytes(changed)
+    return Image(tuple(shapes), code)
+
+
+class Loaded:
+    """The maps of an image, created; its programs, ready to be loaded."""
+
+    def __init__(self, image: Image) -> None:
+        """Create the maps; raises OSError."""
+        self._image = image
+        self.maps: dict[str, int] = {}
+        try:
+            for shape in image.maps:
+                self.maps[shape.name] = bpf_syscall.map_create(*shape)
+        except OSError:
+            self.close()
+            raise
+
+    def instructions(self, name: str) -> bytes:
+        """Return a program with the descriptors of our maps in it; raise KeyError."""
+        code = bytearray(self._image.programs[name])
+        for at, number in _references(code):
+            descriptor = self.maps[self._image.maps[number].name]
+            struct.pack_into("<I", code, at + 4, descriptor)
+        return bytes(code)
+
+    def close(self) -> None:
+        """Close the maps; idempotent."""
+        for descriptor in self.maps.values():
+            os.close(descriptor)
+        self.maps = {}
+
+
+def _references(code: bytes | bytearray) -> list[tuple[int, int]]:
+    """Return where a program refers to maps, and to which."""
+    found = []
+    at = 0
+    while at < len(code):
+        wide = code[at] == _LOAD_WIDE
+        if wide and code[at + 1] >> 4 == _MAP:
+            found.append((at, struct.unpack_from("<I", code, at + 4)[0]))
+        at += 2 * _WIDTH if wide else _WIDTH
+    return found

@@ -1,0 +1,59 @@
+"""From settings and scope to what is loaded into the kernel."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptop.bpf.build.child import Plan
+from httptop.bpf.filter.c_conditions import conditions_of
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.errors import UsageError
+from httptop.filters import FilterError
+from httptop.http.path_template import RULES
+
+_MOST_SHARDS: Final = 8
+_PAGE_SIZE: Final = 4096
+#: Room for what waits in user space for its turn (bpf/deferred.h), a power of two.
+_CHUNK_ROOM_BYTES: Final = 1 << 20
+#: Cells for an endpoint: its own, those of its statuses, of their times.
+_CELLS_EACH: Final = 6
+
+
+def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
+    """Return what to load for these settings on a machine with so many CPUs.
+
+    Raises :class:`UsageError` where the kernel cannot apply a filter of the scope.
+    """
+    shards = 1
+    while shards < min(cpus, _MOST_SHARDS):
+        shards *= 2
+    sizes = settings.performance
+    defines = {
+        "MAX_CONNECTIONS": sizes.max_connections,
+        "MAX_ENDPOINTS": sizes.max_endpoints,
+        "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH,
+        "MAX_PAGES": sizes.max_histograms,
+        "MAX_PIPELINED": sizes.max_pipelined,
+        "MAX_USERS": sizes.max_users,
+        "SHARDS": shards,
+        "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
+        "CHUNK_PAGES": _CHUNK_ROOM_BYTES // _PAGE_SIZE,
+        "CAPTURE_LEN": settings.security.max_captured_bytes,
+        "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
+    }
+    for rule in RULES:
+        defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)
+    try:
+        conditions = conditions_of(scope.kernel)
+    except FilterError as fault:
+        raise UsageError(f"filter: {fault.message}") from None
+    flags = {
+        # Answers held back are counted by user space, too, beside the programs.
+        "SHARED_SHARDS": cpus > shards or conditions.holds_back,
+        "NO_READS": not scope.reads,
+        "NO_WRITES": not scope.writes,
+        "THREAD_NAMES": settings.general.process_name == "thread",
+    }
+    defines |= {name: 1 for name, wanted in flags.items() if wanted}
+    return Plan(defines, conditions, cache=sizes.cache)

@@ -1,0 +1,266 @@
+"""The lines of a capture file: whole snapshots, every line building on the one before.
+
+The first line is a header: ``{"httptop": "capture", "schema": 1}``. Then each line is a snapshot.
+To stay small,
+
+- an endpoint's key is written once, in ``keys`` of the line where it first appears, and is its
+  number (0, 1, 2, ...) from then on;
+- an endpoint that is as it was in the line before is its number alone;
+- a trend that went on from the one before is ``[dropped at the front, [new at the end]]``;
+- a sampled request that was in the line before is its serial alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple
+from functools import partial
+from typing import Final
+
+from httptop.capture.fields import (
+    CaptureError,
+    Json,
+    latency_json,
+    read_health,
+    read_key,
+    read_latency,
+    read_overhead,
+    read_totals,
+    read_transaction,
+    totals_json,
+    transaction_json,
+)
+from httptop.capture.fields import Fields as F
+from httptop.model import (
+    NO_LATENCY,
+    SIDES,
+    EndpointKey,
+    EndpointStats,
+    Snapshot,
+    Transaction,
+)
+
+SCHEMA: Final = 1
+_MOST_KEYS: Final = 1 << 20
+_LONGEST_TREND: Final = 100_000
+_Trend = tuple[float | None, ...]
+
+
+class Encoder:
+    """Turns snapshots into lines; keeps the one before."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[EndpointKey, int] = {}
+        self._rows: dict[EndpointKey, EndpointStats] = {}
+        self._recent: frozenset[Transaction] = frozenset()
+        self._trends: dict[str, _Trend] = {}
+
+    def header(self) -> str:
+        """Return the first line."""
+        return _dump({"httptop": "capture", "schema": SCHEMA})
+
+    def line(self, snapshot: Snapshot) -> str:
+        """Return the line of the next snapshot."""
+        keys: list[Json] = []
+        rows: list[Json] = []
+        for row in snapshot.endpoints:
+            number = self._numbers.get(row.key)
+            if number is None:
+                number = self._numbers[row.key] = len(self._numbers)
+                keys.append(list(astuple(row.key)))
+            rows.append(self._row(number, row))
+        totals: dict[str, Json] = {}
+        for side in SIDES:
+            if side in snapshot.totals:
+                totals[side] = self._totals(side, snapshot)
+        recent: list[Json] = [
+            request.serial if request in self._recent else transaction_json(request)
+            for request in snapshot.recent
+        ]
+        self._rows = {row.key: row for row in snapshot.endpoints}
+        self._recent = frozenset(snapshot.recent)
+        return _dump(
+            {
+                "taken_at": snapshot.taken_at,
+                "host": snapshot.host,
+                "uptime_s": snapshot.uptime_s,
+                "interval_s": snapshot.interval_s,
+                "window_s": snapshot.window_s,
+                "final": snapshot.final,
+                "totals": totals,
+                "keys": keys,
+                "endpoints": rows,
+                "recent": recent,
+                "health": list(astuple(snapshot.health)),
+                "overhead": list(astuple(snapshot.overhead)),
+                "notes": list(snapshot.notes),
+            }
+        )
+
+    def _row(self, number: int, row: EndpointStats) -> Json:
+        before = self._rows.get(row.key)
+        if row == before:
+            return number
+        return [
+            number,
+            list(row.pids),
+            row.requests,
+            row.rps,
+            row.in_flight,
+            row.unanswered,
+            [[code, n] for code, n in row.status.items()],
+            row.request_bytes,
+            row.response_bytes,
+            latency_json(row.latency),
+            latency_json(row.latency_total),
+            _trend_json(before.trend_ns if before else (), row.trend_ns),
+            latency_json(row.sending_total),
+            latency_json(row.duration_total),
+            latency_json(row.wait_total),
+        ]
+
+    def _totals(self, side: str, snapshot: Snapshot) -> Json:
+        totals = snapshot.total("server" if side == "server" else "client")
+        trends: list[Json] = []
+        for name in ("rps", "error_share", "p50_ns", "p99_ns"):
+            trend: _Trend = getattr(totals, f"trend_{name}")
+            trends.append(_trend_json(self._trends.get(side + name, ()), trend))
+            self._trends[side + name] = trend
+        return totals_json(totals, trends)
+
+
+class Decoder:
+    """Turns lines into snapshots; raises :class:`CaptureError` at the first that is none."""
+
+    def __init__(self) -> None:
+        self._keys: list[EndpointKey] = []
+        self._rows: dict[EndpointKey, EndpointStats] = {}
+        self._recent: dict[int, Transaction] = {}
+        self._trends: dict[str, _Trend] = {}
+
+    def header(self, line: bytes) -> None:
+        """Check the first line."""
+        document = _load(line)
+        if not isinstance(document, dict) or document.get("httptop") != "capture":
+            raise CaptureError("is no capture of httptop")
+        if document.get("schema") != SCHEMA:
+            raise CaptureError("was written by another version of httptop")
+
+    def snapshot(self, line: bytes) -> Snapshot:
+        """Return the snapshot of a line."""
+        f = F(_load(line))
+        self._keys += [read_key(key) for key in f.items("keys")]
+        if len(self._keys) > _MOST_KEYS:
+            raise CaptureError("too many endpoints")
+        rows = tuple(self._row(row) for row in f.items("endpoints"))
+        by_key = {row.key: row for row in rows}
+        if len(by_key) != len(rows):
+            raise CaptureError("an endpoint stands twice")
+        totals = F(f["totals"])
+        recent = tuple(self._request(request) for request in f.items("recent"))
+        snapshot = Snapshot(
+            taken_at=f.time("taken_at"),
+            host=f.text("host"),
+            uptime_s=f.number("uptime_s"),
+            interval_s=f.number("interval_s"),
+            window_s=f.number("window_s"),
+            totals={
+                side: read_totals(totals.items(side), partial(self._trend, side))
+                for side in SIDES
+                if side in totals
+            },
+            endpoints=rows,
+            recent=recent,
+            health=read_health(f.items("health")),
+            overhead=read_overhead(f.items("overhead")),
+            final=f.flag("final"),
+            notes=tuple(F.as_text(note, 1000) for note in f.items("notes")),
+        )
+        self._rows = by_key
+        self._recent = {request.serial: request for request in recent}
+        return snapshot
+
+    def _row(self, row: Json) -> EndpointStats:
+        if isinstance(row, int):
+            known = self._rows.get(self._key(row))
+            if known is None:
+                raise CaptureError("an endpoint refers to a line that has none such")
+            return known
+        cells = F.as_list(row)
+        if len(cells) not in (12, 14, 15):  # older captures lack the last ones
+            raise CaptureError("an endpoint has too few or too many values")
+        key = self._key(cells[0])
+        before = self._rows.get(key)
+        return EndpointStats(
+            key=key,
+            pids=tuple(F.as_count(pid) for pid in F.as_list(cells[1])),
+            requests=F.as_count(cells[2]),
+            rps=F.as_number(cells[3]),
+            in_flight=F.as_count(cells[4]),
+            unanswered=F.as_count(cells[5]),
+            status=F.as_status(cells[6]),
+            request_bytes=F.as_count(cells[7]),
+            response_bytes=F.as_count(cells[8]),
+            latency=read_latency(cells[9]),
+            latency_total=read_latency(cells[10]),
+            trend_ns=_read_trend(before.trend_ns if before else (), cells[11]),
+            sending_total=read_latency(cells[12]) if len(cells) > 12 else NO_LATENCY,
+            duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
+            wait_total=read_latency(cells[14]) if len(cells) > 14 else NO_LATENCY,
+        )
+
+    def _key(self, number: Json) -> EndpointKey:
+        index = F.as_count(number)
+        if index >= len(self._keys):
+            raise CaptureError("an endpoint has no key")
+        return self._keys[index]
+
+    def _request(self, request: Json) -> Transaction:
+        if isinstance(request, int):
+            known = self._recent.get(request)
+            if known is None:
+                raise CaptureError("a request refers to a line that has none such")
+            return known
+        return read_transaction(request)
+
+    def _trend(self, side: str, name: str, trend: Json) -> _Trend:
+        read = _read_trend(self._trends.get(side + name, ()), trend)
+        self._trends[side + name] = read
+        return read
+
+
+def _dump(document: Json) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True)
+
+
+def _load(line: bytes) -> Json:
+    def refuse(constant: str) -> float:
+        raise CaptureError(f"holds {constant}")
+
+    try:
+        document: Json = json.loads(line, parse_constant=refuse)
+    except CaptureError:
+        raise
+    except (ValueError, RecursionError):
+        raise CaptureError("holds a line that is no JSON") from None
+    return document
+
+
+def _trend_json(before: Sequence[float | None], now: Sequence[float | None]) -> Json:
+    """Return how a trend went on; at most a few values are new where ticks follow each other."""
+    for new in range(min(3, len(now) + 1)):
+        kept = len(now) - new
+        if kept <= len(before) and tuple(before[len(before) - kept :]) == tuple(now[:kept]):
+            return [len(before) - kept, list(now[kept:])]
+    return [len(before), list(now)]
+
+
+def _read_trend(before: _Trend, trend: Json) -> _Trend:
+    cells = F.as_list(trend, 2)
+    dropped = F.as_count(cells[0])
+    added = tuple(None if value is None else F.as_number(value) for value in F.as_list(cells[1]))
+    result = before[dropped:] + added
+    if len(result) > _LONGEST_TREND:
+        raise CaptureError("holds a trend that is too long")
+    return result

@@ -1,0 +1,166 @@
+"""Write snapshots to a capture file and read them back.
+
+The file holds the lines of :mod:`httptop.capture.codec`, gzip where its name ends in ``.gz``.
+Each line is flushed, so that a capture cut off by a crash is whole up to its last lines. A reader
+trusts nothing: sizes are bounded, types are checked, texts are cleaned.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from httptop.capture.codec import Decoder, Encoder
+from httptop.capture.fields import CaptureError
+from httptop.collect.feed import Feed
+from httptop.config.settings import Settings
+from httptop.errors import HttptopError, UsageError
+from httptop.linux.files import Caller, FileError, create
+from httptop.model import Snapshot
+
+#: Bytes of one line, decompressed.
+LONGEST_LINE: Final = 32 << 20
+#: Bytes of a file, before compression, after which a recording ends.
+LARGEST_FILE: Final = 8 << 30
+
+
+class RecordingError(HttptopError):
+    """A capture that cannot be written on."""
+
+
+class Recorder:
+    """Writes snapshots to a capture file; ``close`` is idempotent."""
+
+    def __init__(self, path: Path, caller: Caller) -> None:
+        """Create or empty the file; raise :class:`UsageError` where that is refused."""
+        self._path = path
+        try:
+            descriptor = create(path, caller)
+        except FileError as fault:
+            raise UsageError(f"cannot record to {fault}") from None
+        self._raw: IO[bytes] | None = open(descriptor, "wb")  # noqa: SIM115
+        self._pack = (
+            zlib.compressobj(3, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+            if path.suffix == ".gz"
+            else None
+        )
+        self._encoder = Encoder()
+        self._written = 0
+        self._put(self._encoder.header())
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Append a snapshot; raise :class:`RecordingError` when it does not fit."""
+        self._put(self._encoder.line(snapshot))
+
+    def close(self) -> None:
+        """Finish the file."""
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return
+        try:
+            if self._pack is not None:
+                raw.write(self._pack.flush())
+            raw.flush()
+            os.fsync(raw.fileno())
+        except OSError as fault:
+            raise RecordingError(f"cannot record to {self._path}: {fault.strerror}") from None
+        finally:
+            raw.close()
+
+    def _put(self, line: str) -> None:
+        raw = self._raw
+        if raw is None:
+            raise RecordingError(f"cannot record to {self._path}: it is closed")
+        data = line.encode() + b"\n"
+        self._written += len(data)
+        if len(data) > LONGEST_LINE or self._written > LARGEST_FILE:
+            raise RecordingError(f"cannot record to {self._path}: it would grow too large")
+        if self._pack is not None:
+            data = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        try:
+            raw.write(data)
+            raw.flush()
+        except OSError as fault:
+            raise RecordingError(f"cannot record to {self._path}: {fault.strerror}") from None
+
+
+class CutOff(CaptureError):
+    """The capture stops in the middle of a line."""
+
+
+def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
+    """Yield the snapshots of a capture.
+
+    Raises :class:`CutOff` where it ends too early, :class:`CaptureError` where it makes no sense.
+    """
+    lines = _read_lines(file)
+    decoder = Decoder()
+    decoder.header(next(lines, b""))
+    for line in lines:
+        yield decoder.snapshot(line)
+
+
+def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    magic = file.read(2)
+    file.seek(0)
+    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file  # type: ignore[assignment]
+    while True:
+        try:
+            line = stream.readline(LONGEST_LINE + 1)
+        except EOFError:
+            raise CutOff("is cut off") from None
+        except (OSError, zlib.error) as fault:
+            raise CaptureError(f"is damaged: {fault}") from None
+        if not line:
+            return
+        if len(line) > LONGEST_LINE:
+            raise CaptureError("has a line that is too long")
+        if not line.endswith(b"\n"):
+            raise CutOff("is cut off")
+        yield line
+
+
+class RecordedFeed:
+    """A feed that writes what another one publishes to a capture, too."""
+
+    def __init__(self, feed: Feed, recorder: Recorder) -> None:
+        self._feed = feed
+        self._recorder = recorder
+        self._stopped = False
+        self._broken = False
+
+    def start(
+        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        """Begin; a capture that cannot be written on fails the run, once."""
+
+        def both(snapshot: Snapshot) -> None:
+            if not self._broken:
+                try:
+                    self._recorder.write(snapshot)
+                except RecordingError as fault:
+                    self._broken = True
+                    fail(fault)
+            publish(snapshot)
+
+        self._feed.start(both, fail)
+
+    def apply(self, settings: Settings) -> None:
+        """Hand the settings on."""
+        self._feed.apply(settings)
+
+    def stop(self) -> Snapshot | None:
+        """End the other feed, and the capture with its last snapshot."""
+        last = self._feed.stop()
+        if not self._stopped:
+            self._stopped = True
+            try:
+                if last is not None and not self._broken:
+                    self._recorder.write(last)
+            finally:
+                self._recorder.close()
+        return last

@@ -1,0 +1,108 @@
+"""Play a capture: a feed without root, without BCC and without a kernel."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Final
+
+from httptop.capture.fields import CaptureError
+from httptop.capture.recorder import CutOff, read_capture
+from httptop.capture.restrict import narrowed
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.errors import UsageError
+from httptop.linux.files import Caller, FileError, open_regular
+from httptop.model import Snapshot
+
+#: Seconds waited for at most between two snapshots: a pause in a capture is not played in full.
+_LONGEST_PAUSE_S: Final = 3600.0
+
+
+class ReplayFeed:
+    """Plays a capture's snapshots at the pace they were taken, or one every ``pace_s``.
+
+    The last one is marked final, wherever the capture ended. ``problem`` says in one line where
+    the file stopped making sense; ``damaged`` whether that was more than a missing end.
+    """
+
+    def __init__(
+        self, path: Path, caller: Caller, *, scope: Scope | None = None, pace_s: float | None = None
+    ) -> None:
+        """Open the capture and read its first snapshot; raise :class:`UsageError`."""
+        self.problem: str | None = None
+        self.damaged = False
+        self._path = path
+        self._scope = scope or Scope()
+        self._pace_s = pace_s
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._last: Snapshot | None = None
+        try:
+            self._file: IO[bytes] = open_regular(path, caller)
+        except FileNotFoundError:
+            raise UsageError(f"{path}: there is no such file") from None
+        except FileError as fault:
+            raise UsageError(str(fault)) from None
+        self._snapshots = read_capture(self._file)
+        self._next = self._read()
+        if self._next is None:
+            self._file.close()
+            raise UsageError(self.problem or f"{path}: holds no snapshot")
+
+    def start(
+        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        """Begin to play."""
+
+        def run() -> None:
+            try:
+                self._play(publish)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the run must hear of it
+                fail(fault)
+
+        self._thread = threading.Thread(target=run, name="replay", daemon=True)
+        self._thread.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Take over the pace, where it is not that of the capture."""
+        if self._pace_s is not None:
+            self._pace_s = settings.general.tick_s
+
+    def stop(self) -> Snapshot | None:
+        """End; return the snapshot played last, marked final."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._file.close()
+        return None if self._last is None else replace(self._last, final=True)
+
+    def _play(self, publish: Callable[[Snapshot], None]) -> None:
+        snapshot = self._next
+        while snapshot is not None:
+            following = self._read()
+            shown = replace(narrowed(snapshot, self._scope), final=following is None)
+            if following is None and self.problem is not None:
+                shown = replace(shown, notes=(*shown.notes, self.problem))
+            self._last = shown
+            publish(shown)
+            if following is not None and self._stopping.wait(self._pause(snapshot, following)):
+                return
+            snapshot = following
+
+    def _pause(self, snapshot: Snapshot, following: Snapshot) -> float:
+        if self._pace_s is not None:
+            return self._pace_s
+        return min(max(0.0, following.taken_at - snapshot.taken_at), _LONGEST_PAUSE_S)
+
+    def _read(self) -> Snapshot | None:
+        try:
+            return next(self._snapshots, None)
+        except CutOff:
+            self.problem = f"{self._path}: is cut off; played as far as it goes"
+        except CaptureError as fault:
+            self.problem = f"{self._path}: {fault}"
+            self.damaged = True
+        return None

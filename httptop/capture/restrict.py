@@ -1,0 +1,63 @@
+"""Limit a snapshot that was taken already, as far as that can be done exactly.
+
+Endpoints are left out whole, and what is added up is added up again. Summaries of a latency
+cannot be added, so the totals' latency, its trends and the share of errors in the window stay
+only where one endpoint, or all, are left; else they are unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from httptop.config.scope import Scope
+from httptop.errors import UsageError
+from httptop.filters import KEY_FIELDS, comparisons
+from httptop.model import NO_TOTALS, SIDES, EndpointStats, Side, Snapshot, Totals
+
+_HINT: Final = "a capture holds sums, not requests; limit the run that records it instead"
+
+
+def require_narrowable(scope: Scope) -> None:
+    """Raise :class:`UsageError` where a capture cannot be limited so."""
+    asked = {part.name for item in scope.kernel for part in comparisons(item)}
+    refused = sorted(asked - KEY_FIELDS)
+    if scope.by_status:
+        refused.append("status")
+    if not (scope.reads and scope.writes):
+        refused.append("reads and writes")
+    for name in refused:
+        raise UsageError(f"--replay cannot be limited by {name}: {_HINT}")
+
+
+def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
+    """Return what a snapshot shows of the endpoints that a scope admits."""
+    if scope.everything:
+        return snapshot
+    endpoints = tuple(row for row in snapshot.endpoints if scope.admits_key(row.key))
+    recent = tuple(request for request in snapshot.recent if scope.admits_key(request.key))
+    totals: dict[Side, Totals] = {}
+    for side in SIDES:
+        rows = [row for row in endpoints if row.key.side == side]
+        before = sum(row.key.side == side for row in snapshot.endpoints)
+        whole = len(rows) == before and side in scope.sides
+        totals[side] = snapshot.total(side) if whole else _total(rows)
+    return replace(snapshot, endpoints=endpoints, recent=recent, totals=totals)
+
+
+def _total(rows: list[EndpointStats]) -> Totals:
+    status: dict[int, int] = {}
+    for row in rows:
+        for code, answers in row.status.items():
+            status[code] = status.get(code, 0) + answers
+    return replace(
+        NO_TOTALS,
+        requests=sum(row.requests for row in rows),
+        rps=sum(row.rps for row in rows),
+        in_flight=sum(row.in_flight for row in rows),
+        unanswered=sum(row.unanswered for row in rows),
+        status=status,
+        request_bytes=sum(row.request_bytes for row in rows),
+        response_bytes=sum(row.response_bytes for row in rows),
+        latency=rows[0].latency if len(rows) == 1 else NO_TOTALS.latency,
+    )

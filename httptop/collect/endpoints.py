@@ -1,0 +1,304 @@
+"""The ledger: which row every cell counts in, and what the rows have come to.
+
+A source counts in cells (source.py), a screen shows rows, one for each endpoint key. Several cells
+share a row where their keys have become the same: by a template of the user's (path_rules.py), or
+because a process has more paths than ``paths.max_distinct``; those beyond it, in the order in which
+they came, are added up under ``~other``. A cell is in scope, or not, by the key that it had when it
+was learnt.
+
+When the rules of paths change, rows that go by the same path from then on become one, with all
+that they have counted, so every sum stays what it was. What a row has counted is never taken apart:
+where cells part again, each takes only its requests in flight along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from httptop.collect import histogram
+from httptop.collect.path_rules import PathRules
+from httptop.collect.rows import MOST_PIDS, TREND_TICKS, Row, SideRow
+from httptop.collect.source import Growth, RawAnswer, RawEndpoint, Reading
+from httptop.collect.timings import SPANS
+from httptop.config.scope import Scope
+from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, EndpointStats, Side, Totals, clean
+
+#: Status of cells whose answers are left out by a filter in the kernel (bpf/types.h).
+LEFT_OUT: Final = 0xFFFF
+
+
+class _Place:
+    """Where the requests of an endpoint's cell are counted."""
+
+    __slots__ = ("key", "open", "row", "scope_key", "side", "unanswered_count")
+
+    def __init__(self, key: EndpointKey, scope_key: EndpointKey, side: SideRow) -> None:
+        self.key = key  # as the source has it
+        self.scope_key = scope_key
+        self.side = side
+        self.unanswered_count = True
+        self.row: Row | None = None  # None: out of scope
+        self.open = 0  # the cell's part of the row's
+
+
+class _Outcome:
+    """Where the answers of one status are counted."""
+
+    __slots__ = ("counts", "place", "status")
+
+    def __init__(self, place: _Place, status: int, counts: bool) -> None:
+        self.place, self.status, self.counts = place, status, counts
+
+
+class _Span:
+    """Where times beside the latency are counted."""
+
+    __slots__ = ("outcome", "span")
+
+    def __init__(self, outcome: _Outcome, span: int) -> None:
+        self.outcome, self.span = outcome, span
+
+
+class Ledger:
+    """All rows of a run; the collector's thread alone touches it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        rules: PathRules,
+        *,
+        max_distinct: int,
+        history: int,
+    ) -> None:
+        """``history``: ticks of the trends, those of endpoints being short anyway."""
+        self._scope, self._rules, self._max_distinct = scope, rules, max_distinct
+        self._trend_ticks = min(TREND_TICKS, history)
+        self._places: dict[int, _Place] = {}
+        self._outcomes: dict[int, _Outcome | _Span] = {}
+        self._answers: dict[int, RawAnswer] = {}
+        self._rows: dict[EndpointKey, Row] = {}
+        self._overflow: list[Row] = []  # the rows of ~other; no rule moves them
+        self._paths: dict[tuple[Side, str, str], set[str]] = {}
+        self._sides: dict[Side, SideRow] = {side: SideRow(history) for side in SIDES}
+        self._active: set[Row] = set()  # with something in their window
+        self._shown: dict[Row, EndpointStats] = {}
+        self._slot = 0
+
+    @property
+    def overflow_requests(self) -> int:
+        """Requests counted under ``~other``."""
+        return sum(row.requests for row in self._overflow)
+
+    def totals(self, covered_s: float) -> dict[Side, Totals]:
+        """Return the sums of each side; the window has covered so much."""
+        return {side: row.totals(covered_s) for side, row in self._sides.items()}
+
+    def endpoints(self, covered_s: float) -> tuple[EndpointStats, ...]:
+        """Return the rows that have something to show."""
+        for row in self._active:
+            self._shown[row] = row.stats(covered_s)
+        return tuple(stats for stats in self._shown.values() if stats.requests or stats.in_flight)
+
+    def key_of(self, cell: int, status: int) -> EndpointKey | None:
+        """Return where a request with this outcome counts; None: nowhere."""
+        place = self._places.get(cell)
+        if place is None or place.row is None or not self._scope.admits(place.scope_key, status):
+            return None
+        return place.row.key
+
+    # ---- time --------------------------------------------------------------------------------
+
+    def move_window(self, slot: int) -> None:
+        """Go on to a slot of the window; forget what is too old."""
+        if slot == self._slot:
+            return
+        self._slot = slot
+        for side in self._sides.values():
+            side.window.expire(slot)
+        for row in list(self._active):
+            if not row.window.expire(slot):
+                self._active.discard(row)
+                self._shown[row] = row.stats(1.0)
+
+    def fold(self) -> None:
+        """Bring the sums of the sides up to date within a tick."""
+        for side in self._sides.values():
+            side.fold(self._slot)
+
+    def end_tick(self, tick: int, elapsed_s: float) -> None:
+        """Close the tick of this number."""
+        for side in self._sides.values():
+            side.end_tick(self._slot, elapsed_s)
+        for row in self._active:
+            row.end_tick(tick)
+
+    # ---- what cells are for ------------------------------------------------------------------
+
+    def learn(self, reading: Reading) -> None:
+        """Note what new cells are for, and which processes use them."""
+        self._answers.update(reading.answers)
+        # A lower number was given out earlier.
+        for cell in sorted(reading.endpoints.keys() - self._places.keys()):
+            key = _key(reading.endpoints[cell])
+            shown = self._by_rules(key)
+            place = self._places[cell] = _Place(key, shown, self._sides[key.side])
+            if self._scope.admits_key(shown):
+                place.unanswered_count = self._scope.admits(shown, 0)
+                place.row = self._row(shown)
+        if reading.users is not None:
+            self._note_users(reading.users)
+
+    def _note_users(self, users: Iterable[tuple[int, int]]) -> None:
+        pids: dict[Row, set[int]] = {}
+        for cell, pid in users:
+            place = self._places.get(cell)
+            if place is not None and place.row is not None:
+                pids.setdefault(place.row, set()).add(pid)
+        for row, seen in pids.items():
+            row.pids = tuple(sorted(seen)[:MOST_PIDS])
+
+    def _by_rules(self, key: EndpointKey) -> EndpointKey:
+        path = self._rules.apply(key.path)
+        return key if path == key.path else replace(key, path=path)
+
+    def _row(self, key: EndpointKey) -> Row:
+        """Return the row of a key, or that of ``~other`` where there are too many."""
+        row = self._rows.get(key)
+        if row is not None:
+            return row
+        paths = self._paths.setdefault((key.side, key.process, key.method), set())
+        if key.path != OVERFLOW_PATH and key.path not in paths:
+            if len(paths) >= self._max_distinct:
+                return self._row(replace(key, path=OVERFLOW_PATH))
+            paths.add(key.path)
+        row = self._rows[key] = Row(key, self._trend_ticks)
+        if key.path == OVERFLOW_PATH:
+            self._overflow.append(row)
+        return row
+
+    # ---- counting ----------------------------------------------------------------------------
+
+    def count(self, growth: Iterable[Growth]) -> None:
+        """Add what cells have grown by to their rows and sides."""
+        places, outcomes = self._places, self._outcomes
+        for grown in growth:
+            cell = grown.cell
+            place = places.get(cell)
+            if place is not None:
+                self._count_requests(place, grown)
+            elif (outcome := outcomes.get(cell) or self._outcome(cell)) is not None:
+                if isinstance(outcome, _Outcome):
+                    self._count_answers(outcome, grown)
+                else:
+                    self._count_span(outcome, grown)
+
+    def _outcome(self, cell: int) -> _Outcome | _Span | None:
+        """Return what a cell of answers is for when it grows for the first time."""
+        raw = self._answers.get(cell)
+        if raw is None:
+            return None
+        if raw.status in SPANS:
+            of = self._outcomes.get(raw.endpoint) or self._outcome(raw.endpoint)
+            if not isinstance(of, _Outcome):
+                return None
+            span = self._outcomes[cell] = _Span(of, raw.status)
+            return span
+        place = self._places.get(raw.endpoint)
+        if place is None:
+            return None
+        counts = raw.status != LEFT_OUT and self._scope.admits(place.scope_key, raw.status)
+        outcome = self._outcomes[cell] = _Outcome(place, raw.status, counts)
+        return outcome
+
+    def _count_requests(self, place: _Place, grown: Growth) -> None:
+        row = place.row
+        if row is None:
+            return
+        self._active.add(row)
+        tick = place.side.tick
+        lost = grown.unanswered
+        opened = grown.counted - lost - grown.moved
+        place.open += opened
+        row.open += opened
+        row.request_bytes += grown.bytes
+        tick.open += opened
+        tick.request_bytes += grown.bytes
+        if lost and place.unanswered_count:
+            row.count_unanswered(self._slot, lost)
+            tick.unanswered += lost
+
+    def _count_answers(self, outcome: _Outcome, grown: Growth) -> None:
+        place = outcome.place
+        row = place.row
+        if row is None:
+            return
+        self._active.add(row)
+        tick = place.side.tick
+        counted = grown.counted
+        place.open -= counted
+        row.open -= counted
+        tick.open -= counted
+        if not outcome.counts:
+            return
+        status, size, latencies = outcome.status, grown.bytes, grown.histogram
+        spent_ns, max_ns = grown.latency_sum_ns, grown.latency_max_ns
+        row.count_answers(self._slot, status, counted, size, spent_ns, max_ns, latencies)
+        row.tick_sum_ns += spent_ns
+        row.tick_count += counted
+        tick.response_bytes += size
+        tick.sum_ns += spent_ns
+        if max_ns > tick.max_ns:
+            tick.max_ns = max_ns
+        if counted:
+            tick.status[status] = tick.status.get(status, 0) + counted
+        histogram.add(tick.histogram, latencies)
+
+    def _count_span(self, span: _Span, grown: Growth) -> None:
+        row = span.outcome.place.row
+        if row is not None and span.outcome.counts:
+            row.spans.add(span.span, grown)
+            self._active.add(row)
+
+    # ---- other rules -------------------------------------------------------------------------
+
+    def regroup(self, rules: PathRules) -> Mapping[EndpointKey, EndpointKey]:
+        """Go by other rules from now on; return the keys that rows had, with those they have."""
+        self._rules = rules
+        renamed: dict[EndpointKey, EndpointKey] = {}
+        merged: dict[Row, Row] = {}
+        for old, row in list(self._rows.items()):
+            key = self._by_rules(old)
+            if key == old:
+                continue
+            renamed[old] = key
+            del self._rows[old]
+            into = self._rows.setdefault(key, row)
+            if into is row:
+                row.key = key
+            else:
+                into.absorb_row(row)
+                merged[row] = into
+        self._paths.clear()
+        for key in self._rows:
+            if key.path != OVERFLOW_PATH:
+                self._paths.setdefault((key.side, key.process, key.method), set()).add(key.path)
+        for place in self._places.values():
+            if place.row is not None:
+                self._move(place, merged.get(place.row, place.row))
+        self._active = {merged.get(row, row) for row in self._active}
+        self._shown = {row: row.stats(1.0) for row in self._rows.values()}
+        return renamed
+
+    def _move(self, place: _Place, row: Row) -> None:
+        """Let a cell that has counted in a row do so in the one that its key means now."""
+        place.row = self._row(self._by_rules(place.key))
+        row.open -= place.open
+        place.row.open += place.open
+
+
+def _key(raw: RawEndpoint) -> EndpointKey:
+    path = clean(raw.path) + ("…" if raw.truncated else "")
+    protocol = f"HTTP/1.{raw.minor}"
+    return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path)

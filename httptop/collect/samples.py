@@ -1,0 +1,101 @@
+"""The sampled requests that a snapshot shows: redacted as they come, the best of them kept.
+
+Which are the best is a matter of ``sampling.strategy``, as it is in the kernel: with ``tail``
+ordinary requests do not push out those that failed or were slow, and with ``per-endpoint`` those of
+a busy endpoint do not push out those of a quiet one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from httptop.collect.source import RawSample
+from httptop.config.scope import Scope
+from httptop.config.settings import Security, Settings
+from httptop.http.heads import answer_length, path_in
+from httptop.http.redaction import response_head
+from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
+
+#: Requests kept at least and at most; between these, what a tick may bring.
+_FEWEST: Final = 200
+_MOST: Final = 4000
+
+
+class Recent:
+    """What is kept of the samples."""
+
+    def __init__(self, settings: Settings, scope: Scope) -> None:
+        self._scope = scope
+        self._security: Security = settings.security
+        self._names = frozenset(name.encode() for name in settings.security.redact_headers)
+        self._kept: list[Transaction] = []  # newest last
+        self._serial = 0
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings of sampling from now on."""
+        self._sampling = settings.sampling
+        a_tick = round(settings.sampling.per_second * settings.general.tick_s)
+        self._room = min(max(_FEWEST, 2 * a_tick), _MOST)
+
+    def add(self, sample: RawSample, key: EndpointKey, unix_offset_s: float) -> None:
+        """Keep a request of an endpoint; the offset leads from the source's clock to Unix time."""
+        security = self._security
+        most = security.max_captured_bytes
+        answer = sample.answer[:most]
+        cut = sample.line_cut or len(sample.line) > most
+        path = path_in(sample.line[:most], cut, redact_query=security.redact_query)
+        self._serial += 1
+        request = Transaction(
+            self._serial,
+            sample.start_ns / 1e9 + unix_offset_s,
+            key,
+            sample.pid,
+            key.path if path is None else path,
+            sample.status,
+            sample.latency_ns,
+            sample.request_bytes,
+            answer_length(answer, key.method, sample.status),
+            sample.peer,
+            sample.latency_ns >= self._sampling.slow_threshold_ns,
+            response_head(answer, self._names, query=security.redact_query),
+        )
+        if self._scope.admits_sample(request):
+            self._kept.append(request)
+
+    def rename(self, keys: Mapping[EndpointKey, EndpointKey]) -> None:
+        """Follow rows to their new keys."""
+        self._kept = [
+            replace(request, key=keys[request.key]) if request.key in keys else request
+            for request in self._kept
+        ]
+
+    def newest_first(self) -> tuple[Transaction, ...]:
+        """Forget what there is no room for; return the rest."""
+        if len(self._kept) > self._room:
+            self._kept = sorted(self._best(), key=lambda request: request.serial)
+        return tuple(reversed(self._kept))
+
+    def _best(self) -> list[Transaction]:
+        newest = self._kept[::-1]
+        match self._sampling.strategy:
+            case "tail":
+                notable = [request for request in newest if _is_notable(request)]
+                ordinary = [request for request in newest if not _is_notable(request)]
+                notable = notable[: max(self._room // 2, self._room - len(ordinary))]
+                return notable + ordinary[: self._room - len(notable)]
+            case "per-endpoint":
+                seen: Counter[EndpointKey] = Counter()
+                ranks: dict[int, int] = {}
+                for request in newest:
+                    ranks[request.serial] = seen[request.key]
+                    seen[request.key] += 1
+                newest.sort(key=lambda request: ranks[request.serial])
+        return newest[: self._room]
+
+
+def _is_notable(request: Transaction) -> bool:
+    return request.slow or request.status >= 400 or request.status == STATUS_UNKNOWN

@@ -1,0 +1,316 @@
+"""Gather the settings from where they stand, and find every fault on the way.
+
+Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml`` (or, instead of
+both, the file of ``--config``), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. Nothing
+is used of a configuration with a fault: all faults are raised together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from httptop.config.conflicts import Contradiction, contradictions
+from httptop.config.scope import scope_of
+from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
+from httptop.config.toml_lines import lines_of_keys
+from httptop.errors import UsageError
+from httptop.linux.files import Caller, read_text
+from httptop.literals import nearest
+from httptop.model import clean
+
+#: Returns the text of a file; raises FileNotFoundError, or an OSError whose text is the reason.
+Read = Callable[[Path], str]
+
+SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
+_LARGEST_FILE: Final = 1 << 20
+_VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
+_SECTIONS: Final = frozenset(
+    ".".join(parts[:length])
+    for setting in SETTINGS
+    for parts in [setting.section.split(".")]
+    for length in range(1, len(parts) + 1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, and where."""
+
+    where: str  # a file, a variable, a flag
+    message: str
+    line: int | None = None
+    key: str = ""
+
+    def __str__(self) -> str:
+        place = self.where if self.line is None else f"{self.where}:{self.line}"
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(UsageError):
+    """Everything that is wrong with the configuration; its text has one line a fault."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a flag said: its name as written, and its texts."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective settings and where each came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]  # key of the setting -> "default", a file, a variable or a flag
+    files: tuple[Path, ...] = ()  # that were read
+
+
+def user_file(environ: Mapping[str, str], caller: Caller) -> Path:
+    """Return where the user's file is; under sudo that of the user who called it."""
+    base = None if caller.elevated else environ.get("XDG_CONFIG_HOME")
+    root = Path(base) if base and base.startswith("/") else caller.home / ".config"
+    return root / "httptop" / "config.toml"
+
+
+def config_files(
+    environ: Mapping[str, str],
+    caller: Caller,
+    file: Path | None = None,
+    system_file: Path | None = None,
+) -> tuple[Path, ...]:
+    """Return the files that :func:`load` reads, whether they are there or not."""
+    if file is not None:
+        return (file,)
+    return (system_file or SYSTEM_FILE, user_file(environ, caller))
+
+
+def load(
+    flags: Mapping[str, Flag],
+    environ: Mapping[str, str],
+    caller: Caller,
+    file: Path | None = None,
+    system_file: Path | None = None,
+    read: Read | None = None,
+) -> Config:
+    """Return the effective configuration; raise :class:`ConfigError` with all its faults.
+
+    ``file`` (that of ``--config``) must exist and is read instead of the ones found. ``read``
+    reads files in another way than with the rights of this process.
+    """
+    gathering = _Gathering()
+    for path in config_files(environ, caller, file, system_file):
+        gathering.file(path, _reader(caller, read), required=file is not None)
+    gathering.environment(environ)
+    gathering.flags(flags)
+    return gathering.result()
+
+
+def check_file(path: Path, caller: Caller) -> Config:
+    """Return the configuration of one file over the defaults; raise all its faults."""
+    gathering = _Gathering()
+    gathering.file(path, _reader(caller, None), required=True)
+    return gathering.result()
+
+
+def check_text(text: str, path: Path) -> Config:
+    """Return the configuration of a text that is to stand in a file; raise all its faults."""
+    gathering = _Gathering()
+    gathering.text(text, path)
+    return gathering.result()
+
+
+def read_config(path: Path, caller: Caller, read: Read | None = None) -> str:
+    """Return the text of a file, empty where there is none; raise :class:`OSError`."""
+    try:
+        return _reader(caller, read)(path)
+    except FileNotFoundError:
+        return ""
+
+
+def _reader(caller: Caller, read: Read | None) -> Read:
+    return read or (lambda path: read_text(path, _LARGEST_FILE, caller))
+
+
+def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
+    """Return settings in which those named by key have other values."""
+    settings: Any = base
+    for key, value in values.items():
+        setting = BY_KEY[key]
+        settings = _replaced(settings, [*setting.path], value)
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def _replaced(holder: Any, path: list[str], value: object) -> Any:
+    name, *rest = path
+    inner = _replaced(getattr(holder, name), rest, value) if rest else value
+    return dataclasses.replace(holder, **{name: inner})
+
+
+class _Gathering:
+    """Values and faults of one load; later values replace earlier ones."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+        self.origins = {setting.key: "default" for setting in SETTINGS}
+        self.lines: dict[str, int] = {}  # in the file that is the origin
+        self.faults: list[Fault] = []
+        self.files: list[Path] = []
+
+    def result(self) -> Config:
+        settings = build(self.values)
+        self.faults += map(self.fault_of, contradictions(settings))
+        try:
+            scope_of(settings.filter)
+        except UsageError as fault:
+            self.faults.append(self.fault("filter.expression", str(fault)))
+        if self.faults:
+            raise ConfigError(self.faults)
+        return Config(settings, self.origins, tuple(self.files))
+
+    def keep(self, setting: Setting, value: object, origin: str, line: int | None = None) -> None:
+        self.values[setting.key] = value
+        self.origins[setting.key] = origin
+        self.lines.pop(setting.key, None)
+        if line is not None:
+            self.lines[setting.key] = line
+
+    def refuse(self, setting: Setting, fault: Fault) -> None:
+        """Note a fault; what stood before does not count as the setting's value either."""
+        self.faults.append(fault)
+        self.values.pop(setting.key, None)
+
+    def fault(self, key: str, message: str) -> Fault:
+        """Return a fault of a setting's value, wherever that came from."""
+        origin = self.origins[key]
+        shown = "" if origin.endswith(key) else key  # "--set filter.expression"
+        return Fault(origin, message, self.lines.get(key), shown)
+
+    def fault_of(self, found: Contradiction) -> Fault:
+        """Return the fault of a contradiction, with all its places."""
+        values = build(self.values)
+        others = []
+        for key in found.others:
+            line = f":{self.lines[key]}" if key in self.lines else ""
+            value = BY_KEY[key].kind.show(BY_KEY[key].of(values))
+            others.append(f"{key} = {_short(value)} ({self.origins[key]}{line})")
+        against = f", against {' and '.join(others)}" if others else ""
+        return self.fault(found.key, found.message + against)
+
+    def flags(self, flags: Mapping[str, Flag]) -> None:
+        for key, flag in flags.items():
+            setting, text = BY_KEY[key], ",".join(flag.texts)
+            try:
+                self.keep(setting, setting.kind.parse_text(text), flag.name)
+            except ValueError as fault:
+                self.refuse(setting, Fault(flag.name, _found(str(fault), text)))
+
+    def environment(self, environ: Mapping[str, str]) -> None:
+        for name in sorted(environ):
+            if not name.startswith("HTTPTOP_") or "__" not in name:
+                continue
+            setting = _VARIABLES.get(name)
+            if setting is None:
+                hint = nearest(name, _VARIABLES)
+                self.faults.append(
+                    Fault(clean(name.encode(errors="replace")), f"no such setting{hint}")
+                )
+                continue
+            try:
+                self.keep(setting, setting.kind.parse_text(environ[name]), name)
+            except ValueError as fault:
+                self.refuse(setting, Fault(name, _found(str(fault), environ[name])))
+
+    def file(self, path: Path, read: Read, required: bool = False) -> None:
+        try:
+            text = read(path)
+        except FileNotFoundError:
+            if required:
+                self.faults.append(Fault(str(path), "there is no such file"))
+            return
+        except OSError as fault:
+            self.faults.append(Fault("", str(fault)))
+            return
+        self.text(text, path)
+
+    def text(self, text: str, path: Path) -> None:
+        self.files.append(path)
+        try:
+            document = tomllib.loads(text)
+        except (ValueError, RecursionError) as fault:
+            self.faults.append(_syntax(str(path), fault, text))
+            return
+        self.table(document, (), str(path), lines_of_keys(text))
+
+    def table(
+        self, table: Mapping[str, object], above: tuple[str, ...], where: str, lines: dict[str, int]
+    ) -> None:
+        for name, value in table.items():
+            path = (*above, name)
+            key = ".".join(path)
+            line = next(
+                (lines[at] for n in range(len(path), 0, -1) if (at := ".".join(path[:n])) in lines),
+                None,
+            )
+            shown = clean(key.encode("utf-8", "replace"), 80)
+            if key in _SECTIONS:
+                if isinstance(value, dict):
+                    self.table(value, path, where, lines)
+                else:
+                    message = _found(f"a table is needed: [{key}]", value)
+                    self.faults.append(Fault(where, message, line, shown))
+            elif key in BY_KEY:
+                setting = BY_KEY[key]
+                try:
+                    self.keep(setting, setting.kind.parse(value), where, line)
+                except ValueError as fault:
+                    self.refuse(setting, Fault(where, _found(str(fault), value), line, shown))
+            else:
+                self.faults.append(Fault(where, f"unknown key{_hint(path)}", line, shown))
+
+
+def _found(message: str, value: object) -> str:
+    return f"{message}, found {_short(repr(value))}"
+
+
+def _short(text: str) -> str:
+    return clean(text.encode("utf-8", "replace"), 60)
+
+
+def _hint(path: tuple[str, ...]) -> str:
+    """Return the nearest key to a wrong one: its neighbours first, then its namesakes."""
+    above = ".".join(path[:-1])
+    prefix = f"{above}." if above else ""
+    known = [*BY_KEY, *_SECTIONS]
+    beside = {key.removeprefix(prefix).split(".")[0] for key in known if key.startswith(prefix)}
+    if hint := nearest(path[-1], beside):
+        return hint
+    namesakes = [key for key in BY_KEY if key.endswith(f".{path[-1]}")]
+    if namesakes:
+        return f"; did you mean {namesakes[0]!r}?"
+    return nearest(".".join(path), BY_KEY)
+
+
+def _syntax(where: str, fault: ValueError | RecursionError, text: str) -> Fault:
+    if isinstance(fault, RecursionError):
+        return Fault(where, "no TOML that can be read: nested too deep")
+    message = clean(str(fault).encode("utf-8", "replace"))
+    if message.endswith(" (at end of document)"):
+        return Fault(where, f"no TOML: {message}", text.count("\n", 0, -1) + 1)
+    position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if position is None:
+        return Fault(where, f"no TOML: {message}")
+    reason = f"no TOML: {message[: position.start()]} at column {position[2]}"
+    return Fault(where, reason, int(position[1]))

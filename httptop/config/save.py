@@ -1,0 +1,60 @@
+"""Write settings to a configuration file, in one step, and nothing where anything is wrong."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from httptop.config.load import build, check_text, read_config, user_file
+from httptop.config.settings import Settings
+from httptop.config.toml_document import to_toml
+from httptop.errors import UsageError
+from httptop.linux.files import Caller, write_text
+
+_NOTHING = "nothing was written"
+
+
+def save_all(settings: Settings, path: Path, caller: Caller) -> Path:
+    """Write all settings; the user's comments of a file that is there are kept.
+
+    Raises :class:`UsageError` where that file is no TOML, or cannot be read or replaced.
+    """
+    try:
+        previous = read_config(path, caller)
+        tomllib.loads(previous)
+        return write_text(path, to_toml(settings, previous), caller)
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path}: is there and is no TOML; {_NOTHING}") from None
+    except OSError as fault:
+        raise UsageError(f"{fault}; {_NOTHING}") from None
+
+
+def save_changes(
+    changes: Mapping[str, object],
+    environ: Mapping[str, str],
+    caller: Caller,
+    file: Path | None = None,
+    *,
+    read: Callable[[Path], str] | None = None,
+    write: Callable[[Path, str], Path] | None = None,
+) -> Path:
+    """Change the settings named by key in ``file``, else in the user's own; return where.
+
+    All others stay as that file has them, not as flags or the environment would have them; what it
+    leaves to other files or the defaults it goes on to leave to them.
+    ``read`` and ``write`` do so in another way than with the rights of this process.
+    Raises :class:`UsageError` with all faults of the file, and those the changes would bring.
+    """
+    path = Path(os.path.abspath(file or user_file(environ, caller)))
+    try:
+        previous = read_config(path, caller, read)
+        before = check_text(previous, path)
+        stated = {key for key, origin in before.origins.items() if origin != "default"}
+        settings = build(changes, before.settings)
+        text = to_toml(settings, previous, stated | changes.keys())
+        check_text(text, path)
+        return write_text(path, text, caller) if write is None else write(path, text)
+    except OSError as fault:
+        raise UsageError(f"{fault}; {_NOTHING}") from None

@@ -1,0 +1,69 @@
+"""Every setting, once: its place, kind, meaning and flag; the default is the dataclass's.
+
+From the table ``SETTINGS`` come the flags, the checks, ``--print-config``, the comments of
+``--save-config`` and docs/settings.md. A setting stands here only when changing it changes
+something.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptop.config.settings.sections import (
+    DEFAULTS,
+    EventFilter,
+    Filter,
+    General,
+    HttpFilter,
+    NetworkFilter,
+    Output,
+    Paths,
+    Performance,
+    ProcessFilter,
+    Sampling,
+    Security,
+    Settings,
+    Ui,
+)
+from httptop.config.settings.setting import Setting
+from httptop.config.settings.table_filter import FILTER_SETTINGS
+from httptop.config.settings.table_run import (
+    GENERAL_SETTINGS,
+    OUTPUT_SETTINGS,
+    PERFORMANCE_SETTINGS,
+    SECURITY_SETTINGS,
+)
+from httptop.config.settings.table_view import PATHS_SETTINGS, SAMPLING_SETTINGS, UI_SETTINGS
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    *GENERAL_SETTINGS,
+    *FILTER_SETTINGS,
+    *PATHS_SETTINGS,
+    *SAMPLING_SETTINGS,
+    *OUTPUT_SETTINGS,
+    *PERFORMANCE_SETTINGS,
+    *SECURITY_SETTINGS,
+    *UI_SETTINGS,
+)
+
+BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
+
+__all__ = [
+    "BY_KEY",
+    "DEFAULTS",
+    "SETTINGS",
+    "EventFilter",
+    "Filter",
+    "General",
+    "HttpFilter",
+    "NetworkFilter",
+    "Output",
+    "Paths",
+    "Performance",
+    "ProcessFilter",
+    "Sampling",
+    "Security",
+    "Setting",
+    "Settings",
+    "Ui",
+]

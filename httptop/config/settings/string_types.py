@@ -1,0 +1,138 @@
+"""The kinds of text that settings hold, each with what it may be."""
+
+from __future__ import annotations
+
+import ipaddress
+import pwd
+import re
+from collections.abc import Callable
+
+from httptop.config.value_types import Many, Text
+from httptop.filters import Expression, FilterError, parse
+from httptop.filters.on_screen import parse_for_screen
+from httptop.literals import parse_status
+from httptop.view.keys import effective, parse_key
+
+
+def _glob(text: str) -> str:
+    if not text:
+        raise ValueError("an empty pattern matches nothing")
+    return text
+
+
+def _method(text: str) -> str:
+    if not text or text.split() != [text]:
+        raise ValueError("a method such as GET is needed")
+    return text.upper()
+
+
+def _status(text: str) -> str:
+    parse_status(text)
+    return text.strip().lower()
+
+
+def _filter(parse: Callable[[str], Expression]) -> Callable[[str], str]:
+    """Return a check that brings a filter into its usual form; nothing is no filter."""
+
+    def check(text: str) -> str:
+        try:
+            return str(parse(text)) if text.strip() else ""
+        except FilterError as fault:
+            raise ValueError(str(fault)) from None
+
+    return check
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise ValueError("an address or a network such as 10.0.0.0/8 is needed") from None
+
+
+def _host(text: str) -> str:
+    if not text or len(text) > 253 or text.split() != [text] or ":" in text:
+        raise ValueError("a host name such as example.org or *.example.org, without a port")
+    return text.lower()
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"(HTTP/)?1\.[0-9]", text):
+        raise ValueError("a version such as 1.0 or 1.1 is needed")
+    return text.removeprefix("HTTP/")
+
+
+def _user(text: str) -> str:
+    if re.fullmatch("[0-9]{1,10}", text, re.ASCII) and int(text) < 2**32 - 1:
+        return text
+    try:
+        pwd.getpwnam(text)
+    except KeyError:
+        raise ValueError("no user of this host has that name") from None
+    return text
+
+
+def _other_user(text: str) -> str:
+    if not text:
+        return ""
+    name = _user(text)
+    if (int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid) == 0:
+        raise ValueError("another user than root is needed")
+    return name
+
+
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", text):
+        raise ValueError("the name of a header such as set-cookie is needed")
+    return text.lower()
+
+
+def _file(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise ValueError("a path that begins with / is needed")
+    return text
+
+
+def _path_pattern(text: str) -> str:
+    if not text.startswith("/") or len(text) > 96 or text.split() != [text]:
+        raise ValueError("a pattern such as /users/{name}/posts/*, at most 96 characters")
+    for segment in text.split("/"):
+        if ("*" in segment and segment != "*") or (
+            set("{}") & set(segment) and not re.fullmatch(r"\{[A-Za-z0-9_-]{1,32}\}", segment)
+        ):
+            raise ValueError("a segment is a word, * or {name}")
+    return text
+
+
+def _key(text: str) -> str:
+    return "=".join(parse_key(text))
+
+
+class Keys(Many):
+    """Keys of the user's own: each may be given away once, and every action keeps one."""
+
+    __slots__ = ()
+
+    def _checked(self, items: list[object]) -> tuple[object, ...]:
+        keys = super()._checked(items)
+        effective([str(key) for key in keys])
+        return keys
+
+
+GLOB = Text("a glob such as nginx* or /users/*", _glob)
+METHOD = Text("a method such as GET", _method)
+STATUS = Text("404, 5xx, 400-499 or unknown", _status)
+FILTER = Text("an expression of the filter language, empty for none", _filter(parse))
+SCREEN_FILTER = Text(
+    "an expression of what endpoints or live requests have", _filter(parse_for_screen)
+)
+NETWORK = Text("an address or a network such as 10.0.0.0/8", _network)
+HOST = Text("a host name or a glob such as *.example.org", _host)
+VERSION = Text("1.0 or 1.1", _version)
+USER = Text("a user's name or number", _user)
+OTHER_USER = Text("the name or number of a user who is not root, or empty", _other_user)
+CONTAINER = Text("a container's name or id, or a glob", _glob)
+HEADER = Text("the name of a header", _header)
+FILE = Text("an absolute path, or empty", _file)
+PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
+KEYS = Keys(Text("action=key, as in pause=space", _key))

@@ -1,0 +1,200 @@
+"""The settings of what is seen: path templates, samples, the screen."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptop.config.settings.setting import Setting
+from httptop.config.settings.string_types import KEYS, PATH_PATTERN, SCREEN_FILTER
+from httptop.config.value_types import Choice, Duration, Integer, Many, Number, Switch
+from httptop.model import SIDES
+from httptop.view.state import SORTS
+
+_S: Final = 1_000_000_000
+_THEMES: Final = (
+    "httptop-dark",
+    "httptop-light",
+    "ansi-dark",
+    "ansi-light",
+    "catppuccin-latte",
+    "catppuccin-mocha",
+    "dracula",
+    "flexoki",
+    "gruvbox",
+    "monokai",
+    "nord",
+    "solarized-dark",
+    "solarized-light",
+    "textual-dark",
+    "textual-light",
+    "tokyo-night",
+)
+_COLUMNS: Final = (
+    "process",
+    "protocol",
+    "method",
+    "path",
+    "rps",
+    "requests",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "unanswered",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "p999",
+    "mean",
+    "max",
+    "in_flight",
+    "request_bytes",
+    "response_bytes",
+    "trend",
+)
+
+PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "paths",
+        "templates",
+        Many(PATH_PATTERN),
+        "Templates of your own, tried first: /users/{name}/posts/{id}, or /users/*/posts/*. One "
+        "added to a run merges the rows that it means; one taken away parts new requests only.",
+        live=True,
+    ),
+    Setting(
+        "paths",
+        "keep",
+        Many(PATH_PATTERN),
+        "Paths that stay as they are, where no template means them: /files/* counts every file by "
+        "itself, from then on.",
+        live=True,
+    ),
+    Setting(
+        "paths",
+        "id_rules",
+        Many(Choice(("number", "hex", "mixed"))),
+        "Which segments become {id}: numbers, hexadecimal ids, mixed letters and digits.",
+    ),
+    Setting(
+        "paths",
+        "max_distinct",
+        Integer(1, 32768),
+        "Paths kept apart of a process and method; the others are added up under ~other.",
+    ),
+)
+
+SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "sampling",
+        "strategy",
+        Choice(("tail", "all", "random", "per-endpoint")),
+        "Which requests are shown first: tail, failed and slow ones; all, as they come; random, "
+        "each with the chance of sampling.rate; per-endpoint, per_second of each endpoint.",
+        flags=("--sampling",),
+        metavar="tail|all|random|per-endpoint",
+        group="sampling",
+        live=True,
+    ),
+    Setting(
+        "sampling",
+        "rate",
+        Number(0, 1),
+        "Share of requests that may be sampled, by chance; with tail of those neither failed nor "
+        "slow, with all without effect.",
+        live=True,
+    ),
+    Setting(
+        "sampling",
+        "per_second",
+        Integer(0, 100_000),
+        "Samples a second; never limits counts.",
+        flags=("--sample-rate",),
+        metavar="N",
+        group="sampling",
+        live=True,
+    ),
+    Setting(
+        "sampling",
+        "burst",
+        Integer(1, 100_000),
+        "Samples that may come at once after a pause.",
+        live=True,
+    ),
+    Setting(
+        "sampling",
+        "slow_threshold",
+        Duration(1000, 3600 * _S),
+        "A request that takes at least so long counts as slow.",
+        "slow_threshold_ns",
+        flags=("--slow",),
+        metavar="500ms",
+        group="sampling",
+        live=True,
+    ),
+)
+
+UI_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("ui", "theme", Choice(_THEMES), "Colours of the screen.", live=True),
+    Setting(
+        "ui",
+        "window",
+        Duration(_S, 3600 * _S, seconds=True),
+        "Time that rates and latencies on the screen cover; --window goes before.",
+        "window_s",
+    ),
+    Setting(
+        "ui",
+        "refresh",
+        Duration(0, 3600 * _S, seconds=True),
+        "Least time between two drawings of new figures; 0s: with every tick.",
+        "refresh_s",
+        live=True,
+    ),
+    Setting(
+        "ui",
+        "symbols",
+        Choice(("braille", "block", "tty")),
+        "What trends are drawn with; tty is plain ASCII, and the default on the Linux console.",
+    ),
+    Setting(
+        "ui",
+        "columns",
+        Many(Choice(_COLUMNS)),
+        "Columns of the endpoint table in their order; empty: as many as fit, in ours.",
+        live=True,
+    ),
+    Setting("ui", "sort", Choice(tuple(SORTS)), "Column that sorts the endpoints.", live=True),
+    Setting("ui", "side", Choice(SIDES), "Side shown first.", live=True),
+    Setting(
+        "ui",
+        "filter",
+        SCREEN_FILTER,
+        "Filter that the screen starts with; it hides endpoints, which are counted on.",
+        live=True,
+    ),
+    Setting(
+        "ui",
+        "latency_unit",
+        Choice(("auto", "us", "ms", "s")),
+        "Unit of latencies on the screen; what is too long for its column is shortened as in auto.",
+        live=True,
+    ),
+    Setting(
+        "ui",
+        "byte_units",
+        Choice(("iec", "si")),
+        "Units of bytes on the screen: iec, KiB of 1024; si, kB of 1000.",
+        live=True,
+    ),
+    Setting("ui", "confirm_quit", Switch(), "Whether q asks before it quits.", live=True),
+    Setting(
+        "ui",
+        "keys",
+        KEYS,
+        "Keys of your own, as in pause=space; ? on the screen lists the actions. A key is taken "
+        "from the action that has it, unless it is that one's only key.",
+        live=True,
+    ),
+)

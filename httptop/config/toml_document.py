@@ -1,0 +1,82 @@
+"""Write the settings as a TOML file that explains itself.
+
+Our own comments start with ``##`` and are written anew each time; comments that the user wrote
+(``#``) are kept with the setting, or the end of the file, before which they stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from typing import Final
+
+from httptop.config.settings import BY_KEY, SETTINGS, Setting, Settings
+from httptop.config.toml_lines import OURS, user_comments
+
+_HEAD: Final = (
+    "## Settings of httptop. Environment variables and flags win over this file.",
+    "## Lines that start with ## are written anew by --save-config; yours (#) are kept.",
+)
+_SECTION_DOCS: Final = {
+    "general": "The run as a whole.",
+    "filter": "What is left out by a filter was not counted and cannot be looked at later.",
+    "filter.process": "Which processes are watched; empty: all.",
+    "filter.network": "Which connections are watched; empty: all.",
+    "filter.http": "Which requests are counted; empty: all.",
+    "filter.events": "Which kinds of traffic are looked at.",
+    "sampling": "Which requests are shown one by one; counts are never sampled.",
+    "paths": "How paths become the templates of endpoints.",
+    "output": "What batch mode prints.",
+    "performance": "Sizes of the tables in the kernel, and what httptop may cost.",
+    "security": "What httptop may do, and what it keeps of requests.",
+    "ui": "What the screen looks like at first.",
+}
+
+
+def to_toml(settings: Settings, previous: str = "", stated: Set[str] = BY_KEY.keys()) -> str:
+    """Return the file of ``settings``; the user's comments of ``previous`` are kept.
+
+    Settings whose keys are not ``stated`` stand there as comments, for the reader only.
+    """
+    kept = user_comments(previous, BY_KEY.keys())
+    lines = [*_HEAD]
+    section = None
+    for setting in SETTINGS:
+        if setting.section != section:
+            section = setting.section
+            lines += ["", f"[{section}]", f"{OURS} {_SECTION_DOCS[section]}"]
+        lines += kept.pop(setting.key, [])
+        lines += [f"{OURS} {line}" for line in explain(setting)]
+        line = f"{setting.name} = {setting.kind.show(setting.of(settings))}"
+        lines.append(line if setting.key in stated else f"{OURS} {line}")
+    rest = [line for comments in kept.values() for line in comments]
+    if rest:
+        lines += ["", *rest]
+    return "\n".join(lines) + "\n"
+
+
+def explain(setting: Setting) -> Iterator[str]:
+    """Yield what a reader of the file wants to know about a setting."""
+    yield setting.doc
+    flag = f" Flag: {setting.flags[-1]}." if setting.flags else ""
+    yield f"Allowed: {setting.kind.allowed}. Default: {setting.kind.show(setting.default)}.{flag}"
+
+
+def settings_table() -> str:
+    """Return the Markdown table of docs/settings.md."""
+    lines = [
+        "| setting | default | allowed | flag | environment | reload | meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for setting in SETTINGS:
+        flags = ", ".join(f"`{flag}`" for flag in setting.flags)
+        cells = (
+            f"`{setting.key}`",
+            f"`{setting.kind.show(setting.default)}`",
+            setting.kind.allowed,
+            flags,
+            f"`{setting.variable}`",
+            "yes" if setting.live else "no",
+            setting.doc,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

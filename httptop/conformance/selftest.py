@@ -1,0 +1,78 @@
+"""``httptop --selftest``: play the conformance cases on this host's kernel and print a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from httptop.conformance.case import Case, load_cases
+from httptop.conformance.live import Result, Stage
+from httptop.console import say
+from httptop.doctor import checks
+from httptop.errors import Unavailable
+
+_WIDTH: Final = 72
+_VERDICT_WIDTH: Final = 8
+
+
+def main() -> int:
+    """Print the table; return 0 where all cases agree, known gaps aside, else 1.
+
+    Raises :class:`Unavailable` where this host cannot be traced.
+    """
+    if (reason := checks.refusal()) is not None:
+        raise Unavailable(reason)
+    cases = load_cases()
+    say(f"{'case':<{_WIDTH}}  {'tcp':<{_VERDICT_WIDTH}}unix")
+    results: list[Result] = []
+    with Stage() as stage:
+        began = time.monotonic()
+        for case in cases:
+            played = list(stage.play(case))
+            results += played
+            for line in lines_of(case, played):
+                say(line)
+        took_s = time.monotonic() - began
+    say("")
+    say(summary(results, took_s))
+    if stage.health.overflow_requests or stage.health.missed_calls:
+        say(
+            "The kernel's tables were full or calls were missed meanwhile, by all traffic of this"
+            " host: what failed may be for that. Run it again when there is less."
+        )
+    return int(any(verdict(result) == "FAILED" for result in results))
+
+
+def verdict(result: Result) -> str:
+    """Return the word for a result."""
+    if result.agrees:
+        return "agrees"
+    return "known" if result.case.known else "FAILED"
+
+
+def lines_of(case: Case, results: Sequence[Result]) -> Iterator[str]:
+    """Yield a case's line of the table, and below it what was expected and seen where that differs.
+
+    What the cases are known to fail on is one line, in words.
+    """
+    verdicts = {result.sockets: verdict(result) for result in results}
+    words = "".join(f"{verdicts.get(kind, '-'):<{_VERDICT_WIDTH}}" for kind in ("tcp", "unix"))
+    name = case.name if len(case.name) <= _WIDTH else case.name[: _WIDTH - 1] + "…"
+    yield f"{name:<{_WIDTH}}  {words}".rstrip()
+    if "known" in verdicts.values():
+        yield f"    known: {case.known}"
+    for result in results:
+        if verdict(result) == "FAILED":
+            for text in result.differences:
+                yield f"    {result.sockets}: {text}"
+
+
+def summary(results: Sequence[Result], took_s: float) -> str:
+    """Return the last line: how many of what, in how long."""
+    words = [verdict(result) for result in results]
+    text = f"{len(words)} played in {took_s:.1f} s: {words.count('agrees')} agree"
+    if known := words.count("known"):
+        text += f", {known} do not and are known not to"
+    failed = words.count("FAILED")
+    return text + (f", {failed} FAILED" if failed else "")

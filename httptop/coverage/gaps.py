@@ -1,0 +1,226 @@
+"""Why a process is not seen, or not all of it: a row a process, in words.
+
+Pure: what a look at the processes found (processes.py), and the requests of a snapshot, in; rows
+out, those with the most to say first. What cannot be told without the bytes themselves is said to
+be unknown: mapping a TLS library is no proof of speaking TLS, a port is none either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from httptop.coverage.processes import Holder, Survey
+from httptop.model import EndpointStats, Snapshot
+
+#: A row's endpoints tell of no more PIDs than this; one that is missing may have been cut off.
+_MOST_PIDS: Final = 16
+_LISTENS_WIDTH: Final = 24
+
+_TLS_HELP: Final = "a proxy in front that ends the TLS and speaks HTTP/1 behind it is seen"
+_SURE: Final = 3
+#: What holds for every table.
+FOOTNOTES: Final = (
+    "TLS that is part of a program (Node, Rust, Java) shows only when a connection begins.",
+    "HTTP/3 cannot be told from other protocols.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is missing of a process, and what would help."""
+
+    #: _SURE: its requests are not seen; 2: likely so; 1: not known; 0: good to know.
+    weight: int
+    what: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A process with stream sockets."""
+
+    holder: Holder
+    #: HTTP/1 requests counted, both sides; None: nobody counted.
+    requests: int | None
+    shared: bool  # others have part in them, and nobody knows how much
+    gaps: tuple[Gap, ...]  # the gravest first
+
+    @property
+    def weight(self) -> int:
+        """How much is missing."""
+        return max((gap.weight for gap in self.gaps), default=0)
+
+    @property
+    def seen(self) -> str:
+        """The requests as text."""
+        if self.requests is None:
+            return "-"
+        return f"{'≤ ' if self.shared and self.requests else ''}{self.requests:,}"
+
+    @property
+    def listens(self) -> str:
+        """Where it listens, as text."""
+        holder = self.holder
+        names = [f":{port}" for port in holder.tcp_ports]
+        names += holder.unix_names or (["unix"] if holder.unix_listening else [])
+        text = " ".join(names) or "-"
+        return text if len(text) <= _LISTENS_WIDTH else text[: _LISTENS_WIDTH - 1] + "…"
+
+    @property
+    def connections(self) -> str:
+        """How many connections it has: ``12 tcp 3 unix``."""
+        holder = self.holder
+        parts = ((holder.tcp_connected, "tcp"), (holder.unix_connected, "unix"))
+        return " ".join(f"{n} {kind}" for n, kind in parts if n) or "-"
+
+
+def rows(found: Survey, snapshot: Snapshot | None) -> list[Row]:
+    """Return a row for each holder: those of which most is missing first, then servers."""
+    made = [_row(holder, snapshot) for holder in found.holders]
+    return sorted(
+        made,
+        key=lambda row: (
+            -row.weight,
+            -row.holder.tcp_listening,
+            -row.holder.tcp_connected,
+            -row.holder.unix_listening,
+            row.holder.pid,
+        ),
+    )
+
+
+def _row(holder: Holder, snapshot: Snapshot | None) -> Row:
+    if snapshot is None:
+        requests, shared = None, False
+        tls = http2 = 0
+    else:
+        theirs = [row for row in snapshot.endpoints if _has_part(row, holder)]
+        requests = sum(row.requests for row in theirs)
+        shared = any(row.pids != (holder.pid,) for row in theirs)
+        tls, http2 = (snapshot.others.get((holder.pid, kind), 0) for kind in ("tls", "http2"))
+    found = (*_gaps(holder, bool(requests), tls), *_http2(http2, bool(requests)))
+    gaps = sorted(found, key=lambda gap: -gap.weight)
+    if requests == 0 and not any(gap.weight == _SURE for gap in gaps):
+        gaps.append(_silent(holder))
+    return Row(holder, requests, shared, tuple(gaps))
+
+
+def _has_part(row: EndpointStats, holder: Holder) -> bool:
+    """Whether a process may have requests of an endpoint; by its name where PIDs are missing."""
+    if holder.pid in row.pids:
+        return True
+    cut = not row.pids or len(row.pids) >= _MOST_PIDS
+    return cut and row.key.process == holder.process
+
+
+def _http2(connections: int, counted: bool) -> Iterator[Gap]:
+    """Yield what connections that began with HTTP/2's preface say."""
+    if connections:
+        yield Gap(
+            2 if counted else _SURE,
+            f"speaks HTTP/2 without TLS ({_connections(connections)}): that is not counted",
+            "its other end told to speak HTTP/1.1",
+        )
+
+
+def _connections(count: int) -> str:
+    return f"{count:,} connection{'s' if count != 1 else ''} seen"
+
+
+def _gaps(holder: Holder, counted: bool, tls: int) -> Iterator[Gap]:
+    if holder.bits32:
+        yield Gap(
+            3,
+            "is a 32-bit program: what it reads and writes is not seen",
+            "a 64-bit build of it, or a 64-bit proxy in front",
+        )
+    if holder.io_uring:
+        yield Gap(
+            2 if counted else 3,
+            "uses io_uring: what it reads and writes through that is not seen",
+            "an option of its own not to use it (Node: UV_USE_IO_URING=0)",
+        )
+    yield from _tls(holder, counted, tls)
+    if holder.stopped:
+        yield Gap(1, "is stopped: it answers nothing", f"kill -CONT {holder.pid}")
+    if holder.ptraced_by:
+        yield Gap(
+            0, f"is traced by process {holder.ptraced_by}: it waits whenever that one stops it"
+        )
+    if holder.cut:
+        yield Gap(0, "has more descriptors than were looked at")
+
+
+def _tls(holder: Holder, counted: bool, seen: int) -> Iterator[Gap]:
+    """Yield what hellos, ports and mappings say of TLS; the first of them is sure."""
+    libraries = ", ".join(holder.tls_libraries)
+    known = libraries or ("Go has its own" if holder.go else "")
+    if seen:
+        what = f"speaks TLS ({_connections(seen)}{'; ' + known if known else ''})"
+        yield Gap(2 if counted else _SURE, f"{what}: httptop sees no cleartext of it", _TLS_HELP)
+    elif holder.tls_ports:
+        ports = " ".join(f":{port}" for port in holder.tls_ports)
+        what = f"speaks TLS, most likely (port {ports}{'; ' + known if known else ''})"
+        yield Gap(2 if counted else 3, f"{what}: httptop sees no cleartext of it", _TLS_HELP)
+    elif libraries:
+        what = f"can speak TLS ({libraries} is mapped): what it sends so is not seen"
+        yield Gap(0 if counted else _likely(holder), what, _TLS_HELP)
+    elif holder.go:
+        what = "is a Go program, with TLS of its own: what it sends so is not seen"
+        yield Gap(0 if counted else _likely(holder), what, _TLS_HELP)
+
+
+def _likely(holder: Holder) -> int:
+    return 2 if holder.tcp else 0
+
+
+def _silent(holder: Holder) -> Gap:
+    """Say what nothing seen may mean."""
+    if not holder.tcp:
+        return Gap(0, "has Unix sockets only, and no HTTP/1 was seen on them")
+    what = "no HTTP/1 was seen: it is idle, or speaks something else"
+    if holder.tcp_ports:
+        return Gap(1, what, f"ask it: curl -s http://localhost:{holder.tcp_ports[0]}/")
+    return Gap(1, what)
+
+
+# As text, for the doctor
+
+
+def headline(found: Survey, shown: int) -> list[str]:
+    """Return how many processes there are, and what is missing among them, in sentences."""
+    n = len(found.holders) + found.left_out
+    lines = [f"{n} process{'es' if n != 1 else ''} with stream sockets or io_uring."]
+    if shown < n:
+        lines.append(f"The {shown} of which most is missing are shown.")
+    if found.unreadable:
+        others = "1 other" if found.unreadable == 1 else f"{found.unreadable} others"
+        lines.append(f"{others} could not be looked at (not root, or refused even to root).")
+    return lines
+
+
+def table(found: Survey, most: int = 40) -> str:
+    """Return the table of a host on which nobody counts, the gravest rows first."""
+    made = rows(found, None)[:most]
+    lines = [" ".join(headline(found, len(made)))]
+    if made:
+        width = max(*(len(row.holder.process) for row in made), len("PROCESS"))
+        lines.append(
+            f"{'PID':>7}  {'PROCESS':<{width}}  {'LISTENS':<{_LISTENS_WIDTH}}  CONNECTIONS"
+        )
+        for row in made:
+            listens = f"{row.listens:<{_LISTENS_WIDTH}}"
+            who = f"{row.holder.pid:>7}  {row.holder.process:<{width}}"
+            lines.append(f"{who}  {listens}  {row.connections}")
+            lines += _words(row.gaps)
+    lines += FOOTNOTES
+    return "\n".join(lines)
+
+
+def _words(gaps: Sequence[Gap]) -> Iterator[str]:
+    for gap in gaps:
+        yield f"{'':>9}{gap.what}"
+        if gap.help:
+            yield f"{'':>9}→ {gap.help}"

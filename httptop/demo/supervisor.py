@@ -1,0 +1,132 @@
+"""Start and stop the demo: four small processes that talk HTTP to each other.
+
+No port can clash: this process binds the listening sockets to ports that the kernel chooses and
+hands them down, so a service can be called from the moment it is started. Nothing is left over:
+all children hold the reading end of one pipe as their standard input, and leave when it ends,
+which it does when this process dies, whatever it dies of. (``PR_SET_PDEATHSIG`` would fire at the
+end of the *thread* that started the children, and not at all across a change of user.)
+
+The services themselves are in :mod:`httptop.demo.services`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from httptop.demo import services
+
+_PROGRAM: Final = Path(services.__file__)
+
+#: Seconds that the children have to leave by themselves.
+_PATIENCE_S: Final = 1.0
+
+
+class Demo:
+    """The demo's processes. A context manager; ``stop`` is idempotent and safe at exit."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        """Prepare only. The same ``seed`` makes the same customers and the same faults."""
+        self._seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._lifeline: int | None = None
+        self._ports: dict[str, int] = {}
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The children's process ids; empty when the demo does not run."""
+        return tuple(child.pid for child in self._children)
+
+    @property
+    def running(self) -> bool:
+        """Whether the demo was started and all its processes live."""
+        return bool(self._children) and all(child.poll() is None for child in self._children)
+
+    @property
+    def gateway_url(self) -> str | None:
+        """Where the front service listens, e.g. to try it with curl; None when not started."""
+        port = self._ports.get("gateway")
+        return None if port is None else f"http://{services.HOST}:{port}/"
+
+    def start(self) -> None:
+        """Start the services and their load; do nothing when they run already."""
+        if self._children:
+            return
+        atexit.register(self.stop)
+        leaves, self._lifeline = os.pipe()
+        try:
+            with contextlib.ExitStack() as sockets:
+                listeners = {
+                    role: sockets.enter_context(_listen())
+                    for role in ("catalog", "orders", "gateway")
+                }
+                self._ports = {role: s.getsockname()[1] for role, s in listeners.items()}
+                behind = (self._ports["catalog"], self._ports["orders"])
+                self._spawn(leaves, "catalog", listeners["catalog"])
+                self._spawn(leaves, "orders", listeners["orders"])
+                self._spawn(leaves, "gateway", listeners["gateway"], *behind)
+                self._spawn(leaves, "load", None, self._ports["gateway"])
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            os.close(leaves)
+
+    def stop(self) -> None:
+        """End all of it and wait until it has ended: first the load, so that no answer is cut."""
+        atexit.unregister(self.stop)
+        for child in reversed(self._children):  # the load was started last
+            child.terminate()
+            _end(child)
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        self._children = []
+        self._ports = {}
+
+    def __enter__(self) -> Demo:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, lifeline: int, role: str, listener: socket.socket | None, *ports: int) -> None:
+        fd = -1 if listener is None else listener.fileno()
+        command = [sys.executable, "-I", "-S", "-E", str(_PROGRAM), str(self._seed), role, str(fd)]
+        child = subprocess.Popen(
+            [*command, *map(str, ports)],
+            stdin=lifeline,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=() if listener is None else (fd,),
+            process_group=0,  # Ctrl-C is for httptop; it tells the demo
+            cwd="/",
+            env={"MALLOC_ARENA_MAX": "1"},  # a thread a connection, but not a heap a thread
+        )
+        self._children.append(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _listen() -> socket.socket:
+    """Return a listening socket on loopback, on a port that the kernel chose."""
+    return socket.create_server((services.HOST, 0), backlog=64)

@@ -1,0 +1,314 @@
+"""Say what this host can trace, what is missing and the command that mends it.
+
+``checks`` judges a :class:`~httptop.doctor.host.Host`, in the order in which a user would mend
+things; ``refusal`` is the first check that forbids tracing, as one line, and is cheap; ``main`` is
+``httptop --doctor``: the whole table, and at its end the real thing, loading the probes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from httptop.bpf.build.child import Loading, Plan
+from httptop.bpf.build.find_bcc import install_command
+from httptop.coverage import gaps
+from httptop.coverage.processes import survey
+from httptop.doctor import host as hosts
+from httptop.doctor.host import Host
+from httptop.errors import HttptopError
+
+#: Exit status where live tracing is not possible.
+CANNOT_TRACE: Final = 77
+
+#: What the probes need came with these kernels: the last of it, a task's registers for BPF, and
+#: memory accounted to the control group instead of RLIMIT_MEMLOCK.
+OLDEST_KERNEL: Final = (5, 15)
+CGROUP_MEMORY_KERNEL: Final = (5, 11)
+
+#: As run/live.py has it from the settings, with small tables: a trial needs no room.
+_TRIAL_SIZES: Final = {
+    "MAX_CONNECTIONS": 1024,
+    "MAX_ENDPOINTS": 1024,
+    "MAX_CELLS": 2048,
+    "MAX_PAGES": 1024,
+    "SHARDS": 1,
+    "SHARED_SHARDS": 1,
+    "SAMPLE_PAGES": 16,
+    "CHUNK_PAGES": 16,
+    "FILTER_SIDES": 3,
+}
+
+#: Where the probes see bytes pass (bpf/build/loader.py).
+_FRONTS: Final = {
+    "sockets": "at the sockets: other system calls cost nothing",
+    "syscalls": "at every system call: this kernel has no tracepoints at sockets (Linux 6.3 has)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding about a host."""
+
+    name: str
+    ok: bool | None  # False: no live tracing. None: good to know, and tracing works all the same
+    finding: str
+    remedy: str = ""  # a command or a sentence; empty where there is nothing to do
+
+
+def checks(host: Host) -> list[Check]:
+    """Judge a host. The first check that is not ok is what to mend first."""
+    return [
+        _architecture(host),
+        _privileges(host),
+        _bcc(host),
+        _library(host),
+        _lockdown(host),
+        _bpf(host),
+        _ring_buffer(host),
+        _btf(host),
+        *_notes(host),
+    ]
+
+
+def refusal(host: Host | None = None) -> str | None:
+    """Return why this host cannot be traced and what to do about it, in one line; None if it can.
+
+    Takes a few milliseconds: it does not load the probes.
+    """
+    for check in checks(host or hosts.this_host()):
+        if check.ok is False:
+            return f"{check.finding}: {check.remedy}" if check.remedy else check.finding
+    return None
+
+
+def _architecture(host: Host) -> Check:
+    if host.machine in hosts.MACHINES:
+        return Check("Architecture", True, host.machine)
+    known = " and ".join(hosts.MACHINES)
+    return Check(
+        "Architecture",
+        False,
+        f"live tracing does not work on {host.machine}",
+        f"run httptop on {known}, or open a capture with httptop --replay FILE",
+    )
+
+
+def _privileges(host: Host) -> Check:
+    if host.euid == 0 and host.privileged:
+        return Check("Privileges", True, "root")
+    if host.privileged:
+        return Check("Privileges", True, "the capabilities suffice")
+    if host.euid == 0:
+        return Check(
+            "Privileges",
+            False,
+            "root lacks the capabilities for tracing (CAP_BPF and CAP_PERFMON), as in a container",
+            "start the container with --privileged --pid=host",
+        )
+    return Check("Privileges", False, "live tracing needs root", f"sudo {host.program}")
+
+
+def _bcc(host: Host) -> Check:
+    if host.bcc is not None:
+        return Check("BCC", True, f"in {host.bcc}")
+    install = install_command(host.distribution, root_user=host.euid == 0)
+    if host.impostor is not None:
+        finding = f"BCC is not installed ({host.impostor} from PyPI is something else)"
+    else:
+        finding = "BCC is not installed"
+    return Check("BCC", False, finding, install)
+
+
+def _library(host: Host) -> Check:
+    if host.libbcc is not None:
+        return Check("libbcc", True, str(host.libbcc))
+    install = install_command(host.distribution, root_user=host.euid == 0)
+    return Check("libbcc", False, "BCC's library libbcc.so.0 is missing", install)
+
+
+def _lockdown(host: Host) -> Check:
+    if host.lockdown == "confidentiality":
+        return Check(
+            "Lockdown",
+            False,
+            "the kernel is locked down (confidentiality) and refuses tracing",
+            "boot with lockdown=integrity, or without lockdown=confidentiality",
+        )
+    return Check("Lockdown", True, host.lockdown or "none")
+
+
+def _bpf(host: Host) -> Check:
+    name, code = "bpf(2)", host.bpf_errno
+    if code == 0:
+        return Check(name, True, f"works on kernel {host.release}")
+    if code == errno.ENOSYS:
+        return Check(
+            name,
+            False,
+            f"this kernel ({host.release}) was built without BPF",
+            "boot a kernel with CONFIG_BPF_SYSCALL, as the distributions' own have",
+        )
+    if code == errno.EPERM and host.kernel < CGROUP_MEMORY_KERNEL and host.privileged:
+        return Check(
+            name,
+            False,
+            f"the kernel refuses memory to BPF (limit: {_memory(host.memlock_bytes)})",
+            f"ulimit -l unlimited && {host.program}",
+        )
+    if code == errno.EPERM and host.privileged:
+        return Check(
+            name,
+            False,
+            "the bpf system call is forbidden here (a container or a seccomp filter)",
+            "start the container with --privileged --pid=host, or run httptop on the host",
+        )
+    if code == errno.EPERM:
+        return Check(name, None, "cannot be tried without privileges")
+    return Check(name, False, f"the bpf system call fails: {os.strerror(code)}")
+
+
+def _ring_buffer(host: Host) -> Check:
+    version = ".".join(map(str, OLDEST_KERNEL))
+    if host.ring_buffer_errno == 0 and host.kernel < OLDEST_KERNEL:
+        return Check(
+            "Kernel",
+            None,
+            f"{host.release}; the probes are made for {version} and newer and load on an older "
+            "one only where its distribution has added what they need",
+        )
+    if host.ring_buffer_errno == 0:
+        return Check("Kernel", True, host.release)
+    if host.ring_buffer_errno == errno.EPERM:  # told above
+        return Check("Kernel", None, f"{host.release}; cannot be tried without privileges")
+    if host.kernel < OLDEST_KERNEL or host.ring_buffer_errno == errno.EINVAL:
+        return Check(
+            "Kernel",
+            False,
+            f"kernel {host.release} is too old, it has no BPF ring buffer",
+            f"boot Linux {version} or newer",
+        )
+    reason = os.strerror(host.ring_buffer_errno)
+    return Check("Kernel", False, f"the kernel gives no BPF ring buffer: {reason}")
+
+
+def _btf(host: Host) -> Check:
+    if host.btf:
+        return Check("BTF", True, "/sys/kernel/btf/vmlinux")
+    return Check(
+        "BTF",
+        False,
+        "this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+        "boot a kernel with CONFIG_DEBUG_INFO_BTF, as the distributions' own have; "
+        "in a container mount /sys",
+    )
+
+
+def _notes(host: Host) -> Iterator[Check]:
+    """Yield what is good to know, and forbids nothing."""
+    if host.jit == 0:
+        yield Check(
+            "BPF JIT",
+            None,
+            "off: the probes are interpreted, which costs the traced services far more",
+            "sudo sysctl net.core.bpf_jit_enable=1",
+        )
+    else:
+        yield Check("BPF JIT", True, "on" if host.jit else "not known, probably on")
+    if host.kernel < CGROUP_MEMORY_KERNEL:
+        yield Check("Locked memory", None, _memory(host.memlock_bytes))
+    if host.pid_namespace not in (hosts.FIRST_PID_NAMESPACE, None):
+        yield Check(
+            "Container",
+            None,
+            "httptop runs in a process id namespace of its own: it sees the requests of the whole "
+            "host, but not the names of its processes",
+            "start the container with --pid=host",
+        )
+    else:
+        yield Check("Container", True, "none, or with the host's processes")
+    if host.io_uring_disabled == 2:
+        yield Check("io_uring", True, "disabled: nothing can pass by it")
+    else:
+        yield Check("io_uring", None, "requests that a program sends through it are not seen")
+
+
+def _memory(limit: int | None) -> str:
+    return "unlimited" if limit is None else f"{limit // 1024} KiB"
+
+
+def bcc_version(host: Host) -> Check:
+    """Import BCC in a process of its own, as the loader does, and tell its version."""
+    if host.bcc is None:
+        return _bcc(host)
+    code = "import sys; sys.path.append(sys.argv[1]); import bcc; print(bcc.__version__)"
+    command = [sys.executable, "-c", code, str(host.bcc)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return Check("BCC", True, f"{result.stdout.strip()} in {host.bcc}")
+    reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+    install = install_command(host.distribution, root_user=host.euid == 0)
+    return Check("BCC", False, f"BCC in {host.bcc} cannot be imported ({reason})", install)
+
+
+def probe_load() -> Check:
+    """Load and attach the probes for a moment: the test that counts."""
+    name = "Probes"
+    try:
+        loading = Loading()
+        loading.give(Plan(_TRIAL_SIZES))
+        loaded = loading.wait()
+        try:
+            loaded.attach()
+        finally:
+            loaded.close()
+    except (HttptopError, OSError) as error:
+        return Check(name, False, f"they cannot be loaded: {' '.join(str(error).split())}")
+    how = f"load and attach, {_FRONTS[loaded.front]}"
+    if loaded.refused:
+        parts = "; ".join(f"{program} ({why})" for program, why in loaded.refused.items())
+        return Check(name, None, f"{how}; refused: {parts}")
+    return Check(name, True, how)
+
+
+def table(findings: Sequence[Check]) -> str:
+    """Return the findings as an aligned table, a remedy on a line below its finding."""
+    marks = {True: "ok  ", False: "FAIL", None: "note"}
+    width = max(len(check.name) for check in findings)
+    lines = []
+    for check in findings:
+        lines.append(f"{marks[check.ok]}  {check.name:<{width}}  {check.finding}")
+        if check.remedy:
+            lines.append(f"{'':<{width + 8}}→ {check.remedy}")
+    return "\n".join(lines)
+
+
+def main(host: Host | None = None) -> int:
+    """Print checks and processes; return 0 where live tracing works and 77 where it does not."""
+    host = host or hosts.this_host()
+    findings = [bcc_version(host) if check.name == "BCC" else check for check in checks(host)]
+    if all(check.ok is not False for check in findings):
+        findings.append(probe_load())
+    print(table(findings))
+    print()
+    print(gaps.table(survey(time.time())))
+    good = all(check.ok is not False for check in findings)
+    print()
+    if good:
+        print("httptop can trace this host.")
+    else:
+        first = next(check for check in findings if check.ok is False)
+        print(f"httptop cannot trace this host: {first.finding}.")
+        if first.remedy:
+            print(f"Mend it with: {first.remedy}")
+    return 0 if good else CANNOT_TRACE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

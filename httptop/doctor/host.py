@@ -1,0 +1,191 @@
+"""What this host offers to eBPF, read cheaply: the facts that the doctor judges.
+
+A :class:`Host` is plain data, so that a judgement about a host is a function of it. Reading one
+takes a few milliseconds: small files below ``/proc`` and ``/sys``, and two trial calls of bpf(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from httptop.bpf.build.find_bcc import find_bcc, find_impostor, find_library, os_release
+from httptop.linux import bpf_syscall
+from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, without_capabilities
+
+#: Architectures whose registers and system calls the probes know.
+MACHINES: Final = ("x86_64",)
+
+#: Inode of the first process id namespace, a constant of the kernel (PROC_PID_INIT_INO).
+FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
+
+_BPF_MAP_CREATE: Final = 0
+_BPF_MAP_TYPE_ARRAY: Final = 2
+_BPF_MAP_TYPE_RINGBUF: Final = 27
+_BPF_PROG_TYPE_RAW_TRACEPOINT: Final = 17
+#: A program that returns 0: "r0 = 0" and "exit".
+_NO_OPERATION: Final = bytes((0xB7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Facts about a host, as far as tracing is concerned. None: could not be found out."""
+
+    machine: str  # as uname -m says
+    release: str  # of the kernel
+    euid: int
+    capabilities: int  # effective set, a bit mask
+    bcc: Path | None  # directory that holds BCC's Python package
+    impostor: Path | None  # a package called bcc that is not BCC
+    libbcc: Path | None
+    #: errno of creating a BPF map and a BPF ring buffer; 0: it worked.
+    bpf_errno: int
+    ring_buffer_errno: int
+    lockdown: str | None  # "none", "integrity", "confidentiality"; None: no lockdown here
+    btf: bool
+    jit: int | None  # /proc/sys/net/core/bpf_jit_enable
+    memlock_bytes: int | None  # soft limit; None: unlimited
+    io_uring_disabled: int | None  # 0: allowed to everyone
+    pid_namespace: int | None  # inode
+    distribution: dict[str, str]  # os-release(5)
+    program: str  # how to run httptop, for the command that mends
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The kernel's version, as far as it can be compared."""
+        numbers = []
+        for part in self.release.split(".")[:2]:
+            digits = part[: len(part) - len(part.lstrip("0123456789"))]
+            numbers.append(int(digits or 0))
+        return (numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0)
+
+    def capable(self, capability: int) -> bool:
+        """Return whether a capability is in the effective set."""
+        return bool(self.capabilities >> capability & 1)
+
+    @property
+    def privileged(self) -> bool:
+        """Whether the capabilities suffice for tracing."""
+        return self.capable(CAP_SYS_ADMIN) or (self.capable(CAP_BPF) and self.capable(CAP_PERFMON))
+
+
+def this_host(root: Path = Path("/")) -> Host:
+    """Read the facts about this host; files are looked for below ``root``."""
+    system = os.uname()
+    fields = _status(root / "proc/self/status")
+    map_errno, ring_errno = probe_bpf()
+    program = Path(sys.argv[0]).absolute()
+    return Host(
+        machine=system.machine,
+        release=system.release,
+        euid=os.geteuid(),
+        capabilities=int(fields.get("CapEff", "0"), 16),
+        bcc=find_bcc(root),
+        impostor=find_impostor(sys.path),
+        libbcc=find_library(root),
+        bpf_errno=map_errno,
+        ring_buffer_errno=ring_errno,
+        lockdown=_lockdown(root / "sys/kernel/security/lockdown"),
+        btf=(root / "sys/kernel/btf/vmlinux").exists(),
+        jit=_number(root / "proc/sys/net/core/bpf_jit_enable"),
+        memlock_bytes=_memlock(),
+        io_uring_disabled=_number(root / "proc/sys/kernel/io_uring_disabled"),
+        pid_namespace=_inode(root / "proc/self/ns/pid"),
+        distribution=os_release(root),
+        program=str(program) if program.name == "httptop" else "httptop",
+    )
+
+
+def probe_bpf() -> tuple[int, int]:
+    """Create and drop a small BPF map and a ring buffer; return the errno of each, 0 for none."""
+    array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
+    ring = struct.pack("=IIII", _BPF_MAP_TYPE_RINGBUF, 0, 0, mmap.PAGESIZE)
+    return _map_create(array), _map_create(ring)
+
+
+def needed_after_attaching() -> frozenset[int]:
+    """Return the capabilities without which maps and programs cannot be used any more.
+
+    Found by trying, with a map and a program of no use: since Linux 6.0 who has the descriptor may
+    use it; before, only where nobody forbade BPF to users (kernel.unprivileged_bpf_disabled).
+    """
+    array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
+    table = bpf_syscall.bpf(_BPF_MAP_CREATE, bytearray(array))
+    try:
+        code = ctypes.create_string_buffer(_NO_OPERATION)
+        at = ctypes.addressof(code)
+        program = bpf_syscall.prog_load(_BPF_PROG_TYPE_RAW_TRACEPOINT, at, 2, "httptop_trial")
+        try:
+            with without_capabilities():
+                _use(table, program)
+        except PermissionError:
+            return frozenset((CAP_BPF,))
+        finally:
+            os.close(program)
+    finally:
+        os.close(table)
+    return frozenset()
+
+
+def _use(table: int, program: int) -> None:
+    """Make each kind of call that a run makes once its probes are attached."""
+    bpf_syscall.map_update(table, bytes(4), bytes(8))
+    bpf_syscall.map_lookup(table, bytes(4), 8)
+    bpf_syscall.BatchReader(table, 4, 8, 1).read(1)
+    bpf_syscall.prog_times(program)
+    bpf_syscall.run_raw_tracepoint(program, 0)
+
+
+def _map_create(attributes: bytes) -> int:
+    try:
+        os.close(bpf_syscall.bpf(_BPF_MAP_CREATE, bytearray(attributes)))
+    except OSError as error:
+        return error.errno or errno.EINVAL
+    return 0
+
+
+def _status(path: Path) -> dict[str, str]:
+    lines = (_text(path) or "").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _lockdown(path: Path) -> str | None:
+    # "none [integrity] confidentiality": the one in brackets is in force.
+    text = _text(path)
+    return text.partition("[")[2].partition("]")[0] or None if text else None
+
+
+def _memlock() -> int | None:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return None

@@ -1,0 +1,52 @@
+"""What user space reads of HTTP/1 heads: only samples come here, never what is counted."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from httptop.http.path_template import origin_of
+from httptop.http.redaction import redacted_target, without_user
+from httptop.model import clean
+
+_CONTENT_LENGTH: Final = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n", re.I)
+_TRANSFER_ENCODING: Final = re.compile(rb"\r?\ntransfer-encoding:", re.I)
+_TARGET_END: Final = re.compile(rb"[\x00-\x20\x7f]")
+_LONGEST_PATH: Final = 512
+_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+
+
+def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
+    """Return the path of a request line as sent, with its query, cleaned.
+
+    Values in the query are masked, unless told not to; a user's name and password always are. None
+    where the line, perhaps cut short, holds no path.
+    """
+    method, _, target = line.partition(b" ")
+    if not target:
+        return None
+    connect = method == b"CONNECT"
+    path = origin_of(target, connect=connect)
+    if redact_query:
+        path = redacted_target(path)
+    text = clean(without_user(b"//" + path)[2:] if connect else path, _LONGEST_PATH)
+    goes_on = cut and not _TARGET_END.search(target)
+    return text + "…" if goes_on and not text.endswith("…") else text
+
+
+def answer_length(answer: bytes, method: str, status: int) -> int | None:
+    """Return the length of a whole answer, head and body, from its first bytes.
+
+    None where they do not tell: the head goes on, or the body is chunked or ends with the
+    connection.
+    """
+    end = _HEAD_END.search(answer)
+    if end is None:
+        return None
+    if method == "HEAD" or status in (204, 304):
+        return end.end()
+    head = answer[: end.end()]
+    if _TRANSFER_ENCODING.search(head):
+        return None
+    length = _CONTENT_LENGTH.search(head)
+    return end.end() + int(length[1]) if length else None

@@ -1,0 +1,257 @@
+"""Read and write files of the user's safely although we are root.
+
+Under sudo the file system is used with the rights of the user who called it, so that no link or
+directory of theirs can make root read or overwrite what they could not. Where those rights do
+not suffice (``/etc``), root's are used only along a path that nobody else can change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from httptop.linux.fsuid import files_of
+
+
+class FileError(OSError):
+    """A file that is refused; the message says why."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user on whose behalf httptop runs."""
+
+    uid: int
+    gid: int
+    home: Path
+    #: Whether that is another user than the one of this process.
+    elevated: bool = False
+
+
+def calling_user(environ: Mapping[str, str]) -> Caller:
+    """Return who called us: under sudo the user who did, else the user of this process."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            uid = int(environ["SUDO_UID"])
+            gid = int(environ.get("SUDO_GID", pwd.getpwuid(uid).pw_gid))
+    elevated = uid != os.geteuid()
+    home = None if elevated else environ.get("HOME")
+    if not home:
+        try:
+            home = pwd.getpwuid(uid).pw_dir
+        except (KeyError, OverflowError):
+            home = "/"
+    return Caller(uid, gid, Path(home), elevated)
+
+
+@contextlib.contextmanager
+def rights_of(caller: Caller) -> Iterator[int]:
+    """Use the caller's rights on files for a while, in this thread; yield whose they are.
+
+    A process that gave up root has its own rights only.
+    """
+    if not caller.elevated or os.geteuid() != 0:
+        yield os.geteuid()
+        return
+    with files_of(caller.uid, caller.gid):
+        yield caller.uid
+
+
+def open_regular(path: Path, caller: Caller) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Raises :class:`FileNotFoundError` as it is and :class:`FileError` with a clear reason for
+    everything else. Root's rights are used for files that belong to root, never for others'.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        try:
+            with rights_of(caller):
+                descriptor = os.open(path, flags)
+        except PermissionError:
+            if not (caller.elevated and _only_roots(path)):
+                raise FileError(f"{path}: no permission to read it") from None
+            descriptor = os.open(path, flags | os.O_NOFOLLOW)
+    except (FileNotFoundError, FileError):
+        raise
+    except (OSError, ValueError) as fault:
+        raise FileError(f"{path}: {_reason(fault)}") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise FileError(f"{path}: is {kind}")
+    return open(descriptor, "rb")
+
+
+def read_text(path: Path, limit: int, caller: Caller) -> str:
+    """Return the UTF-8 text of a regular file of at most ``limit`` bytes.
+
+    Raises as :func:`open_regular` does.
+    """
+    with open_regular(path, caller) as file:
+        try:
+            raw = file.read(limit + 1)
+        except OSError as fault:
+            raise FileError(f"{path}: {_reason(fault)}") from None
+    if len(raw) > limit:
+        raise FileError(f"{path}: larger than {limit >> 10} KiB")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise FileError(f"{path}: no text: byte {fault.start} is not UTF-8") from None
+    if "\0" in text:
+        raise FileError(f"{path}: no text: it holds NUL bytes")
+    return text
+
+
+def write_text(path: Path, text: str, caller: Caller) -> Path:
+    """Replace a file by ``text`` in one step, mode 0600, the caller's; return where it is.
+
+    A link of the caller's own is followed, another's refused.
+    """
+    target = _followed(path, caller)
+
+    def write(uid: int) -> None:
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _replace(target, text, caller if uid == 0 and caller.elevated else None)
+
+    _with_rights(path, target, caller, write)
+    return target
+
+
+def create(path: Path, caller: Caller, *, append: bool = False) -> int:
+    """Return a descriptor to write a new or emptied file through: mode 0600, the caller's.
+
+    ``append``: what the file holds stays, and all writing goes to its end.
+    """
+    target = _followed(path, caller)
+    opened: list[int] = []
+
+    def write(uid: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(target, flags | (os.O_APPEND if append else 0), 0o600)
+        opened.append(descriptor)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileError(f"{path}: is no regular file")
+        if found.st_uid not in (uid, caller.uid):
+            raise FileError(f"{path}: belongs to another user")
+        if found.st_nlink > 1:
+            raise FileError(f"{path}: has other names (hard links)")
+        os.fchmod(descriptor, 0o600)
+        if uid == 0 and caller.elevated:
+            os.fchown(descriptor, caller.uid, caller.gid)
+        if not append:
+            os.ftruncate(descriptor, 0)
+
+    try:
+        _with_rights(path, target, caller, write)
+    except BaseException:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    return opened[-1]
+
+
+def _with_rights(path: Path, target: Path, caller: Caller, action: Callable[[int], None]) -> None:
+    """Act with the caller's rights, else with root's where no link led to ``target``.
+
+    The action is told whose rights it has.
+    """
+    try:
+        try:
+            with rights_of(caller) as uid:
+                action(uid)
+        except PermissionError:
+            no_link = target == Path(os.path.abspath(path))
+            if not (caller.elevated and no_link and _only_roots(target.parent)):
+                raise
+            action(os.geteuid())
+    except FileError:
+        raise
+    except (OSError, ValueError) as fault:
+        raise FileError(f"{target}: {_reason(fault)}") from None
+
+
+def _replace(target: Path, text: str, owner: Caller | None) -> None:
+    """Write beside the file and rename; ``owner``: who shall have it, if not who writes."""
+    if target.is_dir():
+        raise FileError(f"{target}: is a directory")
+    if target.exists() and not target.is_file():
+        raise FileError(f"{target}: is no regular file")
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(descriptor, 0o600)
+            if owner is not None:
+                os.fchown(descriptor, owner.uid, owner.gid)
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _followed(path: Path, caller: Caller) -> Path:
+    """Return where a path leads; refuse links that neither root nor the caller made."""
+    at = Path(os.path.abspath(path))
+    for _ in range(40):
+        link = next((step for step in (*reversed(at.parents), at) if step.is_symlink()), None)
+        if link is None:
+            return at
+        try:
+            owner = link.lstat().st_uid
+            if owner not in (0, caller.uid):
+                raise FileError(f"{path}: {link} is a symbolic link of another user")
+            rest = at.relative_to(link)
+            at = Path(os.path.abspath(link.parent / os.readlink(link) / rest))
+        except FileError:
+            raise
+        except OSError as fault:
+            raise FileError(f"{path}: {_reason(fault)}") from None
+    raise FileError(f"{path}: too many symbolic links")
+
+
+def _only_roots(path: Path) -> bool:
+    """Return whether nobody but root can change where a path leads."""
+    at = Path(os.path.abspath(path))
+    for step in (*at.parents, at):
+        try:
+            found = step.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        mode = found.st_mode
+        if found.st_uid != 0 or stat.S_ISLNK(mode):
+            return False
+        if mode & 0o022 and not (mode & stat.S_ISVTX and stat.S_ISDIR(mode)):
+            return False
+    return True
+
+
+def _reason(fault: OSError | ValueError) -> str:
+    text = fault.strerror if isinstance(fault, OSError) else str(fault)
+    return (text or type(fault).__name__).lower()

@@ -1,0 +1,229 @@
+"""Give up root for good, in a process that has threads.
+
+What belongs to the process and what to a thread decides the order:
+
+- The bounding, inheritable and ambient sets of capabilities and "no new privileges" belong to a
+  thread, and new ones take over those of the thread that starts them. So :meth:`Drop.prepare` is
+  called by the main thread before there are others. It takes nothing away at once, only from
+  programs that are started later.
+- Users and groups the C library changes in all threads. Where the last user id ceases to be
+  root's, the kernel empties the capabilities of each. So any thread may call :meth:`Drop.give_up`;
+  capabilities that are to stay, stay in that thread only.
+- What a process may do is judged by each call, so a look at every thread ends it.
+
+Nobody but root can trace the process from then on, not even its own user.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import pwd
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from httptop.config.settings import Security
+from httptop.errors import HttptopError
+from httptop.linux import capabilities
+from httptop.linux.files import Caller
+from httptop.linux.fsuid import files_of
+from httptop.privilege.helper import Monitor
+
+#: Where the system has no user of that name.
+_NOBODY: Final = 65534
+#: What is imported late, or by the demo's processes.
+_LATE: Final = ("textual", "rich", "psutil", "pygments", "markdown_it")
+_OURS: Final = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom httptop becomes."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def user_of(wanted: str, caller: Caller) -> User:
+    """Return the user to become: the one wanted (name or number), who called sudo, or nobody."""
+    if not wanted:
+        wanted = str(caller.uid) if caller.elevated and caller.uid else "nobody"
+    try:
+        by_number = wanted.isascii() and wanted.isdecimal()
+        entry = pwd.getpwuid(int(wanted)) if by_number else pwd.getpwnam(wanted)
+    except KeyError:
+        uid = int(wanted) if by_number else _NOBODY
+        return User(wanted, uid, _NOBODY, ())
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid, tuple(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What is going to be given up, and what is to be said about it."""
+
+    user: User | None = None  # None: the process stays who it is
+    kept: frozenset[int] = frozenset()  # capabilities
+    notes: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Bind the calling thread and what it starts from now on; the first step."""
+        if self.user is not None:
+            capabilities.forbid_new_privileges()
+            capabilities.empty_inherited_sets()
+
+    def give_up(self) -> None:
+        """Become the user; raise :class:`HttptopError` where anything of root would be left."""
+        if self.user is None:
+            return
+        try:
+            _become(self.user, self.kept)
+            left = sorted(set(_left(self.user, self.kept)))
+        except OSError as fault:
+            left = [str(fault.strerror)]
+        if left:
+            raise HttptopError(
+                f"root could not be given up ({'; '.join(left)}); "
+                "--set security.drop_privileges=false runs httptop all the same"
+            )
+
+
+NOTHING: Final = Drop()
+
+
+def begin_drop(
+    security: Security,
+    caller: Caller,
+    *,
+    screen: bool,
+    needed: Collection[int] = (),
+    read: Sequence[Path] = (),
+    save: Path | None = None,
+) -> Drop:
+    """Do what has to be done before other threads are there: plan, have the monitor stay, prepare.
+
+    ``read`` and ``save``: the configuration files that the monitor may read, and replace. What
+    needs all of root is to be started before. Raises as :func:`plan_drop` does.
+    """
+    drop = plan_drop(security, caller, screen=screen, needed=needed)
+    if drop.user is None:
+        Monitor.end()
+        return drop
+    try:
+        Monitor.begin().settle(caller, read, save)
+    except OSError as fault:
+        Monitor.end()
+        note = f"no helper that stays root ({fault}): settings cannot be saved or read again"
+        drop = replace(drop, notes=(*drop.notes, note))
+    drop.prepare()
+    return drop
+
+
+def plan_drop(
+    security: Security, caller: Caller, *, screen: bool, needed: Collection[int] = ()
+) -> Drop:
+    """Decide what to give up, in the main thread, as root; otherwise there is nothing to give up.
+
+    ``needed``: capabilities without which this kernel refuses what is still to be done. Raises
+    :class:`HttptopError` where a screen must not run as root and would.
+    """
+    if os.geteuid() != 0:
+        return NOTHING
+    if not security.drop_privileges:
+        refuse_root_screen(security, screen=screen, reason="security.drop_privileges is false")
+        return NOTHING
+    user = user_of(security.user, caller)
+    if (obstacle := _obstacle(user)) is not None:
+        refuse_root_screen(security, screen=screen, reason=obstacle)
+        return Drop(notes=(f"httptop stays root: {obstacle}",))
+    if not security.keep_no_capabilities:
+        return Drop(user, frozenset((capabilities.CAP_BPF, capabilities.CAP_PERFMON)))
+    if needed:
+        names = " and ".join(sorted(capabilities.NAMES[number] for number in needed))
+        note = f"httptop keeps {names}: this kernel lets nobody read BPF maps without"
+        return Drop(user, frozenset(needed), (note,))
+    return Drop(user)
+
+
+def refuse_root_screen(
+    security: Security, *, screen: bool, reason: str = "a capture needs none, run it as a user"
+) -> None:
+    """Raise :class:`HttptopError` where this is a screen, and root's, and that is not wanted."""
+    if screen and not security.allow_root_ui and os.geteuid() == 0:
+        raise HttptopError(
+            "the screen may not run as root (security.allow_root_ui is false), and root is not "
+            f"given up: {reason}"
+        )
+
+
+def _obstacle(user: User) -> str | None:
+    """Return why httptop cannot go on as a user; None where it can.
+
+    Much is imported late, and the demo starts a Python of its own.
+    """
+    found = (importlib.machinery.PathFinder.find_spec(name) for name in _LATE)
+    theirs = [spec.origin for spec in found if spec is not None and spec.origin]
+    try:
+        with files_of(user.uid, user.gid):
+            try:
+                _read_code(theirs)
+            except OSError as fault:
+                return f"{user.name} cannot read {fault.filename}, which is needed later"
+    except OSError:
+        return "it may not become another user here (CAP_SETUID and CAP_SETGID are missing)"
+    return None
+
+
+def _read_code(others: Iterable[str]) -> None:
+    os.close(os.open(sys.executable, os.O_RDONLY))
+    for file in (os.__file__, *others):
+        os.close(os.open(file, os.O_RDONLY))
+        os.listdir(os.path.dirname(file))
+    for ours in _files_below(_OURS):
+        os.close(os.open(ours, os.O_RDONLY))
+
+
+def _files_below(directory: Path) -> Iterator[Path]:
+    for entry in os.scandir(directory):
+        if entry.is_dir():
+            yield from _files_below(Path(entry))
+        elif entry.name.endswith((".py", ".tcss")):
+            yield Path(entry)
+
+
+def _become(user: User, kept: Collection[int]) -> None:
+    capabilities.keep_over_change_of_user(bool(kept))
+    os.setgroups(list(user.groups))
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
+    capabilities.keep_only(kept)
+    capabilities.keep_over_change_of_user(False)
+    capabilities.make_undumpable()
+
+
+def _left(user: User, kept: Collection[int]) -> Iterator[str]:
+    """Yield what the threads of this process have that they should not."""
+    allowed = sum(1 << number for number in kept)
+    groups = [str(group) for group in sorted(user.groups)]
+    for task in os.listdir("/proc/self/task"):
+        try:
+            text = Path(f"/proc/self/task/{task}/status").read_text("utf-8", "replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread has ended
+        fields = {
+            name: rest.split() for name, _, rest in (x.partition(":") for x in text.splitlines())
+        }
+        if set(fields["Uid"]) != {str(user.uid)} or set(fields["Gid"]) != {str(user.gid)}:
+            yield "a thread has another user"
+        if sorted(fields["Groups"], key=int) != groups:
+            yield "a thread has other groups"
+        if fields["NoNewPrivs"] != ["1"]:
+            yield "a thread may gain privileges"
+        for name in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+            if int(fields[name][0], 16) & ~allowed:
+                yield f"a thread has capabilities ({name})"

@@ -1,0 +1,224 @@
+"""The command line: what is run, and what it says about settings.
+
+The flags of settings come from the table in :mod:`httptop.config.settings`; the others stand here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from httptop import __version__
+from httptop.config.load import Flag
+from httptop.config.settings import BY_KEY, SETTINGS
+from httptop.errors import UsageError
+from httptop.literals import nearest, parse_integer
+
+_GROUPS: Final = {
+    "output": "output",
+    "filters": "filters (-p 1,2 and -p 1 -p 2: any may match; between flags: all must)",
+    "sampling": "sampling (counts are never sampled)",
+}
+_EPILOG: Final = """\
+examples:
+  sudo httptop                              watch this host
+  sudo httptop --demo                       watch a small demo, traced for real
+  sudo httptop -p 1234 --status 5xx         failures of one process
+  sudo httptop --filter 'path ~ /api/* and not status = 2xx'
+  sudo httptop -b -n 5 --format json        five snapshots for a script
+  sudo httptop --record today.capture.gz    keep what is seen ...
+  httptop --replay today.capture.gz         ... and look at it later, without root
+
+exit status:
+  0   done
+  1   a run-time failure
+  2   bad usage or bad configuration
+  77  live tracing is not possible here; the message says what to do
+
+Flags win over the environment (HTTPTOP_SECTION__NAME), that over the configuration files.
+There are more settings than flags: httptop --print-config lists them, --set changes any.
+"""
+#: ``--save-config`` and ``--validate-config`` without a file.
+UNNAMED: Final = Path("")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the command line asks for."""
+
+    settings: dict[str, Flag]  # by the key of the setting
+    batch: bool = False
+    iterations: int | None = None
+    config: Path | None = None
+    save_config: Path | None = None  # UNNAMED: the user's own
+    validate_config: Path | None = None  # UNNAMED: the effective configuration
+    print_config: bool = False
+    record: Path | None = None
+    replay: Path | None = None
+    demo: bool = False
+    doctor: bool = False
+    selftest: bool = False
+
+
+def parse(words: Sequence[str]) -> Arguments:
+    """Return what the command line means; raise :class:`UsageError`.
+
+    Prints and raises :class:`SystemExit` for ``--help`` and ``--version``.
+    """
+    found = _parser().parse_args(list(words))
+    settings = {
+        key: Flag(_flag_name(key), tuple(texts))
+        for key, texts in vars(found).items()
+        if key in BY_KEY and texts is not None
+    }
+    for key, texts in _set(found.set or []):
+        settings[key] = Flag(f"--set {key}", (texts,))
+    arguments = Arguments(
+        settings=settings,
+        batch=found.batch,
+        iterations=found.iterations,
+        config=found.config,
+        save_config=found.save_config,
+        validate_config=found.validate_config,
+        print_config=found.print_config,
+        record=found.record,
+        replay=found.replay,
+        demo=found.demo,
+        doctor=found.doctor,
+        selftest=found.selftest,
+    )
+    for other in ("demo", "record"):
+        if arguments.replay is not None and getattr(arguments, other):
+            raise UsageError(f"--replay and --{other} exclude each other")
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see httptop --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="httptop",
+        usage="httptop [options]",
+        description="top for HTTP: every request that this host's processes serve and send.",
+        epilog=_EPILOG,
+        formatter_class=_Format,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    groups = {name: parser.add_argument_group(title) for name, title in _GROUPS.items()}
+    output = groups["output"]
+    output.add_argument(
+        "-b", "--batch", action="store_true", help="no screen: print snapshots (default in a pipe)"
+    )
+    output.add_argument(
+        "-n", "--iterations", type=_iterations, metavar="N", help="stop after N snapshots"
+    )
+    for setting in SETTINGS:
+        if not setting.flags:
+            continue
+        groups[setting.group].add_argument(
+            *setting.flags,
+            dest=setting.key,
+            metavar=setting.metavar,
+            action="append" if setting.many else _Last,
+            help=_brief(setting.doc).replace("%", "%%"),
+        )
+    captures = parser.add_argument_group("captures and the demo")
+    captures.add_argument(
+        "--record", type=_path, metavar="FILE", help="write a capture (.gz: packed)"
+    )
+    captures.add_argument(
+        "--replay", type=_path, metavar="FILE", help="play a capture, without root and without BCC"
+    )
+    captures.add_argument(
+        "--demo", action="store_true", help="start demo services with traffic and trace them"
+    )
+    config = parser.add_argument_group("configuration")
+    config.add_argument(
+        "--config", type=_path, metavar="FILE", help="read this file instead of the ones found"
+    )
+    config.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", help="any setting, as in general.window=30s"
+    )
+    for name, text in (
+        ("--save-config", "write the effective settings, print the path"),
+        ("--validate-config", "list every fault; exit 0 or 2"),
+    ):
+        config.add_argument(name, nargs="?", type=_path, const=UNNAMED, metavar="FILE", help=text)
+    config.add_argument(
+        "--print-config", action="store_true", help="the effective settings and their origins"
+    )
+    about = parser.add_argument_group("about")
+    about.add_argument(
+        "--doctor",
+        action="store_true",
+        help="what can be traced here, what is missing, how to mend it",
+    )
+    about.add_argument(
+        "--selftest",
+        action="store_true",
+        help="play known traffic on this host's kernel and check what is counted of it",
+    )
+    about.add_argument("--version", action="version", version=f"httptop {__version__}")
+    about.add_argument("-h", "--help", action="help", help="show this and exit")
+    return parser
+
+
+class _Format(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+
+class _Last(argparse.Action):
+    """Keep what the last of a repeated flag said."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        setattr(namespace, self.dest, (values,))
+
+
+def _brief(doc: str) -> str:
+    """Return the first clause of what a setting means; docs/settings.md has it all."""
+    clause = re.split(r"[;:.] |\.$", doc)[0]
+    return clause[0].lower() + clause[1:]
+
+
+def _flag_name(key: str) -> str:
+    return BY_KEY[key].flags[-1]
+
+
+def _iterations(text: str) -> int:
+    try:
+        return parse_integer(text, 1, 10**9)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{fault}, found {text!r}") from None
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("a file name is needed")
+    return Path(text)
+
+
+def _set(words: list[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--set {word}: KEY=VALUE is needed")
+        if key not in BY_KEY:
+            raise UsageError(f"--set {key}: no such setting{nearest(key, BY_KEY)}")
+        pairs.append((key, value))
+    return pairs

@@ -1,0 +1,247 @@
+"""The live source: the probes of this host, read by the collector's thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
+from httptop.bpf.backlog import Backlog
+from httptop.bpf.build.child import Loading, Plan, Probes
+from httptop.bpf.cgroup_filter import GroupFilter
+from httptop.bpf.counters import CounterReader
+from httptop.bpf.plan import plan_of
+from httptop.bpf.samples import SampleReader
+from httptop.bpf.sweep import SocketSweep
+from httptop.bpf.tuning import ControlWriter
+from httptop.collect.feed import Feed
+from httptop.collect.overhead import OverheadMeter
+from httptop.collect.source import Controls, KernelCost, Reading
+from httptop.collector import Collector
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.demo.supervisor import Demo
+from httptop.doctor import checks, host
+from httptop.errors import Unavailable
+from httptop.linux import bpf_syscall
+from httptop.linux.files import calling_user
+from httptop.privilege.drop import NOTHING, begin_drop
+from httptop.privilege.helper import Monitor
+
+_TIMED: Final = 8
+
+
+class LiveSource:
+    """Readings of the running kernel."""
+
+    def __init__(self, plan: Plan, demo: Demo | None = None) -> None:
+        """Start to load at once; :meth:`open` waits for the end of it."""
+        self._plan, self._demo = plan, demo
+        #: What of root :meth:`open` gives up; to be set before it is called.
+        self.drop = NOTHING
+        containers = plan.conditions.containers
+        self._groups = GroupFilter(containers) if containers else None
+        self._loading: Loading | None = Loading.take()
+        self._loading.give(plan)
+        self._probes: Probes | None = None
+        self._known: set[int] = set()
+        self._statistics: int | None = None
+        self._timed_from = (0, 0, 0)
+        #: Clock, run time and runs of the last whiles that were timed: one alone says little.
+        self._timed: deque[list[int]] = deque(maxlen=_TIMED)
+        self._runs = 0
+
+    def open(self) -> tuple[str, ...]:
+        """Wait for the probes; then start the demo, so that its first request is seen."""
+        assert self._loading is not None
+        probes = self._probes = self._loading.wait()
+        self._loading = None
+        defines = self._plan.defines
+        self._counters = CounterReader(
+            probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
+        )
+        self._samples = SampleReader(probes.maps["samples"])
+        self._backlog = Backlog(probes.maps["chunks"], probes.programs["take_up"])
+        self._known = set(LEFT_OUT_ENDPOINTS)
+        self._control = ControlWriter(probes.maps)
+        if self._controls is not None:
+            self._control.write(self._controls)
+        if "sweep" in probes.programs:
+            self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
+        if self._groups is not None:
+            self._groups.update(probes.maps["only_cgroups"])
+        probes.attach()
+        self.drop.give_up()
+        refused = dict(probes.refused)
+        try:
+            self.note_waits(True)
+            self.note_waits(False)
+        except Unavailable as error:
+            del probes.programs[READY]
+            refused[READY] = str(error)
+        if self._demo is not None:
+            self._demo.start()
+        said = (f"the kernel refused {name}: {reason}" for name, reason in refused.items())
+        groups = () if self._groups is None else self._groups.notes
+        return (*said, *self.drop.notes, *groups)
+
+    def read(self) -> Reading:
+        """Return what is new in the maps and in the ring."""
+        assert self._probes is not None
+        reading = Reading()
+        if self._groups is not None:
+            self._groups.update(self._probes.maps["only_cgroups"])
+        self._backlog.finish()
+        if self._sweep is not None:
+            self._sweep.run()
+        reading.growth = self._counters.growth()
+        if any(grown.cell not in self._known for grown in reading.growth):
+            endpoints, answers = self._counters.names()
+            reading.endpoints, reading.answers = endpoints, answers
+            self._known = {*endpoints, *answers, *LEFT_OUT_ENDPOINTS}
+        reading.users = self._counters.users()
+        reading.others = self._counters.others()
+        most = self._controls.most_samples if self._controls is not None else None
+        reading.samples = self._samples.read(most)
+        reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
+        reading.cost, self._cost = self._cost, None
+        return reading
+
+    def pressing(self) -> tuple[int, ...]:
+        """Return the descriptor of what waits for its turn."""
+        return (self._backlog.descriptor,)
+
+    def tend(self) -> None:
+        """Go on with it."""
+        self._backlog.work()
+
+    _control: ControlWriter | None = None
+    _controls: Controls | None = None
+    _cost: KernelCost | None = None
+    _sweep: SocketSweep | None = None
+
+    def _missed(self) -> int:
+        assert self._probes is not None
+        programs = (self._probes.programs[name] for name in self._probes.points)
+        return sum(bpf_syscall.prog_times(program)[2] for program in programs)
+
+    def control(self, controls: Controls) -> None:
+        """Tell the running programs."""
+        self._controls = controls
+        if self._control is not None:
+            self._control.write(controls)
+
+    def _times(self) -> tuple[int, int, int]:
+        """Return (clock, run time, runs) of all programs, nanoseconds."""
+        assert self._probes is not None
+        times = [bpf_syscall.prog_times(program) for program in self._probes.programs.values()]
+        return time.monotonic_ns(), sum(row[0] for row in times), sum(row[1] for row in times)
+
+    def time_programs(self, start: bool) -> None:
+        """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
+        if start:
+            self._statistics = _enable_statistics()
+            self._timed_from = self._times()
+        elif self._statistics is not None:
+            timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
+            os.close(self._statistics)
+            self._statistics = None
+            self._runs += timed[2]
+            self._timed.append(timed)
+            clock, spent, runs = (sum(column) for column in zip(*self._timed, strict=True))
+            self._cost = KernelCost(
+                self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
+            )
+
+    def note_waits(self, start: bool) -> None:
+        """Open, or close, a window of bpf/ready.h; a kernel that cannot has none."""
+        assert self._probes is not None
+        if READY in self._probes.programs:
+            if start:
+                self._probes.attach_one(READY)
+            else:
+                self._probes.detach_one(READY)
+
+    def detach(self) -> None:
+        """Stop the demo, so that its last requests are whole; then the probes."""
+        if self._demo is not None:
+            self._demo.stop()
+        if self._probes is not None:
+            self._probes.detach()
+        if (
+            self._sweep is not None
+            and self._probes is not None
+            and self._plan.conditions.holds_back
+        ):
+            self._sweep.settle(self._probes.maps["conns"])
+
+    def close(self) -> None:
+        """Let everything go; idempotent."""
+        if self._demo is not None:
+            self._demo.stop()
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+        if self._statistics is not None:
+            os.close(self._statistics)
+            self._statistics = None
+        if self._probes is not None:
+            self._samples.close()
+            self._backlog.close()
+            self._probes.close()
+            self._probes = None
+
+
+def _enable_statistics() -> int | None:
+    """Have the kernel time programs until the descriptor is closed; None where that is refused."""
+    try:
+        if Monitor.running is not None:
+            return Monitor.running.statistics()
+        return bpf_syscall.enable_stats()
+    except OSError:
+        return None
+
+
+def open_live(
+    settings: Settings,
+    scope: Scope,
+    *,
+    demo: bool,
+    early: bool = False,
+    read: Sequence[Path] = (),
+    save: Path | None = None,
+) -> Feed:
+    """Begin to load the probes and return the collector over them.
+
+    ``early`` asks for first snapshots as soon as there is one, for a screen. ``read`` and
+    ``save`` are the configuration files that shall be within reach once root is given up.
+    Raises :class:`Unavailable` where this host plainly cannot be traced.
+    """
+    if (reason := checks.refusal()) is not None:
+        raise Unavailable(reason)
+    plan = plan_of(settings, scope, possible_cpus())
+    source = LiveSource(plan, Demo() if demo else None)
+    try:
+        source.drop = begin_drop(
+            settings.security,
+            calling_user(os.environ),
+            screen=early,
+            needed=host.needed_after_attaching(),
+            read=read,
+            save=save,
+        )
+    except BaseException:
+        source.close()
+        raise
+    helpers = () if Monitor.running is None else (Monitor.running.pid,)
+    return Collector(source, settings, scope, early=early, meter=OverheadMeter(helpers=helpers))
+
+
+def possible_cpus() -> int:
+    """Return the number of CPUs that the kernel may ever number."""
+    with open("/sys/devices/system/cpu/possible") as file:
+        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1

@@ -1,0 +1,154 @@
+"""What httptop writes about itself: to a file, and only where the user named one.
+
+Lines are ``2026-01-01T00:00:00.000Z warning samples lost: 12, and counting``, safe to show on a
+terminal. Nothing goes to the screen; a file that cannot be written any more is told at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from httptop import __version__
+from httptop.config.reload import Reload
+from httptop.config.settings import DEFAULTS, SETTINGS, Settings
+from httptop.errors import UsageError
+from httptop.linux.files import Caller, FileError, create
+from httptop.model import Health, Snapshot, clean
+
+LOG: Final = logging.getLogger("httptop")
+LOG.addHandler(logging.NullHandler())
+LOG.propagate = False
+
+_LONGEST_LINE: Final = 2000
+_LOSSES: Final = {
+    "lost_samples": "samples lost",
+    "lost_chunks": "chunks lost",
+    "overflow_requests": "requests counted under ~other",
+    "parse_errors": "heads that made no sense",
+    "missed_calls": "system calls missed",
+    "orphan_responses": "answers without a request",
+    "late_ticks": "late ticks",
+}
+
+
+class _Lines(logging.Formatter):
+    """One line a message, whatever it holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        text = clean(record.getMessage().encode("utf-8", "surrogateescape"), _LONGEST_LINE)
+        return f"{moment.replace('+00:00', 'Z')} {record.levelname.lower()} {text}"
+
+
+class LogFile(logging.Handler):
+    """Writes to an open file, which it closes; remembers why it could not."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.failure = ""
+        self._descriptor = descriptor
+        self.setFormatter(_Lines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line at once."""
+        data = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+        try:
+            if os.write(self._descriptor, data) != len(data):
+                self.failure = "a line was cut off"
+        except OSError as fault:
+            self.failure = fault.strerror or type(fault).__name__
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | None]:
+    """Log for a while to ``general.log_file``, if there is one; what it holds is kept.
+
+    Raises :class:`UsageError` where the file is refused.
+    """
+    name = settings.general.log_file
+    if not name:
+        yield None
+        return
+    try:
+        descriptor = create(Path(name), caller, append=True)
+    except FileError as fault:
+        raise UsageError(f"general.log_file: {fault}") from None
+    handler = LogFile(descriptor)
+    LOG.addHandler(handler)
+    set_level(settings)
+    try:
+        yield handler
+    finally:
+        LOG.removeHandler(handler)
+        handler.close()
+
+
+def set_level(settings: Settings) -> None:
+    """Write from now on what weighs at least as much as the settings say."""
+    LOG.setLevel(settings.general.log_level.upper())
+
+
+def log_start(settings: Settings) -> None:
+    """Write which version starts with which settings, as far as they are not the defaults."""
+    LOG.info("httptop %s starts", __version__)
+    for setting in SETTINGS:
+        value = setting.of(settings)
+        if value != setting.of(DEFAULTS):
+            LOG.info("%s = %s", setting.key, setting.kind.show(value))
+
+
+def log_reload(reload: Reload) -> None:
+    """Write what became of a configuration that was read again."""
+    for sentence in reload.sentences():
+        LOG.log(logging.ERROR if reload.fault else logging.INFO, "%s", sentence)
+
+
+class SnapshotLog:
+    """Writes what snapshots tell that is worth a line: notes, losses that begin and that end."""
+
+    def __init__(self) -> None:
+        self._health = Health()
+        self._growing: set[str] = set()
+        self._notes: set[str] = set()
+        self._shed: tuple[str, ...] = ()
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Compare a snapshot with the one before."""
+        for note in snapshot.notes:
+            words_only = re.sub("[0-9]+", "", note)
+            if words_only not in self._notes:
+                self._notes.add(words_only)
+                LOG.warning("%s", note)
+        for name, words in _LOSSES.items():
+            before, now = getattr(self._health, name), getattr(snapshot.health, name)
+            if now > before and name not in self._growing:
+                self._growing.add(name)
+                LOG.warning("%s: %d, and counting", words, now)
+            elif now == before and name in self._growing:
+                self._growing.discard(name)
+                LOG.warning("%s: %d, no more for now", words, now)
+        self._health = snapshot.health
+        if snapshot.overhead.shed != self._shed:
+            self._shed = snapshot.overhead.shed
+            LOG.warning("left out to stay cheap: %s", ", ".join(self._shed) or "nothing any more")
+        if LOG.isEnabledFor(logging.DEBUG):
+            requests = sum(total.requests for total in snapshot.totals.values())
+            LOG.debug(
+                "snapshot at %.1f s: %d requests on both sides, %d endpoints, %s bytes of memory",
+                snapshot.uptime_s,
+                requests,
+                len(snapshot.endpoints),
+                snapshot.overhead.rss_bytes,
+            )

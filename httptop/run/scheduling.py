@@ -1,0 +1,89 @@
+"""How httptop's own threads and processes share the CPUs with others: nice value and affinity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from httptop.bpf.build.child import Loading
+from httptop.config.settings import Performance
+from httptop.errors import HttptopError, UsageError
+from httptop.privilege.helper import Monitor
+
+_ONLINE: Final = Path("/sys/devices/system/cpu/online")
+
+
+def schedule(performance: Performance, helpers: Iterable[int] = ()) -> None:
+    """Apply ``performance.nice`` and ``performance.cpu_affinity`` to this process and to helpers.
+
+    Both belong to a thread and are taken over by those that it starts, processes included; so this
+    is called before there are others. Raises :class:`UsageError` for a CPU that is not there and
+    :class:`HttptopError` where the nice value is refused.
+    """
+    tasks = list(_tasks(("self", *map(str, helpers))))
+    if performance.cpu_affinity:
+        _bind(performance.cpu_affinity, tasks)
+    if performance.nice:
+        _renice(performance.nice, tasks)
+
+
+def early_processes() -> list[int]:
+    """Return the process ids of ours that were started before the settings were known."""
+    monitor = Monitor.running
+    found = (Loading.early_pid(), None if monitor is None else monitor.pid)
+    return [pid for pid in found if pid is not None]
+
+
+def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:
+    online = parse_cpus(_ONLINE.read_text("ascii", "replace"))
+    if missing := sorted(set(cpus) - online):
+        raise UsageError(
+            f"performance.cpu_affinity: this host has no CPU {', '.join(map(str, missing))}; "
+            f"it has {', '.join(map(str, sorted(online)))}"
+        )
+    for task in tasks:
+        try:
+            os.sched_setaffinity(task, cpus)
+            allowed = os.sched_getaffinity(task)
+        except ProcessLookupError:
+            continue
+        except OSError:
+            allowed = set()
+        if missing := sorted(set(cpus) - allowed):
+            raise UsageError(
+                f"performance.cpu_affinity: CPU {', '.join(map(str, missing))} is not for httptop: "
+                "its control group (cpuset) has others"
+            )
+
+
+def _renice(value: int, tasks: Iterable[int]) -> None:
+    for task in tasks:
+        try:
+            os.setpriority(os.PRIO_PROCESS, task, value)
+        except ProcessLookupError:
+            continue
+        except OSError as fault:
+            raise HttptopError(
+                f"performance.nice: the kernel refuses {value} ({fault.strerror}); "
+                "values below the present one need root"
+            ) from None
+
+
+def parse_cpus(text: str) -> set[int]:
+    """Return the numbers of the kernel's list format: ``0-3,8``."""
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        if first:
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def _tasks(processes: Iterable[str]) -> Iterator[int]:
+    for process in processes:
+        try:
+            yield from map(int, os.listdir(f"/proc/{process}/task"))
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,44 @@
+"""What other threads tell the app."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from httptop.config.reload import Reload
+from httptop.model import Snapshot
+
+
+class SnapshotArrived(Message):
+    """The feed made a snapshot. A slow screen skips to the newest."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Let a newer snapshot take the place of one that still waits."""
+        return isinstance(message, SnapshotArrived)
+
+
+class FeedFailed(Message):
+    """The feed ended with an error; there will be no more snapshots."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__()
+
+
+class DemoStarted(Message):
+    """The demo services were started, or could not be (``error``)."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        super().__init__()
+
+
+class SettingsReloaded(Message):
+    """The configuration was read again."""
+
+    def __init__(self, reload: Reload) -> None:
+        self.reload = reload
+        super().__init__()

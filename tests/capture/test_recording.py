@@ -1,0 +1,344 @@
+"""Captures: whole round trips, cut-off and hostile files, and their replay."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from httptop.capture.codec import Decoder, Encoder
+from httptop.capture.fields import CaptureError
+from httptop.capture.recorder import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
+from httptop.capture.replay import ReplayFeed
+from httptop.config.scope import limited
+from httptop.errors import UsageError
+from httptop.linux.files import Caller
+from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
+from tests.samples import LATENCY, key, request, row, snapshot
+
+ME = Caller(os.geteuid(), os.getegid(), Path("/"))
+TICKS = tuple(snapshot(n, final=n == 6) for n in range(1, 7))
+
+
+def written(path: Path, ticks: tuple[Snapshot, ...] = TICKS) -> Path:
+    recorder = Recorder(path, ME)
+    for tick in ticks:
+        recorder.write(tick)
+    recorder.close()
+    recorder.close()
+    return path
+
+
+def read(content: bytes) -> list[Snapshot]:
+    return list(read_capture(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("name", ["a.capture", "a.capture.gz"])
+def test_round_trip(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / name)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with path.open("rb") as file:
+        assert tuple(read_capture(file)) == TICKS
+
+
+def test_rows_that_come_go_and_change_places() -> None:
+    rows = tuple(row(key(f"/{n}"), {200: n + 1}, trend=(1.0, None, float(n))) for n in range(4))
+    again = (
+        replace(rows[2], requests=9, trend_ns=(None, 2.0, 7.0)),
+        rows[0],
+        replace(rows[1], trend_ns=()),
+        row(key("/new"), pids=()),
+    )
+    ticks = (snapshot(1, rows), snapshot(2, again), snapshot(3, ()), snapshot(4, rows))
+    encoder, decoder = Encoder(), Decoder()
+    for tick in ticks:
+        assert decoder.snapshot(encoder.line(tick).encode()) == tick
+
+
+HEADED = request(99, response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"))
+
+
+def test_heads_of_answers_and_what_was_shed_are_kept() -> None:
+    tick = replace(snapshot(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids")))
+    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
+
+
+def test_a_capture_of_before_lacks_them() -> None:
+    tick = replace(snapshot(1), recent=(HEADED,))
+    line = json.loads(Encoder().line(tick))
+    del line["recent"][0][11], line["overhead"][8]
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(
+        tick, recent=(replace(HEADED, response_head=()),)
+    )
+
+
+TIMED = replace(row(), sending_total=LATENCY, duration_total=LATENCY, wait_total=LATENCY)
+
+
+def test_times_beside_the_latency_are_kept() -> None:
+    tick = snapshot(1, (TIMED,))
+    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
+
+
+@pytest.mark.parametrize(
+    ("cells", "lacks"),
+    [
+        (14, {"wait_total": NO_LATENCY}),
+        (12, dict.fromkeys(("wait_total", "sending_total", "duration_total"), NO_LATENCY)),
+    ],
+)
+def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Latency]) -> None:
+    line = json.loads(Encoder().line(snapshot(1, (TIMED,))))
+    del line["endpoints"][0][cells:]
+    (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
+    assert found == replace(TIMED, **lacks)
+
+
+def test_what_goes_on_is_small() -> None:
+    rows = tuple(row(key(f"/{n}"), trend=tuple(map(float, range(60)))) for n in range(1000))
+    moved = tuple(replace(one, trend_ns=(*one.trend_ns[1:], 5.0)) for one in rows)
+    encoder = Encoder()
+    first = encoder.line(snapshot(1, rows))
+    assert len(encoder.line(snapshot(2, rows))) < len(first) / 40
+    assert len(encoder.line(snapshot(3, moved))) < len(first) / 2
+
+
+_counts = st.integers(0, 2**58)  # their sums are counts, too
+_numbers = st.floats(0, 1e15)
+_texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=20)
+_keys = st.builds(
+    EndpointKey,
+    st.sampled_from(["server", "client"]),
+    _texts,
+    _texts,
+    st.booleans(),
+    _texts,
+    _texts,
+)
+_latencies = st.builds(Latency, st.integers(1, 99), *[_numbers] * 7)
+_rows = st.builds(
+    lambda k, status, latency, trend: row(k, status, 1, latency, trend=trend),
+    _keys,
+    st.dictionaries(st.integers(100, 999), _counts, max_size=3),
+    _latencies,
+    st.lists(st.none() | _numbers, max_size=5).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(_rows, max_size=4, unique_by=lambda one: one.key), max_size=4))
+def test_any_snapshots_round_trip(ticks: list[list[object]]) -> None:
+    encoder, decoder = Encoder(), Decoder()
+    for number, rows in enumerate(ticks):
+        tick = snapshot(number, tuple(rows))  # type: ignore[arg-type]
+        assert decoder.snapshot(encoder.line(tick).encode()) == tick
+
+
+@pytest.mark.parametrize("name", ["a.capture", "a.capture.gz"])
+def test_cut_off_anywhere(name: str, tmp_path: Path) -> None:
+    content = written(tmp_path / name).read_bytes()
+    for length in range(0, len(content) - 1, max(1, len(content) // 97)):
+        got: list[Snapshot] = []
+        with pytest.raises(CaptureError):  # noqa: PT012
+            for tick in read_capture(io.BytesIO(content[:length])):
+                got.append(tick)
+            if got:
+                raise CutOff("between two lines: nothing to complain about")
+        assert tuple(got) == TICKS[: len(got)]
+
+
+def test_hostile_texts_are_cleaned() -> None:
+    line = Encoder().line(snapshot(1)).replace("/users/{id}", "/\\u001b[31m\\ud800\\u202e")
+    got = Decoder().snapshot(line.encode())
+    assert got.endpoints[0].key.path.isprintable()
+    assert "\\x1b[31m" in got.endpoints[0].key.path
+
+
+HEADER = Encoder().header().encode()
+LINE = json.loads(Encoder().line(snapshot(1)))
+
+
+def changed(**values: object) -> bytes:
+    return HEADER + b"\n" + json.dumps(LINE | values).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"hello\n",
+        b"{}\n",
+        b"[]\n",
+        b'{"httptop": "capture", "schema": 2}\n',
+        b"\x1f\x8b",
+        b"\x1f\x8b" + bytes(range(256)),
+        gzip.compress(b"x"),
+        HEADER + b"\n{}\n",
+        HEADER + b"\n" + b"[" * 1_000_000 + b"\n",
+        HEADER + b"\n" + b"9" * 10_000 + b"\n",
+        changed(taken_at="now"),
+        changed(taken_at=1e300),
+        changed(taken_at=-1),
+        changed(taken_at=float("nan")),
+        changed(uptime_s=float("inf")),
+        changed(keys=[["up", "a", "b", False, "c", "d"]]),
+        changed(keys=5),
+        changed(keys=[]),
+        changed(endpoints=[True]),
+        changed(endpoints=[-1]),
+        changed(endpoints=[0]),
+        changed(endpoints=[LINE["endpoints"][0], LINE["endpoints"][0]]),
+        changed(endpoints=[[0] * 12]),
+        changed(endpoints=[[0] * 11]),
+        changed(recent=[7]),
+        changed(recent=[[]]),
+        changed(health=[-1]),
+        changed(health=[10**30]),
+        changed(recent=[[*LINE["recent"][0][:11], [5]]]),
+        changed(recent=[[*LINE["recent"][0], 5]]),
+        changed(overhead=[]),
+        changed(overhead=[None] * 7),
+        changed(overhead=[None] * 9),
+        changed(totals=[]),
+        changed(totals={"server": [1]}),
+        changed(final=1),
+        changed(notes=[1]),
+        changed(host=None),
+    ],
+)
+def test_hostile_files_are_clean_errors(content: bytes, tmp_path: Path) -> None:
+    if content:
+        with pytest.raises(CaptureError):
+            read(content)
+    path = tmp_path / "hostile"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="hostile: "):
+        ReplayFeed(path, ME)
+
+
+def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("httptop.capture.recorder.LONGEST_LINE", 1000)
+    bomb = gzip.compress(HEADER + b"\n" + b"0" * 50_000_000)
+    with pytest.raises(CaptureError, match="too long"):
+        read(bomb)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_damage_is_a_clean_error(data: st.DataObject) -> None:
+    content = bytearray(changed())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read(bytes(content))
+    except CaptureError:
+        return
+
+
+def test_refuses_what_it_must_not_write(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot record to .*directory"):
+        Recorder(tmp_path, ME)
+    os.link(written(tmp_path / "a"), tmp_path / "b")
+    with pytest.raises(UsageError, match="hard links"):
+        Recorder(tmp_path / "b", ME)
+    assert (tmp_path / "a").stat().st_size > 100
+
+
+def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("httptop.capture.recorder.LARGEST_FILE", 3000)
+    feed = RecordedFeed(FakeFeed(), Recorder(tmp_path / "a", ME))
+    seen: list[Snapshot] = []
+    failures: list[BaseException] = []
+    feed.start(seen.append, failures.append)
+    assert len(seen) == 6  # the run sees all of them
+    assert [type(failure) for failure in failures] == [RecordingError]
+    feed.stop()
+
+
+class FakeFeed:
+    """Publishes all at once."""
+
+    def start(
+        self,
+        publish: Callable[[Snapshot], None],
+        fail: Callable[[BaseException], None],  # noqa: ARG002
+    ) -> None:
+        for tick in TICKS:
+            publish(tick)
+
+    def stop(self) -> Snapshot | None:
+        return replace(TICKS[-1], final=True)
+
+
+def test_a_recorded_feed_ends_with_its_last_snapshot(tmp_path: Path) -> None:
+    feed = RecordedFeed(FakeFeed(), Recorder(tmp_path / "a.gz", ME))
+    feed.start(lambda _: None, lambda _: None)
+    assert feed.stop() == feed.stop() == TICKS[-1]
+    with (tmp_path / "a.gz").open("rb") as file:
+        assert len(list(read_capture(file))) == 7
+
+
+def played(feed: ReplayFeed) -> list[Snapshot]:
+    ended = threading.Event()
+    got: list[Snapshot] = []
+    faults: list[BaseException] = []
+
+    def publish(tick: Snapshot) -> None:
+        got.append(tick)
+        if tick.final:
+            ended.set()
+
+    feed.start(publish, faults.append)
+    assert ended.wait(10)
+    feed.stop()
+    assert not faults
+    return got
+
+
+def test_replay_is_what_was_recorded(tmp_path: Path) -> None:
+    feed = ReplayFeed(written(tmp_path / "a"), ME, pace_s=0.001)
+    assert tuple(played(feed)) == TICKS
+    assert feed.problem is None
+
+
+def test_replay_of_a_cut_off_capture_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "a")
+    path.write_bytes(path.read_bytes()[:-100])
+    feed = ReplayFeed(path, ME, pace_s=0.001)
+    got = played(feed)
+    assert len(got) == 5
+    assert got[-1].final
+    assert "cut off" in got[-1].notes[-1]
+    assert "cut off" in (feed.problem or "")
+    assert not feed.damaged
+
+
+def test_replay_stops_at_once(tmp_path: Path) -> None:
+    feed = ReplayFeed(written(tmp_path / "a"), ME, pace_s=3600)
+    first = threading.Event()
+    feed.start(lambda _: first.set(), lambda _: None)
+    assert first.wait(10)
+    last = feed.stop()
+    assert last == replace(TICKS[0], final=True)
+    assert feed.stop() == last
+
+
+def test_replay_is_limited_exactly(tmp_path: Path) -> None:
+    feed = ReplayFeed(written(tmp_path / "a"), ME, scope=limited("comm ~ python*"), pace_s=0.001)
+    last = played(feed)[-1]
+    assert [one.key.process for one in last.endpoints] == ["python3"]
+    assert last.total("server").requests == last.endpoints[0].requests
+    assert last.total("server").latency == last.endpoints[0].latency
+    assert last.total("client").requests == 0
+    assert last.recent == ()

@@ -1,0 +1,114 @@
+"""A fake source, and what it hands out: for tests of the collector and of what stands before it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from httptop.collect.histogram import bucket_of
+from httptop.collect.source import Controls, Growth, KernelCost, RawEndpoint, RawSample, Reading
+from httptop.collector import Collector
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS, Settings
+from httptop.model import EndpointStats, Overhead, Snapshot
+
+FAST = bucket_of(10_000)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+def grown(cell: int, **values: object) -> Growth:
+    blank = Growth(cell, 0, 0, 0, 0, 0, 0, 0, {})
+    return blank._replace(**values)  # type: ignore[arg-type]
+
+
+def answered(cell: int, count: int, size: int = 0) -> Growth:
+    return grown(
+        cell, counted=count, bytes=size, latency_sum_ns=10_000 * count, latency_max_ns=10_000,
+        histogram={FAST: count} if count else {},
+    )  # fmt: skip
+
+
+def endpoint(path: str, side: int = 0, method: str = "GET", process: bytes = b"web") -> RawEndpoint:
+    return RawEndpoint(side, process, 1, method, path.encode(), False)
+
+
+def sampled(
+    latency_ns: int = 1000,
+    status: int = 200,
+    line: bytes = b"GET /a/7 HTTP/1.1",
+    answer: bytes = ANSWER,
+    cell: int = 5,
+) -> RawSample:
+    return RawSample(
+        2_000_000_000, latency_ns, 10, cell, 42, status, line, False, answer, "h:1"
+    )  # fmt: skip
+
+
+class FakeSource:
+    """Hands out the readings that it was given, and notes what it is told."""
+
+    def __init__(self, *readings: Reading, opens: Exception | None = None) -> None:
+        self.readings = deque(readings)
+        self.calls: list[str] = []
+        self.controls: list[Controls] = []
+        self.opens = opens
+        self.read_once = threading.Event()
+
+    def open(self) -> tuple[str, ...]:
+        self.calls.append("open")
+        if self.opens is not None:
+            raise self.opens
+        return ("a note",)
+
+    def read(self) -> Reading:
+        self.calls.append("read")
+        reading = self.readings.popleft() if self.readings else Reading()
+        self.read_once.set()
+        return reading
+
+    def pressing(self) -> tuple[int, ...]:
+        return ()
+
+    def tend(self) -> None:
+        self.calls.append("tend")
+
+    def control(self, controls: Controls) -> None:
+        self.calls.append("control")
+        self.controls.append(controls)
+
+    def time_programs(self, start: bool) -> None:
+        self.calls.append(f"time {start}")
+
+    def note_waits(self, start: bool) -> None:
+        self.calls.append(f"waits {start}")
+
+    def detach(self) -> None:
+        self.calls.append("detach")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+class FakeMeter:
+    """Says what every tick cost."""
+
+    def __init__(self, percents: Iterable[float] = ()) -> None:
+        self._percents = iter(percents)
+
+    def measure(self, clock_s: float, samples: int, cost: KernelCost | None) -> Overhead:  # noqa: ARG002
+        if cost is not None:
+            return Overhead(bpf_cpu_percent=cost.cpu_percent, bpf_ns_per_call=cost.ns_per_run)
+        return Overhead(cpu_percent=next(self._percents, None))
+
+
+def collecting(
+    *readings: Reading, settings: Settings = DEFAULTS, scope: Scope | None = None
+) -> Collector:
+    made = Collector(FakeSource(*readings), settings, scope or Scope(), host="here")
+    made.begin(1000.0)
+    return made
+
+
+def rows_of(snapshot: Snapshot) -> dict[str, EndpointStats]:
+    return {f"{row.key.side} {row.key.path}": row for row in snapshot.endpoints}

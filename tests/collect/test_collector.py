@@ -1,0 +1,343 @@
+"""The collector over a fake source: readings in, snapshots out."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import random
+import threading
+
+import pytest
+
+from httptop.collect.source import KernelCost, Losses, RawAnswer, RawEndpoint, Reading
+from httptop.collector import Collector
+from httptop.config.scope import Scope, limited
+from httptop.config.settings import DEFAULTS, General
+from httptop.model import Snapshot
+from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown, rows_of, sampled
+
+LEFT_OUT = 0xFFFF
+
+
+def test_cells_become_rows() -> None:
+    collector = collecting(
+        Reading(
+            endpoints={5: endpoint("/a"), 6: endpoint("/a", 1), 7: endpoint("/silent")},
+            answers={8: RawAnswer(5, 200), 9: RawAnswer(5, 500), 10: RawAnswer(6, 200)},
+            growth=[
+                grown(5, counted=12, bytes=600, unanswered=1),
+                answered(8, 7, 700), answered(9, 2, 90),
+                grown(6, counted=3, bytes=30), answered(10, 3, 30),
+            ],
+            users=[(5, 77), (5, 42), (6, 99)],
+        )
+    )  # fmt: skip
+    snapshot = collector.step(1002.0, 5e8)
+    rows = rows_of(snapshot)
+    assert set(rows) == {"server /a", "client /a"}
+    row = rows["server /a"]
+    assert (row.requests, row.in_flight, row.unanswered) == (10, 2, 1)
+    assert dict(row.status) == {200: 7, 500: 2}
+    assert (row.request_bytes, row.response_bytes) == (600, 790)
+    assert row.pids == (42, 77)
+    assert row.rps == 5.0
+    assert row.latency.count == row.latency_total.count == 9
+    assert row.latency_total.max_ns == 10_000
+    server, client = snapshot.total("server"), snapshot.total("client")
+    assert (server.requests, server.in_flight, server.unanswered) == (10, 2, 1)
+    assert dict(server.status) == {200: 7, 500: 2}
+    assert server.error_share == 0.3
+    assert (client.requests, client.in_flight) == (3, 0)
+    assert (snapshot.taken_at, snapshot.uptime_s, snapshot.host) == (5e8, 2.0, "here")
+
+
+def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
+    first = Reading(
+        endpoints={5: endpoint("/a")},
+        answers={6: RawAnswer(5, 200)},
+        growth=[grown(5, counted=4), answered(6, 4)],
+    )
+    second = Reading(growth=[grown(5, counted=6), answered(6, 6)])
+    collector = collecting(first, second)
+    assert rows_of(collector.step(1001.0, 0))["server /a"].requests == 4
+    assert rows_of(collector.step(1002.0, 0))["server /a"].requests == 10
+    quiet = rows_of(collector.step(1030.0, 0))["server /a"]
+    assert (quiet.requests, quiet.latency.count) == (10, 10)
+    gone = rows_of(collector.step(1100.0, 0))["server /a"]
+    assert (gone.requests, gone.latency.count, gone.rps) == (10, 0, 0.0)
+    assert gone.latency_total.count == 10
+    assert collector.step(1101.0, 0).total("server").rps == 0.0
+
+
+def test_a_published_snapshot_does_not_change() -> None:
+    first = Reading(
+        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200)},
+        growth=[grown(5, counted=1), answered(6, 1)],
+    )  # fmt: skip
+    collector = collecting(first, Reading(growth=[grown(5, counted=1), answered(6, 1)]))
+    before = collector.step(1001.0, 0)
+    kept = dataclasses.asdict(before)
+    collector.step(1002.0, 0)
+    assert dataclasses.asdict(before) == kept
+
+
+def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
+    first = Reading(
+        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 500)},
+        growth=[grown(5, counted=7), answered(6, 6)],
+    )  # fmt: skip
+    second = Reading(growth=[grown(5, counted=2, unanswered=1), answered(7, 1)])
+    made = collecting(first, second)
+    early = made.glimpse(1000.5, 0)
+    total = early.total("server")
+    assert (total.requests, total.in_flight, total.latency.count) == (6, 1, 6)
+    assert [row.requests for row in early.endpoints] == [6]
+    assert total.trend_rps == ()
+    total = made.step(1001.0, 0).total("server")
+    assert (total.requests, total.in_flight, total.unanswered) == (8, 1, 1)
+    assert total.trend_rps == (8.0,)
+    assert total.trend_error_share == (0.25,)
+
+
+def test_network_strings_are_cleaned() -> None:
+    raw = RawEndpoint(0, b"w\x1b[31m", 0, "OTHER", b"/\xff\x1b" + b"a" * 20, True)
+    (row,) = (
+        collecting(Reading(endpoints={5: raw}, growth=[grown(5, counted=1)]))
+        .step(1001.0, 0)
+        .endpoints
+    )
+    assert (row.key.process, row.key.protocol) == ("w\\x1b[31m", "HTTP/1.0")
+    assert row.key.path == "/\\xff\\x1b" + "a" * 20 + "…"
+
+
+def test_answers_that_moved_to_the_overflow_row() -> None:
+    """No cell was left for a status: the answer counts under ~other, and is in flight nowhere."""
+    collector = collecting(
+        Reading(
+            endpoints={1: endpoint("~other", process=b"~other"), 5: endpoint("/a")},
+            answers={3: RawAnswer(1, 0), 6: RawAnswer(5, 200)},
+            growth=[
+                grown(5, counted=5, moved=2), answered(6, 3),
+                grown(1, counted=2), answered(3, 2),
+            ],
+        )
+    )  # fmt: skip
+    snapshot = collector.step(1001.0, 0)
+    rows = rows_of(snapshot)
+    assert (rows["server /a"].requests, rows["server /a"].in_flight) == (3, 0)
+    assert (rows["server ~other"].requests, rows["server ~other"].in_flight) == (2, 0)
+    assert snapshot.total("server").requests == 5
+    assert snapshot.total("server").in_flight == 0
+    assert snapshot.health.overflow_requests == 2
+
+
+def test_scope_by_endpoint() -> None:
+    reading = Reading(
+        endpoints={5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("/a", 0, "POST")},
+        growth=[grown(cell, counted=1, unanswered=1) for cell in (5, 6, 7)],
+    )
+    scope = limited("path = /a and method = GET")
+    snapshot = collecting(reading, scope=scope).step(1001.0, 0)
+    assert set(rows_of(snapshot)) == {"server /a"}
+    assert snapshot.total("server").requests == 1
+
+
+def test_scope_by_status() -> None:
+    reading = Reading(
+        endpoints={5: endpoint("/a")},
+        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 503)},
+        growth=[grown(5, counted=10, unanswered=1), answered(6, 5), answered(7, 2)],
+    )
+    scope = limited("status = 5xx")
+    snapshot = collecting(reading, scope=scope).step(1001.0, 0)
+    (row,) = snapshot.endpoints
+    assert (dict(row.status), row.requests, row.unanswered) == ({503: 2}, 2, 0)
+    assert row.in_flight == snapshot.total("server").in_flight == 2
+
+
+def test_answers_below_the_minimum_latency_are_over_but_do_not_count() -> None:
+    reading = Reading(
+        endpoints={5: endpoint("/a")},
+        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, LEFT_OUT)},
+        growth=[grown(5, counted=10), answered(6, 2), answered(7, 7)],
+    )
+    (row,) = collecting(reading, scope=limited("latency > 0s")).step(1001.0, 0).endpoints
+    assert (dict(row.status), row.requests, row.in_flight) == ({200: 2}, 2, 1)
+
+
+def test_samples_become_transactions() -> None:
+    reading = Reading(
+        endpoints={5: endpoint("/a/{id}")},
+        growth=[grown(5, counted=2)],
+        samples=[sampled(), sampled(DEFAULTS.sampling.slow_threshold_ns, 500, b"")],
+    )
+    snapshot = collecting(reading).step(1001.0, 1_700_000_001.0)
+    slow, fast = snapshot.recent
+    assert (fast.path, fast.status, fast.pid, fast.peer, fast.slow) == (
+        "/a/7",
+        200,
+        42,
+        "h:1",
+        False,
+    )
+    assert fast.started_at == pytest.approx(1_700_000_001.0 - 1001.0 + 2.0)
+    assert fast.response_bytes == 43
+    assert (slow.path, slow.status, slow.slow) == ("/a/{id}", 500, True)
+    assert slow.serial > fast.serial
+
+
+def test_notable_samples_are_not_pushed_out_by_ordinary_ones() -> None:
+    flood = [sampled() for _ in range(1000)]
+    reading = Reading(
+        endpoints={5: endpoint("/a/{id}")},
+        growth=[grown(5, counted=1)],
+        samples=[sampled(status=500), *flood],
+    )
+    recent = collecting(reading).step(1001.0, 0).recent
+    assert recent[-1].status == 500
+    assert len(recent) <= 200
+    serials = [sample.serial for sample in recent]
+    assert serials == sorted(serials, reverse=True)
+
+
+def test_health_and_cost_are_handed_on() -> None:
+    losses = Losses(orphan_responses=1, lost_samples=2, parse_errors=4, missed_calls=6)
+    reading = Reading(losses=losses, cost=KernelCost(10, 120.0, 3.0))
+    collector = collecting(reading, Reading(losses=losses))
+    collector.step(1001.0, 0)
+    snapshot = collector.step(1002.0, 0)
+    health = snapshot.health
+    assert (health.orphan_responses, health.lost_samples, health.parse_errors) == (1, 2, 4)
+    assert health.missed_calls == 6
+    assert snapshot.overhead.bpf_ns_per_call == 120.0
+    assert snapshot.overhead.bpf_cpu_percent == 3.0
+    assert snapshot.overhead.rss_bytes
+
+
+def test_sums_hold_for_any_traffic() -> None:
+    dice = random.Random(5)
+    endpoints = {cell: endpoint(f"/{cell}", cell % 2) for cell in range(5, 30)}
+    answers = {
+        cell * 10 + at: RawAnswer(cell, status)
+        for cell in endpoints
+        for at, status in enumerate((200, 301, 404, 500))
+    }
+    readings = []
+    for _ in range(40):
+        growth = []
+        for cell in dice.sample(list(endpoints), 8):
+            counts = [dice.randrange(5) for _ in range(4)]
+            lost, waits = dice.randrange(2), dice.randrange(2)
+            growth.append(grown(cell, counted=sum(counts) + lost + waits, unanswered=lost))
+            growth += [answered(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
+        readings.append(Reading(endpoints=endpoints, answers=answers, growth=growth))
+    collector = collecting(*readings)
+    for second in range(40):
+        snapshot = collector.step(1001.0 + second * dice.choice((1, 1, 7)), 0)
+        for side in ("server", "client"):
+            rows = [row for row in snapshot.endpoints if row.key.side == side]
+            total = snapshot.total(side)
+            for row in rows:
+                assert sum(row.status.values()) + row.unanswered == row.requests
+                assert row.latency.count <= row.latency_total.count == sum(row.status.values())
+            for name in ("requests", "in_flight", "unanswered", "response_bytes"):
+                assert getattr(total, name) == sum(getattr(row, name) for row in rows), name
+            assert sum(total.status.values()) + total.unanswered == total.requests
+
+
+# ---- the thread --------------------------------------------------------------------------------
+
+
+def test_start_and_stop() -> None:
+    source = FakeSource(
+        Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)]),
+    )
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
+    collector = Collector(source, settings, Scope(), host="here")
+    seen: list[Snapshot] = []
+    enough = threading.Event()
+
+    def publish(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+        if len(seen) == 3:
+            enough.set()
+
+    failures: list[BaseException] = []
+    collector.start(publish, failures.append)
+    assert enough.wait(10)
+    last = collector.stop()
+    assert last is not None
+    assert last.final
+    assert last.notes == ("a note",)
+    assert not any(snapshot.final for snapshot in seen)
+    assert failures == []
+    calls = [call for call in source.calls if not call.startswith("waits")]
+    assert calls[:3] == ["open", "control", "read"]
+    assert source.calls.index("detach") < len(source.calls) - 1
+    assert source.calls[-2:] == ["read", "close"]
+    assert collector.stop() is last
+
+
+def test_waits_are_noted_for_a_while_of_each_tick() -> None:
+    source = FakeSource()
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
+    collector = Collector(source, settings, Scope(), host="here")
+    tenth = threading.Event()
+    numbers = iter(range(9, -1, -1))
+    collector.start(lambda _: None if next(numbers, 0) else tenth.set(), pytest.fail)
+    assert tenth.wait(10)
+    collector.stop()
+    windows = [call for call in source.calls if call.startswith("waits")]
+    assert windows[::2] == ["waits True"] * (len(windows) // 2)
+    assert windows[1::2] == ["waits False"] * (len(windows) // 2)
+    assert windows
+
+
+def test_a_window_for_waits_ends_with_the_run() -> None:
+    opened = threading.Event()
+
+    class Waiting(FakeSource):
+        def note_waits(self, start: bool) -> None:
+            super().note_waits(start)
+            opened.set()
+
+    source = Waiting()
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=1.0))
+    collector = Collector(source, settings, Scope(), host="here")
+    collector.start(lambda _: None, pytest.fail)
+    assert opened.wait(10)
+    collector.stop()
+    assert [call for call in source.calls if call.startswith("waits")][:2] == [
+        "waits True",
+        "waits False",
+    ]
+
+
+def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
+    source = FakeSource(
+        Reading(), Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)])
+    )
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
+    collector = Collector(source, settings, Scope(), host="here", early=True)
+    seen: queue.Queue[Snapshot] = queue.Queue()
+    collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
+    assert list(rows_of(seen.get(timeout=30))) == ["server /a"]
+    collector.stop()
+    assert seen.empty()
+
+
+def test_a_source_that_cannot_open() -> None:
+    fault = OSError("no")
+    source = FakeSource(opens=fault)
+    collector = Collector(source, DEFAULTS, Scope(), host="here")
+    failures: list[BaseException] = []
+    collector.start(lambda _: None, failures.append)
+    assert collector.stop() is None
+    assert failures == [fault]
+    assert source.calls[-1] == "close"
+
+
+def test_stopping_before_starting() -> None:
+    source = FakeSource()
+    assert Collector(source, DEFAULTS, Scope(), host="here").stop() is None
+    assert source.calls == ["close"]

@@ -1,0 +1,72 @@
+"""Durations: the latencies of all answers, with what the pieces of some took on top."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httptop.collect import histogram
+from httptop.collect.histogram import Histogram
+from httptop.collect.source import Growth
+from httptop.collect.timings import DURATION, HANDLING, SENDING, WAIT, Spans
+from httptop.model import NO_LATENCY
+
+MS = 1_000_000
+TIMES = st.lists(st.integers(1_000, 10_000 * MS), max_size=20)
+
+
+def histogram_of(values: list[int]) -> Histogram:
+    found: Histogram = {}
+    for value in values:
+        bucket = histogram.bucket_of(value)
+        found[bucket] = found.get(bucket, 0) + 1
+    return found
+
+
+def grown(values: list[int]) -> Growth:
+    return Growth(
+        9, len(values), 0, sum(values), max(values, default=0), 0, 0, 0, histogram_of(values)
+    )
+
+
+def spans_of(handling: list[int], sending: list[int]) -> Spans:
+    spans = Spans()
+    both = [a + b for a, b in zip(handling, sending, strict=True)]
+    for span, values in ((HANDLING, handling), (SENDING, sending), (DURATION, both)):
+        spans.add(span, grown(values))
+    return spans
+
+
+@given(TIMES, st.lists(st.tuples(*[st.integers(1_000, 10_000 * MS)] * 2), min_size=1, max_size=20))
+def test_durations(whole: list[int], pieces: list[tuple[int, int]]) -> None:
+    handling, sending = [a for a, _ in pieces], [b for _, b in pieces]
+    latencies = whole + handling
+    known = histogram.summary(histogram_of(latencies), sum(latencies), max(latencies))
+    found = spans_of(handling, sending).duration(
+        histogram_of(latencies), sum(latencies), max(latencies), known
+    )
+    durations = whole + [a + b for a, b in pieces]
+    wanted = histogram.summary(histogram_of(durations), sum(durations), max(durations))
+    assert (found.count, found.mean_ns, found.p50_ns) == (
+        wanted.count, wanted.mean_ns, wanted.p50_ns,
+    )  # fmt: skip
+
+
+def test_without_pieces_the_duration_is_the_latency() -> None:
+    known = histogram.summary(histogram_of([MS]), MS, MS)
+    assert Spans().duration(histogram_of([MS]), MS, MS, known) is known
+    assert Spans().sending() == NO_LATENCY
+
+
+def test_waits() -> None:
+    spans = Spans()
+    assert spans.wait() == NO_LATENCY
+    spans.add(WAIT, grown([MS, 3 * MS]))
+    assert (spans.wait().count, spans.wait().max_ns, spans.sending()) == (2, 3 * MS, NO_LATENCY)
+
+
+def test_two_endpoints_become_one() -> None:
+    spans = spans_of([MS], [5 * MS])
+    spans.absorb(spans_of([2 * MS, 3 * MS], [6 * MS, 7 * MS]))
+    assert spans.sending().count == 3
+    assert spans.sending().max_ns == 7 * MS

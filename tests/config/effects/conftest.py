@@ -1,0 +1,97 @@
+"""A host that is made up: httptop as a user starts it, with a feed that does what a test says."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from httptop.collect.feed import Feed
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.model import Snapshot
+from httptop.run import session
+from tests.samples import snapshot
+
+
+class ScriptedFeed:
+    """Publishes what a script publishes, which runs in the feed's thread."""
+
+    def __init__(self, script: Callable[[ScriptedFeed], None]) -> None:
+        self.publish: Callable[[Snapshot], None] = lambda _: None
+        self.applied: queue.Queue[Settings] = queue.Queue()
+        self.stopping = threading.Event()
+        self.last = snapshot(1)
+        self._script = script
+        self._thread: threading.Thread | None = None
+
+    def start(
+        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        def keep(one: Snapshot) -> None:
+            self.last = one
+            publish(one)
+
+        def run() -> None:
+            try:
+                self._script(self)
+            except BaseException as error:  # noqa: BLE001 - the test shall see it
+                fail(error)
+
+        self.publish = keep
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def apply(self, settings: Settings) -> None:
+        self.applied.put(settings)
+
+    def stop(self) -> Snapshot | None:
+        self.stopping.set()
+        if self._thread is not None:
+            self._thread.join(30)
+        return replace(self.last, final=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a home without configuration, of a user who set no variable of ours."""
+    for name in list(os.environ):
+        if name.startswith(("HTTPTOP_", "SUDO_", "XDG_CONFIG")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("httptop.config.load.SYSTEM_FILE", tmp_path / "etc.toml")
+    return tmp_path
+
+
+@pytest.fixture
+def live(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Feed]], None]:  # noqa: ARG001
+    """Return a function that has httptop trace what another makes of (settings, scope)."""
+
+    def put(make: Callable[[Settings, Scope], Feed]) -> None:
+        module = types.ModuleType("httptop.run.live")
+        module.open_live = lambda settings, scope, **_: make(settings, scope)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "httptop.run.live", module)
+        monkeypatch.setattr("httptop.run.live", module, raising=False)
+
+    return put
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
+    """Return the messages of a batch run, besides standard error."""
+    messages: queue.Queue[str] = queue.Queue()
+    complain = session.complain
+
+    def tell(message: str) -> None:
+        complain(message)
+        messages.put(message)
+
+    monkeypatch.setattr(session, "complain", tell)
+    return messages

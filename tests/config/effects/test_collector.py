@@ -1,0 +1,258 @@
+"""What the settings that the collector goes by change of what is shown."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+
+import pytest
+
+from httptop.collect.source import Controls, RawAnswer, RawSample, Reading
+from httptop.collector import Collector
+from httptop.config.load import build
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.model import Snapshot, Transaction
+from httptop.output.json import to_json
+from tests.collect.cells import (
+    FakeMeter,
+    FakeSource,
+    answered,
+    collecting,
+    endpoint,
+    grown,
+    sampled,
+)
+
+
+def _with(**values: object) -> Settings:
+    """Return settings of which some are other: ``_with(general__tick=0.5)``."""
+    return build({key.replace("__", "."): value for key, value in values.items()})
+
+
+def _traffic(*paths: str, requests: int = 1) -> Reading:
+    """Return a reading with requests for each path."""
+    cells = {10 + at: path for at, path in enumerate(paths)}
+    return Reading(
+        endpoints={cell: endpoint(path) for cell, path in cells.items()},
+        answers={cell + 1000: RawAnswer(cell, 200) for cell in cells},
+        growth=[grown(cell, counted=requests) for cell in cells]
+        + [answered(cell + 1000, requests) for cell in cells],
+    )
+
+
+def _shown(snapshot: Snapshot) -> dict[str, int]:
+    """Return the requests of each row, as JSON has them."""
+    rows = json.loads(to_json(snapshot))["endpoints"]
+    return {row["path"]: row["requests"] for row in rows}
+
+
+def _sampled(settings: Settings, *samples: RawSample) -> list[Transaction]:
+    reading = Reading(endpoints={5: endpoint("/a/{id}")}, growth=[grown(5, counted=1)])
+    reading.samples = list(samples)
+    return list(reversed(collecting(reading, settings=settings).step(1001.0, 0.0).recent))
+
+
+class _Kernel(FakeSource):
+    """Does what it is told: takes at most so many samples, and notes users or does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[RawSample] = []
+
+    def read(self) -> Reading:
+        controls = self.controls[-1]
+        reading = _traffic("/a", requests=10)
+        if controls.per_second:
+            self.waiting += [sampled(cell=10)] * 10
+        most = controls.most_samples
+        reading.samples, self.waiting = self.waiting[:most], self.waiting[most:]
+        reading.users = [(10, 77)] if controls.users else None
+        return reading
+
+
+@pytest.mark.setting("general.tick")
+def test_another_tick_holds_at_once() -> None:
+    source = FakeSource()
+    collector = Collector(source, _with(general__tick=3600.0), Scope(), host="here")
+    seen: queue.Queue[Snapshot] = queue.Queue()
+    collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
+    collector.apply(_with(general__tick=0.1))
+    snapshots = [seen.get(timeout=30) for _ in range(3)]
+    assert [snapshot.interval_s for snapshot in snapshots] == [0.1] * 3
+    assert snapshots[2].uptime_s < 3600
+    collector.apply(_with(general__tick=3600.0))
+    last = collector.stop()
+    assert last is not None
+    assert last.interval_s == 3600.0
+
+
+@pytest.mark.setting("general.history")
+@pytest.mark.parametrize(("ticks", "totals", "endpoints"), [(10, 10, 10), (60, 60, 40)])
+def test_trends_go_back_so_many_ticks(ticks: int, totals: int, endpoints: int) -> None:
+    readings = [_traffic("/a") for _ in range(80)]
+    collector = collecting(*readings, settings=_with(general__history=ticks))
+    for second in range(80):
+        snapshot = collector.step(1001.0 + second, 0.0)
+    total = snapshot.total("server")
+    trends = (total.trend_rps, total.trend_error_share, total.trend_p50_ns, total.trend_p99_ns)
+    assert [len(trend) for trend in trends] == [totals] * 4
+    (row,) = snapshot.endpoints
+    assert len(row.trend_ns) == endpoints
+
+
+@pytest.mark.setting("sampling.slow_threshold")
+def test_what_counts_as_slow() -> None:
+    samples = [sampled(1_000_000), sampled(2_000_000)]
+    for threshold, slow in ((500_000, [True, True]), (2_000_000, [False, True])):
+        settings = _with(sampling__slow_threshold=threshold)
+        assert [request.slow for request in _sampled(settings, *samples)] == slow
+
+
+@pytest.mark.setting("sampling.strategy", "sampling.per_second")
+def test_which_requests_stay_to_be_seen() -> None:
+    samples = [sampled(status=500), *[sampled()] * 1000]
+    for strategy, per_second, failed, kept in (
+        ("tail", 100, 1, 200),
+        ("all", 100, 0, 200),
+        ("all", 300, 0, 600),
+    ):
+        settings = _with(sampling__strategy=strategy, sampling__per_second=per_second)
+        requests = _sampled(settings, *samples)
+        assert len(requests) == kept
+        assert sum(request.status == 500 for request in requests) == failed
+
+
+@pytest.mark.setting("security.redact_query")
+def test_values_of_queries_are_masked() -> None:
+    sample = sampled(
+        line=b"GET /search?q=cats&page=2#top HTTP/1.1",
+        answer=b"HTTP/1.1 302 Found\r\nLocation: /in?code=9\r\n\r\n",
+    )
+    (masked,) = _sampled(_with(security__redact_query=True), sample)
+    assert masked.path == "/search?q=***&page=***#***"
+    assert masked.response_head == ("HTTP/1.1 302 Found", "Location: /in?code=***")
+    (whole,) = _sampled(_with(security__redact_query=False), sample)
+    assert whole.path == "/search?q=cats&page=2#top"
+    assert whole.response_head == ("HTTP/1.1 302 Found", "Location: /in?code=9")
+
+
+@pytest.mark.setting("security.redact_headers")
+def test_values_of_headers_are_masked() -> None:
+    sample = sampled(
+        answer=b"HTTP/1.1 200 OK\r\nServer: web\r\nSet-Cookie: id=1;\r\n Path=/\r\n\r\n",
+    )
+    for names, head in (
+        (("set-cookie",), ("Server: web", "Set-Cookie: ***")),
+        (("server",), ("Server: ***", "Set-Cookie: id=1; Path=/")),
+        ((), ("Server: web", "Set-Cookie: id=1; Path=/")),
+    ):
+        (request,) = _sampled(_with(security__redact_headers=names), sample)
+        assert request.response_head == ("HTTP/1.1 200 OK", *head)
+    (request,) = _sampled(_with(), sample)
+    assert request.response_head == ("HTTP/1.1 200 OK", "Server: web", "Set-Cookie: ***")
+
+
+@pytest.mark.setting("security.max_captured_bytes")
+def test_no_more_is_held_of_a_request_and_its_answer() -> None:
+    for most, path, lines in (
+        (512, "/a/7", 2),
+        (17, "/a/7", 1),
+        (8, "/a/7…", 0),
+        (0, "/a/{id}", 0),
+    ):
+        (request,) = _sampled(_with(security__max_captured_bytes=most), sampled())
+        assert (request.path, len(request.response_head)) == (path, lines)
+
+
+@pytest.mark.setting("paths.max_distinct")
+def test_paths_beyond_the_limit_are_added_up() -> None:
+    for most, rows in (
+        (32768, {"/a": 2, "/b": 2, "/c": 2, "/d": 2}),
+        (3, {"/a": 2, "/b": 2, "/c": 2, "~other": 2}),
+        (1, {"/a": 2, "~other": 6}),
+    ):
+        reading = _traffic("/a", "/b", "/c", "/d", requests=2)
+        snapshot = collecting(reading, settings=_with(paths__max_distinct=most)).step(1001.0, 0.0)
+        assert _shown(snapshot) == rows
+        assert snapshot.health.overflow_requests == rows.get("~other", 0)
+        assert snapshot.total("server").requests == 8
+
+
+@pytest.mark.setting("paths.templates")
+def test_a_template_adds_up_what_was_counted_apart() -> None:
+    collector = collecting(_traffic("/users/ann", "/users/bob", "/a"), _traffic("/users/ann"))
+    assert _shown(collector.step(1001.0, 0.0)) == {"/users/ann": 1, "/users/bob": 1, "/a": 1}
+    collector.apply(_with(paths__templates=("/users/{name}",)))
+    snapshot = collector.step(1002.0, 0.0)
+    assert _shown(snapshot) == {"/users/{name}": 3, "/a": 1}
+    assert snapshot.total("server").requests == 4
+
+
+@pytest.mark.setting("performance.batch_size")
+def test_samples_beyond_a_batch_wait() -> None:
+    for most, seen in ((4096, [10, 20, 30]), (4, [4, 8, 12])):
+        settings = _with(performance__batch_size=most)
+        collector = Collector(_Kernel(), settings, Scope(), host="here")
+        collector.begin(1000.0)
+        assert [len(collector.step(1001.0 + n, 0.0).recent) for n in range(3)] == seen
+
+
+@pytest.mark.setting("performance.max_overhead_percent")
+@pytest.mark.parametrize(("budget", "shed"), [(0.0, False), (5.0, True), (100.0, False)])
+def test_detail_is_shed_above_the_budget_and_counts_are_not(budget: float, shed: bool) -> None:
+    meter = FakeMeter([20.0] * 8 + [1.0] * 30)
+    settings = _with(performance__max_overhead_percent=budget)
+    collector = Collector(_Kernel(), settings, Scope(), host="here", meter=meter)
+    collector.begin(1000.0)
+    costly = [collector.step(1001.0 + n, 0.0) for n in range(8)]
+    cheap = [collector.step(1009.0 + n, 0.0) for n in range(29)]
+    assert [row.requests for snapshot in costly for row in snapshot.endpoints] == [
+        10 * n for n in range(1, 9)
+    ]
+    document = json.loads(to_json(costly[-1]))
+    if not shed:
+        assert len(costly[-1].recent) == 80
+        assert "shed" not in document["overhead"]
+        return
+    assert len(costly[-1].recent) == 30  # of the three ticks before
+    assert document["overhead"]["shed"] == ["samples", "pids"]
+    assert any("5 %" in note for note in document["notes"])
+    assert cheap[-1].overhead.shed == ()
+    assert cheap[-1].notes == ()
+    assert len(cheap[-1].recent) > 30
+
+
+def test_a_source_is_told_before_the_first_reading_and_at_each_change() -> None:
+    source = FakeSource()
+    settings = _with(sampling__per_second=7)
+    collector = Collector(source, settings, Scope(), host="here")
+    collector.begin(1000.0)
+    assert source.calls == ["control"]
+    collector.step(1001.0, 0.0)
+    collector.apply(settings)
+    collector.step(1002.0, 0.0)
+    assert len(source.controls) == 1
+    collector.apply(_with(sampling__per_second=8, paths__keep=("/a/*",)))
+    collector.step(1003.0, 0.0)
+    assert source.calls == ["control", "read", "read", "control", "read"]
+    first, second = source.controls
+    assert isinstance(first, Controls)
+    assert (first.per_second, second.per_second, second.keep) == (7, 8, ("/a/*",))
+
+
+def test_settings_may_come_from_many_threads() -> None:
+    collector = collecting()
+    threads = [
+        threading.Thread(target=collector.apply, args=(_with(sampling__per_second=n),))
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for n in range(10):
+        collector.step(1001.0 + n, 0.0)
+    for thread in threads:
+        thread.join()
+    collector.apply(_with(general__tick=2.5))
+    assert collector.step(1020.0, 0.0).interval_s == 2.5

@@ -1,0 +1,262 @@
+"""What the settings of the run as a whole change: its pace, its end, its log, its output."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from httptop.cli import main
+from httptop.collect.feed import Feed
+from httptop.collect.source import RawAnswer, Reading
+from httptop.collector import Collector
+from httptop.config.load import build
+from httptop.model import Health
+from httptop.output.json import to_json
+from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown
+from tests.config.effects.conftest import ScriptedFeed
+from tests.samples import snapshot
+
+Live = Callable[[Callable[..., Feed]], None]
+
+
+def traffic(requests: int) -> Reading:
+    """Return a reading with so many more requests of one endpoint."""
+    return Reading(
+        endpoints={5: endpoint("/a")},
+        answers={6: RawAnswer(5, 200)},
+        growth=[grown(5, counted=requests), answered(6, requests)],
+    )
+
+
+def hang_up() -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.setting("general.enabled")
+@pytest.mark.usefixtures("home")
+def test_disabled_it_says_so_and_does_nothing(
+    live: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[object] = []
+    live(lambda *asked: started.append(asked))  # type: ignore[arg-type, return-value]
+    monkeypatch.setenv("HTTPTOP_GENERAL__ENABLED", "false")
+    assert main(["-b", "--demo"]) == 0
+    assert capsys.readouterr() == (
+        "",
+        "httptop: general.enabled is false (HTTPTOP_GENERAL__ENABLED): nothing is done\n",
+    )
+    assert started == []
+    assert main(["--print-config"]) == 0
+    assert "general.enabled = false" in capsys.readouterr().out
+
+
+@pytest.mark.setting("general.tick")
+def test_snapshots_come_once_a_tick(live: Live, capfd: pytest.CaptureFixture[str]) -> None:
+    live(lambda settings, scope: Collector(FakeSource(), settings, scope))
+    for tick in ("100ms", "250ms"):
+        assert main(["-b", "-n", "3", "--format", "json", "-d", tick]) == 0
+        lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        tick_s = int(tick.removesuffix("ms")) / 1000
+        assert [line["interval_s"] for line in lines] == [tick_s] * 3
+        # Each may be late, and none comes before its time.
+        for number, line in enumerate(lines[:-1], 1):
+            assert line["uptime_s"] >= number * tick_s - 0.001
+
+
+@pytest.mark.setting("general.window")
+def test_rates_and_latencies_cover_the_window() -> None:
+    for window_s, requests, rps in ((10.0, 0, 0.0), (60.0, 40, 2.0)):
+        made = collecting(traffic(40), settings=build({"general.window": window_s}))
+        made.step(1001.0, 1001.0)
+        shown = json.loads(to_json(made.step(1020.0, 1020.0)))
+        assert shown["window_s"] == window_s
+        (row,) = shown["endpoints"]
+        assert (row["requests"], row["rps"]) == (40, rps)
+        assert row["latency_ms"]["count"] == requests
+        assert row["latency_total_ms"]["count"] == 40
+
+
+@pytest.mark.setting("output.format")
+def test_batch_prints_text_or_json(live: Live, capfd: pytest.CaptureFixture[str]) -> None:
+    live(lambda settings, scope: ScriptedFeed(lambda feed: feed.publish(snapshot(1))))  # noqa: ARG005
+    assert main(["-b", "-n", "1"]) == 0
+    text = capfd.readouterr().out
+    assert "/users/{id}" in text
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(text)
+    assert main(["-b", "-n", "1", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out)["schema"] == 1
+
+
+@pytest.mark.setting("general.shutdown_timeout")
+@pytest.mark.parametrize(("timeout", "read"), [("100ms", False), ("60s", True)])
+def test_the_last_snapshot_has_so_long_to_be_read(
+    timeout: str, read: bool, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    got: list[bytes] = []
+
+    def gather() -> None:
+        while more := os.read(reader, 1 << 16):
+            got.append(more)
+
+    late = threading.Timer(1.0, gather)
+
+    def script(feed: ScriptedFeed) -> None:
+        rows = snapshot(1).endpoints * 2000  # more than a pipe holds
+        feed.publish(replace(snapshot(1), endpoints=rows))
+        terminate()
+        if read:
+            late.start()
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    with monkeypatch.context() as patched, open(writer, "w") as output:
+        patched.setattr(sys, "stdout", output)
+        # With 100 ms it ends although nobody reads.
+        assert main(["-b", "--format", "json", "--set", f"general.shutdown_timeout={timeout}"]) == 0
+    if read:
+        late.join(30)
+        last = b"".join(got).splitlines()[-1]
+        assert json.loads(last)["final"] is True
+    else:
+        assert b"\n" not in os.read(reader, 1 << 20)  # what fitted into the pipe
+    os.close(reader)
+
+
+@pytest.mark.setting("general.log_file", "general.log_level")
+def test_the_log_tells_as_much_as_it_is_to(home: Path, live: Live) -> None:
+    def script(feed: ScriptedFeed) -> None:
+        feed.publish(replace(snapshot(1), notes=(), health=Health()))
+        feed.publish(replace(snapshot(2), notes=(), health=Health(lost_samples=3)))
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    words = ["-b", "-n", "2", "--filter", "path = /a"]
+    assert main(words) == 0
+    assert sorted(os.listdir(home)) == []
+    weights: dict[str, list[str]] = {}
+    for level in ("error", "warning", "info", "debug"):
+        log = home / f"{level}.log"
+        assert main([*words, "--log-file", str(log), "--set", f"general.log_level={level}"]) == 0
+        weights[level] = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
+    assert weights["error"] == []
+    assert weights["warning"] == [
+        "warning samples lost: 3, and counting",
+        "warning samples lost: 3, no more for now",
+    ]
+    assert weights["info"][1:3] == [
+        'info general.log_file = "' + str(home / "info.log") + '"',
+        'info filter.expression = "path = /a"',
+    ]
+    assert weights["info"][-1] == "info httptop ends"
+    assert set(weights["warning"]) < set(weights["info"])
+    assert any(line.startswith("debug snapshot at 1.0 s: ") for line in weights["debug"])
+
+
+def test_a_log_that_cannot_be_written_ends_it_at_once(
+    home: Path, live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live(lambda settings, scope: 1 // 0)  # type: ignore[arg-type, return-value]  # noqa: ARG005
+    assert main(["-b", "--log-file", str(home)]) == 2
+    assert capsys.readouterr().err == (f"httptop: general.log_file: {home}: is a directory\n")
+
+
+# Settings that change while it runs
+
+
+def test_on_a_signal_batch_follows_and_names_what_it_cannot(
+    home: Path, live: Live, told: queue.Queue[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = home / "my.toml"
+    file.write_text("general.auto_reload = false\n")
+
+    def script(feed: ScriptedFeed) -> None:
+        feed.publish(snapshot(1))
+        file.write_text(
+            "[general]\nauto_reload = false\ntick = '2s'\nwindow = '5s'\n[output]\nformat = 'json'"
+        )
+        hang_up()
+        assert feed.applied.get(timeout=20).general.tick_s == 2
+        assert "now general.tick" in told.get(timeout=20)
+        told.get(timeout=20)
+        feed.publish(snapshot(2))
+        file.write_text("[general]\ntik = 1")
+        hang_up()
+        assert "has faults" in told.get(timeout=20)
+        told.get(timeout=20)
+        feed.publish(snapshot(3))
+        terminate()
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    log = home / "log"
+    assert main(["-b", "--config", str(file), "--log-file", str(log)]) == 0
+    out, err = capfd.readouterr()
+    assert err.splitlines() == [
+        'httptop: the configuration was read again; now general.tick = "2s", '
+        'output.format = "json"',
+        "httptop: only a restart changes general.window",
+        "httptop: the configuration has faults and the settings stay as they are:",
+        f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
+    ]
+    for line in err.splitlines():
+        assert line.removeprefix("httptop: ") in log.read_text()
+    text, *lines = out.split("\n{")
+    assert "/users/{id}" in text
+    assert next(json.loads("{" + line)["uptime_s"] for line in lines) == 2
+
+
+@pytest.mark.setting("general.auto_reload")
+@pytest.mark.parametrize("auto", [True, False])
+def test_a_file_that_changes_is_read_again_if_wanted(
+    auto: bool, home: Path, live: Live, told: queue.Queue[str]
+) -> None:
+    file = home / ".config" / "httptop" / "config.toml"
+    seen: list[str] = []
+
+    def script(feed: ScriptedFeed) -> None:
+        feed.publish(snapshot(1))
+        file.parent.mkdir(parents=True)
+        file.write_text("[sampling]\nper_second = 7")  # it was not there before
+        try:
+            seen.append(told.get(timeout=30 if auto else 2))
+        except queue.Empty:
+            seen.append("")
+        terminate()
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    words = [] if auto else ["--set", "general.auto_reload=false"]
+    assert main(["-b", *words]) == 0
+    assert ["now sampling.per_second = 7" in message for message in seen] == [auto]
+
+
+def test_flags_and_environment_go_on_to_win(
+    home: Path, live: Live, told: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "my.toml"
+    file.write_text("")
+    monkeypatch.setenv("HTTPTOP_SAMPLING__BURST", "9")
+
+    def script(feed: ScriptedFeed) -> None:
+        feed.publish(snapshot(1))
+        file.write_text("general.tick = '3s'\nsampling = {burst = 8, per_second = 7}")
+        hang_up()
+        applied = feed.applied.get(timeout=20)
+        assert (applied.general.tick_s, applied.sampling.burst) == (2, 9)
+        assert applied.sampling.per_second == 7
+        assert told.get(timeout=20).endswith("now sampling.per_second = 7")
+        terminate()
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    assert main(["-b", "--config", str(file), "-d", "2"]) == 0

@@ -1,0 +1,190 @@
+"""Settings of sampling and of the kernel's tables: changing one changes what comes out."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from httptop.config.load import build
+from httptop.config.scope import limited
+from httptop.model import Snapshot, Transaction
+from tests.live.live import (
+    Watch,
+    answer,
+    connected,
+    connected_unix,
+    exchange,
+    new_path,
+    receive,
+    request,
+    rows_of,
+    sums_of,
+)
+
+pytestmark = pytest.mark.ebpf
+
+#: Enough tokens that nothing else limits samples.
+PLENTY = {"sampling.per_second": 100_000, "sampling.burst": 100_000}
+
+
+def watch(values: dict[str, object]) -> Watch:
+    return Watch(build(values), limited(f"pid = {os.getpid()} and side = server"))
+
+
+def run(values: dict[str, object], count: int, *, paths: int = 1, every: int = 0) -> Snapshot:
+    """Send requests, every so many of them answered with an error; return a snapshot."""
+    path = new_path()
+    with watch(values) as some, connected() as ends:
+        for number in range(count):
+            status = 500 if every and number % every == 0 else 200
+            word = "".join(chr(97 + number % paths // 26**at % 26) for at in range(3))
+            exchange(*ends, request(f"{path}/{word}"), answer(status))
+        snapshot = some.step()
+    status = sums_of(rows_of(snapshot, path, "server"))[0]
+    if paths < 1000:
+        assert sum(status.values()) == count, "counts are never sampled"
+    return snapshot
+
+
+def failed(samples: tuple[Transaction, ...]) -> int:
+    return sum(sample.status >= 500 for sample in samples)
+
+
+@pytest.mark.setting("sampling.per_second", "sampling.burst")
+def test_a_bucket_bounds_the_samples() -> None:
+    few = {"sampling.per_second": 1, "sampling.strategy": "all"}
+    assert len(run({**few, "sampling.burst": 5}, 40).recent) in (5, 6)
+    assert len(run({**few, "sampling.burst": 20}, 40).recent) in (20, 21)
+    assert run({"sampling.per_second": 0}, 40).recent == ()
+    assert len(run(PLENTY, 40).recent) == 40
+
+
+@pytest.mark.setting("sampling.strategy")
+def test_strategies() -> None:
+    few = {"sampling.per_second": 1, "sampling.burst": 10}
+    tail = run({**few, "sampling.strategy": "tail"}, 60, every=10)
+    assert failed(tail.recent) == 6
+    everything = run({**few, "sampling.strategy": "all"}, 60, every=10)
+    assert failed(everything.recent) in (1, 2)
+    each = run({**few, "sampling.strategy": "per-endpoint"}, 60, paths=3)
+    assert 30 <= len(each.recent) <= 33
+    assert len({sample.key for sample in each.recent}) == 3
+
+
+@pytest.mark.setting("sampling.rate", "sampling.strategy")
+def test_samples_by_chance() -> None:
+    some = {**PLENTY, "sampling.rate": 0.25}
+    assert 5 < len(run({**some, "sampling.strategy": "random"}, 90).recent) < 60
+    assert 5 < len(run(some, 90).recent) < 60
+    assert len(run({**some, "sampling.strategy": "all"}, 90).recent) == 90
+    tail = run({**PLENTY, "sampling.rate": 0.0}, 90, every=9)
+    assert (len(tail.recent), failed(tail.recent)) == (10, 10)
+
+
+@pytest.mark.setting("sampling.slow_threshold")
+def test_slow_ones_go_first() -> None:
+    none = {**PLENTY, "sampling.rate": 0.0}
+    assert len(run({**none, "sampling.slow_threshold": 1000}, 20).recent) == 20
+    assert run({**none, "sampling.slow_threshold": 3600 * 10**9}, 20).recent == ()
+
+
+@pytest.mark.setting("performance.batch_size")
+def test_samples_wait_for_the_next_tick() -> None:
+    path = new_path()
+    with watch({**PLENTY, "performance.batch_size": 10}) as some, connected() as ends:
+        for _ in range(25):
+            exchange(*ends, request(path))
+        assert [len(some.step().recent) for _ in range(4)] == [10, 20, 25, 25]
+
+
+@pytest.mark.setting("performance.ring_buffer")
+def test_the_ring_buffer_holds_what_waits() -> None:
+    small = run({**PLENTY, "performance.ring_buffer": 1 << 16}, 300)
+    assert small.health.lost_samples > 100
+    assert run(PLENTY, 300).health.lost_samples == 0
+
+
+@pytest.mark.setting("security.max_captured_bytes")
+@pytest.mark.parametrize(("most", "path"), [(512, "whole"), (24, "cut"), (0, "none")])
+def test_what_a_sample_holds(most: int, path: str) -> None:
+    values = {**PLENTY, "security.max_captured_bytes": most}
+    long = new_path() + "/and-something-more"
+    with watch(values) as some, connected() as ends:
+        exchange(*ends, request(long), answer(200, b"", "X-Some: thing"))
+        (sample,) = some.step().recent
+    seen = "".join(sample.response_head)
+    match path:
+        case "whole":
+            assert sample.path == long
+            assert "X-Some: thing" in seen
+        case "cut":
+            assert sample.path.rstrip("…") != long
+            assert long.startswith(sample.path.rstrip("…"))
+            assert "X-Some" not in seen
+        case "none":
+            assert sample.path == long  # its row's
+            assert seen == ""
+
+
+@pytest.mark.setting("performance.max_endpoints")
+def test_endpoints_that_do_not_fit() -> None:
+    assert run({"performance.max_endpoints": 64}, 100, paths=1000).health.overflow_requests > 0
+    assert run({}, 100, paths=1000).health.overflow_requests == 0
+
+
+@pytest.mark.setting("performance.max_connections")
+def test_connections_that_do_not_fit() -> None:
+    path = new_path()
+    other = {}
+    for most in (1024, 65536):
+        pairs = [connected_unix() for _ in range(1100)]
+        with watch({"performance.max_connections": most}) as some:
+            ends = [pair.__enter__() for pair in pairs]
+            for client, server in ends:
+                exchange(client, server, request(path))
+            other[most] = some.step().health.overflow_requests
+            for pair in pairs:
+                pair.__exit__(None, None, None)
+    assert other == {1024: 76, 65536: 0}
+
+
+@pytest.mark.setting("performance.max_histograms")
+def test_latencies_that_do_not_fit() -> None:
+    few = run({"performance.max_histograms": 1024}, 1500, paths=1500)
+    assert few.total("server").latency.count < 1500
+    assert few.total("server").requests >= 1500
+
+
+@pytest.mark.setting("performance.max_pipelined")
+def test_pipelines_that_do_not_fit() -> None:
+    errors = {}
+    for most in (1024, 16384):
+        with watch({"performance.max_pipelined": most}) as some:
+            pairs = [connected_unix() for _ in range(80)]
+            ends = [pair.__enter__() for pair in pairs]
+            for client, server in ends:
+                fill(client, server, 16)
+            errors[most] = some.step().health.parse_errors
+            for pair in pairs:
+                pair.__exit__(None, None, None)
+    assert errors[1024] > 0
+    assert errors[16384] == 0
+
+
+@pytest.mark.setting("performance.max_users")
+def test_users_that_do_not_fit() -> None:
+    def with_pids(values: dict[str, object]) -> int:
+        return sum(bool(row.pids) for row in run(values, 600, paths=600).endpoints)
+
+    assert with_pids({}) == 600
+    assert with_pids({"performance.max_users": 64}) < 600
+
+
+def fill(client: socket.socket, server: socket.socket, count: int) -> None:
+    """Send requests that wait for their answers."""
+    for _ in range(count):
+        head = request("/waits")
+        client.sendall(head)
+        receive(server, len(head))

@@ -1,0 +1,204 @@
+"""The probes at work, a step at a time, and connections to watch them with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Final
+
+from httptop.bpf.plan import plan_of
+from httptop.collector import Collector
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS, Settings
+from httptop.model import EndpointStats, Side, Snapshot
+from httptop.run.live import LiveSource, possible_cpus
+
+#: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
+FRONTS: Final = ("sockets", "syscalls")
+DEADLINE_S: Final = 5.0
+
+EVERYTHING: Final = Scope()
+
+_cases = itertools.count()
+
+
+def new_path() -> str:
+    """Return a path that no other test uses, nor other tests on this host; no id is in it."""
+    ours = "".join(chr(97 + os.getpid() // 26**at % 26) for at in range(5))
+    return f"/case-{ours}-{next(_cases):04}"
+
+
+class Watch:
+    """A live source and a collector, stepped by hand. Rows are found by their paths."""
+
+    def __init__(
+        self, settings: Settings = DEFAULTS, scope: Scope = EVERYTHING, front: str | None = None
+    ) -> None:
+        plan = plan_of(settings, scope, possible_cpus())
+        self.source = LiveSource(dataclasses.replace(plan, front=front))
+        self.collector = Collector(self.source, settings, scope)
+        self.notes: tuple[str, ...] = ()
+        self.front = front
+
+    def __enter__(self) -> Watch:
+        self.notes = self.source.open()
+        self.collector.begin(time.monotonic())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.source.close()
+
+    def step(self) -> Snapshot:
+        """Take a snapshot now."""
+        return self.collector.step(time.monotonic(), time.time())
+
+    def tend(self, seconds: float) -> None:
+        """Have the source do for so long what should not wait for a snapshot."""
+        deadline = time.monotonic() + seconds
+        waiting = select.poll()
+        for descriptor in self.source.pressing():
+            waiting.register(descriptor, select.POLLIN)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if waiting.poll(left_s * 1000):
+                self.source.tend()
+
+    def until(
+        self, met: Callable[[Snapshot], bool], timeout_s: float = DEADLINE_S, what: str = ""
+    ) -> Snapshot:
+        """Take snapshots until one meets a condition."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            snapshot = self.step()
+            if met(snapshot):
+                return snapshot
+            assert time.monotonic() < deadline, f"{what or 'that'} did not come about"
+            time.sleep(0.005)
+
+    def rows(self, path: str, side: Side | None = None) -> list[EndpointStats]:
+        """Return the rows whose path begins so."""
+        return rows_of(self.step(), path, side)
+
+    def row(self, path: str, side: Side = "server", method: str = "GET") -> EndpointStats:
+        """Return the one row with this path."""
+        found = [row for row in self.rows(path, side) if row.key.method == method]
+        assert len(found) == 1, found
+        return found[0]
+
+    def expect(
+        self,
+        path: str,
+        status: Mapping[int, int],
+        *,
+        sides: tuple[Side, ...] = ("server", "client"),
+        unanswered: int = 0,
+        in_flight: int = 0,
+        timeout_s: float = DEADLINE_S,
+    ) -> None:
+        """Wait until the rows whose path begins so add up to this, on each side."""
+        wanted = {side: (dict(status), unanswered, in_flight) for side in sides}
+        deadline = time.monotonic() + timeout_s
+        while True:
+            snapshot = self.step()
+            found = {side: sums_of(rows_of(snapshot, path, side)) for side in sides}
+            if found == wanted or time.monotonic() > deadline:
+                break
+            time.sleep(0.005)
+        assert found == wanted, [show(row) for row in rows_of(snapshot, path)]
+
+
+def rows_of(snapshot: Snapshot, path: str, side: Side | None = None) -> list[EndpointStats]:
+    """Return the rows whose path begins so."""
+    return [
+        row
+        for row in snapshot.endpoints
+        if row.key.path.startswith(path) and side in (None, row.key.side)
+    ]
+
+
+def sums_of(rows: list[EndpointStats]) -> tuple[dict[int, int], int, int]:
+    """Return (status codes, unanswered, in flight) of some rows, after a check of their sums."""
+    status: dict[int, int] = {}
+    for row in rows:
+        assert sum(row.status.values()) + row.unanswered == row.requests, row
+        for code, count in row.status.items():
+            status[code] = status.get(code, 0) + count
+    return status, sum(row.unanswered for row in rows), sum(row.in_flight for row in rows)
+
+
+def show(row: EndpointStats) -> str:
+    """Return what matters of a row."""
+    key = row.key
+    return (
+        f"{key.side} {key.process} {key.protocol} {key.method} {key.path}: {dict(row.status)}"
+        f" unanswered {row.unanswered} in flight {row.in_flight}"
+        f" bytes {row.request_bytes}/{row.response_bytes}"
+    )
+
+
+@contextlib.contextmanager
+def connected(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a TCP connection on loopback: the client's, the server's."""
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        listener.listen()
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.connect(listener.getsockname())
+            server, _ = listener.accept()
+            with server:
+                for end in (client, server):
+                    end.settimeout(10)
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                yield client, server
+
+
+@contextlib.contextmanager
+def connected_unix() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a Unix stream socket."""
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with client, server:
+        yield client, server
+
+
+def request(path: str, method: str = "GET", *headers: str, version: str = "1.1") -> bytes:
+    """Return a request head."""
+    lines = (f"{method} {path} HTTP/{version}", "Host: test", *headers, "", "")
+    return "\r\n".join(lines).encode()
+
+
+def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
+    """Return a whole answer with a Content-Length."""
+    lines = (f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", *headers, "", "")
+    return "\r\n".join(lines).encode() + body
+
+
+def receive(end: socket.socket, size: int) -> bytes:
+    """Receive exactly ``size`` bytes."""
+    data = b""
+    while len(data) < size:
+        more = end.recv(size - len(data))
+        assert more, "the other end has closed"
+        data += more
+    return data
+
+
+def exchange(
+    client: socket.socket, server: socket.socket, head: bytes, reply: bytes | None = None
+) -> None:
+    """Send a request and its answer through a connection, each in one piece."""
+    reply = answer() if reply is None else reply
+    client.sendall(head)
+    assert receive(server, len(head)) == head
+    server.sendall(reply)
+    assert receive(client, len(reply)) == reply

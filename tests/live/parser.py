@@ -1,0 +1,104 @@
+"""The kernel's own parser as a function: bytes in, verdict out, by way of BPF_PROG_TEST_RUN."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from httptop.bpf import abi
+from httptop.bpf.build import compiler, loader
+from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
+from httptop.linux import bpf_syscall
+
+SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
+SCHED_CLS: Final = 3
+WINDOW: Final = 768
+#: The smallest that the headers compile with.
+DEFINES: Final = {
+    "MAX_CONNECTIONS": 8,
+    "MAX_ENDPOINTS": 8,
+    "MAX_CELLS": 16,
+    "MAX_PAGES": 8,
+    "SHARDS": 1,
+    "SAMPLE_PAGES": 1,
+    "CHUNK_PAGES": 1,
+}
+
+_VERDICT: Final = struct.Struct(f"<Q8I8B{abi.TEMPLATE_LEN}s")
+_FIRST: Final = struct.pack("<I", 0)
+
+
+class Verdict(NamedTuple):
+    """What the kernel makes of some bytes; offsets count from the first byte, 0: not found."""
+
+    body: int
+    have: int
+    line_end: int
+    head_end: int
+    has_length: int
+    has_coding: int
+    target: int
+    path_end: int
+    status: int
+    method: str
+    minor: int
+    truncated: bool
+    stop: bool
+    valid: bool
+    path: bytes
+
+
+def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
+    """Compile a module and fill the map of character classes."""
+    module = compiler.compile_module(text, defines)
+    classes = module["classes"].map_fd
+    for code, bits in enumerate(CLASSES):
+        counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
+        other = not bits & (DIGIT | LOWER | UPPER | JOINT)
+        add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
+        bpf_syscall.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
+    return module
+
+
+def _load(module: Any, name: str) -> int:
+    return loader.load(compiler.instructions_of(module, name), name, SCHED_CLS)
+
+
+class Parser:
+    """One load, many runs."""
+
+    def __init__(self) -> None:
+        self._module = build(compiler.source(str(SOURCE)))
+        self._head = _load(self._module, "judge_head")
+        self._path = _load(self._module, "judge_path")
+        self._verdicts = self._module["verdicts"].map_fd
+
+    def _run(self, program: int, data: bytes, method: int) -> Verdict:
+        assert 0 < len(data) <= WINDOW
+        packet = struct.pack("<HB13x", len(data), method) + data
+        assert bpf_syscall.run_program(program, packet) == 0, data
+        value = bpf_syscall.map_lookup(self._verdicts, _FIRST, _VERDICT.size)
+        assert value is not None
+        fields = _VERDICT.unpack(value)
+        method, minor, truncated, stop, valid = fields[9:14]
+        return Verdict(
+            *fields[:9],
+            abi.METHODS[method] if method < len(abi.METHODS) else "?",
+            minor,
+            bool(truncated),
+            bool(stop),
+            bool(valid),
+            fields[17].rstrip(b"\0"),
+        )
+
+    def head(self, data: bytes) -> Verdict:
+        """Judge the first bytes of a request or of an answer."""
+        return self._run(self._head, data, 0)
+
+    def template(self, target: bytes, *, connect: bool = False) -> tuple[bytes, bool]:
+        """Return the template of a target, and whether it was truncated."""
+        verdict = self._run(
+            self._path, target + b" ", abi.METHODS.index("CONNECT" if connect else "GET")
+        )
+        return verdict.path, verdict.truncated

@@ -1,0 +1,201 @@
+"""The command as users run it, and what it leaves behind: nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from httptop.linux import bpf_syscall
+from tests.live.live import Watch, answer, connected, exchange, request
+
+pytestmark = pytest.mark.ebpf
+
+PROGRAMS, LINKS = "prog_id", "link_id"
+_NEXT_ID = {PROGRAMS: 11, LINKS: 31}
+
+
+def _ids(kind: str) -> set[int]:
+    """Return the ids of every program, or link, that the kernel has."""
+    found: set[int] = set()
+    number = 0
+    while True:
+        attr = bytearray(struct.pack("<III", number, 0, 0))
+        try:
+            bpf_syscall.bpf(_NEXT_ID[kind], attr)
+        except FileNotFoundError:
+            return found
+        number = struct.unpack_from("<I", attr, 4)[0]
+        found.add(number)
+
+
+def _held_by(pid: int) -> dict[str, set[int]]:
+    """Return the programs and links that a process has descriptors of."""
+    found: dict[str, set[int]] = {PROGRAMS: set(), LINKS: set()}
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # the one that lists the others
+            text = entry.read_text()
+            for name, value in re.findall(r"^(prog_id|link_id):\s*(\d+)$", text, re.M):
+                found[name].add(int(value))
+    return found
+
+
+def _gone(held: dict[str, set[int]]) -> None:
+    """Wait until the kernel has let go of these; it does so behind a grace period."""
+    deadline = time.monotonic() + 5
+    while any(held[kind] & _ids(kind) for kind in held):
+        assert time.monotonic() < deadline, {kind: held[kind] & _ids(kind) for kind in held}
+        time.sleep(0.02)
+
+
+@contextmanager
+def _httptop(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "httptop", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def _next(run: subprocess.Popen[str]) -> dict[str, Any]:
+    assert run.stdout is not None
+    line = run.stdout.readline()
+    assert line, run.stderr.read() if run.stderr else ""
+    return dict(json.loads(line))
+
+
+def _check(document: dict[str, Any]) -> None:
+    """Hold a snapshot's sums to what INTERFACE promises."""
+    for side in ("server", "client"):
+        rows = [row for row in document["endpoints"] if row["side"] == side]
+        total = document["totals"][side]
+        for row in rows:
+            assert sum(row["status"].values()) + row["unanswered"] == row["requests"]
+        for name in ("requests", "unanswered", "in_flight", "request_bytes", "response_bytes"):
+            assert total[name] == sum(row[name] for row in rows), (side, name)
+        assert sum(total["status"].values()) + total["unanswered"] == total["requests"]
+
+
+def test_batch_from_start_to_end(path: str) -> None:
+    with connected() as (client, server):
+        port = str(server.getsockname()[1])
+        arguments = ("-b", "--format", "json", "-d", "0.3", "-n", "4", "--port", port)
+        with _httptop(*arguments) as run:
+            documents = [_next(run)]
+            for number in range(30):
+                exchange(client, server, request(f"{path}/{number}"), answer(200 + number % 2))
+            documents += [_next(run) for _ in range(3)]
+            assert run.wait(10) == 0
+            assert run.stderr is not None
+            assert run.stderr.read() == ""
+    for document in documents:
+        _check(document)
+    last = documents[-1]
+    assert [document["final"] for document in documents] == [False, False, False, True]
+    assert {(row["side"], row["path"], row["method"]) for row in last["endpoints"]} == {
+        ("server", path + "/{id}", "GET"), ("client", path + "/{id}", "GET"),
+    }  # fmt: skip
+    for row in last["endpoints"]:
+        assert row["status"] == {"200": 15, "201": 15}
+        assert (row["requests"], row["in_flight"], row["pids"]) == (30, 0, [os.getpid()])
+        assert row["latency_total_ms"]["count"] == 30
+    assert not any(last["health"].values())
+
+
+def test_text_and_a_reader_that_goes_away(path: str) -> None:
+    with connected() as (client, server):
+        port = str(server.getsockname()[1])
+        with _httptop("-b", "-d", "0.1", "--port", port) as run:
+            assert run.stdout is not None
+            assert run.stdout.readline()
+            exchange(client, server, request(path))
+            while path not in (line := run.stdout.readline()):
+                assert line
+            held = _held_by(run.pid)
+            run.stdout.close()
+            assert run.wait(10) == 0
+            assert run.stderr is not None
+            assert run.stderr.read() == ""
+    _gone(held)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_with_a_last_snapshot(path: str, number: signal.Signals) -> None:
+    with connected() as (client, server):
+        port = str(server.getsockname()[1])
+        with _httptop("-b", "--format", "json", "-d", "0.2", "--port", port) as run:
+            _next(run)
+            for _ in range(7):
+                exchange(client, server, request(path))
+            held = _held_by(run.pid)
+            run.send_signal(number)
+            last = _next(run)
+            while not last["final"]:
+                last = _next(run)
+            assert run.wait(10) == 0
+    assert {row["requests"] for row in last["endpoints"]} == {7}
+    _gone(held)
+
+
+def test_nothing_is_left_after_a_kill() -> None:
+    with _httptop("-b", "--format", "json", "-d", "0.2") as run:
+        _next(run)
+        held = _held_by(run.pid)
+        assert len(held[LINKS]) >= 2
+        assert len(held[PROGRAMS]) >= 5
+        assert held[LINKS] <= _ids(LINKS)
+        assert held[PROGRAMS] <= _ids(PROGRAMS)
+        run.kill()
+        run.wait()
+    _gone(held)
+
+
+def test_nothing_is_left_after_closing(path: str) -> None:
+    descriptors = os.listdir("/proc/self/fd")
+    before = _held_by(os.getpid())
+    with Watch() as watch, connected() as (client, server):
+        exchange(client, server, request(path))
+        now = _held_by(os.getpid())
+        watch.source.detach()
+        exchange(client, server, request(path))  # it is too late to be counted
+        watch.expect(path, {200: 1})
+    assert _held_by(os.getpid()) == before
+    _gone({kind: now[kind] - before[kind] for kind in now})
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+    # No child is left to wait for: waitpid says ECHILD, or finds none of ours ended.
+    assert ctypes.CDLL(None).waitpid(-1, None, os.WNOHANG) <= 0
+
+
+def test_a_screen_ends_with_its_terminal() -> None:
+    """Even one that is not its controlling terminal, of which no signal tells."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        program = subprocess.Popen(
+            [sys.executable, "-P", "-m", "httptop"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+        seen = b""
+        while b"\x1b[?1049h" not in seen:  # the alternate screen: it draws
+            seen += screen.read(65536)
+    # Before it has set itself up for signals, the signal itself ends it.
+    assert program.wait(timeout=30) in (0, -signal.SIGHUP)

@@ -1,0 +1,152 @@
+"""Calls that hold more than the programs go through at once: what user space has taken up later."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+
+import pytest
+
+from httptop.linux.bpf_syscall import BatchReader, map_info
+from httptop.model import SIDES
+from tests.live.live import (
+    FRONTS,
+    Watch,
+    answer,
+    connected,
+    connected_unix,
+    exchange,
+    new_path,
+    receive,
+    request,
+)
+
+pytestmark = pytest.mark.ebpf
+
+#: By the last letter of the path.
+STATUS = {"a": 200, "b": 201, "c": 202, "d": 203, "e": 404}
+
+
+def pipeline(path: str, count: int) -> tuple[bytes, bytes]:
+    """Return so many requests of five kinds in turns, and their answers."""
+    letters = [list(STATUS)[at % 5] for at in range(count)]
+    heads = [request(f"{path}/{letter}/") for letter in letters]
+    replies = [answer(STATUS[letter], b"x" * at) for at, letter in enumerate(letters)]
+    return b"".join(heads), b"".join(replies)
+
+
+def statuses(count: int) -> dict[int, int]:
+    return dict.fromkeys(STATUS.values(), count // 5)
+
+
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("ends", [connected, connected_unix])
+def test_exact_and_in_order(front: str, ends: object) -> None:
+    path = new_path()
+    heads, replies = pipeline(path, 400)
+    assert callable(ends)
+    with Watch(front=front) as watch:
+        with ends() as (client, server):
+            for _ in range(5):
+                exchange(client, server, heads, replies)
+                watch.step()  # or the ring fills
+        watch.expect(path, statuses(2000))
+        for letter, status in STATUS.items():
+            assert watch.row(f"{path}/{letter}/").status == {status: 400}
+        health = watch.step().health
+        assert (health.lost_chunks, health.parse_errors, health.orphan_responses) == (0, 0, 0)
+
+
+def test_times_are_those_of_the_calls() -> None:
+    """However late a chunk is taken up."""
+    path = new_path()
+    heads, replies = pipeline(path, 100)
+    pause_s = 0.2
+    with Watch() as watch, connected() as ends:
+        exchange(*ends, heads, replies)
+        threading.Event().wait(pause_s)
+        watch.expect(path, statuses(100))
+        for row in watch.rows(path):
+            assert row.latency_total.max_ns < pause_s * 1e9
+
+
+def test_the_connection_ends_before_its_bytes_are_taken_up() -> None:
+    path = new_path()
+    heads, replies = pipeline(path, 300)
+    half = answer(200, b"") * 150
+    with Watch() as watch:
+        with connected() as (client, server):
+            exchange(client, server, heads, replies)
+            client.sendall(heads)
+            receive(server, len(heads))
+            server.sendall(half)
+            receive(client, len(half))
+        watch.expect(path, statuses(300) | {200: 60 + 150}, unanswered=150)
+        snapshot = watch.until(lambda _: leftovers(watch) == 0, what="that nothing is left")
+        assert snapshot.health.lost_chunks == 0
+
+
+def leftovers(watch: Watch) -> int:
+    """Return how many entries the maps of connections hold."""
+    probes = watch.source._probes
+    assert probes is not None
+    return sum(
+        len(BatchReader(probes.maps[name], key, value, 1024).read()[0]) // key
+        for name, key, value in (("conns", 8, conn_size(probes.maps["conns"])), ("queue", 16, 24))
+    )
+
+
+def conn_size(map_fd: int) -> int:
+    return map_info(map_fd)[3]
+
+
+def test_the_body_behind_a_pipeline_is_moved_by_the_kernel() -> None:
+    path = new_path()
+    heads, _ = pipeline(path, 100)
+    replies = answer(200) * 99 + b"HTTP/1.1 201 Made\r\nContent-Length: 100000\r\n\r\n"
+    with Watch() as watch, connected() as (client, server):
+        client.sendall(heads)
+        receive(server, len(heads))
+        server.sendall(replies)
+        _send_file(server, b"x" * 100_000)
+        receive(client, len(replies) + 100_000)
+        exchange(client, server, request(path + "/f"), answer(202))
+        watch.expect(path, {200: 99, 201: 1, 202: 1})
+        sent = sum(row.response_bytes for row in watch.rows(path, "server"))
+        assert sent == len(replies) + 100_000 + len(answer(202))
+
+
+def _send_file(end: socket.socket, data: bytes) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        end.sendfile(file)
+
+
+def test_chunks_that_are_lost_are_counted_and_invent_nothing() -> None:
+    """While nobody takes chunks up the ring fills; afterwards the connection goes on."""
+    path = new_path()
+    heads, replies = pipeline(path, 100)
+    bursts = 200  # of 4 kB and more each way, on both sides: more than there is room for
+    with Watch() as watch, connected() as (client, server):
+        for _ in range(bursts):
+            exchange(client, server, heads, replies)
+        watch.step()
+        exchange(client, server, request(path + "/after"), answer(204))
+        exchange(client, server, request(path + "/after"), answer(204))
+        snapshot = watch.until(
+            lambda _: (
+                all(204 in row.status for row in watch.rows(path + "/after"))
+                and len(watch.rows(path + "/after")) == 2
+            )
+        )
+        assert snapshot.health.lost_chunks > 0
+        for side in SIDES:
+            counted: dict[int, int] = {}
+            for letter, status in STATUS.items():
+                (row,) = watch.rows(f"{path}/{letter}/", side)
+                assert set(row.status) <= {status, 0}, row.status
+                for code, count in row.status.items():
+                    counted[code] = counted.get(code, 0) + count
+            assert 0 < sum(counted.values()) <= bursts * 100

@@ -1,0 +1,591 @@
+"""Filters fixed for the run: each, on live connections, lets through exactly what it means."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from httptop.config.load import build
+from httptop.config.scope import scope_of
+from tests.live.live import (
+    FRONTS,
+    Watch,
+    answer,
+    connected,
+    connected_unix,
+    exchange,
+    new_path,
+    receive,
+    request,
+    rows_of,
+    sums_of,
+)
+
+pytestmark = pytest.mark.ebpf
+
+OURS: Final = f"pid = {os.getpid()}"
+MS: Final = 1_000_000
+
+
+def watch(text: str = "", front: str | None = None, **values: object) -> Watch:
+    """Watch with settings given by key (``__`` for a dot), and a filter, on top of our own pid."""
+    settings = build({key.replace("__", "."): value for key, value in values.items()})
+    scope = scope_of(settings.filter)
+    if text:
+        scope = scope_of(build({"filter.expression": text}, settings).filter)
+    return Watch(settings, scope, front)
+
+
+def status_of(watched: Watch, path: str, side: str = "server") -> dict[int, int]:
+    """Return the statuses of all rows with a path."""
+    return sums_of(rows_of(watched.step(), path, side))[0]  # type: ignore[arg-type]
+
+
+def exchanges(
+    ends: tuple[socket.socket, socket.socket], path: str, *statuses: int, **more: str
+) -> None:
+    """Send a request and its answer for each status."""
+    for status in statuses:
+        exchange(*ends, request(path, **more), answer(status))
+
+
+@contextmanager
+def fake_process(name: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of another name that does what lines on its standard input say."""
+    program = f"""
+import ctypes, socket, sys
+ctypes.CDLL(None).prctl(15, {name!r}.encode())
+print(flush=True)
+for line in sys.stdin:
+    path, *user = line.split()
+    if user:
+        import os
+        os.setresuid(int(user[0]), int(user[0]), int(user[0]))
+    a, b = socket.socketpair()
+    a.sendall(f"GET {{path}} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+    b.recv(1000)
+    b.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    a.recv(1000)
+    print(flush=True)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdout.readline()
+    try:
+        yield child
+    finally:
+        child.stdin.close()
+        child.wait(10)
+        child.stdout.close()
+
+
+def order(child: subprocess.Popen[str], *words: object) -> None:
+    """Have a fake process send and serve one request."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    print(*words, file=child.stdin, flush=True)
+    assert child.stdout.readline()
+
+
+# ---- processes -------------------------------------------------------------------------------
+
+
+@pytest.mark.setting("filter.process.pids", "filter.process.exclude_pids", "filter.process.min_pid")
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("name", ["pids", "exclude_pids", "min_pid"])
+def test_process_numbers(front: str, name: str) -> None:
+    path = new_path()
+    with fake_process("another") as child, connected() as ends:
+        numbers = {"ours": os.getpid(), "theirs": child.pid}
+        highest = max(numbers, key=lambda who: numbers[who])
+        values: dict[str, tuple[object, str]] = {
+            "pids": ((os.getpid(),), "ours"),
+            "exclude_pids": ((os.getpid(),), "theirs"),
+            "min_pid": (numbers[highest], highest),
+        }
+        value, met = values[name]
+        with watch("", front, **{f"filter__process__{name}": value}) as some:
+            order(child, f"{path}/theirs")
+            exchanges(ends, f"{path}/ours", 200)
+            for who in numbers:
+                assert status_of(some, f"{path}/{who}") == ({200: 1} if who == met else {})
+
+
+@pytest.mark.setting("filter.process.names", "filter.process.exclude_names")
+def test_process_names() -> None:
+    path = new_path()
+    with fake_process("some-server") as one, fake_process("other") as two:
+        for values, met in (
+            ({"filter__process__names": ("some-*", "nobody")}, ["a"]),
+            ({"filter__process__names": ("other",)}, ["b"]),
+            ({"filter__process__exclude_names": ("s?me-[a-s]*",)}, ["b"]),
+            ({"filter__process__names": ("some-serve",)}, []),
+        ):
+            with watch("", **values) as some:
+                order(one, f"{path}/a")
+                order(two, f"{path}/b")
+                found = {row.key.path for row in some.rows(path)}
+                assert found == {f"{path}/{name}" for name in met}, values
+
+
+@pytest.mark.setting("filter.process.users")
+def test_users() -> None:
+    path = new_path()
+    with fake_process("some") as child, watch(filter__process__users=("65534",)) as some:
+        order(child, f"{path}/root")
+        order(child, f"{path}/nobody", 65534)
+        assert {row.key.path for row in some.rows(path)} == {f"{path}/nobody"}
+
+
+def test_a_connection_handed_to_another_process() -> None:
+    """Requests of the process that is meant count, whoever answers; those of others do not."""
+    path = new_path()
+    with connected() as (client, server), watch(OURS) as some:
+        exchange(client, server, request(f"{path}/before"))
+        client.sendall(request(f"{path}/forked"))
+        receive(server, len(request(f"{path}/forked")))
+        child = os.fork()
+        if not child:
+            server.sendall(answer(201))
+            receive(server, len(request(f"{path}/theirs")))
+            server.sendall(answer(202))
+            os._exit(0)
+        receive(client, len(answer(201)))
+        client.sendall(request(f"{path}/theirs"))
+        receive(client, len(answer(202)))
+        os.waitpid(child, 0)
+        assert status_of(some, f"{path}/before") == {200: 1}
+        assert status_of(some, f"{path}/forked") == {201: 1}
+        assert status_of(some, f"{path}/theirs") == {}
+        assert status_of(some, f"{path}/theirs", "client") == {202: 1}
+
+
+# ---- connections -----------------------------------------------------------------------------
+
+
+@pytest.mark.setting("filter.network.ports", "filter.network.exclude_ports")
+def test_ports() -> None:
+    path = new_path()
+    with connected() as one, connected() as two, connected_unix() as unix:
+        port = one[1].getsockname()[1]
+        for key, met in (("ports", {"a"}), ("exclude_ports", {"b", "c"})):
+            with watch(OURS, **{f"filter__network__{key}": (port,)}) as some:
+                exchanges(one, f"{path}/a", 200)
+                exchanges(two, f"{path}/b", 200)
+                exchanges(unix, f"{path}/c", 200)
+                for side in ("server", "client"):
+                    rows = rows_of(some.step(), path, side)  # type: ignore[arg-type]
+                    assert {row.key.path[-1] for row in rows} == met
+
+
+@pytest.mark.setting(
+    "filter.network.addresses",
+    "filter.network.exclude_addresses",
+    "filter.network.localhost_only",
+    "filter.network.unix_sockets",
+)
+@pytest.mark.parametrize(
+    ("values", "met"),
+    [
+        ({"addresses": ("127.0.0.0/8",)}, "4"),
+        ({"addresses": ("::1/128",)}, "6"),
+        ({"addresses": ("10.0.0.0/8", "::1/128")}, "6"),
+        ({"exclude_addresses": ("127.0.0.1/32",)}, "6u"),
+        ({"exclude_addresses": ("0.0.0.0/0",)}, "6u"),
+        ({"localhost_only": True}, "46u"),
+        ({"unix_sockets": False}, "46"),
+        ({"localhost_only": True, "unix_sockets": False}, "46"),
+    ],
+)
+def test_addresses(values: Mapping[str, object], met: str) -> None:
+    path = new_path()
+    keys = {f"filter__network__{name}": value for name, value in values.items()}
+    with (
+        connected() as four,
+        connected(socket.AF_INET6) as six,
+        connected_unix() as unix,
+        watch(OURS, **keys) as some,
+    ):
+        for name, ends in (("4", four), ("6", six), ("u", unix)):
+            exchanges(ends, f"{path}/{name}x", 200)
+        assert {row.key.path[-2] for row in some.rows(path)} == set(met)
+
+
+@pytest.mark.setting("filter.network.addresses", "filter.network.localhost_only")
+def test_an_address_outside(outer_address: str) -> None:
+    path = new_path()
+    with listening(outer_address) as (client, server):
+        for values, met in (
+            ({"filter__network__localhost_only": True}, 0),
+            ({"filter__network__addresses": (f"{outer_address}/32",)}, 1),
+        ):
+            with watch(OURS, **values) as some:
+                exchanges((client, server), path, 200)
+                assert len(rows_of(some.step(), path, "client")) == met
+
+
+@pytest.mark.setting("filter.events.connects", "filter.events.accepts")
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize(("name", "side"), [("connects", "server"), ("accepts", "client")])
+@pytest.mark.parametrize("kind", ["4", "6", "unix"])
+def test_who_opened_a_connection(
+    front: str, name: str, side: str, kind: str, tmp_path: Path
+) -> None:
+    path = new_path()
+    with watch(OURS, front, **{f"filter__events__{name}": False}) as some:
+        with opened(kind, tmp_path) as ends:
+            exchanges(ends, path, 200)
+        assert {row.key.side for row in some.rows(path)} == {side}
+
+
+@pytest.mark.setting("filter.events.side")
+def test_sides() -> None:
+    path = new_path()
+    with connected() as ends, watch(OURS, filter__events__side="client") as some:
+        exchanges(ends, path, 200)
+        assert {row.key.side for row in some.rows(path)} == {"client"}
+
+
+@pytest.mark.setting("filter.events.reads", "filter.events.writes")
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize(("name", "side"), [("reads", "client"), ("writes", "server")])
+def test_one_direction_only(front: str, name: str, side: str) -> None:
+    """What is left are requests without status, each counted once and none in flight."""
+    path = new_path()
+    with connected() as ends, watch(OURS, front, **{f"filter__events__{name}": False}) as some:
+        exchanges(ends, path, 200, 404)
+        exchange(*ends, request(path, "POST", "Content-Length: 4") + b"body")
+        exchanges(ends, path, 200)
+        (get, post) = sorted(some.rows(path), key=lambda row: row.key.method)
+        assert (get.key.side, get.key.method, dict(get.status)) == (side, "GET", {0: 3})
+        assert (post.key.side, post.key.method, dict(post.status)) == (side, "POST", {0: 1})
+        assert get.in_flight == get.unanswered == post.in_flight == 0
+        assert get.latency_total.count in (0, get.requests)
+
+
+# ---- requests --------------------------------------------------------------------------------
+
+
+@pytest.mark.setting(
+    "filter.expression",
+    "filter.http.methods",
+    "filter.http.paths",
+    "filter.http.exclude_paths",
+    "filter.http.status",
+    "filter.http.versions",
+)
+@pytest.mark.parametrize(
+    ("values", "met"),
+    [
+        ({"filter__http__methods": ("POST",)}, {("POST", "/b", 200): 1}),
+        ({"filter__http__paths": ("*/a",)}, {("GET", "/a", 200): 2, ("GET", "/a", 404): 1}),
+        ({"filter__http__exclude_paths": ("*/a",)}, {("POST", "/b", 200): 1}),
+        ({"filter__http__status": ("4xx",)}, {("GET", "/a", 404): 1}),
+        ({"filter__http__versions": ("1.0",)}, {("GET", "/a", 404): 1}),
+        (
+            {"filter__expression": "status = 404 or method = POST"},
+            {("GET", "/a", 404): 1, ("POST", "/b", 200): 1},
+        ),
+    ],
+)
+def test_requests(values: Mapping[str, object], met: Mapping[tuple[str, str, int], int]) -> None:
+    path = new_path()
+    settings = {"filter__process__pids": (os.getpid(),), **values}
+    with connected() as ends, watch("", **settings) as some:
+        exchanges(ends, f"{path}/a", 200, 200)
+        exchange(*ends, request(f"{path}/a", version="1.0"), answer(404))
+        exchanges(ends, f"{path}/b", 200, method="POST")
+        found = {
+            (row.key.method, row.key.path.removeprefix(path), status): count
+            for row in some.rows(path, "server")
+            for status, count in row.status.items()
+        }
+        assert found == met
+
+
+@pytest.mark.setting("filter.http.hosts")
+def test_hosts() -> None:
+    path = new_path()
+
+    def head(name: str, host: str) -> bytes:
+        return f"GET {path}/{name} HTTP/1.1\r\nAccept: */*\r\n{host}\r\nX: y\r\n\r\n".encode()
+
+    with connected() as ends, watch(OURS, filter__http__hosts=("*.example.org",)) as some:
+        exchange(*ends, head("a", "Host: www.example.org"))
+        exchange(*ends, head("a", "Host: www.example.org"))
+        exchange(*ends, head("b", "Host: www.example.com"))
+        exchange(*ends, head("b", "Host: www.example.com"))
+        exchange(*ends, head("b", "host:WWW.Example.ORG:8080"))
+        exchange(*ends, head("c", "X-Host: www.example.org"))
+        exchange(*ends, head("d", f"Host: {'a' * 300}.example.org"))
+        found = {row.key.path[-1]: dict(row.status) for row in some.rows(path, "server")}
+        assert found == {"a": {200: 2}, "b": {200: 1}}
+        assert all(row.in_flight == 0 for row in some.rows(path))
+
+
+@pytest.mark.parametrize("cut", [20, 45, 60, 63, 70, 85])
+def test_a_host_that_is_cut(cut: int) -> None:
+    path = new_path()
+    head = f"GET {path} HTTP/1.1\r\nAccept: */*\r\nHost: www.example.org\r\nX: y\r\n\r\n".encode()
+    with connected() as (client, server), watch(OURS, filter__http__hosts=("*.org",)) as some:
+        for part in (head[:cut], head[cut:]):
+            client.sendall(part)
+            receive(server, len(part))
+        server.sendall(answer())
+        receive(client, len(answer()))
+        assert status_of(some, path) == {200: 1}
+
+
+def test_a_host_that_is_an_address() -> None:
+    path = new_path()
+    with connected() as ends, watch(f"{OURS} and host = [::1],127.0.0.1") as some:
+        for host, status in (("[::1]:80", 200), ("[::2]", 201), ("127.0.0.1:80", 202)):
+            head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            exchange(*ends, head, answer(status))
+        assert status_of(some, path) == {200: 1, 202: 1}
+
+
+def test_hosts_of_a_pipeline() -> None:
+    path = new_path()
+    heads = [
+        f"GET {path}/{name} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        for name, host in (("a", "a.org"), ("b", "b.com"), ("c", "c.org"), ("c", "c.com"))
+    ]
+    with connected() as (client, server), watch(f"{OURS} and host ~ *.org") as some:
+        exchange(client, server, b"".join(heads), b"".join(map(answer, (200, 201, 202, 203))))
+        found = {row.key.path[-1]: dict(row.status) for row in some.rows(path, "server")}
+        assert found == {"a": {200: 1}, "c": {202: 1}}
+
+
+# ---- answers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.setting("filter.http.min_latency", "filter.http.max_latency")
+def test_latencies() -> None:
+    path = new_path()
+
+    def slowly(ends: tuple[socket.socket, socket.socket], status: int) -> None:
+        client, server = ends
+        client.sendall(request(path))
+        receive(server, len(request(path)))
+        threading.Event().wait(0.05)
+        server.sendall(answer(status))
+        receive(client, len(answer(status)))
+
+    for values, met in (
+        ({"min_latency": 40 * MS}, {201: 1}),
+        ({"max_latency": 40 * MS}, {200: 1}),
+    ):
+        keys = {f"filter__http__{name}": value for name, value in values.items()}
+        with connected() as ends, watch(OURS, **keys) as some:
+            exchanges(ends, path, 200)
+            slowly(ends, 201)
+            assert status_of(some, path) == met
+            assert all(row.in_flight == 0 for row in some.rows(path))
+
+
+def test_a_request_without_an_answer_has_waited_so_long() -> None:
+    path = new_path()
+    with watch(f"{OURS} and latency >= 40ms") as some:
+        for wait_s in (0.0, 0.05):
+            with connected() as (client, server):
+                client.sendall(request(path))
+                receive(server, len(request(path)))
+                threading.Event().wait(wait_s)
+        some.until(lambda shot: sums_of(rows_of(shot, path, "server"))[1:] == (1, 0))
+
+
+@pytest.mark.setting("filter.http.min_request_bytes", "filter.http.max_request_bytes")
+def test_request_sizes() -> None:
+    path = new_path()
+    heads = [request(path, "POST", "Content-Length: 0")]
+    heads.append(request(path, "POST", "Content-Length: 1000") + bytes(1000))
+    for name, met in (("min_request_bytes", {201: 1}), ("max_request_bytes", {200: 1})):
+        with connected() as ends, watch(OURS, **{f"filter__http__{name}": 500}) as some:
+            for head, status in zip(heads, (200, 201), strict=True):
+                exchange(*ends, head, answer(status))
+            assert status_of(some, path) == met
+
+
+@pytest.mark.setting("filter.http.min_response_bytes", "filter.http.max_response_bytes")
+def test_answer_sizes() -> None:
+    """An answer counts when the next request comes, or the connection ends."""
+    path = new_path()
+    for name, met in (("min_response_bytes", {201: 2, 203: 1}), ("max_response_bytes", {200: 1})):
+        with watch(OURS, **{f"filter__http__{name}": 500}) as some:
+            with connected() as ends:
+                exchange(*ends, request(path), answer(200, bytes(10)))
+                exchange(*ends, request(path), answer(201, bytes(1000)))
+                exchange(*ends, request(path), answer(201, bytes(100_000)))
+                exchange(*ends, request(path), answer(203, bytes(470)))
+            some.until(lambda shot: not sums_of(rows_of(shot, path, "server"))[2])
+            assert status_of(some, path) == met
+            assert {sample.status for sample in some.step().recent} == met.keys()
+            (row,) = rows_of(some.step(), path, "server")
+            sizes = {201: 101_000, 203: 470, 200: 10}
+            assert row.response_bytes > sum(sizes[status] for status in met)
+
+
+def test_an_answer_held_back_counts_at_the_end_of_the_run() -> None:
+    path = new_path()
+    with connected() as ends, watch(f"{OURS} and size > 100") as some:
+        exchange(*ends, request(path), answer(200, bytes(1000)))
+        assert status_of(some, path) == {}
+        some.source.detach()
+        assert status_of(some, path) == {200: 1}
+
+
+def test_what_the_kernel_knows_can_be_mixed() -> None:
+    path = new_path()
+    text = f"{OURS} and (status = 5xx or host = slow.org and not method = GET)"
+    with connected() as ends, watch(text) as some:
+        for method, host, status in (
+            ("GET", "a", 500),
+            ("GET", "slow.org", 200),
+            ("POST", "slow.org", 201),
+            ("POST", "a", 202),
+        ):
+            head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+            exchange(*ends, head.encode(), answer(status))
+        assert status_of(some, path) == {500: 1, 201: 1}
+
+
+# ---- names and paths -------------------------------------------------------------------------
+
+
+@pytest.mark.setting("general.process_name")
+def test_rows_by_thread_names() -> None:
+    path = new_path()
+    program = f"""
+import ctypes, socket, threading
+libc = ctypes.CDLL(None)
+a, b = socket.socketpair()
+def serve(name):
+    libc.prctl(15, name)
+    for _ in range(2):
+        a.sendall(b"GET {path} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+        b.recv(1000)
+        b.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+        a.recv(1000)
+libc.prctl(15, b"the-process")
+for name in (b"worker-one", b"worker-two"):
+    thread = threading.Thread(target=serve, args=(name,))
+    thread.start()
+    thread.join()
+"""
+    for value, names in (
+        ("process", {"the-process": 4}),
+        ("thread", {"worker-one": 2, "worker-two": 2}),
+    ):
+        with watch(general__process_name=value) as some:
+            subprocess.run([sys.executable, "-c", program], check=True)
+            rows = some.rows(path, "server")
+            assert {row.key.process: row.requests for row in rows} == names
+
+
+@pytest.mark.setting("paths.id_rules")
+@pytest.mark.parametrize(
+    ("rules", "kept"),
+    [
+        (("number", "hex", "mixed"), set()),
+        (("hex", "mixed"), {"12345678", "2024-01-15"}),
+        (("number", "mixed"), {"deadbeef0"}),
+        (("number", "hex"), {"ab12cd34ef56gh78ij90x"}),
+        ((), {"12345678", "2024-01-15", "deadbeef0", "ab12cd34ef56gh78ij90x"}),
+    ],
+)
+def test_id_rules(rules: tuple[str, ...], kept: set[str]) -> None:
+    path = new_path()
+    words = ("12345678", "2024-01-15", "deadbeef0", "ab12cd34ef56gh78ij90x")
+    with connected() as ends, watch(OURS, paths__id_rules=rules) as some:
+        for word in words:
+            exchanges(ends, f"{path}/{word}", 200)
+        found = {row.key.path.removeprefix(f"{path}/") for row in some.rows(path)}
+        assert found == (kept | {"{id}"} if len(kept) < 4 else kept)
+
+
+@pytest.mark.setting("paths.templates", "paths.keep")
+def test_paths_of_the_users_own() -> None:
+    path = new_path()
+    templates = (f"{path}/users/{{name}}/posts/{{id}}", f"{path}/x/*")
+    with (
+        connected() as ends,
+        watch(OURS, paths__templates=templates, paths__keep=(f"{path}/files/*",)) as some,
+    ):
+        for rest in (
+            "users/ann/posts/1",
+            "users/bob/posts/2?a=b",
+            "users/bob/posts",
+            "users/bob/posts/2/3",
+            "x/1",
+            "x/word",
+            "files/12345",
+            "files/12345/6",
+        ):
+            exchanges(ends, f"{path}/{rest}", 200)
+        found = {row.key.path.removeprefix(path): row.requests for row in some.rows(path, "server")}
+        assert found == {
+            "/users/{name}/posts/{id}": 2,
+            "/users/bob/posts": 1,
+            "/users/bob/posts/{id}/{id}": 1,
+            "/x/{id}": 2,
+            "/files/12345": 1,
+            "/files/{id}/{id}": 1,
+        }
+
+
+# ---- help ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(kind: str, directory: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A connection that was really connected and accepted."""
+    if kind != "unix":
+        with connected(socket.AF_INET6 if kind == "6" else socket.AF_INET) as ends:
+            yield ends
+        return
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(directory / "socket"))
+        listener.listen()
+        with closing(socket.socket(socket.AF_UNIX)) as client:
+            client.connect(str(directory / "socket"))
+            server, _ = listener.accept()
+            with server:
+                yield client, server
+
+
+def listening(address: str) -> AbstractContextManager[tuple[socket.socket, socket.socket]]:
+    """A connection to another address of this host."""
+
+    @contextmanager
+    def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+        with socket.create_server((address, 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            server, _ = listener.accept()
+            with client, server:
+                yield client, server
+
+    return ends()
+
+
+@pytest.fixture
+def outer_address() -> str:
+    """An address of this host that is no loopback address."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # sends nothing; the route tells the address
+        except OSError:
+            pytest.skip("this host has no address but loopback's")
+        return str(probe.getsockname()[0])

@@ -1,0 +1,176 @@
+"""The structs that kernel and user space share: sizes and offsets, asked of the compiler."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+import pytest
+
+from httptop import model
+from httptop.bpf import abi
+from httptop.bpf.build import compiler, loader
+from httptop.collect import histogram, timings
+from httptop.collect.source import Losses
+from httptop.http import path_template
+from httptop.linux import bpf_syscall
+from tests.live.parser import DEFINES, SCHED_CLS
+
+pytestmark = pytest.mark.ebpf
+
+STRUCTS: Final = {
+    "endpoint_key": abi.ENDPOINT_KEY,
+    "answer_key": abi.ANSWER_KEY,
+    "user_key": abi.USER_KEY,
+    "cell": abi.CELL,
+    "page": abi.PAGE,
+    "losses": abi.LOSSES,
+    "sample": abi.SAMPLE,
+    "control": abi.CONTROL,
+    "rule": abi.RULE,
+    "rule_shape": abi.RULE_SHAPE,
+    "rule_word": abi.RULE_WORD,
+}
+CONSTANTS: Final = {
+    "OCTAVE_FIRST": (abi.OCTAVE_FIRST, histogram.OCTAVE_FIRST),
+    "OCTAVES": (abi.OCTAVES, histogram.OCTAVES),
+    "OCTAVE_BUCKETS": (abi.OCTAVE_BUCKETS, histogram.BUCKETS_PER_OCTAVE),
+    "COMM_LEN": (abi.COMM_LEN,),
+    "TEMPLATE_LEN": (abi.TEMPLATE_LEN, path_template.TEMPLATE_LEN),
+    "TARGET_LEN": (path_template.TARGET_LEN,),
+    "SEGMENTS": (path_template.SEGMENTS, abi.SEGMENTS),
+    "LINE_LEN": (abi.LINE_LEN,),
+    "LINE_HEAD": (abi.LINE_HEAD,),
+    "ANSWER_LEN": (abi.ANSWER_LEN,),
+    "SPAN_WAIT": (timings.WAIT,),
+    "SPAN_HANDLING": (timings.HANDLING,),
+    "SPAN_SENDING": (timings.SENDING,),
+    "SPAN_DURATION": (timings.DURATION,),
+    "STATUS_LEFT_OUT": (abi.STATUS_LEFT_OUT,),
+    "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 0),
+    "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 1),
+    "MAX_RULES": (abi.MAX_RULES,),
+    **{
+        f"STRATEGY_{name.upper().replace('-', '_')}": (number,)
+        for number, name in enumerate(abi.STRATEGIES)
+    },
+    "OVERFLOW_ENDPOINT(0)": tuple(k for k, side in abi.OVERFLOW_ENDPOINTS.items() if side == 0),
+    "OVERFLOW_ENDPOINT(1)": tuple(k for k, side in abi.OVERFLOW_ENDPOINTS.items() if side == 1),
+    "OVERFLOW_ANSWER(0)": tuple(k for k, cell in abi.OVERFLOW_ANSWERS.items() if cell == 1),
+    "OVERFLOW_ANSWER(1)": tuple(k for k, cell in abi.OVERFLOW_ANSWERS.items() if cell == 2),
+    "C_DIGIT": (path_template.DIGIT,),
+    "C_HEX": (path_template.HEX,),
+    "C_LOWER": (path_template.LOWER,),
+    "C_UPPER": (path_template.UPPER,),
+    "C_JOINT": (path_template.JOINT,),
+    "C_END": (path_template.END,),
+    "C_SLASH": (path_template.SLASH,),
+    "C_TOKEN": (path_template.TOKEN,),
+    **{f"METHOD_{name}": (number,) for number, name in enumerate(abi.METHODS)},
+    "SIDE_SERVER": (model.SIDES.index("server"),),
+    "SIDE_CLIENT": (model.SIDES.index("client"),),
+}
+HEADERS: Final = ("types.h", "maps.h", "paths.h", "counters.h")
+
+
+def _members_of(name: str) -> list[str]:
+    for header in HEADERS:
+        text = (compiler.HERE / header).read_text()
+        if found := re.search(rf"^struct {name} {{\n(.*?)^}};", text, re.M | re.S):
+            plain = re.sub(r"/\*.*?\*/", "", found[1], flags=re.S)
+            return re.findall(r"(\w+)(?:\[\w+\])?;", plain)
+    raise AssertionError(f"no struct {name}")
+
+
+def _ask(expressions: list[str]) -> list[int]:
+    """Return the compiler's values of constant expressions, by way of a program that runs."""
+    includes = "".join(f'#include "{header}"\n' for header in HEADERS)
+    text = re.sub(r'#include "(.*)"\n', lambda found: compiler.source(found[1]), includes)
+    stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
+    text += f"""
+struct numbers {{ u64 n[{len(expressions)}]; }};
+BPF_ARRAY(numbers, struct numbers, 1);
+int tell(void *ctx)
+{{
+	u32 zero = 0;
+	struct numbers *v = numbers.lookup(&zero);
+
+	if (!v)
+		return 1;
+{stores}	return 0;
+}}
+"""
+    module = compiler.compile_module(text, DEFINES)
+    bpf_syscall.run_program(
+        loader.load(compiler.instructions_of(module, "tell"), "tell", SCHED_CLS), bytes(64)
+    )
+    value = bpf_syscall.map_lookup(module["numbers"].map_fd, bytes(4), 8 * len(expressions))
+    assert value is not None
+    return list(struct.unpack(f"<{len(expressions)}Q", value))
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, int]:
+    expressions = list(CONSTANTS)
+    for name in STRUCTS:
+        expressions.append(f"sizeof(struct {name})")
+        for member in _members_of(name):
+            at = f"((struct {name} *)0)->{member}"
+            expressions.append(f"__builtin_offsetof(struct {name}, {member})")
+            expressions.append(f"sizeof({at})")
+    expressions = list(dict.fromkeys(expressions))
+    return dict(zip(expressions, _ask(expressions), strict=True))
+
+
+def _fields(layout_: struct.Struct) -> list[tuple[int, int]]:
+    """Return (offset, size) of every field of a format; padding is none."""
+    at, found = 0, []
+    for count, code in re.findall(r"(\d*)([a-zA-Z])", layout_.format):
+        if code == "s":
+            found.append((at, int(count)))
+            at += int(count)
+            continue
+        for _ in range(int(count or 1)):
+            if code != "x":
+                found.append((at, struct.calcsize(f"<{code}")))
+            at += struct.calcsize(f"<{code}")
+    return found
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_struct(told: dict[str, int], name: str) -> None:
+    fields = _fields(STRUCTS[name])
+    assert STRUCTS[name].size == told[f"sizeof(struct {name})"]
+    ends = {at + size for at, size in fields} | {0}
+    starts = {at for at, _ in fields}
+    members = _members_of(name)
+    assert members
+    for member in members:
+        at = told[f"__builtin_offsetof(struct {name}, {member})"]
+        size = told[f"sizeof(((struct {name} *)0)->{member})"]
+        inside = [field for field in fields if at <= field[0] < at + size]
+        if "x" in STRUCTS[name].format and not inside and member.startswith("unused"):
+            continue
+        assert at in starts, f"no field begins at {name}.{member} ({at})"
+        assert at + size in ends, f"no field ends with {name}.{member} ({at + size})"
+        assert sum(length for _, length in inside) == size
+    counted = sum(size for _, size in fields)
+    assert counted == STRUCTS[name].size or "x" in STRUCTS[name].format
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constant(told: dict[str, int], name: str) -> None:
+    assert CONSTANTS[name]
+    assert set(CONSTANTS[name]) == {told[name]}
+
+
+def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
+    """CELL_PAGES picks a field by number: it must be the member of that name."""
+    order = {at: number for number, (at, _) in enumerate(_fields(abi.CELL))}
+    assert order[told["__builtin_offsetof(struct cell, page)"]] == abi.CELL_PAGES
+    assert [member for member in _members_of("cell") if member != "page"] == [
+        "count", "bytes", "latency_sum_ns", "latency_max_ns", "unanswered", "unmeasured", "moved",
+        "due_ns",
+    ]  # fmt: skip
+    assert _members_of("losses")[:-1] == list(Losses._fields)[:-1]  # read as one into the other

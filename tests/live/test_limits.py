@@ -1,0 +1,442 @@
+"""Caps, scopes, samples, quantiles, hostile bytes: what bounds the counts and what must not."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import random
+import signal
+import socket
+import struct
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from httptop.bpf import abi
+from httptop.config.scope import limited
+from httptop.config.settings import DEFAULTS, Performance, Sampling
+from httptop.linux.bpf_syscall import BatchReader
+from httptop.model import OVERFLOW_PATH, Snapshot
+from httptop.output.json import to_json
+from tests.live.live import (
+    Watch,
+    answer,
+    connected,
+    connected_unix,
+    exchange,
+    receive,
+    request,
+    rows_of,
+    show,
+    sums_of,
+)
+
+pytestmark = pytest.mark.ebpf
+
+MS = 1_000_000
+Ends = contextlib.AbstractContextManager[tuple[socket.socket, socket.socket]]
+
+
+def _only_us(**settings: object) -> Watch:
+    chosen = dataclasses.replace(DEFAULTS, **settings)  # type: ignore[arg-type]
+    return Watch(chosen, limited(f"pid = {os.getpid()}"))
+
+
+@pytest.fixture(scope="module")
+def only_us() -> Iterator[Watch]:
+    with _only_us(sampling=Sampling(per_second=1000)) as watch:
+        yield watch
+
+
+# ---- caps --------------------------------------------------------------------------------------
+
+
+def test_a_hundred_thousand_ids_are_a_handful_of_rows(watch: Watch, path: str) -> None:
+    dice = random.Random(3)
+    makers: list[Callable[[int], str]] = [
+        lambda n: f"{n}",
+        lambda n: f"{n}/files/{n * 7}.pdf",
+        lambda _: str(uuid.UUID(int=dice.getrandbits(128))),
+        lambda _: f"{dice.getrandbits(64) | 1:016x}/x",
+        lambda _: f"2024-{dice.randrange(1, 13):02}-{dice.randrange(1, 29):02}",
+    ]
+    count, reply = 100_000, answer(200)
+    with connected() as (client, server):
+        send, take, back, get = client.send, server.recv, server.send, client.recv
+        for number in range(count):
+            send(f"GET {path}/{makers[number % 5](number)} HTTP/1.1\r\n\r\n".encode())
+            take(4096)
+            back(reply)
+            get(4096)
+    watch.expect(path, {200: count})
+    hexless = {row.key.path for row in watch.rows(path)} - {
+        f"{path}/{{id}}", f"{path}/{{id}}/files/{{id}}.pdf", f"{path}/{{id}}/x",
+    }  # fmt: skip
+    # One in 27,000 sixteen-digit numbers is all letters, and one in 1,800 has no letter: both stay
+    # what the rule says that they are.
+    assert len(hexless) <= 3, hexless
+
+
+def test_what_does_not_fit_is_counted_under_other(path: str) -> None:
+    with _only_us(performance=Performance(max_endpoints=64)) as watch, connected() as (one, two):
+        for turn in range(3):
+            for number in range(200):
+                word = "".join(chr(97 + number // 26**at % 26) for at in range(3))
+                exchange(one, two, request(f"{path}/{word}"), answer(200 + 204 * (turn == 2)))
+        snapshot = watch.step()
+    for side in ("server", "client"):
+        rows = rows_of(snapshot, "", side)
+        status, unanswered, in_flight = sums_of(rows)
+        assert (sum(status.values()), unanswered, in_flight) == (600, 0, 0), list(map(show, rows))
+        assert snapshot.total(side).requests == 600
+        assert len(rows) <= 64
+        # Rows with a name are right; the rest is under ~other.
+        named = [row for row in rows if row.key.path != OVERFLOW_PATH]
+        assert len(named) > 10
+        assert all(row.requests <= 3 for row in named)
+    other = sum(row.requests for row in rows_of(snapshot, OVERFLOW_PATH))
+    assert other == snapshot.health.overflow_requests > 0
+
+
+def test_more_connections_than_fit(path: str) -> None:
+    with (
+        _only_us(performance=Performance(max_connections=64)) as watch,
+        contextlib.ExitStack() as stack,
+    ):
+        ends = [stack.enter_context(connected_unix()) for _ in range(100)]
+        for _ in range(3):
+            for client, server in ends:
+                exchange(client, server, request(path))
+        snapshot = watch.step()
+    for side in ("server", "client"):
+        status, unanswered, _ = sums_of(rows_of(snapshot, "", side))
+        assert sum(status.values()) + unanswered == 300
+        assert snapshot.total(side).in_flight == 0
+    other = sum(row.requests for row in rows_of(snapshot, OVERFLOW_PATH))
+    assert (
+        other
+        == snapshot.health.overflow_requests
+        == 600 - sum(row.requests for row in rows_of(snapshot, path))
+    )
+
+
+# ---- scopes ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _child(work: Callable[[], None]) -> Iterator[int]:
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            work()
+        os._exit(0)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _serve(server: socket.socket) -> None:
+    while data := server.recv(65536):
+        server.sendall(answer(200) * data.count(b"\r\n\r\n"))
+
+
+def test_only_one_process(path: str) -> None:
+    with connected() as (client, server), _child(lambda: _serve(server)) as pid:
+        for scope, seen in ((pid, "server"), (os.getpid(), "client")):
+            with Watch(scope=limited(f"pid = {scope}")) as watch:
+                for _ in range(7):
+                    client.sendall(request(path))
+                    receive(client, len(answer(200)))
+                watch.expect(path, {200: 7}, sides=(seen,))
+                rows = watch.rows("")
+                assert [(row.key.path, row.key.side, row.pids) for row in rows] == [
+                    (path, seen, (scope,))
+                ]
+
+
+def test_only_one_port(path: str) -> None:
+    with connected() as (client, server), connected() as (other_client, other_server):
+        port = server.getsockname()[1]
+        with Watch(scope=limited(f"port = {port}")) as watch, connected_unix() as pair:
+            for _ in range(5):
+                exchange(client, server, request(path))
+                exchange(other_client, other_server, request(path))
+                exchange(*pair, request(path))
+            watch.expect(path, {200: 5})
+            assert {row.key.path for row in watch.rows("")} == {path}
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_only_one_side(path: str, side: str) -> None:
+    scope = limited(f"pid = {os.getpid()} and side = {side}")
+    with Watch(scope=scope) as watch, connected() as (client, server):
+        for _ in range(5):
+            exchange(client, server, request(path))
+        watch.expect(path, {200: 5}, sides=(side,))  # type: ignore[arg-type]
+        assert {row.key.side for row in watch.rows("")} == {side}
+
+
+def test_only_slow_ones(path: str) -> None:
+    scope = limited(f"pid = {os.getpid()} and latency >= 20ms")
+    with Watch(scope=scope) as watch, connected() as (client, server):
+        for number in range(30):
+            client.sendall(request(path))
+            receive(server, len(request(path)))
+            if number % 5 == 0:
+                time.sleep(0.021)
+            server.sendall(answer(200))
+            receive(client, len(answer(200)))
+        client.sendall(request(path))
+        receive(server, len(request(path)))
+        watch.expect(path, {200: 6}, in_flight=1)
+        row = watch.row(path)
+        assert row.latency_total.count == 6
+        assert row.latency_total.p50_ns >= 20 * MS
+        assert all(sample.latency_ns >= 20 * MS for sample in watch.step().recent)
+
+
+# ---- samples -----------------------------------------------------------------------------------
+
+
+def test_errors_and_slow_ones_are_sampled_first(path: str) -> None:
+    sampling = Sampling(per_second=50, burst=50, slow_threshold_ns=15 * MS)
+    with _only_us(sampling=sampling) as watch, connected() as (client, server):
+        started = time.monotonic()
+        for number in range(1, 2001):
+            client.sendall(request(f"{path}/{number}"))
+            receive(server, len(request(f"{path}/{number}")))
+            if number % 1000 == 0:
+                time.sleep(0.016)
+            server.sendall(answer(503 if number % 400 == 0 else 200))
+            receive(client, len(answer(200)))
+        spent = time.monotonic() - started
+        snapshot = watch.step()
+    status, unanswered, _ = sums_of(rows_of(snapshot, path, "server"))
+    assert (status, unanswered) == ({200: 1995, 503: 5}, 0)
+    for side in ("server", "client"):
+        samples = [sample for sample in snapshot.recent if sample.key.side == side]
+        errors = {sample.path for sample in samples if sample.status == 503}
+        assert errors == {f"{path}/{number}" for number in range(400, 2001, 400)}
+        slow = {sample.path for sample in samples if sample.slow}
+        assert {f"{path}/1000", f"{path}/2000"} <= slow
+    # The bucket holds a second's worth; the ordinary ones leave half of it to the others.
+    assert 25 <= len(snapshot.recent) <= 50 + 50 * spent + 2
+
+
+def test_what_a_sample_says(only_us: Watch, path: str) -> None:
+    head = request(f"{path}/42?secret=1", "POST", "Content-Length: 3") + b"abc"
+    reply = answer(201, b"hello")
+    before = time.time()
+    with connected() as (client, server):
+        exchange(client, server, head, reply)
+        peers = {"server": client.getsockname(), "client": server.getsockname()}
+    found = [sample for sample in only_us.step().recent if sample.key.path.startswith(path)]
+    assert {sample.key.side for sample in found} == {"server", "client"}
+    for sample in found:
+        assert (sample.path, sample.status, sample.pid) == (
+            f"{path}/42?secret=***",
+            201,
+            os.getpid(),
+        )
+        assert (sample.key.path, sample.key.method) == (f"{path}/{{id}}", "POST")
+        assert (sample.request_bytes, sample.response_bytes) == (len(head), len(reply))
+        assert before - 0.1 <= sample.started_at <= time.time()
+        assert sample.peer == "{}:{}".format(*peers[sample.key.side])
+
+
+def test_samples_of_ipv6_and_unix(only_us: Watch, path: str) -> None:
+    with connected(socket.AF_INET6) as (client, server):
+        port = server.getsockname()[1]
+        exchange(client, server, request(path))
+    with connected_unix() as (client, server):
+        exchange(client, server, request(path))
+    found = [sample for sample in only_us.step().recent if sample.key.path == path]
+    peers = [sample.peer for sample in found if sample.key.side == "client"]
+    assert sorted(peers, key=str) == [None, f"[::1]:{port}"]
+
+
+def test_no_samples_at_all(path: str) -> None:
+    with _only_us(sampling=Sampling(per_second=0)) as watch, connected() as (client, server):
+        for status in (200, 500):
+            exchange(client, server, request(path), answer(status))
+        snapshot = watch.step()
+    assert snapshot.recent == ()
+    assert sums_of(rows_of(snapshot, path, "server"))[0] == {200: 1, 500: 1}
+
+
+# ---- quantiles ---------------------------------------------------------------------------------
+
+
+def _delayed(path: str, delays_s: list[float], report: int) -> None:
+    """Serve and ask in one process, one request at a time; report the true latencies."""
+    head, reply, log = request(path), answer(200), []
+    with connected() as (client, server):
+        for delay_s in delays_s:
+            client.sendall(head)
+            receive(server, len(head))
+            began = time.monotonic_ns()
+            time.sleep(delay_s)
+            ended = time.monotonic_ns()
+            server.sendall(reply)
+            log.append(ended - began)
+            receive(client, len(reply))
+    os.write(report, struct.pack(f"<{len(log)}Q", *log))
+
+
+def test_quantiles_of_known_delays(watch: Watch, path: str) -> None:
+    dice = random.Random(11)
+    reader, writer = os.pipe()
+    workers, each = 12, 40
+    with contextlib.ExitStack() as stack:
+        for _ in range(workers):
+            delays = [0.005 + 0.095 * dice.random() ** 2 for _ in range(each)]
+            stack.enter_context(_child(lambda delays=delays: _delayed(path, delays, writer)))
+        truth: list[int] = []
+        while len(truth) < workers * each:
+            truth += struct.unpack(f"<{each}Q", os.read(reader, each * 8))
+    os.close(reader)
+    os.close(writer)
+    truth.sort()
+    watch.expect(path, {200: workers * each})
+    latency = watch.row(path).latency_total
+    assert latency.count == len(truth)
+    for share, found in (
+        (0.5, latency.p50_ns), (0.9, latency.p90_ns), (0.95, latency.p95_ns),
+        (0.99, latency.p99_ns), (1.0, latency.max_ns), (0.999, latency.p999_ns),
+    ):  # fmt: skip
+        true = truth[math.ceil(share * len(truth)) - 1]
+        assert abs(found - true) <= 0.02 * true, (share, found, true)
+    mean = sum(truth) / len(truth)
+    assert abs(latency.mean_ns - mean) <= 0.02 * mean
+
+
+# ---- hostile bytes -----------------------------------------------------------------------------
+
+
+def _counts(snapshot: Snapshot) -> list[str]:
+    return sorted(map(show, snapshot.endpoints))
+
+
+def test_garbage_changes_no_count(only_us: Watch) -> None:
+    dice = random.Random(13)
+    before = only_us.step()
+    for _ in range(300):
+        with connected_unix() as (client, server):
+            for end, other in ((client, server), (server, client)):
+                data = dice.randbytes(dice.choice((1, 5, 16, 100, 3000)))
+                end.sendall(data)
+                receive(other, len(data))
+    assert _counts(only_us.step()) == _counts(before)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/2.0\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1 x\r\n\r\n",
+        b"GET\r\n\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"EHLO mail.example.com\r\nMAIL FROM:<a@b>\r\n", b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x11" * 100, b"GET " + b"A" * 40_000,
+        b"RTSP/1.0 200 OK\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n", b"OPTIONS * RTSP/1.0\r\n\r\n",
+        b"get some thing from the shop\r\n" * 4, b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n",
+    ],
+)  # fmt: skip
+def test_other_protocols_are_not_counted(only_us: Watch, data: bytes) -> None:
+    before = only_us.step()
+    with connected_unix() as (client, server):
+        for _ in range(2):
+            for end, other in ((client, server), (server, client)):
+                end.sendall(data)
+                receive(other, len(data))
+    assert _counts(only_us.step()) == _counts(before)
+
+
+def test_garbage_on_a_connection_that_spoke_http(watch: Watch, path: str) -> None:
+    dice = random.Random(17)
+    for number in range(50):
+        with connected_unix() as (client, server):
+            exchange(client, server, request(path))
+            data = dice.randbytes(2000) if number % 2 else request("/x")[:20] + dice.randbytes(200)
+            client.sendall(data)
+            receive(server, len(data))
+            server.sendall(answer(400))
+            receive(client, len(answer(400)))
+    watch.expect(path, {200: 50})
+
+
+def test_hostile_paths_come_out_escaped(watch: Watch, path: str) -> None:
+    targets = [
+        path.encode() + b"/[red]x[/red]",
+        path.encode() + b"/\xff\xfe\x80",
+        path.encode() + "/\u202e\u200bevil".encode(),
+        path.encode() + b"/esc\x1b[2Jape",
+        path.encode() + b"/" + b"long-" * 1600,
+        path.encode() + b"/\xe2\x98\x83",
+    ]
+    with connected() as (client, server):
+        for target in targets:
+            exchange(client, server, b"GET " + target + b" HTTP/1.1\r\n\r\n")
+    watch.expect(path, {200: len(targets)})
+    snapshot = watch.step()
+    text = to_json(snapshot)
+    assert "\x1b" not in text
+    assert text.isprintable()
+    json.loads(text)
+    paths = {row.key.path for row in rows_of(snapshot, path, "server")}
+    assert paths >= {
+        path + "/[red]x[/red]", path + "/\\xff\\xfe\\x80", path + "/\\u202e\\u200bevil",
+        path + "/esc", path + "/\u2603",
+    }  # fmt: skip
+    (long,) = paths - {
+        path + "/[red]x[/red]", path + "/\\xff\\xfe\\x80", path + "/\\u202e\\u200bevil",
+        path + "/esc", path + "/\u2603",
+    }  # fmt: skip
+    assert long.endswith("…")
+    assert len(long) == abi.TEMPLATE_LEN + 1
+
+
+# ---- the end of a server -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", [connected, connected_unix])
+def test_a_server_that_is_killed_before_it_answers(
+    watch: Watch, path: str, ends: Callable[[], Ends]
+) -> None:
+    with ends() as (client, server):
+
+        def work() -> None:
+            receive(server, len(request(path)))
+            time.sleep(60)
+
+        with _child(work) as pid:
+            server.close()
+            client.sendall(request(path))
+            watch.expect(path, {}, in_flight=1)
+            os.kill(pid, signal.SIGKILL)
+            watch.expect(path, {}, sides=("server",), unanswered=1)
+            assert client.recv(1) == b""
+        client.close()
+        watch.expect(path, {}, unanswered=1)
+
+
+def test_connections_that_are_gone_leave_the_maps(only_us: Watch, path: str) -> None:
+    for ends in (connected, connected_unix) * 20:
+        with ends() as (client, server):
+            exchange(client, server, request(path))
+            client.sendall(request(path) * 5)
+            receive(server, 5 * len(request(path)))
+    only_us.expect(path, {200: 40}, unanswered=200)
+    probes = only_us.source._probes
+    assert probes is not None
+    for name, key, value in (
+        ("conns", 8, 1024), ("swept_conns", 8, 1), ("queue", 16, 24),
+    ):  # fmt: skip
+        assert BatchReader(probes.maps[name], key, value, 1024).read() == (b"", b""), name

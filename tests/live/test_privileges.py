@@ -1,0 +1,250 @@
+"""A run that gave up root: it counts as before, nobody gets hold of it, and nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from httptop.config.settings import DEFAULTS
+from httptop.doctor import host
+from httptop.linux.capabilities import CAP_BPF
+from tests.live.live import answer, connected, exchange, request
+from tests.live.rights import (
+    NOBODY,
+    batch,
+    children,
+    document,
+    field,
+    running,
+    screen,
+    status,
+    terminal,
+    until,
+)
+from tests.live.rights import readable as readable_copy
+
+pytestmark = pytest.mark.ebpf
+
+#: Tries what would give a process of the same user a hold on another.
+REACH = """
+import ctypes, os, sys
+pid = sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+tries = {
+    "memory": lambda: open(f"/proc/{pid}/mem", "rb"),
+    "descriptors": lambda: os.listdir(f"/proc/{pid}/fd"),
+    "environment": lambda: open(f"/proc/{pid}/environ").read(),
+    "trace": lambda: libc.ptrace(16, int(pid), 0, 0) == -1 and os.listdir("/root/refused"),
+}
+for name, reach in tries.items():
+    try:
+        reach()
+    except PermissionError:
+        continue
+    print(name)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that everybody may pass."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def someone() -> pwd.struct_passwd:
+    return next(entry for entry in pwd.getpwall() if entry.pw_uid not in (0, NOBODY))
+
+
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_what_a_run_does_needs_no_capability_here() -> None:
+    """Since Linux 6.0; before, one is needed where users may not use BPF."""
+    forbidden = Path("/proc/sys/kernel/unprivileged_bpf_disabled").read_text().strip() != "0"
+    old = host.this_host().kernel < (6, 0)
+    assert host.needed_after_attaching() == (frozenset([CAP_BPF]) if forbidden and old else set())
+
+
+def test_counts_are_exact_and_the_programs_are_timed(path: str) -> None:
+    with connected() as (client, server):
+        port = str(server.getsockname()[1])
+        with batch("--port", port, "-n", "12") as run:
+            assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
+            for number in range(37):
+                exchange(client, server, request(f"{path}/{number}"), answer(200 + number % 2))
+            documents = [document(run) for _ in range(11)]
+            assert run.wait(10) == 0
+            assert run.stderr is not None
+            assert run.stderr.read() == ""
+    last = documents[-1]
+    assert last["final"]
+    assert {row["side"]: row["status"] for row in last["endpoints"]} == {
+        "server": {"200": 19, "201": 18},
+        "client": {"200": 19, "201": 18},
+    }
+    assert not any(last["health"].values())
+    assert last["overhead"]["bpf_cpu_percent"] >= 0
+    assert {"rss_bytes", "open_fds", "context_switches", "cpu_percent"} <= last["overhead"].keys()
+
+
+def test_its_own_cost_has_the_helpers_in_it() -> None:
+    with batch() as run:
+        helper = children(run.pid)["httptop-monitor"]
+        cost = document(run)["overhead"]
+        resident = [int(status(pid)["VmRSS"].split()[0]) << 10 for pid in (run.pid, helper)]
+        switches = [int(status(pid)["voluntary_ctxt_switches"]) for pid in (run.pid, helper)]
+        descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (run.pid, helper)]
+        assert cost["rss_bytes"] > resident[0] + resident[1] // 2
+        assert cost["context_switches"] >= switches[0] // 2
+        assert cost["open_fds"] > descriptors[0] - 2
+
+
+def test_no_process_of_the_same_user_gets_hold_of_it() -> None:
+    with batch() as run:
+        python, environ = readable_copy()
+        for pid in (run.pid, children(run.pid)["httptop-monitor"]):
+            tried = subprocess.run(
+                [python, "-c", REACH, str(pid)],
+                check=True,
+                capture_output=True,
+                text=True,
+                env=environ,
+                cwd="/",
+                user=NOBODY,
+                group=NOBODY,
+                extra_groups=[],
+            )
+            assert tried.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_neither_helper_nor_demo_outlives_it(number: signal.Signals) -> None:
+    with batch("--demo") as run:
+        roles = ["httptop-monitor", "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
+        assert eventually(lambda: sorted(children(run.pid)) == roles)  # they name themselves
+        others = children(run.pid)
+        assert {name: status(pid)["Uid"].split()[0] for name, pid in others.items()} == {
+            name: "0" if name == "httptop-monitor" else str(NOBODY) for name in roles
+        }
+        run.send_signal(number)
+        run.communicate(timeout=30)
+        assert run.returncode == (0 if number == signal.SIGTERM else -number)
+        assert eventually(lambda: all(map(gone, others.values()))), others
+
+
+def test_a_recording_under_sudo_belongs_to_who_called(folder: Path) -> None:
+    user = someone()
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, user.pw_uid, user.pw_gid)
+    capture = theirs / "some.capture"
+    sudo = {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+    with batch("--record", str(capture), "-n", "3", **sudo) as run:
+        assert field(run, "Uid") == {" ".join([str(user.pw_uid)] * 4)}
+        run.communicate(timeout=30)
+        assert run.returncode == 0
+    found = capture.stat()
+    assert (found.st_uid, found.st_gid) == (user.pw_uid, user.pw_gid)
+    assert stat.S_IMODE(found.st_mode) == 0o600
+    lines = [json.loads(line) for line in capture.read_text().splitlines()]
+    assert lines[-1]["final"]
+
+
+def test_settings_are_saved_for_who_called_sudo(folder: Path) -> None:
+    user = someone()
+    file = folder / "theirs" / "config.toml"
+    file.parent.mkdir()
+    os.chown(file.parent, user.pw_uid, user.pw_gid)
+    sudo = {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+    with running("--save-config", str(file), **sudo) as run:
+        out, errors = run.communicate(timeout=30)
+    assert (run.returncode, out, errors) == (0, f"{file}\n", "")
+    assert (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) == (user.pw_uid, 0o600)
+
+
+def test_the_screen_runs_without_root() -> None:
+    code, shown = screen("-d", "0.2", "-n", "8", "--demo")
+    assert code == 0, shown[-2000:]
+    assert "/products/{id}" in shown
+    assert "stays root" not in shown
+
+
+def test_the_demo_starts_and_ends_on_a_screen_without_root() -> None:
+    shops = {"shop-catalog", "shop-gateway", "shop-load", "shop-orders"}
+    with terminal("-d", "0.2") as (run, end):
+        until(end, "\x1b[?1049h")  # it draws
+        assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
+        end.write(b"d")
+        until(end, "/products/{id}")
+        assert shops <= children(run.pid).keys()
+        others = children(run.pid)
+        assert {status(others[name])["Uid"].split()[0] for name in shops} == {str(NOBODY)}
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+        assert eventually(lambda: all(map(gone, others.values())))
+
+
+def test_changes_are_saved_from_a_screen_without_root(folder: Path) -> None:
+    """Into a file that the user it has become could not write, by the helper."""
+    file = folder / "config.toml"
+    file.write_text("# mine\n[ui]\n")
+    file.chmod(0o600)
+    with terminal("-d", "0.2", "--config", str(file)) as (run, end):
+        until(end, "\x1b[?1049h")
+        assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
+        end.write(b"s")
+        end.write(b"w")
+        until(end, file.name)
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+    text = file.read_text()
+    assert "# mine" in text
+    assert tomllib.loads(text)["ui"]["sort"] != DEFAULTS.ui.sort
+    assert (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) == (0, 0o600)
+
+
+def test_it_stays_root_where_the_other_user_could_not_read_its_code() -> None:
+    """And says so: what is imported later could not be found."""
+    _, environ = readable_copy()
+    package = Path(environ["PYTHONPATH"]) / "httptop" / "widgets"
+    package.chmod(0o700)
+    try:
+        with batch() as run:
+            assert field(run, "Uid") == {"0 0 0 0"}
+            assert children(run.pid) == {}
+        code, shown = screen("-d", "0.2", "-n", "2", SECURITY__ALLOW_ROOT_UI="false")
+        assert code == 1
+        assert shown.startswith("httptop: the screen may not run as root")
+        assert f"nobody cannot read {package}" in shown
+    finally:
+        package.chmod(0o755)

@@ -1,0 +1,89 @@
+"""The configuration read again by a real run that has given up root, from a file of root's."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.live.rights import NOBODY, batch, document, field, running
+
+pytestmark = pytest.mark.ebpf
+
+
+def said(run: subprocess.Popen[str], lines: int = 1) -> list[str]:
+    """Return the next lines of standard error."""
+    assert run.stderr is not None
+    return [run.stderr.readline().removeprefix("httptop: ").rstrip("\n") for _ in range(lines)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file that root alone can read, in a directory that root alone can enter."""
+    tmp_path.chmod(0o700)
+    inner = tmp_path / "httptop"
+    inner.mkdir(mode=0o755)
+    file = inner / "config.toml"
+    file.write_text("")
+    file.chmod(0o600)
+    return file
+
+
+def test_a_file_of_roots_that_changes(file: Path) -> None:
+    with batch("--config", str(file)) as run:
+        assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
+        file.write_text("[sampling]\nper_second = 7\n[performance]\nmax_endpoints = 64\n")
+        assert said(run, 2) == [
+            "the configuration was read again; now sampling.per_second = 7",
+            "only a restart changes performance.max_endpoints",
+        ]
+        file.write_text("[sampling]\nper_secnd = 7\n")
+        run.send_signal(signal.SIGHUP)
+        assert said(run, 2) == [
+            "the configuration has faults and the settings stay as they are:",
+            f"{file}:2: sampling.per_secnd: unknown key; did you mean 'per_second'?",
+        ]
+        document(run)
+        run.terminate()
+        run.communicate(timeout=30)
+        assert run.returncode == 0
+
+
+def test_nohup_stays_in_force(file: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with batch("--config", str(file), GENERAL__AUTO_RELOAD="false") as run:
+            file.write_text("[sampling]\nper_second = 7\n")
+            run.send_signal(signal.SIGHUP)
+            document(run)
+            document(run)
+            run.terminate()
+            _, errors = run.communicate(timeout=30)
+            assert (run.returncode, errors) == (0, "")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_screen_says_what_was_read_again_and_ends_with_its_terminal(file: Path) -> None:
+    ours, theirs = pty.openpty()
+    with running("-d", "0.2", "--config", str(file), terminal=theirs) as run:
+        os.close(theirs)
+
+        def wait_for(words: str) -> None:
+            shown = ""
+            while words not in shown:
+                more = os.read(ours, 65536)
+                assert more
+                shown = (shown + more.decode("utf-8", "replace"))[-200_000:]
+
+        wait_for("server")
+        file.write_text("[ui]\nconfirm_quit = true\n")
+        run.send_signal(signal.SIGHUP)
+        wait_for("ui.confirm_quit")
+        assert run.poll() is None
+        os.close(ours)
+        assert run.wait(30) == 0

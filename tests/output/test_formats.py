@@ -1,0 +1,126 @@
+"""JSON for scripts, text for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from httptop.model import NO_LATENCY, Overhead, Snapshot
+from httptop.output.json import to_json
+from httptop.output.text import to_text
+from tests.samples import LATENCY, key, row, snapshot
+
+
+def test_json_has_what_the_interface_promises() -> None:
+    document = json.loads(to_json(snapshot(3, final=True)))
+    assert list(document) == [
+        "schema",
+        "host",
+        "time",
+        "uptime_s",
+        "interval_s",
+        "window_s",
+        "final",
+        "totals",
+        "endpoints",
+        "health",
+        "overhead",
+    ]
+    assert document["schema"] == 1
+    assert document["time"] == "2023-11-14T22:13:23.000Z"
+    assert document["final"] is True
+    assert document["overhead"] == {
+        "cpu_percent": 1.25,
+        "rss_bytes": 31 << 20,
+        "bpf_ns_per_call": 120.5,
+    }
+    first = document["endpoints"][0]
+    assert first["path"] == "/users/{id}"
+    assert first["status"] == {"200": 30, "404": 3}
+    assert first["pids"] == [12]
+    assert first["latency_ms"] == {
+        "count": 10,
+        "mean": 1.5,
+        "p50": 1.0,
+        "p90": 2.0,
+        "p95": 2.5,
+        "p99": 3.0,
+        "p999": 4.0,
+        "max": 5.0,
+    }
+    assert document["totals"]["server"]["status"] == {
+        "1xx": 0,
+        "2xx": 30,
+        "3xx": 0,
+        "4xx": 3,
+        "5xx": 3,
+        "unknown": 0,
+    }
+    assert document["health"]["missed_calls"] == 7
+
+
+def test_json_sums_are_true() -> None:
+    document = json.loads(to_json(snapshot(3)))
+    for one in document["endpoints"]:
+        assert sum(one["status"].values()) + one["unanswered"] == one["requests"]
+    for side, totals in document["totals"].items():
+        rows = [one for one in document["endpoints"] if one["side"] == side]
+        assert totals["requests"] == sum(one["requests"] for one in rows)
+        assert sum(totals["status"].values()) + totals["unanswered"] == totals["requests"]
+
+
+def test_json_is_one_line_sorted_and_leaves_out_the_unknown() -> None:
+    rows = (
+        row(key("/b"), {200: 1}, latency=NO_LATENCY),
+        row(key("/a"), {200: 1}),
+        row(key("/c"), {999: 5}),
+    )
+    text = to_json(replace(snapshot(1, rows), overhead=Overhead(), notes=("a",)))
+    assert "\n" not in text
+    document = json.loads(text)
+    assert [one["path"] for one in document["endpoints"]] == ["/c", "/a", "/b"]
+    assert document["endpoints"][2]["latency_ms"] == {"count": 0}
+    assert document["totals"]["server"]["status"]["unknown"] == 5
+    assert document["overhead"] == {}
+    assert document["notes"] == ["a"]
+
+
+def test_json_has_the_wait_of_requests_that_were_looked_at() -> None:
+    rows = (row(key("/a")), replace(row(key("/b")), wait_total=LATENCY))
+    plain, waited = json.loads(to_json(snapshot(1, rows)))["endpoints"]
+    assert "wait_total_ms" not in plain
+    assert waited["wait_total_ms"] == waited["latency_total_ms"]
+
+
+def test_text_shows_both_sides_and_all_of_health() -> None:
+    text = to_text(snapshot(2, final=True), 132)
+    lines = text.splitlines()
+    assert lines[0].startswith("httptop - ")
+    assert lines[0].endswith("box, ticks of 1s, last 60s, final")
+    assert "health: orphan responses 1, lost samples 2" in text
+    assert "missed calls 7" in text
+    assert "note: a probe was refused" in text
+    server = next(n for n, line in enumerate(lines) if line.startswith("SERVER"))
+    client = next(n for n, line in enumerate(lines) if line.startswith("CLIENT"))
+    assert server < client
+    assert "/users/{id}" in lines[server + 1]
+    assert "/static/*" in lines[server + 2]
+
+
+@pytest.mark.parametrize("columns", [20, 60, 80, 100, 132, 250])
+def test_text_keeps_to_its_width(columns: int) -> None:
+    rows = (
+        row(key("/" + "long/" * 60)),
+        row(key("/日本語/" * 30)),
+        row(key(process="kworker/u16:12-")),
+    )
+    for line in to_text(snapshot(2, rows), columns).splitlines():
+        assert len(line) <= max(60, columns)
+
+
+def test_text_without_traffic() -> None:
+    bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
+    assert to_text(bare).endswith("no HTTP request seen so far\n")
+    assert "not known yet" in to_text(bare)

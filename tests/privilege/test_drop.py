@@ -1,0 +1,198 @@
+"""Giving up root: who it becomes, when it cannot, and that nothing is left in any thread."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from httptop.config.settings import Security
+from httptop.errors import HttptopError
+from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON
+from httptop.linux.files import Caller
+from httptop.privilege import drop as drop_module
+from httptop.privilege.drop import Drop, User, begin_drop, plan_drop, user_of
+from httptop.privilege.helper import Monitor
+
+NOBODY = 65534
+ROOT = Caller(0, 0, Path("/root"))
+SUDOED = Caller(1, 1, Path("/"), elevated=True)
+SOMEONE = pwd.getpwuid(1)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def test_without_a_name_it_is_who_called_sudo_else_nobody() -> None:
+    assert user_of("", ROOT).uid == pwd.getpwnam("nobody").pw_uid
+    assert (user_of("", SUDOED).uid, user_of("", SUDOED).name) == (1, SOMEONE.pw_name)
+    assert user_of("", Caller(0, 0, Path("/root"), elevated=True)).name == "nobody"
+
+
+def test_a_name_or_number_wins_and_brings_its_groups() -> None:
+    by_name, by_number = user_of(SOMEONE.pw_name, ROOT), user_of("1", SUDOED)
+    assert by_name == by_number
+    assert (by_name.uid, by_name.gid) == (1, SOMEONE.pw_gid)
+    assert set(by_name.groups) == set(os.getgrouplist(SOMEONE.pw_name, SOMEONE.pw_gid))
+
+
+def test_a_number_that_has_no_name_gets_the_group_of_nobody() -> None:
+    assert user_of("4000000000", ROOT) == User("4000000000", 4000000000, NOBODY, ())
+
+
+def test_who_is_not_root_has_nothing_to_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for security in (Security(), Security(allow_root_ui=False)):
+        assert plan_drop(security, ROOT, screen=True) == Drop()
+
+
+@needs_root
+def test_a_drop_that_is_switched_off_matters_to_a_screen_only() -> None:
+    stays = Security(drop_privileges=False)
+    assert plan_drop(stays, ROOT, screen=True) == Drop()
+    strict = Security(drop_privileges=False, allow_root_ui=False)
+    assert plan_drop(strict, ROOT, screen=False) == Drop()
+    with pytest.raises(HttptopError, match=r"may not run as root .*drop_privileges is false"):
+        plan_drop(strict, ROOT, screen=True)
+
+
+@needs_root
+def test_code_that_cannot_be_read_keeps_it_root(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hidden = tmp_path / "hidden.py"
+    hidden.touch(mode=0o600)
+    monkeypatch.setattr(drop_module, "_OURS", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(hidden))
+    plan = plan_drop(Security(), ROOT, screen=False)
+    assert plan.user is None
+    assert plan.notes == (
+        f"httptop stays root: nobody cannot read {hidden}, which is needed later",
+    )
+    with pytest.raises(HttptopError, match="is not given up: nobody cannot read"):
+        plan_drop(Security(allow_root_ui=False), ROOT, screen=True)
+
+
+MAY_NOT_CHANGE = """
+from pathlib import Path
+from httptop.linux.capabilities import keep_only
+from httptop.linux.files import Caller
+from httptop.privilege.drop import plan_drop
+from httptop.config.settings import Security
+keep_only(set(range(40)) - {6, 7})
+print(*plan_drop(Security(), Caller(0, 0, Path("/")), screen=True).notes)
+"""
+
+
+@needs_root
+def test_who_may_not_change_its_user_stays_root() -> None:
+    command = [sys.executable, "-c", MAY_NOT_CHANGE]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == (
+        "httptop stays root: it may not become another user here (CAP_SETUID and CAP_SETGID are "
+        "missing)\n"
+    )
+
+
+@needs_root
+def test_without_its_helper_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(11, "no process to be had")
+
+    monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
+    monkeypatch.setattr(Drop, "prepare", lambda _: None)
+    monkeypatch.setattr(Monitor, "__init__", refuse)
+    drop = begin_drop(Security(), ROOT, screen=True)
+    assert drop.user is not None
+    assert drop.notes[0].startswith("no helper that stays root ([Errno 11] no process to be had)")
+    assert Monitor.running is None
+
+
+@needs_root
+def test_what_the_kernel_needs_is_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
+    plan = plan_drop(Security(), ROOT, screen=True, needed={CAP_BPF})
+    assert plan.kept == {CAP_BPF}
+    assert plan.notes == ("httptop keeps CAP_BPF: this kernel lets nobody read BPF maps without",)
+    assert plan_drop(Security(), ROOT, screen=True).kept == frozenset()
+    both = plan_drop(Security(keep_no_capabilities=False), ROOT, screen=True, needed={CAP_BPF})
+    assert (both.kept, both.notes) == ({CAP_BPF, CAP_PERFMON}, ())
+
+
+GIVES_UP = """
+import os, threading
+from pathlib import Path
+from httptop.privilege.drop import Drop, User
+
+prepared = {prepared}
+drop = Drop(User("nobody", 65534, 65534, (65534, 7)), frozenset({kept}))
+if prepared:
+    drop.prepare()
+leave = threading.Event()
+
+def report():
+    lines = Path("/proc/thread-self/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    print(*" ".join(fields[name] for name in ("Uid", "Groups", "CapEff", "NoNewPrivs")).split())
+
+def wait():
+    leave.wait()
+    report()
+
+def give_up():
+    try:
+        drop.give_up()
+    except Exception as fault:
+        print(fault)
+    report()
+
+waiting = threading.Thread(target=wait)
+waiting.start()
+if not prepared:
+    drop.prepare()
+giving_up = threading.Thread(target=give_up)
+giving_up.start()
+giving_up.join()
+report()
+leave.set()
+waiting.join()
+try:
+    os.setresuid(0, 0, 0)
+except PermissionError:
+    print("no way back")
+"""
+
+
+#: Users, groups, capabilities, no new privileges.
+LEFT = "65534 65534 65534 65534 7 65534 0000000000000000 1"
+
+
+def given_up(*, kept: str = "()", prepared: bool = True) -> list[str]:
+    program = GIVES_UP.format(kept=kept, prepared=prepared)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    return run.stdout.splitlines()
+
+
+@needs_root
+def test_every_thread_gives_up_everything() -> None:
+    assert given_up() == [LEFT, LEFT, LEFT, "no way back"]
+
+
+@needs_root
+def test_what_is_kept_is_kept_by_the_thread_that_gave_up() -> None:
+    keeps = LEFT.replace("0000000000000000", "0000008000000000")
+    assert given_up(kept="(39,)") == [keeps, LEFT, LEFT, "no way back"]
+
+
+@needs_root
+def test_a_thread_that_was_there_before_is_found() -> None:
+    said = given_up(prepared=False)
+    assert said[0] == (
+        "root could not be given up (a thread may gain privileges); "
+        "--set security.drop_privileges=false runs httptop all the same"
+    )

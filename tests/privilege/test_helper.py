@@ -1,0 +1,260 @@
+"""The helper that stays root: what it does, and that it does nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from httptop.linux.files import Caller
+from httptop.privilege import helper as module
+from httptop.privilege.helper import READ, SAVE, SETTLE, STATISTICS, Monitor, MonitorError
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+ROOT = Caller(0, 0, Path("/root"))
+SOMEONE = Caller(1, 1, Path("/"), elevated=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that everybody may pass."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def monitor() -> Iterator[Monitor]:
+    Monitor.end()
+    yield Monitor.begin()
+    Monitor.end()
+
+
+def capabilities_of(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sets = {line.split()[1] for line in lines if line.startswith(("CapPrm", "CapEff"))}
+    assert len(sets) == 1
+    return int(sets.pop(), 16)
+
+
+def test_it_has_a_name_no_terminal_and_few_descriptors(monitor: Monitor) -> None:
+    monitor.settle(ROOT)
+    assert Path(f"/proc/{monitor.pid}/comm").read_text() == "httptop-monitor\n"
+    assert os.getsid(monitor.pid) == monitor.pid
+    assert len(os.listdir(f"/proc/{monitor.pid}/fd")) == 4  # three of nothing, and the socket
+
+
+@pytest.mark.parametrize(
+    ("caller", "kept"),
+    [(ROOT, {1, 2, 19, 21}), (SOMEONE, {0, 2, 6, 7, 19, 21})],
+    ids=["root", "sudo"],
+)
+def test_it_keeps_the_capabilities_it_needs(
+    monitor: Monitor, caller: Caller, kept: set[int]
+) -> None:
+    monitor.settle(caller)
+    mine = capabilities_of(os.getpid())
+    assert capabilities_of(monitor.pid) == sum(1 << number for number in kept) & mine
+
+
+def test_it_ends_with_the_socket(monitor: Monitor) -> None:
+    pid = monitor.pid
+    Monitor.end()
+    Monitor.end()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, 0)  # it was waited for
+    assert Monitor.running is None
+
+
+def test_one_that_hangs_is_given_up(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor.settle(ROOT)
+    monkeypatch.setattr(module, "_END_PATIENCE_S", 0.01)
+    os.kill(monitor.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(MonitorError, match="is gone"):
+            monitor._ask(STATISTICS, patience_s=0.01)
+        Monitor.end()
+    finally:
+        os.kill(monitor.pid, signal.SIGCONT)
+    os.waitpid(monitor.pid, 0)
+
+
+@pytest.mark.ebpf
+def test_statistics_are_a_descriptor(monitor: Monitor) -> None:
+    monitor.settle(ROOT)
+    descriptor = monitor.statistics()
+    assert os.readlink(f"/proc/self/fd/{descriptor}") == "anon_inode:bpf-stats"
+    assert not os.get_inheritable(descriptor)
+    os.close(descriptor)
+
+
+# Files
+
+
+def test_it_reads_the_files_settled_on(monitor: Monitor, folder: Path) -> None:
+    there, other = folder / "there.toml", folder / "other.toml"
+    there.write_text("# grüße")
+    monitor.settle(ROOT, read=[there], save=other)
+    assert monitor.read(there) == "# grüße"
+    with pytest.raises(FileNotFoundError):
+        monitor.read(other)
+    there.write_text("# now")
+    assert monitor.read(there) == "# now"
+
+
+def test_it_tells_why_a_file_cannot_be_read(monitor: Monitor, folder: Path) -> None:
+    monitor.settle(ROOT, read=[folder])
+    with pytest.raises(MonitorError, match=r"is a directory$"):
+        monitor.read(folder)
+    assert isinstance(MonitorError("x"), OSError)
+
+
+def test_another_file_than_those_ends_it(monitor: Monitor, folder: Path) -> None:
+    monitor.settle(ROOT, read=[folder / "there.toml"])
+    with pytest.raises(MonitorError, match="is gone"):
+        monitor.read(Path("/etc/shadow"))
+    with pytest.raises(MonitorError, match="is gone"):
+        monitor.statistics()
+    assert os.waitpid(monitor.pid, 0) == (monitor.pid, 0)
+
+
+def test_under_sudo_it_reads_and_writes_as_the_one_who_called(
+    monitor: Monitor, folder: Path
+) -> None:
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1, 1)
+    secret = folder / "secret.toml"
+    secret.write_text("[ui]\n")
+    secret.chmod(0o600)
+    os.chown(secret, 2, 2)
+    monitor.settle(SOMEONE, read=[secret], save=theirs / "config.toml")
+    with pytest.raises(MonitorError, match="no permission to read it"):
+        monitor.read(secret)
+    assert monitor.save(theirs / "config.toml", '[ui]\nsort = "p99"\n') == theirs / "config.toml"
+    found = (theirs / "config.toml").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 1, 0o600)
+
+
+def test_what_is_saved_is_a_configuration(monitor: Monitor, folder: Path) -> None:
+    file = folder / "config.toml"
+    file.write_text("[ui]\n")
+    monitor.settle(ROOT, save=file)
+    for text, why in (
+        ("[ui\n", "no TOML"),
+        ('[ui]\nsort = "wrong"\n', "ui.sort"),
+        ("[some]\nthing = 1\n", "unknown key"),
+    ):
+        with pytest.raises(MonitorError, match=why):
+            monitor.save(file, text)
+        assert file.read_text() == "[ui]\n"
+    monitor.save(file, '[ui]\nsort = "p99"\n')
+    assert file.read_text() == '[ui]\nsort = "p99"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[security]\ndrop_privileges = false\n",
+        '[security]\nuser = "daemon"\n',
+        '[general]\nlog_file = "/etc/cron.d/some"\n',
+    ],
+)
+def test_what_is_saved_gives_nobody_root_at_the_next_start(
+    monitor: Monitor, folder: Path, text: str
+) -> None:
+    file = folder / "config.toml"
+    monitor.settle(ROOT, save=file)
+    with pytest.raises(MonitorError, match="can be changed by hand only"):
+        monitor.save(file, text)
+    assert not file.exists()
+    file.write_text(text)  # by hand, and so it stays
+    monitor.save(file, text + '[ui]\nsort = "p99"\n')
+    with pytest.raises(MonitorError, match="can be changed by hand only"):
+        monitor.save(file, '[ui]\nsort = "p99"\n')
+
+
+# Nonsense
+
+
+@contextlib.contextmanager
+def served() -> Iterator[tuple[socket.socket, Callable[[], int]]]:
+    """A helper, a bare socket to it, and its exit status."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            module._alone(theirs)
+            module._serve(theirs)
+        finally:
+            os._exit(1)
+    theirs.close()
+    waited: list[int] = []
+
+    def ended() -> int:
+        if not waited:
+            waited.append(os.waitpid(pid, 0)[1])
+        return waited[0]
+
+    with ours:
+        ours.settimeout(20)
+        yield ours, ended
+    ended()
+
+
+def say(channel: socket.socket, said: bytes) -> None:
+    """Send, and read the answers to their end; what is not read by the helper resets it."""
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        channel.sendall(said)
+        channel.shutdown(socket.SHUT_WR)
+        while channel.recv(65536):
+            pass
+
+
+def message(what: bytes, text: bytes = b"") -> bytes:
+    return struct.pack("=cI", what, len(text)) + text
+
+
+LIMITS = json.dumps({"caller": [0, 0, "/root", False], "read": [], "save": None}).encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(message(STATISTICS), id="before anything is settled"),
+        pytest.param(message(SETTLE, b"{"), id="no JSON"),
+        pytest.param(message(SETTLE, b"[]"), id="another JSON"),
+        pytest.param(message(SETTLE, LIMITS) * 2, id="settled twice"),
+        pytest.param(message(SETTLE, LIMITS) + message(b"X"), id="an unknown wish"),
+        pytest.param(message(SETTLE, LIMITS) + message(READ, b"/etc/shadow"), id="another file"),
+        pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"/etc/x\0"), id="nowhere to save"),
+        pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"None\0[ui]"), id="a trick"),
+        pytest.param(struct.pack("=cI", SETTLE, 1 << 31), id="too long"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"F\0", id="half a message"),
+    ],
+)
+def test_nonsense_ends_it(said: bytes) -> None:
+    with served() as (channel, ended):
+        say(channel, said)
+        assert ended()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=64), st.booleans())
+def test_no_bytes_make_it_do_anything_else(said: bytes, settled: bool) -> None:
+    with served() as (channel, ended):
+        say(channel, (message(SETTLE, LIMITS) if settled else b"") + said)
+        assert ended()

@@ -1,0 +1,334 @@
+"""The program from outside: flags, exit statuses, one clear line for every failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from httptop import __version__
+from httptop.capture.recorder import read_capture
+from httptop.cli import main
+from httptop.collect.feed import Feed
+from httptop.config.load import load
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.errors import HttptopError, Unavailable, UsageError
+from httptop.linux.files import calling_user
+from httptop.model import Snapshot
+from httptop.run import session
+from httptop.run.arguments import parse
+from tests.capture.test_recording import FakeFeed, written
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith(("HTTPTOP_", "SUDO_", "XDG_CONFIG")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("httptop.config.load.SYSTEM_FILE", tmp_path / "etc.toml")
+    return tmp_path
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return written(tmp_path / "some.capture.gz")
+
+
+def httptop(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "httptop", *map(str, words)]
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        command, **({"capture_output": True, "text": True, "timeout": 60} | options)
+    )
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("httptop: ")
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["--iter", "3"], "--iter"),
+        (["stray"], "stray"),
+        (["-n", "0"], "from 1"),
+        (["-n", "x"], "'x'"),
+        (["-d", "0.05"], "--delay: 100ms to 1h"),
+        (["-d", "3601"], "--delay"),
+        (["-d", "nan"], "--delay"),
+        (["--format", "xml"], "text, json"),
+        (["-p", "0"], "--pid"),
+        (["-p", "1,x"], "--pid"),
+        (["--port", "65536"], "--port"),
+        (["--status", "6xx1"], "--status"),
+        (["--side", "up"], "--side"),
+        (["--min-latency", "10"], "10ms"),
+        (["--filter", "comm ="], "column 7"),
+        (["--filter", "in_flight > 1"], "'in_flight'"),
+        (["--pid", "1", "--filter", "pid = 2"], "no pid is left"),
+        (["--config", "/none.toml"], "no such file"),
+        (["--replay", "/none"], "no such file"),
+        (["--replay", "/etc/passwd"], "no JSON"),
+        (["--replay", "/etc/passwd", "--demo"], "exclude each other"),
+        (["--replay", "/a", "--record", "/b"], "exclude each other"),
+        (["--set", "general.tik=1"], "did you mean 'general.tick'"),
+        (["--set", "general.tick"], "KEY=VALUE"),
+        (["--validate-config", "/none.toml"], "no such file"),
+        (["--config", "a\x1b[31m"], "\\x1b"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    words: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert part in complaint(capsys)
+
+
+def test_replay_refuses_limits_that_sums_cannot_obey(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--replay", str(capture), "--status", "404"]) == 2
+    assert "--replay cannot be limited by status" in complaint(capsys)
+
+
+def test_flags_repeat_and_take_lists() -> None:
+    asked = parse(["-p", "1", "--pid", "2,3", "-d", "1", "-d", "2", "-b", "--status", "5xx,404"])
+    assert asked.batch
+    assert asked.settings["filter.process.pids"].texts == ("1", "2,3")
+    assert asked.settings["general.tick"].texts == ("2",)
+    with pytest.raises(UsageError):
+        parse(["-p"])
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--version"], ["--help"], ["-h"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+    out, _ = capsys.readouterr()
+    assert f"httptop {__version__}\n" in out
+    for flag in ("--batch", "--iterations", "--delay", "--pid", "--replay", "--doctor", "77"):
+        assert flag in out
+
+
+def test_print_config_says_where_from(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "my.toml"
+    file.write_text('[general]\nwindow = "30s"\n')
+    monkeypatch.setenv("HTTPTOP_FILTER__PROCESS__PIDS", "1, 2")
+    assert main(["--print-config", "--config", str(file), "-d", "2"]) == 0
+    out, _ = capsys.readouterr()
+    lines = {line.split(" = ")[0]: line for line in out.splitlines()}
+    assert lines["general.tick"].split() == ["general.tick", "=", '"2s"', "#", "--delay"]
+    assert lines["general.window"].endswith(f"# {file}")
+    assert lines["filter.process.pids"].startswith("filter.process.pids = [1, 2] ")
+    assert lines["filter.process.pids"].endswith("# HTTPTOP_FILTER__PROCESS__PIDS")
+    assert lines["ui.theme"].endswith("# default")
+
+
+def test_save_load_save(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--save-config", "--status", "5xx", "--set", "ui.sort=p99"]) == 0
+    path = home / ".config/httptop/config.toml"
+    assert capsys.readouterr().out == f"{path}\n"
+    first = path.read_bytes()
+    assert b'status = ["5xx"]' in first
+    assert main(["--save-config"]) == 0
+    assert path.read_bytes() == first
+    assert main(["--validate-config"]) == 0
+    assert main(["--validate-config", str(path)]) == 0
+    assert "no fault" in capsys.readouterr().out
+
+
+def test_save_overwrites_nothing_foreign(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content in (b"no toml at all", b"\x7fELF\0\0"):
+        file = home / "precious"
+        file.write_bytes(content)
+        assert main(["--save-config", str(file)]) == 2
+        assert "nothing was written" in complaint(capsys)
+        assert file.read_bytes() == content
+
+
+def test_validate_lists_every_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "bad.toml"
+    file.write_text('[general]\ntik = 1\n[output]\nformat = "xml"\n')
+    assert main(["--validate-config", str(file)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
+        f"httptop: {file}:4: output.format: one of text, json is needed, found 'xml'",
+    ]
+    file.write_text('[filter]\nexpression = "in_flight > 1"\n')
+    assert main(["--validate-config", str(file)]) == 2
+    assert f"{file}:2: filter.expression: filter 'in_flight > 1'" in capsys.readouterr().err
+
+
+def test_replay_in_batch(capture: Path) -> None:
+    ran = httptop("--replay", capture, "--format", "json", "-d", "0.1", "-n", "3")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    ticks = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [tick["final"] for tick in ticks] == [False, False, True]
+    assert [tick["uptime_s"] for tick in ticks] == [1, 2, 3]
+    text = httptop("--replay", capture, "-d", "0.1", "-n", "1").stdout
+    assert "/users/{id}" in text
+
+
+def test_replay_of_a_damaged_capture(capture: Path) -> None:
+    content = capture.read_bytes()
+    capture.write_bytes(content[:-40])
+    ran = httptop("--replay", capture, "-d", "0.1", "--format", "json")
+    assert ran.returncode == 0
+    assert "cut off" in ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["final"] is True
+
+
+def test_a_signal_ends_it_with_0(capture: Path) -> None:
+    command = [sys.executable, "-m", "httptop", "--replay", str(capture), "--format", "json"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["final"] is False
+            process.send_signal(number)
+            rest = process.stdout.read().splitlines()
+        assert process.returncode == 0
+        assert json.loads(rest[-1])["final"] is True
+
+
+def test_a_closed_pipe_ends_it_with_0(capture: Path) -> None:
+    command = [sys.executable, "-m", "httptop", "--replay", str(capture), "-d", "60"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+        assert process.stderr.read() == ""
+
+
+def live(monkeypatch: pytest.MonkeyPatch, open_live: object) -> None:
+    """Put ``open_live`` in the place of the one that loads probes."""
+    module = types.ModuleType("httptop.run.live")
+    module.open_live = open_live  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "httptop.run.live", module)
+    monkeypatch.setattr("httptop.run.live", module, raising=False)
+
+
+def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(settings: Settings, scope: Scope, **more: object) -> Feed:  # noqa: ARG001
+        raise Unavailable("run it as root: sudo httptop")
+
+    live(monkeypatch, refuse)
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    assert main(["--batch", "--demo", "--record", str(precious)]) == 77
+    assert complaint(capsys) == "httptop: run it as root: sudo httptop\n"
+    assert precious.read_text() == "x"
+
+
+def test_live_gets_settings_and_scope_and_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], home: Path, tmp_path: Path
+) -> None:
+    own = home / ".config/httptop/config.toml"
+    asked: list[tuple[Settings, Scope, bool]] = []
+
+    def start(
+        settings: Settings, scope: Scope, *, demo: bool, early: bool, read: object, save: Path
+    ) -> Feed:
+        assert not early
+        assert (read, save) == ((home / "etc.toml", own), own)
+        asked.append((settings, scope, demo))
+        return FakeFeed()
+
+    live(monkeypatch, start)
+    capture = tmp_path / "new.gz"
+    words = ["-b", "-n", "2", "--format", "json", "-p", "7", "--record", str(capture), "-d", "0.5"]
+    assert main(words) == 0
+    ((settings, scope, demo),) = asked
+    assert (settings.general.tick_s, scope.describe(), demo) == (0.5, ("pid = 7",), False)
+    printed = capfd.readouterr().out.splitlines()
+    assert [json.loads(line)["final"] for line in printed] == [False, True]
+    with capture.open("rb") as file:
+        assert [tick.final for tick in read_capture(file)][-1]
+
+
+def test_a_failure_of_the_feed_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(FakeFeed):
+        def start(
+            self,
+            publish: Callable[[Snapshot], None],  # noqa: ARG002
+            fail: Callable[[BaseException], None],
+        ) -> None:
+            fail(HttptopError("the loader died"))
+
+    live(monkeypatch, lambda settings, scope, **more: Failing())  # noqa: ARG005
+    assert main(["--batch"]) == 1
+    assert complaint(capfd) == "httptop: the loader died\n"
+
+
+def test_an_unforeseen_fault_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live(monkeypatch, lambda settings, scope, **more: 1 // 0)  # noqa: ARG005
+    assert main(["--batch"]) == 1
+    assert "ZeroDivisionError" in complaint(capsys)
+
+
+def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
+    def window_s(*words: str) -> float:
+        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        return session._for_screen(config, {}).general.window_s
+
+    assert window_s() == 10
+    assert window_s("--window", "30s") == 30
+    assert window_s("--set", "general.window=31") == 31
+    assert main(["--save-config", str(home / ".config/httptop/config.toml")]) == 0
+    assert window_s() == 10
+    assert window_s("--set", "ui.window=12") == 12
+
+
+def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
+    def symbols(term: str, *words: str) -> str:
+        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        return session._for_screen(config, {"TERM": term}).ui.symbols
+
+    assert symbols("linux") == "tty"
+    assert symbols("xterm-256color") == "braille"
+    assert symbols("linux", "--set", "ui.symbols=block") == "block"
+
+
+def test_a_thread_that_will_not_end_does_not_keep_the_process() -> None:
+    program = """
+import threading, time
+from httptop import __main__, cli
+def run():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    print("said")
+    return 7
+cli.main = run
+raise SystemExit(__main__.main())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (7, "said\n")

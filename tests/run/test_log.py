@@ -1,0 +1,149 @@
+"""The log: only where asked for, one safe line each, losses when they begin and end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from httptop.config.load import build
+from httptop.config.reload import Reload
+from httptop.config.settings import DEFAULTS, Settings
+from httptop.errors import UsageError
+from httptop.linux.files import Caller
+from httptop.model import Health, Overhead, Snapshot
+from httptop.run.log import LOG, LogFile, SnapshotLog, log_reload, log_start, logging_to_file
+from tests.samples import snapshot
+
+
+@pytest.fixture
+def caller(tmp_path: Path) -> Caller:
+    return Caller(os.geteuid(), os.getegid(), tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "httptop.run.log"
+
+
+@pytest.fixture
+def log(file: Path, caller: Caller) -> Iterator[None]:
+    with logging_to_file(logging_to(file), caller):
+        yield
+
+
+def logging_to(file: Path, level: str = "info") -> Settings:
+    return build({"general.log_file": str(file), "general.log_level": level})
+
+
+def lines(file: Path) -> list[str]:
+    """Return what was logged, without the times."""
+    found = file.read_text().splitlines()
+    stamped = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (.*)")
+    assert all(stamped.fullmatch(line) for line in found)
+    return [line.partition(" ")[2] for line in found]
+
+
+def test_nothing_is_written_without_a_file(
+    caller: Caller, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logging_to_file(DEFAULTS, caller) as log:
+        assert log is None
+        LOG.error("lost")
+    LOG.error("lost")
+    assert os.listdir(tmp_path) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_appends_lines_that_are_safe_to_show(file: Path, caller: Caller) -> None:
+    for text in ("first", "second\x1b[31m\nforged \udcff\u202e"):
+        with logging_to_file(logging_to(file), caller):
+            LOG.info("%s", text)
+    first, second = lines(file)
+    assert first == "info first"
+    assert second.startswith("info second\\x1b[31m\\x0aforged ")
+    assert second.isprintable()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not LOG.isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.usefixtures("log")
+def test_the_start_says_what_is_unusual(file: Path) -> None:
+    log_start(build({"general.tick": 2.0, "filter.process.pids": (1, 2)}))
+    first, *rest = lines(file)
+    assert re.fullmatch(r"info httptop \S+ starts", first)
+    assert rest == ['info general.tick = "2s"', "info filter.process.pids = [1, 2]"]
+
+
+@pytest.mark.usefixtures("log")
+def test_reloads(file: Path) -> None:
+    settings = build({"general.tick": 2.0})
+    log_reload(Reload(settings, applied=("general.tick",)))
+    log_reload(Reload(settings, fault="a.toml:1: x: bad"))
+    assert lines(file) == [
+        'info the configuration was read again; now general.tick = "2s"',
+        "error the configuration has faults and the settings stay as they are:",
+        "error a.toml:1: x: bad",
+    ]
+
+
+def at(tick: int, notes: tuple[str, ...] = (), **health: int) -> Snapshot:
+    return replace(snapshot(tick), notes=notes, health=Health(**health))
+
+
+@pytest.mark.usefixtures("log")
+def test_losses_that_begin_and_end(file: Path) -> None:
+    watch = SnapshotLog()
+    watch.see(at(1))
+    watch.see(at(2, lost_samples=3))
+    watch.see(at(3, lost_samples=9, parse_errors=1))
+    watch.see(at(4, lost_samples=9, parse_errors=2))
+    watch.see(at(5, lost_samples=9, parse_errors=2))
+    watch.see(at(6, lost_samples=10, parse_errors=2))
+    assert lines(file) == [
+        "warning samples lost: 3, and counting",
+        "warning heads that made no sense: 1, and counting",
+        "warning samples lost: 9, no more for now",
+        "warning heads that made no sense: 2, no more for now",
+        "warning samples lost: 10, and counting",
+    ]
+
+
+@pytest.mark.usefixtures("log")
+def test_notes_once_though_their_numbers_change(file: Path) -> None:
+    watch = SnapshotLog()
+    for tick in (1, 2, 3):
+        watch.see(at(tick, (f"{tick} requests came late", "no sendfile")))
+    assert lines(file) == ["warning 1 requests came late", "warning no sendfile"]
+
+
+@pytest.mark.usefixtures("log")
+def test_detail_that_is_shed(file: Path) -> None:
+    watch = SnapshotLog()
+    for shed in ((), ("samples",), ("samples",), ("samples", "pids"), ()):
+        watch.see(replace(at(1), overhead=Overhead(shed=shed)))
+    assert lines(file) == [
+        "warning left out to stay cheap: samples",
+        "warning left out to stay cheap: samples, pids",
+        "warning left out to stay cheap: nothing any more",
+    ]
+
+
+def test_a_file_that_is_refused(caller: Caller, tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match=r"general.log_file: .* is a directory"),
+        logging_to_file(logging_to(tmp_path), caller),
+    ):
+        pass
+
+
+def test_a_full_disk_is_told_and_ends_nothing() -> None:
+    handler = LogFile(os.open("/dev/full", os.O_WRONLY))
+    handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))
+    assert handler.failure == "No space left on device"
+    handler.close()

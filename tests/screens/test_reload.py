@@ -1,0 +1,52 @@
+"""The screen when the configuration was read again: it follows, and says what it cannot follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from httptop.app import HttptopApp
+from httptop.config.load import build
+from httptop.config.reload import Reload, compare
+from httptop.config.settings import DEFAULTS
+from httptop.screens.messages import SettingsReloaded
+
+
+async def said(app: HttptopApp, reload: Reload) -> tuple[str, str]:
+    """Return what the screen says of a reload, and how it looks."""
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.post_message(SettingsReloaded(reload))
+        await pilot.pause()
+        (told,) = app._notifications
+        assert not told.markup
+        return told.message, told.severity
+
+
+async def test_follows_what_can_change_and_names_the_rest() -> None:
+    app = HttptopApp()
+    wanted = build({"ui.sort": "p99", "ui.theme": "nord", "general.window": 30.0})
+    text, severity = await said(app, compare(DEFAULTS, wanted))
+    assert (app.view.sort, app.theme) == ("p99", "nord")
+    assert 'now ui.theme = "nord", ui.sort = "p99"' in text
+    assert "only a restart changes general.window" in text
+    assert severity == "warning"
+
+
+async def test_shows_a_fault_and_stays_as_it_is() -> None:
+    app = HttptopApp()
+    fault = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
+    text, severity = await said(app, Reload(DEFAULTS, fault=fault))
+    assert fault in text
+    assert "the settings stay as they are" in text
+    assert severity == "error"
+    assert app.view.sort == "rps"
+
+
+@pytest.mark.parametrize(("goes_on", "ends"), [(True, False), (False, True), (None, True)], ids=str)
+async def test_a_hang_up_ends_it_unless_the_terminal_is_there(
+    goes_on: bool | None, ends: bool
+) -> None:
+    app = HttptopApp(reload=None if goes_on is None else lambda: goes_on)
+    async with app.run_test() as pilot:
+        app._hang_up()
+        await pilot.pause()
+        assert (app._exit or not app.is_running) == ends

@@ -1,0 +1,59 @@
+"""Keys: one table, and what becomes of it with keys of the user's own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from httptop.view.keys import ACTIONS, effective, parse_key, shown
+
+
+def keys(name: str, *own: str) -> tuple[str, ...]:
+    return next(action.keys for action in effective(own) if action.name == name)
+
+
+def test_no_key_does_two_things() -> None:
+    given = [key for action in ACTIONS for key in action.keys]
+    assert len(set(given)) == len(given)
+    assert len({action.name for action in ACTIONS}) == len(ACTIONS)
+
+
+def test_an_own_key_goes_before_ours() -> None:
+    assert keys("pause") == ("p",)
+    assert keys("pause", "pause=f5") == ("f5", "p")
+    assert keys("page_down", "pause=space") == ("pagedown",)
+    assert keys("drop", "quit=x", "drop=q") == ("q",)
+
+
+@pytest.mark.parametrize(
+    ("own", "fault"),
+    [
+        (["pause=q"], "q is the only key of 'quit'"),
+        (["pause=f5", "live=f5"], "f5 is given to both 'pause' and 'live'"),
+        (["paus=x"], "unknown action 'paus'; did you mean 'pause'?"),
+        (["zzz=x"], "there are down, up,"),
+        (["pause=3"], "3 sorts by a column"),
+        (["pause=ctrl+q"], "quits"),
+        (["pause=spcae"], "did you mean 'space'"),
+        (["pause=f13"], "unknown key"),
+        (["pause=hyper+x"], "unknown key"),
+        (["pause"], "as in pause=space"),
+        (["pause="], "as in pause=space"),
+    ],
+)
+def test_what_cannot_be_is_told(own: list[str], fault: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        effective(own)
+
+
+def test_signs_have_names() -> None:
+    assert parse_key("pause=?") == ("pause", "question_mark")
+    assert parse_key("pause==") == ("pause", "equals_sign")
+    assert parse_key("pause=ctrl+x") == ("pause", "ctrl+x")
+
+
+def test_names_of_keys_on_the_screen() -> None:
+    wanted = {"question_mark": "?", "escape": "Esc", "f1": "F1", "G": "G", "ctrl+c": "Ctrl-C"}
+    assert {key: shown(key) for key in wanted} == wanted
+    assert shown("shift+tab") == "Shift-Tab"

@@ -1,0 +1,152 @@
+"""The view state: which rows it makes, in which order, and where the selection stands."""
+
+from dataclasses import replace
+
+import pytest
+
+from httptop.filters.on_screen import parse_for_screen
+from httptop.model import NO_LATENCY, Snapshot
+from httptop.view.state import SORTS, View, place, rows, scene
+from tests.screens.factory import busy, endpoint, key, samples, shop, snapshot
+
+
+def paths(snap: Snapshot, view: View) -> list[str]:
+    return [row.key.path for row in rows(snap, view)]
+
+
+def test_shows_one_side_the_busiest_first() -> None:
+    shown = rows(busy(), View())
+    assert {row.key.side for row in shown} == {"server"}
+    rates = [row.rps for row in shown]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_sides_never_mix() -> None:
+    server, client = rows(busy(), View()), rows(busy(), View(side="client"))
+    assert len(server) + len(client) == len(busy().endpoints)
+    assert not {row.key for row in server} & {row.key for row in client}
+
+
+@pytest.mark.parametrize("sort", sorted(SORTS))
+@pytest.mark.parametrize("descending", [True, False])
+def test_every_column_sorts_both_ways(sort: str, descending: bool) -> None:
+    shown = rows(busy(), View(sort=sort, descending=descending))
+    values = [SORTS[sort](row) for row in shown]
+    assert values == sorted(values, reverse=descending)
+    assert len(shown) == 15
+
+
+def test_equal_rows_keep_their_order_whatever_the_feed_does() -> None:
+    same = [endpoint(key(f"/{name}"), rps=1.0) for name in "cab"]
+    for order in (same, same[::-1]):
+        assert paths(snapshot(order), View()) == ["/a", "/b", "/c"]
+        assert paths(snapshot(order), View(descending=False)) == ["/a", "/b", "/c"]
+
+
+def test_rows_without_a_latency_come_last() -> None:
+    idle = replace(endpoint(key("/idle")), latency=NO_LATENCY)
+    quick = endpoint(key("/quick"), p50_ms=0.001)
+    assert paths(snapshot([idle, quick]), View(sort="p99")) == ["/quick", "/idle"]
+
+
+def test_filter_is_a_part_of_the_path_in_any_case() -> None:
+    shown = paths(busy(), View(path_filter="USERS"))
+    assert sorted(shown) == sorted(
+        ["/users/{id}", "/api/v1/users/{id}", "/api/v1/users/{id}/sessions"]
+    )
+    assert paths(busy(), View(path_filter="[bold]")) == []
+
+
+def test_an_expression_and_a_part_of_the_path_must_both_hold() -> None:
+    view = View(path_filter="users", expression=parse_for_screen("comm = nginx"))
+    assert view.filtered
+    assert paths(busy(), view) == ["/users/{id}"]
+    assert len(paths(busy(), replace(view, path_filter=""))) == 8
+    assert not View().filtered
+
+
+def test_an_expression_hides_live_requests_where_they_know_its_fields() -> None:
+    view = View(expression=parse_for_screen("peer = 203.0.113.0/28 and in_flight > 100"))
+    now = scene(busy(), view)
+    assert not now.rows
+    assert now.requests()
+    assert len(now.requests()) < len(scene(busy(), View()).requests())
+    shown = scene(busy(), View(expression=parse_for_screen("status = 5xx"))).requests()
+    assert {sample.status // 100 for sample in shown} == {5}
+
+
+def test_another_expression_makes_other_rows() -> None:
+    snap, view = busy(), View(expression=parse_for_screen("comm = nginx"))
+    first = scene(snap, view)
+    again = replace(view, expression=parse_for_screen("comm  = nginx"))
+    assert scene(snap, again, first).rows is first.rows
+    assert len(scene(snap, replace(view, expression=None), first).rows) == 15
+
+
+def test_sorting_by_the_same_column_again_reverses() -> None:
+    view = View().sorted_by("p99")
+    assert (view.sort, view.descending) == ("p99", True)
+    assert not view.sorted_by("p99").descending
+    assert not view.sorted_by("path").descending
+
+
+def test_place_follows_the_endpoint() -> None:
+    shown = rows(busy(), View())
+    selected = shown[4].key
+    assert place(shown, selected, 0) == 4
+    assert place(rows(busy(), View(sort="path", descending=False)), selected, 4) != 4
+    assert place(shown, None, 7) == 0
+
+
+def test_place_of_a_vanished_endpoint_is_where_it_was_or_the_end() -> None:
+    shown = rows(busy(), View())
+    gone = key("/gone")
+    assert place(shown, gone, 3) == 3
+    assert place(shown, gone, 99) == len(shown) - 1
+    assert place([], gone, 3) == 0
+
+
+def test_scene_counts_both_sides_and_the_hidden() -> None:
+    now = scene(busy(), View(path_filter="users"))
+    assert (len(now.rows), now.side_rows, now.other_rows) == (3, 15, 3)
+    assert now.totals is busy().total("server") or now.totals == busy().total("server")
+
+
+def test_scene_sorts_again_only_when_it_must() -> None:
+    snap, view = busy(), View()
+    first = scene(snap, view)
+    moved = scene(snap, replace(view, selected=first.rows[2].key), first)
+    assert moved.rows is first.rows
+    assert scene(snap, replace(view, sort="path"), first).rows is not first.rows
+
+
+def test_scene_tells_a_vanished_selection_from_a_hidden_one() -> None:
+    snap = busy()
+    hidden = key("/orders", "POST")
+    assert not scene(snap, View(selected=hidden, path_filter="users")).selected_gone
+    assert scene(snap, View(selected=key("/gone"))).selected_gone
+
+
+def test_live_requests_follow_side_and_filter() -> None:
+    rows_ = shop()
+    snap = snapshot(rows_, samples(rows_))
+    for sample in scene(snap, View(path_filter="users")).requests():
+        assert sample.key.side == "server"
+        assert "users" in sample.path
+    assert all(s.key.side == "client" for s in scene(snap, View(side="client")).requests())
+    assert scene(None, View()).requests() == []
+
+
+def test_the_rate_just_now_is_that_of_the_last_second() -> None:
+    def rate(interval_s: float, *ticks: float) -> float:
+        some = snapshot([endpoint(key("/"))])
+        totals = replace(some.total("server"), rps=5.0, trend_rps=ticks)
+        some = replace(some, interval_s=interval_s, totals={"server": totals})
+        return scene(some, View()).rps
+
+    assert rate(1.0, 10.0, 20.0) == 20
+    assert rate(0.5, 10.0, 20.0, 30.0) == 25
+    assert rate(0.1, 30.0) == 30
+    assert rate(60.0, 10.0, 20.0) == 20
+    assert rate(1.0) == 5
+    assert scene(None, View()).rps == 0
