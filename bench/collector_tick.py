@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.context import Context
 from bench.figures import Figure, spread
-from httptop.collect.source import Controls, Growth, RawAnswer, RawEndpoint, Reading
+from httptop.collect.source import Controls, Growth, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
@@ -18,7 +18,7 @@ _WARM_UP: Final = 3
 
 
 class GrowingSource:
-    """A source whose every endpoint has five more requests and answers at each reading."""
+    """A source whose every endpoint has five more requests and responses at each reading."""
 
     def __init__(self, endpoints: int) -> None:
         self._reading = 0
@@ -26,7 +26,7 @@ class GrowingSource:
             cell: RawEndpoint(0, b"worker", 1, "GET", b"/service/resource-%d" % cell, False)
             for cell in range(endpoints)
         }
-        self._answers = {endpoints + cell: RawAnswer(cell, 200) for cell in range(endpoints)}
+        self._responses = {endpoints + cell: RawResponse(cell, 200) for cell in range(endpoints)}
         self._growth = [
             [
                 *(Growth(cell, 5, 400, 0, 0, 0, 0, 0, {}) for cell in range(endpoints)),
@@ -50,7 +50,7 @@ class GrowingSource:
         first, self._reading = self._reading == 0, self._reading + 1
         reading = Reading(growth=self._growth[self._reading % 4])
         if first:
-            reading.endpoints, reading.answers = self._endpoints, self._answers
+            reading.endpoints, reading.responses = self._endpoints, self._responses
         return reading
 
     def pressing(self) -> tuple[int, ...]:

@@ -53,7 +53,7 @@ def _compare(
 ) -> list[Figure]:
     path = run.nginx.path
     server = requests_of(snapshot, "server", path) - served
-    # wrk stops with requests under way; it counts those whose answers it has read.
+    # wrk stops with requests under way; it counts those whose responses it has read.
     client = answered_of(snapshot, "client", path) - load.requests
     health = snapshot["health"]
     missed = health["overflow_requests"] + health.get("missed_calls", 0)

@@ -15,7 +15,7 @@ class Load(NamedTuple):
 
     requests: int
     rps: float
-    errors: int  # connections that failed and answers other than 2xx and 3xx
+    errors: int  # connections that failed and responses other than 2xx and 3xx
 
 
 def _wanted(pattern: str, text: str) -> re.Match[str]:
@@ -76,7 +76,7 @@ def requests_of(snapshot: dict[str, Any], side: str, path: str) -> int:
 
 
 def answered_of(snapshot: dict[str, Any], side: str, path: str) -> int:
-    """Return the requests on one side of one path that got an answer."""
+    """Return the requests on one side of one path that got a response."""
     return sum(
         sum(row["status"].values())
         for row in snapshot["endpoints"]

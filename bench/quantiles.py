@@ -1,7 +1,7 @@
 """How far httptop's quantiles are from the truth, told by a server that times itself.
 
 ``python -m bench.quantiles`` is that server: it answers after a delay that is log-uniform from 1
-to 100 ms, notes how long each answer took, and prints the notes as JSON when its standard input
+to 100 ms, notes how long each response took, and prints the notes as JSON when its standard input
 ends.
 """
 
@@ -26,12 +26,12 @@ from bench.program import Batch
 SHARES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _LEAST_S, _MOST_S = 0.001, 0.1
 _CONNECTIONS: Final = 12
-_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+_RESPONSE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 _GOAL: Final = Goal("<=", 2.0)
 
 
 class _Delaying(asyncio.Protocol):
-    """Answers each request after its delay; requests come one at a time."""
+    """Responses each request after its delay; requests come one at a time."""
 
     def __init__(self, taken_ns: list[int], random_: random.Random) -> None:
         self._taken_ns, self._random = taken_ns, random_
@@ -43,16 +43,16 @@ class _Delaying(asyncio.Protocol):
     def data_received(self, _: bytes) -> None:
         began_ns = time.monotonic_ns()
         delay_s = _LEAST_S * (_MOST_S / _LEAST_S) ** self._random.random()
-        asyncio.get_running_loop().call_later(delay_s, self._answer, began_ns)
+        asyncio.get_running_loop().call_later(delay_s, self._response, began_ns)
 
-    def _answer(self, began_ns: int) -> None:
+    def _response(self, began_ns: int) -> None:
         taken_ns = time.monotonic_ns() - began_ns
-        self._transport.write(_ANSWER)
+        self._transport.write(_RESPONSE)
         self._taken_ns.append(taken_ns)
 
 
 async def serve() -> list[int]:
-    """Serve until standard input ends; return how long each answer took, nanoseconds."""
+    """Serve until standard input ends; return how long each response took, nanoseconds."""
     taken_ns: list[int] = []
     random_ = random.Random(20260101)
     loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ async def _ask(port: int, path: str, requests: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(requests):
             writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
-            await reader.readexactly(len(_ANSWER))
+            await reader.readexactly(len(_RESPONSE))
         writer.close()
         await writer.wait_closed()
 
@@ -114,7 +114,7 @@ def measure(run: Context) -> list[Figure]:
     taken_ns: list[int] = json.loads(said)
     rows = [row for row in snapshot["endpoints"] if row["side"] == "server" and row["path"] == path]
     if len(rows) != 1 or rows[0]["latency_total_ms"]["count"] != len(taken_ns):
-        raise RuntimeError(f"httptop's rows are not the server's {len(taken_ns)} answers: {rows}")
+        raise RuntimeError(f"httptop's rows are not the server's {len(taken_ns)} responses: {rows}")
     found = errors_percent(taken_ns, rows[0]["latency_total_ms"])
     rate = len(taken_ns) / took_s
     section = f"quantile error, delays of 1 to 100 ms, {len(taken_ns):,} requests, {rate:,.0f}/s"

@@ -19,7 +19,7 @@ _DD_BYTES: Final = 300_000
 _MESSAGES: Final = 60_000
 _BINARY: Final = bytes(range(128, 192))
 #: A word, a space: until its line ends, this might be a request with a method of its own.
-_TEXT: Final = b"set answer 42 and some more words of a protocol made of text...\n"
+_TEXT: Final = b"set response 42 and some more words of a protocol made of text...\n"
 _CALLS: Final = 2  # read and write, or send and recv
 
 

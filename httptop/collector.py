@@ -287,7 +287,7 @@ class Collector:
                 lost_samples=losses.lost_samples,
                 overflow_requests=self._ledger.overflow_requests,
                 parse_errors=losses.parse_errors,
-                lost_chunks=losses.lost_chunks,
+                lost_pieces=losses.lost_pieces,
                 late_ticks=self._late_ticks,
                 missed_calls=losses.missed_calls,
             ),

@@ -43,7 +43,7 @@ _LARGEST: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class StatusRange:
-    """Status codes from ``low`` to ``high``, both included; 0 to 0 stands for "no answer"."""
+    """Status codes from ``low`` to ``high``, both included; 0 to 0 stands for "no response"."""
 
     low: int
     high: int

@@ -21,7 +21,7 @@ SIDES: Final[tuple[Side, Side]] = ("server", "client")
 #: Path of the row that counts requests whose endpoint did not fit into the kernel's tables.
 OVERFLOW_PATH: Final = "~other"
 
-#: ``status`` of a request that will never have an answer that we can know.
+#: ``status`` of a request that will never have a response that we can know.
 STATUS_UNKNOWN: Final = 0
 
 
@@ -92,27 +92,27 @@ class EndpointStats:
     rps: float  # requests a second over the window
     in_flight: int
     unanswered: int
-    status: Mapping[int, int]  # status code -> answers; its sum + unanswered == requests
+    status: Mapping[int, int]  # status code -> responses; its sum + unanswered == requests
     request_bytes: int
     response_bytes: int
     latency: Latency  # over the window
     latency_total: Latency  # since start
-    #: Mean latency of each of the last ticks, oldest first, nanoseconds; None: no answer then.
+    #: Mean latency of each of the last ticks, oldest first, nanoseconds; None: no response then.
     trend_ns: tuple[float | None, ...] = ()
-    #: Since start, of answers sent in more than one call: from their first byte to their last.
+    #: Since start, of responses sent in more than one call: from their first byte to their last.
     sending_total: Latency = NO_LATENCY
-    #: Since start, of all answers: from the request to the answer's last byte.
+    #: Since start, of all responses: from the request to the response's last byte.
     duration_total: Latency = NO_LATENCY
     #: Since start, server side, of a sample: from the request's first bytes ready to their read.
     wait_total: Latency = NO_LATENCY
 
     def status_class(self, hundreds: int) -> int:
-        """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
+        """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
         return sum(n for code, n in self.status.items() if code // 100 == hundreds)
 
     @property
     def errors(self) -> int:
-        """Answers with a status of 400 or more, and requests that got none."""
+        """Responses with a status of 400 or more, and requests that got none."""
         return self.unanswered + sum(n for code, n in self.status.items() if code >= 400)
 
 
@@ -137,7 +137,7 @@ class Totals:
     trend_p99_ns: tuple[float | None, ...] = ()
 
     def status_class(self, hundreds: int) -> int:
-        """Return the answers with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
+        """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
         return sum(n for code, n in self.status.items() if code // 100 == hundreds)
 
 
@@ -146,20 +146,20 @@ NO_TOTALS: Final = Totals()
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One sampled request and its answer; never the source of a count."""
+    """One sampled request and its response; never the source of a count."""
 
     serial: int  # ascending in order of arrival, unique within a run
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
     pid: int
     path: str  # as sent, with its query (security.redact_query masks the values), cleaned
-    status: int  # STATUS_UNKNOWN: it got no answer
+    status: int  # STATUS_UNKNOWN: it got no response
     latency_ns: int
-    request_bytes: int  # seen up to the answer's first byte
-    response_bytes: int | None  # of the whole answer where its head says so; None: unknown
+    request_bytes: int  # seen up to the response's first byte
+    response_bytes: int | None  # of the whole response where its head says so; None: unknown
     peer: str | None = None  # "203.0.113.7:443", "[::1]:80", None: not known (Unix socket)
     slow: bool = False  # at least the sampler's threshold
-    #: Lines of the answer's head that were captured, cleaned and redacted, the status line first.
+    #: Lines of the response's head that were captured, cleaned and redacted, the status line first.
     response_head: tuple[str, ...] = ()
 
 
@@ -167,9 +167,9 @@ class Transaction:
 class Health:
     """What httptop missed or could not place; all zero on a good day."""
 
-    orphan_responses: int = 0  # answers whose request was not seen
+    orphan_responses: int = 0  # responses whose request was not seen
     lost_samples: int = 0  # samples that did not fit into the ring buffer
-    lost_chunks: int = 0  # slow-path chunks that did not fit
+    lost_pieces: int = 0  # pieces of calls that did not fit
     overflow_requests: int = 0  # requests counted under ~other
     parse_errors: int = 0  # heads on a known HTTP connection that made no sense
     late_ticks: int = 0  # ticks that started late by more than half an interval
@@ -180,7 +180,7 @@ class Health:
         """Whether nothing was lost, cut or guessed at."""
         return not (
             self.lost_samples
-            or self.lost_chunks
+            or self.lost_pieces
             or self.overflow_requests
             or self.late_ticks
             or self.missed_calls

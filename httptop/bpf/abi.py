@@ -1,4 +1,4 @@
-"""Python's mirror of the structs marked SHARED in types.h; a test compares sizes and offsets."""
+"""Python's mirror of the structs marked SHARED in abi.h; a test compares sizes and offsets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMM_LEN: Final = 16
 TEMPLATE_LEN: Final = 96
 LINE_LEN: Final = 128
 LINE_HEAD: Final = 112
-ANSWER_LEN: Final = 512
+RESPONSE_LEN: Final = 512
 
 METHODS: Final = (
     "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
@@ -21,15 +21,15 @@ METHODS: Final = (
 
 #: Cells that the loader sets up before anything is attached (counters.h).
 OVERFLOW_ENDPOINTS: Final = {1: 0, 2: 1}  # cell -> side
-OVERFLOW_ANSWERS: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
+OVERFLOW_RESPONSES: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
 LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; what they count is nobody's
 FIRST_FREE_CELL: Final = 7
 
-#: Status of requests that the filter of the run does not mean (exchange.h).
+#: Status of requests that the filter of the run does not mean (requests_begin.h).
 STATUS_LEFT_OUT: Final = 0xFFFF
 
 #: The program, and raw tracepoint, that sees when something becomes ready in a socket, and the map
-#: that opens and closes its windows (ready.h).
+#: that opens and closes its windows (wait.h).
 READY: Final = "sk_data_ready"
 
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
@@ -37,7 +37,7 @@ MAX_RULES: Final = 64
 SEGMENTS: Final = 32
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
-ANSWER_KEY: Final = struct.Struct("<II")
+RESPONSE_KEY: Final = struct.Struct("<II")
 USER_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
@@ -45,12 +45,12 @@ LOSSES: Final = struct.Struct("<8Q")
 #: Key of what else than HTTP/1 a process speaks: its id, the kind.
 OTHER_KEY: Final = struct.Struct("<II")
 OTHERS: Final = ("tls", "http2")
-CHUNK_HEAD: Final = struct.Struct("<3QII??6x")
+PIECE_HEAD: Final = struct.Struct("<3QII??6x")
 CONTROL: Final = struct.Struct("<5QIIQQ")
 RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
 RULE_SHAPE: Final = struct.Struct("<QQ")
 RULE_WORD: Final = struct.Struct("<QQ")
-SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{ANSWER_LEN}s")
+SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
 
 
 #: Index of the first page number in an unpacked CELL, behind its counters.

@@ -1,4 +1,4 @@
-"""Go on with bytes for which the kernel's programs had no time within a call (bpf/deferred.h).
+"""Go on with bytes for which the kernel's programs had no time within a call (bpf/c/deferred.h).
 
 They come over a ring buffer in the order in which they passed. Each piece is handed back to the
 programs where it lies, as often as it takes: they keep their place in the connection and count as
@@ -11,7 +11,7 @@ import ctypes
 import time
 from typing import Final
 
-from httptop.bpf.abi import CHUNK_HEAD
+from httptop.bpf.abi import PIECE_HEAD
 from httptop.bpf.ring import Ring
 from httptop.linux import bpf_syscall
 
@@ -41,11 +41,11 @@ class Backlog:
         self._ring.consume()
 
     def _take(self, at: int, size: int) -> bool:
-        head = ctypes.string_at(at, CHUNK_HEAD.size)
-        sk, inode, now_ns, pid, length, inbound, moved = CHUNK_HEAD.unpack(head)
-        at += CHUNK_HEAD.size
-        if not moved and size < CHUNK_HEAD.size + length:
-            raise RuntimeError(f"a chunk of {size} bytes says that {length} bytes are in it")
+        head = ctypes.string_at(at, PIECE_HEAD.size)
+        sk, inode, now_ns, pid, length, inbound, moved = PIECE_HEAD.unpack(head)
+        at += PIECE_HEAD.size
+        if not moved and size < PIECE_HEAD.size + length:
+            raise RuntimeError(f"a piece of {size} bytes says that {length} bytes are in it")
         left = length
         while left:
             before, first = left, at + length - left

@@ -8,7 +8,7 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import CELL, PAGE
-from httptop.collect.source import Growth, Losses, RawAnswer, RawEndpoint
+from httptop.collect.source import Growth, Losses, RawEndpoint, RawResponse
 from httptop.linux import bpf_syscall
 
 _COUNTERS: Final = struct.Struct("<8Q")
@@ -28,7 +28,9 @@ class CounterReader:
         self._endpoint_reader = bpf_syscall.BatchReader(
             maps["endpoints"], abi.ENDPOINT_KEY.size, 4, 1024
         )
-        self._answer_reader = bpf_syscall.BatchReader(maps["answers"], abi.ANSWER_KEY.size, 4, 1024)
+        self._response_reader = bpf_syscall.BatchReader(
+            maps["responses"], abi.RESPONSE_KEY.size, 4, 1024
+        )
         self._user_reader = bpf_syscall.BatchReader(maps["users"], abi.USER_KEY.size, 8, 1024)
         self._other_reader = bpf_syscall.BatchReader(maps["others"], abi.OTHER_KEY.size, 8, 256)
         self._cells = b""
@@ -118,7 +120,7 @@ class CounterReader:
                 more = now[bucket] - before[bucket] & 0xFFFFFFFF
                 into[first + bucket] = into.get(first + bucket, 0) + more
 
-    def names(self) -> tuple[dict[int, RawEndpoint], dict[int, RawAnswer]]:
+    def names(self) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
         """Return what every cell is for."""
         keys, values = self._endpoint_reader.read()
         endpoints = {}
@@ -129,11 +131,11 @@ class CounterReader:
             endpoints[cell] = RawEndpoint(
                 side & 1, comm.split(b"\0")[0], minor, name, path.rstrip(b"\0"), bool(truncated)
             )
-        keys, values = self._answer_reader.read()
+        keys, values = self._response_reader.read()
         cells = struct.iter_unpack("<I", values)
-        pairs = abi.ANSWER_KEY.iter_unpack(keys)
-        answers = {cell: RawAnswer(*pair) for (cell,), pair in zip(cells, pairs, strict=True)}
-        return endpoints, answers
+        pairs = abi.RESPONSE_KEY.iter_unpack(keys)
+        responses = {cell: RawResponse(*pair) for (cell,), pair in zip(cells, pairs, strict=True)}
+        return endpoints, responses
 
     def users(self) -> list[tuple[int, int]] | None:
         """Return (endpoint's cell, pid) pairs; None where they are as they were."""

@@ -14,8 +14,8 @@ from httptop.http.path_template import RULES
 
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
-#: Room for what waits in user space for its turn (bpf/deferred.h), a power of two.
-_CHUNK_ROOM_BYTES: Final = 1 << 20
+#: Room for what waits in user space for its turn (bpf/c/deferred.h), a power of two.
+_PIECE_ROOM_BYTES: Final = 1 << 20
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
 
@@ -38,7 +38,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "MAX_USERS": sizes.max_users,
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
-        "CHUNK_PAGES": _CHUNK_ROOM_BYTES // _PAGE_SIZE,
+        "PIECE_PAGES": _PIECE_ROOM_BYTES // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,
         "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
     }
@@ -49,7 +49,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
     except FilterError as fault:
         raise UsageError(f"filter: {fault.message}") from None
     flags = {
-        # Answers held back are counted by user space, too, beside the programs.
+        # Responses held back are counted by user space, too, beside the programs.
         "SHARED_SHARDS": cpus > shards or conditions.holds_back,
         "NO_READS": not scope.reads,
         "NO_WRITES": not scope.writes,

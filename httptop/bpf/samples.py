@@ -37,8 +37,8 @@ class SampleReader:
 
 def _decode(record: bytes) -> RawSample:
     (
-        start_ns, latency_ns, request_bytes, endpoint, pid, status, line_len, answer_len, family,
-        port, cut, _, _, address, line, answer,
+        start_ns, latency_ns, request_bytes, endpoint, pid, status, line_len, response_len, family,
+        port, cut, _, _, address, line, response,
     ) = SAMPLE.unpack(record)  # fmt: skip
     return RawSample(
         start_ns,
@@ -49,7 +49,7 @@ def _decode(record: bytes) -> RawSample:
         status,
         line[: min(LINE_HEAD, line_len)] if cut else line[:line_len],
         bool(cut),
-        answer[:answer_len],
+        response[:response_len],
         _peer(family, address, port),
     )
 

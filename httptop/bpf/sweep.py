@@ -1,9 +1,9 @@
 """Find the sockets that are gone without a word.
 
 Of TCP connections the kernel tells the probes when they end, of Unix sockets it does not; and a TCP
-connection may be over while its owner has yet to read the answer. The probes list such connections;
-each reading we have the kernel look whether their sockets have been let go (sweep() in probes.c),
-which counts what waits on them as unanswered.
+connection may be over while its owner has yet to read the response. The probes list such
+connections; each reading we have the kernel look whether their sockets have been let go (sweep() in
+bpf/c/close.h), which counts what waits on them as unanswered.
 """
 
 from __future__ import annotations
@@ -28,6 +28,6 @@ class SocketSweep:
         return len(keys) // 8
 
     def settle(self, conns_fd: int) -> None:
-        """Have the answers counted that are held back until they are whole, as they stand."""
+        """Have the responses counted that are held back until they are whole, as they stand."""
         for key in bpf_syscall.map_keys(conns_fd, 8):
             bpf_syscall.run_raw_tracepoint(self._program_fd, int.from_bytes(key, "little"), 1)

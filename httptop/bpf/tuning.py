@@ -27,7 +27,7 @@ _FNV_FACTOR: Final = 0x100000001B3
 
 @dataclass(frozen=True, slots=True)
 class RuleTables:
-    """The user's rules for paths as the kernel looks them up (bpf/paths.h)."""
+    """The user's rules for paths as the kernel looks them up (bpf/c/path_template.h)."""
 
     rules: tuple[tuple[bytes, bool], ...]  # text, whether the path stays as it is
     of_length: tuple[int, ...]  # by number of segments: rules, as bits

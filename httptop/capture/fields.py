@@ -113,7 +113,7 @@ class Fields:
 
     @staticmethod
     def as_status(value: Json) -> dict[int, int]:
-        """Return answers by their status code."""
+        """Return responses by their status code."""
         pairs = [Fields.as_list(pair, 2) for pair in Fields.as_list(value)]
         return {Fields.as_count(code): Fields.as_count(n) for code, n in pairs}
 
@@ -211,7 +211,7 @@ def transaction_json(request: Transaction) -> Json:
 
 
 def read_transaction(value: Json) -> Transaction:
-    """Return what :func:`transaction_json` wrote; captures of before lack the answer's head."""
+    """Return what :func:`transaction_json` wrote; captures of before lack the response's head."""
     cells = Fields.as_list(value)
     if len(cells) == 11:
         cells = [*cells, []]

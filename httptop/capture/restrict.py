@@ -48,8 +48,8 @@ def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
 def _total(rows: list[EndpointStats]) -> Totals:
     status: dict[int, int] = {}
     for row in rows:
-        for code, answers in row.status.items():
-            status[code] = status.get(code, 0) + answers
+        for code, responses in row.status.items():
+            status[code] = status.get(code, 0) + responses
     return replace(
         NO_TOTALS,
         requests=sum(row.requests for row in rows),

@@ -20,12 +20,12 @@ from typing import Final
 from httptop.collect import histogram
 from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import MOST_PIDS, TREND_TICKS, Row, SideRow
-from httptop.collect.source import Growth, RawAnswer, RawEndpoint, Reading
+from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
 from httptop.collect.timings import SPANS
 from httptop.config.scope import Scope
 from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, EndpointStats, Side, Totals, clean
 
-#: Status of cells whose answers are left out by a filter in the kernel (bpf/types.h).
+#: Status of cells whose responses are left out by a filter in the kernel (bpf/c/abi.h).
 LEFT_OUT: Final = 0xFFFF
 
 
@@ -44,7 +44,7 @@ class _Place:
 
 
 class _Outcome:
-    """Where the answers of one status are counted."""
+    """Where the responses of one status are counted."""
 
     __slots__ = ("counts", "place", "status")
 
@@ -77,7 +77,7 @@ class Ledger:
         self._trend_ticks = min(TREND_TICKS, history)
         self._places: dict[int, _Place] = {}
         self._outcomes: dict[int, _Outcome | _Span] = {}
-        self._answers: dict[int, RawAnswer] = {}
+        self._responses: dict[int, RawResponse] = {}
         self._rows: dict[EndpointKey, Row] = {}
         self._overflow: list[Row] = []  # the rows of ~other; no rule moves them
         self._paths: dict[tuple[Side, str, str], set[str]] = {}
@@ -138,7 +138,7 @@ class Ledger:
 
     def learn(self, reading: Reading) -> None:
         """Note what new cells are for, and which processes use them."""
-        self._answers.update(reading.answers)
+        self._responses.update(reading.responses)
         # A lower number was given out earlier.
         for cell in sorted(reading.endpoints.keys() - self._places.keys()):
             key = _key(reading.endpoints[cell])
@@ -190,13 +190,13 @@ class Ledger:
                 self._count_requests(place, grown)
             elif (outcome := outcomes.get(cell) or self._outcome(cell)) is not None:
                 if isinstance(outcome, _Outcome):
-                    self._count_answers(outcome, grown)
+                    self._count_responses(outcome, grown)
                 else:
                     self._count_span(outcome, grown)
 
     def _outcome(self, cell: int) -> _Outcome | _Span | None:
-        """Return what a cell of answers is for when it grows for the first time."""
-        raw = self._answers.get(cell)
+        """Return what a cell of responses is for when it grows for the first time."""
+        raw = self._responses.get(cell)
         if raw is None:
             return None
         if raw.status in SPANS:
@@ -229,7 +229,7 @@ class Ledger:
             row.count_unanswered(self._slot, lost)
             tick.unanswered += lost
 
-    def _count_answers(self, outcome: _Outcome, grown: Growth) -> None:
+    def _count_responses(self, outcome: _Outcome, grown: Growth) -> None:
         place = outcome.place
         row = place.row
         if row is None:
@@ -244,7 +244,7 @@ class Ledger:
             return
         status, size, latencies = outcome.status, grown.bytes, grown.histogram
         spent_ns, max_ns = grown.latency_sum_ns, grown.latency_max_ns
-        row.count_answers(self._slot, status, counted, size, spent_ns, max_ns, latencies)
+        row.count_responses(self._slot, status, counted, size, spent_ns, max_ns, latencies)
         row.tick_sum_ns += spent_ns
         row.tick_count += counted
         tick.response_bytes += size

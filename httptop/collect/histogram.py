@@ -1,4 +1,4 @@
-"""Latency histograms: log-linear buckets, the same ones as in the kernel (bpf/counters.h).
+"""Latency histograms: log-linear buckets, the same ones as in the kernel (bpf/c/counters.h).
 
 32 buckets an octave from 2^9 ns (512 ns) to 2^41 ns (37 minutes): a bucket is at most 1/32 of its
 values wide, so its middle is within 1.6 % of every value in it. Buckets are numbered from 0; a

@@ -50,7 +50,7 @@ class Tally:
         """Begun and not over; beginnings and ends are read at slightly different moments."""
         return max(0, self.open)
 
-    def count_answers(
+    def count_responses(
         self,
         slot: int,
         status: int,
@@ -60,7 +60,7 @@ class Tally:
         max_ns: int,
         more: Histogram,
     ) -> None:
-        """Count answers of one status, or further bytes of them."""
+        """Count responses of one status, or further bytes of them."""
         self.response_bytes += size
         self.max_ns = max(self.max_ns, max_ns)
         if not count and not more:
@@ -73,7 +73,7 @@ class Tally:
         self.window.add(slot, count, count if status >= 400 else 0, sum_ns, more)
 
     def count_unanswered(self, slot: int, count: int) -> None:
-        """Count requests that will have no answer."""
+        """Count requests that will have no response."""
         self.unanswered += count
         self.window.add(slot, count, count, 0, {})
 
@@ -230,7 +230,7 @@ class SideRow(Tally):
             self.count_unanswered(slot, tick.unanswered)
         sum_ns, latencies = tick.sum_ns, tick.histogram
         for status, count in tick.status.items():
-            self.count_answers(slot, status, count, 0, sum_ns, tick.max_ns, latencies)
+            self.count_responses(slot, status, count, 0, sum_ns, tick.max_ns, latencies)
             sum_ns, latencies = 0, {}  # the latencies are those of all statuses together
 
     def end_tick(self, slot: int, elapsed_s: float) -> None:

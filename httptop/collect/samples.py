@@ -15,7 +15,7 @@ from typing import Final
 from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
-from httptop.http.heads import answer_length, path_in
+from httptop.http.heads import path_in, response_length
 from httptop.http.redaction import response_head
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 
@@ -45,7 +45,7 @@ class Recent:
         """Keep a request of an endpoint; the offset leads from the source's clock to Unix time."""
         security = self._security
         most = security.max_captured_bytes
-        answer = sample.answer[:most]
+        response = sample.response[:most]
         cut = sample.line_cut or len(sample.line) > most
         path = path_in(sample.line[:most], cut, redact_query=security.redact_query)
         self._serial += 1
@@ -58,10 +58,10 @@ class Recent:
             sample.status,
             sample.latency_ns,
             sample.request_bytes,
-            answer_length(answer, key.method, sample.status),
+            response_length(response, key.method, sample.status),
             sample.peer,
             sample.latency_ns >= self._sampling.slow_threshold_ns,
-            response_head(answer, self._names, query=security.redact_query),
+            response_head(response, self._names, query=security.redact_query),
         )
         if self._scope.admits_sample(request):
             self._kept.append(request)

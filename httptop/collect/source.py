@@ -1,7 +1,7 @@
 """What a source hands to the collector: raw counts by cell, not yet rows.
 
 The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered) and one
-for each pair of endpoint and status (answers, latencies). A source says once what a new cell is
+for each pair of endpoint and status (responses, latencies). A source says once what a new cell is
 for, and then, each tick, by how much its counters have grown. Byte strings are as they came from
 the network; the collector cleans them.
 """
@@ -23,7 +23,7 @@ class RawEndpoint(NamedTuple):
     truncated: bool
 
 
-class RawAnswer(NamedTuple):
+class RawResponse(NamedTuple):
     """The (endpoint, status) pair that a cell counts."""
 
     endpoint: int  # its cell
@@ -34,8 +34,8 @@ class Growth(NamedTuple):
     """By how much a cell has grown since the last reading; the maximum is since start."""
 
     cell: int
-    counted: int  # requests begun, or answers
-    bytes: int  # of requests, or of answers
+    counted: int  # requests begun, or responses
+    bytes: int  # of requests, or of responses
     latency_sum_ns: int
     latency_max_ns: int
     unanswered: int
@@ -45,7 +45,7 @@ class Growth(NamedTuple):
 
 
 class RawSample(NamedTuple):
-    """One request and its answer, as the kernel saw them."""
+    """One request and its response, as the kernel saw them."""
 
     start_ns: int  # CLOCK_MONOTONIC
     latency_ns: int
@@ -55,7 +55,7 @@ class RawSample(NamedTuple):
     status: int
     line: bytes  # the request line, cut
     line_cut: bool
-    answer: bytes  # the first bytes of the answer
+    response: bytes  # the first bytes of the response
     peer: str | None
 
 
@@ -66,7 +66,7 @@ class Losses(NamedTuple):
     lost_samples: int = 0
     parse_errors: int = 0
     untracked_requests: int = 0
-    lost_chunks: int = 0
+    lost_pieces: int = 0
     missed_calls: int = 0
 
 
@@ -86,7 +86,7 @@ class Reading:
     """Everything new since the last reading."""
 
     endpoints: dict[int, RawEndpoint] = field(default_factory=dict)
-    answers: dict[int, RawAnswer] = field(default_factory=dict)
+    responses: dict[int, RawResponse] = field(default_factory=dict)
     growth: list[Growth] = field(default_factory=list)
     users: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
     #: (pid, "tls" or "http2", connections seen to begin so since start)

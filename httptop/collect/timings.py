@@ -1,10 +1,10 @@
-"""Times beside the latency: of requests that waited to be read, and of answers sent in pieces.
+"""Times beside the latency: of requests that waited to be read, and of responses sent in pieces.
 
-Waits are looked at in windows (bpf/ready.h), so they are a sample.
+Waits are looked at in windows (bpf/c/wait.h), so they are a sample.
 
-Of an answer sent in one call, sending takes no time and the duration is the latency. The kernel
+Of a response sent in one call, sending takes no time and the duration is the latency. The kernel
 measures the others when they are over, so the durations of all are: the latencies, without those of
-the others, with their durations. An answer still under way counts with its latency.
+the others, with their durations. A response still under way counts with its latency.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from httptop.collect.histogram import Histogram
 from httptop.collect.source import Growth
 from httptop.model import NO_LATENCY, Latency
 
-#: In the place of a status (bpf/types.h): how long requests waited; how long answers sent in pieces
-#: took to handle, to send, together.
+#: In the place of a status (bpf/c/abi.h): how long requests waited; how long responses sent in
+#: pieces took to handle, to send, together.
 WAIT, HANDLING, SENDING, DURATION = 0xFFFB, 0xFFFC, 0xFFFD, 0xFFFE
 SPANS: Final = frozenset((WAIT, HANDLING, SENDING, DURATION))
 
@@ -62,7 +62,7 @@ class Spans:
         return self._summary(WAIT)
 
     def sending(self) -> Latency:
-        """Return the summary of the time from first to last byte, of answers sent in pieces."""
+        """Return the summary of the time from first to last byte, of responses sent in pieces."""
         return self._summary(SENDING)
 
     def _summary(self, span: int) -> Latency:
@@ -72,7 +72,7 @@ class Spans:
         return histogram.summary(times.histogram, times.sum_ns, times.max_ns)
 
     def duration(self, latencies: Histogram, sum_ns: int, max_ns: int, known: Latency) -> Latency:
-        """Return the summary of the whole time of all answers, whose latencies these are.
+        """Return the summary of the whole time of all responses, whose latencies these are.
 
         ``known`` is their summary.
         """

@@ -82,7 +82,7 @@ class Scope:
         return all(matches_key(item, key, None) is not False for item in self.collector)
 
     def admits_sample(self, request: Transaction) -> bool:
-        """Return whether the size of a sampled answer, which the kernel did not know, is meant."""
+        """Return whether the size of a sampled response, which the kernel did not know, fits."""
         for item in self.kernel:
             names = {part.name for part in comparisons(item)}
             if "size" in names and not (

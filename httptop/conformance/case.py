@@ -81,7 +81,7 @@ class Case:
     steps: tuple[Step, ...]
     rows: tuple[Row, ...]
     sockets: tuple[str, ...] = ("tcp", "unix")
-    loose: tuple[int, int] = (0, 0)  # bytes of requests and of answers that are no message's
+    loose: tuple[int, int] = (0, 0)  # bytes of requests and of responses that are no message's
     known: str = ""  # why httptop is not right here yet
 
     def played(self, step: Step, path: str) -> list[bytes]:

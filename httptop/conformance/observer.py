@@ -9,8 +9,8 @@ Each direction is a reader that goes from state to state as it takes lines and b
     START -> HEAD -> LENGTH | CHUNK_SIZE -> CHUNK -> CHUNK_SIZE ... TRAILERS | TO_CLOSE -> START
     either may end in TUNNEL (101, CONNECT with 2xx) or LOST (bytes that are no HTTP/1)
 
-Bytes of an exchange are those of its request and of its final answer, framing included. Nobody's
-are empty lines before a request, interim answers, what goes through a tunnel, and an answer that
+Bytes of an exchange are those of its request and of its final response, framing included. Nobody's
+are empty lines before a request, interim responses, what goes through a tunnel, and a response that
 nobody asked for.
 """
 
@@ -50,12 +50,12 @@ class Exchange:
     method: str
     target: bytes
     minor: int
-    status: int = 0  # 0: no final answer yet
+    status: int = 0  # 0: no final response yet
     unanswered: bool = False
     request_bytes: int = 0
     response_bytes: int = 0
     head: bytes = b""
-    answer_line: bytes = b""
+    response_line: bytes = b""
     length: int | None = 0  # of the body as the request's head has it; None: it says nonsense
     chunked: bool = False
 
@@ -109,7 +109,7 @@ class Observer:
     _request: _Direction = field(default_factory=_Direction)
     _response: _Direction = field(default_factory=_Direction)
     _asking: Exchange | None = None  # the latest request
-    _answered: Exchange | None = None  # whom the latest final answer is for
+    _answered: Exchange | None = None  # whom the latest final response is for
     _interim: bool = False
 
     def request(self, data: bytes) -> None:
@@ -201,7 +201,7 @@ class Observer:
                 way.state = State.LOST
                 return True
             way.begin()
-            self._answer_begins(int(found[1]), line)
+            self._response_begins(int(found[1]), line)
             return True
         if way.state is State.HEAD:
             line = way.line()
@@ -211,13 +211,13 @@ class Observer:
             if _text(line):
                 way.note(line)
             else:
-                self._answer_head_over(way)
+                self._response_head_over(way)
             return True
         size = _body_step(way)
         self._count(size or 0)
         return size is not None
 
-    def _answer_begins(self, status: int, line: bytes) -> None:
+    def _response_begins(self, status: int, line: bytes) -> None:
         self._interim = status < 200 and status != 101
         self._answered = None
         if self._interim:
@@ -230,14 +230,14 @@ class Observer:
         if self._pending:
             self._answered = self._pending.pop(0)
             self._answered.status = status
-            self._answered.answer_line = line
+            self._answered.response_line = line
         self._count(len(line))
 
     def _count(self, size: int) -> None:
         if self._answered is not None and not self._interim:
             self._answered.response_bytes += size
 
-    def _answer_head_over(self, way: _Direction) -> None:
+    def _response_head_over(self, way: _Direction) -> None:
         answered = self._answered
         if self._interim:
             way.state = State.START

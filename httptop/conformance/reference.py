@@ -52,7 +52,7 @@ class Watched:
     """What an end of the connection has seen."""
 
     observer: Observer = field(default_factory=Observer)
-    sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes of requests, of answers
+    sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes of requests, of responses
 
     def take(self, sender: Side, data: bytes) -> None:
         """Watch bytes that the end has sent or read."""

@@ -36,8 +36,8 @@ NOBODY = 65534
 RATE = 40.0
 CONNECTIONS = 6
 
-#: No answer of the shop takes longer.
-LONGEST_ANSWER_S = 0.6
+#: No response of the shop takes longer.
+LONGEST_RESPONSE_S = 0.6
 
 REASONS = {
     200: "OK",
@@ -58,16 +58,16 @@ class Request(NamedTuple):
     method: str
     path: str  # without the query
     headers: dict[str, str]  # lower-case names
-    random: random.Random  # the connection's own, so that a seed fixes every answer
+    random: random.Random  # the connection's own, so that a seed fixes every response
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: bytes = b""
     header: str = ""  # one further header line, without its line end
 
 
-Handler = Callable[[Request], Answer]
+Handler = Callable[[Request], Response]
 
 
 # -- HTTP/1.1, as much of it as a demo needs ---------------------------------------------------
@@ -86,7 +86,7 @@ def read_head(stream: BinaryIO) -> tuple[str, dict[str, str]] | None:
 
 
 def serve_connection(connection: socket.socket, handler: Handler, rng: random.Random) -> None:
-    """Answer requests on a connection until it ends."""
+    """Serve requests on a connection until it ends."""
     with connection, connection.makefile("rb") as stream:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while head := read_head(stream):
@@ -95,15 +95,15 @@ def serve_connection(connection: socket.socket, handler: Handler, rng: random.Ra
                 return
             stream.read(int(headers.get("content-length", "0")))
             method, path = words[0], words[1].partition("?")[0]
-            answer = handler(Request(method, path, headers, rng))
+            response = handler(Request(method, path, headers, rng))
             close = headers.get("connection", "").lower() == "close"
-            lines = [f"HTTP/1.1 {answer.status} {REASONS[answer.status]}", "Server: shop"]
-            if answer.status not in (204, 304):
-                lines += ["Content-Type: application/json", f"Content-Length: {len(answer.body)}"]
-            lines += [answer.header] if answer.header else []
+            lines = [f"HTTP/1.1 {response.status} {REASONS[response.status]}", "Server: shop"]
+            if response.status not in (204, 304):
+                lines += ["Content-Type: application/json", f"Content-Length: {len(response.body)}"]
+            lines += [response.header] if response.header else []
             lines += ["Connection: close"] if close else []
             text = "\r\n".join(lines).encode() + b"\r\n\r\n"
-            connection.sendall(text if method == "HEAD" else text + answer.body)
+            connection.sendall(text if method == "HEAD" else text + response.body)
             if close:
                 return
 
@@ -133,8 +133,8 @@ class Client:
         self._connection: socket.socket | None = None
         self._stream: BinaryIO | None = None
 
-    def call(self, method: str, target: str, body: bytes = b"", header: str = "") -> Answer:
-        """Send a request and return its answer, with the body's bytes."""
+    def call(self, method: str, target: str, body: bytes = b"", header: str = "") -> Response:
+        """Send a request and return its response, with the body's bytes."""
         lines = [f"{method} {target} HTTP/1.1", "Host: shop.demo", "User-Agent: shop/1.0"]
         lines += [f"Content-Length: {len(body)}"] if body else []
         lines += [header] if header else []
@@ -143,7 +143,7 @@ class Client:
                 connection, stream = self._connected()
                 connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
                 if head := read_head(stream):
-                    return self._answer(method, head, stream)
+                    return self._response(method, head, stream)
             except OSError:
                 if attempt == 2:
                     raise
@@ -168,62 +168,66 @@ class Client:
             self._stream = self._connection.makefile("rb")
         return self._connection, self._stream
 
-    def _answer(self, method: str, head: tuple[str, dict[str, str]], stream: BinaryIO) -> Answer:
+    def _response(
+        self, method: str, head: tuple[str, dict[str, str]], stream: BinaryIO
+    ) -> Response:
         status = int(head[0].split(" ")[1])
         length = 0 if method == "HEAD" else int(head[1].get("content-length", "0"))
         body = stream.read(length)
         if head[1].get("connection", "").lower() == "close":
             self.close()
-        return Answer(status, body)
+        return Response(status, body)
 
 
 # -- The shop ----------------------------------------------------------------------------------
 
 
-def catalog(request: Request) -> Answer:
+def catalog(request: Request) -> Response:
     """Products, search and stock; quick, now and then overloaded."""
     rng = request.random
     time.sleep(rng.uniform(0.001, 0.004))
     if rng.random() < 0.01:
-        return Answer(503, b'{"error":"overloaded"}', "Retry-After: 1")
+        return Response(503, b'{"error":"overloaded"}', "Retry-After: 1")
     match request.path.split("/")[1:]:
         case ["products", number]:
             if "if-none-match" in request.headers:
-                return Answer(304, header='ETag: "7"')
+                return Response(304, header='ETag: "7"')
             if int(number) > 9500:
-                return Answer(404, b'{"error":"no such product"}')
-            return Answer(200, b'{"name":"lamp","text":"' + b"." * rng.randrange(200, 1500) + b'"}')
+                return Response(404, b'{"error":"no such product"}')
+            return Response(
+                200, b'{"name":"lamp","text":"' + b"." * rng.randrange(200, 1500) + b'"}'
+            )
         case ["search"]:
             if rng.random() < 0.15:
                 time.sleep(rng.uniform(0.1, 0.4))
-            return Answer(200, b"[" + b"1," * rng.randrange(40, 800) + b"0]")
+            return Response(200, b"[" + b"1," * rng.randrange(40, 800) + b"0]")
         case ["stock", _]:
-            return Answer(200, b'{"left":3}')
+            return Response(200, b'{"left":3}')
         case _:
-            return Answer(404)
+            return Response(404)
 
 
-def orders(request: Request) -> Answer:
+def orders(request: Request) -> Response:
     """Orders and reports; slower, and with a bug."""
     rng = request.random
     time.sleep(rng.lognormvariate(-5.0, 0.5))
     match request.method, request.path.split("/")[1:]:
         case "GET", ["orders", _]:
             if rng.random() < 0.02:
-                return Answer(500, b'{"error":"division by zero"}')
-            return Answer(
+                return Response(500, b'{"error":"division by zero"}')
+            return Response(
                 200, b'{"state":"sent","lines":[' + b"1," * rng.randrange(10, 90) + b"0]}"
             )
         case "POST", ["orders"]:
             time.sleep(rng.uniform(0.005, 0.02))
-            return Answer(201, b'{"state":"new"}', f"Location: /orders/{uuid(rng)}")
+            return Response(201, b'{"state":"new"}', f"Location: /orders/{uuid(rng)}")
         case "GET", ["reports", _]:
             time.sleep(rng.uniform(0.1, 0.4))
-            return Answer(200, b"0" * 20_000)
+            return Response(200, b"0" * 20_000)
         case "DELETE", ["cart", "items", _]:
-            return Answer(204)
+            return Response(204)
         case _:
-            return Answer(404)
+            return Response(404)
 
 
 def gateway(catalog_port: int, orders_port: int) -> Handler:
@@ -237,15 +241,15 @@ def gateway(catalog_port: int, orders_port: int) -> Handler:
             setattr(local, name, client)
         return client
 
-    def handle(request: Request) -> Answer:
+    def handle(request: Request) -> Response:
         method, path, headers, rng = request
         to_catalog, to_orders = behind("catalog", catalog_port), behind("orders", orders_port)
         try:
             match method, path.split("/")[1:]:
                 case "GET", [""]:
-                    return Answer(200, b"<h1>Shop</h1>" + b" " * rng.randrange(500, 900))
+                    return Response(200, b"<h1>Shop</h1>" + b" " * rng.randrange(500, 900))
                 case "HEAD", ["health"]:
-                    return Answer(200)
+                    return Response(200)
                 case "GET", ["products", _]:
                     known = "if-none-match" in headers
                     return to_catalog.call("GET", path, header='If-None-Match: "7"' * known)
@@ -253,18 +257,20 @@ def gateway(catalog_port: int, orders_port: int) -> Handler:
                     return to_catalog.call("GET", f"/search?q={word(rng)}&page=1")
                 case "POST", ["login"]:
                     refused = rng.random() < 0.2
-                    return Answer(401, b'{"error":"wrong password"}') if refused else Answer(200)
+                    return (
+                        Response(401, b'{"error":"wrong password"}') if refused else Response(200)
+                    )
                 case "GET", ["old-catalog"]:
-                    return Answer(302, header="Location: /search?q=lamp")
+                    return Response(302, header="Location: /search?q=lamp")
                 case "POST", ["orders"]:
                     to_catalog.call("GET", f"/stock/{rng.randrange(1, 9500)}")
                     return to_orders.call("POST", path, b'{"product":1}')
                 case _, ["orders" | "reports" | "cart", *_]:
                     return to_orders.call(method, path)
                 case _:
-                    return Answer(404, b'{"error":"no such page"}')
+                    return Response(404, b'{"error":"no such page"}')
         except OSError:
-            return Answer(502, b'{"error":"a service did not answer"}')
+            return Response(502, b'{"error":"a service did not answer"}')
 
     return handle
 
@@ -343,9 +349,9 @@ def drop_privileges() -> None:
 
 
 def _leave(customers: list[threading.Thread], leaving: threading.Event) -> None:
-    """End, but let the customers have the answers that they wait for."""
+    """End, but let the customers have the responses that they wait for."""
     leaving.set()
-    deadline = time.monotonic() + LONGEST_ANSWER_S
+    deadline = time.monotonic() + LONGEST_RESPONSE_S
     for customer_thread in customers:
         customer_thread.join(max(0.0, deadline - time.monotonic()))
     os._exit(0)

@@ -80,7 +80,7 @@ class Demo:
             os.close(leaves)
 
     def stop(self) -> None:
-        """End all of it and wait until it has ended: first the load, so that no answer is cut."""
+        """End all of it and wait until it has ended: first the load, so that no response is cut."""
         atexit.unregister(self.stop)
         for child in reversed(self._children):  # the load was started last
             child.terminate()

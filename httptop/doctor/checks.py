@@ -41,7 +41,7 @@ _TRIAL_SIZES: Final = {
     "SHARDS": 1,
     "SHARED_SHARDS": 1,
     "SAMPLE_PAGES": 16,
-    "CHUNK_PAGES": 16,
+    "PIECE_PAGES": 16,
     "FILTER_SIDES": 3,
 }
 

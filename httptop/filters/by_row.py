@@ -11,7 +11,7 @@ from httptop.model import EndpointStats
 
 RowField = Literal["comm", "path", "status", "pid"]
 
-#: Classes of statuses, the worst first; None: no answer.
+#: Classes of statuses, the worst first; None: no response.
 _WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
 
 

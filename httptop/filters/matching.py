@@ -1,7 +1,7 @@
 """Apply a filter to what httptop knows: rows, sampled requests, endpoint keys.
 
 A value that is not known (the peer of a row, say) equals nothing. Where a *field* cannot be
-decided yet the answer is None, by the rules of three-valued logic.
+decided yet the response is None, by the rules of three-valued logic.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
     """Return whether a row holds requests that are meant.
 
     The status of a row is each of its codes in turn, its pid any of its processes', its latency
-    the p99 of the window (since start where the window is empty), its size the mean answer.
+    the p99 of the window (since start where the window is empty), its size the mean response.
     """
     codes: tuple[int, ...] = tuple(row.status)
     if row.unanswered:
         codes = (*codes, STATUS_UNKNOWN)
-    answers = sum(row.status.values())
+    responses = sum(row.status.values())
     latency = row.latency if row.latency.count else row.latency_total
     measured: dict[str, tuple[str | int, ...]] = {
         "pid": row.pids,
         "latency": (round(latency.p99_ns),) if latency.count else (),
-        "size": (row.response_bytes // answers,) if answers else (),
+        "size": (row.response_bytes // responses,) if responses else (),
         "in_flight": (row.in_flight,),
     }
 
@@ -112,7 +112,7 @@ def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | No
             found = known(name)
             if found is None:
                 return None
-            if name == "status" and operator in ORDERINGS:  # no answer is not below 200
+            if name == "status" and operator in ORDERINGS:  # no response is not below 200
                 found = tuple(code for code in found if code != STATUS_UNKNOWN)
             holds = any(wanted.holds(operator, value) for value in found for wanted in values)
             return holds != operator.startswith("!")

@@ -1,6 +1,6 @@
 """A filter as nested functions: what asks thousands of rows a tick, ten times quicker.
 
-:func:`row_test` answers as :func:`httptop.filters.matching.matches_row` does; a test compares the
+:func:`row_test` decides as :func:`httptop.filters.matching.matches_row` does; a test compares the
 two on whatever can be written.
 """
 
@@ -18,7 +18,7 @@ from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats
 
 #: Says whether a row is meant, for one of its status codes; None: it has none.
 _Test = Callable[[EndpointStats, int | None], bool]
-#: Endpoints whose answers are remembered, at most.
+#: Endpoints whose verdicts are remembered, at most.
 _MOST_KEYS: Final = 65536
 
 
@@ -30,12 +30,12 @@ def key_test(expression: Expression) -> Callable[[EndpointKey], bool]:
     known: dict[EndpointKey, bool] = {}
 
     def test(key: EndpointKey) -> bool:
-        answer = known.get(key)
-        if answer is None:
+        admitted = known.get(key)
+        if admitted is None:
             if len(known) >= _MOST_KEYS:
                 known.clear()
-            answer = known[key] = matches_key(expression, key, None) is True
-        return answer
+            admitted = known[key] = matches_key(expression, key, None) is True
+        return admitted
 
     return test
 
@@ -69,8 +69,8 @@ def _p99(row: EndpointStats) -> int | None:
 
 
 def _mean_size(row: EndpointStats) -> int | None:
-    answers = sum(row.status.values())
-    return row.response_bytes // answers if answers else None
+    responses = sum(row.status.values())
+    return row.response_bytes // responses if responses else None
 
 
 _MEASURED: Final[Mapping[str, Callable[[EndpointStats], int | None]]] = MappingProxyType(

@@ -34,18 +34,18 @@ def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
     return text + "…" if goes_on and not text.endswith("…") else text
 
 
-def answer_length(answer: bytes, method: str, status: int) -> int | None:
-    """Return the length of a whole answer, head and body, from its first bytes.
+def response_length(response: bytes, method: str, status: int) -> int | None:
+    """Return the length of a whole response, head and body, from its first bytes.
 
     None where they do not tell: the head goes on, or the body is chunked or ends with the
     connection.
     """
-    end = _HEAD_END.search(answer)
+    end = _HEAD_END.search(response)
     if end is None:
         return None
     if method == "HEAD" or status in (204, 304):
         return end.end()
-    head = answer[: end.end()]
+    head = response[: end.end()]
     if _TRANSFER_ENCODING.search(head):
         return None
     length = _CONTENT_LENGTH.search(head)

@@ -1,6 +1,6 @@
 """From a request target to its path template: ``/users/42?x=1`` -> ``/users/{id}``.
 
-The same rule runs in the kernel (``bpf/paths.h``); ``tests/vectors/paths.txt`` holds both to it.
+The same rule runs in the kernel (bpf/c/path_template.h); tests/vectors/paths.txt holds both to it.
 
 1. The path ends at the first ``?``, ``#``, space or control character. Of an absolute form
    (``http://host/path``) scheme and authority are cut off, where they end within 256 bytes;

@@ -52,14 +52,14 @@ def without_user(text: bytes) -> bytes:
     return _USER.sub(rb"\1***@", text) if b"@" in text else text
 
 
-def response_head(answer: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return the lines of an answer's head, its first bytes given, ready to be shown.
+def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
+    """Return the lines of a response's head, its first bytes given, ready to be shown.
 
     The values of headers with such ``names`` (lower case) are masked, and with ``query`` those in
     the query of any address. A header folded over several lines becomes one line; what may be
     incomplete, the last line, is left out.
     """
-    lines = _LINE_END.split(answer)[:-1]
+    lines = _LINE_END.split(response)[:-1]
     if not lines or not lines[0].startswith(b"HTTP/"):
         return ()
     head = [lines[0]]

@@ -141,7 +141,7 @@ class Btf:
 class Kernel(NamedTuple):
     """What the probes must know of the kernel that they run in."""
 
-    offsets: dict[str, int]  # the OFF_ macros of kernel.h
+    offsets: dict[str, int]  # the OFF_ macros of kernel_structs.h
     tracepoints: frozenset[str]  # of TRACEPOINTS, those that the kernel has
     types: dict[str, int]  # the TYPE_ macros
     cast_id: int | None  # bpf_rdonly_cast
@@ -197,7 +197,7 @@ def describe_kernel() -> Kernel:
 
 
 def _offsets_of_packets(btf: Btf) -> dict[str, int]:
-    """Return where a socket's packets are, for ready.h."""
+    """Return where a socket's packets are, for wait.h."""
     at = btf.offset
     return {
         "OFF_SOCK_QUEUE": at("sock", "sk_receive_queue.next"),

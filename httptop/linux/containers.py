@@ -239,12 +239,12 @@ class ContainerWatch:
             below = known.get(name)
             if below is None:
                 path = f"{group.path}/{name}"
-                below = _Group(path, group.depth + 1, group.bits | self._answers(path))
+                below = _Group(path, group.depth + 1, group.bits | self._responses(path))
                 if not self._look(below, into):
                     continue
             group.below[name] = below
 
-    def _answers(self, path: str) -> int:
+    def _responses(self, path: str) -> int:
         words = owner_of(path.removeprefix(str(self._mount)), self._names.of).words
         return sum(
             1 << number

@@ -14,7 +14,7 @@ import pwd
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_ASK: Final = ctypes.c_uint32(-1)  # an id that changes nothing; the answer is the one in force
+_ASK: Final = ctypes.c_uint32(-1)  # an id that changes nothing; the response is the one in force
 #: The system call setgroups; that of the C library changes all threads.
 _SETGROUPS: Final = {"x86_64": 116, "aarch64": 159}
 

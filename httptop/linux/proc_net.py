@@ -19,7 +19,7 @@ _MOST_LINES: Final = 200_000
 _LONGEST_LINE: Final = 1024
 _LONGEST_NAME: Final = 40
 _TCP_LISTENS: Final = b"0A"
-#: Established, and closed by the other side, which a half-open server still answers.
+#: Established, and closed by the other side, which a half-open server still responses.
 _TCP_CONNECTED: Final = (b"01", b"08")
 _UNIX_STREAM: Final = b"0001"
 _UNIX_LISTENS: Final = 1 << 16

@@ -34,7 +34,7 @@ def to_json(snapshot: Snapshot) -> str:
         "health": {
             "orphan_responses": snapshot.health.orphan_responses,
             "lost_samples": snapshot.health.lost_samples,
-            "lost_chunks": snapshot.health.lost_chunks,
+            "lost_chunks": snapshot.health.lost_pieces,
             "overflow_requests": snapshot.health.overflow_requests,
             "parse_errors": snapshot.health.parse_errors,
             "late_ticks": snapshot.health.late_ticks,

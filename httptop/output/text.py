@@ -6,7 +6,7 @@
     server: 81264 requests, 27.1k/s, 16 in flight, 0 unanswered; 2xx 81264, ...; p50 1.2ms, ...
     client: ...
     cost: 1.2% CPU, 31.0 MiB, 3.4% CPU in the kernel, 120ns a call, 100 samples/s
-    health: orphan responses 0, lost samples 0, lost chunks 0, overflow requests 0, ...
+    health: orphan responses 0, lost samples 0, lost pieces 0, overflow requests 0, ...
 
     SERVER        METHOD PATH ...   REQ/S COUNT   2XX   3XX   4XX   5XX NOANS IN-FL    P50 ...
     nginx         GET    /users/{id}
@@ -107,7 +107,7 @@ def _health(snapshot: Snapshot) -> str:
     health = snapshot.health
     return (
         f"health: orphan responses {health.orphan_responses}, lost samples {health.lost_samples}, "
-        f"lost chunks {health.lost_chunks}, overflow requests {health.overflow_requests}, "
+        f"lost pieces {health.lost_pieces}, overflow requests {health.overflow_requests}, "
         f"parse errors {health.parse_errors}, late ticks {health.late_ticks}, "
         f"missed calls {health.missed_calls}"
     )

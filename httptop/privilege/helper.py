@@ -16,9 +16,9 @@ the end of the socket, which comes when httptop ends, whatever it ends of.
 What is saved changes neither what httptop may do (security) nor which files it writes: who got
 hold of httptop must not get hold of root when it is started next.
 
-A message is a byte (request: what; answer: whether it worked), its length in four bytes, and its
+A message is a byte (request: what; reply: whether it worked), its length in four bytes, and its
 text. The helper is forked off first of all, while the process is small, so this module imports
-little, and what a file needs is imported in a child of its own that ends with the answer.
+little, and what a file needs is imported in a child of its own that ends with the reply.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Monitor:
                 for descriptor in descriptors:
                     os.set_inheritable(descriptor, False)
                 done, length = _HEAD.unpack(head + _received(self._channel, _HEAD.size - len(head)))
-                answer = _received(self._channel, length)
+                reply = _received(self._channel, length)
             except (OSError, EOFError) as fault:
                 # What is in the socket now belongs to no question.
                 self._channel.close()
@@ -174,8 +174,8 @@ class Monitor:
         if done == _ABSENT:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(text))
         if done != _DONE:
-            raise MonitorError(answer.decode("utf-8", "replace"))
-        return answer, descriptors
+            raise MonitorError(reply.decode("utf-8", "replace"))
+        return reply, descriptors
 
 
 def _received(channel: socket.socket, length: int) -> bytes:
@@ -210,7 +210,7 @@ def _alone(channel: socket.socket) -> None:
 
 
 def _serve(channel: socket.socket) -> None:
-    """Answer until the socket ends or something makes no sense."""
+    """Reply until the socket ends or something makes no sense."""
     limits: dict[str, Any] | None = None
     while True:
         try:
@@ -221,7 +221,7 @@ def _serve(channel: socket.socket) -> None:
         if what == SETTLE and limits is None:
             limits = json.loads(text)
             _reduce(elevated=limits["caller"][3])
-            _answer(channel, b"")
+            _reply(channel, b"")
         elif limits is None:
             return
         elif what == STATISTICS:
@@ -253,7 +253,7 @@ def _reduce(*, elevated: bool) -> None:
     capabilities.keep_only(kept)
 
 
-def _answer(channel: socket.socket, text: bytes, done: bytes = _DONE) -> None:
+def _reply(channel: socket.socket, text: bytes, done: bytes = _DONE) -> None:
     channel.sendall(_HEAD.pack(done, len(text)) + text)
 
 
@@ -261,7 +261,7 @@ def _give_statistics(channel: socket.socket) -> None:
     try:
         descriptor = bpf_syscall.enable_stats()
     except OSError as fault:
-        _answer(channel, str(fault.strerror).encode(), _REFUSED)
+        _reply(channel, str(fault.strerror).encode(), _REFUSED)
         return
     try:
         socket.send_fds(channel, [_HEAD.pack(_DONE, 0)], [descriptor])
@@ -275,22 +275,22 @@ def _apart(
     limits: dict[str, Any],
     text: bytes,
 ) -> None:
-    """Answer from a child: what it imports, and what may go wrong in it, ends with it."""
+    """Reply from a child: what it imports, and what may go wrong in it, ends with it."""
     child = os.fork()
     if child == 0:
         try:
             try:
-                answer, done = action(limits, text), _DONE
+                reply, done = action(limits, text), _DONE
             except FileNotFoundError:
-                answer, done = b"", _ABSENT
+                reply, done = b"", _ABSENT
             except Exception as fault:  # noqa: BLE001 - whatever it is, the other side shall know
-                answer, done = str(fault).encode("utf-8", "replace")[:4000], _REFUSED
-            _answer(channel, answer, done)
+                reply, done = str(fault).encode("utf-8", "replace")[:4000], _REFUSED
+            _reply(channel, reply, done)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        _answer(channel, b"it took too long", _REFUSED)
+        _reply(channel, b"it took too long", _REFUSED)
 
 
 def _caller(limits: dict[str, Any]) -> Caller:
@@ -344,6 +344,6 @@ def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_LONGEST_SURVEY_S)
     capabilities.keep_only((capabilities.CAP_SYS_PTRACE, capabilities.CAP_DAC_READ_SEARCH))
-    answer = to_text(survey(time.time())).encode()
+    reply = to_text(survey(time.time())).encode()
     signal.alarm(0)
-    return answer
+    return reply

@@ -65,7 +65,7 @@ class LiveSource:
             probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
         )
         self._samples = SampleReader(probes.maps["samples"])
-        self._backlog = Backlog(probes.maps["chunks"], probes.programs["take_up"])
+        self._backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
         self._known = set(LEFT_OUT_ENDPOINTS)
         self._control = ControlWriter(probes.maps)
         if self._controls is not None:
@@ -100,9 +100,9 @@ class LiveSource:
             self._sweep.run()
         reading.growth = self._counters.growth()
         if any(grown.cell not in self._known for grown in reading.growth):
-            endpoints, answers = self._counters.names()
-            reading.endpoints, reading.answers = endpoints, answers
-            self._known = {*endpoints, *answers, *LEFT_OUT_ENDPOINTS}
+            endpoints, responses = self._counters.names()
+            reading.endpoints, reading.responses = endpoints, responses
+            self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
         reading.users = self._counters.users()
         reading.others = self._counters.others()
         most = self._controls.most_samples if self._controls is not None else None
@@ -158,7 +158,7 @@ class LiveSource:
             )
 
     def note_waits(self, start: bool) -> None:
-        """Open, or close, a window of bpf/ready.h; a kernel that cannot has none."""
+        """Open, or close, a window of bpf/c/wait.h; a kernel that cannot has none."""
         assert self._probes is not None
         if READY in self._probes.programs:
             if start:

@@ -29,11 +29,11 @@ LOG.propagate = False
 _LONGEST_LINE: Final = 2000
 _LOSSES: Final = {
     "lost_samples": "samples lost",
-    "lost_chunks": "chunks lost",
+    "lost_pieces": "pieces lost",
     "overflow_requests": "requests counted under ~other",
     "parse_errors": "heads that made no sense",
     "missed_calls": "system calls missed",
-    "orphan_responses": "answers without a request",
+    "orphan_responses": "responses without a request",
     "late_ticks": "late ticks",
 }
 

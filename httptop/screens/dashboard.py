@@ -3,7 +3,7 @@
 Compact (below 100x30), everything above the table is three lines; larger, the head is graphs::
 
     httptop  web-1  up 4:02   SERVER side 14  client 12 (Tab)            ● last 60s
-    ╭ traffic ──────────────────────────╮╭ answers since start ─────────────────╮
+    ╭ traffic ──────────────────────────╮╭ responses since start ─────────────────╮
     │ requests/s 27.1k      errors 1.2% ││ 2xx  ████████████████─  81.2k   97%  │
     │ p50 1.2ms             p99 45.0ms  ││ 5xx  ▏────────────────    301  0.4%  │
     ╰───────────────────────────────────╯╰──────────────────────────────────────╯
@@ -76,9 +76,9 @@ class Dashboard(Keeping):
             traffic = HeadGraphs(symbols)
             traffic.border_title = "traffic"
             yield traffic
-            answers = StatusBreakdown(symbols)
-            answers.border_title = "answers since start"
-            yield answers
+            responses = StatusBreakdown(symbols)
+            responses.border_title = "responses since start"
+            yield responses
         yield FilterBar()
         yield FilterEditor(symbols)
         yield Prompt()

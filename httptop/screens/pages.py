@@ -18,12 +18,12 @@ from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import FAULTS
 
 WORDS = (
-    ("server side", "requests that processes of this host answer"),
+    ("server side", "requests that processes of this host response"),
     ("client side", "requests that processes of this host send"),
     ("", "a request between two of them is on both sides, once each"),
     ("endpoint", "process, method and path template of one side"),
-    ("latency", "from the request's first byte to the answer's start"),
-    ("in flight", "its answer has not begun"),
+    ("latency", "from the request's first byte to the response's start"),
+    ("in flight", "its response has not begun"),
     ("none", "unanswered: its connection closed first"),
     ("sampled", "live requests are a sample; counts are exact always"),
     ("~other", "endpoints for which the kernel's tables had no room"),
@@ -159,8 +159,8 @@ class ConfirmQuit(ModalScreen[bool]):
     """Asks before quitting."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,q", "answer(True)", "Quit", show=False),
-        Binding("n,escape", "answer(False)", "Stay", show=False),
+        Binding("y,enter,q", "response(True)", "Quit", show=False),
+        Binding("n,escape", "response(False)", "Stay", show=False),
     ]
 
     def compose(self) -> ComposeResult:
@@ -171,6 +171,6 @@ class ConfirmQuit(ModalScreen[bool]):
             )
             yield Static(question, markup=False)
 
-    def action_answer(self, yes: bool) -> None:
-        """Pass the answer on."""
+    def action_response(self, yes: bool) -> None:
+        """Pass the response on."""
         self.dismiss(yes)

@@ -1,4 +1,4 @@
-"""One sampled request: everything known about it, and the head of its answer."""
+"""One sampled request: everything known about it, and the head of its response."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def _facts(request: Transaction, units: Units) -> Content:
         ("peer", request.peer or "not known (a Unix socket has none)", "$hue-text"),
         (
             "request bytes",
-            f"{_bytes(request.request_bytes, units)}, until the answer began",
+            f"{_bytes(request.request_bytes, units)}, until the response began",
             "$hue-text",
         ),
-        ("answer bytes", _bytes(request.response_bytes, units), "$hue-text"),
+        ("response bytes", _bytes(request.response_bytes, units), "$hue-text"),
         ("counted under", f"{key.method} {key.path}", "$hue-text"),
     )
     lines = [
@@ -114,14 +114,14 @@ def _facts(request: Transaction, units: Units) -> Content:
 
 def _head(request: Transaction) -> Content:
     if not request.response_head:
-        none = "not captured" if request.status != STATUS_UNKNOWN else "there was no answer"
-        return Content("\n").join([_title("Head of the answer", ""), Content(none)])
+        none = "not captured" if request.status != STATUS_UNKNOWN else "there was no response"
+        return Content("\n").join([_title("Head of the response", ""), Content(none)])
     first, *rest = request.response_head
     lines = [Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))]
     for line in rest:
         name, colon, value = line.partition(":")
         lines.append(Content.assemble((name + colon, "$hue-accent"), (value, "$hue-text")))
-    return Content("\n").join([_title("Head of the answer", "as far as captured"), *lines])
+    return Content("\n").join([_title("Head of the response", "as far as captured"), *lines])
 
 
 def _title(title: str, note: str) -> Content:

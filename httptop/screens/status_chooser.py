@@ -20,7 +20,7 @@ _MOST = 9
 
 
 class StatusChooser(ModalScreen[str | None]):
-    """Statuses with their number of answers; a digit, Enter or a click takes one."""
+    """Statuses with their number of responses; a digit, Enter or a click takes one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Close", show=False),
@@ -45,7 +45,7 @@ class StatusChooser(ModalScreen[str | None]):
         text, count = self.statuses[n]
         hue = status_hue(int(text[0]) * 100) if text[0].isdigit() else "none"
         number = f"{n + 1}" if n < _MOST else " "
-        shown = "no answer" if text == "unknown" else text
+        shown = "no response" if text == "unknown" else text
         return Content.assemble(
             (f"{number}  ", "$hue-key"),
             (f"{shown:<12}", f"$hue-{hue} bold"),

@@ -49,9 +49,9 @@ def _status(hundreds: int) -> Cell:
 
     def cell(row: EndpointStats, _units: Units) -> tuple[str, str]:
         n = 0
-        for code, answers in row.status.items():
+        for code, responses in row.status.items():
             if low <= code < high:
-                n += answers
+                n += responses
         return _some(n, hue)
 
     return cell
@@ -123,7 +123,7 @@ COLUMNS: Final = (
         "NONE",
         5,
         15,
-        "requests whose connection closed before an answer",
+        "requests whose connection closed before a response",
         lambda row, _: _some(row.unanswered, "none"),
     ),
     Column(
@@ -156,7 +156,7 @@ COLUMNS: Final = (
         "INFL",
         5,
         11,
-        "in flight: waiting for the answer's start now",
+        "in flight: waiting for the response's start now",
         lambda row, _: _some(row.in_flight, "text"),
     ),
     Column(
@@ -172,7 +172,7 @@ COLUMNS: Final = (
         "BYTES",
         8,
         16,
-        "bytes of answers since start",
+        "bytes of responses since start",
         lambda row, units: _size(row.response_bytes, units),
     ),
     Column(

@@ -26,11 +26,11 @@ class Fault:
 
 FAULTS = (
     Fault("lost_samples", "samples lost", "missing from the live table; counts are right", True),
-    Fault("lost_chunks", "chunks lost", "parts of overfull calls; counts lack them", True),
+    Fault("lost_pieces", "pieces lost", "parts of overfull calls; counts lack them", True),
     Fault("missed_calls", "calls missed", "system calls the kernel did not show us", True),
     Fault("overflow_requests", "in ~other", "counted in the row ~other: tables full", True),
     Fault("late_ticks", "late ticks", "screens that came late: this host is busy", True),
-    Fault("orphan_responses", "orphans", "answers whose request was not seen", False),
+    Fault("orphan_responses", "orphans", "responses whose request was not seen", False),
     Fault("parse_errors", "parse errors", "heads that made no sense", False),
 )
 

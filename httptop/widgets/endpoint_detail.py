@@ -1,4 +1,4 @@
-"""The page of one endpoint: facts, trend, percentiles, answers, recent requests."""
+"""The page of one endpoint: facts, trend, percentiles, responses, recent requests."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # there is room for two
         latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
-        answers_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
-        answers = self._answers(stats, answers_width)
+        responses_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
+        responses = self._responses(stats, responses_width)
         if inner >= 96:
-            blocks += [Strip([]), *beside(latency, answers, latency_width, 4, text)]
+            blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
-            blocks += [Strip([]), *latency, Strip([]), *answers]
+            blocks += [Strip([]), *latency, Strip([]), *responses]
         title = self._title("RECENT REQUESTS", "sampled, newest first", inner)
         margin = Strip([*Line().space(1, text).segments])
         lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
@@ -146,7 +146,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
             ("in flight", f"{stats.in_flight:,}", "text"),
             ("bytes of requests", self.units.size(stats.request_bytes), "text"),
-            ("of answers", self.units.size(stats.response_bytes), "text"),
+            ("of responses", self.units.size(stats.response_bytes), "text"),
         )
         lines = [who.strip(), Strip([])]
         line = Line()
@@ -211,9 +211,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         lines.append(line.strip())
         return lines
 
-    def _answers(self, stats: EndpointStats, width: int) -> list[Strip]:
+    def _responses(self, stats: EndpointStats, width: int) -> list[Strip]:
         text, muted = self.hue("text"), self.hue("muted")
-        lines = [self._title("ANSWERS", "since start", width)]
+        lines = [self._title("RESPONSES", "since start", width)]
         found = [(str(code), _reason(code), n, code) for code, n in sorted(stats.status.items())]
         if stats.unanswered:
             found.append(("none", "connection closed first", stats.unanswered, 0))

@@ -185,7 +185,7 @@ def beside(
 
 
 def status_hue(code: int) -> str:
-    """Return the hue of a status code; 0 is a request without an answer."""
+    """Return the hue of a status code; 0 is a request without a response."""
     return f"{code // 100}xx" if 100 <= code < 600 else "none"
 
 

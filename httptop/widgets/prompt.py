@@ -13,7 +13,7 @@ from textual.widgets import Input, Label
 
 
 class Prompt(Horizontal):
-    """Enter gives the answer once it is right, Escape gives none."""
+    """Enter gives the response once it is right, Escape gives none."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; display: none; }
@@ -51,7 +51,7 @@ class Prompt(Horizontal):
     ) -> None:
         """Ask with a text to go on from.
 
-        ``check`` returns the answer as it is meant or raises ValueError; ``then`` takes it.
+        ``check`` returns the response as it is meant or raises ValueError; ``then`` takes it.
         """
         self._check, self._then = check, then
         self.query_one("#question", Label).update(question)
@@ -69,7 +69,7 @@ class Prompt(Horizontal):
         self.post_message(self.Closed())
 
     def action_cancel(self) -> None:
-        """Give no answer."""
+        """Give no response."""
         self.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -78,18 +78,18 @@ class Prompt(Horizontal):
         self._checked(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the answer."""
+        """Give the response."""
         event.stop()
-        if self.is_open and (answer := self._checked(event.value)) is not None:
+        if self.is_open and (response := self._checked(event.value)) is not None:
             self.close()
-            self._then(answer)
+            self._then(response)
 
     def _checked(self, text: str) -> str | None:
         fault = self.query_one("#fault", Label)
         try:
-            answer = self._check(text)
+            response = self._check(text)
         except ValueError as wrong:
             fault.update(str(wrong))
             return None
         fault.update("")
-        return answer
+        return response

@@ -20,7 +20,7 @@ class Outcome:
     label: str
     hue: str
     requests: int
-    codes: tuple[tuple[int, int], ...]  # code and answers, most frequent first
+    codes: tuple[tuple[int, int], ...]  # code and responses, most frequent first
 
 
 def outcomes(totals: Totals) -> list[Outcome]:

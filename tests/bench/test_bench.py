@@ -140,8 +140,8 @@ def test_map_info() -> None:
 
 
 def test_requests_of_a_snapshot() -> None:
-    def row(side: str, path: str, requests: int, answers: int) -> dict[str, object]:
-        return {"side": side, "path": path, "requests": requests, "status": {"200": answers}}
+    def row(side: str, path: str, requests: int, responses: int) -> dict[str, object]:
+        return {"side": side, "path": path, "requests": requests, "status": {"200": responses}}
 
     snapshot = {"endpoints": [row("server", "/a", 5, 4), row("server", "/a", 2, 2),
                               row("client", "/a", 9, 8), row("server", "/b", 1, 1)]}  # fmt: skip

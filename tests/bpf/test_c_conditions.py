@@ -39,7 +39,7 @@ def test_what_is_not_known_yet_is_possible() -> None:
     text = "pid = 7 and latency > 1s or port = 80"
     assert body(text, "wanted_caller") == "1;"
     assert body(text, "wanted_connection") == "((((truths >> 0 & 1))) || ((truths >> 1 & 1)));"
-    assert "latency_ns > 0x3b9aca00ULL" in body(text, "wanted_answer")
+    assert "latency_ns > 0x3b9aca00ULL" in body(text, "wanted_response")
     assert "FILTER_REQUEST" in made(text).defines
 
 
@@ -48,7 +48,7 @@ def test_a_negation_of_what_is_not_known_yet_is_possible_too() -> None:
     assert body("not (pid = 7 or latency > 1s)", "wanted_caller") == "((!(pid == 0x7ULL)));"
 
 
-def test_answers_are_held_back_for_their_size_only() -> None:
+def test_responses_are_held_back_for_their_size_only() -> None:
     assert made("size > 1KiB").holds_back
     assert not made("request_size > 1KiB").holds_back
 

@@ -68,7 +68,7 @@ def test_rows_that_come_go_and_change_places() -> None:
 HEADED = request(99, response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"))
 
 
-def test_heads_of_answers_and_what_was_shed_are_kept() -> None:
+def test_heads_of_responses_and_what_was_shed_are_kept() -> None:
     tick = replace(snapshot(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids")))
     assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
 

@@ -14,7 +14,7 @@ from httptop.config.settings import DEFAULTS, Settings
 from httptop.model import EndpointStats, Overhead, Snapshot
 
 FAST = bucket_of(10_000)
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
 
 def grown(cell: int, **values: object) -> Growth:
@@ -37,11 +37,11 @@ def sampled(
     latency_ns: int = 1000,
     status: int = 200,
     line: bytes = b"GET /a/7 HTTP/1.1",
-    answer: bytes = ANSWER,
+    response: bytes = RESPONSE,
     cell: int = 5,
 ) -> RawSample:
     return RawSample(
-        2_000_000_000, latency_ns, 10, cell, 42, status, line, False, answer, "h:1"
+        2_000_000_000, latency_ns, 10, cell, 42, status, line, False, response, "h:1"
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from httptop.collect.source import KernelCost, Losses, RawAnswer, RawEndpoint, Reading
+from httptop.collect.source import KernelCost, Losses, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
@@ -23,7 +23,7 @@ def test_cells_become_rows() -> None:
     collector = collecting(
         Reading(
             endpoints={5: endpoint("/a"), 6: endpoint("/a", 1), 7: endpoint("/silent")},
-            answers={8: RawAnswer(5, 200), 9: RawAnswer(5, 500), 10: RawAnswer(6, 200)},
+            responses={8: RawResponse(5, 200), 9: RawResponse(5, 500), 10: RawResponse(6, 200)},
             growth=[
                 grown(5, counted=12, bytes=600, unanswered=1),
                 answered(8, 7, 700), answered(9, 2, 90),
@@ -54,7 +54,7 @@ def test_cells_become_rows() -> None:
 def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
     first = Reading(
         endpoints={5: endpoint("/a")},
-        answers={6: RawAnswer(5, 200)},
+        responses={6: RawResponse(5, 200)},
         growth=[grown(5, counted=4), answered(6, 4)],
     )
     second = Reading(growth=[grown(5, counted=6), answered(6, 6)])
@@ -71,7 +71,7 @@ def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
 
 def test_a_published_snapshot_does_not_change() -> None:
     first = Reading(
-        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200)},
+        endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200)},
         growth=[grown(5, counted=1), answered(6, 1)],
     )  # fmt: skip
     collector = collecting(first, Reading(growth=[grown(5, counted=1), answered(6, 1)]))
@@ -83,7 +83,7 @@ def test_a_published_snapshot_does_not_change() -> None:
 
 def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
     first = Reading(
-        endpoints={5: endpoint("/a")}, answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 500)},
+        endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200), 7: RawResponse(5, 500)},
         growth=[grown(5, counted=7), answered(6, 6)],
     )  # fmt: skip
     second = Reading(growth=[grown(5, counted=2, unanswered=1), answered(7, 1)])
@@ -110,12 +110,12 @@ def test_network_strings_are_cleaned() -> None:
     assert row.key.path == "/\\xff\\x1b" + "a" * 20 + "…"
 
 
-def test_answers_that_moved_to_the_overflow_row() -> None:
-    """No cell was left for a status: the answer counts under ~other, and is in flight nowhere."""
+def test_responses_that_moved_to_the_overflow_row() -> None:
+    """No cell was left for a status: the response counts under ~other, and is in flight nowhere."""
     collector = collecting(
         Reading(
             endpoints={1: endpoint("~other", process=b"~other"), 5: endpoint("/a")},
-            answers={3: RawAnswer(1, 0), 6: RawAnswer(5, 200)},
+            responses={3: RawResponse(1, 0), 6: RawResponse(5, 200)},
             growth=[
                 grown(5, counted=5, moved=2), answered(6, 3),
                 grown(1, counted=2), answered(3, 2),
@@ -145,7 +145,7 @@ def test_scope_by_endpoint() -> None:
 def test_scope_by_status() -> None:
     reading = Reading(
         endpoints={5: endpoint("/a")},
-        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, 503)},
+        responses={6: RawResponse(5, 200), 7: RawResponse(5, 503)},
         growth=[grown(5, counted=10, unanswered=1), answered(6, 5), answered(7, 2)],
     )
     scope = limited("status = 5xx")
@@ -155,10 +155,10 @@ def test_scope_by_status() -> None:
     assert row.in_flight == snapshot.total("server").in_flight == 2
 
 
-def test_answers_below_the_minimum_latency_are_over_but_do_not_count() -> None:
+def test_responses_below_the_minimum_latency_are_over_but_do_not_count() -> None:
     reading = Reading(
         endpoints={5: endpoint("/a")},
-        answers={6: RawAnswer(5, 200), 7: RawAnswer(5, LEFT_OUT)},
+        responses={6: RawResponse(5, 200), 7: RawResponse(5, LEFT_OUT)},
         growth=[grown(5, counted=10), answered(6, 2), answered(7, 7)],
     )
     (row,) = collecting(reading, scope=limited("latency > 0s")).step(1001.0, 0).endpoints
@@ -217,8 +217,8 @@ def test_health_and_cost_are_handed_on() -> None:
 def test_sums_hold_for_any_traffic() -> None:
     dice = random.Random(5)
     endpoints = {cell: endpoint(f"/{cell}", cell % 2) for cell in range(5, 30)}
-    answers = {
-        cell * 10 + at: RawAnswer(cell, status)
+    responses = {
+        cell * 10 + at: RawResponse(cell, status)
         for cell in endpoints
         for at, status in enumerate((200, 301, 404, 500))
     }
@@ -230,7 +230,7 @@ def test_sums_hold_for_any_traffic() -> None:
             lost, waits = dice.randrange(2), dice.randrange(2)
             growth.append(grown(cell, counted=sum(counts) + lost + waits, unanswered=lost))
             growth += [answered(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
-        readings.append(Reading(endpoints=endpoints, answers=answers, growth=growth))
+        readings.append(Reading(endpoints=endpoints, responses=responses, growth=growth))
     collector = collecting(*readings)
     for second in range(40):
         snapshot = collector.step(1001.0 + second * dice.choice((1, 1, 7)), 0)

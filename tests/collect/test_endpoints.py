@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from httptop.collect.endpoints import Ledger
 from httptop.collect.path_rules import PathRules
-from httptop.collect.source import Growth, RawAnswer, RawEndpoint, Reading
+from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
 from httptop.collect.timings import WAIT
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, EndpointStats
 from tests.collect.cells import answered, endpoint, grown
 
-ANSWERS = 100  # an endpoint's cell and this: its answers
+RESPONSES = 100  # an endpoint's cell and this: its responses
 
 
 def _ledger(
@@ -27,15 +27,15 @@ def _ledger(
 
 
 def _count(ledger: Ledger, endpoints: dict[int, RawEndpoint], growth: list[Growth]) -> None:
-    answers = {cell + ANSWERS: RawAnswer(cell, 200) for cell in endpoints}
-    ledger.learn(Reading(endpoints=endpoints, answers=answers))
+    responses = {cell + RESPONSES: RawResponse(cell, 200) for cell in endpoints}
+    ledger.learn(Reading(endpoints=endpoints, responses=responses))
     ledger.count(growth)
 
 
 def _each(*cells: int, requests: int = 1, waiting: int = 0) -> list[Growth]:
     """Return that each of these endpoints was asked for so often, and answered but for some."""
     return [grown(cell, counted=requests + waiting, bytes=10) for cell in cells] + [
-        answered(cell + ANSWERS, requests, 7) for cell in cells
+        answered(cell + RESPONSES, requests, 7) for cell in cells
     ]
 
 
@@ -117,7 +117,7 @@ def test_without_its_template_only_new_requests_are_told_apart() -> None:
     _count(ledger, endpoints, _each(5, 6, requests=2, waiting=1))
     ledger.regroup(PathRules(["/users/*"]))
     ledger.regroup(PathRules())
-    ledger.count([*_each(5, requests=4), answered(6 + ANSWERS, 1)])
+    ledger.count([*_each(5, requests=4), answered(6 + RESPONSES, 1)])
     rows = {path: (row.requests, row.in_flight) for path, row in _rows(ledger).items()}
     assert rows == {"/users/{id}": (4, 0), "/users/ann": (4, 1), "/users/bob": (1, 0)}
 
@@ -154,7 +154,7 @@ def test_regrouping_changes_no_sum(changes: list[list[str]], seed: int, max_dist
                 lost, waits, done = dice.randrange(2), dice.randrange(2), dice.randrange(4)
                 counted = lost + waits + done
                 growth.append(grown(cell, counted=counted, bytes=counted, unanswered=lost))
-                growth.append(answered(cell + ANSWERS, done, done))
+                growth.append(answered(cell + RESPONSES, done, done))
             ledger.move_window(tick * 3)
             _count(ledger, endpoints, growth)
             ledger.end_tick(tick, 1.0)
@@ -188,11 +188,11 @@ def _assert_sums(ledger: Ledger) -> None:
 
 
 def test_times_beside_the_latency() -> None:
-    """A wait stands in a cell of its own, which belongs to that of an answer."""
+    """A wait stands in a cell of its own, which belongs to that of a response."""
     ledger = _ledger(scope=limited("status = 200"))
-    answers = {6: RawAnswer(5, 200), 7: RawAnswer(5, 404), 8: RawAnswer(6, WAIT)}
-    answers[9] = RawAnswer(7, WAIT)
-    ledger.learn(Reading(endpoints={5: endpoint("/a")}, answers=answers))
+    responses = {6: RawResponse(5, 200), 7: RawResponse(5, 404), 8: RawResponse(6, WAIT)}
+    responses[9] = RawResponse(7, WAIT)
+    ledger.learn(Reading(endpoints={5: endpoint("/a")}, responses=responses))
     ledger.count([grown(5, counted=6), answered(6, 3), answered(7, 3)])
     ledger.count([answered(8, 2), answered(9, 1)])
     (row,) = _rows(ledger).values()

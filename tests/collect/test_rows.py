@@ -10,8 +10,8 @@ from tests.samples import key
 FAST = bucket_of(10_000)
 
 
-def _answer(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
-    row.count_answers(0, status, count, 100 * count, 10_000 * count, max_ns, {FAST: count})
+def _response(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
+    row.count_responses(0, status, count, 100 * count, 10_000 * count, max_ns, {FAST: count})
     row.tick_sum_ns += 10_000 * count
     row.tick_count += count
 
@@ -19,9 +19,9 @@ def _answer(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
 def test_a_row_adds_up() -> None:
     row = Row(key())
     row.open += 2
-    _answer(row, 200, 5)
-    _answer(row, 404, 2, 10_050)
-    _answer(row, 200, 1)
+    _response(row, 200, 5)
+    _response(row, 404, 2, 10_050)
+    _response(row, 200, 1)
     row.open -= 1
     row.count_unanswered(0, 1)
     stats = row.stats(4.0)
@@ -34,10 +34,10 @@ def test_a_row_adds_up() -> None:
     assert stats.latency_total.max_ns == 10_050
 
 
-def test_further_bytes_of_an_answer_are_no_answer() -> None:
+def test_further_bytes_of_an_response_are_no_response() -> None:
     row = Row(key())
-    _answer(row, 200, 1)
-    row.count_answers(0, 200, 0, 5_000, 0, 10_000, {})
+    _response(row, 200, 1)
+    row.count_responses(0, 200, 0, 5_000, 0, 10_000, {})
     stats = row.stats(1.0)
     assert (stats.requests, stats.response_bytes) == (1, 5_100)
 
@@ -50,7 +50,7 @@ def test_in_flight_is_never_negative() -> None:
 
 def test_the_window_expires_and_the_total_does_not() -> None:
     row = Row(key())
-    _answer(row, 200, 5)
+    _response(row, 200, 5)
     row.window.expire(100)
     stats = row.stats(1.0)
     assert (stats.rps, stats.latency) == (0.0, NO_LATENCY)
@@ -59,9 +59,9 @@ def test_the_window_expires_and_the_total_does_not() -> None:
 
 def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
     row = Row(key())
-    _answer(row, 200, 4)
+    _response(row, 200, 4)
     row.end_tick(1)
-    _answer(row, 200, 2)
+    _response(row, 200, 2)
     row.end_tick(4)
     row.end_tick(5)
     assert row.stats(1.0).trend_ns == (10_000.0, None, None, 10_000.0, None)
@@ -71,12 +71,12 @@ def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
 
 def test_a_row_takes_in_another() -> None:
     row, other = Row(key()), Row(key("/other"))
-    _answer(row, 200, 1)
+    _response(row, 200, 1)
     row.end_tick(1)
     row.end_tick(2)
-    _answer(row, 200, 1)
+    _response(row, 200, 1)
     row.end_tick(3)
-    other.count_answers(4, 500, 3, 50, 60_000, 20_000, {bucket_of(20_000): 3})
+    other.count_responses(4, 500, 3, 50, 60_000, 20_000, {bucket_of(20_000): 3})
     other.tick_sum_ns, other.tick_count = 60_000, 3
     other.end_tick(3)
     other.count_unanswered(4, 2)
@@ -90,7 +90,7 @@ def test_a_row_takes_in_another() -> None:
     assert stats.latency.count == stats.latency_total.count == 5
     assert stats.latency.mean_ns == 80_000 / 5
     assert stats.latency_total.max_ns == 20_000
-    # In the third tick one answer took 10 and three took 20 microseconds.
+    # In the third tick one response took 10 and three took 20 microseconds.
     assert stats.trend_ns == (10_000.0, None, 17_500.0)
     row.end_tick(4)
     assert row.stats(1.0).trend_ns[3:] == (None,)
@@ -104,9 +104,9 @@ def test_trends_of_rows_that_came_at_other_times() -> None:
     for ticks in (3, TREND_TICKS):
         row, other = Row(key(), ticks), Row(key("/other"), ticks)
         for tick in range(1, 8):
-            _answer(row, 200, 1)
+            _response(row, 200, 1)
             row.end_tick(tick)
-        _answer(other, 200, 1)
+        _response(other, 200, 1)
         other.end_tick(9)
         row.absorb_row(other)
         trend = row.stats(1.0).trend_ns

@@ -103,9 +103,9 @@ def test_what_is_captured_is_cut() -> None:
 
 
 @given(st.binary(max_size=600), st.binary(max_size=600), st.booleans(), st.integers(0, 512))
-def test_any_bytes_are_safe(line: bytes, answer: bytes, cut: bool, most: int) -> None:
+def test_any_bytes_are_safe(line: bytes, response: bytes, cut: bool, most: int) -> None:
     security = Security(max_captured_bytes=most, redact_query=cut)
-    sample = sampled(line=line, answer=answer)._replace(line_cut=cut)
+    sample = sampled(line=line, response=response)._replace(line_cut=cut)
     request = _with(security, sample)
     assert request.path.isprintable()
     assert len(request.path) <= max(most, len("/users/{id}")) * 10

@@ -1,4 +1,4 @@
-"""Durations: the latencies of all answers, with what the pieces of some took on top."""
+"""Durations: the latencies of all responses, with what the pieces of some took on top."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_plain_limits() -> None:
     )
 
 
-def test_unknown_is_the_status_of_no_answer() -> None:
+def test_unknown_is_the_status_of_no_response() -> None:
     assert scope(status=("unknown",)).admits(key(), 0)
     assert not scope(status=("unknown",)).admits(key(), 200)
 

@@ -32,8 +32,8 @@ def test_the_observer_agrees_with_the_data(case: Case) -> None:
         rows = [counts for key, counts in found.items() if key.side == side]
         if rows:
             requests = sum(counts.request_bytes for counts in rows)
-            answers = sum(counts.response_bytes for counts in rows)
-            assert (requests + case.loose[0], answers + case.loose[1]) == tuple(end.sent)
+            responses = sum(counts.response_bytes for counts in rows)
+            assert (requests + case.loose[0], responses + case.loose[1]) == tuple(end.sent)
 
 
 SMALL = [
@@ -146,7 +146,7 @@ def test_the_table() -> None:
 def test_where_nothing_can_be_traced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(selftest.doctor, "refusal", lambda: "root is needed")
+    monkeypatch.setattr(selftest.checks, "refusal", lambda: "root is needed")
     assert cli.main(["--selftest"]) == 77
     assert capsys.readouterr().err == "httptop: root is needed\n"
 

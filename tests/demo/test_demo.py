@@ -90,7 +90,7 @@ def test_a_request_is_answered_at_once_after_start(demo: Demo) -> None:
         ("GET", "/reports/2024-report", {200}),
     ],
 )
-def test_endpoints_answer_with_the_status_they_are_there_for(
+def test_endpoints_response_with_the_status_they_are_there_for(
     demo: Demo, method: str, target: str, expected: set[int]
 ) -> None:
     assert statuses(demo, method, target) <= expected

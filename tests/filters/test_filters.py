@@ -107,10 +107,10 @@ def test_points_at_the_fault(text: str, column: int | None, part: str) -> None:
         ("tls = no", True),
         ("status = 404", True),
         ("status = 5xx", False),
-        ("status != 404", True),  # its other answers
+        ("status != 404", True),  # its other responses
         ("not status = 200,404,unknown", False),
         ("status >= 400", True),
-        ("status < 200", False),  # no answer is no small status
+        ("status < 200", False),  # no response is no small status
         ("status = unknown", True),
         ("pid = 12", True),
         ("pid = 10-13", True),

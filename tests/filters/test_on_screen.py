@@ -255,7 +255,7 @@ def test_a_word_alone_may_become_a_field(text: str, alone: bool) -> None:
     assert complete(text, len(text), SEEN).unsettled is alone
 
 
-def test_fields_that_the_screen_cannot_answer_are_not_offered() -> None:
+def test_fields_that_the_screen_cannot_response_are_not_offered() -> None:
     assert not any(text.startswith("container") for text in offered("con"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.http.heads import answer_length, path_in
+from httptop.http.heads import path_in, response_length
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_path_in_as_it_was_sent(line: bytes, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "method", "status", "length"),
+    ("response", "method", "status", "length"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", "GET", 200, 43),
         (b"HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\n", "GET", 200, 42),
@@ -71,8 +71,8 @@ def test_path_in_as_it_was_sent(line: bytes, path: str) -> None:
         (b"", "GET", 200, None),
     ],
 )  # fmt: skip
-def test_answer_length(answer: bytes, method: str, status: int, length: int | None) -> None:
-    assert answer_length(answer, method, status) == length
+def test_response_length(response: bytes, method: str, status: int, length: int | None) -> None:
+    assert response_length(response, method, status) == length
 
 
 @given(st.binary(max_size=200), st.booleans())
@@ -80,4 +80,4 @@ def test_any_bytes_are_safe(data: bytes, cut: bool) -> None:
     for redact_query in (True, False):
         path = path_in(data, cut, redact_query=redact_query)
         assert path is None or (path.isprintable() and len(path) <= 513)
-    answer_length(data, "GET", 200)
+    response_length(data, "GET", 200)

@@ -84,13 +84,15 @@ def test_without_user(text: bytes, shown: bytes) -> None:
     assert without_user(text) == shown
 
 
-def _head(answer: bytes, query: bool = True) -> tuple[str, ...]:
-    return response_head(answer, NAMES, query=query)
+def _head(response: bytes, query: bool = True) -> tuple[str, ...]:
+    return response_head(response, NAMES, query=query)
 
 
 def test_a_head_is_its_lines() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nServer: a\r\nSet-Cookie: id=s3cr3t; Path=/\r\n\r\nbody s3cr3t\r\n"
-    assert _head(answer) == ("HTTP/1.1 200 OK", "Server: a", "Set-Cookie: ***")
+    response = (
+        b"HTTP/1.1 200 OK\r\nServer: a\r\nSet-Cookie: id=s3cr3t; Path=/\r\n\r\nbody s3cr3t\r\n"
+    )
+    assert _head(response) == ("HTTP/1.1 200 OK", "Server: a", "Set-Cookie: ***")
 
 
 @pytest.mark.parametrize(
@@ -136,21 +138,21 @@ def test_lines_of_a_head(lines: bytes, shown: tuple[str, ...]) -> None:
 
 
 def test_a_query_is_shown_where_that_is_wanted_and_a_password_never() -> None:
-    answer = b"HTTP/1.1 302 Found\r\nLocation: http://me:s3cr3t@h/a?b=1#c\r\n\r\n"
-    assert _head(answer, query=False)[1] == "Location: http://***@h/a?b=1#c"
+    response = b"HTTP/1.1 302 Found\r\nLocation: http://me:s3cr3t@h/a?b=1#c\r\n\r\n"
+    assert _head(response, query=False)[1] == "Location: http://***@h/a?b=1#c"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [b"", b"HTTP/1.1 200 OK", b"\r\nHTTP/1.1 200 OK\r\n", b"s3cr3t\r\n", b"<html>\r\n\r\n"],
 )
-def test_what_is_no_head(answer: bytes) -> None:
-    assert _head(answer) == ()
+def test_what_is_no_head(response: bytes) -> None:
+    assert _head(response) == ()
 
 
 def test_a_head_is_bounded() -> None:
-    answer = b"HTTP/1.1 200 OK\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(100))
-    assert len(_head(answer)) == 32
+    response = b"HTTP/1.1 200 OK\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(100))
+    assert len(_head(response)) == 32
     (_, line) = _head(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 5000 + b"\r\n")
     assert len(line) == 256
 
@@ -172,17 +174,17 @@ FOLDS = st.sampled_from([b"", b" ", b"\t", b"\r\n ", b"\n\t", b"\r "])
 def test_no_redacted_value_gets_through(
     headers: list[tuple[bytes, bytes, bytes, bytes, bytes]], cut: int
 ) -> None:
-    answer = b"HTTP/1.1 200 OK\r\n"
+    response = b"HTTP/1.1 200 OK\r\n"
     for name, fold, noise, second, end in headers:
         noise = bytes(byte for byte in noise if byte not in b"\r\n")
-        answer += name + b":" + fold + noise + SECRET + second + SECRET + end
-    for whole in (answer, answer[:cut], answer + b"\r\n"):
+        response += name + b":" + fold + noise + SECRET + second + SECRET + end
+    for whole in (response, response[:cut], response + b"\r\n"):
         assert not any("s3c" in line for line in _head(whole))
 
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_safe(data: bytes) -> None:
-    for answer in (data, b"HTTP/1.1 200 OK\r\n" + data):
-        for line in _head(answer):
+    for response in (data, b"HTTP/1.1 200 OK\r\n" + data):
+        for line in _head(response):
             assert line.isprintable()
             assert len(line) <= 256

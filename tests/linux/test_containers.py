@@ -70,7 +70,7 @@ def test_containers_that_have_a_name(path: str, name: str) -> None:
     assert owner(path) == Owner(name, (name,), True)
 
 
-def test_containers_of_pods_answer_to_the_pod() -> None:
+def test_containers_of_pods_response_to_the_pod() -> None:
     pod = "0b8f1a5e-2f0e-4b8e-9d55-0d3f3a7c1e11"
     slices = f"/kubepods.slice/kubepods-burstable-pod{pod.replace('-', '_')}.slice"
     whole = Owner("web", ("web", SHORT, ID, pod), True)

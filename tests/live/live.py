@@ -177,8 +177,8 @@ def request(path: str, method: str = "GET", *headers: str, version: str = "1.1")
     return "\r\n".join(lines).encode()
 
 
-def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
-    """Return a whole answer with a Content-Length."""
+def response(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
+    """Return a whole response with a Content-Length."""
     lines = (f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", *headers, "", "")
     return "\r\n".join(lines).encode() + body
 
@@ -196,8 +196,8 @@ def receive(end: socket.socket, size: int) -> bytes:
 def exchange(
     client: socket.socket, server: socket.socket, head: bytes, reply: bytes | None = None
 ) -> None:
-    """Send a request and its answer through a connection, each in one piece."""
-    reply = answer() if reply is None else reply
+    """Send a request and its response through a connection, each in one piece."""
+    reply = response() if reply is None else reply
     client.sendall(head)
     assert receive(server, len(head)) == head
     server.sendall(reply)

@@ -22,7 +22,7 @@ DEFINES: Final = {
     "MAX_PAGES": 8,
     "SHARDS": 1,
     "SAMPLE_PAGES": 1,
-    "CHUNK_PAGES": 1,
+    "PIECE_PAGES": 1,
 }
 
 _VERDICT: Final = struct.Struct(f"<Q8I8B{abi.TEMPLATE_LEN}s")
@@ -93,7 +93,7 @@ class Parser:
         )
 
     def head(self, data: bytes) -> Verdict:
-        """Judge the first bytes of a request or of an answer."""
+        """Judge the first bytes of a request or of a response."""
         return self._run(self._head, data, 0)
 
     def template(self, target: bytes, *, connect: bool = False) -> tuple[bytes, bool]:

@@ -3,11 +3,11 @@
  * through BPF_PROG_TEST_RUN. A packet is 16 bytes for us, of which the first two are the number
  * of bytes that follow and the third the method for judge_path, and then those bytes.
  */
-#include "types.h"
+#include "abi.h"
 #include "maps.h"
-#include "numbers.h"
-#include "paths.h"
-#include "head.h"
+#include "branchless.h"
+#include "path_template.h"
+#include "http_head.h"
 
 #define OURS 16
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.live.live import (
     Watch,
-    answer,
     connected,
     exchange,
     new_path,
     receive,
     request,
+    response,
 )
 
 pytestmark = pytest.mark.ebpf
@@ -40,8 +40,8 @@ def test_in_one_call_with_a_request_behind(
     body = chunked(DECOY if size > 1 else DECOY[:20], size, trailer, b";a=b")
     both = upload(path, body) + request(f"{path}/next")
     with connected() as (client, server):
-        exchange(client, server, both, answer(201) + answer(202))
-        exchange(client, server, request(f"{path}/next"), answer(203))
+        exchange(client, server, both, response(201) + response(202))
+        exchange(client, server, request(f"{path}/next"), response(203))
     watch.expect(path, {201: 1, 202: 1, 203: 1})
     watch.expect("/decoy", {})
     assert watch.row(path, method="POST").request_bytes == len(upload(path, body))
@@ -57,9 +57,9 @@ def test_cut_anywhere(watch: Watch, path: str) -> None:
             for part in (whole[:cut], whole[cut:]):
                 client.sendall(part)
                 receive(server, len(part))
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
-            exchange(client, server, request(f"{path}/next"), answer(204))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
+            exchange(client, server, request(f"{path}/next"), response(204))
     watch.expect(path, {200: len(cuts), 204: len(cuts)})
     watch.expect("/decoy", {})
 
@@ -70,9 +70,9 @@ def test_byte_by_byte(watch: Watch, path: str) -> None:
         for at in range(len(whole)):
             client.sendall(whole[at : at + 1])
             receive(server, 1)
-        server.sendall(answer(200))
-        receive(client, len(answer(200)))
-        exchange(client, server, request(path), answer(201))
+        server.sendall(response(200))
+        receive(client, len(response(200)))
+        exchange(client, server, request(path), response(201))
     watch.expect(path, {200: 1, 201: 1})
     watch.expect("/decoy", {})
 
@@ -88,8 +88,8 @@ def test_in_random_pieces(watch: Watch, path: str) -> None:
                 client.sendall(rest[:cut])
                 receive(server, len(rest[:cut]))
                 rest = rest[cut:]
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
     watch.expect(path, {200: 200})
     watch.expect("/decoy", {})
 
@@ -101,20 +101,20 @@ def test_answered_before_the_body_ends(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(whole[:cut])
         receive(server, cut)
-        server.sendall(answer(413))
-        receive(client, len(answer(413)))
+        server.sendall(response(413))
+        receive(client, len(response(413)))
         for at in range(cut, len(whole), 41):
             client.sendall(whole[at : at + 41])
             receive(server, len(whole[at : at + 41]))
-        exchange(client, server, request(f"{path}/next"), answer(200))
+        exchange(client, server, request(f"{path}/next"), response(200))
     watch.expect(path, {413: 1, 200: 1})
     watch.expect("/decoy", {})
 
 
-def test_what_is_no_chunk_ends_with_the_answer(watch: Watch) -> None:
+def test_what_is_no_chunk_ends_with_the_response(watch: Watch) -> None:
     path = new_path()
     with connected() as (client, server):
-        exchange(client, server, upload(path, b"zzz, no length\r\n" + DECOY), answer(400))
-        exchange(client, server, request(f"{path}/next"), answer(200))
+        exchange(client, server, upload(path, b"zzz, no length\r\n" + DECOY), response(400))
+        exchange(client, server, request(f"{path}/next"), response(200))
     watch.expect(path, {400: 1, 200: 1})
     watch.expect("/decoy", {})

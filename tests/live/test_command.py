@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from httptop.linux import bpf_syscall
-from tests.live.live import Watch, answer, connected, exchange, request
+from tests.live.live import Watch, connected, exchange, request, response
 
 pytestmark = pytest.mark.ebpf
 
@@ -98,7 +98,7 @@ def test_batch_from_start_to_end(path: str) -> None:
         with _httptop(*arguments) as run:
             documents = [_next(run)]
             for number in range(30):
-                exchange(client, server, request(f"{path}/{number}"), answer(200 + number % 2))
+                exchange(client, server, request(f"{path}/{number}"), response(200 + number % 2))
             documents += [_next(run) for _ in range(3)]
             assert run.wait(10) == 0
             assert run.stderr is not None

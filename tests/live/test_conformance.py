@@ -79,6 +79,6 @@ def test_heads_through_the_kernels_parser(parser: Parser) -> None:
                     assert exchange.chunked or not whole or found.body == exchange.length
                     judged += whole
                 if exchange.status:
-                    line = exchange.answer_line[:WINDOW]
+                    line = exchange.response_line[:WINDOW]
                     assert parser.head(line).status == exchange.status, case.name
     assert judged > len(CASES)

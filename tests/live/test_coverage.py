@@ -89,7 +89,7 @@ def process(code: str, *arguments: str, user: int | None = None) -> Iterator[tup
 
 
 def ask(port: int, path: str, wrap: Callable[[socket.socket], socket.socket] | None = None) -> None:
-    """Send a request and wait for its answer."""
+    """Send a request and wait for its response."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
         end = wrap(plain) if wrap else plain
         end.sendall(request(path))
@@ -272,7 +272,7 @@ def test_what_connections_begin_with() -> None:
             client.sendall(hello)
             server.recv(5)
             server.recv(100)
-            server.sendall(b"\x16\x03\x03\x00\x7a\x02" + bytes(117))  # the answer to it
+            server.sendall(b"\x16\x03\x03\x00\x7a\x02" + bytes(117))  # the response to it
             client.recv(1000)
         assert grown() == {"tls": 2, "http2": 2}
         (row,) = rows(Survey(0.0, (Holder(ours, "some", tcp_connected=1),)), watch.step())

@@ -13,13 +13,13 @@ from httptop.model import SIDES
 from tests.live.live import (
     FRONTS,
     Watch,
-    answer,
     connected,
     connected_unix,
     exchange,
     new_path,
     receive,
     request,
+    response,
 )
 
 pytestmark = pytest.mark.ebpf
@@ -29,10 +29,10 @@ STATUS = {"a": 200, "b": 201, "c": 202, "d": 203, "e": 404}
 
 
 def pipeline(path: str, count: int) -> tuple[bytes, bytes]:
-    """Return so many requests of five kinds in turns, and their answers."""
+    """Return so many requests of five kinds in turns, and their responses."""
     letters = [list(STATUS)[at % 5] for at in range(count)]
     heads = [request(f"{path}/{letter}/") for letter in letters]
-    replies = [answer(STATUS[letter], b"x" * at) for at, letter in enumerate(letters)]
+    replies = [response(STATUS[letter], b"x" * at) for at, letter in enumerate(letters)]
     return b"".join(heads), b"".join(replies)
 
 
@@ -55,11 +55,11 @@ def test_exact_and_in_order(front: str, ends: object) -> None:
         for letter, status in STATUS.items():
             assert watch.row(f"{path}/{letter}/").status == {status: 400}
         health = watch.step().health
-        assert (health.lost_chunks, health.parse_errors, health.orphan_responses) == (0, 0, 0)
+        assert (health.lost_pieces, health.parse_errors, health.orphan_responses) == (0, 0, 0)
 
 
 def test_times_are_those_of_the_calls() -> None:
-    """However late a chunk is taken up."""
+    """However late a piece is taken up."""
     path = new_path()
     heads, replies = pipeline(path, 100)
     pause_s = 0.2
@@ -74,7 +74,7 @@ def test_times_are_those_of_the_calls() -> None:
 def test_the_connection_ends_before_its_bytes_are_taken_up() -> None:
     path = new_path()
     heads, replies = pipeline(path, 300)
-    half = answer(200, b"") * 150
+    half = response(200, b"") * 150
     with Watch() as watch:
         with connected() as (client, server):
             exchange(client, server, heads, replies)
@@ -84,7 +84,7 @@ def test_the_connection_ends_before_its_bytes_are_taken_up() -> None:
             receive(client, len(half))
         watch.expect(path, statuses(300) | {200: 60 + 150}, unanswered=150)
         snapshot = watch.until(lambda _: leftovers(watch) == 0, what="that nothing is left")
-        assert snapshot.health.lost_chunks == 0
+        assert snapshot.health.lost_pieces == 0
 
 
 def leftovers(watch: Watch) -> int:
@@ -104,17 +104,17 @@ def conn_size(map_fd: int) -> int:
 def test_the_body_behind_a_pipeline_is_moved_by_the_kernel() -> None:
     path = new_path()
     heads, _ = pipeline(path, 100)
-    replies = answer(200) * 99 + b"HTTP/1.1 201 Made\r\nContent-Length: 100000\r\n\r\n"
+    replies = response(200) * 99 + b"HTTP/1.1 201 Made\r\nContent-Length: 100000\r\n\r\n"
     with Watch() as watch, connected() as (client, server):
         client.sendall(heads)
         receive(server, len(heads))
         server.sendall(replies)
         _send_file(server, b"x" * 100_000)
         receive(client, len(replies) + 100_000)
-        exchange(client, server, request(path + "/f"), answer(202))
+        exchange(client, server, request(path + "/f"), response(202))
         watch.expect(path, {200: 99, 201: 1, 202: 1})
         sent = sum(row.response_bytes for row in watch.rows(path, "server"))
-        assert sent == len(replies) + 100_000 + len(answer(202))
+        assert sent == len(replies) + 100_000 + len(response(202))
 
 
 def _send_file(end: socket.socket, data: bytes) -> None:
@@ -124,8 +124,8 @@ def _send_file(end: socket.socket, data: bytes) -> None:
         end.sendfile(file)
 
 
-def test_chunks_that_are_lost_are_counted_and_invent_nothing() -> None:
-    """While nobody takes chunks up the ring fills; afterwards the connection goes on."""
+def test_pieces_that_are_lost_are_counted_and_invent_nothing() -> None:
+    """While nobody takes pieces up the ring fills; afterwards the connection goes on."""
     path = new_path()
     heads, replies = pipeline(path, 100)
     bursts = 200  # of 4 kB and more each way, on both sides: more than there is room for
@@ -133,15 +133,15 @@ def test_chunks_that_are_lost_are_counted_and_invent_nothing() -> None:
         for _ in range(bursts):
             exchange(client, server, heads, replies)
         watch.step()
-        exchange(client, server, request(path + "/after"), answer(204))
-        exchange(client, server, request(path + "/after"), answer(204))
+        exchange(client, server, request(path + "/after"), response(204))
+        exchange(client, server, request(path + "/after"), response(204))
         snapshot = watch.until(
             lambda _: (
                 all(204 in row.status for row in watch.rows(path + "/after"))
                 and len(watch.rows(path + "/after")) == 2
             )
         )
-        assert snapshot.health.lost_chunks > 0
+        assert snapshot.health.lost_pieces > 0
         for side in SIDES:
             counted: dict[int, int] = {}
             for letter, status in STATUS.items():

@@ -19,13 +19,13 @@ from httptop.config.scope import scope_of
 from tests.live.live import (
     FRONTS,
     Watch,
-    answer,
     connected,
     connected_unix,
     exchange,
     new_path,
     receive,
     request,
+    response,
     rows_of,
     sums_of,
 )
@@ -53,9 +53,9 @@ def status_of(watched: Watch, path: str, side: str = "server") -> dict[int, int]
 def exchanges(
     ends: tuple[socket.socket, socket.socket], path: str, *statuses: int, **more: str
 ) -> None:
-    """Send a request and its answer for each status."""
+    """Send a request and its response for each status."""
     for status in statuses:
-        exchange(*ends, request(path, **more), answer(status))
+        exchange(*ends, request(path, **more), response(status))
 
 
 @contextmanager
@@ -158,13 +158,13 @@ def test_a_connection_handed_to_another_process() -> None:
         receive(server, len(request(f"{path}/forked")))
         child = os.fork()
         if not child:
-            server.sendall(answer(201))
+            server.sendall(response(201))
             receive(server, len(request(f"{path}/theirs")))
-            server.sendall(answer(202))
+            server.sendall(response(202))
             os._exit(0)
-        receive(client, len(answer(201)))
+        receive(client, len(response(201)))
         client.sendall(request(f"{path}/theirs"))
-        receive(client, len(answer(202)))
+        receive(client, len(response(202)))
         os.waitpid(child, 0)
         assert status_of(some, f"{path}/before") == {200: 1}
         assert status_of(some, f"{path}/forked") == {201: 1}
@@ -305,7 +305,7 @@ def test_requests(values: Mapping[str, object], met: Mapping[tuple[str, str, int
     settings = {"filter__process__pids": (os.getpid(),), **values}
     with connected() as ends, watch("", **settings) as some:
         exchanges(ends, f"{path}/a", 200, 200)
-        exchange(*ends, request(f"{path}/a", version="1.0"), answer(404))
+        exchange(*ends, request(f"{path}/a", version="1.0"), response(404))
         exchanges(ends, f"{path}/b", 200, method="POST")
         found = {
             (row.key.method, row.key.path.removeprefix(path), status): count
@@ -343,8 +343,8 @@ def test_a_host_that_is_cut(cut: int) -> None:
         for part in (head[:cut], head[cut:]):
             client.sendall(part)
             receive(server, len(part))
-        server.sendall(answer())
-        receive(client, len(answer()))
+        server.sendall(response())
+        receive(client, len(response()))
         assert status_of(some, path) == {200: 1}
 
 
@@ -353,7 +353,7 @@ def test_a_host_that_is_an_address() -> None:
     with connected() as ends, watch(f"{OURS} and host = [::1],127.0.0.1") as some:
         for host, status in (("[::1]:80", 200), ("[::2]", 201), ("127.0.0.1:80", 202)):
             head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-            exchange(*ends, head, answer(status))
+            exchange(*ends, head, response(status))
         assert status_of(some, path) == {200: 1, 202: 1}
 
 
@@ -364,12 +364,12 @@ def test_hosts_of_a_pipeline() -> None:
         for name, host in (("a", "a.org"), ("b", "b.com"), ("c", "c.org"), ("c", "c.com"))
     ]
     with connected() as (client, server), watch(f"{OURS} and host ~ *.org") as some:
-        exchange(client, server, b"".join(heads), b"".join(map(answer, (200, 201, 202, 203))))
+        exchange(client, server, b"".join(heads), b"".join(map(response, (200, 201, 202, 203))))
         found = {row.key.path[-1]: dict(row.status) for row in some.rows(path, "server")}
         assert found == {"a": {200: 1}, "c": {202: 1}}
 
 
-# ---- answers ---------------------------------------------------------------------------------
+# ---- responses ---------------------------------------------------------------------------------
 
 
 @pytest.mark.setting("filter.http.min_latency", "filter.http.max_latency")
@@ -381,8 +381,8 @@ def test_latencies() -> None:
         client.sendall(request(path))
         receive(server, len(request(path)))
         threading.Event().wait(0.05)
-        server.sendall(answer(status))
-        receive(client, len(answer(status)))
+        server.sendall(response(status))
+        receive(client, len(response(status)))
 
     for values, met in (
         ({"min_latency": 40 * MS}, {201: 1}),
@@ -396,7 +396,7 @@ def test_latencies() -> None:
             assert all(row.in_flight == 0 for row in some.rows(path))
 
 
-def test_a_request_without_an_answer_has_waited_so_long() -> None:
+def test_a_request_without_an_response_has_waited_so_long() -> None:
     path = new_path()
     with watch(f"{OURS} and latency >= 40ms") as some:
         for wait_s in (0.0, 0.05):
@@ -415,21 +415,21 @@ def test_request_sizes() -> None:
     for name, met in (("min_request_bytes", {201: 1}), ("max_request_bytes", {200: 1})):
         with connected() as ends, watch(OURS, **{f"filter__http__{name}": 500}) as some:
             for head, status in zip(heads, (200, 201), strict=True):
-                exchange(*ends, head, answer(status))
+                exchange(*ends, head, response(status))
             assert status_of(some, path) == met
 
 
 @pytest.mark.setting("filter.http.min_response_bytes", "filter.http.max_response_bytes")
-def test_answer_sizes() -> None:
-    """An answer counts when the next request comes, or the connection ends."""
+def test_response_sizes() -> None:
+    """A response counts when the next request comes, or the connection ends."""
     path = new_path()
     for name, met in (("min_response_bytes", {201: 2, 203: 1}), ("max_response_bytes", {200: 1})):
         with watch(OURS, **{f"filter__http__{name}": 500}) as some:
             with connected() as ends:
-                exchange(*ends, request(path), answer(200, bytes(10)))
-                exchange(*ends, request(path), answer(201, bytes(1000)))
-                exchange(*ends, request(path), answer(201, bytes(100_000)))
-                exchange(*ends, request(path), answer(203, bytes(470)))
+                exchange(*ends, request(path), response(200, bytes(10)))
+                exchange(*ends, request(path), response(201, bytes(1000)))
+                exchange(*ends, request(path), response(201, bytes(100_000)))
+                exchange(*ends, request(path), response(203, bytes(470)))
             some.until(lambda shot: not sums_of(rows_of(shot, path, "server"))[2])
             assert status_of(some, path) == met
             assert {sample.status for sample in some.step().recent} == met.keys()
@@ -438,10 +438,10 @@ def test_answer_sizes() -> None:
             assert row.response_bytes > sum(sizes[status] for status in met)
 
 
-def test_an_answer_held_back_counts_at_the_end_of_the_run() -> None:
+def test_an_response_held_back_counts_at_the_end_of_the_run() -> None:
     path = new_path()
     with connected() as ends, watch(f"{OURS} and size > 100") as some:
-        exchange(*ends, request(path), answer(200, bytes(1000)))
+        exchange(*ends, request(path), response(200, bytes(1000)))
         assert status_of(some, path) == {}
         some.source.detach()
         assert status_of(some, path) == {200: 1}
@@ -458,7 +458,7 @@ def test_what_the_kernel_knows_can_be_mixed() -> None:
             ("POST", "a", 202),
         ):
             head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
-            exchange(*ends, head.encode(), answer(status))
+            exchange(*ends, head.encode(), response(status))
         assert status_of(some, path) == {500: 1, 201: 1}
 
 

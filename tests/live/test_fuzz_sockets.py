@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.live.live import Watch, answer, connected, exchange, receive, request
+from tests.live.live import Watch, connected, exchange, receive, request, response
 from tests.stress.fuzz.sockets import fuzz
 
 pytestmark = pytest.mark.ebpf
@@ -20,17 +20,17 @@ def test_random_conversations_are_counted_exactly(watch: Watch) -> None:
     assert sum(count for key, count in said.items() if key[0] == "server") > 100
 
 
-def test_a_chunked_answer_before_another_in_one_call(watch: Watch, path: str) -> None:
-    """What is not looked at may be unknown, but the next answers must not be taken for it."""
+def test_a_chunked_response_before_another_in_one_call(watch: Watch, path: str) -> None:
+    """What is not looked at may be unknown, but the next responses must not be taken for it."""
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 15
-    replies = chunked + b"0\r\n\r\n" + answer(404)
+    replies = chunked + b"0\r\n\r\n" + response(404)
     with connected() as (client, server):
         heads = request(path + "/a") + request(path + "/b")
         client.sendall(heads)
         receive(server, len(heads))
         server.sendall(replies)
         receive(client, len(replies))
-        exchange(client, server, request(path + "/c"), answer(500))
+        exchange(client, server, request(path + "/c"), response(500))
     watch.expect(path + "/a", {200: 1})
     (row,) = watch.rows(path + "/b", "server")
     assert 500 not in row.status
@@ -45,8 +45,8 @@ def test_a_method_without_a_name_that_comes_in_small_pieces(
         for piece in (head[at : at + size] for at in range(0, len(head), size)):
             client.sendall(piece)
             receive(server, len(piece))
-        server.sendall(answer(200))
-        receive(client, len(answer(200)))
+        server.sendall(response(200))
+        receive(client, len(response(200)))
     watch.expect(path, {200: 1})
 
 
@@ -63,8 +63,8 @@ def test_a_chunked_request_body_by_splice(watch: Watch, path: str) -> None:
             os.close(reader)
             os.close(writer)
             receive(server, len(chunk))
-        server.sendall(answer(200))
-        receive(client, len(answer(200)))
+        server.sendall(response(200))
+        receive(client, len(response(200)))
         exchange(client, server, request(path + "/b"))
     watch.expect(path + "/a", {200: 1})
     watch.expect(path + "/b", {200: 1})

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ebpf
 
 STRUCTS: Final = {
     "endpoint_key": abi.ENDPOINT_KEY,
-    "answer_key": abi.ANSWER_KEY,
+    "response_key": abi.RESPONSE_KEY,
     "user_key": abi.USER_KEY,
     "cell": abi.CELL,
     "page": abi.PAGE,
@@ -42,7 +42,7 @@ CONSTANTS: Final = {
     "SEGMENTS": (path_template.SEGMENTS, abi.SEGMENTS),
     "LINE_LEN": (abi.LINE_LEN,),
     "LINE_HEAD": (abi.LINE_HEAD,),
-    "ANSWER_LEN": (abi.ANSWER_LEN,),
+    "RESPONSE_LEN": (abi.RESPONSE_LEN,),
     "SPAN_WAIT": (timings.WAIT,),
     "SPAN_HANDLING": (timings.HANDLING,),
     "SPAN_SENDING": (timings.SENDING,),
@@ -57,8 +57,8 @@ CONSTANTS: Final = {
     },
     "OVERFLOW_ENDPOINT(0)": tuple(k for k, side in abi.OVERFLOW_ENDPOINTS.items() if side == 0),
     "OVERFLOW_ENDPOINT(1)": tuple(k for k, side in abi.OVERFLOW_ENDPOINTS.items() if side == 1),
-    "OVERFLOW_ANSWER(0)": tuple(k for k, cell in abi.OVERFLOW_ANSWERS.items() if cell == 1),
-    "OVERFLOW_ANSWER(1)": tuple(k for k, cell in abi.OVERFLOW_ANSWERS.items() if cell == 2),
+    "OVERFLOW_RESPONSE(0)": tuple(k for k, cell in abi.OVERFLOW_RESPONSES.items() if cell == 1),
+    "OVERFLOW_RESPONSE(1)": tuple(k for k, cell in abi.OVERFLOW_RESPONSES.items() if cell == 2),
     "C_DIGIT": (path_template.DIGIT,),
     "C_HEX": (path_template.HEX,),
     "C_LOWER": (path_template.LOWER,),
@@ -71,7 +71,7 @@ CONSTANTS: Final = {
     "SIDE_SERVER": (model.SIDES.index("server"),),
     "SIDE_CLIENT": (model.SIDES.index("client"),),
 }
-HEADERS: Final = ("types.h", "maps.h", "paths.h", "counters.h")
+HEADERS: Final = ("abi.h", "maps.h", "path_template.h", "counters.h")
 
 
 def _members_of(name: str) -> list[str]:

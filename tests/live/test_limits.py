@@ -25,12 +25,12 @@ from httptop.model import OVERFLOW_PATH, Snapshot
 from httptop.output.json import to_json
 from tests.live.live import (
     Watch,
-    answer,
     connected,
     connected_unix,
     exchange,
     receive,
     request,
+    response,
     rows_of,
     show,
     sums_of,
@@ -65,7 +65,7 @@ def test_a_hundred_thousand_ids_are_a_handful_of_rows(watch: Watch, path: str) -
         lambda _: f"{dice.getrandbits(64) | 1:016x}/x",
         lambda _: f"2024-{dice.randrange(1, 13):02}-{dice.randrange(1, 29):02}",
     ]
-    count, reply = 100_000, answer(200)
+    count, reply = 100_000, response(200)
     with connected() as (client, server):
         send, take, back, get = client.send, server.recv, server.send, client.recv
         for number in range(count):
@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_counted_under_other(path: str) -> None:
         for turn in range(3):
             for number in range(200):
                 word = "".join(chr(97 + number // 26**at % 26) for at in range(3))
-                exchange(one, two, request(f"{path}/{word}"), answer(200 + 204 * (turn == 2)))
+                exchange(one, two, request(f"{path}/{word}"), response(200 + 204 * (turn == 2)))
         snapshot = watch.step()
     for side in ("server", "client"):
         rows = rows_of(snapshot, "", side)
@@ -145,7 +145,7 @@ def _child(work: Callable[[], None]) -> Iterator[int]:
 
 def _serve(server: socket.socket) -> None:
     while data := server.recv(65536):
-        server.sendall(answer(200) * data.count(b"\r\n\r\n"))
+        server.sendall(response(200) * data.count(b"\r\n\r\n"))
 
 
 def test_only_one_process(path: str) -> None:
@@ -154,7 +154,7 @@ def test_only_one_process(path: str) -> None:
             with Watch(scope=limited(f"pid = {scope}")) as watch:
                 for _ in range(7):
                     client.sendall(request(path))
-                    receive(client, len(answer(200)))
+                    receive(client, len(response(200)))
                 watch.expect(path, {200: 7}, sides=(seen,))
                 rows = watch.rows("")
                 assert [(row.key.path, row.key.side, row.pids) for row in rows] == [
@@ -192,8 +192,8 @@ def test_only_slow_ones(path: str) -> None:
             receive(server, len(request(path)))
             if number % 5 == 0:
                 time.sleep(0.021)
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
         client.sendall(request(path))
         receive(server, len(request(path)))
         watch.expect(path, {200: 6}, in_flight=1)
@@ -215,8 +215,8 @@ def test_errors_and_slow_ones_are_sampled_first(path: str) -> None:
             receive(server, len(request(f"{path}/{number}")))
             if number % 1000 == 0:
                 time.sleep(0.016)
-            server.sendall(answer(503 if number % 400 == 0 else 200))
-            receive(client, len(answer(200)))
+            server.sendall(response(503 if number % 400 == 0 else 200))
+            receive(client, len(response(200)))
         spent = time.monotonic() - started
         snapshot = watch.step()
     status, unanswered, _ = sums_of(rows_of(snapshot, path, "server"))
@@ -233,7 +233,7 @@ def test_errors_and_slow_ones_are_sampled_first(path: str) -> None:
 
 def test_what_a_sample_says(only_us: Watch, path: str) -> None:
     head = request(f"{path}/42?secret=1", "POST", "Content-Length: 3") + b"abc"
-    reply = answer(201, b"hello")
+    reply = response(201, b"hello")
     before = time.time()
     with connected() as (client, server):
         exchange(client, server, head, reply)
@@ -266,7 +266,7 @@ def test_samples_of_ipv6_and_unix(only_us: Watch, path: str) -> None:
 def test_no_samples_at_all(path: str) -> None:
     with _only_us(sampling=Sampling(per_second=0)) as watch, connected() as (client, server):
         for status in (200, 500):
-            exchange(client, server, request(path), answer(status))
+            exchange(client, server, request(path), response(status))
         snapshot = watch.step()
     assert snapshot.recent == ()
     assert sums_of(rows_of(snapshot, path, "server"))[0] == {200: 1, 500: 1}
@@ -277,7 +277,7 @@ def test_no_samples_at_all(path: str) -> None:
 
 def _delayed(path: str, delays_s: list[float], report: int) -> None:
     """Serve and ask in one process, one request at a time; report the true latencies."""
-    head, reply, log = request(path), answer(200), []
+    head, reply, log = request(path), response(200), []
     with connected() as (client, server):
         for delay_s in delays_s:
             client.sendall(head)
@@ -367,8 +367,8 @@ def test_garbage_on_a_connection_that_spoke_http(watch: Watch, path: str) -> Non
             data = dice.randbytes(2000) if number % 2 else request("/x")[:20] + dice.randbytes(200)
             client.sendall(data)
             receive(server, len(data))
-            server.sendall(answer(400))
-            receive(client, len(answer(400)))
+            server.sendall(response(400))
+            receive(client, len(response(400)))
     watch.expect(path, {200: 50})
 
 
@@ -407,7 +407,7 @@ def test_hostile_paths_come_out_escaped(watch: Watch, path: str) -> None:
 
 
 @pytest.mark.parametrize("ends", [connected, connected_unix])
-def test_a_server_that_is_killed_before_it_answers(
+def test_a_server_that_is_killed_before_it_responses(
     watch: Watch, path: str, ends: Callable[[], Ends]
 ) -> None:
     with ends() as (client, server):

@@ -65,7 +65,7 @@ class Counted:
             "cells": make_map(ARRAY, 4, abi.CELL.size, CELLS * SHARDS),
             "pages": make_map(ARRAY, 4, abi.PAGE.size, PAGES + 1),
             "endpoints": make_map(HASH, abi.ENDPOINT_KEY.size, 4, 64),
-            "answers": make_map(HASH, abi.ANSWER_KEY.size, 4, 64),
+            "responses": make_map(HASH, abi.RESPONSE_KEY.size, 4, 64),
             "users": make_map(HASH, abi.USER_KEY.size, 8, 64),
             "others": make_map(HASH, abi.OTHER_KEY.size, 8, 64),
             "losses": make_map(ARRAY, 4, abi.LOSSES.size, SHARDS),
@@ -171,14 +171,14 @@ def test_names(counted: Counted) -> None:
     odd = abi.ENDPOINT_KEY.pack(b"a" * 16, 0, 200, 0, 0, 0, b"b" * 96)
     bpf_syscall.map_update(counted.maps["endpoints"], odd, struct.pack("<I", 7))
     bpf_syscall.map_update(
-        counted.maps["answers"], struct.pack("<II", 5, 404), struct.pack("<I", 6)
+        counted.maps["responses"], struct.pack("<II", 5, 404), struct.pack("<I", 6)
     )
-    endpoints, answers = counted.reader.names()
+    endpoints, responses = counted.reader.names()
     assert endpoints == {
         5: (1, b"nginx", 1, "GET", b"/a\xff", True),
         7: (0, b"a" * 16, 0, "OTHER", b"b" * 96, False),
     }
-    assert answers == {6: (5, 404)}
+    assert responses == {6: (5, 404)}
 
 
 def test_others(counted: Counted) -> None:

@@ -16,11 +16,11 @@ from httptop.config.scope import limited
 from httptop.model import Side
 from tests.live.live import (
     Watch,
-    answer,
     connected,
     exchange,
     receive,
     request,
+    response,
     rows_of,
     show,
     sums_of,
@@ -206,8 +206,8 @@ def test_a_request_older_than_the_probes(path: str) -> None:
         client.sendall(request(path + "/before"))
         receive(server, len(request(path + "/before")))
         with Watch(scope=limited(f"pid = {os.getpid()}")) as watch:
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
             exchange(client, server, request(path + "/after"))
             watch.expect(path + "/after", {200: 1})
             assert not watch.rows(path + "/before")

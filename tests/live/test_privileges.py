@@ -20,7 +20,7 @@ import pytest
 from httptop.config.settings import DEFAULTS
 from httptop.doctor import host
 from httptop.linux.capabilities import CAP_BPF
-from tests.live.live import answer, connected, exchange, request
+from tests.live.live import connected, exchange, request, response
 from tests.live.rights import (
     NOBODY,
     batch,
@@ -95,7 +95,7 @@ def test_counts_are_exact_and_the_programs_are_timed(path: str) -> None:
         with batch("--port", port, "-n", "12") as run:
             assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
             for number in range(37):
-                exchange(client, server, request(f"{path}/{number}"), answer(200 + number % 2))
+                exchange(client, server, request(f"{path}/{number}"), response(200 + number % 2))
             documents = [document(run) for _ in range(11)]
             assert run.wait(10) == 0
             assert run.stderr is not None

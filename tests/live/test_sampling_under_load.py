@@ -51,7 +51,7 @@ def test_a_hundred_samples_a_second_of_all_that_nginx_serves(tmp_path: Path) -> 
     counted = {side: rows_of(snapshot, "/log/", side) for side in ("server", "client")}
     for rows in counted.values():
         status, unanswered, in_flight = sums_of(rows)
-        # wrk hangs up with requests under way: these are served, and their answers not read.
+        # wrk hangs up with requests under way: these are served, and their responses not read.
         assert (sum(status.values()) + unanswered, in_flight) == (served, 0)
     failed = sum(sums_of(rows)[0].get(404, 0) for rows in counted.values())
     assert served > 20 * PER_SECOND, "this is no load"

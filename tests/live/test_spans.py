@@ -1,4 +1,4 @@
-"""The time an answer takes to be sent: of those sent in pieces, from first to last byte."""
+"""The time a response takes to be sent: of those sent in pieces, from first to last byte."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from httptop.model import NO_LATENCY
 from tests.live.live import (
     FRONTS,
     Watch,
-    answer,
     connected,
     exchange,
     new_path,
     receive,
     request,
+    response,
 )
 
 pytestmark = pytest.mark.ebpf
@@ -28,11 +28,11 @@ PAUSE_S = 0.05
 
 
 def in_pieces(ends: tuple[socket.socket, socket.socket], path: str, status: int = 200) -> None:
-    """Answer at once, and end the answer after a pause."""
+    """Response at once, and end the response after a pause."""
     client, server = ends
     client.sendall(request(path))
     receive(server, len(request(path)))
-    reply = answer(status, bytes(1000))
+    reply = response(status, bytes(1000))
     server.sendall(reply[:-10])
     receive(client, len(reply) - 10)
     threading.Event().wait(PAUSE_S)
@@ -66,7 +66,7 @@ def test_sending_and_duration(front: str) -> None:
         assert row.duration_total.mean_ns * 4 == pytest.approx(spent_ns)
 
 
-def test_an_answer_in_one_piece_takes_no_time_to_send() -> None:
+def test_an_response_in_one_piece_takes_no_time_to_send() -> None:
     path = new_path()
     with Watch() as watch, connected() as ends:
         exchange(*ends, request(path))

@@ -18,7 +18,7 @@ import pytest
 from httptop.bpf.abi import READY
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, Latency
-from tests.live.live import Watch, answer, connected, connected_unix, new_path, receive, request
+from tests.live.live import Watch, connected, connected_unix, new_path, receive, request, response
 
 pytestmark = pytest.mark.ebpf
 
@@ -63,8 +63,8 @@ def serve(ends: Ends, size: int, status: int = 200) -> None:
     """Read so many bytes and answer."""
     client, server = ends
     receive(server, size)
-    server.sendall(answer(status))
-    receive(client, len(answer(status)))
+    server.sendall(response(status))
+    receive(client, len(response(status)))
 
 
 @contextlib.contextmanager
@@ -122,8 +122,8 @@ def test_a_prompt_reader(watch: Watch, path: str, family: int) -> None:
             ends[0].sendall(request(path))
             receive(ends[1], len(request(path)))
             spent_ns += (time.monotonic() - began_s) * 1e9
-            ends[1].sendall(answer())
-            receive(ends[0], len(answer()))
+            ends[1].sendall(response())
+            receive(ends[0], len(response()))
     wait = wait_of(watch, path, 20)
     assert wait.count == 20
     assert wait.mean_ns * 20 <= spent_ns
@@ -217,7 +217,7 @@ def test_bodies_do_not_wait(watch: Watch, path: str, family: int) -> None:
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_first_of_a_pipeline(watch: Watch, path: str, family: int, at_once: bool) -> None:
-    """The others may have come later than the first, and wait for answers, too."""
+    """The others may have come later than the first, and wait for responses, too."""
     head = request(path)
     with looking(watch), ends_of(family) as ends:
         for _ in range(2):
@@ -225,8 +225,8 @@ def test_only_the_first_of_a_pipeline(watch: Watch, path: str, family: int, at_o
             pause()
             if at_once:
                 receive(ends[1], 3 * len(head))
-                ends[1].sendall(answer() * 3)
-                receive(ends[0], 3 * len(answer()))
+                ends[1].sendall(response() * 3)
+                receive(ends[0], 3 * len(response()))
             else:
                 for _ in range(3):
                     serve(ends, len(head))
@@ -285,7 +285,7 @@ def test_what_was_read_before_the_first_request(watch: Watch, path: str, family:
 
 
 @pytest.mark.parametrize("condition", ["status = 404", "size > 10 and status = 404"])
-def test_only_answers_that_are_meant(path: str, condition: str) -> None:
+def test_only_responses_that_are_meant(path: str, condition: str) -> None:
     scope = limited(f"pid = {os.getpid()} and {condition}")
     with Watch(scope=scope) as watch, looking(watch), connected() as ends:
         assert watch.notes == ()

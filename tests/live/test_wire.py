@@ -15,13 +15,13 @@ from httptop.bpf.abi import METHODS
 from httptop.model import SIDES
 from tests.live.live import (
     Watch,
-    answer,
     connected,
     connected_unix,
     exchange,
     new_path,
     receive,
     request,
+    response,
     rows_of,
     sums_of,
 )
@@ -74,7 +74,7 @@ ENDS = {
 @pytest.mark.parametrize("take", TAKE)
 @pytest.mark.parametrize("send", SEND)
 def test_calls(watch: Watch, path: str, take: str, send: str) -> None:
-    head, reply = request(f"{path}/42"), answer(200, b"hello")
+    head, reply = request(f"{path}/42"), response(200, b"hello")
     with connected() as (client, server):
         for _ in range(3):
             assert SEND[send](client, head) == len(head)
@@ -93,7 +93,7 @@ def test_calls(watch: Watch, path: str, take: str, send: str) -> None:
 def test_kinds_of_sockets(watch: Watch, path: str, ends: str) -> None:
     with ENDS[ends]() as (client, server):
         for number in range(1, 6):
-            exchange(client, server, request(f"{path}/{number}"), answer(200 + number))
+            exchange(client, server, request(f"{path}/{number}"), response(200 + number))
         client.sendall(request(path + "/never"))
         receive(server, len(request(path + "/never")))
     watch.expect(path, {200 + number: 1 for number in range(1, 6)}, unanswered=1)
@@ -131,8 +131,8 @@ def test_a_request_cut_anywhere(watch: Watch, path: str) -> None:
             for piece in (head[:cut], head[cut:]):
                 client.sendall(piece)
                 assert receive(server, len(piece)) == piece
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
     watch.expect(path, {200: len(head) - 1})
     for side in ("server", "client"):
         assert watch.row(path, side, "POST").request_bytes == len(head) * (len(head) - 1)
@@ -140,7 +140,7 @@ def test_a_request_cut_anywhere(watch: Watch, path: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 7, 16])
 def test_a_new_connection_and_small_pieces(watch: Watch, path: str, size: int) -> None:
-    head, reply = request(path + "/7", "DELETE"), answer(202, b"HTTP/1.1 500 Not so\r\n\r\n")
+    head, reply = request(path + "/7", "DELETE"), response(202, b"HTTP/1.1 500 Not so\r\n\r\n")
     for _ in range(2):
         with connected() as (client, server):
             for _ in range(2):
@@ -153,8 +153,8 @@ def test_a_new_connection_and_small_pieces(watch: Watch, path: str, size: int) -
     assert (row.request_bytes, row.response_bytes) == (4 * len(head), 4 * len(reply))
 
 
-def test_an_answer_cut_anywhere(watch: Watch, path: str) -> None:
-    head, reply = request(path), answer(404, b"nothing")
+def test_an_response_cut_anywhere(watch: Watch, path: str) -> None:
+    head, reply = request(path), response(404, b"nothing")
     with connected() as (client, server):
         for cut in range(1, len(reply)):
             client.sendall(head)
@@ -168,7 +168,7 @@ def test_an_answer_cut_anywhere(watch: Watch, path: str) -> None:
 
 
 def test_the_reader_takes_less_than_the_writer_gave(watch: Watch, path: str) -> None:
-    head, reply = request(path, "PUT", "X: " + "y" * 3000), answer(201, b"z" * 5000)
+    head, reply = request(path, "PUT", "X: " + "y" * 3000), response(201, b"z" * 5000)
     with connected() as (client, server):
         for size in (11, 100, 1000, 1024, 4096):
             client.sendall(head)
@@ -194,8 +194,8 @@ def test_huge_heads(watch: Watch, path: str, size: int) -> None:
             worker.start()
             receive(server, len(head))
             worker.join()
-            server.sendall(answer(431))
-            receive(client, len(answer(431)))
+            server.sendall(response(431))
+            receive(client, len(response(431)))
     watch.expect(path, {431: 2})
     assert watch.row(path).request_bytes == 2 * len(head)
 
@@ -209,8 +209,8 @@ def test_behind_a_huge_head(watch: Watch, path: str, size: int) -> None:
             worker.start()
             receive(server, len(head))
             worker.join()
-            server.sendall(answer(431))
-            receive(client, len(answer(431)))
+            server.sendall(response(431))
+            receive(client, len(response(431)))
             exchange(client, server, request(path + "/small"))
     watch.expect(path + "/huge", {431: 2})
     watch.expect(path + "/small", {200: 2})
@@ -222,7 +222,7 @@ def test_long_paths(watch: Watch, path: str, size: int) -> None:
     with connected() as (client, server):
         for number in range(3):
             exchange(client, server, request(f"{long}?{number}"))
-            exchange(client, server, request(f"{long}42"), answer(404))
+            exchange(client, server, request(f"{long}42"), response(404))
     watch.expect(path, {200: 3, 404: 3})
     for row in watch.rows(path):
         assert row.key.path.endswith("…") == (len(long) > 96 or len(long) + 4 > 96)
@@ -249,8 +249,8 @@ def test_a_body_that_looks_like_a_head(watch: Watch, path: str, pieces: int) -> 
             for part in parts:
                 client.sendall(part)
                 receive(server, len(part))
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
     watch.expect(path, {200: 2})
     assert watch.row(path, "server", "POST").request_bytes == 2 * len(head + body)
     _no_decoy(watch)
@@ -264,22 +264,22 @@ def test_a_chunked_body(watch: Watch, path: str) -> None:
             for part in parts:
                 client.sendall(part)
                 receive(server, len(part))
-            server.sendall(answer(200))
-            receive(client, len(answer(200)))
+            server.sendall(response(200))
+            receive(client, len(response(200)))
         exchange(client, server, request(path))
     watch.expect(path, {200: 4})
     assert watch.row(path, "server", "POST").request_bytes == 3 * len(head + chunks)
     _no_decoy(watch)
 
 
-def test_an_answer_before_the_body_has_come(watch: Watch, path: str) -> None:
+def test_an_response_before_the_body_has_come(watch: Watch, path: str) -> None:
     head, body = request(path, "POST", "Content-Length: 300"), DECOY * 10
     with connected() as (client, server):
         for _ in range(2):
             client.sendall(head + body[:100])
             receive(server, len(head) + 100)
-            server.sendall(answer(413))
-            receive(client, len(answer(413)))
+            server.sendall(response(413))
+            receive(client, len(response(413)))
             client.sendall(body[100:300])
             receive(server, 200)
         exchange(client, server, request(path))
@@ -287,13 +287,13 @@ def test_an_answer_before_the_body_has_come(watch: Watch, path: str) -> None:
     _no_decoy(watch)
 
 
-def test_answer_bodies_that_look_like_answers(watch: Watch, path: str) -> None:
+def test_response_bodies_that_look_like_responses(watch: Watch, path: str) -> None:
     body = b"HTTP/1.1 500 Decoy\r\n\r\n" * 3
     with connected() as (client, server):
         for number in range(3):
             client.sendall(request(path))
             receive(server, len(request(path)))
-            reply = answer(200, body)
+            reply = response(200, body)
             head = len(reply) - len(body)
             parts = ((reply,), (reply[:head], reply[head:]), (reply[:head], body[:22], body[22:]))
             for part in parts[number]:
@@ -355,18 +355,18 @@ def test_splice(watch: Watch, path: str) -> None:
         assert watch.row(path, side).response_bytes == len(head) + 5000
 
 
-# ---- answers that are none, or have no body ----------------------------------------------------
+# ---- responses that are none, or have no body ----------------------------------------------------
 
 
 @pytest.mark.parametrize("interim", [100, 102, 103])
 @pytest.mark.parametrize("together", [True, False])
-def test_interim_answers(watch: Watch, path: str, interim: int, together: bool) -> None:
+def test_interim_responses(watch: Watch, path: str, interim: int, together: bool) -> None:
     head = b"HTTP/1.1 %d Interim\r\nLink: </x>\r\n\r\n" % interim
     with connected() as (client, server):
         for number in (1, 2):
             client.sendall(request(path))
             receive(server, len(request(path)))
-            reply = answer(201)
+            reply = response(201)
             for part in (head * number + reply,) if together else (*(head,) * number, reply):
                 server.sendall(part)
                 receive(client, len(part))
@@ -381,7 +381,7 @@ def test_expect_continue(watch: Watch, path: str) -> None:
         for _ in range(2):
             for sender, taker, data in (
                 (client, server, head), (server, client, interim),
-                (client, server, body), (server, client, answer(200)),
+                (client, server, body), (server, client, response(200)),
             ):  # fmt: skip
                 sender.sendall(data)
                 receive(taker, len(data))
@@ -390,7 +390,7 @@ def test_expect_continue(watch: Watch, path: str) -> None:
     _no_decoy(watch)
 
 
-def test_answers_without_a_body(watch: Watch, path: str) -> None:
+def test_responses_without_a_body(watch: Watch, path: str) -> None:
     long = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
     with connected() as (client, server):
         for _ in range(2):
@@ -400,10 +400,12 @@ def test_answers_without_a_body(watch: Watch, path: str) -> None:
     watch.expect(path, {200: 2, 304: 2, 204: 2})
 
 
-def test_pipelined_answers_without_a_body(watch: Watch, path: str) -> None:
+def test_pipelined_responses_without_a_body(watch: Watch, path: str) -> None:
     long = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
     heads = request(path, "HEAD") + request(path) + request(path) + request(path)
-    replies = long + long.replace(b"200", b"304") + b"HTTP/1.1 204 None\r\n\r\n" + answer(200, b"x")
+    replies = (
+        long + long.replace(b"200", b"304") + b"HTTP/1.1 204 None\r\n\r\n" + response(200, b"x")
+    )
     with connected() as (client, server):
         exchange(client, server, heads, replies)
         exchange(client, server, heads, replies)
@@ -419,8 +421,8 @@ def test_switching_protocols(watch: Watch, path: str, together: bool) -> None:
         else:
             exchange(client, server, request(path), reply)
         for _ in range(3):
-            exchange(client, server, DECOY, answer(500))
-            exchange(server, client, DECOY, answer(500))
+            exchange(client, server, DECOY, response(500))
+            exchange(server, client, DECOY, response(500))
     watch.expect(path, {101: 1})
     _no_decoy(watch)
 
@@ -429,7 +431,7 @@ def test_connect_opens_a_tunnel(watch: Watch, path: str) -> None:
     target = path[1:] + ":443"
     with connected() as (client, server):
         exchange(client, server, request(target, "CONNECT"), b"HTTP/1.1 200 OK\r\n\r\n")
-        exchange(client, server, DECOY, answer(500))
+        exchange(client, server, DECOY, response(500))
     watch.expect(target, {200: 1})
     _no_decoy(watch)
 
@@ -437,18 +439,18 @@ def test_connect_opens_a_tunnel(watch: Watch, path: str) -> None:
 # ---- pipelines ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answers", ["one write", "each", "in threes", "bytes"])
-def test_pipelined(watch: Watch, path: str, answers: str) -> None:
+@pytest.mark.parametrize("responses", ["one write", "each", "in threes", "bytes"])
+def test_pipelined(watch: Watch, path: str, responses: str) -> None:
     count = 10
     heads = b"".join(request(f"{path}/{chr(97 + at)}") for at in range(count))
-    replies = [answer(400 + at, b"HTTP/1.1 500 Decoy\r\n\r\n" * (at % 3)) for at in range(count)]
+    replies = [response(400 + at, b"HTTP/1.1 500 Decoy\r\n\r\n" * (at % 3)) for at in range(count)]
     whole = b"".join(replies)
     pieces = {
         "one write": [whole],
         "each": replies,
         "in threes": [b"".join(replies[at : at + 3]) for at in range(0, count, 3)],
         "bytes": [whole[at : at + 1] for at in range(len(whole))],
-    }[answers]
+    }[responses]
     with connected() as (client, server):
         for _ in range(2):
             client.sendall(heads)
@@ -466,7 +468,7 @@ def test_pipelined(watch: Watch, path: str, answers: str) -> None:
 def test_pipelined_and_read_in_small_pieces(watch: Watch, path: str, size: int) -> None:
     count = 14  # different ones: of more in one call the kernel may lose some, and says so
     heads = b"".join(request(f"{path}/{chr(97 + at)}") for at in range(count))
-    replies = b"".join(answer(400 + at, b"b" * (at * 7)) for at in range(count))
+    replies = b"".join(response(400 + at, b"b" * (at * 7)) for at in range(count))
     with connected() as (client, server):
         client.sendall(heads)
         left = len(heads)
@@ -501,7 +503,7 @@ def test_pipelined_and_chunked(watch: Watch, path: str, together: bool) -> None:
 
 def test_pipelined_in_a_vector(watch: Watch, path: str) -> None:
     heads = [request(f"{path}/{at}") for at in range(12)]
-    replies = [answer(200, b"x" * at) for at in range(12)]
+    replies = [response(200, b"x" * at) for at in range(12)]
     with connected() as (client, server):
         client.sendmsg(heads)
         receive(server, sum(map(len, heads)))
@@ -515,8 +517,8 @@ def test_pipelined_and_never_answered(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(heads)
         receive(server, len(heads))
-        server.sendall(answer(200) + answer(201))
-        receive(client, len(answer(200) + answer(201)))
+        server.sendall(response(200) + response(201))
+        receive(client, len(response(200) + response(201)))
         watch.expect(path, {200: 1, 201: 1}, in_flight=6)
     watch.expect(path, {200: 1, 201: 1}, unanswered=6)
 
@@ -525,8 +527,8 @@ def test_more_in_the_pipeline_than_the_kernel_keeps(watch: Watch, path: str) -> 
     """512 requests of a connection may wait; the outcome of more is unknown, and that is said."""
     before = watch.step().health.parse_errors
     with connected() as (client, server):
-        exchange(client, server, request(path) * 530, answer(200) * 530)
-        exchange(client, server, request(path), answer(201))
+        exchange(client, server, request(path) * 530, response(200) * 530)
+        exchange(client, server, request(path), response(201))
     watch.expect(path, {200: 512, 0: 18, 201: 1})
     assert watch.step().health.parse_errors >= before + 2 * 18
 
@@ -569,18 +571,18 @@ def _in_child(work: Callable[[], None]) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_a_child_that_answers(watch: Watch, path: str) -> None:
+def test_a_child_that_responses(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path) * 2)
 
         def work() -> None:
             receive(server, 2 * len(request(path)))
-            server.sendall(answer(200))
+            server.sendall(response(200))
 
         _in_child(work)
-        server.sendall(answer(201))
-        receive(client, 2 * len(answer(200)))
-        exchange(client, server, request(path), answer(202))
+        server.sendall(response(201))
+        receive(client, 2 * len(response(200)))
+        exchange(client, server, request(path), response(202))
     watch.expect(path, {200: 1, 201: 1, 202: 1})
 
 
@@ -595,16 +597,16 @@ def test_a_connection_passed_to_another_process(watch: Watch, path: str) -> None
         def work() -> None:
             _, descriptors, _, _ = socket.recv_fds(theirs, 1, 1)
             with socket.socket(fileno=descriptors[0]) as passed:
-                passed.sendall(answer(200))
+                passed.sendall(response(200))
                 passed.settimeout(5)
                 receive(passed, len(request(path)))
-                passed.sendall(answer(201))
+                passed.sendall(response(201))
 
         worker = threading.Thread(target=_in_child, args=(work,))
         worker.start()
-        receive(client, len(answer(200)))
+        receive(client, len(response(200)))
         client.sendall(request(path))
-        receive(client, len(answer(201)))
+        receive(client, len(response(201)))
         worker.join()
     watch.expect(path, {200: 1, 201: 1})
 
@@ -616,8 +618,8 @@ def test_dup_and_close_of_one_descriptor(watch: Watch, path: str) -> None:
         again = server.dup()
         server.close()
         watch.expect(path, {}, in_flight=1)
-        again.sendall(answer(200))
-        receive(client, len(answer(200)))
+        again.sendall(response(200))
+        receive(client, len(response(200)))
         again.close()
     watch.expect(path, {200: 1})
 
@@ -641,9 +643,9 @@ def test_half_closed_and_answered(watch: Watch, path: str) -> None:
         client.shutdown(socket.SHUT_WR)
         receive(server, len(request(path)))
         assert server.recv(1) == b""
-        server.sendall(answer(200))
+        server.sendall(response(200))
         server.close()
-        receive(client, len(answer(200)))
+        receive(client, len(response(200)))
     watch.expect(path, {200: 1})
 
 
@@ -658,14 +660,14 @@ def test_reset(watch: Watch, path: str) -> None:
     watch.expect(path, {}, unanswered=1)
 
 
-def test_an_answer_to_a_client_that_has_gone(watch: Watch, path: str) -> None:
+def test_an_response_to_a_client_that_has_gone(watch: Watch, path: str) -> None:
     """The reset comes back while the server is still sending; nothing may stay of it."""
     for _ in range(30):
         with connected() as (client, server):
             client.sendall(request(path + "/gone"))
             receive(server, len(request(path + "/gone")))
             client.close()
-            server.sendall(answer(200))
+            server.sendall(response(200))
     watch.expect(path + "/gone", {}, sides=("client",), unanswered=30)
     row = watch.row(path + "/gone")
     assert (row.requests, row.in_flight) == (30, 0)
@@ -709,8 +711,8 @@ def test_descriptors_used_again(watch: Watch, path: str, ends: str) -> None:
             client.sendall(request(path))
             receive(server, len(request(path)))
             if number % 7:
-                server.sendall(answer(200))
-                receive(client, len(answer(200)))
+                server.sendall(response(200))
+                receive(client, len(response(200)))
     watch.expect(path, {200: 600}, unanswered=100)
 
 
@@ -718,7 +720,7 @@ def test_descriptors_used_again(watch: Watch, path: str, ends: str) -> None:
 
 
 def test_peeking_counts_once(watch: Watch, path: str) -> None:
-    head, reply = request(path), answer(200)
+    head, reply = request(path), response(200)
     with connected() as (client, server):
         for _ in range(2):
             client.sendall(head)
@@ -753,7 +755,7 @@ def test_files_pipes_and_datagrams_are_no_connections(watch: Watch, path: str) -
         with one, other:
             one.send(head)
             assert other.recv(4096) == head
-            other.send(answer(200))
+            other.send(response(200))
             one.recv(4096)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,

@@ -151,7 +151,7 @@ async def test_the_mark_stays_under_its_character_when_the_text_scrolls(width: i
         assert 8 <= mark < width
 
 
-async def test_what_the_screen_cannot_answer_is_refused_at_its_character() -> None:
+async def test_what_the_screen_cannot_response_is_refused_at_its_character() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
         await pilot.press("f")

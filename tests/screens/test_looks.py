@@ -298,7 +298,7 @@ async def test_the_page_of_a_request_says_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(0, "there was no answer"), (200, "not captured"), (799, "799\n")]
+    ("status", "said"), [(0, "there was no response"), (200, "not captured"), (799, "799\n")]
 )
 async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str) -> None:
     app = HttptopApp()
@@ -310,7 +310,7 @@ async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str)
         await pilot.pause()
         text = page(app)
         assert said in text
-        assert "answer bytes    not known" in text
+        assert "response bytes  not known" in text
         assert "slow" not in text
 
 

@@ -71,12 +71,12 @@ def test_empty(picture: Callable[..., bool]) -> None:
 
 
 def test_busy(picture: Callable[..., bool]) -> None:
-    """At work: head with graphs, answers, endpoints by rate, live requests, cost, keys."""
+    """At work: head with graphs, responses, endpoints by rate, live requests, cost, keys."""
     assert picture(busy(), size=(120, 40))
 
 
 def test_narrow(picture: Callable[..., bool]) -> None:
-    """80x24 has all of it: one line each for figures and answers, the columns that matter."""
+    """80x24 has all of it: one line each for figures and responses, the columns that matter."""
     assert picture(busy(), size=(80, 24))
 
 
@@ -211,7 +211,7 @@ def test_detail_narrow(picture: Callable[..., bool]) -> None:
 
 
 def with_times() -> Snapshot:
-    """Return a snapshot whose requests waited, and whose answers came in pieces."""
+    """Return a snapshot whose requests waited, and whose responses came in pieces."""
     shown = busy()
     rows = []
     for row in shown.endpoints:
@@ -266,7 +266,7 @@ def test_choosing_a_request(picture: Callable[..., bool]) -> None:
 
 
 def test_request(picture: Callable[..., bool]) -> None:
-    """One request: all that is known of it, and the head of its answer."""
+    """One request: all that is known of it, and the head of its response."""
     rows = shop()
     found = samples(rows)
     head = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.zoo.running import OWN, PYTHON, Answers
+from tests.zoo.running import OWN, PYTHON, Responses
 
 _AGENTS: Final = Path(__file__).parent / "agents"
 _AUTOCANNON: Final = OWN / "node_modules" / "autocannon" / "autocannon.js"
@@ -25,7 +25,7 @@ class Client:
     """One client; ``send`` takes the address of a path and that path, and returns its count."""
 
     name: str
-    send: Callable[[str, str], Answers]
+    send: Callable[[str, str], Responses]
     needs: str
     version: tuple[str, ...]
 
@@ -46,11 +46,11 @@ def _found(pattern: str, text: str) -> int:
     return int(found[1])
 
 
-def _all_fine(path: str, count: int) -> Answers:
+def _all_fine(path: str, count: int) -> Responses:
     return Counter({("GET", f"{path}/ok", 200): count})
 
 
-def _curl(url: str, path: str) -> Answers:
+def _curl(url: str, path: str) -> Responses:
     lasts = ["ok", "missing", "none", "ok"] * 50
     outputs = [argument for _ in lasts for argument in ("-o", "/dev/null")]
     urls = [f"{url}/{last}" for last in lasts]
@@ -61,7 +61,7 @@ def _curl(url: str, path: str) -> Answers:
     return Counter(("GET", path + there.removeprefix(url), int(code)) for there, code in pairs)
 
 
-def _wget(url: str, path: str) -> Answers:
+def _wget(url: str, path: str) -> Responses:
     lasts = ["ok", "missing", "file.bin", "ok"] * 5
     urls = [f"{url}/{last}" for last in lasts]
     # 8: the server said that something was an error.
@@ -73,31 +73,31 @@ def _wget(url: str, path: str) -> Answers:
     )
 
 
-def _ab(url: str, path: str) -> Answers:
+def _ab(url: str, path: str) -> Responses:
     said = _say("ab", "-q", "-n", str(_COUNT), "-c", "8", f"{url}/ok")
     assert _found(r"Failed requests:\s+(\d+)", said) == 0
     return _all_fine(path, _found(r"Complete requests:\s+(\d+)", said))
 
 
-def _wrk(url: str, path: str) -> Answers:
+def _wrk(url: str, path: str) -> Responses:
     said = _say("wrk", "-t1", "-c8", "-d1s", f"{url}/ok")
     return _all_fine(path, _found(r"(\d+) requests in", said))
 
 
-def _hey(url: str, path: str) -> Answers:
+def _hey(url: str, path: str) -> Responses:
     said = _say("hey", "-n", "1000", "-c", "8", f"{url}/ok")
     return _all_fine(path, _found(r"\[200\]\s+(\d+) responses", said))
 
 
-def _autocannon(url: str, path: str) -> Answers:
+def _autocannon(url: str, path: str) -> Responses:
     said = _say("node", str(_AUTOCANNON), "-a", str(_COUNT), "-c", "8", "-j", "-n", f"{url}/ok")
     told = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
     return _all_fine(path, int(told["2xx"]))
 
 
-def _agent(*command: str) -> Callable[[str, str], Answers]:
-    def send(url: str, path: str) -> Answers:
-        counted: Answers = Counter()
+def _agent(*command: str) -> Callable[[str, str], Responses]:
+    def send(url: str, path: str) -> Responses:
+        counted: Responses = Counter()
         for key, count in json.loads(_say(*command, url, str(_COUNT))).items():
             method, last, status = key.split()
             counted[method, f"{path}/{last}", int(status)] = count
@@ -112,7 +112,7 @@ def _of_python(kind: str) -> Client:
     return Client(kind, _agent(str(PYTHON), agent, kind), str(PYTHON), (str(PYTHON), "-c", code))
 
 
-def _of_system(name: str, send: Callable[[str, str], Answers], *version: str) -> Client:
+def _of_system(name: str, send: Callable[[str, str], Responses], *version: str) -> Client:
     return Client(name, send, _program(name), (name, *version) if version else ())
 
 

@@ -41,9 +41,9 @@ _DEFINITIONS: Final = """
 - `io_uring` says whether a process of the server had a ring open during the run. Traffic through a
   ring would not be seen.
 - HAProxy stands before an nginx; both logs are compared, and HAProxy's own requests as a client.
-- Java, Go and Node have no access log: the application writes a line for each answer.
+- Java, Go and Node have no access log: the application writes a line for each response.
 - http.server reads on when an HTTP/1.0 client keeps the connection, but does not say so in its
-  answer; the application says it, or ab would wait for an end that does not come.
+  response; the application says it, or ab would wait for an end that does not come.
 """
 
 
@@ -69,7 +69,7 @@ def page(run: dict[str, Any]) -> str:
 
 
 def _table(cells: list[dict[str, Any]], first: tuple[str, ...], then: tuple[str, ...]) -> str:
-    last = ("requests", "answers", "server_side", "client_side", "io_uring")
+    last = ("requests", "responses", "server_side", "client_side", "io_uring")
     columns = (*first, *then, *last)
     titles = [column.replace("_", " ").replace("io uring", "io_uring") for column in columns]
     lines = ["", f"| {' | '.join(titles)} |", "|---" * len(columns) + "|"]

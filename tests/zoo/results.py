@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from httptop.model import EndpointStats, Side
 from tests.live.live import Watch, rows_of
-from tests.zoo.running import OWN, Answers
+from tests.zoo.running import OWN, Responses
 
 RESULTS: Final = OWN / "results.json"
 _SETTLE_S: Final = 3.0
@@ -26,7 +26,7 @@ class Cell:
     client: str
     client_version: str
     requests: int = 0
-    answers: dict[str, int] = dataclasses.field(default_factory=dict)
+    responses: dict[str, int] = dataclasses.field(default_factory=dict)
     server_side: str = "not compared"
     client_side: str = "not compared"
     io_uring: bool = False
@@ -38,13 +38,13 @@ class Cell:
         """Return it for JSON."""
         return dataclasses.asdict(self)
 
-    def holds(self, answers: Answers) -> None:
+    def holds(self, responses: Responses) -> None:
         """Note what went through."""
-        self.requests = answers.total()
+        self.requests = responses.total()
         found: Counter[str] = Counter()
-        for (_, _, status), count in answers.items():
+        for (_, _, status), count in responses.items():
             found[str(status) if status else "none"] += count
-        self.answers = dict(sorted(found.items()))
+        self.responses = dict(sorted(found.items()))
 
 
 def version_of(command: tuple[str, ...]) -> str:
@@ -56,9 +56,9 @@ def version_of(command: tuple[str, ...]) -> str:
     return ((done.stdout or done.stderr).strip().splitlines() or [""])[0]
 
 
-def answers_of(rows: list[EndpointStats]) -> Answers:
+def responses_of(rows: list[EndpointStats]) -> Responses:
     """Return what some rows of httptop's count, all methods, paths and statuses apart."""
-    counted: Answers = Counter()
+    counted: Responses = Counter()
     for row in rows:
         for status, count in row.status.items():
             counted[row.key.method, row.key.path, status] += count
@@ -71,7 +71,7 @@ def compare(
     watch: Watch,
     path: str,
     side: Side,
-    wanted: Answers,
+    wanted: Responses,
     process: str = "",
     without: str = "",
 ) -> str:
@@ -86,7 +86,7 @@ def compare(
             for row in rows_of(watch.step(), path, side)
             if process in ("", row.key.process) and row.key.process != without
         ]
-        counted = answers_of(rows)
+        counted = responses_of(rows)
         if counted == wanted:
             return "equal"
         if time.monotonic() > deadline:
@@ -94,8 +94,8 @@ def compare(
         time.sleep(0.01)
 
 
-def _show(answers: Answers) -> str:
+def _show(responses: Responses) -> str:
     return ", ".join(
         f"{count} × {method} {path} {status or 'none'}"
-        for (method, path, status), count in sorted(answers.items())
+        for (method, path, status), count in sorted(responses.items())
     )

@@ -20,8 +20,8 @@ APPS: Final = Path(__file__).parent / "apps"
 OWN: Final = ROOT / ".zoo"
 PYTHON: Final = ROOT / ".venv-zoo" / "bin" / "python"
 
-#: Requests by method, path and status; 0 for one that got no answer.
-Answers = Counter[tuple[str, str, int]]
+#: Requests by method, path and status; 0 for one that got no response.
+Responses = Counter[tuple[str, str, int]]
 
 FILE_SIZE: Final = 5_000_011
 _START_S: Final = 30.0
@@ -70,7 +70,7 @@ class Running:
         )
 
     def settle(self, prefix: str, count: int) -> None:
-        """Let it write its log: some do after the answer, and not when they are ended before."""
+        """Let it write its log: some do after the response, and not when they are ended before."""
         deadline = time.monotonic() + _LOG_S
         while self.logged(prefix).total() < count and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -80,11 +80,11 @@ class Running:
         for process in self.processes:
             _end(process)
 
-    def logged(self, prefix: str) -> Answers:
+    def logged(self, prefix: str) -> Responses:
         """Return what it says to have answered under a path; complete once it has ended."""
         return _read(self.log, self.server.line, prefix)
 
-    def logged_behind(self, prefix: str) -> Answers:
+    def logged_behind(self, prefix: str) -> Responses:
         """Return the same of the server behind a proxy."""
         assert self.server.behind is not None
         return _read(self.log.parent / "behind" / self.log.name, self.server.behind.line, prefix)
@@ -115,7 +115,7 @@ def running(server: Server, work: Path, paths: tuple[str, ...]) -> Iterator[Runn
         one.end()
 
 
-def _read(log: Path, line: re.Pattern[str], prefix: str) -> Answers:
+def _read(log: Path, line: re.Pattern[str], prefix: str) -> Responses:
     found = line.findall(log.read_text(errors="replace"))
     return Counter(
         (method, path, int(status)) for method, path, status in found if path.startswith(prefix)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.zoo.running import Answers, Running
+from tests.zoo.running import Responses, Running
 
 _UPLOAD: Final = 1_500_000
 _TIMEOUT_S: Final = 30
@@ -48,12 +48,12 @@ STANDARD: Final = (
 )
 
 
-def by_curl(server: Running, path: str, work: Path) -> Answers:
+def by_curl(server: Running, path: str, work: Path) -> Responses:
     """Send the set with curl, a connection each; return what curl says it got.
 
     A large upload waits for ``100 Continue``. Three more go through one connection.
     """
-    counted: Answers = Counter()
+    counted: Responses = Counter()
     for request in STANDARD:
         command = ["curl", "-sS", "-m", str(_TIMEOUT_S), "-o", "/dev/null", "-w", "%{http_code}\n"]
         for name, value in request.headers.items():
@@ -83,9 +83,9 @@ def _run(command: list[str]) -> str:
     ).stdout
 
 
-def by_python(server: Running, path: str, _work: Path) -> Answers:
+def by_python(server: Running, path: str, _work: Path) -> Responses:
     """Send the set with http.client through one connection as long as the server keeps it."""
-    counted: Answers = Counter()
+    counted: Responses = Counter()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_TIMEOUT_S)
     for request in STANDARD:
         headers = dict(request.headers)
@@ -98,9 +98,9 @@ def by_python(server: Running, path: str, _work: Path) -> Answers:
             connection.request(request.method, url, body, headers, encode_chunked=request.chunked)
         status = 0
         try:
-            answer = connection.getresponse()
-            status = answer.status
-            answer.read()
+            response = connection.getresponse()
+            status = response.status
+            response.read()
         except (OSError, http.client.HTTPException):
             connection.close()
         counted[request.method, url, status] += 1

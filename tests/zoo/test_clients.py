@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.live import Watch
 from tests.zoo.clients import CLIENTS, Client
-from tests.zoo.results import Cell, answers_of, compare, version_of
+from tests.zoo.results import Cell, compare, responses_of, version_of
 from tests.zoo.running import Server, running
 from tests.zoo.servers import SERVERS
 
@@ -37,13 +37,21 @@ def test_client(
     cell.io_uring = one.io_uring
     cell.holds(sent)
     left = Counter(
-        {key: count for key, count in answers_of(watch.rows(path, "client")).items() if not key[2]}
+        {
+            key: count
+            for key, count in responses_of(watch.rows(path, "client")).items()
+            if not key[2]
+        }
     )
     assert left.total() <= _LEAVES_SOME.get(client.name, 0)
     cell.left_over = left.total()
     cell.client_side = compare(watch, path, "client", sent + left)
     gone = Counter(
-        {key: count for key, count in answers_of(watch.rows(path, "server")).items() if not key[2]}
+        {
+            key: count
+            for key, count in responses_of(watch.rows(path, "server")).items()
+            if not key[2]
+        }
     )
     logged = one.logged(path)
     cell.server_side = compare(watch, path, "server", logged)

@@ -11,14 +11,14 @@ import pytest
 
 from tests.live.live import Watch
 from tests.zoo.results import Cell, compare, version_of
-from tests.zoo.running import Answers, Running, Server, running
+from tests.zoo.running import Responses, Running, Server, running
 from tests.zoo.servers import SERVERS
 from tests.zoo.standard import by_curl, by_python
 
 _AB_REQUESTS = 2003
 
 
-def _by_ab(server: Running, path: str, _work: Path) -> Answers:
+def _by_ab(server: Running, path: str, _work: Path) -> Responses:
     command = ["ab", "-q", "-k", "-n", str(_AB_REQUESTS), "-c", "8", server.url(f"{path}/ok")]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert re.search(rf"Complete requests:\s+{_AB_REQUESTS}\b", said), said

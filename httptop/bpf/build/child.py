@@ -149,16 +149,16 @@ class Loading:
             said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
             last = said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
             raise Unavailable(f"the loader ended early: {last}")
-        answer = json.loads(message)
-        if "error" in answer:
-            raise Unavailable(str(answer["error"]))
+        reply = json.loads(message)
+        if "error" in reply:
+            raise Unavailable(str(reply["error"]))
         given = iter(descriptors)
         maps, programs = (
-            {name: next(given) for name in answer[kind]} for kind in ("maps", "programs")
+            {name: next(given) for name in reply[kind]} for kind in ("maps", "programs")
         )
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return Probes(answer["front"], maps, programs, tuple(answer["attach"]), answer["refused"])
+        return Probes(reply["front"], maps, programs, tuple(reply["attach"]), reply["refused"])
 
     def cancel(self) -> None:
         """End the child if it still runs."""

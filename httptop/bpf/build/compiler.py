@@ -20,7 +20,8 @@ from httptop.bpf.build.cache import Cache, key_of
 from httptop.bpf.build.find_bcc import find_bcc, find_library
 from httptop.bpf.build.object_file import Image, image_of
 
-HERE: Final = Path(__file__).parents[1]
+HERE: Final = Path(__file__).parents[1] / "c"
+_STUBS: Final = HERE.with_name("stubs")
 
 # A table for a switch would be data, which BCC does not load.
 _FLAGS: Final = (
@@ -39,7 +40,7 @@ def source(name: str = "probes.c", conditions: str = "") -> str:
     """
 
     def include(match: re.Match[str]) -> str:
-        return conditions if match[1] == "filter.h" else source(match[1], conditions)
+        return conditions if match[1] == "run_filter.h" else source(match[1], conditions)
 
     text = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
     return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
@@ -49,7 +50,7 @@ def _import_bcc() -> Any:
     directory = find_bcc()
     if directory is None:
         raise LoadError("BCC is not installed")
-    os.environ["BCC_KERNEL_SOURCE"] = str(HERE / "stubs")
+    os.environ["BCC_KERNEL_SOURCE"] = str(_STUBS)
     sys.path.append(str(directory))
     try:
         import bcc
@@ -87,7 +88,7 @@ def image(
     library = find_library()
     found = library.stat() if library is not None else None
     made_by = [str(library), found and (found.st_ino, found.st_size, found.st_mtime_ns)]
-    stubs = (path.read_bytes() for path in sorted((HERE / "stubs").rglob("*")) if path.is_file())
+    stubs = (path.read_bytes() for path in sorted(_STUBS.rglob("*")) if path.is_file())
     said = json.dumps([__version__, made_by, defines, names, _FLAGS], sort_keys=True)
     key = key_of([said.encode(), text.encode(), *stubs])
     kept = Cache(cache)

@@ -5,7 +5,7 @@ in a short-lived child and sends the descriptors of maps, programs and links ove
 what keeps a program attached is its link's descriptor, so nothing is pinned and nothing survives
 the process that holds it.
 
-The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`); its answer is
+The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`); its reply is
 one JSON object, with the descriptors it names attached in that order.
 """
 
@@ -26,8 +26,8 @@ from typing import Any, Final
 from httptop.bpf.abi import (
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
-    OVERFLOW_ANSWERS,
     OVERFLOW_ENDPOINTS,
+    OVERFLOW_RESPONSES,
     READY,
 )
 from httptop.bpf.build.compiler import LoadError, image
@@ -38,15 +38,15 @@ from httptop.linux.btf import BtfError, Kernel, describe_kernel
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
 
-#: A call of this number stands for bpf_rdonly_cast (kernel.h); load() puts its type id there.
+#: A call of this number stands for bpf_rdonly_cast (kernel_structs.h); load() puts in its type id.
 CAST_CALL: Final = 0x70000001
 _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 #: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
 CHAIN: Final = (
-    "parse_request", "place_request", "parse_answer", "first_bytes", "sample_answer", "defer_bytes",
-    "abandon_requests",
+    "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
+    "defer_bytes", "abandon_requests",
 )  # fmt: skip
 
 #: Ways to see bytes pass, best first, and the tracepoints (and programs of that name) of each.
@@ -72,8 +72,9 @@ TAKE_UP: Final = "take_up"
 
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
-    "conns", "swept_conns", "endpoints", "answers", "users", "cells", "pages", "losses", "samples",
-    "others", "chunks", "free_cells", "free_pages", "queue", "controls", "rules", "rule_shapes",
+    "conns", "swept_conns", "endpoints", "responses", "users", "cells", "pages", "losses",
+    "samples", "others", "pieces", "free_cells", "free_pages", "queue", "controls", "rules",
+    "rule_shapes",
     "rule_words",
 )  # fmt: skip
 
@@ -132,9 +133,9 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
     for cell, side in OVERFLOW_ENDPOINTS.items():
         key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")
         bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
-    for cell, endpoint in OVERFLOW_ANSWERS.items():
+    for cell, endpoint in OVERFLOW_RESPONSES.items():
         key = struct.pack("<II", endpoint, 0)
-        bpf_syscall.map_update(probes.maps["answers"], key, struct.pack("<I", cell))
+        bpf_syscall.map_update(probes.maps["responses"], key, struct.pack("<I", cell))
     for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
         value = struct.pack(f"<{len(steps)}Q", *steps)
         bpf_syscall.map_update(probes.maps["glob_steps"], struct.pack("<I", code), value)
@@ -149,7 +150,7 @@ def prepare() -> Kernel:
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
-    """Load everything; return the answer and the descriptors it names.
+    """Load everything; return the reply and the descriptors it names.
 
     Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
     tracepoints of sockets before those of system calls, plain loads before calls.
@@ -210,44 +211,44 @@ def _load_with(
             refused[name] = str(error)
     some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
     maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
-    answer = {
+    reply = {
         "front": front,
         "maps": list(maps),
         "programs": list(programs),
         "attach": attached,
         "refused": refused,
     }
-    return answer, [*maps.values(), *programs.values()]
+    return reply, [*maps.values(), *programs.values()]
 
 
 def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
-    """Whether the waits of requests can be seen: where servers' reads and answers both are."""
+    """Whether the waits of requests can be seen: where servers' reads and responses both are."""
     server = defines["FILTER_SIDES"] & 1 and not BLIND.keys() & defines.keys()
     return front == "sockets" and READY in kernel.tracepoints and bool(server)
 
 
 def main() -> int:
     """Serve one plan: standard input to the socket whose number is the only argument."""
-    answer: dict[str, Any]
+    reply: dict[str, Any]
     descriptors: list[int] = []
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         with open(os.devnull, "w") as quiet:
             keep = os.dup(2)
-            os.dup2(quiet.fileno(), 2)  # clang's and libbpf's own words; ours come in the answer
+            os.dup2(quiet.fileno(), 2)  # clang's and libbpf's own words; ours come in the reply
             try:
                 kernel = prepare()
                 text = sys.stdin.read()
                 if not text:
                     return 0  # nothing is wanted after all
-                answer, descriptors = load_all(json.loads(text), kernel)
+                reply, descriptors = load_all(json.loads(text), kernel)
             except LoadError as error:
-                answer = {"error": str(error)}
+                reply = {"error": str(error)}
             except OSError as error:
-                answer = {"error": f"{error.strerror} (errno {error.errno})"}
+                reply = {"error": f"{error.strerror} (errno {error.errno})"}
             finally:
                 os.dup2(keep, 2)
         with contextlib.suppress(BrokenPipeError):
-            socket.send_fds(channel, [json.dumps(answer).encode()], descriptors)
+            socket.send_fds(channel, [json.dumps(reply).encode()], descriptors)
     return 0
 
 

@@ -16,7 +16,7 @@ _NUMBERS: Final = {
     "pid": ("pid", 4),
     "status": ("status", 4),
     "latency": ("latency_ns", 8),
-    "size": ("answer_bytes", 8),
+    "size": ("response_bytes", 8),
     "request_size": ("request_bytes", 8),
 }
 _MOST: Final = {4: 2**32 - 1, 8: 2**64 - 1}

@@ -1,8 +1,8 @@
 """From a filter to the C that applies it: what is asked becomes part of the programs.
 
 A condition is decided as early as it can be, at one of four moments: a call of a process
-(CALLER), a new connection (CONNECTION), a complete head (REQUEST), an answer (ANSWER). Before the
-last moment that it needs, what is not known yet counts as possible; so most of what is left out
+(CALLER), a new connection (CONNECTION), a complete head (REQUEST), a response (RESPONSE). Before
+the last moment that it needs, what is not known yet counts as possible; so most of what is left out
 costs next to nothing. Only numbers, no text of the user's, reach the compiler.
 """
 
@@ -16,7 +16,7 @@ from httptop.bpf.filter.c_comparisons import Comparisons, hexadecimal
 from httptop.bpf.filter.globs import Matcher
 from httptop.filters import Compare, Expression, FilterError, Not, Or, comparisons
 
-CALLER, CONNECTION, REQUEST, ANSWER = range(4)
+CALLER, CONNECTION, REQUEST, RESPONSE = range(4)
 _STAGE: Final = {
     "pid": CALLER,
     "user": CALLER,
@@ -29,12 +29,12 @@ _STAGE: Final = {
     "connection": CONNECTION,
     "host": REQUEST,
     "method": REQUEST,
-    "status": ANSWER,
-    "latency": ANSWER,
-    "size": ANSWER,
-    "request_size": ANSWER,
+    "status": RESPONSE,
+    "latency": RESPONSE,
+    "size": RESPONSE,
+    "request_size": RESPONSE,
 }
-_ANSWER_PARAMETERS: Final = (
+_RESPONSE_PARAMETERS: Final = (
     "u64 truths, u32 hosts, u32 method, u32 status, u64 latency_ns, u64 request_bytes"
 )
 _MOST_HOSTS: Final = 8
@@ -55,7 +55,7 @@ class Conditions:
 
     @property
     def holds_back(self) -> bool:
-        """Whether answers are counted only when they are whole."""
+        """Whether responses are counted only when they are whole."""
         return "FILTER_SIZE" in self.defines
 
 
@@ -86,15 +86,15 @@ class _Writer:
         last = max(stages.values())
         if last >= REQUEST:
             defines["FILTER_REQUEST"] = 1
-        if last == ANSWER:
-            defines["FILTER_ANSWER"] = 1
+        if last == RESPONSE:
+            defines["FILTER_RESPONSE"] = 1
         if "size" in self._names:
             defines["FILTER_SIZE"] = 1
         functions = [self._caller(), self._truths_text(), self._connection()]
         if last >= REQUEST:
             functions += [self._hosts_text(), self._request()]
-        if last == ANSWER:
-            functions.append(self._answer())
+        if last == RESPONSE:
+            functions.append(self._response())
         if "size" in self._names:
             functions.append(self._sample())
         if self._hosts:
@@ -145,17 +145,17 @@ class _Writer:
             [f"return {self._at(REQUEST, self._by_truth)};"],
         )
 
-    def _answer(self) -> str:
+    def _response(self) -> str:
         return _function(
-            f"bool wanted_answer({_ANSWER_PARAMETERS}, u64 answer_bytes)",
-            [f"return {self._at(ANSWER, self._by_truth)};"],
+            f"bool wanted_response({_RESPONSE_PARAMETERS}, u64 response_bytes)",
+            [f"return {self._at(RESPONSE, self._by_truth)};"],
         )
 
     def _sample(self) -> str:
-        """Write what can be said of an answer that has just begun: its size is not known."""
+        """Write what can be said of a response that has just begun: its size is not known."""
         return _function(
-            f"bool wanted_sample({_ANSWER_PARAMETERS})",
-            [f"return {self._at(ANSWER, lambda leaf: self._by_truth(leaf, '1'))};"],
+            f"bool wanted_sample({_RESPONSE_PARAMETERS})",
+            [f"return {self._at(RESPONSE, lambda leaf: self._by_truth(leaf, '1'))};"],
         )
 
     # ---- what is noted of a connection -------------------------------------------------------

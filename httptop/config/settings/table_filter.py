@@ -168,7 +168,7 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "filter.http",
         "status",
         Many(STATUS),
-        "Only answers with such a status; unknown is a request that got none.",
+        "Only responses with such a status; unknown is a request that got none.",
         flags=("--status",),
         metavar="5xx|404|400-499",
     ),
@@ -193,7 +193,7 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "filter.http",
         "min_request_bytes",
         _BYTES,
-        "Only requests of at least so many bytes, head and body, when their answer begins.",
+        "Only requests of at least so many bytes, head and body, when their response begins.",
     ),
     Setting(
         "filter.http",
@@ -205,14 +205,14 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "filter.http",
         "min_response_bytes",
         _BYTES,
-        "Only answers of at least so many bytes, head and body. An answer then counts when the "
+        "Only responses of at least so many bytes, head and body. A response then counts when the "
         "next request comes on its connection, or the connection ends.",
     ),
     Setting(
         "filter.http",
         "max_response_bytes",
         _BYTES,
-        "Only answers of at most so many bytes, likewise; 0: no limit.",
+        "Only responses of at most so many bytes, likewise; 0: no limit.",
     ),
     Setting(
         "filter.events",

@@ -201,19 +201,19 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "redact_query",
         Switch(),
-        "Whether values in the query of a sampled request, and of addresses in its answer's head, "
-        "are shown as ***.",
+        "Whether values in the query of a sampled request, and of addresses in its response's "
+        "head, are shown as ***.",
     ),
     Setting(
         "security",
         "redact_headers",
         Many(HEADER),
-        "Headers of a sampled answer whose values are shown as ***.",
+        "Headers of a sampled response whose values are shown as ***.",
     ),
     Setting(
         "security",
         "max_captured_bytes",
         Size(0, 512),
-        "Bytes of an answer's head, and of a request line, that a sample may hold.",
+        "Bytes of a response's head, and of a request line, that a sample may hold.",
     ),
 )

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from httptop.collect.source import Controls, RawAnswer, RawSample, Reading
+from httptop.collect.source import Controls, RawResponse, RawSample, Reading
 from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.config.scope import Scope
@@ -36,7 +36,7 @@ def _traffic(*paths: str, requests: int = 1) -> Reading:
     cells = {10 + at: path for at, path in enumerate(paths)}
     return Reading(
         endpoints={cell: endpoint(path) for cell, path in cells.items()},
-        answers={cell + 1000: RawAnswer(cell, 200) for cell in cells},
+        responses={cell + 1000: RawResponse(cell, 200) for cell in cells},
         growth=[grown(cell, counted=requests) for cell in cells]
         + [answered(cell + 1000, requests) for cell in cells],
     )
@@ -128,7 +128,7 @@ def test_which_requests_stay_to_be_seen() -> None:
 def test_values_of_queries_are_masked() -> None:
     sample = sampled(
         line=b"GET /search?q=cats&page=2#top HTTP/1.1",
-        answer=b"HTTP/1.1 302 Found\r\nLocation: /in?code=9\r\n\r\n",
+        response=b"HTTP/1.1 302 Found\r\nLocation: /in?code=9\r\n\r\n",
     )
     (masked,) = _sampled(_with(security__redact_query=True), sample)
     assert masked.path == "/search?q=***&page=***#***"
@@ -141,7 +141,7 @@ def test_values_of_queries_are_masked() -> None:
 @pytest.mark.setting("security.redact_headers")
 def test_values_of_headers_are_masked() -> None:
     sample = sampled(
-        answer=b"HTTP/1.1 200 OK\r\nServer: web\r\nSet-Cookie: id=1;\r\n Path=/\r\n\r\n",
+        response=b"HTTP/1.1 200 OK\r\nServer: web\r\nSet-Cookie: id=1;\r\n Path=/\r\n\r\n",
     )
     for names, head in (
         (("set-cookie",), ("Server: web", "Set-Cookie: ***")),
@@ -155,7 +155,7 @@ def test_values_of_headers_are_masked() -> None:
 
 
 @pytest.mark.setting("security.max_captured_bytes")
-def test_no_more_is_held_of_a_request_and_its_answer() -> None:
+def test_no_more_is_held_of_a_request_and_its_response() -> None:
     for most, path, lines in (
         (512, "/a/7", 2),
         (17, "/a/7", 1),

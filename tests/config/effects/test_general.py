@@ -16,7 +16,7 @@ import pytest
 
 from httptop.cli import main
 from httptop.collect.feed import Feed
-from httptop.collect.source import RawAnswer, Reading
+from httptop.collect.source import RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.model import Health
@@ -32,7 +32,7 @@ def traffic(requests: int) -> Reading:
     """Return a reading with so many more requests of one endpoint."""
     return Reading(
         endpoints={5: endpoint("/a")},
-        answers={6: RawAnswer(5, 200)},
+        responses={6: RawResponse(5, 200)},
         growth=[grown(5, counted=requests), answered(6, requests)],
     )
 

@@ -12,13 +12,13 @@ from httptop.config.scope import limited
 from httptop.model import Snapshot, Transaction
 from tests.live.live import (
     Watch,
-    answer,
     connected,
     connected_unix,
     exchange,
     new_path,
     receive,
     request,
+    response,
     rows_of,
     sums_of,
 )
@@ -40,7 +40,7 @@ def run(values: dict[str, object], count: int, *, paths: int = 1, every: int = 0
         for number in range(count):
             status = 500 if every and number % every == 0 else 200
             word = "".join(chr(97 + number % paths // 26**at % 26) for at in range(3))
-            exchange(*ends, request(f"{path}/{word}"), answer(status))
+            exchange(*ends, request(f"{path}/{word}"), response(status))
         snapshot = some.step()
     status = sums_of(rows_of(snapshot, path, "server"))[0]
     if paths < 1000:
@@ -112,7 +112,7 @@ def test_what_a_sample_holds(most: int, path: str) -> None:
     values = {**PLENTY, "security.max_captured_bytes": most}
     long = new_path() + "/and-something-more"
     with watch(values) as some, connected() as ends:
-        exchange(*ends, request(long), answer(200, b"", "X-Some: thing"))
+        exchange(*ends, request(long), response(200, b"", "X-Some: thing"))
         (sample,) = some.step().recent
     seen = "".join(sample.response_head)
     match path:
@@ -183,7 +183,7 @@ def test_users_that_do_not_fit() -> None:
 
 
 def fill(client: socket.socket, server: socket.socket, count: int) -> None:
-    """Send requests that wait for their answers."""
+    """Send requests that wait for their responses."""
     for _ in range(count):
         head = request("/waits")
         client.sendall(head)

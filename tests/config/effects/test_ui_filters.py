@@ -121,7 +121,7 @@ def test_keys_that_cannot_be_end_the_start(
 
 
 @pytest.mark.setting("ui.filter")
-def test_a_filter_that_the_screen_cannot_answer_ends_the_start(
+def test_a_filter_that_the_screen_cannot_response_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HTTPTOP_UI__FILTER", "comm = a and container = b")

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
-from httptop.collect.source import Growth, RawAnswer, RawEndpoint, Reading
+from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.load import check_file
 from httptop.config.scope import Scope
@@ -144,7 +144,7 @@ async def test_the_screen_covers_its_own_window(ui: Written) -> None:
     def after_five_quiet_seconds(text: str) -> Snapshot:
         reading = Reading(
             endpoints={5: RawEndpoint(0, b"web", 1, "GET", b"/a", False)},
-            answers={6: RawAnswer(5, 200)},
+            responses={6: RawResponse(5, 200)},
             growth=[
                 Growth(5, 100, 0, 0, 0, 0, 0, 0, {}),
                 Growth(6, 100, 0, 10**6, 10**4, 0, 0, 0, {100: 100}),

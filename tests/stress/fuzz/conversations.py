@@ -112,8 +112,8 @@ class Conversation:
         chunked = "Transfer-Encoding: chunked" in lines
         return head + body, len(head + body) if chunked else len(head)
 
-    def answer(self, method: str, status: int, *, small: bool = False) -> tuple[bytes, int]:
-        """Return an answer, and where its body begins."""
+    def response(self, method: str, status: int, *, small: bool = False) -> tuple[bytes, int]:
+        """Return a response, and where its body begins."""
         dice = self.dice
         body = _body(dice)[: 100 if small else None]
         lines = [f"HTTP/1.1 {status} Some"]
@@ -152,7 +152,7 @@ class Conversation:
             if method == "POST" and dice.random() < 0.3:
                 interim = b"HTTP/1.1 100 Continue\r\n\r\n"
                 self.reply(interim, len(interim))
-            self.reply(*self.answer(method, status))
+            self.reply(*self.response(method, status))
 
     def end(self) -> None:
         """End the connection in one of the ways that there are."""
@@ -187,8 +187,8 @@ def _pipelined(talk: Conversation) -> None:
             talk.request(method, talk.path("pipelined", status), small=True)[0]
             for method, status in asked
         ]
-        answers = [talk.answer(*each, small=True)[0] for each in asked]
-        for messages, move in ((requests, talk.ask), (answers, talk.reply)):
+        responses = [talk.response(*each, small=True)[0] for each in asked]
+        for messages, move in ((requests, talk.ask), (responses, talk.reply)):
             data = b"".join(messages)
             move(data, len(data))
     talk.end()

@@ -53,7 +53,7 @@ def _request(dice: random.Random) -> bytes:
     return b"".join(map(bytes.__add__, lines, ends)) + dice.choice(_BODIES)
 
 
-def _answer(dice: random.Random) -> bytes:
+def _response(dice: random.Random) -> bytes:
     version, status = dice.choice(_VERSIONS).encode(), dice.choice(_STATUSES)
     reason = dice.choice((b" OK", b"", b" ", b"\tOK", b"OK"))
     return version + b" " + status + reason + dice.choice(_ENDS) + dice.choice(_HEADERS)
@@ -67,7 +67,7 @@ def made_up(dice: random.Random) -> bytes:
     elif kind < 0.9:
         data = _request(dice)
     else:
-        data = _answer(dice)
+        data = _response(dice)
     if dice.random() < 0.75:
         data = reference.mutated(dice, data)
     return data[:WINDOW]
@@ -110,7 +110,7 @@ def compare(parser: Parser, seed: str, count: int) -> tuple[Counter[str], list[b
         verdict, expected = parser.head(data), reference.judge(data)
         status = reference.status_of(data)
         whole = " (whole)" if expected.length else ""
-        outcomes["answer" if status else expected.outcome + whole] += 1
+        outcomes["response" if status else expected.outcome + whole] += 1
         if verdict.status == status and reference.of_verdict(verdict) == expected:
             continue
         differing.append(data)

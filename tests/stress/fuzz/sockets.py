@@ -182,7 +182,7 @@ def fuzz(
     if left := left_over():
         faults.append(f"{left} entries of what is gone are still in the maps")
     faults += [line for line in _kernel_log() if line not in logged]
-    if lost := watch.step().health.lost_chunks:
+    if lost := watch.step().health.lost_pieces:
         faults.append(f"{lost} chunks were lost")
     return said, faults
 

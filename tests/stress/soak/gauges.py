@@ -17,7 +17,7 @@ from httptop.linux import bpf_syscall
 _GET_FD_BY_ID, _OBJ_GET_INFO = 14, 15
 
 #: The maps that could keep what is gone.
-NAMES: Final = ("conns", "swept_conns", "queue", "endpoints", "answers", "users")
+NAMES: Final = ("conns", "swept_conns", "queue", "endpoints", "responses", "users")
 
 
 class Map(NamedTuple):

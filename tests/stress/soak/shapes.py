@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from tests.live.live import answer, connected, connected_unix, exchange, receive, request
+from tests.live.live import connected, connected_unix, exchange, receive, request, response
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -52,7 +52,7 @@ def _ask(ends: Ends, path: str, times: int = 1) -> None:
 
 def _some(dice: random.Random, ends: Ends, path: str) -> None:
     for _ in range(3):
-        exchange(*ends, request(f"{path}/{dice.randrange(10**6)}"), answer(200, b"x" * 30))
+        exchange(*ends, request(f"{path}/{dice.randrange(10**6)}"), response(200, b"x" * 30))
 
 
 def _server_closes(dice: random.Random, ends: Ends, path: str) -> None:
@@ -70,9 +70,9 @@ def _half_closed(_: random.Random, ends: Ends, path: str) -> None:
     _ask(ends, path)
     client.shutdown(socket.SHUT_WR)
     assert server.recv(1) == b""
-    server.sendall(answer(200))
+    server.sendall(response(200))
     server.close()
-    receive(client, len(answer(200)))
+    receive(client, len(response(200)))
 
 
 def _never_answered(_: random.Random, ends: Ends, path: str) -> None:
@@ -85,24 +85,24 @@ def _reset_unanswered(_: random.Random, ends: Ends, path: str) -> None:
     reset(ends[1])
 
 
-def _answer_not_read(_: random.Random, ends: Ends, path: str) -> None:
+def _response_not_read(_: random.Random, ends: Ends, path: str) -> None:
     _ask(ends, path)
-    ends[1].sendall(answer(200))
+    ends[1].sendall(response(200))
     reset(ends[0])
 
 
 def _pipelined(_: random.Random, ends: Ends, path: str) -> None:
     client, server = ends
     _ask(ends, path, 5)
-    server.sendall(answer(200) * 5)
-    receive(client, 5 * len(answer(200)))
+    server.sendall(response(200) * 5)
+    receive(client, 5 * len(response(200)))
 
 
 def _pipeline_cut(dice: random.Random, ends: Ends, path: str) -> None:
     client, server = ends
     _ask(ends, path, 5)
-    server.sendall(answer(200) * 2)
-    receive(client, 2 * len(answer(200)))
+    server.sendall(response(200) * 2)
+    receive(client, 2 * len(response(200)))
     if dice.random() < 0.5:
         reset(client)
 
@@ -143,7 +143,7 @@ SHAPES: Final = (
     Shape("never-answered", _never_answered, _NEVER, _NEVER),
     Shape("never-answered-unix", _never_answered, _NEVER, _NEVER, unix=True),
     Shape("reset-unanswered", _reset_unanswered, _NEVER, _NEVER),
-    Shape("answer-not-read", _answer_not_read, _ONE, _NEVER),
+    Shape("response-not-read", _response_not_read, _ONE, _NEVER),
     Shape("pipelined", _pipelined, _FIVE, _FIVE),
     Shape("pipeline-cut", _pipeline_cut, Counts(2, 3), Counts(2, 3)),
     Shape("pipeline-cut-unix", _pipeline_cut, Counts(2, 3), Counts(2, 3), unix=True),

@@ -7,9 +7,9 @@ const counted = {};
 async function work(worker) {
   for (let at = worker; at < Number(count); at += 8) {
     const [method, last] = mix[at % mix.length];
-    const answer = await fetch(`${base}/${last}`, { method, body: method === 'POST' ? 'a=b' : undefined });
-    await answer.arrayBuffer();
-    const key = `${method} ${last} ${answer.status}`;
+    const response = await fetch(`${base}/${last}`, { method, body: method === 'POST' ? 'a=b' : undefined });
+    await response.arrayBuffer();
+    const key = `${method} ${last} ${response.status}`;
     counted[key] = (counted[key] || 0) + 1;
   }
 }

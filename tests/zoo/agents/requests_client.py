@@ -24,8 +24,8 @@ def by_requests() -> None:
 
     with requests.Session() as session:
         for method, last, body in plan(0, 1):
-            answer = session.request(method, f"{BASE}/{last}", data=body, allow_redirects=False)
-            counted[f"{method} {last} {answer.status_code}"] += 1
+            response = session.request(method, f"{BASE}/{last}", data=body, allow_redirects=False)
+            counted[f"{method} {last} {response.status_code}"] += 1
 
 
 async def by_httpx() -> None:
@@ -36,8 +36,8 @@ async def by_httpx() -> None:
 
         async def work(worker: int) -> None:
             for method, last, body in plan(worker, 8):
-                answer = await client.request(method, f"{BASE}/{last}", content=body)
-                counted[f"{method} {last} {answer.status_code}"] += 1
+                response = await client.request(method, f"{BASE}/{last}", content=body)
+                counted[f"{method} {last} {response.status_code}"] += 1
 
         await asyncio.gather(*(work(worker) for worker in range(8)))
 
@@ -50,9 +50,9 @@ async def by_aiohttp() -> None:
 
         async def work(worker: int) -> None:
             for method, last, body in plan(worker, 8):
-                async with session.request(method, f"{BASE}/{last}", data=body) as answer:
-                    await answer.read()
-                    counted[f"{method} {last} {answer.status}"] += 1
+                async with session.request(method, f"{BASE}/{last}", data=body) as response:
+                    await response.read()
+                    counted[f"{method} {last} {response.status}"] += 1
 
         await asyncio.gather(*(work(worker) for worker in range(8)))
 

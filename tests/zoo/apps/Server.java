@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.concurrent.Executors;
 
-/** jdk.httpserver with eight threads; a log line for each answer that was sent. */
+/** jdk.httpserver with eight threads; a log line for each response that was sent. */
 public final class Server {
     private static final byte[] FILE = new byte[5_000_011];
 
@@ -15,12 +15,12 @@ public final class Server {
         Arrays.fill(FILE, (byte) 'x');
         HttpServer server = HttpServer.create(
             new InetSocketAddress("127.0.0.1", Integer.parseInt(arguments[0])), 128);
-        server.createContext("/", Server::answer);
+        server.createContext("/", Server::response);
         server.setExecutor(Executors.newFixedThreadPool(8));
         server.start();
     }
 
-    private static void answer(HttpExchange exchange) throws IOException {
+    private static void response(HttpExchange exchange) throws IOException {
         try (exchange; InputStream body = exchange.getRequestBody()) {
             body.transferTo(java.io.OutputStream.nullOutputStream());
             String path = exchange.getRequestURI().getPath();

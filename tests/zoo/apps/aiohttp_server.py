@@ -6,14 +6,16 @@ import logging
 import sys
 
 from aiohttp import web
-from answers import answer
+from responses import response
 
 
 async def respond(request: web.Request) -> web.Response:
-    """Read the body, answer."""
+    """Read the body, response."""
     while await request.content.read(65536):
         pass
-    status, headers, body = answer(request.method, request.path, "If-None-Match" in request.headers)
+    status, headers, body = response(
+        request.method, request.path, "If-None-Match" in request.headers
+    )
     return web.Response(status=status, headers=dict(headers), body=body)
 
 

@@ -1,4 +1,4 @@
-"""What every application in the zoo answers, whatever serves it."""
+"""What every application in the zoo responses, whatever serves it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ FILE_SIZE = 5_000_011
 _FILE = b"GET / HTTP/1.1\r\n" * (FILE_SIZE // 16) + b"x" * (FILE_SIZE % 16)
 
 
-def answer(method: str, path: str, conditional: bool) -> tuple[int, list[tuple[str, str]], bytes]:
+def response(method: str, path: str, conditional: bool) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return status, headers and body; ``conditional`` says that there is an If-None-Match."""
     last = path.rpartition("/")[2]
     if last == "moved":

@@ -1,4 +1,4 @@
-// Go's net/http, with a log line for each answer.
+// Go's net/http, with a log line for each response.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 
 var file = bytes.Repeat([]byte("x"), 5000011)
 
-func answer(w http.ResponseWriter, r *http.Request) {
+func response(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	path, status, body := r.URL.Path, 404, []byte("no such thing\n")
 	switch {
@@ -34,5 +34,5 @@ func answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
-	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(answer)))
+	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(response)))
 }

@@ -1,9 +1,9 @@
-// Node's http, or fastify on top of it, with a log line for each answer that was sent.
+// Node's http, or fastify on top of it, with a log line for each response that was sent.
 'use strict';
 const size = 5000011;
 const file = Buffer.alloc(size, 'GET / HTTP/1.1\r\n');
 
-function answer(request, response) {
+function response(request, response) {
   const path = request.url;
   response.on('close', () => console.log(`${request.method} ${path} ${response.statusCode}`));
   request.resume();
@@ -22,8 +22,8 @@ if (fastify) {
   const app = require(fastify)({ forceCloseConnections: true });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.all('/*', (request, reply) => { reply.hijack(); answer(request.raw, reply.raw); });
+  app.all('/*', (request, reply) => { reply.hijack(); response(request.raw, reply.raw); });
   app.listen({ host: '127.0.0.1', port: Number(port) });
 } else {
-  require('http').createServer(answer).listen(Number(port), '127.0.0.1', 511);
+  require('http').createServer(response).listen(Number(port), '127.0.0.1', 511);
 }

@@ -5,23 +5,23 @@ from __future__ import annotations
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from answers import answer
+from responses import response
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers every method alike."""
+    """Responses every method alike."""
 
     protocol_version = "HTTP/1.1"
 
     def respond(self) -> None:
-        """Read the body, answer."""
+        """Read the body, response."""
         if self.headers.get("Transfer-Encoding") == "chunked":
             while size := int(self.rfile.readline(), 16):
                 self.rfile.read(size + 2)
             self.rfile.readline()
         else:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, headers, body = answer(self.command, self.path, "If-None-Match" in self.headers)
+        status, headers, body = response(self.command, self.path, "If-None-Match" in self.headers)
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)

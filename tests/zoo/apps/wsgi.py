@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from answers import answer
+from responses import response
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Read the body, answer."""
+    """Read the body, response."""
     while environ["wsgi.input"].read(65536):
         pass
-    status, headers, body = answer(
+    status, headers, body = response(
         environ["REQUEST_METHOD"], environ["PATH_INFO"], "HTTP_IF_NONE_MATCH" in environ
     )
     start_response(f"{status} {HTTPStatus(status).phrase}", headers)

@@ -1,34 +1,34 @@
 /*
  * The programs. What can be settled with a handful of loads is settled where the bytes pass (a
- * request equal to the last one, an answer that begins its buffer, a body); the rest goes by tail
- * call to parse_request or parse_answer, which take the call's bytes window by window and keep
+ * request equal to the last one, a response that begins its buffer, a body); the rest goes by tail
+ * call to parse_request or parse_response, which take the call's bytes window by window and keep
  * their place in the connection, so that a head may be cut anywhere.
  *
  * A connection is known by its struct sock: dup, fork, descriptor passing, threads and descriptor
  * reuse make no difference.
  */
-#include "types.h"
+#include "abi.h"
 #include "maps.h"
-#include "numbers.h"
-#include "kernel.h"
+#include "branchless.h"
+#include "kernel_structs.h"
 #include "counters.h"
-#include "conditions.h"
+#include "filter.h"
 #include "samples.h"
-#include "exchange.h"
-#include "outcome.h"
-#include "paths.h"
-#include "head.h"
-#include "calls.h"
-#include "ready.h"
+#include "requests_begin.h"
+#include "lifecycle.h"
+#include "path_template.h"
+#include "http_head.h"
+#include "cursor.h"
+#include "wait.h"
 #include "connections.h"
-#include "lines.h"
+#include "request_line.h"
 #include "requests.h"
-#include "answers.h"
+#include "responses.h"
 #include "deferred.h"
-#include "first.h"
-#include "bytes.h"
-#include "fronts.h"
-#include "ends.h"
+#include "classify.h"
+#include "dispatch.h"
+#include "hooks.h"
+#include "close.h"
 
 /* Run by the loader once for each number that the pools of cells and pages are to hold. */
 int fill_cells(void *ctx)

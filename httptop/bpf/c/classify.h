@@ -104,7 +104,7 @@ int first_bytes(u64 *ctx)
 			return 0;
 	}
 	if (status_of(first[0], first[1], s->piece)) {
-		/* An answer to a request that we did not see. */
+		/* A response to a request that we did not see. */
 		if (!is_stream(s))
 			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;

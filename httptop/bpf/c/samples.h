@@ -57,7 +57,7 @@ static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_
 
 /* `sk` is 0 where the socket may be another's by now: its peer is not known then. */
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
-					u64 answer, u32 answer_len)
+					u64 response, u32 response_len)
 {
 	struct sample *sample = samples.ringbuf_reserve(sizeof(struct sample));
 	u16 line_len = conn->line_len;
@@ -82,15 +82,15 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 	else
 		read_kernel(sample->address, 4, (void *)(sk + OFF_SOCK_DADDR));
 	copy_words(sample->line, conn->line, LINE_COPIED / 8);
-	sample->answer_len = 0;
-	if (answer && answer_len) {
-		if (answer_len > CAPTURE_LEN)
-			answer_len = CAPTURE_LEN;
-		asm volatile("" : "+r"(answer_len));
-		answer_len &= 1023;
-		if (answer_len <= ANSWER_LEN &&
-		    !read_user(sample->answer, answer_len, (void *)answer))
-			sample->answer_len = answer_len;
+	sample->response_len = 0;
+	if (response && response_len) {
+		if (response_len > CAPTURE_LEN)
+			response_len = CAPTURE_LEN;
+		asm volatile("" : "+r"(response_len));
+		response_len &= 1023;
+		if (response_len <= RESPONSE_LEN &&
+		    !read_user(sample->response, response_len, (void *)response))
+			sample->response_len = response_len;
 	}
 	samples.ringbuf_submit(sample, 0);
 }

@@ -6,7 +6,7 @@
 
 #define NEXT_REQUEST 0
 #define NEXT_PLACE 1
-#define NEXT_ANSWER 2
+#define NEXT_RESPONSE 2
 #define NEXT_FIRST 3
 #define NEXT_SAMPLE 4
 #define NEXT_DEFER 5

@@ -1,6 +1,6 @@
 /*
  * The life of a request on its connection: begun, answered, abandoned. Here is the first of these:
- * the head is complete, the request counts under its endpoint and waits for its answer.
+ * the head is complete, the request counts under its endpoint and waits for its response.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ static __always_inline void count_request(struct conn *conn)
 /* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
 static __always_inline void lose_track(struct conn *conn)
 {
-	__sync_fetch_and_add(&conn->deferred, LOST_CHUNK);
+	__sync_fetch_and_add(&conn->deferred, LOST_PIECE);
 	conn->blurred = 1;
 }
 
@@ -25,25 +25,25 @@ static __always_inline void lose_track(struct conn *conn)
 static __always_inline void unreadable(struct conn *conn)
 {
 	lose_track(conn);
-	COUNT_LOSS(lost_chunks);
+	COUNT_LOSS(lost_pieces);
 }
 
 /*
- * What is left out: kind_of() tells it of an answer, or of a request that never had one, and
+ * What is left out: kind_of() tells it of a response, or of a request that never had one, and
  * leave_out() takes a request out of its endpoint before it is counted.
  */
-#ifdef FILTER_ANSWER
-#define KIND(conn, hosts, method, status, latency_ns, request_bytes, answer_bytes)                 \
+#ifdef FILTER_RESPONSE
+#define KIND(conn, hosts, method, status, latency_ns, request_bytes, response_bytes)               \
 	((conn)->current == LEFT_OUT_ENDPOINT((conn)->side & 1) ||                                 \
-			 wanted_answer((conn)->truths, hosts, method, status, latency_ns,          \
-				       request_bytes, answer_bytes)                                \
+			 wanted_response((conn)->truths, hosts, method, status, latency_ns,        \
+					 request_bytes, response_bytes)                            \
 		 ? (status)                                                                        \
 		 : STATUS_LEFT_OUT)
 #else
-#define KIND(conn, hosts, method, status, latency_ns, request_bytes, answer_bytes) (status)
+#define KIND(conn, hosts, method, status, latency_ns, request_bytes, response_bytes) (status)
 #endif
 
-/* The kind of answer that is counted: its status, or that it is left out. */
+/* The kind of response that is counted: its status, or that it is left out. */
 static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
 {
 	return KIND(conn, conn->current_hosts, conn->current_method, status, latency_ns,
@@ -62,10 +62,10 @@ static __always_inline void leave_out(struct conn *conn)
 }
 
 /*
- * Where only one direction is looked at no answer is ever seen: a request is over at once, with an
+ * Where only one direction is looked at no response is ever seen: a request is over at once, with an
  * unknown outcome.
  */
-static __always_inline bool answers_unseen(struct conn *conn)
+static __always_inline bool responses_unseen(struct conn *conn)
 {
 #ifdef NO_READS
 	return conn->side == SIDE_CLIENT;
@@ -77,28 +77,28 @@ static __always_inline bool answers_unseen(struct conn *conn)
 
 static __always_inline void over_at_once(struct conn *conn)
 {
-	struct cell *cell = cell_of(answer_of(conn->endpoint, STATUS_UNKNOWN));
+	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN));
 
 	if (cell)
 		ADD(cell->count, 1);
 	conn->head_bytes = 0;
 }
 
-static __always_inline void answer_over(struct conn *conn);
+static __always_inline void response_over(struct conn *conn);
 
 /* Begin a request while none is pending. */
 static __always_inline void begin_alone(struct conn *conn)
 {
-	/* An answer that is still under way is that of the request before. */
+	/* A response that is still under way is that of the request before. */
 	if (!conn->framed) {
-		conn->answer_phase = ANSWER_START;
-		conn->answer_left = 0;
-		conn->answer_partial_len = 0;
+		conn->response_phase = RESPONSE_START;
+		conn->response_left = 0;
+		conn->response_partial_len = 0;
 	}
-	if (!conn->answer_left && !conn->answer_phase)
-		answer_over(conn);
+	if (!conn->response_left && !conn->response_phase)
+		response_over(conn);
 	count_request(conn);
-	if (answers_unseen(conn)) {
+	if (responses_unseen(conn)) {
 		over_at_once(conn);
 		return;
 	}
@@ -108,7 +108,7 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
-	/* An answer that nobody had asked for may have been this one's: see unasked(). */
+	/* A response that nobody had asked for may have been this one's: see unasked(). */
 	conn->blurred = conn->owed;
 	conn->owed = 0;
 #ifdef FILTER_REQUEST
@@ -130,11 +130,11 @@ static __always_inline void begin(struct conn *conn)
 	if (!conn->pending) {
 		begin_alone(conn);
 		if (conn->wait_ns)
-			conn->status = 0; /* its answer takes the long way, which counts it */
+			conn->status = 0; /* its response takes the long way, which counts it */
 		return;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
-		conn->blurred = 1; /* its answer will be nobody's */
+		conn->blurred = 1; /* its response will be nobody's */
 		count_request(conn);
 		over_at_once(conn);
 		COUNT_LOSS(parse_errors);
@@ -143,7 +143,7 @@ static __always_inline void begin(struct conn *conn)
 	count_request(conn);
 	conn->pending++;
 	conn->head_bytes = 0;
-	/* Whose answer comes next, this one's or that of the one before? */
+	/* Whose response comes next, this one's or that of the one before? */
 	if (conn->blurred)
 		lose_track(conn);
 }
@@ -175,8 +175,8 @@ static __always_inline void advance(struct conn *conn)
 	queue.delete(&key);
 }
 
-/* The final answer is there: a body whose end nothing told ends with it. */
-static __always_inline void answer_ends_body(struct conn *conn)
+/* The final response is there: a body whose end nothing told ends with it. */
+static __always_inline void response_ends_body(struct conn *conn)
 {
 	if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
 		conn->phase = PHASE_IDLE;

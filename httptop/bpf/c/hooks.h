@@ -129,7 +129,7 @@ static __always_inline u64 bytes_of_batch(u64 array, u32 messages)
 		s->number += length;
 	}
 	if (messages > MOST_MESSAGES)
-		COUNT_LOSS(lost_chunks); /* of such a call the rest is not looked at */
+		COUNT_LOSS(lost_pieces); /* of such a call the rest is not looked at */
 	return s->number;
 }
 

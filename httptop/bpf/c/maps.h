@@ -71,7 +71,7 @@ struct scratch {
 	u32 fd;
 	u32 steps; /* programs that this call has passed through */
 	u32 taken_up; /* these are bytes that had waited in user space */
-	u32 began; /* an answer began in this call */
+	u32 began; /* a response began in this call */
 	u32 then; /* what comes when the connection's requests are abandoned */
 	u32 shape; /* what the call is, if it is no more than what has been looked at */
 	u8 side;  /* of a connection not known yet */
@@ -83,7 +83,7 @@ struct scratch {
 	u8 bracket;
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */
-	u32 status;      /* of the answer in hand */
+	u32 status;      /* of the response in hand */
 	u32 cut;     /* the carried line lacks its middle */
 	/* what scan_head() finds, as offsets into data; 0: not found */
 	u32 newline;   /* last newline before the head's end */
@@ -99,7 +99,7 @@ struct scratch {
 	u64 truths; /* conditions on a new connection that hold */
 	u64 states;
 	/* what template_of() keeps while it runs */
-	u64 sum;      /* counts of the current segment, see paths.h */
+	u64 sum;      /* counts of the current segment, see path_template.h */
 	u64 hash;     /* of its bytes */
 	u64 alive;    /* rules that match as far as we have come */
 	u64 verbatim; /* the path stays as it is */
@@ -157,7 +157,7 @@ BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1);
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct answer_key, u32, answers, MAX_CELLS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);
 BPF_TABLE("lru_hash", struct line_key, struct line_value, lines, 4096);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
@@ -177,8 +177,8 @@ BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_TABLE("lru_hash", struct other_key, u64, others, 2048); /* connections seen to begin so */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-BPF_RINGBUF_OUTPUT(chunks, CHUNK_PAGES);
-BPF_PERCPU_ARRAY(outgoing, struct chunk, 1);
+BPF_RINGBUF_OUTPUT(pieces, PIECE_PAGES);
+BPF_PERCPU_ARRAY(outgoing, struct piece, 1);
 BPF_ARRAY(taking_up, u64, 1); /* inode of the connection whose bytes are being taken up; or 0 */
 #ifdef FILTER_WHOLE_CONNECTIONS
 /* A connection that the filter does not mean; see pass_over(). */
@@ -202,7 +202,7 @@ struct glob_step {
 BPF_ARRAY(glob_steps, struct glob_step, 256);
 #endif
 #ifdef SEES_READY
-/* What came into a socket of which no connection is known yet; see ready.h. */
+/* What came into a socket of which no connection is known yet; see wait.h. */
 struct ready {
 	u64 sk;
 	u64 ns;

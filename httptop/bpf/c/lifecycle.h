@@ -1,14 +1,14 @@
 /*
  * How a request ends.
  *
- * answer:  the first byte of a final answer. Counted under (endpoint, status), measured, sampled.
+ * response:  the first byte of a final response. Counted under (endpoint, status), measured, sampled.
  * abandon: the connection ended first. Counted as unanswered.
  */
 #pragma once
 
 #define ABANDONED_A_RUN 32 /* and there may be 30 runs */
 
-static __always_inline void answer_body(struct conn *conn, u64 bytes, u64 now)
+static __always_inline void response_body(struct conn *conn, u64 bytes, u64 now)
 {
 	struct cell *cell;
 
@@ -18,24 +18,24 @@ static __always_inline void answer_body(struct conn *conn, u64 bytes, u64 now)
 		return;
 	}
 #endif
-	if (!conn->answer)
+	if (!conn->response)
 		return;
-	if (now != conn->answer_ns) /* in another call than its first bytes */
+	if (now != conn->response_ns) /* in another call than its first bytes */
 		conn->last_ns = now;
-	cell = cell_of(conn->answer);
+	cell = cell_of(conn->response);
 	if (cell)
 		ADD(cell->bytes, bytes);
 }
 
-/* Find the cell that answers of this kind to the current request count in. */
-static __always_inline void place_answer(struct conn *conn, u32 kind)
+/* Find the cell that responses of this kind to the current request count in. */
+static __always_inline void place_response(struct conn *conn, u32 kind)
 {
 	struct cell *cell;
 
-	conn->answer = answer_of(conn->current, kind);
-	conn->answer_of = conn->current;
+	conn->response = response_of(conn->current, kind);
+	conn->response_of = conn->current;
 	conn->status = kind;
-	if (conn->answer)
+	if (conn->response)
 		return;
 	/* No cell is left: it moves to the overflow row. */
 	cell = cell_of(conn->current);
@@ -44,14 +44,14 @@ static __always_inline void place_answer(struct conn *conn, u32 kind)
 	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
 	if (cell)
 		ADD(cell->count, 1);
-	conn->answer = OVERFLOW_ANSWER(conn->side & 1);
+	conn->response = OVERFLOW_RESPONSE(conn->side & 1);
 	conn->status = 0; /* look again the next time */
 }
 
-/* Count and measure an answer in conn->answer; its first `bytes` bytes have come. */
-static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 bytes)
+/* Count and measure a response in conn->response; its first `bytes` bytes have come. */
+static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
-	struct cell *cell = cell_of(conn->answer);
+	struct cell *cell = cell_of(conn->response);
 
 	if (!cell)
 		return;
@@ -60,10 +60,10 @@ static __always_inline void count_answer(struct conn *conn, u64 latency_ns, u64 
 	measure(cell, latency_ns, false);
 }
 
-/* User space has programs run that end answers, too, so additions are atomic. */
+/* User space has programs run that end responses, too, so additions are atomic. */
 static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
 {
-	u32 number = answer_of(conn->answer, span);
+	u32 number = response_of(conn->response, span);
 	struct cell *cell = number ? cell_of(number) : 0;
 
 	if (!cell)
@@ -72,15 +72,15 @@ static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
 	measure(cell, time_ns, true);
 }
 
-/* How long the request of an answer in conn->answer waited to be read, where that is known. */
+/* How long the request of a response in conn->response waited to be read, where that is known. */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
-	if (wait_ns && conn->answer && conn->status != STATUS_LEFT_OUT)
+	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
 		count_span(conn, SPAN_WAIT, wait_ns);
 }
 
 #ifdef FILTER_SIZE
-/* The answer held back is over: its size decides whether it counts. */
+/* The response held back is over: its size decides whether it counts. */
 static __always_inline void settle(struct conn *conn)
 {
 	u32 current = conn->current, kind;
@@ -90,20 +90,20 @@ static __always_inline void settle(struct conn *conn)
 	conn->current = conn->held;
 	kind = KIND(conn, conn->held_hosts, conn->held_method, conn->held_status,
 		    conn->held_latency_ns, conn->held_request_bytes, conn->held_bytes);
-	place_answer(conn, kind);
-	count_answer(conn, conn->held_latency_ns, conn->held_bytes);
+	place_response(conn, kind);
+	count_response(conn, conn->held_latency_ns, conn->held_bytes);
 	count_wait(conn, conn->held_wait_ns);
 	conn->current = current;
 	conn->held = 0;
-	conn->answer = 0;
+	conn->response = 0;
 }
 #endif
 
 /*
- * Nothing more of the last answer will come. Where more than one call sent it, its times are known
+ * Nothing more of the last response will come. Where more than one call sent it, its times are known
  * only now; of all others sending took no time.
  */
-static __always_inline void answer_over(struct conn *conn)
+static __always_inline void response_over(struct conn *conn)
 {
 	u64 sending_ns;
 
@@ -112,21 +112,21 @@ static __always_inline void answer_over(struct conn *conn)
 #endif
 	if (!conn->last_ns)
 		return;
-	sending_ns = conn->last_ns - conn->answer_ns;
+	sending_ns = conn->last_ns - conn->response_ns;
 	conn->last_ns = 0;
-	if (!conn->answer || conn->status == STATUS_LEFT_OUT)
+	if (!conn->response || conn->status == STATUS_LEFT_OUT)
 		return;
 	count_span(conn, SPAN_HANDLING, conn->handling_ns);
 	count_span(conn, SPAN_SENDING, sending_ns);
 	count_span(conn, SPAN_DURATION, conn->handling_ns + sending_ns);
 }
 
-/* A final answer has begun, with so many bytes. */
+/* A final response has begun, with so many bytes. */
 static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
-	answer_over(conn);
+	response_over(conn);
 	conn->handling_ns = latency_ns;
-	conn->answer_ns = conn->start_ns + latency_ns;
+	conn->response_ns = conn->start_ns + latency_ns;
 #ifdef FILTER_SIZE
 	conn->held = conn->current;
 	conn->held_status = status;
@@ -139,9 +139,9 @@ static __always_inline void answered(struct conn *conn, u32 status, u64 latency_
 #else
 	u32 kind = kind_of(conn, status, latency_ns);
 
-	if (conn->status != kind || conn->answer_of != conn->current)
-		place_answer(conn, kind);
-	count_answer(conn, latency_ns, bytes);
+	if (conn->status != kind || conn->response_of != conn->current)
+		place_response(conn, kind);
+	count_response(conn, latency_ns, bytes);
 	count_wait(conn, conn->wait_ns);
 #endif
 	conn->wait_ns = 0;
@@ -164,11 +164,11 @@ static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 la
 	return sample_wanted(conn->current, status, latency_ns, now);
 }
 
-/* The connection ended first. Where the answers could not be told apart the outcome is unknown. */
+/* The connection ended first. Where the responses could not be told apart the outcome is unknown. */
 static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
-	u32 number = blurred || kind == STATUS_LEFT_OUT ? answer_of(endpoint, kind) : 0;
+	u32 number = blurred || kind == STATUS_LEFT_OUT ? response_of(endpoint, kind) : 0;
 
 	if (number) {
 		cell = cell_of(number);
@@ -182,17 +182,17 @@ static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
 }
 
 /*
- * Pending requests stay without an answer, at most ABANDONED_A_RUN of them; to a filter their latency
+ * Pending requests stay without a response, at most ABANDONED_A_RUN of them; to a filter their latency
  * is the time that they waited.
  */
 static __always_inline void abandon_some(struct conn *conn)
 {
 	u64 now = 0;
 
-#ifdef FILTER_ANSWER
+#ifdef FILTER_RESPONSE
 	now = bpf_ktime_get_ns();
 #endif
-	if (conn->deferred >= LOST_CHUNK)
+	if (conn->deferred >= LOST_PIECE)
 		conn->blurred = 1;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < ABANDONED_A_RUN; i++) {

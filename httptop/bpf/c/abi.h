@@ -33,13 +33,13 @@
 #define COMM_LEN 16
 #define TEMPLATE_LEN 96 /* longest path template kept */
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
-#define ANSWER_LEN 512  /* bytes of the answer that travel with a sample */
+#define RESPONSE_LEN 512  /* bytes of the response that travel with a sample */
 #ifndef CAPTURE_LEN /* of these, and of the request line, at most so many are copied */
-#define CAPTURE_LEN ANSWER_LEN
+#define CAPTURE_LEN RESPONSE_LEN
 #endif
-#define CHUNK_LEN 4096  /* bytes of a call that go to user space in a piece */
+#define PIECE_LEN 4096  /* bytes of a call that go to user space in a piece */
 #define MAX_RULES 64 /* for paths, of the user's own */
-#define MAX_PIPELINE 512 /* requests of one connection that wait for their answers */
+#define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
 #ifdef FILTER_HOST
 #define PARTIAL_LEN 128 /* of a header line that a call cut in two, what is kept */
 #else
@@ -54,12 +54,12 @@
 #define OCTAVES 32
 #define OCTAVE_BUCKETS 32
 
-#define BODY_OPEN (~0ULL) /* a body that ends when the answer begins */
-#define LOST_CHUNK (1ULL << 32) /* in conn.deferred */
+#define BODY_OPEN (~0ULL) /* a body that ends when the response begins */
+#define LOST_PIECE (1ULL << 32) /* in conn.deferred */
 #define STATUS_UNKNOWN 0
 /*
- * In the place of a status, beside the cell of an answer. WAIT: how long requests waited to be read,
- * where that was looked at (ready.h). The others: times of those answers that more than one call
+ * In the place of a status, beside the cell of a response. WAIT: how long requests waited to be read,
+ * where that was looked at (wait.h). The others: times of those responses that more than one call
  * sent. How long they took to handle, to send, and both together.
  */
 #define SPAN_WAIT 0xfffb
@@ -78,19 +78,19 @@ enum phase {
 	PHASE_TUNNEL, /* no longer HTTP/1 */
 };
 
-/* Where the answers stand; see answers.h. */
-enum answer_phase {
-	ANSWER_START = 0, /* the next byte begins an answer */
-	ANSWER_HEAD, /* behind the status line */
-	ANSWER_INTERIM, /* the same of a 1xx */
-	ANSWER_CHUNKS, /* the next byte begins the line of a chunk */
-	ANSWER_TRAILERS, /* behind the last chunk */
+/* Where the responses stand; see responses.h. */
+enum response_phase {
+	RESPONSE_START = 0, /* the next byte begins a response */
+	RESPONSE_HEAD, /* behind the status line */
+	RESPONSE_INTERIM, /* the same of a 1xx */
+	RESPONSE_CHUNKS, /* the next byte begins the line of a chunk */
+	RESPONSE_TRAILERS, /* behind the last chunk */
 };
 
-/* What the call was that began the last answer: the next one of its kind may be like it. */
+/* What the call was that began the last response: the next one of its kind may be like it. */
 enum shape {
 	SHAPE_OTHER = 0,
-	SHAPE_WHOLE, /* one answer and nothing else */
+	SHAPE_WHOLE, /* one response and nothing else */
 	SHAPE_HEAD, /* its head and nothing else, with a Content-Length */
 };
 
@@ -130,14 +130,14 @@ struct endpoint_key {
 };
 
 /* An (endpoint, status) pair, or (cell of such a pair, span); the value in the map is its cell's. */
-struct answer_key {
+struct response_key {
 	u32 endpoint;
 	u32 status;
 };
 
 /*
  * Counters, one set a shard. A cell belongs either to an endpoint (requests begun, bytes of
- * requests, unanswered) or to an (endpoint, status) pair (answers, bytes of answers, latencies).
+ * requests, unanswered) or to an (endpoint, status) pair (responses, bytes of responses, latencies).
  */
 struct cell {
 	u64 count;
@@ -146,7 +146,7 @@ struct cell {
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
 	u64 unmeasured; /* latencies for which no histogram page was left */
-	u64 moved; /* endpoint cells only: answers counted in the overflow row */
+	u64 moved; /* endpoint cells only: responses counted in the overflow row */
 	u64 due_ns; /* endpoint cells only, first shard: its bucket of samples */
 	u16 page[OCTAVES]; /* 0: no page yet */
 };
@@ -223,7 +223,7 @@ struct losses {
 	u64 lost_samples;
 	u64 parse_errors;
 	u64 untracked_requests; /* no room for their connection */
-	u64 lost_chunks;
+	u64 lost_pieces;
 	u64 unused[3];
 };
 
@@ -235,17 +235,17 @@ struct sample {
 	u32 tgid;
 	u16 status;
 	u16 line_len; /* bytes of line[] that are set */
-	u16 answer_len; /* bytes of answer[] that are set */
+	u16 response_len; /* bytes of response[] that are set */
 	u16 family;
 	u16 port; /* of the peer, host order */
 	u16 unused[3];
 	u8 address[16]; /* of the peer, network order; IPv4 in the first four */
 	u8 line[LINE_LEN];
-	u8 answer[ANSWER_LEN];
+	u8 response[RESPONSE_LEN];
 };
 
 /* A piece of a call that waits in user space for its turn (deferred.h). */
-struct chunk_head {
+struct piece_head {
 	u64 sk;
 	u64 inode;
 	u64 now; /* of the call, CLOCK_MONOTONIC */
@@ -256,57 +256,57 @@ struct chunk_head {
 	u8 unused[6];
 };
 
-struct chunk {
-	struct chunk_head head;
-	u8 data[CHUNK_LEN];
+struct piece {
+	struct piece_head head;
+	u8 data[PIECE_LEN];
 };
 
 /*
  * One HTTP connection end, keyed by its struct sock (or its inode, see set_aside()); overwritten in place from request to request.
  * "Latest" is the request whose head came last; "current" is the oldest one without its final
- * answer. They differ only where requests are pipelined.
+ * response. They differ only where requests are pipelined.
  */
 struct conn {
 	u64 start_ns; /* first byte of the current request */
 	u64 head_ns; /* first byte of the latest request's head */
 	u64 body_left; /* bytes of the latest request's body still to come */
-	u64 answer_left; /* bytes of the last answer's body, or chunk, still to come */
-	u64 answer_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
+	u64 response_left; /* bytes of the last response's body, or chunk, still to come */
+	u64 response_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
 	u64 length_word; /* SHAPE_HEAD: the value of Content-Length, and what follows it */
 	u64 request_bytes; /* of the current request */
 	u64 head_bytes; /* of the latest request's head, as far as it has come */
 	u64 sk; /* its struct sock */
 	u64 inode; /* number of the socket's inode: tells a reused struct sock */
 	u64 first; /* number of the current request; no two of a struct sock have the same */
-	u64 answer_ns; /* first byte of the last answer */
+	u64 response_ns; /* first byte of the last response */
 	u64 handling_ns; /* from its request to that byte */
 	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
 	u64 leaving; /* it is being set aside */
-	u64 deferred; /* chunks that wait in user space, and LOST_CHUNK for each that was lost */
+	u64 deferred; /* pieces that wait in user space, and LOST_PIECE for each that was lost */
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
-	u32 answer; /* cell of the last answer's (endpoint, status) */
-	u32 answer_of; /* the endpoint of that pair */
+	u32 response; /* cell of the last response's (endpoint, status) */
+	u32 response_of; /* the endpoint of that pair */
 	u32 tgid;
-	u32 answer_end; /* position in the bytes of a TCP connection where answer_left ends */
+	u32 response_end; /* position in the bytes of a TCP connection where response_left ends */
 	u32 body_end; /* likewise body_left */
 	u16 head_len; /* SHAPE_HEAD: bytes of the call, and where in it length_word stands */
 	u16 length_at;
-	u8 blurred; /* the end of an answer was not found */
+	u8 blurred; /* the end of a response was not found */
 	u8 bodyless;
-	u8 chunked; /* the last answer's body is */
-	u8 framed; /* it is known where the last answer ends */
-	u8 shape; /* of the call that began the last answer */
-	u8 owed; /* an answer came and no request was pending */
-	u8 tunnel; /* no HTTP/1 follows the last answer's head */
+	u8 chunked; /* the last response's body is */
+	u8 framed; /* it is known where the last response ends */
+	u8 shape; /* of the call that began the last response */
+	u8 owed; /* a response came and no request was pending */
+	u8 tunnel; /* no HTTP/1 follows the last response's head */
 	u8 tcp; /* the kernel counts its bytes */
-	u8 numbered; /* answer_end holds */
+	u8 numbered; /* response_end holds */
 	u8 body_numbered; /* body_end holds */
 	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
-	u8 ready; /* a packet is noted in ready_mark (ready.h) */
-	u16 status; /* of the last answer; 0: look for its cell */
-	u16 pending; /* requests begun, final answer not */
+	u8 ready; /* a packet is noted in ready_mark (wait.h) */
+	u16 status; /* of the last response; 0: look for its cell */
+	u16 pending; /* requests begun, final response not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
 	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
 	u8 side;
@@ -315,11 +315,11 @@ struct conn {
 	u8 current_method; /* of the current one */
 	u8 verify; /* its struct sock may be another's by now: compare the inode */
 	u8 partial_len;
-	u8 answer_partial_len;
-	u8 answer_phase;
+	u8 response_partial_len;
+	u8 response_phase;
 	char comm[COMM_LEN];
 	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
-	u8 answer_partial[PARTIAL_LEN]; /* likewise of a line of an answer */
+	u8 response_partial[PARTIAL_LEN]; /* likewise of a line of a response */
 	u8 line[LINE_LEN];
 	/* Touched only where waits are looked at: what is above keeps its cache lines. */
 	u64 wait_ns; /* of the current request, or the one that begins; 0: not known */
@@ -331,7 +331,7 @@ struct conn {
 	u8 unused[7];
 #endif
 #ifdef FILTER_SIZE
-	/* An answer that is not over: counted once its size is known. */
+	/* A response that is not over: counted once its size is known. */
 	u64 held_latency_ns;
 	u64 held_request_bytes;
 	u64 held_bytes;

@@ -1,6 +1,6 @@
 /*
  * What the conditions of a filter are made of. The conditions themselves are written by
- * bpf/filter/c_conditions.py for each run and stand where filter.h is included; without a filter there
+ * bpf/filter/c_conditions.py for each run and stand where run_filter.h is included; without a filter there
  * are none, and nothing of this is compiled.
  */
 #pragma once
@@ -103,4 +103,4 @@ static __always_inline u32 was_accepted(u64 sk, u32 unix_socket)
 }
 #endif
 
-#include "filter.h"
+#include "run_filter.h"

@@ -8,43 +8,43 @@
  * come again. So there is one parser and one place where things are counted, and times are those
  * of the calls.
  *
- * conn.deferred counts the chunks that wait. A chunk for which the ring has no room is counted as
+ * conn.deferred counts the pieces that wait. A piece for which the ring has no room is counted as
  * lost, and with it what follows until the others are done with: nobody knows where in a message the
  * connection is then. What is pending gets an unknown outcome, and the next call is taken to begin
  * a message.
  */
 #pragma once
 
-#define CHUNKS_A_RUN 32
+#define PIECES_A_RUN 32
 
-static __always_inline void hand_over(struct conn *conn, void *chunk, u32 size)
+static __always_inline void hand_over(struct conn *conn, void *piece, u32 size)
 {
 	__sync_fetch_and_add(&conn->deferred, 1);
-	if (!chunks.ringbuf_output(chunk, size, 0))
+	if (!pieces.ringbuf_output(piece, size, 0))
 		return;
 	__sync_fetch_and_add(&conn->deferred, -1);
 	lose_track(conn);
-	COUNT_LOSS(lost_chunks);
+	COUNT_LOSS(lost_pieces);
 }
 
 /* Bytes have passed that no buffer of the caller's holds (sendfile, splice): parts of a body. */
 static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
 {
 	if (inbound == (conn->side == SIDE_CLIENT)) {
-		answer_body(conn, bytes, now);
-		if (conn->answer_left == BODY_OPEN)
+		response_body(conn, bytes, now);
+		if (conn->response_left == BODY_OPEN)
 			return;
-		if (bytes <= conn->answer_left) {
-			conn->answer_left -= bytes;
+		if (bytes <= conn->response_left) {
+			conn->response_left -= bytes;
 			return;
 		}
-		/* More than was to come, or lines of chunks: where answers begin is not known now. */
+		/* More than was to come, or lines of chunks: where responses begin is not known now. */
 		lose_place(conn);
 	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
 		came_of_body(conn, bytes);
 	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
 		   conn->phase == PHASE_TRAILERS) {
-		/* The lines of chunks went by unseen: the body ends when the answer begins. */
+		/* The lines of chunks went by unseen: the body ends when the response begins. */
 		request_body(conn, bytes);
 		if (conn->chunked_request) {
 			conn->phase = PHASE_BODY;
@@ -61,10 +61,10 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 
 	if (inbound)
 		take_ready(conn, sk, bytes);
-	if (!conn || conn->phase == PHASE_TUNNEL || conn->deferred >= LOST_CHUNK)
+	if (!conn || conn->phase == PHASE_TUNNEL || conn->deferred >= LOST_PIECE)
 		return;
 	if (conn->deferred) {
-		struct chunk_head head = {.sk = sk,
+		struct piece_head head = {.sk = sk,
 					  .inode = conn->inode,
 					  .now = bpf_ktime_get_ns(),
 					  .length = bytes,
@@ -82,64 +82,64 @@ int defer_bytes(u64 *ctx)
 {
 	u32 zero = 0, n;
 	struct scratch *s = scratch_here();
-	struct chunk *chunk = outgoing.lookup(&zero);
+	struct piece *piece = outgoing.lookup(&zero);
 	struct conn *conn;
 
-	if (!s || !chunk)
+	if (!s || !piece)
 		return 0;
 	if (s->taken_up)
 		return call_over(s, s->left);
 	conn = conns.lookup(&s->sk);
 	if (!conn)
 		return 0;
-	if (conn->deferred >= LOST_CHUNK) {
+	if (conn->deferred >= LOST_PIECE) {
 		if ((u32)conn->deferred) {
-			COUNT_LOSS(lost_chunks);
+			COUNT_LOSS(lost_pieces);
 			return 0;
 		}
 		s->then = THEN_AFRESH;
 		next_program.call(ctx, NEXT_ABANDON);
 		return 0;
 	}
-	chunk->head.sk = s->sk;
-	chunk->head.inode = conn->inode;
-	chunk->head.now = s->now;
-	chunk->head.tgid = s->tgid;
-	chunk->head.inbound = s->inbound;
-	chunk->head.moved = 0;
+	piece->head.sk = s->sk;
+	piece->head.inode = conn->inode;
+	piece->head.now = s->now;
+	piece->head.tgid = s->tgid;
+	piece->head.inbound = s->inbound;
+	piece->head.moved = 0;
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < CHUNKS_A_RUN; i++) {
+	for (u32 i = 0; i < PIECES_A_RUN; i++) {
 		if (!next_piece(s)) {
 			if (s->left)
 				unreadable(conn);
 			return 0;
 		}
-		n = s->piece < CHUNK_LEN ? s->piece : CHUNK_LEN;
+		n = s->piece < PIECE_LEN ? s->piece : PIECE_LEN;
 		OPAQUE(n);
-		n &= 2 * CHUNK_LEN - 1;
-		if (n > CHUNK_LEN || read_user(chunk->data, n, (void *)s->buf)) {
+		n &= 2 * PIECE_LEN - 1;
+		if (n > PIECE_LEN || read_user(piece->data, n, (void *)s->buf)) {
 			unreadable(conn);
 			return 0;
 		}
-		chunk->head.length = n;
-		hand_over(conn, chunk, sizeof(struct chunk_head) + n);
+		piece->head.length = n;
+		hand_over(conn, piece, sizeof(struct piece_head) + n);
 		skip(s, n);
-		if (conn->deferred >= LOST_CHUNK)
+		if (conn->deferred >= LOST_PIECE)
 			return 0;
 	}
 	if (!s->left)
 		return 0;
 	next_program.call(ctx, NEXT_DEFER);
 	/* A call of megabytes: what is left can be had only as a part of a body. */
-	chunk->head.moved = 1;
-	chunk->head.length = s->left;
-	hand_over(conn, chunk, sizeof(struct chunk_head));
+	piece->head.moved = 1;
+	piece->head.length = s->left;
+	hand_over(conn, piece, sizeof(struct piece_head));
 	return 0;
 }
 
 /*
  * Run by user space: go on with bytes that were deferred, which are in its memory now. Returns how
- * many of them are still to be taken up. A length of 0 says that a chunk is done with. Less than 0:
+ * many of them are still to be taken up. A length of 0 says that a piece is done with. Less than 0:
  * another CPU is setting the connection aside, come again.
  */
 int take_up(u64 *ctx)
@@ -188,6 +188,6 @@ int take_up(u64 *ctx)
 	if (s->inbound == (conn->side == SIDE_SERVER))
 		next_program.call(ctx, NEXT_REQUEST);
 	else
-		next_program.call(ctx, NEXT_ANSWER);
+		next_program.call(ctx, NEXT_RESPONSE);
 	return call_over(s, 0);
 }

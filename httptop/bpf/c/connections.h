@@ -178,7 +178,7 @@ static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool re
 	truths = truths_of(sk, tgid, conn->side, unix_socket, comm);
 	if (!WANTED_CALLER(tgid) || !wanted_connection(truths)) {
 		if (!conn->pending && !conn->deferred) {
-			answer_over(conn);
+			response_over(conn);
 			conns.delete(&sk);
 		}
 		return false;
@@ -203,7 +203,7 @@ static __always_inline void untracked(struct scratch *s)
 
 	if (cell)
 		ADD(cell->count, 1);
-	cell = cell_of(OVERFLOW_ANSWER(s->side & 1));
+	cell = cell_of(OVERFLOW_RESPONSE(s->side & 1));
 	if (cell)
 		ADD(cell->count, 1);
 	COUNT_LOSS(untracked_requests);

@@ -14,7 +14,7 @@
 
 /* Cells that the loader has set up before anything is attached (bpf/maps.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
-#define OVERFLOW_ANSWER(side) (3 + (side)) /* status unknown */
+#define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
 #define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter does not mean */
 
 static __always_inline u32 shard(void)
@@ -60,19 +60,19 @@ static __always_inline u32 endpoint_of(struct scratch *s)
 	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
-static __always_inline u32 answer_of(u32 endpoint, u32 status)
+static __always_inline u32 response_of(u32 endpoint, u32 status)
 {
-	struct answer_key key = {.endpoint = endpoint, .status = status};
-	u32 *known = answers.lookup(&key), number = 0;
+	struct response_key key = {.endpoint = endpoint, .status = status};
+	u32 *known = responses.lookup(&key), number = 0;
 
 	if (known)
 		return *known;
 	if (free_cells.pop(&number))
 		return 0;
-	if (!answers.insert(&key, &number))
+	if (!responses.insert(&key, &number))
 		return number;
 	free_cells.push(&number, 0);
-	known = answers.lookup(&key);
+	known = responses.lookup(&key);
 	return known ? *known : 0;
 }
 

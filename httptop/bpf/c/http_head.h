@@ -104,7 +104,7 @@ static __always_inline bool line_may_come(struct scratch *s)
 	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
-/* Status of an answer that begins with these 16 bytes, of which n are there; 0: it does not. */
+/* Status of a response that begins with these 16 bytes, of which n are there; 0: it does not. */
 static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 {
 	u32 a, b, c, behind;

@@ -1,7 +1,7 @@
 /*
  * The way of the bytes of a call. What can be settled with a handful of loads is settled here (a
- * request equal to the last one, an answer that begins its buffer, a body); the rest goes by tail
- * call to parse_request or parse_answer.
+ * request equal to the last one, a response that begins its buffer, a body); the rest goes by tail
+ * call to parse_request or parse_response.
  */
 #pragma once
 
@@ -33,10 +33,10 @@
 #define LOOKED_AT(inbound) true
 #endif
 #ifdef FILTER_SIZE
-#define ANSWERS_HELD true
+#define RESPONSES_HELD true
 #define HELD(conn) ((conn)->held)
 #else
-#define ANSWERS_HELD false
+#define RESPONSES_HELD false
 #define HELD(conn) false
 #endif
 #define MSG_PEEK 2
@@ -59,19 +59,19 @@ static __always_inline bool body_alone(struct conn *conn, bool request, u64 byte
 			return false;
 		conn->shape = SHAPE_OTHER; /* it was not whole in its call */
 	} else {
-		if (conn->answer_left < bytes)
+		if (conn->response_left < bytes)
 			return false;
-		if (conn->answer_left != BODY_OPEN) {
+		if (conn->response_left != BODY_OPEN) {
 			if (conn->pending)
 				return false;
-			conn->answer_left -= bytes;
+			conn->response_left -= bytes;
 		}
 	}
-	answer_body(conn, bytes, bpf_ktime_get_ns());
+	response_body(conn, bytes, bpf_ktime_get_ns());
 	return true;
 }
 
-/* Whether an answer of the last one's status, `bytes` in a call, is framed as that one was. */
+/* Whether a response of the last one's status, `bytes` in a call, is framed as that one was. */
 static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
 {
 	u64 word = 0;
@@ -84,7 +84,7 @@ static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece,
 	    read_user(&word, sizeof(word), (void *)(buf + conn->length_at)) ||
 	    word != conn->length_word)
 		return false;
-	conn->answer_left = conn->answer_length;
+	conn->response_left = conn->response_length;
 	conn->framed = 1;
 	conn->numbered = 0;
 	return true;
@@ -187,14 +187,15 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 					return 0;
 				}
 			}
-		} else if (conn->pending != 1 || !conn->shape || conn->answer_of != conn->current ||
-			   under_way(conn) || conn->last_ns || piece < 16 || ANSWERS_HELD) {
-			next = NEXT_ANSWER;
+		} else if (conn->pending != 1 || !conn->shape ||
+			   conn->response_of != conn->current || under_way(conn) || conn->last_ns ||
+			   piece < 16 || RESPONSES_HELD) {
+			next = NEXT_RESPONSE;
 		} else {
 			u64 first[2], latency_ns;
 			u32 status;
 
-			next = NEXT_ANSWER;
+			next = NEXT_RESPONSE;
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
@@ -203,10 +204,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			if (status == conn->status && status >= 200 &&
 			    status == kind_of(conn, status, latency_ns) &&
 			    like_the_last(conn, buf, piece, ret)) {
-				count_answer(conn, latency_ns, ret);
+				count_response(conn, latency_ns, ret);
 				conn->handling_ns = latency_ns;
-				conn->answer_ns = now;
-				answer_ends_body(conn);
+				conn->response_ns = now;
+				response_ends_body(conn);
 				conn->first++;
 				conn->pending = 0;
 				if (!worth_a_sample(conn, status, latency_ns, now))
@@ -240,8 +241,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->fd = regs->di;
 	if (next == NEXT_REQUEST)
 		next_program.call(ctx, NEXT_REQUEST);
-	else if (next == NEXT_ANSWER)
-		next_program.call(ctx, NEXT_ANSWER);
+	else if (next == NEXT_RESPONSE)
+		next_program.call(ctx, NEXT_RESPONSE);
 	else if (next == NEXT_SAMPLE)
 		next_program.call(ctx, NEXT_SAMPLE);
 	else if (next == NEXT_DEFER)

@@ -3,7 +3,7 @@
 
 /*
  * A TCP connection comes to its end: closed by us, or done with. Its owner may still read what came
- * before, so where an answer is due sweep() decides when the socket is let go.
+ * before, so where a response is due sweep() decides when the socket is let go.
  */
 int inet_sock_set_state(u64 *ctx)
 {
@@ -25,11 +25,11 @@ int inet_sock_set_state(u64 *ctx)
 	 * interrupt, another CPU may be at work on it. */
 	if (!conn->pending && !HELD(conn) && !conn->deferred && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
-			if (conn->answer_left && conn->numbered)
-				catch_up_with_answer(conn,
-						     position_of(sk, conn->side == SIDE_CLIENT),
-						     bpf_ktime_get_ns());
-			answer_over(conn);
+			if (conn->response_left && conn->numbered)
+				catch_up_with_response(conn,
+						       position_of(sk, conn->side == SIDE_CLIENT),
+						       bpf_ktime_get_ns());
+			response_over(conn);
 			conns.delete(&sk);
 		}
 	} else if (!conn->verify) {
@@ -74,7 +74,7 @@ int abandon_requests(u64 *ctx)
 	conn = s->then == THEN_AFRESH ? conns.lookup(&s->sk) : &s->gone;
 	if (!conn)
 		return 0;
-	answer_over(conn);
+	response_over(conn);
 	abandon_some(conn);
 	if (conn->pending) {
 		next_program.call(ctx, NEXT_ABANDON);
@@ -85,7 +85,7 @@ int abandon_requests(u64 *ctx)
 		if (s->inbound == (conn->side == SIDE_SERVER))
 			next_program.call(ctx, NEXT_REQUEST);
 		else
-			next_program.call(ctx, NEXT_ANSWER);
+			next_program.call(ctx, NEXT_RESPONSE);
 		return 0;
 	}
 	if (s->then == THEN_FIRST)

@@ -1,0 +1,323 @@
+/*
+ * Responses. Where each ends is told by its head, so the place in them is known from call to call:
+ *
+ *  START    the next byte begins a response
+ *  HEAD     behind a status line; INTERIM: the same of a 1xx
+ *  CHUNKS   the next byte begins the line of a chunk, or goes on with it
+ *  TRAILERS behind the last chunk
+ *
+ * with response_left bytes of a body, or of a chunk, to come first.
+ *
+ * A response of the same kind as the one before may take the short way (dispatch.h), where little more
+ * than its first bytes is looked at. Where the one before was whole in its call this one is taken
+ * to be so, too: until the next that is looked at the place is not known (framed is 0), and what
+ * else comes is taken for its rest. Where the one before began with a call of its head alone, and
+ * this call has the same length and the same Content-Length, its place is known.
+ */
+#pragma once
+
+static __always_inline bool under_way(struct conn *conn)
+{
+	return conn->response_left || conn->response_phase || conn->response_partial_len;
+}
+
+/* Where the responses stand is not known any more: what comes next is the rest of the last, or not. */
+static __always_inline void lose_place(struct conn *conn)
+{
+	conn->response_left = 0;
+	conn->response_phase = RESPONSE_START;
+	conn->response_partial_len = 0;
+	conn->framed = 0;
+	conn->shape = SHAPE_OTHER;
+}
+
+/* The current response's head is over: what comes next is its body, or another response. */
+static __always_inline void response_head_over(struct conn *conn)
+{
+	u8 phase = conn->response_phase;
+
+	conn->response_phase = RESPONSE_START;
+	conn->response_partial_len = 0;
+	if (conn->tunnel)
+		conn->phase = PHASE_TUNNEL;
+	if (phase != RESPONSE_HEAD || conn->bodyless)
+		return;
+	if (conn->chunked)
+		conn->response_phase = RESPONSE_CHUNKS;
+	else
+		conn->response_left = conn->response_length;
+}
+
+/* What the header lines in data[] say of the response's body. */
+static __always_inline void note_response_framing(struct conn *conn, struct scratch *s)
+{
+	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
+		conn->chunked = 1;
+	if (s->length_at && s->length_at <= s->newline)
+		conn->response_length = content_length(s);
+}
+
+/* Keep the incomplete line data[from..have) of a response. */
+static __always_inline void keep_response_line(struct conn *conn, struct scratch *s, u32 from)
+{
+	u32 length = s->have - from;
+
+	copy_words(conn->response_partial, &s->data[inside(from)], PARTIAL_LEN / 8);
+	conn->response_partial_len = length < PARTIAL_LEN ? length : PARTIAL_LEN;
+	if (length > PARTIAL_LEN)
+		conn->response_partial[0] = 'x';
+}
+
+/* A final response begins at data[CARRY]: count it under the current request, and go on to the next. */
+static __always_inline void final_response(struct conn *conn, struct scratch *s)
+{
+	u64 latency_ns = s->now - conn->start_ns;
+	u32 status = s->status;
+
+	answered(conn, status, latency_ns, s->carried - CARRY);
+	if (worth_a_sample(conn, status, latency_ns, s->now))
+		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status, s->buf, s->piece);
+	conn->tunnel = status == 101 ||
+		       (conn->current_method == METHOD_CONNECT && status / 100 == 2);
+	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
+			 conn->tunnel;
+	conn->response_phase = RESPONSE_HEAD;
+	s->began = 1;
+	response_ends_body(conn);
+	advance(conn);
+}
+
+/* The call is a head and nothing else: will the next one be known for the same? */
+static __always_inline void note_shape(struct conn *conn, struct scratch *s)
+{
+	u64 word, end;
+
+	if (s->carried != CARRY || conn->response_phase != RESPONSE_HEAD || !s->length_at ||
+	    conn->chunked)
+		return;
+	word = WORD_AT(s, s->length_at);
+	end = word ^ (EACH * '\r');
+	if (!((end - EACH) & ~end & (EACH << 7)))
+		return; /* a long number goes on behind the word */
+	conn->length_word = word;
+	conn->length_at = s->length_at - CARRY;
+	conn->head_len = s->call_len;
+	s->shape = SHAPE_HEAD;
+}
+
+/*
+ * Bytes in the place of a response that nobody asked for: of a response that a server gives before it
+ * closes an idle connection, or of nothing that we know. Or one thread has read the response while
+ * another had not come back yet from sending the request: then the request is seen next, and if
+ * another is seen before a response, the outcomes of both are unknown.
+ */
+static __always_inline void unasked(struct conn *conn, struct scratch *s)
+{
+	response_over(conn);
+	if (s->status)
+		COUNT_LOSS(orphan_responses);
+	conn->owed = s->status != 0;
+	conn->response = 0;
+	conn->status = 0;
+	lose_place(conn);
+}
+
+/* Bytes that begin no response where one should begin. False: they may be the start of one. */
+static __always_inline bool no_response(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->have - CARRY;
+	u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
+
+	if (length < 13 &&
+	    !((WORD(&s->data[CARRY]) ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask)) {
+		keep_response_line(conn, s, CARRY);
+		return false;
+	}
+	/* The rest of a response of which we took the first bytes only; ours may begin behind it. */
+	lose_place(conn);
+	conn->blurred = 1;
+	if (conn->pending > 1)
+		lose_track(conn);
+	response_body(conn, s->left, s->now);
+	return true;
+}
+
+/* Bytes of the body may have passed unseen; this call's begin at `at`. */
+static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u64 now)
+{
+	u64 left = still_to_come(at, conn->response_end, conn->response_left);
+
+	if (left == conn->response_left)
+		return;
+	response_body(conn, conn->response_left - left, now);
+	conn->response_left = left;
+	if (!left)
+		conn->response_phase =
+			RESPONSE_START; /* of chunks the lines were not seen either */
+}
+
+static __always_inline void take_response_body(struct conn *conn, struct scratch *s)
+{
+	u32 n = conn->response_left < s->piece ? conn->response_left : s->piece;
+
+	if (conn->response_left != BODY_OPEN)
+		conn->response_left -= n;
+	response_body(conn, n, s->now);
+	skip(s, n);
+}
+
+/* A chunk's line, or what has come of it, is in data[CARRY..have). */
+static __always_inline void chunk_of_response(struct conn *conn, struct scratch *s)
+{
+	u32 consumed = s->have - s->carried;
+
+	if (!s->line_end) {
+		keep_response_line(conn, s, CARRY);
+	} else {
+		conn->response_partial_len = 0;
+		consumed = s->line_end - s->carried;
+		conn->response_left = chunk_length(s);
+		if (!conn->response_left)
+			conn->response_phase = RESPONSE_TRAILERS;
+	}
+	response_body(conn, consumed, s->now);
+	skip(s, consumed);
+}
+
+/* All bytes of a call have been looked at. */
+static __always_inline void response_call_over(struct conn *conn, struct scratch *s)
+{
+	conn->framed = 1;
+	conn->shape = s->shape;
+	if (s->began && !under_way(conn))
+		conn->shape = SHAPE_WHOLE;
+	if (conn->response_left == BODY_OPEN && !conn->pending) {
+		/* It ends with the connection, or with the next request where servers are careless. */
+		conn->response_left = 0;
+		conn->framed = 0;
+	}
+	conn->numbered = 0;
+	/* Bytes that waited in user space: where the socket is now says nothing of them. */
+	if (conn->response_left && conn->tcp && !s->taken_up) {
+		conn->numbered = 1;
+		conn->response_end = position_of(s->sk, s->inbound) + conn->response_left;
+	}
+}
+
+static __always_inline int response_seen(u64 *ctx, struct scratch *s)
+{
+	struct conn *conn;
+	u32 n, phase, consumed;
+
+	conn = conns.lookup(&s->sk);
+	if (!conn || conn->phase == PHASE_TUNNEL)
+		return 0;
+	if (!next_piece(s)) {
+		if (s->left)
+			unreadable(conn);
+		return 0;
+	}
+	if (conn->response_left && conn->numbered && conn->pending && s->left == s->call_len)
+		catch_up_with_response(conn, position_of(s->sk, s->inbound) - s->left, s->now);
+	if (conn->response_left) {
+		take_response_body(conn, s);
+		goto again;
+	}
+
+	phase = conn->response_phase;
+	start_scan(s, phase == RESPONSE_HEAD || phase == RESPONSE_INTERIM ||
+			      phase == RESPONSE_TRAILERS);
+	s->data[CARRY] = '\n';
+	s->have = CARRY + (s->line_end ? 1 : 0);
+	copy_words(&s->data[inside(s->have)], conn->response_partial, PARTIAL_LEN / 8);
+	s->have += conn->response_partial_len;
+	s->carried = s->have;
+	if (!fill(s, phase == RESPONSE_CHUNKS)) {
+		unreadable(conn);
+		return 0;
+	}
+	s->status = 0;
+	if (phase == RESPONSE_START)
+		s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]),
+				      s->have - CARRY);
+	scan_head(s);
+	n = s->have - s->carried;
+
+	if (conn->response_phase == RESPONSE_CHUNKS) {
+		chunk_of_response(conn, s);
+		goto body;
+	}
+	if (conn->response_phase == RESPONSE_START) {
+		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
+			begin(conn); /* answered before its head was complete */
+			conn->phase = PHASE_IDLE;
+		}
+		if (!conn->pending) {
+			if (conn->framed || s->status)
+				unasked(conn, s);
+			else
+				response_body(conn, s->left, s->now); /* the rest of the last one */
+			return 0;
+		}
+		if (!s->status) {
+			if (no_response(conn, s))
+				return 0;
+			skip(s, n);
+			goto again;
+		}
+		conn->response_partial_len = 0;
+		conn->response_length = BODY_OPEN;
+		conn->chunked = 0;
+		conn->response_phase = RESPONSE_INTERIM;
+		if (s->status >= 200 || s->status == 101)
+			final_response(conn, s);
+	}
+	if (conn->response_phase != RESPONSE_TRAILERS)
+		note_response_framing(conn, s);
+	consumed = s->head_end ? s->head_end - s->carried : n;
+	if (conn->response_phase != RESPONSE_INTERIM)
+		response_body(conn, consumed, s->now);
+	if (s->head_end) {
+		if (consumed == s->call_len)
+			note_shape(conn, s);
+		response_head_over(conn);
+	} else {
+		keep_response_line(conn, s, s->newline + 1);
+	}
+	skip(s, consumed);
+body:
+	if (conn->response_left)
+		take_response_body(conn, s);
+again:
+	if (s->left) {
+		if (s->steps + 1 < STEPS || conn->pending)
+			go_on(ctx, s, NEXT_RESPONSE);
+		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
+		response_body(conn, s->left, s->now);
+		lose_place(conn);
+		return 0;
+	}
+	response_call_over(conn, s);
+	return 0;
+}
+
+int parse_response(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? call_over(s, response_seen(ctx, s)) : 0;
+}
+
+/* Sample the response that has just been counted on the short way. */
+int sample_response(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+	struct conn *conn;
+
+	if (!s)
+		return 0;
+	conn = conns.lookup(&s->sk);
+	if (conn)
+		take_sample(conn, s->sk, s->now - conn->start_ns, conn->status, s->buf, s->piece);
+	return 0;
+}
