@@ -14,17 +14,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import partial
 from typing import Final
 
 from httptop.capture.fields import (
     CaptureError,
     Json,
+    health_json,
+    key_json,
     latency_json,
+    other_protocols_json,
+    overhead_json,
     read_health,
     read_key,
     read_latency,
+    read_other_protocols,
     read_overhead,
     read_totals,
     read_transaction,
@@ -68,7 +72,7 @@ class Encoder:
             number = self._numbers.get(row.key)
             if number is None:
                 number = self._numbers[row.key] = len(self._numbers)
-                keys.append(list(astuple(row.key)))
+                keys.append(key_json(row.key))
             rows.append(self._row(number, row))
         totals: dict[str, Json] = {}
         for side in SIDES:
@@ -92,9 +96,10 @@ class Encoder:
                 "keys": keys,
                 "endpoints": rows,
                 "recent": recent,
-                "health": list(astuple(snapshot.health)),
-                "overhead": list(astuple(snapshot.overhead)),
+                "health": health_json(snapshot.health),
+                "overhead": overhead_json(snapshot.overhead),
                 "notes": list(snapshot.notes),
+                "other_protocols": other_protocols_json(snapshot.others),
             }
         )
 
@@ -176,6 +181,9 @@ class Decoder:
             overhead=read_overhead(f.items("overhead")),
             final=f.flag("final"),
             notes=tuple(F.as_text(note, 1000) for note in f.items("notes")),
+            others=read_other_protocols(f.items("other_protocols"))
+            if "other_protocols" in f  # older captures lack it
+            else {},
         )
         self._rows = by_key
         self._recent = {request.serial: request for request in recent}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import astuple
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from httptop.model import (
@@ -25,6 +24,32 @@ _LARGEST: Final = 1 << 63
 _LATEST: Final = 253_402_300_800.0  # the year 10000
 _MOST_HEAD_LINES: Final = 256
 _LONGEST_HEAD_LINE: Final = 4096
+
+
+#: Lists of a capture go by position: what a new version adds to them comes last, and nothing is
+#: ever taken out or moved. The names are those of the dataclasses, whose order means nothing here.
+KEY: Final = ("side", "process", "protocol", "tls", "method", "path")
+HEALTH: Final = (
+    "orphan_responses",
+    "lost_samples",
+    "lost_pieces",
+    "overflow_requests",
+    "parse_errors",
+    "late_ticks",
+    "missed_calls",
+)
+#: The numbers, and whether they are whole; behind them comes the list of what was shed.
+OVERHEAD: Final = (
+    ("cpu_percent", False),
+    ("rss_bytes", True),
+    ("open_fds", True),
+    ("context_switches", True),
+    ("bpf_cpu_percent", False),
+    ("bpf_ns_per_call", False),
+    ("bpf_calls", True),
+    ("samples_per_s", False),
+)
+_MOST_KINDS: Final = 1 << 16  # of other protocols, by process
 
 
 class CaptureError(ValueError):
@@ -139,16 +164,36 @@ def read_latency(value: Json) -> Latency:
     cells = Fields.as_list(value)
     if not cells:
         return NO_LATENCY
-    count, *rest = Fields.as_list(value, 8)
-    return Latency(Fields.as_count(count), *map(Fields.as_number, rest))
+    count, *rest = map(Fields.as_number, Fields.as_list(value, 8))
+    mean, p50, p90, p95, p99, p999, largest = rest
+    return Latency(
+        count=Fields.as_count(count),
+        mean_ns=mean,
+        p50_ns=p50,
+        p90_ns=p90,
+        p95_ns=p95,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=largest,
+    )
+
+
+def key_json(key: EndpointKey) -> Json:
+    """Return the key of an endpoint as a list."""
+    return [getattr(key, name) for name in KEY]
 
 
 def read_key(value: Json) -> EndpointKey:
-    """Return the key of an endpoint."""
-    side, process, protocol, tls, method, path = Fields.as_list(value, 6)
+    """Return what :func:`key_json` wrote."""
+    cells = dict(zip(KEY, Fields.as_list(value, len(KEY)), strict=True))
     text = Fields.as_text
     return EndpointKey(
-        _side(side), text(process), text(protocol), Fields.as_flag(tls), text(method), text(path)
+        side=_side(cells["side"]),
+        process=text(cells["process"]),
+        protocol=text(cells["protocol"]),
+        tls=Fields.as_flag(cells["tls"]),
+        method=text(cells["method"]),
+        path=text(cells["path"]),
     )
 
 
@@ -197,7 +242,7 @@ def transaction_json(request: Transaction) -> Json:
     return [
         request.serial,
         request.started_at,
-        list(astuple(request.key)),
+        key_json(request.key),
         request.pid,
         request.path,
         request.status,
@@ -237,26 +282,55 @@ def _head_line(line: Json) -> str:
     return Fields.as_text(line, _LONGEST_HEAD_LINE)
 
 
+def health_json(health: Health) -> Json:
+    """Return the health counters as a list."""
+    return [getattr(health, name) for name in HEALTH]
+
+
 def read_health(value: Json) -> Health:
-    """Return the health counters; those that a newer version added are left out."""
-    return Health(*map(Fields.as_count, Fields.as_list(value)[:7]))
+    """Return what :func:`health_json` wrote.
+
+    Counters that the version of the capture did not have yet are 0; those that we do not know are
+    left out.
+    """
+    counters = zip(HEALTH, Fields.as_list(value), strict=False)
+    return Health(**{name: Fields.as_count(counter) for name, counter in counters})
+
+
+def overhead_json(overhead: Overhead) -> Json:
+    """Return the overhead as a list."""
+    numbers: list[Json] = [getattr(overhead, name) for name, _ in OVERHEAD]
+    return [*numbers, list(overhead.shed)]
 
 
 def read_overhead(value: Json) -> Overhead:
-    """Return the overhead; captures of before do not say what was shed."""
-    first = Fields.as_list(Fields.as_list(value)[:8], 8)
-    cells = [None if cell is None else Fields.as_number(cell) for cell in first]
-    cpu, rss, fds, switches, bpf_cpu, bpf_ns, calls, samples = cells
+    """Return what :func:`overhead_json` wrote; older captures do not say what was shed."""
+    cells = Fields.as_list(value)
+    numbers: dict[str, Json] = {}
+    for (name, whole), cell in zip(OVERHEAD, Fields.as_list(cells[:8], 8), strict=True):
+        number = None if cell is None else Fields.as_number(cell)
+        numbers[name] = int(number) if whole and number is not None else number
     shed = tuple(
-        Fields.as_text(name, 20) for member in value[8:9] for name in Fields.as_list(member)
+        Fields.as_text(name, 20) for member in cells[8:9] for name in Fields.as_list(member)
     )
+    return Overhead(**numbers, shed=shed)
 
-    def whole(cell: float | None) -> int | None:
-        return None if cell is None else int(cell)
 
-    return Overhead(
-        cpu, whole(rss), whole(fds), whole(switches), bpf_cpu, bpf_ns, whole(calls), samples, shed
-    )
+def other_protocols_json(connections: Mapping[tuple[int, str], int]) -> Json:
+    """Return what other protocols processes speak, as ``[pid, kind, connections]`` each."""
+    return [[pid, kind, count] for (pid, kind), count in connections.items()]
+
+
+def read_other_protocols(value: Json) -> dict[tuple[int, str], int]:
+    """Return what :func:`other_protocols_json` wrote."""
+    entries = Fields.as_list(value)
+    if len(entries) > _MOST_KINDS:
+        raise CaptureError("has too many other protocols")
+    read: dict[tuple[int, str], int] = {}
+    for entry in entries:
+        pid, kind, count = Fields.as_list(entry, 3)
+        read[Fields.as_count(pid), Fields.as_text(kind, 20)] = Fields.as_count(count)
+    return read
 
 
 def _side(value: Json) -> Side:

@@ -1,0 +1,72 @@
+"""A capture holds all of a snapshot, and a reader of any age finds what it knows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+from httptop.capture import fields as capture_fields
+from httptop.capture.codec import Decoder, Encoder
+from httptop.model import EndpointKey, Health, Overhead
+from tests.filled import as_by_default, filled_snapshot
+
+FULL = filled_snapshot()
+
+
+def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
+    assert list(as_by_default(FULL)) == []
+    assert list(as_by_default(replace(FULL, notes=(), health=Health(1)))) != []
+
+
+def test_no_field_of_a_snapshot_is_lost() -> None:
+    later = replace(FULL, taken_at=FULL.taken_at + 1, endpoints=FULL.endpoints[1:])
+    encoder, decoder = Encoder(), Decoder()
+    for tick in (FULL, later, filled_snapshot(first=1000)):
+        assert decoder.snapshot(encoder.line(tick).encode()) == tick
+
+
+def test_an_older_capture_lacks_other_protocols() -> None:
+    line = json.loads(Encoder().line(FULL))
+    del line["other_protocols"]
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(FULL, others={})
+
+
+def test_positions_in_a_capture_stay_for_ever() -> None:
+    """A reader goes by position: whoever adds a counter adds it behind these."""
+    assert capture_fields.KEY == ("side", "process", "protocol", "tls", "method", "path")
+    assert capture_fields.HEALTH[:7] == (
+        "orphan_responses",
+        "lost_samples",
+        "lost_pieces",
+        "overflow_requests",
+        "parse_errors",
+        "late_ticks",
+        "missed_calls",
+    )
+    assert [name for name, _ in capture_fields.OVERHEAD] == [
+        "cpu_percent",
+        "rss_bytes",
+        "open_fds",
+        "context_switches",
+        "bpf_cpu_percent",
+        "bpf_ns_per_call",
+        "bpf_calls",
+        "samples_per_s",
+    ]
+
+
+def test_every_field_has_its_position() -> None:
+    overhead = {name for name, _ in capture_fields.OVERHEAD} | {"shed"}
+    assert {field.name for field in fields(EndpointKey)} == set(capture_fields.KEY)
+    assert {field.name for field in fields(Health)} == set(capture_fields.HEALTH)
+    assert {field.name for field in fields(Overhead)} == overhead
+
+
+def test_counters_of_another_version_shift_nothing() -> None:
+    line = json.loads(Encoder().line(FULL))
+    counters = line["health"]
+    line["health"] = [*counters, 12345]
+    assert Decoder().snapshot(json.dumps(line).encode()) == FULL
+    line["health"] = counters[:2]
+    older = Health(FULL.health.orphan_responses, FULL.health.lost_samples)
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(FULL, health=older)
