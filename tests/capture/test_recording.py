@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from httptop.capture.fields import CaptureError
 from httptop.capture.recorder import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
 from httptop.capture.replay import ReplayFeed
 from httptop.config.scope import limited
+from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import Caller
 from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
@@ -97,7 +99,7 @@ def test_times_beside_the_latency_are_kept() -> None:
         (12, dict.fromkeys(("wait_total", "sending_total", "duration_total"), NO_LATENCY)),
     ],
 )
-def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Latency]) -> None:
+def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Any]) -> None:
     line = json.loads(Encoder().line(snapshot(1, (TIMED,))))
     del line["endpoints"][0][cells:]
     (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
@@ -281,6 +283,9 @@ class FakeFeed:
     ) -> None:
         for tick in TICKS:
             publish(tick)
+
+    def apply(self, settings: Settings) -> None:
+        raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
         return replace(TICKS[-1], final=True)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from httptop.collect.histogram import bucket_of
+from httptop.collect.overhead import OverheadMeter
 from httptop.collect.source import Controls, Growth, KernelCost, RawEndpoint, RawSample, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
@@ -90,7 +91,7 @@ class FakeSource:
         self.calls.append("close")
 
 
-class FakeMeter:
+class FakeMeter(OverheadMeter):
     """Says what every tick cost."""
 
     def __init__(self, percents: Iterable[float] = ()) -> None:

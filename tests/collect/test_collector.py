@@ -284,7 +284,9 @@ def test_waits_are_noted_for_a_while_of_each_tick() -> None:
     collector = Collector(source, settings, Scope(), host="here")
     tenth = threading.Event()
     numbers = iter(range(9, -1, -1))
-    collector.start(lambda _: None if next(numbers, 0) else tenth.set(), pytest.fail)
+    collector.start(
+        lambda _: None if next(numbers, 0) else tenth.set(), lambda error: pytest.fail(str(error))
+    )
     assert tenth.wait(10)
     collector.stop()
     windows = [call for call in source.calls if call.startswith("waits")]
@@ -304,7 +306,7 @@ def test_a_window_for_waits_ends_with_the_run() -> None:
     source = Waiting()
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=1.0))
     collector = Collector(source, settings, Scope(), host="here")
-    collector.start(lambda _: None, pytest.fail)
+    collector.start(lambda _: None, lambda error: pytest.fail(str(error)))
     assert opened.wait(10)
     collector.stop()
     assert [call for call in source.calls if call.startswith("waits")][:2] == [

@@ -15,6 +15,7 @@ from httptop.conformance.live import Result, difference
 from httptop.conformance.observer import Observer
 from httptop.conformance.reference import Counts, Endpoint, by_the_data, expected, watched
 from httptop.conformance.sockets import SEND, TAKE
+from httptop.doctor import checks
 from httptop.errors import UsageError
 
 CASES = load_cases()
@@ -146,7 +147,7 @@ def test_the_table() -> None:
 def test_where_nothing_can_be_traced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(selftest.checks, "refusal", lambda: "root is needed")
+    monkeypatch.setattr(checks, "refusal", lambda: "root is needed")
     assert cli.main(["--selftest"]) == 77
     assert capsys.readouterr().err == "httptop: root is needed\n"
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from httptop.coverage.gaps import Row, rows, table
 from httptop.coverage.processes import MOST_HOLDERS, Holder, Survey, from_text, survey, to_text
 from httptop.doctor import checks
+from httptop.doctor.host import this_host
 from httptop.linux.proc_net import Socket, read_sockets
 from tests.screens.factory import endpoint, key, snapshot
 
@@ -243,19 +244,15 @@ def test_the_largest_survey_fits_into_an_response_of_the_helper() -> None:
 def row(holder: Holder, *pids: int, requests: int = 10, process: str = "nginx") -> Row:
     """Return the row of a holder, with requests by processes of these numbers."""
     ends = [endpoint(key("/", process=process), status={200: requests})] if pids else []
-    snap = snapshot([end.__class__(**{**_fields(end), "pids": pids}) for end in ends])
+    snap = snapshot([replace(end, pids=pids) for end in ends])
     return rows(Survey(0.0, (holder,)), snap)[0]
-
-
-def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__class__.__slots__}  # type: ignore[attr-defined]
 
 
 SERVER = Holder(7, "nginx", (80,), tcp_listening=1, tcp_connected=2)
 
 
 def with_(**changes: object) -> Holder:
-    return Holder(**{**_fields(SERVER), **changes})  # type: ignore[arg-type]
+    return replace(SERVER, **changes)  # type: ignore[arg-type]
 
 
 def test_a_server_that_is_seen_has_nothing_missing() -> None:
@@ -338,7 +335,7 @@ def test_the_doctors_table_is_bounded_and_aligned() -> None:
 def test_the_doctor_shows_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = checks.hosts.this_host()
+    host = this_host()
     found = Survey(0.0, (Holder(7, "tlsd", (443,), tcp_listening=1, tls_ports=(443,)),))
     monkeypatch.setattr(checks, "survey", lambda _: found)
     monkeypatch.setattr(checks, "probe_load", lambda: checks.Check("Probes", True, "not tried"))

@@ -11,14 +11,8 @@ import pytest
 
 from httptop.bpf.build import find_bcc
 from httptop.doctor import checks
-from httptop.doctor.host import (
-    CAP_BPF,
-    CAP_PERFMON,
-    CAP_SYS_ADMIN,
-    FIRST_PID_NAMESPACE,
-    Host,
-    this_host,
-)
+from httptop.doctor.host import FIRST_PID_NAMESPACE, Host, this_host
+from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN
 
 DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
 

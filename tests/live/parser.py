@@ -80,17 +80,15 @@ class Parser:
         assert bpf_syscall.run_program(program, packet) == 0, data
         value = bpf_syscall.map_lookup(self._verdicts, _FIRST, _VERDICT.size)
         assert value is not None
-        fields = _VERDICT.unpack(value)
-        method, minor, truncated, stop, valid = fields[9:14]
+        (
+            body, have, line_end, head_end, has_length, has_coding, target, path_end, status,
+            number, minor, truncated, stop, valid, *_, path,
+        ) = _VERDICT.unpack(value)  # fmt: skip
+        name = abi.METHODS[number] if number < len(abi.METHODS) else "?"
         return Verdict(
-            *fields[:9],
-            abi.METHODS[method] if method < len(abi.METHODS) else "?",
-            minor,
-            bool(truncated),
-            bool(stop),
-            bool(valid),
-            fields[17].rstrip(b"\0"),
-        )
+            body, have, line_end, head_end, has_length, has_coding, target, path_end, status,
+            name, minor, bool(truncated), bool(stop), bool(valid), path.rstrip(b"\0"),
+        )  # fmt: skip
 
     def head(self, data: bytes) -> Verdict:
         """Judge the first bytes of a request or of a response."""

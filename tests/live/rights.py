@@ -74,10 +74,9 @@ def readable() -> tuple[str, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def running(
-    *arguments: str, terminal: int | None = None, **variables: str
+def _started(
+    arguments: tuple[str, ...], variables: Mapping[str, str], terminal: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run httptop with settings by environment variables: ``SECURITY__USER="daemon"``."""
     python, environ = readable()
     environ = environ | {
         name if name.startswith("SUDO_") else f"HTTPTOP_{name}": value
@@ -97,6 +96,13 @@ def running(
             yield run
         finally:
             run.kill()
+
+
+def running(
+    *arguments: str, **variables: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    """Run httptop with settings by environment variables: ``SECURITY__USER="daemon"``."""
+    return _started(arguments, variables)
 
 
 @contextlib.contextmanager
@@ -124,7 +130,7 @@ def terminal(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Pop
     ours, theirs = os.openpty()
     with (
         open(ours, "r+b", buffering=0) as end,
-        running(*arguments, terminal=theirs, **variables) as run,
+        _started(arguments, variables, theirs) as run,
     ):
         os.close(theirs)
         yield run, end

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -181,12 +181,13 @@ def test_ports() -> None:
     with connected() as one, connected() as two, connected_unix() as unix:
         port = one[1].getsockname()[1]
         for key, met in (("ports", {"a"}), ("exclude_ports", {"b", "c"})):
-            with watch(OURS, **{f"filter__network__{key}": (port,)}) as some:
+            values: dict[str, Any] = {f"filter__network__{key}": (port,)}
+            with watch(OURS, **values) as some:
                 exchanges(one, f"{path}/a", 200)
                 exchanges(two, f"{path}/b", 200)
                 exchanges(unix, f"{path}/c", 200)
                 for side in ("server", "client"):
-                    rows = rows_of(some.step(), path, side)  # type: ignore[arg-type]
+                    rows = rows_of(some.step(), path, side)
                     assert {row.key.path[-1] for row in rows} == met
 
 
@@ -211,7 +212,7 @@ def test_ports() -> None:
 )
 def test_addresses(values: Mapping[str, object], met: str) -> None:
     path = new_path()
-    keys = {f"filter__network__{name}": value for name, value in values.items()}
+    keys: dict[str, Any] = {f"filter__network__{name}": value for name, value in values.items()}
     with (
         connected() as four,
         connected(socket.AF_INET6) as six,
@@ -302,7 +303,7 @@ def test_one_direction_only(front: str, name: str, side: str) -> None:
 )
 def test_requests(values: Mapping[str, object], met: Mapping[tuple[str, str, int], int]) -> None:
     path = new_path()
-    settings = {"filter__process__pids": (os.getpid(),), **values}
+    settings: dict[str, Any] = {"filter__process__pids": (os.getpid(),), **values}
     with connected() as ends, watch("", **settings) as some:
         exchanges(ends, f"{path}/a", 200, 200)
         exchange(*ends, request(f"{path}/a", version="1.0"), response(404))
@@ -388,7 +389,7 @@ def test_latencies() -> None:
         ({"min_latency": 40 * MS}, {201: 1}),
         ({"max_latency": 40 * MS}, {200: 1}),
     ):
-        keys = {f"filter__http__{name}": value for name, value in values.items()}
+        keys: dict[str, Any] = {f"filter__http__{name}": value for name, value in values.items()}
         with connected() as ends, watch(OURS, **keys) as some:
             exchanges(ends, path, 200)
             slowly(ends, 201)
@@ -413,7 +414,8 @@ def test_request_sizes() -> None:
     heads = [request(path, "POST", "Content-Length: 0")]
     heads.append(request(path, "POST", "Content-Length: 1000") + bytes(1000))
     for name, met in (("min_request_bytes", {201: 1}), ("max_request_bytes", {200: 1})):
-        with connected() as ends, watch(OURS, **{f"filter__http__{name}": 500}) as some:
+        values: dict[str, Any] = {f"filter__http__{name}": 500}
+        with connected() as ends, watch(OURS, **values) as some:
             for head, status in zip(heads, (200, 201), strict=True):
                 exchange(*ends, head, response(status))
             assert status_of(some, path) == met
@@ -424,7 +426,8 @@ def test_response_sizes() -> None:
     """A response counts when the next request comes, or the connection ends."""
     path = new_path()
     for name, met in (("min_response_bytes", {201: 2, 203: 1}), ("max_response_bytes", {200: 1})):
-        with watch(OURS, **{f"filter__http__{name}": 500}) as some:
+        values: dict[str, Any] = {f"filter__http__{name}": 500}
+        with watch(OURS, **values) as some:
             with connected() as ends:
                 exchange(*ends, request(path), response(200, bytes(10)))
                 exchange(*ends, request(path), response(201, bytes(1000)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -21,7 +22,7 @@ from httptop.bpf import abi
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance, Sampling
 from httptop.linux.bpf_syscall import BatchReader
-from httptop.model import OVERFLOW_PATH, Snapshot
+from httptop.model import OVERFLOW_PATH, Side, Snapshot
 from httptop.output.json import to_json
 from tests.live.live import (
     Watch,
@@ -150,7 +151,8 @@ def _serve(server: socket.socket) -> None:
 
 def test_only_one_process(path: str) -> None:
     with connected() as (client, server), _child(lambda: _serve(server)) as pid:
-        for scope, seen in ((pid, "server"), (os.getpid(), "client")):
+        seers: tuple[tuple[int, Side], ...] = ((pid, "server"), (os.getpid(), "client"))
+        for scope, seen in seers:
             with Watch(scope=limited(f"pid = {scope}")) as watch:
                 for _ in range(7):
                     client.sendall(request(path))
@@ -175,12 +177,12 @@ def test_only_one_port(path: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["server", "client"])
-def test_only_one_side(path: str, side: str) -> None:
+def test_only_one_side(path: str, side: Side) -> None:
     scope = limited(f"pid = {os.getpid()} and side = {side}")
     with Watch(scope=scope) as watch, connected() as (client, server):
         for _ in range(5):
             exchange(client, server, request(path))
-        watch.expect(path, {200: 5}, sides=(side,))  # type: ignore[arg-type]
+        watch.expect(path, {200: 5}, sides=(side,))
         assert {row.key.side for row in watch.rows("")} == {side}
 
 
@@ -298,7 +300,7 @@ def test_quantiles_of_known_delays(watch: Watch, path: str) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(workers):
             delays = [0.005 + 0.095 * dice.random() ** 2 for _ in range(each)]
-            stack.enter_context(_child(lambda delays=delays: _delayed(path, delays, writer)))
+            stack.enter_context(_child(functools.partial(_delayed, path, delays, writer)))
         truth: list[int] = []
         while len(truth) < workers * each:
             truth += struct.unpack(f"<{each}Q", os.read(reader, each * 8))

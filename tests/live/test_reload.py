@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.live.rights import NOBODY, batch, document, field, running
+from tests.live.rights import NOBODY, batch, document, field, terminal, until
 
 pytestmark = pytest.mark.ebpf
 
@@ -69,21 +67,11 @@ def test_nohup_stays_in_force(file: Path) -> None:
 
 
 def test_the_screen_says_what_was_read_again_and_ends_with_its_terminal(file: Path) -> None:
-    ours, theirs = pty.openpty()
-    with running("-d", "0.2", "--config", str(file), terminal=theirs) as run:
-        os.close(theirs)
-
-        def wait_for(words: str) -> None:
-            shown = ""
-            while words not in shown:
-                more = os.read(ours, 65536)
-                assert more
-                shown = (shown + more.decode("utf-8", "replace"))[-200_000:]
-
-        wait_for("server")
+    with terminal("-d", "0.2", "--config", str(file)) as (run, end):
+        until(end, "server")
         file.write_text("[ui]\nconfirm_quit = true\n")
         run.send_signal(signal.SIGHUP)
-        wait_for("ui.confirm_quit")
+        until(end, "ui.confirm_quit")
         assert run.poll() is None
-        os.close(ours)
+        end.close()
         assert run.wait(30) == 0

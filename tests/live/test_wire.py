@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from httptop.bpf.abi import METHODS
-from httptop.model import SIDES
+from httptop.model import SIDES, Side
 from tests.live.live import (
     Watch,
     connected,
@@ -626,7 +626,7 @@ def test_dup_and_close_of_one_descriptor(watch: Watch, path: str) -> None:
 
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_one_end_closes_first(watch: Watch, path: str, ends: str, who: str) -> None:
+def test_one_end_closes_first(watch: Watch, path: str, ends: str, who: Side) -> None:
     with ENDS[ends]() as (client, server):
         exchange(client, server, request(path))
         client.sendall(request(path))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from httptop.config.settings import Settings
 from httptop.model import Snapshot
 from httptop.output import batch
 from tests.samples import snapshot
@@ -43,6 +44,9 @@ class FakeFeed:
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
+
+    def apply(self, settings: Settings) -> None:
+        raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
         self._stopping.set()

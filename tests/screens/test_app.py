@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 from textual.events import Key, MouseScrollDown
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input
 
 from httptop.app import HttptopApp
-from httptop.config.settings import Ui
+from httptop.config.settings import Settings, Ui
 from httptop.model import Health, Snapshot, clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -23,7 +24,7 @@ def table(app: HttptopApp) -> EndpointTable:
     return app.screen_stack[0].query_one(EndpointTable)
 
 
-def lines(app: HttptopApp, kind: type = EndpointTable) -> list[str]:
+def lines(app: HttptopApp, kind: type[Widget] = EndpointTable) -> list[str]:
     """Return what a widget draws, line by line."""
     widget = app.screen.query_one(kind)
     return [widget.render_line(y).text for y in range(widget.size.height)]
@@ -345,6 +346,9 @@ class PushedFeed:
         self.publish, self.fail = publish, fail
         if self.error is not None:
             raise self.error
+
+    def apply(self, settings: Settings) -> None:
+        raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
         self.stopped += 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input
 
 from httptop.app import HttptopApp
@@ -31,7 +32,7 @@ def table(app: HttptopApp) -> EndpointTable:
     return app.screen_stack[0].query_one(EndpointTable)
 
 
-def drawn(app: HttptopApp, kind: type) -> list[str]:
+def drawn(app: HttptopApp, kind: type[Widget]) -> list[str]:
     widget = app.screen.query_one(kind)
     return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
 

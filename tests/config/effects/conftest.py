@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from httptop import console
 from httptop.collect.feed import Feed
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -87,7 +88,7 @@ def live(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[...,
 def told(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
     """Return the messages of a batch run, besides standard error."""
     messages: queue.Queue[str] = queue.Queue()
-    complain = session.complain
+    complain = console.complain
 
     def tell(message: str) -> None:
         complain(message)

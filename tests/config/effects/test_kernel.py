@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 
 import pytest
 
@@ -29,11 +30,11 @@ pytestmark = pytest.mark.ebpf
 PLENTY = {"sampling.per_second": 100_000, "sampling.burst": 100_000}
 
 
-def watch(values: dict[str, object]) -> Watch:
+def watch(values: Mapping[str, object]) -> Watch:
     return Watch(build(values), limited(f"pid = {os.getpid()} and side = server"))
 
 
-def run(values: dict[str, object], count: int, *, paths: int = 1, every: int = 0) -> Snapshot:
+def run(values: Mapping[str, object], count: int, *, paths: int = 1, every: int = 0) -> Snapshot:
     """Send requests, every so many of them answered with an error; return a snapshot."""
     path = new_path()
     with watch(values) as some, connected() as ends:
@@ -42,9 +43,9 @@ def run(values: dict[str, object], count: int, *, paths: int = 1, every: int = 0
             word = "".join(chr(97 + number % paths // 26**at % 26) for at in range(3))
             exchange(*ends, request(f"{path}/{word}"), response(status))
         snapshot = some.step()
-    status = sums_of(rows_of(snapshot, path, "server"))[0]
+    counted = sums_of(rows_of(snapshot, path, "server"))[0]
     if paths < 1000:
-        assert sum(status.values()) == count, "counts are never sampled"
+        assert sum(counted.values()) == count, "counts are never sampled"
     return snapshot
 
 

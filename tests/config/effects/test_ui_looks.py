@@ -25,7 +25,7 @@ from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.painting import Hued
-from tests.collect.test_collector import FakeSource
+from tests.collect.cells import FakeSource
 from tests.screens.factory import busy
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))

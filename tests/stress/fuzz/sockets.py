@@ -195,7 +195,8 @@ def step(watch: Watch, seed: str, seconds: float) -> list[str]:
     for each in seeds(f"{seed}/0/0"):
         if time.monotonic() > until:
             break
-        root, wanted = new_path(), Counter()
+        root = new_path()
+        wanted: Tally = Counter()
         kind = Conversation(each, root, wanted).run(kinds)
         deadline = time.monotonic() + 1
         while (found := counted(watch.step(), root)) != wanted and time.monotonic() < deadline:

@@ -7,6 +7,7 @@ import ctypes
 import os
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,7 +35,7 @@ class Gauge(NamedTuple):
     rss_bytes: int  # of all its processes
     fds: int
     processes: int
-    entries: dict[str, int]  # of each map
+    entries: Mapping[str, int]  # of each map
 
 
 def _map_ids(pid: int) -> set[int]:
@@ -89,5 +90,5 @@ def look(pid: int, maps: dict[str, Map]) -> Gauge:
         with contextlib.suppress(psutil.NoSuchProcess):
             rss += process.memory_info().rss
             fds += process.num_fds()
-    entries = {name: len(contents(maps[name])) for name in NAMES if name in maps}
+    entries: dict[str, int] = {name: len(contents(maps[name])) for name in NAMES if name in maps}
     return Gauge(rss, fds, len(family), entries)

@@ -6,7 +6,7 @@ import logging
 import sys
 
 from aiohttp import web
-from responses import response
+from pages import response
 
 
 async def respond(request: web.Request) -> web.Response:

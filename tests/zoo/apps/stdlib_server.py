@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from responses import response
+from pages import response
 
 
 class Handler(BaseHTTPRequestHandler):

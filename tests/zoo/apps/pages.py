@@ -1,4 +1,4 @@
-"""What every application in the zoo responses, whatever serves it."""
+"""What every application of the zoo serves, whatever runs it."""
 
 from __future__ import annotations
 
