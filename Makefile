@@ -19,7 +19,7 @@ help:
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
-	@echo 'make check          format, lint, types, import rules'
+	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
 	@echo 'make clean          remove .venv and caches (installed packages stay)'
 

@@ -1,4 +1,5 @@
 # Names and commands of the distributions' package managers; read in by scripts/setup.
+# shellcheck shell=sh disable=SC2154 # the script that reads this in sets $log
 #
 # install_packages "python bcc certificates nginx wrk ab curl" (any of them) installs their
 # packages, without recommended ones and without kernel headers.
