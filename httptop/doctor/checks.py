@@ -31,6 +31,8 @@ CANNOT_TRACE: Final = 77
 #: memory accounted to the control group instead of RLIMIT_MEMLOCK.
 OLDEST_KERNEL: Final = (5, 15)
 CGROUP_MEMORY_KERNEL: Final = (5, 11)
+#: From this kernel on, programs at tracepoints can be preempted, which they are not yet made for.
+PREEMPTIBLE_KERNEL: Final = (7, 0)
 
 #: As run/live.py has it from the settings, with small tables: a trial needs no room.
 _TRIAL_SIZES: Final = {
@@ -182,6 +184,13 @@ def _ring_buffer(host: Host) -> Check:
             None,
             f"{host.release}; the probes are made for {version} and newer and load on an older "
             "one only where its distribution has added what they need",
+        )
+    if host.ring_buffer_errno == 0 and host.kernel >= PREEMPTIBLE_KERNEL:
+        return Check(
+            "Kernel",
+            None,
+            f"{host.release}; with preemption, counts are not yet exact on Linux 7.0 and newer: "
+            "calls are missed, and rows may be wrong",
         )
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)
