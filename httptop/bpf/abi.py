@@ -25,19 +25,18 @@ OVERFLOW_RESPONSES: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
 LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; what they count is nobody's
 FIRST_FREE_CELL: Final = 7
 
-#: Status of requests that the filter of the run does not mean (requests_begin.h).
-STATUS_LEFT_OUT: Final = 0xFFFF
-
 #: The program, and raw tracepoint, that sees when something becomes ready in a socket, and the map
 #: that opens and closes its windows (wait.h).
 READY: Final = "sk_data_ready"
 
+#: What the histogram of a response's cell holds (source.Measure), by number in the kernel.
+MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
 SEGMENTS: Final = 32
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
-RESPONSE_KEY: Final = struct.Struct("<II")
+RESPONSE_KEY: Final = struct.Struct("<IHH")
 USER_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")

@@ -8,7 +8,7 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import CELL, PAGE
-from httptop.collect.source import Growth, Losses, RawEndpoint, RawResponse
+from httptop.collect.source import Growth, Losses, Measure, RawEndpoint, RawResponse
 from httptop.linux import bpf_syscall
 
 _COUNTERS: Final = struct.Struct("<8Q")
@@ -133,8 +133,10 @@ class CounterReader:
             )
         keys, values = self._response_reader.read()
         cells = struct.iter_unpack("<I", values)
-        pairs = abi.RESPONSE_KEY.iter_unpack(keys)
-        responses = {cell: RawResponse(*pair) for (cell,), pair in zip(cells, pairs, strict=True)}
+        responses = {}
+        for (cell,), key in zip(cells, abi.RESPONSE_KEY.iter_unpack(keys), strict=True):
+            endpoint, status, measure = key
+            responses[cell] = RawResponse(endpoint, status, Measure(abi.MEASURES[measure]))
         return endpoints, responses
 
     def users(self) -> list[tuple[int, int]] | None:

@@ -15,18 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
 
 from httptop.collect import histogram
 from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import MOST_PIDS, TREND_TICKS, Row, SideRow
-from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
-from httptop.collect.timings import SPANS
+from httptop.collect.source import (
+    LEFT_OUT,
+    Growth,
+    Measure,
+    RawEndpoint,
+    RawResponse,
+    Reading,
+)
 from httptop.config.scope import Scope
 from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, EndpointStats, Side, Totals, clean
-
-#: Status of cells whose responses are left out by a filter in the kernel (bpf/c/abi.h).
-LEFT_OUT: Final = 0xFFFF
 
 
 class _Place:
@@ -44,21 +46,12 @@ class _Place:
 
 
 class _Outcome:
-    """Where the responses of one status are counted."""
+    """Where a cell of responses is counted."""
 
-    __slots__ = ("counts", "place", "status")
+    __slots__ = ("counts", "measure", "place", "status")
 
-    def __init__(self, place: _Place, status: int, counts: bool) -> None:
-        self.place, self.status, self.counts = place, status, counts
-
-
-class _Span:
-    """Where times beside the latency are counted."""
-
-    __slots__ = ("outcome", "span")
-
-    def __init__(self, outcome: _Outcome, span: int) -> None:
-        self.outcome, self.span = outcome, span
+    def __init__(self, place: _Place, raw: RawResponse, counts: bool) -> None:
+        self.place, self.status, self.measure, self.counts = place, raw.status, raw.measure, counts
 
 
 class Ledger:
@@ -76,7 +69,7 @@ class Ledger:
         self._scope, self._rules, self._max_distinct = scope, rules, max_distinct
         self._trend_ticks = min(TREND_TICKS, history)
         self._places: dict[int, _Place] = {}
-        self._outcomes: dict[int, _Outcome | _Span] = {}
+        self._outcomes: dict[int, _Outcome] = {}
         self._responses: dict[int, RawResponse] = {}
         self._rows: dict[EndpointKey, Row] = {}
         self._overflow: list[Row] = []  # the rows of ~other; no rule moves them
@@ -189,27 +182,21 @@ class Ledger:
             if place is not None:
                 self._count_requests(place, grown)
             elif (outcome := outcomes.get(cell) or self._outcome(cell)) is not None:
-                if isinstance(outcome, _Outcome):
+                if outcome.measure is Measure.LATENCY:
                     self._count_responses(outcome, grown)
                 else:
-                    self._count_span(outcome, grown)
+                    self._count_time(outcome, grown)
 
-    def _outcome(self, cell: int) -> _Outcome | _Span | None:
+    def _outcome(self, cell: int) -> _Outcome | None:
         """Return what a cell of responses is for when it grows for the first time."""
         raw = self._responses.get(cell)
         if raw is None:
             return None
-        if raw.status in SPANS:
-            of = self._outcomes.get(raw.endpoint) or self._outcome(raw.endpoint)
-            if not isinstance(of, _Outcome):
-                return None
-            span = self._outcomes[cell] = _Span(of, raw.status)
-            return span
         place = self._places.get(raw.endpoint)
         if place is None:
             return None
         counts = raw.status != LEFT_OUT and self._scope.admits(place.scope_key, raw.status)
-        outcome = self._outcomes[cell] = _Outcome(place, raw.status, counts)
+        outcome = self._outcomes[cell] = _Outcome(place, raw, counts)
         return outcome
 
     def _count_requests(self, place: _Place, grown: Growth) -> None:
@@ -255,10 +242,10 @@ class Ledger:
             tick.status[status] = tick.status.get(status, 0) + counted
         histogram.add(tick.histogram, latencies)
 
-    def _count_span(self, span: _Span, grown: Growth) -> None:
-        row = span.outcome.place.row
-        if row is not None and span.outcome.counts:
-            row.spans.add(span.span, grown)
+    def _count_time(self, outcome: _Outcome, grown: Growth) -> None:
+        row = outcome.place.row
+        if row is not None and outcome.counts:
+            row.spans.add(outcome.measure, grown)
             self._active.add(row)
 
     # ---- other rules -------------------------------------------------------------------------

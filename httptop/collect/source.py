@@ -1,14 +1,15 @@
 """What a source hands to the collector: raw counts by cell, not yet rows.
 
-The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered) and one
-for each pair of endpoint and status (responses, latencies). A source says once what a new cell is
-for, and then, each tick, by how much its counters have grown. Byte strings are as they came from
-the network; the collector cleans them.
+The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered), and for
+each status of an endpoint one of its responses (their latencies) and one for each further measure
+of them. A source says once what a new cell is for, and then, each tick, by how much its counters
+have grown. Byte strings are as they came from the network; the collector cleans them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 
@@ -23,11 +24,27 @@ class RawEndpoint(NamedTuple):
     truncated: bool
 
 
+class Measure(StrEnum):
+    """What the histogram of a response's cell holds."""
+
+    LATENCY = "latency"
+    WAIT = "wait"  # from bytes ready to the server's read, where that was noted
+    # Of responses that more than one call sent:
+    HANDLING = "handling"  # to the first byte: their latency
+    SENDING = "sending"  # from the first byte to the last
+    DURATION = "duration"  # both together
+
+
+#: The status of responses that a filter in the kernel excludes, as the kernel has it (abi.h).
+LEFT_OUT: Final = 0xFFFF
+
+
 class RawResponse(NamedTuple):
-    """The (endpoint, status) pair that a cell counts."""
+    """What a cell of responses counts."""
 
     endpoint: int  # its cell
-    status: int
+    status: int  # 0: unknown; or LEFT_OUT
+    measure: Measure = Measure.LATENCY
 
 
 class Growth(NamedTuple):

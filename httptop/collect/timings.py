@@ -9,17 +9,10 @@ the others, with their durations. A response still under way counts with its lat
 
 from __future__ import annotations
 
-from typing import Final
-
 from httptop.collect import histogram
 from httptop.collect.histogram import Histogram
-from httptop.collect.source import Growth
+from httptop.collect.source import Growth, Measure
 from httptop.model import NO_LATENCY, Latency
-
-#: In the place of a status (bpf/c/abi.h): how long requests waited; how long responses sent in
-#: pieces took to handle, to send, together.
-WAIT, HANDLING, SENDING, DURATION = 0xFFFB, 0xFFFC, 0xFFFD, 0xFFFE
-SPANS: Final = frozenset((WAIT, HANDLING, SENDING, DURATION))
 
 
 class _Times:
@@ -44,29 +37,29 @@ class Spans:
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
-        self._times: dict[int, _Times] = {}
+        self._times: dict[Measure, _Times] = {}
 
-    def add(self, span: int, grown: Growth) -> None:
+    def add(self, measure: Measure, grown: Growth) -> None:
         """Add what the kernel has measured."""
-        times = self._times.setdefault(span, _Times())
+        times = self._times.setdefault(measure, _Times())
         times.add(grown.histogram, grown.latency_sum_ns, grown.latency_max_ns)
 
     def absorb(self, other: Spans) -> None:
         """Add all of another endpoint."""
-        for span, times in other._times.items():
-            mine = self._times.setdefault(span, _Times())
+        for measure, times in other._times.items():
+            mine = self._times.setdefault(measure, _Times())
             mine.add(times.histogram, times.sum_ns, times.max_ns)
 
     def wait(self) -> Latency:
         """Return the summary of the time from bytes ready to the read, of requests looked at."""
-        return self._summary(WAIT)
+        return self._summary(Measure.WAIT)
 
     def sending(self) -> Latency:
         """Return the summary of the time from first to last byte, of responses sent in pieces."""
-        return self._summary(SENDING)
+        return self._summary(Measure.SENDING)
 
-    def _summary(self, span: int) -> Latency:
-        times = self._times.get(span)
+    def _summary(self, measure: Measure) -> Latency:
+        times = self._times.get(measure)
         if times is None:
             return NO_LATENCY
         return histogram.summary(times.histogram, times.sum_ns, times.max_ns)
@@ -76,7 +69,8 @@ class Spans:
 
         ``known`` is their summary.
         """
-        handling, duration = self._times.get(HANDLING), self._times.get(DURATION)
+        handling = self._times.get(Measure.HANDLING)
+        duration = self._times.get(Measure.DURATION)
         if handling is None or duration is None:
             return known
         whole = dict(latencies)

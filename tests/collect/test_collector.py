@@ -9,14 +9,12 @@ import threading
 
 import pytest
 
-from httptop.collect.source import KernelCost, Losses, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import LEFT_OUT, KernelCost, Losses, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
 from httptop.model import Snapshot
 from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown, rows_of, sampled
-
-LEFT_OUT = 0xFFFF
 
 
 def test_cells_become_rows() -> None:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from httptop.collect.endpoints import Ledger
 from httptop.collect.path_rules import PathRules
-from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
-from httptop.collect.timings import WAIT
+from httptop.collect.source import Growth, Measure, RawEndpoint, RawResponse, Reading
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, EndpointStats
 from tests.collect.cells import answered, endpoint, grown
@@ -188,10 +187,14 @@ def _assert_sums(ledger: Ledger) -> None:
 
 
 def test_times_beside_the_latency() -> None:
-    """A wait stands in a cell of its own, which belongs to that of a response."""
+    """A wait stands in a cell of its own, which counts where responses of its status do."""
     ledger = _ledger(scope=limited("status = 200"))
-    responses = {6: RawResponse(5, 200), 7: RawResponse(5, 404), 8: RawResponse(6, WAIT)}
-    responses[9] = RawResponse(7, WAIT)
+    responses = {
+        6: RawResponse(5, 200),
+        7: RawResponse(5, 404),
+        8: RawResponse(5, 200, Measure.WAIT),
+    }
+    responses[9] = RawResponse(5, 404, Measure.WAIT)
     ledger.learn(Reading(endpoints={5: endpoint("/a")}, responses=responses))
     ledger.count([grown(5, counted=6), answered(6, 3), answered(7, 3)])
     ledger.count([answered(8, 2), answered(9, 1)])

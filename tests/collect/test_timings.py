@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from httptop.collect import histogram
 from httptop.collect.histogram import Histogram
-from httptop.collect.source import Growth
-from httptop.collect.timings import DURATION, HANDLING, SENDING, WAIT, Spans
+from httptop.collect.source import Growth, Measure
+from httptop.collect.timings import Spans
 from httptop.model import NO_LATENCY
 
 MS = 1_000_000
@@ -32,8 +32,12 @@ def grown(values: list[int]) -> Growth:
 def spans_of(handling: list[int], sending: list[int]) -> Spans:
     spans = Spans()
     both = [a + b for a, b in zip(handling, sending, strict=True)]
-    for span, values in ((HANDLING, handling), (SENDING, sending), (DURATION, both)):
-        spans.add(span, grown(values))
+    for measure, values in (
+        (Measure.HANDLING, handling),
+        (Measure.SENDING, sending),
+        (Measure.DURATION, both),
+    ):
+        spans.add(measure, grown(values))
     return spans
 
 
@@ -61,7 +65,7 @@ def test_without_pieces_the_duration_is_the_latency() -> None:
 def test_waits() -> None:
     spans = Spans()
     assert spans.wait() == NO_LATENCY
-    spans.add(WAIT, grown([MS, 3 * MS]))
+    spans.add(Measure.WAIT, grown([MS, 3 * MS]))
     assert (spans.wait().count, spans.wait().max_ns, spans.sending()) == (2, 3 * MS, NO_LATENCY)
 
 

@@ -11,8 +11,8 @@ import pytest
 from httptop import model
 from httptop.bpf import abi
 from httptop.bpf.build import compiler, loader
-from httptop.collect import histogram, timings
-from httptop.collect.source import Losses
+from httptop.collect import histogram
+from httptop.collect.source import LEFT_OUT, Losses, Measure
 from httptop.http import path_template
 from httptop.linux import bpf_syscall
 from tests.live.parser import DEFINES, SCHED_CLS
@@ -43,11 +43,8 @@ CONSTANTS: Final = {
     "LINE_LEN": (abi.LINE_LEN,),
     "LINE_HEAD": (abi.LINE_HEAD,),
     "RESPONSE_LEN": (abi.RESPONSE_LEN,),
-    "SPAN_WAIT": (timings.WAIT,),
-    "SPAN_HANDLING": (timings.HANDLING,),
-    "SPAN_SENDING": (timings.SENDING,),
-    "SPAN_DURATION": (timings.DURATION,),
-    "STATUS_LEFT_OUT": (abi.STATUS_LEFT_OUT,),
+    **{f"MEASURE_{name.upper()}": (number,) for number, name in enumerate(abi.MEASURES)},
+    "STATUS_LEFT_OUT": (LEFT_OUT,),
     "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 0),
     "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 1),
     "MAX_RULES": (abi.MAX_RULES,),
@@ -163,6 +160,10 @@ def test_struct(told: dict[str, int], name: str) -> None:
 def test_constant(told: dict[str, int], name: str) -> None:
     assert CONSTANTS[name]
     assert set(CONSTANTS[name]) == {told[name]}
+
+
+def test_every_measure_has_a_number() -> None:
+    assert list(abi.MEASURES) == list(Measure)
 
 
 def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from httptop.bpf import abi
 from httptop.bpf.counters import CounterReader
+from httptop.collect.source import Measure
 from httptop.linux import bpf_syscall
 from tests.live.maps import ARRAY, HASH, QUEUE, make_map, pop, push
 
@@ -170,15 +171,15 @@ def test_names(counted: Counted) -> None:
     bpf_syscall.map_update(counted.maps["endpoints"], key, struct.pack("<I", 5))
     odd = abi.ENDPOINT_KEY.pack(b"a" * 16, 0, 200, 0, 0, 0, b"b" * 96)
     bpf_syscall.map_update(counted.maps["endpoints"], odd, struct.pack("<I", 7))
-    bpf_syscall.map_update(
-        counted.maps["responses"], struct.pack("<II", 5, 404), struct.pack("<I", 6)
-    )
+    for cell, measure in ((6, "latency"), (8, "sending")):
+        pair = abi.RESPONSE_KEY.pack(5, 404, abi.MEASURES.index(measure))
+        bpf_syscall.map_update(counted.maps["responses"], pair, struct.pack("<I", cell))
     endpoints, responses = counted.reader.names()
     assert endpoints == {
         5: (1, b"nginx", 1, "GET", b"/a\xff", True),
         7: (0, b"a" * 16, 0, "OTHER", b"b" * 96, False),
     }
-    assert responses == {6: (5, 404)}
+    assert responses == {6: (5, 404, Measure.LATENCY), 8: (5, 404, Measure.SENDING)}
 
 
 def test_others(counted: Counted) -> None:

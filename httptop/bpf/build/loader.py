@@ -29,6 +29,7 @@ from httptop.bpf.abi import (
     OVERFLOW_ENDPOINTS,
     OVERFLOW_RESPONSES,
     READY,
+    RESPONSE_KEY,
 )
 from httptop.bpf.build.compiler import LoadError, image
 from httptop.bpf.build.object_file import Loaded
@@ -134,7 +135,7 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
         key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")
         bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
     for cell, endpoint in OVERFLOW_RESPONSES.items():
-        key = struct.pack("<II", endpoint, 0)
+        key = RESPONSE_KEY.pack(endpoint, 0, 0)
         bpf_syscall.map_update(probes.maps["responses"], key, struct.pack("<I", cell))
     for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
         value = struct.pack(f"<{len(steps)}Q", *steps)

@@ -57,16 +57,17 @@
 #define BODY_OPEN (~0ULL) /* a body that ends when the response begins */
 #define LOST_PIECE (1ULL << 32) /* in conn.deferred */
 #define STATUS_UNKNOWN 0
-/*
- * In the place of a status, beside the cell of a response. WAIT: how long requests waited to be read,
- * where that was looked at (wait.h). The others: times of those responses that more than one call
- * sent. How long they took to handle, to send, and both together.
- */
-#define SPAN_WAIT 0xfffb
-#define SPAN_HANDLING 0xfffc
-#define SPAN_SENDING 0xfffd
-#define SPAN_DURATION 0xfffe
-#define STATUS_LEFT_OUT 0xffff /* requests that the filter of the run does not mean */
+#define STATUS_LEFT_OUT 0xffff /* excluded by the filter of the run, whatever the status */
+
+/* What the histogram of a response's cell holds. */
+enum measure {
+	MEASURE_LATENCY = 0,
+	MEASURE_WAIT, /* from bytes ready to the read, where that was noted (wait.h) */
+	/* Of responses that more than one call sent: */
+	MEASURE_HANDLING, /* to the first byte: their latency */
+	MEASURE_SENDING, /* from the first byte to the last */
+	MEASURE_DURATION, /* both together */
+};
 
 enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
@@ -129,10 +130,11 @@ struct endpoint_key {
 	char path[TEMPLATE_LEN];
 };
 
-/* An (endpoint, status) pair, or (cell of such a pair, span); the value in the map is its cell's. */
+/* What a cell of responses counts; the value in the map is its number. */
 struct response_key {
-	u32 endpoint;
-	u32 status;
+	u32 endpoint; /* its cell */
+	u16 status; /* or STATUS_UNKNOWN, STATUS_LEFT_OUT */
+	u16 measure; /* enum measure */
 };
 
 /*
@@ -286,7 +288,7 @@ struct conn {
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
 	u32 response; /* cell of the last response's (endpoint, status) */
-	u32 response_of; /* the endpoint of that pair */
+	u32 response_of; /* the endpoint of that pair; 0: look for its cell */
 	u32 tgid;
 	u32 response_end; /* position in the bytes of a TCP connection where response_left ends */
 	u32 body_end; /* likewise body_left */
@@ -305,7 +307,7 @@ struct conn {
 	u8 chunked_request; /* the latest request's body is */
 	u8 hosts; /* conditions on the host that the latest request meets, as bits */
 	u8 ready; /* a packet is noted in ready_mark (wait.h) */
-	u16 status; /* of the last response; 0: look for its cell */
+	u16 status; /* the status of that pair */
 	u16 pending; /* requests begun, final response not */
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
 	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */

@@ -60,9 +60,10 @@ static __always_inline u32 endpoint_of(struct scratch *s)
 	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
-static __always_inline u32 response_of(u32 endpoint, u32 status)
+/* Number of the cell of a response_key; 0 where there is no room. */
+static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
 {
-	struct response_key key = {.endpoint = endpoint, .status = status};
+	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
 	u32 *known = responses.lookup(&key), number = 0;
 
 	if (known)

@@ -32,7 +32,7 @@ static __always_inline void place_response(struct conn *conn, u32 kind)
 {
 	struct cell *cell;
 
-	conn->response = response_of(conn->current, kind);
+	conn->response = response_of(conn->current, kind, MEASURE_LATENCY);
 	conn->response_of = conn->current;
 	conn->status = kind;
 	if (conn->response)
@@ -45,7 +45,8 @@ static __always_inline void place_response(struct conn *conn, u32 kind)
 	if (cell)
 		ADD(cell->count, 1);
 	conn->response = OVERFLOW_RESPONSE(conn->side & 1);
-	conn->status = 0; /* look again the next time */
+	conn->response_of = OVERFLOW_ENDPOINT(conn->side & 1);
+	conn->status = STATUS_UNKNOWN;
 }
 
 /* Count and measure a response in conn->response; its first `bytes` bytes have come. */
@@ -61,9 +62,9 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
 }
 
 /* User space has programs run that end responses, too, so additions are atomic. */
-static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
+static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
 {
-	u32 number = response_of(conn->response, span);
+	u32 number = response_of(conn->response_of, conn->status, measured);
 	struct cell *cell = number ? cell_of(number) : 0;
 
 	if (!cell)
@@ -76,7 +77,7 @@ static __always_inline void count_span(struct conn *conn, u32 span, u64 time_ns)
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
 	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
-		count_span(conn, SPAN_WAIT, wait_ns);
+		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 
 #ifdef FILTER_SIZE
@@ -116,9 +117,9 @@ static __always_inline void response_over(struct conn *conn)
 	conn->last_ns = 0;
 	if (!conn->response || conn->status == STATUS_LEFT_OUT)
 		return;
-	count_span(conn, SPAN_HANDLING, conn->handling_ns);
-	count_span(conn, SPAN_SENDING, sending_ns);
-	count_span(conn, SPAN_DURATION, conn->handling_ns + sending_ns);
+	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
+	count_time(conn, MEASURE_SENDING, sending_ns);
+	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
 }
 
 /* A final response has begun, with so many bytes. */
@@ -168,8 +169,10 @@ static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 la
 static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
-	u32 number = blurred || kind == STATUS_LEFT_OUT ? response_of(endpoint, kind) : 0;
+	u32 number = 0;
 
+	if (blurred || kind == STATUS_LEFT_OUT)
+		number = response_of(endpoint, kind, MEASURE_LATENCY);
 	if (number) {
 		cell = cell_of(number);
 		if (cell)

@@ -77,7 +77,7 @@ static __always_inline bool responses_unseen(struct conn *conn)
 
 static __always_inline void over_at_once(struct conn *conn)
 {
-	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN));
+	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));
 
 	if (cell)
 		ADD(cell->count, 1);
@@ -130,7 +130,7 @@ static __always_inline void begin(struct conn *conn)
 	if (!conn->pending) {
 		begin_alone(conn);
 		if (conn->wait_ns)
-			conn->status = 0; /* its response takes the long way, which counts it */
+			conn->shape = SHAPE_OTHER; /* the long way counts it */
 		return;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {

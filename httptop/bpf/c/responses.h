@@ -118,7 +118,7 @@ static __always_inline void unasked(struct conn *conn, struct scratch *s)
 		COUNT_LOSS(orphan_responses);
 	conn->owed = s->status != 0;
 	conn->response = 0;
-	conn->status = 0;
+	conn->response_of = 0;
 	lose_place(conn);
 }
 
