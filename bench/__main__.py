@@ -1,4 +1,4 @@
-"""``python -m bench``, as root: measure on loopback for some minutes, print a table, write JSON."""
+"""``python -m bench``, as root: measure for some minutes on loopback, print a table, write JSON."""
 
 from __future__ import annotations
 
@@ -69,17 +69,17 @@ def arguments() -> argparse.Namespace:
     found = parser.parse_args()
     found.only = found.only.split(",")
     if unknown := [name for name in found.only if name not in MEASURES]:
-        parser.error(f"there is no measure {', '.join(unknown)}")
+        parser.error(f"unknown measure: {', '.join(unknown)}")
     return found
 
 
 def say(text: str) -> None:
-    """Tell what is being measured, on standard error."""
+    """Say on standard error what is being measured."""
     print(f"    {text} ...", file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    """Measure what was asked for; 1 where a measure failed, 77 where nothing can be traced."""
+    """Run the measures asked for; return 1 if one failed, 77 if this host cannot be traced."""
     asked = arguments()
     if any(MEASURES[name][1] for name in asked.only):
         missing = [name for name in ("nginx", "wrk", "taskset", "dd") if not shutil.which(name)]
@@ -96,7 +96,7 @@ def main() -> int:
     with Context(asked.quick, say) as run:
         for name in asked.only:
             if (busy := await_quiet(20 if asked.quick else 90)) > QUIET:
-                run.note(f"Other work took {busy:.0%} of the machine just before {name}.")
+                run.note(f"Just before {name}, other processes used {busy:.0%} of the machine.")
             try:
                 figures += MEASURES[name][0](run)
             except Exception as error:  # noqa: BLE001 - the others still tell something
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def await_quiet(limit_s: float) -> float:
-    """Wait until nobody else works, but not for ever; return the share of CPU in use at last."""
+    """Wait until the machine is quiet, up to a limit; return the share of CPU in use, 0 to 1."""
     end = time.monotonic() + limit_s
     while True:
         before = machine_s()
@@ -133,7 +133,7 @@ def await_quiet(limit_s: float) -> float:
 
 
 def _shares(before: tuple[float, float, float], after: tuple[float, float, float]) -> list[float]:
-    """Return which share of the machine's time was busy, and which was stolen."""
+    """Return the shares of the machine's time that were busy and stolen, each 0 to 1."""
     busy, stolen, total = (b - a for a, b in zip(before, after, strict=True))
     return [busy / max(total, 1e-9), stolen / max(total, 1e-9)]
 
@@ -142,15 +142,17 @@ def _notes(machine: dict[str, object], stolen: float, quick: bool) -> list[str]:
     notes = []
     if machine["virtual"]:
         notes.append(
-            "A virtual machine: its speed wanders from second to second. Trust ratios, which are "
-            "taken in turns within a second, more than absolute figures."
+            "A virtual machine: its speed changes from second to second. Trust ratios, which are "
+            "measured in turns within a second, more than absolute figures."
         )
     if stolen > 0.005:
-        notes.append(f"The hypervisor withheld {stolen:.1%} of the CPU time meanwhile.")
+        notes.append(f"The hypervisor took {stolen:.1%} of the CPU time during the run.")
     if len(os.sched_getaffinity(0)) < 3:
-        notes.append("nginx and wrk have the only two CPUs: httptop and this bench share them.")
+        notes.append(
+            "There are only two CPUs: httptop and this bench share them with nginx and wrk."
+        )
     if quick:
-        notes.append("A quick run: few repetitions, wide spreads.")
+        notes.append("A quick run: few repetitions, wide quartiles.")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""What httptop's programs take of the kernel's time for one request, as the kernel times them."""
+"""CPU time of httptop's programs per request, as the kernel's own statistics report it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIDES = 2  # on loopback each request is seen by the server and by the client
 
 def measure(run: Context) -> list[Figure]:
     """Measure at saturation, with the kernel's program statistics on."""
-    run.say("BPF time a request")
+    run.say("BPF time per request")
     clock: list[float] = []
     raw: list[float] = []
     net: list[float] = []
@@ -44,12 +44,14 @@ def measure(run: Context) -> list[Figure]:
         finally:
             os.close(statistics)
     patience.tell("BPF time")
-    section = "BPF time a request and side, nginx at saturation, both sides"
+    section = "BPF time per request and side, nginx at saturation, both sides"
     return [
-        Figure(section, "net of what timing itself takes", "us", spread(net), _GOAL),
-        Figure(section, "as the kernel says", "us", spread(raw)),
+        Figure(section, "without the cost of timing", "us", spread(net), _GOAL),
+        Figure(section, "as the kernel reports it", "us", spread(raw)),
         Figure(section, "program runs", "runs", spread(runs_each)),
-        Figure(section, "an empty program's run, as the kernel says", "ns", spread(clock)),
+        Figure(
+            section, "one run of an empty program, as the kernel reports it", "ns", spread(clock)
+        ),
     ]
 
 

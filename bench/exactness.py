@@ -14,7 +14,7 @@ from bench.proc import bpf_map_bytes, rss_bytes
 from bench.program import Batch
 
 _EXACT: Final = Goal("=", 0)
-_SECTION: Final = "counts at saturation: httptop's less the others'"
+_SECTION: Final = "count error at saturation: httptop minus the reference"
 _AB_REQUESTS: Final = 20_000
 
 
@@ -28,7 +28,7 @@ def measure(run: Context) -> list[Figure]:
     )
     figures += _compare(run, "keep-alive, wrk", snapshot, served, load)
     if shutil.which("ab") is None:
-        run.say("ab is not installed: no count of single-request connections")
+        run.say("ab is not installed: single-request connections are left out")
         return figures
     run.say("count error, ab with a connection for each request")
     snapshot, served, load = _counted(
@@ -38,7 +38,7 @@ def measure(run: Context) -> list[Figure]:
 
 
 def _counted(run: Context, work: Any) -> tuple[dict[str, Any], int, Load]:
-    """Return httptop's last snapshot, nginx's count and the load's of some work."""
+    """Run a load; return httptop's last snapshot, nginx's count and the load generator's."""
     before = run.nginx.requests()
     with Batch(run, "-d", "1") as program:
         program.await_snapshots()
@@ -63,10 +63,13 @@ def _compare(
             f"of {served:,}",
         ),
         Figure(
-            _SECTION, f"{what}: client side against the load's", "requests", spread([client]),
-            _EXACT, f"of {load.requests:,}" + (f"; {load.errors} errors" if load.errors else ""),
+            _SECTION, f"{what}: client side against the load generator", "requests",
+            spread([client]), _EXACT,
+            f"of {load.requests:,}" + (f"; {load.errors} errors" if load.errors else ""),
         ),
-        Figure(_SECTION, f"{what}: calls missed, rows overflown", "requests", spread([missed])),
+        Figure(
+            _SECTION, f"{what}: missed calls and overflow requests", "requests", spread([missed])
+        ),
     ]  # fmt: skip
 
 
@@ -104,13 +107,13 @@ def measure_ids(run: Context) -> list[Figure]:
         grown_maps = (bpf_map_bytes(pids) - maps) / (1 << 20)
         snapshot = program.final()
     rows = [row["path"] for row in snapshot["endpoints"] if row["path"].startswith(prefix)]
-    section = f"{asked:,} requests, each with an id of its own in its path"
+    section = f"{asked:,} requests, each with its own id in the path"
     return [
         Figure(section, "rows, both sides", "rows", spread([len(rows)]), Goal("<=", 6)),
         Figure(section, "growth of resident memory", "MiB", spread([grown])),
         Figure(section, "growth of BPF maps", "MiB", spread([grown_maps])),
         Figure(
-            section, "requests under ~other", "requests",
+            section, "requests counted under ~other", "requests",
             spread([snapshot["health"]["overflow_requests"]]),
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a call of a process costs that a filter of the run leaves out."""
+"""Cost of a call that the run's filter excludes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SLICE_S: Final = 0.4
 
 def measure(run: Context) -> list[Figure]:
     """Attach probes with one filter after the other, while nginx and wrk talk."""
-    run.say("cost of calls that a filter leaves out")
+    run.say("cost of calls excluded by a filter")
     scopes = {
         "no filter": Scope(),
-        "left out by pid": limited(f"pid = {os.getpid()}"),
-        "left out by process name": limited("comm = somebody-else"),
-        "left out by port": limited("port = 1"),
+        "excluded by pid": limited(f"pid = {os.getpid()}"),
+        "excluded by process name": limited("comm = somebody-else"),
+        "excluded by port": limited("port = 1"),
     }
     cost: dict[str, list[float]] = {name: [] for name in (_EMPTY, *scopes)}
     with contextlib.ExitStack() as closing:
@@ -55,7 +55,7 @@ def measure(run: Context) -> list[Figure]:
     own = spread(cost.pop(_EMPTY)).median
     return [
         Figure(
-            "BPF time a call, nginx and wrk at saturation, net of what timing itself takes",
+            "BPF time per call, nginx and wrk at saturation, without the cost of timing",
             name,
             "ns",
             spread([value - own for value in values]),

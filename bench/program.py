@@ -60,7 +60,7 @@ class Program:
         end = time.monotonic() + _WAIT_S
         while not holds():
             if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError(f"httptop never showed {what}: {self._words()}")
+                raise RuntimeError(f"httptop did not show {what}: {self._words()}")
             time.sleep(0.002)
 
     def _words(self) -> str:
@@ -120,7 +120,7 @@ class Batch(Program):
         self.end()
         self._thread.join(10)
         if not self.last.get("final"):
-            raise RuntimeError("httptop printed no last snapshot")
+            raise RuntimeError("httptop printed no final snapshot")
         return self.last
 
     def __enter__(self) -> Batch:

@@ -1,7 +1,7 @@
-"""How far httptop's quantiles are from the truth, told by a server that times itself.
+"""How far httptop's quantiles are from those of a server that times itself.
 
-``python -m bench.quantiles`` is that server: it answers after a delay that is log-uniform from 1
-to 100 ms, notes how long each response took, and prints the notes as JSON when its standard input
+``python -m bench.quantiles`` is that server: it responds after a delay that is log-uniform from
+1 to 100 ms, notes how long each response took, and prints the notes as JSON when its standard input
 ends.
 """
 
@@ -31,7 +31,7 @@ _GOAL: Final = Goal("<=", 2.0)
 
 
 class _Delaying(asyncio.Protocol):
-    """Responses each request after its delay; requests come one at a time."""
+    """Responds to each request after a delay; requests come one at a time."""
 
     def __init__(self, taken_ns: list[int], random_: random.Random) -> None:
         self._taken_ns, self._random = taken_ns, random_
@@ -43,9 +43,9 @@ class _Delaying(asyncio.Protocol):
     def data_received(self, _: bytes) -> None:
         began_ns = time.monotonic_ns()
         delay_s = _LEAST_S * (_MOST_S / _LEAST_S) ** self._random.random()
-        asyncio.get_running_loop().call_later(delay_s, self._response, began_ns)
+        asyncio.get_running_loop().call_later(delay_s, self._respond, began_ns)
 
-    def _response(self, began_ns: int) -> None:
+    def _respond(self, began_ns: int) -> None:
         taken_ns = time.monotonic_ns() - began_ns
         self._transport.write(_RESPONSE)
         self._taken_ns.append(taken_ns)
@@ -76,7 +76,7 @@ async def _ask(port: int, path: str, requests: int) -> None:
 
 
 def errors_percent(taken_ns: Sequence[int], shown_ms: Mapping[str, float]) -> dict[str, float]:
-    """Return by how many percent each quantile that was shown is off."""
+    """Return the error of each quantile shown, in percent of the true value."""
     ordered = sorted(taken_ns)
     found = {}
     for name, share in SHARES.items():
@@ -121,7 +121,7 @@ def measure(run: Context) -> list[Figure]:
     figures = [Figure(section, name, "%", spread([value])) for name, value in found.items()]
     if not all(math.isfinite(value) for value in found.values()):
         raise RuntimeError(f"no quantiles: {found}")
-    return [*figures, Figure(section, "greatest", "%", spread([max(found.values())]), _GOAL)]
+    return [*figures, Figure(section, "largest", "%", spread([max(found.values())]), _GOAL)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From exec to the first row, of a load that is already running."""
+"""Time from exec to the first row, with a load already running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a system call costs more while httptop watches, where there is no HTTP in it."""
+"""Time that httptop adds to a system call that has no HTTP in it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DD_BYTES: Final = 300_000
 _MESSAGES: Final = 60_000
 _BINARY: Final = bytes(range(128, 192))
 #: A word, a space: until its line ends, this might be a request with a method of its own.
-_TEXT: Final = b"set response 42 and some more words of a protocol made of text...\n"
+_TEXT: Final = b"set number 42 and some more words of a protocol made of text...\n"
 _CALLS: Final = 2  # read and write, or send and recv
 
 
 def dd_ns(cpu: int) -> float:
-    """Return the nanoseconds a call of copying one byte at a time."""
+    """Return the nanoseconds per call of copying one byte at a time."""
     ended = subprocess.run(
         ["taskset", "-c", str(cpu), "dd", "if=/dev/zero", "of=/dev/null", "bs=1",
          f"count={_DD_BYTES}"],
@@ -34,7 +34,7 @@ def dd_ns(cpu: int) -> float:
 
 
 def socket_ns(cpu: int, payload: bytes) -> float:
-    """Return the nanoseconds a call, Python's own included, of bytes through a socket pair."""
+    """Return the nanoseconds per call, Python's own included, of bytes through a socket pair."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cpu})
     try:
@@ -52,8 +52,8 @@ def socket_ns(cpu: int, payload: bytes) -> float:
 
 def measure(run: Context) -> list[Figure]:
     """Measure files and sockets in turns of nothing, the empty program and httptop."""
-    run.say("added time a system call")
-    section = "added time a system call (no HTTP in it)"
+    run.say("time added per system call")
+    section = "time added per system call without HTTP"
     kinds: tuple[tuple[str, Callable[[int], float]], ...] = (
         ("1-byte read and write of a file (dd)", dd_ns),
         ("64 bytes, binary, send and recv, socket pair", partial(socket_ns, payload=_BINARY)),

@@ -1,8 +1,8 @@
-"""How much of its throughput nginx keeps at saturation, and what a request costs it.
+"""How much throughput nginx keeps at saturation, and the CPU that a request costs it.
 
 One long run of wrk; every 0.25 s another state (tracing.py), and ratios within a round: the speed
-of a virtual machine wanders by more than what is to be seen. A slice in which other processes, or
-the hypervisor, took more than a tenth of the machine is taken again.
+of a virtual machine changes by more than what is measured here. A slice in which other processes
+or the hypervisor took more than a tenth of the machine is taken again.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Slice(NamedTuple):
 
     @property
     def rps(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def server_us(self) -> float:
-        """CPU of nginx a request, microseconds."""
+        """CPU of nginx per request, microseconds."""
         return self.server_ns / self.requests / 1e3
 
     @property
     def load_us(self) -> float:
-        """CPU of wrk a request, microseconds."""
+        """CPU of wrk per request, microseconds."""
         return self.load_ns / self.requests / 1e3
 
 
@@ -75,7 +75,7 @@ def take_slice(
         b - a for a, b in zip(before, now(), strict=True)
     )
     if not requests:
-        raise RuntimeError("nginx was asked for nothing")
+        raise RuntimeError("nginx got no request")
     others = busy - (server + load + ours) / 1e9
     return Slice(int(requests), clock, int(server), int(load), max(0.0, others / total))
 
@@ -169,7 +169,7 @@ def measure_whole(run: Context) -> list[Figure]:
     """Measure the probes and the collector together, a tick in each second with them."""
     states = (NOTHING, HTTPTOP)
     found = compare(run, "collector ticking", states, run.choose(40, 6), ticking=True)
-    section = "the same, with a collector tick a second on nginx's and wrk's CPUs"
+    section = "the same, with a collector tick every second on the CPUs of nginx and wrk"
     return _figures(section, "both sides", found, judge=True)
 
 
@@ -182,7 +182,7 @@ def _figures(
     def ratio(name: str, of: str, over: str, under: str, goal: Goal | None = None) -> Figure:
         values = ratios(*([getattr(one, of) for one in found[state]] for state in (over, under)))
         low, high = certain(values)
-        note = f"95 % sure: {low:.3f} .. {high:.3f}"
+        note = f"95 % interval: {low:.3f} .. {high:.3f}"
         return Figure(section, f"{what}: {name}", "", spread(values), goal if judge else None, note)
 
     figures = [
@@ -195,10 +195,12 @@ def _figures(
             ratio("empty program : untraced", "rps", EMPTY, NOTHING),
         ]
     figures += [
-        plain("nginx CPU a request, untraced", "us", [one.server_us for one in found[NOTHING]]),
-        ratio("nginx CPU a request, traced : untraced", "server_us", HTTPTOP, NOTHING, _CPU),
+        plain("nginx CPU per request, untraced", "us", [one.server_us for one in found[NOTHING]]),
+        ratio("nginx CPU per request, traced : untraced", "server_us", HTTPTOP, NOTHING, _CPU),
     ]
     if EMPTY in found:
-        figures.append(ratio("nginx CPU a request, empty : untraced", "server_us", EMPTY, NOTHING))
-    figures.append(ratio("wrk CPU a request, traced : untraced", "load_us", HTTPTOP, NOTHING))
+        figures.append(
+            ratio("nginx CPU per request, empty : untraced", "server_us", EMPTY, NOTHING)
+        )
+    figures.append(ratio("wrk CPU per request, traced : untraced", "load_us", HTTPTOP, NOTHING))
     return figures

@@ -1,7 +1,7 @@
 """What may be attached while something is measured: nothing, an empty program, httptop's probes.
 
 All are loaded once and attached and detached in this process, so that states can be compared in
-turns of a fraction of a second: on a machine whose speed wanders, nothing else can be trusted.
+turns of a fraction of a second: on a machine whose speed changes, nothing else can be trusted.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class EmptyProgram:
         self._link: int | None = None
 
     def attach(self) -> None:
-        """Have it run."""
+        """Attach it; idempotent."""
         if self._link is None:
             self._link = bpf_syscall.raw_tracepoint_open(self.program, "sys_exit")
             os.set_inheritable(self._link, False)
 
     def detach(self) -> None:
-        """Have it not run."""
+        """Detach it; idempotent."""
         if self._link is not None:
             os.close(self._link)
             self._link = None

@@ -1,4 +1,4 @@
-"""What a tick costs the screen: CPU milliseconds at 200, 1,000 and 5,000 endpoints, 100x40.
+"""CPU time of a screen tick: milliseconds at 200, 1,000 and 5,000 endpoints, 100x40.
 
 A real app runs headless; each tick posts a snapshot whose every figure changed, so that rows move
 and all is sorted, laid out and drawn. The CPU time of the whole process is taken, and the cost of
@@ -73,7 +73,7 @@ def measure(run: Context) -> list[Figure]:
     )
     if ended.returncode:
         raise RuntimeError(ended.stderr[-600:])
-    section = f"CPU of a screen tick at {SIZE[0]}x{SIZE[1]}, every figure changed"
+    section = f"CPU per screen tick at {SIZE[0]}x{SIZE[1]}, every figure changed"
     return [
         Figure(
             section,

@@ -24,7 +24,7 @@ _MIB: Final = 1 << 20
 
 def measure(run: Context) -> list[Figure]:
     """Measure batch mode, then the screen; memory is the screen's, which needs more."""
-    section = "user-space CPU, all httptop processes, a tick a second"
+    section = "user-space CPU, all httptop processes, one tick per second"
     figures: list[Figure] = []
     with Batch(run, "-d", "1") as program:
         program.await_snapshots()
@@ -45,13 +45,13 @@ def measure(run: Context) -> list[Figure]:
             for value in (rss_bytes(pids), rss_bytes(pids, peak=True), bpf_map_bytes(pids))
         )
         loading = screen.peak_bytes / _MIB
-    section = "memory, screen on, under full load just now"
+    section = "memory with the screen on, after full load"
     return [
         *figures,
-        Figure(section, "resident, all processes", "MiB", spread([resident]), _MEMORY),
-        Figure(section, "peak resident (VmHWM), all processes", "MiB", spread([peak])),
-        Figure(section, "at start-up, with the loader's process", "MiB", spread([loading])),
-        Figure(section, "BPF maps (kernel memory, no part of the above)", "MiB", spread([maps])),
+        Figure(section, "resident memory, all processes", "MiB", spread([resident]), _MEMORY),
+        Figure(section, "peak resident memory (VmHWM), all processes", "MiB", spread([peak])),
+        Figure(section, "during start-up, loader included", "MiB", spread([loading])),
+        Figure(section, "BPF maps (kernel memory, not included above)", "MiB", spread([maps])),
         Figure(section, "processes", "processes", spread([len(pids)])),
     ]
 
@@ -71,5 +71,5 @@ def _cpu(
             spent = cpu_ns(*pids) - spent
             percents.append(100 * spent / 1e9 / (time.perf_counter() - clock))
         rate = (run.nginx.requests() - requests) / (time.perf_counter() - began)
-    note = f"achieved {rate:,.0f} req/s"
+    note = f"at {rate:,.0f} req/s"
     return [Figure(section, name, "%", spread(percents), goal, note)]

@@ -17,6 +17,7 @@ from bench.parsing import (
     requests_of,
 )
 from bench.quantiles import errors_percent
+from bench.report import BEGIN, END, PAGE, replaced, results
 from bench.snapshots import many
 
 WRK = """Running 5s test @ http://127.0.0.1:8080/small.txt
@@ -162,3 +163,45 @@ def test_synthetic_snapshots_differ_from_tick_to_tick() -> None:
     assert first == many(30, 1)
     assert all(a.rps != b.rps for a, b in zip(first.endpoints, second.endpoints, strict=True))
     assert first.total("server").requests == sum(row.requests for row in first.endpoints)
+
+
+def test_the_results_of_a_run_become_one_table() -> None:
+    figures = [
+        Figure("speed", "kept", "", spread([0.8, 0.85, 0.9]), Goal(">=", 0.9), "of 12"),
+        Figure("speed", "time", "us", spread([3.0])),
+        Figure("counts", "error", "requests", spread([0]), Goal("=", 0)),
+    ]
+    machine = {
+        "date": "2026-11-27T01:02:03Z", "cpu": "AMD EPYC", "cores": 2, "virtual": True,
+        "kernel": "6.18.44", "bcc": "0.26.0", "python": "3.11.2",
+    }  # fmt: skip
+    run = {
+        "machine": machine,
+        "quick": True,
+        "figures": [figure.to_dict() for figure in figures],
+        "failures": {"ui": "it broke"},
+        "notes": ["A quick run."],
+    }
+    assert results(run).splitlines() == [
+        "`make bench ARGS=--quick`, 2026-11-27: AMD EPYC, 2 CPUs (virtual), Linux 6.18.44, "
+        "BCC 0.26.0, Python 3.11.2.",
+        "",
+        "| what | median | quartiles | goal | met |",
+        "|---|--:|--:|--:|---|",
+        "| **speed** | | | | |",
+        "| kept (of 12) | 0.850 | 0.825 to 0.875 | >= 0.9 | no |",
+        "| time | 3 us |  |  |  |",
+        "| **counts** | | | | |",
+        "| error | 0 requests |  | = 0 | yes |",
+        "| FAILED: ui | it broke | | | |",
+        "",
+        "- A quick run.",
+    ]
+
+
+def test_the_table_replaces_the_one_before_and_nothing_else() -> None:
+    page = f"above\n{BEGIN}old\n{END}below\n"
+    assert replaced(page, "new\n") == f"above\n{BEGIN}new\n{END}below\n"
+    assert replaced(PAGE.read_text(), "") != PAGE.read_text()
+    with pytest.raises(ValueError, match="lacks"):
+        replaced("no markers\n", "new\n")
