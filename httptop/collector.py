@@ -293,7 +293,7 @@ class Collector:
             ),
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,
-            others={(pid, kind): count for pid, kind, count in reading.others},
+            other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=self._notes + self._governor.notes + _notes_on(losses),
         )
 

@@ -220,7 +220,7 @@ class Snapshot:
     #: Plain sentences about what cannot be seen here, e.g. a probe that the kernel refused.
     notes: tuple[str, ...] = ()
     #: (pid, "tls" or "http2") -> connections since start that were seen to begin so, either side.
-    others: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     def total(self, side: Side) -> Totals:
         """Return the totals of one side; zeros where it has none."""

@@ -43,7 +43,7 @@ PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
 LOSSES: Final = struct.Struct("<8Q")
 #: Key of what else than HTTP/1 a process speaks: its id, the kind.
 OTHER_KEY: Final = struct.Struct("<II")
-OTHERS: Final = ("tls", "http2")
+OTHER_PROTOCOLS: Final = ("tls", "http2")
 PIECE_HEAD: Final = struct.Struct("<3QII??6x")
 CONTROL: Final = struct.Struct("<5QIIQQ")
 RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")

@@ -147,12 +147,12 @@ class CounterReader:
         self._users = keys
         return list(abi.USER_KEY.iter_unpack(keys))
 
-    def others(self) -> list[tuple[int, str, int]]:
+    def other_protocols(self) -> list[tuple[int, str, int]]:
         """Return (pid, what it speaks besides HTTP/1, connections seen to begin so)."""
         keys, values = self._other_reader.read()
         counts = struct.iter_unpack("<Q", values)
         return [
-            (pid, abi.OTHERS[kind & 1], count)
+            (pid, abi.OTHER_PROTOCOLS[kind & 1], count)
             for (pid, kind), (count,) in zip(abi.OTHER_KEY.iter_unpack(keys), counts, strict=True)
         ]
 

@@ -99,7 +99,7 @@ class Encoder:
                 "health": health_json(snapshot.health),
                 "overhead": overhead_json(snapshot.overhead),
                 "notes": list(snapshot.notes),
-                "other_protocols": other_protocols_json(snapshot.others),
+                "other_protocols": other_protocols_json(snapshot.other_protocols),
             }
         )
 
@@ -181,7 +181,7 @@ class Decoder:
             overhead=read_overhead(f.items("overhead")),
             final=f.flag("final"),
             notes=tuple(F.as_text(note, 1000) for note in f.items("notes")),
-            others=read_other_protocols(f.items("other_protocols"))
+            other_protocols=read_other_protocols(f.items("other_protocols"))
             if "other_protocols" in f  # older captures lack it
             else {},
         )

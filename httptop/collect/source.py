@@ -107,7 +107,7 @@ class Reading:
     growth: list[Growth] = field(default_factory=list)
     users: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
     #: (pid, "tls" or "http2", connections seen to begin so since start)
-    others: list[tuple[int, str, int]] = field(default_factory=list)
+    other_protocols: list[tuple[int, str, int]] = field(default_factory=list)
     samples: list[RawSample] = field(default_factory=list)
     losses: Losses = NO_LOSSES
     cost: KernelCost | None = None

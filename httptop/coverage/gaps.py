@@ -99,7 +99,9 @@ def _row(holder: Holder, snapshot: Snapshot | None) -> Row:
         theirs = [row for row in snapshot.endpoints if _has_part(row, holder)]
         requests = sum(row.requests for row in theirs)
         shared = any(row.pids != (holder.pid,) for row in theirs)
-        tls, http2 = (snapshot.others.get((holder.pid, kind), 0) for kind in ("tls", "http2"))
+        tls, http2 = (
+            snapshot.other_protocols.get((holder.pid, kind), 0) for kind in ("tls", "http2")
+        )
     found = (*_gaps(holder, bool(requests), tls), *_http2(http2, bool(requests)))
     gaps = sorted(found, key=lambda gap: -gap.weight)
     if requests == 0 and not any(gap.weight == _SURE for gap in gaps):

@@ -104,7 +104,7 @@ class LiveSource:
             reading.endpoints, reading.responses = endpoints, responses
             self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
         reading.users = self._counters.users()
-        reading.others = self._counters.others()
+        reading.other_protocols = self._counters.other_protocols()
         most = self._controls.most_samples if self._controls is not None else None
         reading.samples = self._samples.read(most)
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())

@@ -28,7 +28,7 @@ def test_no_field_of_a_snapshot_is_lost() -> None:
 def test_an_older_capture_lacks_other_protocols() -> None:
     line = json.loads(Encoder().line(FULL))
     del line["other_protocols"]
-    assert Decoder().snapshot(json.dumps(line).encode()) == replace(FULL, others={})
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(FULL, other_protocols={})
 
 
 def test_positions_in_a_capture_stay_for_ever() -> None:

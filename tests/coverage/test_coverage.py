@@ -345,7 +345,7 @@ def test_the_doctor_shows_it(
 
 def test_what_connections_began_with_is_sure() -> None:
     holder = Holder(7, "some", (8443,), tcp_listening=1, tls_ports=(8443,), tls_libraries=("l",))
-    seen = replace(snapshot([]), others={(7, "tls"): 1200, (7, "http2"): 1, (8, "tls"): 5})
+    seen = replace(snapshot([]), other_protocols={(7, "tls"): 1200, (7, "http2"): 1, (8, "tls"): 5})
     (row,) = rows(Survey(0.0, (holder,)), seen)
     assert [gap.weight for gap in row.gaps] == [3, 3]
     assert row.gaps[0].what.startswith("speaks TLS (1,200 connections seen; l)")

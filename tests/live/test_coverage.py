@@ -255,10 +255,10 @@ def test_what_connections_begin_with() -> None:
     ours = os.getpid()
     hello = bytes.fromhex("160301020001000200")
     with Watch() as watch:
-        before = dict(watch.step().others)
+        before = dict(watch.step().other_protocols)
 
         def grown() -> dict[str, int]:
-            now = watch.step().others
+            now = watch.step().other_protocols
             return {
                 kind: now.get((ours, kind), 0) - before.get((ours, kind), 0)
                 for kind in ("tls", "http2")

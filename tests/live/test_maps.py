@@ -182,11 +182,11 @@ def test_names(counted: Counted) -> None:
     assert responses == {6: (5, 404, Measure.LATENCY), 8: (5, 404, Measure.SENDING)}
 
 
-def test_others(counted: Counted) -> None:
-    assert counted.reader.others() == []
-    key = abi.OTHER_KEY.pack(42, abi.OTHERS.index("http2"))
+def test_other_protocols(counted: Counted) -> None:
+    assert counted.reader.other_protocols() == []
+    key = abi.OTHER_KEY.pack(42, abi.OTHER_PROTOCOLS.index("http2"))
     bpf_syscall.map_update(counted.maps["others"], key, struct.pack("<Q", 7))
-    assert counted.reader.others() == [(42, "http2", 7)]
+    assert counted.reader.other_protocols() == [(42, "http2", 7)]
 
 
 def test_users(counted: Counted) -> None:
