@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -18,11 +17,11 @@ from textual.screen import ModalScreen
 
 from httptop.collect.feed import Feed
 from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
-from httptop.coverage.processes import Survey
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
+from httptop.screens.base import RunControls
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -51,24 +50,16 @@ class HttptopApp(App[int]):
         self,
         feed: Feed | None = None,
         *,
-        start_demo: Callable[[], None] | None = None,
+        run: RunControls | None = None,
         watching: str = "",
         ui: Ui = DEFAULTS.ui,
         paths: Paths = DEFAULTS.paths,
         fixed: tuple[Fixed, ...] = (),
-        path_filter: str = "",
-        save: Callable[[Mapping[str, object]], str] | None = None,
-        change: Callable[[Mapping[str, object]], None] | None = None,
-        reload: Callable[[], bool] | None = None,
-        survey: Callable[[], Survey] | None = None,
     ) -> None:
         """Prepare; nothing starts before the app runs.
 
+        ``run`` is what the screen may do to the run; without it the screen only shows.
         ``watching`` says in a few words what is traced; ``fixed`` are the filters of the run.
-        ``save`` writes changed settings, by key, to the configuration file and returns its path,
-        ``change`` applies some to the run; both raise :class:`HttptopError`. ``reload``
-        has the settings read again, on SIGHUP, and returns whether the run goes on. ``survey``
-        looks at the processes of the host; it may take seconds and raise :class:`OSError`.
 
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` cannot be.
@@ -105,17 +96,13 @@ class HttptopApp(App[int]):
             side=ui.side,
             sort=ui.sort,
             descending=ui.sort not in TEXT_SORTS,
-            path_filter=path_filter,
             expression=self._first_filter(),
         )
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
-        self._start_demo = start_demo
-        self.save = save
-        self.change = change
-        self._reload = reload
-        self.survey = survey
+        #: What the screen may do to the run; None: it only shows.
+        self.run_controls = run
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme our hues."""
@@ -137,7 +124,7 @@ class HttptopApp(App[int]):
     @property
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
-        return self._start_demo is not None
+        return self.run_controls is not None and self.run_controls.can_demo
 
     # The feed
 
@@ -156,7 +143,7 @@ class HttptopApp(App[int]):
                 self.fail(error)
 
     def _hang_up(self) -> None:
-        if self._reload is None or not self._reload():
+        if self.run_controls is None or not self.run_controls.reload():
             self.exit(0)
 
     def publish(self, snapshot: Snapshot) -> None:
@@ -288,15 +275,16 @@ class HttptopApp(App[int]):
 
     def begin_demo(self) -> None:
         """Start the demo services in a thread; once, and only where there is a way to."""
-        if self._start_demo is None or self.demo_state:
+        run = self.run_controls
+        if run is None or not run.can_demo or self.demo_state:
             return
         self.demo_state = "Starting the demo services..."
         self.refresh_screens()
-        self.run_worker(self._run_demo(self._start_demo), exit_on_error=False)
+        self.run_worker(self._run_demo(run), exit_on_error=False)
 
-    async def _run_demo(self, start: Callable[[], None]) -> None:
+    async def _run_demo(self, run: RunControls) -> None:
         try:
-            await asyncio.to_thread(start)
+            await asyncio.to_thread(run.start_demo)
         except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
             self.post_message(DemoStarted(error))
         else:

@@ -86,14 +86,6 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
         def report(reload: Reload) -> None:
             app.post_message(SettingsReloaded(reload))
 
-        def save(changes: Mapping[str, object]) -> str:
-            path = _saved(changes, asked, caller)
-            reloading.took(changes)  # or the file would be news
-            return str(path)
-
-        def change(changes: Mapping[str, object]) -> None:
-            feed.apply(reloading.took(changes))
-
         reloading = Reloading(
             settings,
             lambda: _for_screen(_configured(asked, caller), os.environ),
@@ -102,18 +94,13 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
         )
         closing.callback(reloading.stop)
         ui = settings.ui
-        may_demo = not (asked.demo or asked.replay)
         app = HttptopApp(
             counted,
-            start_demo=(lambda: _start_demo(closing)) if may_demo else None,
+            run=_Controls(asked, caller, feed, reloading, terminal, closing),
             watching=_watching(asked, scope),
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
             paths=settings.paths,
             fixed=scope.described(),
-            save=save,
-            change=None if asked.replay else change,
-            reload=lambda: _read_again(terminal, reloading),
-            survey=None if asked.replay else _survey,
         )
         counted.enough = app.exit
         reloading.start()
@@ -123,6 +110,48 @@ def run_screen(asked: Arguments, config: Config, caller: Caller) -> int:
         if app.failure is not None:
             raise app.failure
         return app.return_code or _ending(feed)
+
+
+class _Controls:
+    """What the screen may do to the run: see ``screens.base.RunControls``."""
+
+    can_save = True
+
+    def __init__(
+        self,
+        asked: Arguments,
+        caller: Caller,
+        feed: Feed,
+        reloading: Reloading,
+        terminal: Terminal,
+        closing: contextlib.ExitStack,
+    ) -> None:
+        self.can_demo = not (asked.demo or asked.replay)
+        self.can_change = self.can_survey = not asked.replay
+        self._asked, self._caller, self._feed = asked, caller, feed
+        self._reloading, self._terminal, self._closing = reloading, terminal, closing
+
+    def start_demo(self) -> None:
+        """Start the demo; it ends with the run."""
+        _start_demo(self._closing)
+
+    def save(self, changes: Mapping[str, object]) -> str:
+        """Write settings; return where."""
+        path = _saved(changes, self._asked, self._caller)
+        self._reloading.took(changes)  # or the file would be news
+        return str(path)
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Apply settings to the feed."""
+        self._feed.apply(self._reloading.took(changes))
+
+    def reload(self) -> bool:
+        """Have the settings read again, unless the terminal is gone."""
+        return _read_again(self._terminal, self._reloading)
+
+    def survey(self) -> Survey:
+        """Look at the processes of this host."""
+        return _survey()
 
 
 # The settings of a run

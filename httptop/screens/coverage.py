@@ -19,6 +19,7 @@ from textual.widgets import Static
 from httptop import humanize
 from httptop.coverage.gaps import FOOTNOTES, Row, headline, rows
 from httptop.coverage.processes import Survey
+from httptop.screens.base import RunControls
 from httptop.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -78,19 +79,18 @@ class CoverageScreen(Screen[None]):
 
     def action_look(self) -> None:
         """Look at the processes, unless that is going on."""
-        if self.httptop.survey is None:
+        run = self.httptop.run_controls
+        if run is None or not run.can_survey:
             self._title("")
             self._text(Content(_REPLAYED))
         elif not self._looking:
             self._looking = True
             self._title("looking at the processes...")
-            self.run_worker(self._look(), exit_on_error=False)
+            self.run_worker(self._look(run), exit_on_error=False)
 
-    async def _look(self) -> None:
-        look = self.httptop.survey
-        assert look is not None
+    async def _look(self, run: RunControls) -> None:
         try:
-            found = await asyncio.to_thread(look)
+            found = await asyncio.to_thread(run.survey)
         except (OSError, ValueError) as fault:
             self._title("")
             self._text(Content(f"The processes cannot be looked at: {fault}"))

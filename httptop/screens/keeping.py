@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,12 +12,11 @@ from textual.actions import SkipAction
 from httptop.config.settings import Paths
 from httptop.config.settings.string_types import PATH_PATTERN
 from httptop.errors import HttptopError
+from httptop.screens.base import Changes, RunControls
 from httptop.screens.filtering import Filtering
 from httptop.screens.unsaved import changes, merged, pattern_of, split
 from httptop.widgets.key_bar import Hint
 from httptop.widgets.prompt import Prompt
-
-Changes = Mapping[str, object]
 
 
 class Keeping(Filtering):
@@ -45,7 +44,7 @@ class Keeping(Filtering):
         app, key = self.httptop, self.table.cursor_key
         if key is None:
             return
-        if app.change is None:
+        if app.run_controls is None or not app.run_controls.can_change:
             app.say("How paths are counted cannot be changed in this run.", wrong=True)
         elif not key.path.startswith("/"):
             app.say(f"{key.path} is no path of its own.", wrong=True)
@@ -63,14 +62,14 @@ class Keeping(Filtering):
         self.leave_line()
 
     def _change(self, paths: Paths) -> None:
-        if (change := self.httptop.change) is not None:
-            self.run_worker(self._run_change(change, paths), exit_on_error=False)
+        if (run := self.httptop.run_controls) is not None:
+            self.run_worker(self._run_change(run, paths), exit_on_error=False)
 
-    async def _run_change(self, change: Callable[[Changes], None], paths: Paths) -> None:
+    async def _run_change(self, run: RunControls, paths: Paths) -> None:
         app = self.httptop
         made = {"paths.templates": paths.templates, "paths.keep": paths.keep}
         try:
-            await asyncio.to_thread(change, made)
+            await asyncio.to_thread(run.change, made)
         except HttptopError as fault:
             app.say(f"Not changed: {fault}", wrong=True)
         else:
@@ -81,19 +80,19 @@ class Keeping(Filtering):
 
     def action_save(self) -> None:
         """Write what was changed on the screen to the settings, and say where."""
-        app = self.httptop
+        app, run = self.httptop, self.httptop.run_controls
         made = changes(app.view, app.ui, app.theme, app.paths, app.read_paths)
-        if app.save is None:
+        if run is None or not run.can_save:
             app.say("There is no file of settings to write to in this run.", wrong=True)
         elif not made:
             app.say("Nothing was changed here that could be saved.")
         else:
-            self.run_worker(self._run_save(app.save, made, app.paths), exit_on_error=False)
+            self.run_worker(self._run_save(run, made, app.paths), exit_on_error=False)
 
-    async def _run_save(self, save: Callable[[Changes], str], made: Changes, paths: Paths) -> None:
+    async def _run_save(self, run: RunControls, made: Changes, paths: Paths) -> None:
         app = self.httptop
         try:
-            where = await asyncio.to_thread(save, made)
+            where = await asyncio.to_thread(run.save, made)
         except HttptopError as fault:
             app.say(f"Not saved: {fault}", wrong=True)
             return

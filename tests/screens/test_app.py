@@ -18,6 +18,7 @@ from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
 from tests.screens.factory import busy, endpoint, key, samples, snapshot
+from tests.screens.fake_run import FakeRun
 
 
 def table(app: HttptopApp) -> EndpointTable:
@@ -395,7 +396,7 @@ async def test_a_feed_that_cannot_start_is_a_failure_too() -> None:
 
 async def test_the_demo_starts_once_and_says_so() -> None:
     started: list[int] = []
-    app = HttptopApp(start_demo=lambda: started.append(1))
+    app = HttptopApp(run=FakeRun(start_demo=lambda: started.append(1)))
     async with app.run_test(size=(80, 24)) as pilot:
         await show(pilot, snapshot())
         await pilot.press("d")
@@ -410,7 +411,7 @@ async def test_a_demo_that_fails_says_why() -> None:
     def broken() -> None:
         raise OSError("no port is free")
 
-    app = HttptopApp(start_demo=broken)
+    app = HttptopApp(run=FakeRun(start_demo=broken))
     async with app.run_test(size=(80, 24)) as pilot:
         await show(pilot, snapshot())
         await pilot.press("d")
@@ -453,7 +454,7 @@ async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned(
         endpoint(key(clean(raw), process=clean(raw[:15], 15)), rps=50.0 - i)
         for i, raw in enumerate(HOSTILE)
     ]
-    app = HttptopApp(watching="[bold]all[/]", path_filter="/")
+    app = HttptopApp(watching="[bold]all[/]")
     async with app.run_test(size=(120, 45)) as pilot:
         await show(pilot, snapshot(rows, samples(rows), notes=("[red]note[/x]",)))
         widget = table(app)

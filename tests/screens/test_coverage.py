@@ -10,6 +10,7 @@ from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.widgets.empty_state import EmptyState
 from tests.screens.factory import NOON, endpoint, key, snapshot
+from tests.screens.fake_run import FakeRun
 
 FOUND = Survey(
     NOON,
@@ -30,7 +31,7 @@ async def looked(app: HttptopApp) -> None:
 
 
 async def test_it_opens_looks_and_goes_back() -> None:
-    app = HttptopApp(survey=lambda: FOUND, watching="every process of this host")
+    app = HttptopApp(run=FakeRun(survey=lambda: FOUND), watching="every process of this host")
     async with app.run_test(size=(100, 30)) as pilot:
         app.publish(snapshot([endpoint(key("/"), status={200: 1234}, seed=3)]))
         await pilot.pause()
@@ -50,7 +51,7 @@ async def test_it_opens_looks_and_goes_back() -> None:
 
 async def test_it_looks_again_when_asked() -> None:
     finds = [FOUND, Survey(NOON + 5, ())]
-    app = HttptopApp(survey=lambda: finds.pop(0))
+    app = HttptopApp(run=FakeRun(survey=lambda: finds.pop(0)))
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("y")
         await looked(app)
@@ -65,7 +66,7 @@ async def test_a_look_that_is_refused_is_told() -> None:
     def refuse() -> Survey:
         raise OSError("the privileged helper of httptop is gone")
 
-    app = HttptopApp(survey=refuse)
+    app = HttptopApp(run=FakeRun(survey=refuse))
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("y")
         await looked(app)
@@ -80,7 +81,7 @@ async def test_a_capture_has_no_processes() -> None:
 
 
 async def test_while_nothing_is_seen_the_key_is_named() -> None:
-    app = HttptopApp(survey=lambda: FOUND)
+    app = HttptopApp(run=FakeRun(survey=lambda: FOUND))
     async with app.run_test(size=(100, 30)) as pilot:
         app.publish(snapshot())
         await pilot.pause()

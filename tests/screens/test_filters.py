@@ -24,6 +24,7 @@ from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
 from tests.screens.factory import busy, endpoint, key, many, samples, shop, snapshot
+from tests.screens.fake_run import FakeRun
 
 FIXED = (("pid = 1,2", True), ("status = 5xx", False))
 
@@ -493,7 +494,7 @@ async def settled(pilot: Pilot[int]) -> None:
 
 async def test_what_was_changed_is_saved_once_and_where_is_said() -> None:
     save = Saved()
-    async with HttptopApp(save=save).run_test(size=(100, 40)) as pilot:
+    async with HttptopApp(run=FakeRun(save=save)).run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
         await pilot.press("w")
         assert said(app) == ["Nothing was changed here that could be saved."]
@@ -519,7 +520,9 @@ async def test_what_was_changed_is_saved_once_and_where_is_said() -> None:
 
 
 async def test_why_it_was_not_saved_is_said() -> None:
-    async with HttptopApp(save=Saved(HttptopError("no [right] to"))).run_test() as pilot:
+    async with HttptopApp(
+        run=FakeRun(save=Saved(HttptopError("no [right] to")))
+    ).run_test() as pilot:
         app = await show(pilot)
         await pilot.press("s", "w")
         await settled(pilot)
@@ -544,7 +547,7 @@ async def test_without_a_file_the_key_says_that_it_cannot() -> None:
 async def test_paths_are_merged_and_split_by_patterns() -> None:
     applied: list[dict[str, object]] = []
     save = Saved()
-    app = HttptopApp(change=lambda changes: applied.append(dict(changes)), save=save)
+    app = HttptopApp(run=FakeRun(change=lambda changes: applied.append(dict(changes)), save=save))
     async with app.run_test(size=(100, 40)) as pilot:
         await show(pilot, snapshot([endpoint(key("/shop/red/{id}"))]))
         await pilot.press("m")
@@ -577,7 +580,7 @@ async def test_a_change_that_fails_is_told_and_not_kept() -> None:
     def refuse(_: Mapping[str, object]) -> None:
         raise HttptopError("the kernel has no room")
 
-    async with HttptopApp(change=refuse).run_test() as pilot:
+    async with HttptopApp(run=FakeRun(change=refuse)).run_test() as pilot:
         app = await show(pilot)
         await pilot.press("m", "enter")
         await settled(pilot)
@@ -586,7 +589,7 @@ async def test_a_change_that_fails_is_told_and_not_kept() -> None:
 
 
 async def test_the_row_of_all_others_is_no_path() -> None:
-    async with HttptopApp(change=lambda _: None).run_test() as pilot:
+    async with HttptopApp(run=FakeRun(change=lambda _: None)).run_test() as pilot:
         app = await show(pilot, snapshot([endpoint(key("~other"))]))
         await pilot.press("m")
         assert said(app) == ["~other is no path of its own."]

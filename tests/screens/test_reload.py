@@ -9,6 +9,7 @@ from httptop.config.load import build
 from httptop.config.reload import Reload, compare
 from httptop.config.settings import DEFAULTS
 from httptop.screens.messages import SettingsReloaded
+from tests.screens.fake_run import FakeRun
 
 
 async def said(app: HttptopApp, reload: Reload) -> tuple[str, str]:
@@ -45,7 +46,7 @@ async def test_shows_a_fault_and_stays_as_it_is() -> None:
 async def test_a_hang_up_ends_it_unless_the_terminal_is_there(
     goes_on: bool | None, ends: bool
 ) -> None:
-    app = HttptopApp(reload=None if goes_on is None else lambda: goes_on)
+    app = HttptopApp(run=None if goes_on is None else FakeRun(reload=lambda: goes_on))
     async with app.run_test() as pilot:
         app._hang_up()
         await pilot.pause()

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from httptop.app import HttptopApp
 from httptop.coverage.processes import Holder, Survey
 from tests.screens.factory import NOON, endpoint, key, snapshot
+from tests.screens.fake_run import FakeRun
 
 
 def test_coverage(snap_compare: Callable[..., bool]) -> None:
@@ -21,7 +22,9 @@ def test_coverage(snap_compare: Callable[..., bool]) -> None:
         Holder(42, "node", (3000,), tcp_listening=1, tcp_connected=4, io_uring=2),
         Holder(43, "dbus-daemon", (), ("/run/dbus/system_bus_socket",), 0, 1, 0, 31),
     )
-    app = HttptopApp(survey=lambda: Survey(NOON, holders, 1), watching="every process of this host")
+    app = HttptopApp(
+        run=FakeRun(survey=lambda: Survey(NOON, holders, 1)), watching="every process of this host"
+    )
     app.animation_level = "none"
 
     async def before(pilot: Pilot[int]) -> None:

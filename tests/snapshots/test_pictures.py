@@ -15,6 +15,7 @@ from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.model import Health, Snapshot, clean
 from tests.screens.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
+from tests.screens.fake_run import FakeRun
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
 WATCHING = "every process of this host"
@@ -37,11 +38,10 @@ def picture(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
         **ui: Any,
     ) -> bool:
         app = HttptopApp(
-            start_demo=lambda: None,
+            run=FakeRun(start_demo=lambda: None, change=lambda _: None),
             watching=WATCHING,
             ui=Ui(**ui),
             fixed=fixed,
-            change=lambda _: None,
         )
         app.animation_level = "none"
 

@@ -1,0 +1,47 @@
+"""A run for the screen to control, made of as much as a test needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from httptop.coverage.processes import Survey
+from httptop.screens.base import Changes
+
+
+class FakeRun:
+    """A run that can do what it was given; the rest its flags deny."""
+
+    def __init__(
+        self,
+        *,
+        start_demo: Callable[[], None] | None = None,
+        save: Callable[[Changes], str] | None = None,
+        change: Callable[[Changes], None] | None = None,
+        reload: Callable[[], bool] = lambda: True,
+        survey: Callable[[], Survey] | None = None,
+    ) -> None:
+        self._start_demo, self._save, self._change = start_demo, save, change
+        self._reload, self._survey = reload, survey
+        self.can_demo = start_demo is not None
+        self.can_save = save is not None
+        self.can_change = change is not None
+        self.can_survey = survey is not None
+
+    def start_demo(self) -> None:
+        assert self._start_demo is not None
+        self._start_demo()
+
+    def save(self, changes: Changes) -> str:
+        assert self._save is not None
+        return self._save(changes)
+
+    def change(self, changes: Changes) -> None:
+        assert self._change is not None
+        self._change(changes)
+
+    def reload(self) -> bool:
+        return self._reload()
+
+    def survey(self) -> Survey:
+        assert self._survey is not None
+        return self._survey()
