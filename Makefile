@@ -21,7 +21,7 @@ help:
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
-	@echo 'make clean          remove .venv and caches (installed packages stay)'
+	@echo 'make clean          remove .venv, what the zoo installed, and caches (packages stay)'
 
 run:
 	@scripts/setup run
@@ -58,5 +58,5 @@ bench:
 	@scripts/as-root .venv/bin/python -m bench $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	rm -rf .venv .venv-zoo .zoo .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
 	find httptop tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
