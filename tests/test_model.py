@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.model import Snapshot, clean
-from tests.samples import row, snapshot
+from tests.factory import row, snapshot_at
 
 
 def test_clean_keeps_what_can_be_shown() -> None:
@@ -40,7 +40,7 @@ def test_sums() -> None:
 
 
 def test_totals_of_a_side_without_any() -> None:
-    bare = snapshot()
+    bare = snapshot_at()
     empty = Snapshot(bare.taken_at, "box", 1.0, 1.0, 60.0, {}, ())
     assert empty.total("client").requests == 0
     assert not bare.health.good

@@ -26,10 +26,10 @@ from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import Caller
 from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
-from tests.samples import LATENCY, key, request, row, snapshot
+from tests.factory import LATENCY, key, request, row, snapshot_at
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))
-TICKS = tuple(snapshot(n, final=n == 6) for n in range(1, 7))
+TICKS = tuple(snapshot_at(n, final=n == 6) for n in range(1, 7))
 
 
 def written(path: Path, ticks: tuple[Snapshot, ...] = TICKS) -> Path:
@@ -61,7 +61,7 @@ def test_rows_that_come_go_and_change_places() -> None:
         replace(rows[1], trend_ns=()),
         row(key("/new"), pids=()),
     )
-    ticks = (snapshot(1, rows), snapshot(2, again), snapshot(3, ()), snapshot(4, rows))
+    ticks = (snapshot_at(1, rows), snapshot_at(2, again), snapshot_at(3, ()), snapshot_at(4, rows))
     encoder, decoder = Encoder(), Decoder()
     for tick in ticks:
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
@@ -71,12 +71,14 @@ HEADED = request(99, response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain
 
 
 def test_heads_of_responses_and_what_was_shed_are_kept() -> None:
-    tick = replace(snapshot(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids")))
+    tick = replace(
+        snapshot_at(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids"))
+    )
     assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
 
 
 def test_a_capture_of_before_lacks_them() -> None:
-    tick = replace(snapshot(1), recent=(HEADED,))
+    tick = replace(snapshot_at(1), recent=(HEADED,))
     line = json.loads(Encoder().line(tick))
     del line["recent"][0][11], line["overhead"][8]
     assert Decoder().snapshot(json.dumps(line).encode()) == replace(
@@ -88,7 +90,7 @@ TIMED = replace(row(), sending_total=LATENCY, duration_total=LATENCY, wait_total
 
 
 def test_times_beside_the_latency_are_kept() -> None:
-    tick = snapshot(1, (TIMED,))
+    tick = snapshot_at(1, (TIMED,))
     assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
 
 
@@ -100,7 +102,7 @@ def test_times_beside_the_latency_are_kept() -> None:
     ],
 )
 def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Any]) -> None:
-    line = json.loads(Encoder().line(snapshot(1, (TIMED,))))
+    line = json.loads(Encoder().line(snapshot_at(1, (TIMED,))))
     del line["endpoints"][0][cells:]
     (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
     assert found == replace(TIMED, **lacks)
@@ -110,9 +112,9 @@ def test_what_goes_on_is_small() -> None:
     rows = tuple(row(key(f"/{n}"), trend=tuple(map(float, range(60)))) for n in range(1000))
     moved = tuple(replace(one, trend_ns=(*one.trend_ns[1:], 5.0)) for one in rows)
     encoder = Encoder()
-    first = encoder.line(snapshot(1, rows))
-    assert len(encoder.line(snapshot(2, rows))) < len(first) / 40
-    assert len(encoder.line(snapshot(3, moved))) < len(first) / 2
+    first = encoder.line(snapshot_at(1, rows))
+    assert len(encoder.line(snapshot_at(2, rows))) < len(first) / 40
+    assert len(encoder.line(snapshot_at(3, moved))) < len(first) / 2
 
 
 _counts = st.integers(0, 2**58)  # their sums are counts, too
@@ -142,7 +144,7 @@ _rows = st.builds(
 def test_any_snapshots_round_trip(ticks: list[list[object]]) -> None:
     encoder, decoder = Encoder(), Decoder()
     for number, rows in enumerate(ticks):
-        tick = snapshot(number, tuple(rows))  # type: ignore[arg-type]
+        tick = snapshot_at(number, tuple(rows))  # type: ignore[arg-type]
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
 
 
@@ -160,14 +162,14 @@ def test_cut_off_anywhere(name: str, tmp_path: Path) -> None:
 
 
 def test_hostile_texts_are_cleaned() -> None:
-    line = Encoder().line(snapshot(1)).replace("/users/{id}", "/\\u001b[31m\\ud800\\u202e")
+    line = Encoder().line(snapshot_at(1)).replace("/users/{id}", "/\\u001b[31m\\ud800\\u202e")
     got = Decoder().snapshot(line.encode())
     assert got.endpoints[0].key.path.isprintable()
     assert "\\x1b[31m" in got.endpoints[0].key.path
 
 
 HEADER = Encoder().header().encode()
-LINE = json.loads(Encoder().line(snapshot(1)))
+LINE = json.loads(Encoder().line(snapshot_at(1)))
 
 
 def changed(**values: object) -> bytes:

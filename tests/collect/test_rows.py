@@ -5,7 +5,7 @@ from __future__ import annotations
 from httptop.collect.histogram import bucket_of
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.model import NO_LATENCY
-from tests.samples import key
+from tests.factory import key
 
 FAST = bucket_of(10_000)
 

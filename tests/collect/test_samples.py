@@ -14,7 +14,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, General, Sampling, Security
 from httptop.model import EndpointKey, Transaction
 from tests.collect.cells import sampled
-from tests.samples import key
+from tests.factory import key
 
 SLOW_NS = DEFAULTS.sampling.slow_threshold_ns
 

@@ -7,7 +7,7 @@ import pytest
 from httptop.config.load import build
 from httptop.config.scope import Scope, scope_of
 from httptop.errors import UsageError
-from tests.samples import key
+from tests.factory import key
 
 
 def scope(**values: object) -> Scope:

@@ -16,7 +16,7 @@ from httptop.coverage.processes import MOST_HOLDERS, Holder, Survey, from_text, 
 from httptop.doctor import checks
 from httptop.doctor.host import this_host
 from httptop.linux.proc_net import Socket, read_sockets
-from tests.screens.factory import endpoint, key, snapshot
+from tests.factory import endpoint, key, snapshot
 
 TCP_HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid ...\n"
 UNIX_HEAD = "Num       RefCount Protocol Flags    Type St Inode Path\n"

@@ -18,7 +18,7 @@ from httptop.filters import (
     parse,
     require_fields,
 )
-from tests.samples import key, request, row
+from tests.factory import key, request, row
 
 
 @pytest.mark.parametrize(

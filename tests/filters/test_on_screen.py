@@ -21,7 +21,7 @@ from httptop.filters.on_screen import (
 )
 from httptop.filters.predicates import row_test
 from httptop.model import NO_LATENCY, EndpointStats
-from tests.screens.factory import busy, endpoint, key, many, samples, shop
+from tests.factory import busy, endpoint, key, many, samples, shop
 
 SEEN = seen_in(busy(), "server")
 NGINX = parse("comm = nginx")

@@ -14,7 +14,7 @@ import pytest
 from httptop.config.settings import Settings
 from httptop.model import Snapshot
 from httptop.output import batch
-from tests.samples import snapshot
+from tests.factory import snapshot_at
 
 
 class FakeFeed:
@@ -37,7 +37,7 @@ class FakeFeed:
             while self.published < self._ticks and not self._stopping.wait(self._pace_s):
                 self.published += 1
                 before = time.monotonic()
-                publish(snapshot(self.published))
+                publish(snapshot_at(self.published))
                 self.held_up_s = max(self.held_up_s, time.monotonic() - before)
             if self._failure:
                 fail(RuntimeError(self._failure))
@@ -53,7 +53,7 @@ class FakeFeed:
         self.stops += 1
         if self._thread is not None:
             self._thread.join()
-        return replace(snapshot(self.published), final=True)
+        return replace(snapshot_at(self.published), final=True)
 
 
 class Pipe:

@@ -10,11 +10,11 @@ import pytest
 from httptop.model import NO_LATENCY, Overhead, Snapshot
 from httptop.output.json import to_json
 from httptop.output.text import to_text
-from tests.samples import LATENCY, key, row, snapshot
+from tests.factory import LATENCY, key, row, snapshot_at
 
 
 def test_json_has_what_the_interface_promises() -> None:
-    document = json.loads(to_json(snapshot(3, final=True)))
+    document = json.loads(to_json(snapshot_at(3, final=True)))
     assert list(document) == [
         "schema",
         "host",
@@ -62,7 +62,7 @@ def test_json_has_what_the_interface_promises() -> None:
 
 
 def test_json_sums_are_true() -> None:
-    document = json.loads(to_json(snapshot(3)))
+    document = json.loads(to_json(snapshot_at(3)))
     for one in document["endpoints"]:
         assert sum(one["status"].values()) + one["unanswered"] == one["requests"]
     for side, totals in document["totals"].items():
@@ -77,7 +77,7 @@ def test_json_is_one_line_sorted_and_leaves_out_the_unknown() -> None:
         row(key("/a"), {200: 1}),
         row(key("/c"), {999: 5}),
     )
-    text = to_json(replace(snapshot(1, rows), overhead=Overhead(), notes=("a",)))
+    text = to_json(replace(snapshot_at(1, rows), overhead=Overhead(), notes=("a",)))
     assert "\n" not in text
     document = json.loads(text)
     assert [one["path"] for one in document["endpoints"]] == ["/c", "/a", "/b"]
@@ -89,13 +89,13 @@ def test_json_is_one_line_sorted_and_leaves_out_the_unknown() -> None:
 
 def test_json_has_the_wait_of_requests_that_were_looked_at() -> None:
     rows = (row(key("/a")), replace(row(key("/b")), wait_total=LATENCY))
-    plain, waited = json.loads(to_json(snapshot(1, rows)))["endpoints"]
+    plain, waited = json.loads(to_json(snapshot_at(1, rows)))["endpoints"]
     assert "wait_total_ms" not in plain
     assert waited["wait_total_ms"] == waited["latency_total_ms"]
 
 
 def test_text_shows_both_sides_and_all_of_health() -> None:
-    text = to_text(snapshot(2, final=True), 132)
+    text = to_text(snapshot_at(2, final=True), 132)
     lines = text.splitlines()
     assert lines[0].startswith("httptop - ")
     assert lines[0].endswith("box, ticks of 1s, last 60s, final")
@@ -116,7 +116,7 @@ def test_text_keeps_to_its_width(columns: int) -> None:
         row(key("/日本語/" * 30)),
         row(key(process="kworker/u16:12-")),
     )
-    for line in to_text(snapshot(2, rows), columns).splitlines():
+    for line in to_text(snapshot_at(2, rows), columns).splitlines():
         assert len(line) <= max(60, columns)
 
 

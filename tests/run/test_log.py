@@ -18,7 +18,7 @@ from httptop.errors import UsageError
 from httptop.linux.files import Caller
 from httptop.model import Health, Overhead, Snapshot
 from httptop.run.log import LOG, LogFile, SnapshotLog, log_reload, log_start, logging_to_file
-from tests.samples import snapshot
+from tests.factory import snapshot_at
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_reloads(file: Path) -> None:
 
 
 def at(tick: int, notes: tuple[str, ...] = (), **health: int) -> Snapshot:
-    return replace(snapshot(tick), notes=notes, health=Health(**health))
+    return replace(snapshot_at(tick), notes=notes, health=Health(**health))
 
 
 @pytest.mark.usefixtures("log")

@@ -17,7 +17,7 @@ from httptop.screens.pages import ConfirmQuit, Failure, Page
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
-from tests.screens.factory import busy, endpoint, key, samples, snapshot
+from tests.factory import busy, endpoint, key, samples, snapshot
 from tests.screens.fake_run import FakeRun
 
 

@@ -9,7 +9,7 @@ from httptop.coverage.processes import Holder, Survey
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.widgets.empty_state import EmptyState
-from tests.screens.factory import NOON, endpoint, key, snapshot
+from tests.factory import NOON, endpoint, key, snapshot
 from tests.screens.fake_run import FakeRun
 
 FOUND = Survey(

@@ -23,7 +23,7 @@ from httptop.widgets.filter_editor import Advice, FilterEditor
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
-from tests.screens.factory import busy, endpoint, key, many, samples, shop, snapshot
+from tests.factory import busy, endpoint, key, many, samples, shop, snapshot
 from tests.screens.fake_run import FakeRun
 
 FIXED = (("pid = 1,2", True), ("status = 5xx", False))

@@ -23,7 +23,7 @@ from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
-from tests.screens.factory import NOON, OVERHEAD, busy, key, samples, shop, snapshot
+from tests.factory import NOON, OVERHEAD, busy, key, samples, shop, snapshot
 
 HEAD = (
     "HTTP/1.1 503 Service Unavailable",

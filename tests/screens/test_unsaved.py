@@ -7,7 +7,7 @@ from httptop.filters import matches_row, parse
 from httptop.filters.on_screen import parse_for_screen
 from httptop.screens.unsaved import changes, filter_text, merged, pattern_of, split
 from httptop.view.state import View
-from tests.screens.factory import endpoint, key
+from tests.factory import endpoint, key
 
 
 def test_only_what_differs_is_a_change() -> None:

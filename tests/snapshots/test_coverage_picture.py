@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
 from httptop.coverage.processes import Holder, Survey
-from tests.screens.factory import NOON, endpoint, key, snapshot
+from tests.factory import NOON, endpoint, key, snapshot
 from tests.screens.fake_run import FakeRun
 
 

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.model import Health, Snapshot, clean
-from tests.screens.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
+from tests.factory import OVERHEAD, busy, endpoint, key, latency, samples, shop, snapshot
 from tests.screens.fake_run import FakeRun
 
 Before = Callable[[Pilot[int]], Awaitable[None]]

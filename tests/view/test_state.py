@@ -7,7 +7,7 @@ import pytest
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.view.state import SORTS, View, place, rows, scene
-from tests.screens.factory import busy, endpoint, key, samples, shop, snapshot
+from tests.factory import busy, endpoint, key, samples, shop, snapshot
 
 
 def paths(snap: Snapshot, view: View) -> list[str]:

@@ -19,7 +19,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.model import Snapshot
 from httptop.run import session
-from tests.samples import snapshot
+from tests.factory import snapshot_at
 
 
 class ScriptedFeed:
@@ -29,7 +29,7 @@ class ScriptedFeed:
         self.publish: Callable[[Snapshot], None] = lambda _: None
         self.applied: queue.Queue[Settings] = queue.Queue()
         self.stopping = threading.Event()
-        self.last = snapshot(1)
+        self.last = snapshot_at(1)
         self._script = script
         self._thread: threading.Thread | None = None
 

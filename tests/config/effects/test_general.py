@@ -23,7 +23,7 @@ from httptop.model import Health
 from httptop.output.json import to_json
 from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown
 from tests.config.effects.conftest import ScriptedFeed
-from tests.samples import snapshot
+from tests.factory import snapshot_at
 
 Live = Callable[[Callable[..., Feed]], None]
 
@@ -91,7 +91,7 @@ def test_rates_and_latencies_cover_the_window() -> None:
 
 @pytest.mark.setting("output.format")
 def test_batch_prints_text_or_json(live: Live, capfd: pytest.CaptureFixture[str]) -> None:
-    live(lambda settings, scope: ScriptedFeed(lambda feed: feed.publish(snapshot(1))))  # noqa: ARG005
+    live(lambda settings, scope: ScriptedFeed(lambda feed: feed.publish(snapshot_at(1))))  # noqa: ARG005
     assert main(["-b", "-n", "1"]) == 0
     text = capfd.readouterr().out
     assert "/users/{id}" in text
@@ -116,8 +116,8 @@ def test_the_last_snapshot_has_so_long_to_be_read(
     late = threading.Timer(1.0, gather)
 
     def script(feed: ScriptedFeed) -> None:
-        rows = snapshot(1).endpoints * 2000  # more than a pipe holds
-        feed.publish(replace(snapshot(1), endpoints=rows))
+        rows = snapshot_at(1).endpoints * 2000  # more than a pipe holds
+        feed.publish(replace(snapshot_at(1), endpoints=rows))
         terminate()
         if read:
             late.start()
@@ -139,8 +139,8 @@ def test_the_last_snapshot_has_so_long_to_be_read(
 @pytest.mark.setting("general.log_file", "general.log_level")
 def test_the_log_tells_as_much_as_it_is_to(home: Path, live: Live) -> None:
     def script(feed: ScriptedFeed) -> None:
-        feed.publish(replace(snapshot(1), notes=(), health=Health()))
-        feed.publish(replace(snapshot(2), notes=(), health=Health(lost_samples=3)))
+        feed.publish(replace(snapshot_at(1), notes=(), health=Health()))
+        feed.publish(replace(snapshot_at(2), notes=(), health=Health(lost_samples=3)))
 
     live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
     words = ["-b", "-n", "2", "--filter", "path = /a"]
@@ -183,7 +183,7 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
     file.write_text("general.auto_reload = false\n")
 
     def script(feed: ScriptedFeed) -> None:
-        feed.publish(snapshot(1))
+        feed.publish(snapshot_at(1))
         file.write_text(
             "[general]\nauto_reload = false\ntick = '2s'\nwindow = '5s'\n[output]\nformat = 'json'"
         )
@@ -191,12 +191,12 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
         assert feed.applied.get(timeout=20).general.tick_s == 2
         assert "now general.tick" in told.get(timeout=20)
         told.get(timeout=20)
-        feed.publish(snapshot(2))
+        feed.publish(snapshot_at(2))
         file.write_text("[general]\ntik = 1")
         hang_up()
         assert "has faults" in told.get(timeout=20)
         told.get(timeout=20)
-        feed.publish(snapshot(3))
+        feed.publish(snapshot_at(3))
         terminate()
 
     live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
@@ -226,7 +226,7 @@ def test_a_file_that_changes_is_read_again_if_wanted(
     seen: list[str] = []
 
     def script(feed: ScriptedFeed) -> None:
-        feed.publish(snapshot(1))
+        feed.publish(snapshot_at(1))
         file.parent.mkdir(parents=True)
         file.write_text("[sampling]\nper_second = 7")  # it was not there before
         try:
@@ -249,7 +249,7 @@ def test_flags_and_environment_go_on_to_win(
     monkeypatch.setenv("HTTPTOP_SAMPLING__BURST", "9")
 
     def script(feed: ScriptedFeed) -> None:
-        feed.publish(snapshot(1))
+        feed.publish(snapshot_at(1))
         file.write_text("general.tick = '3s'\nsampling = {burst = 8, per_second = 7}")
         hang_up()
         applied = feed.applied.get(timeout=20)

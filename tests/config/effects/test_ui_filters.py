@@ -19,7 +19,7 @@ from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import Hued
-from tests.screens.factory import busy
+from tests.factory import busy
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))
 

@@ -26,7 +26,7 @@ from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.painting import Hued
 from tests.collect.cells import FakeSource
-from tests.screens.factory import busy
+from tests.factory import busy
 
 ME = Caller(os.geteuid(), os.getegid(), Path("/"))
 

@@ -1,13 +1,21 @@
-"""Synthetic snapshots: deterministic, no clock, no randomness but a fixed little generator."""
+"""Synthetic snapshots: deterministic, no clock, no randomness but a fixed little generator.
+
+Two kinds: a small shop at work, with lifelike figures that look like something on a screen
+(:func:`busy`, of :func:`endpoint`); and a run from tick to tick, with round figures that a test can
+assert (:func:`snapshot_at`, of :func:`row`). Values for every field of every dataclass are in
+``tests.filled``.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from httptop.model import (
     NO_TOTALS,
+    SIDES,
     EndpointKey,
     EndpointStats,
     Health,
@@ -30,6 +38,8 @@ OVERHEAD = Overhead(
     bpf_calls=1_000_000,
     samples_per_s=50.0,
 )
+#: A latency in round figures.
+LATENCY = Latency(10, 1.5e6, 1e6, 2e6, 2.5e6, 3e6, 4e6, 5e6)
 
 
 def noise(seed: int) -> float:
@@ -53,7 +63,11 @@ def latency(p50_ms: float, count: int = 100, spread: float = 1.0) -> Latency:
 
 
 def key(
-    path: str, method: str = "GET", process: str = "nginx", side: Side = "server", tls: bool = False
+    path: str = "/users/{id}",
+    method: str = "GET",
+    process: str = "nginx",
+    side: Side = "server",
+    tls: bool = False,
 ) -> EndpointKey:
     """Return an endpoint's key."""
     return EndpointKey(side, process, "HTTP/1.1", tls, method, path)
@@ -91,6 +105,51 @@ def endpoint(
         latency_total=latency(p50_ms * 1.1, count=requests - unanswered),
         trend_ns=tuple(trend),
     )
+
+
+def row(
+    name: EndpointKey | None = None,
+    status: Mapping[int, int] | None = None,
+    unanswered: int = 0,
+    latency: Latency = LATENCY,
+    pids: tuple[int, ...] = (12,),
+    in_flight: int = 1,
+    trend: tuple[float | None, ...] = (),
+) -> EndpointStats:
+    """Return an endpoint in round figures."""
+    status = {200: 10} if status is None else status
+    requests = sum(status.values()) + unanswered
+    return EndpointStats(
+        name or key(),
+        pids,
+        requests,
+        requests / 10,
+        in_flight,
+        unanswered,
+        status,
+        100,
+        1000,
+        latency,
+        latency,
+        trend,
+    )
+
+
+def request(serial: int, name: EndpointKey | None = None, **changes: Any) -> Transaction:
+    """Return a sampled request in round figures."""
+    sample = Transaction(
+        serial=serial,
+        started_at=1.7e9 + serial,
+        key=name or key(),
+        pid=12,
+        path=f"/users/{serial}",
+        status=200,
+        latency_ns=1_500_000,
+        request_bytes=80,
+        response_bytes=2048,
+        peer="10.1.2.3:4567",
+    )
+    return replace(sample, **changes)
 
 
 def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Totals:
@@ -149,6 +208,39 @@ def snapshot(
         health=health or Health(),
         overhead=OVERHEAD,
         notes=notes,
+    )
+
+
+def snapshot_at(
+    tick: int = 1, rows: Sequence[EndpointStats] | None = None, final: bool = False
+) -> Snapshot:
+    """Return the snapshot of a tick: counters and trends go on from one to the next."""
+    if rows is None:
+        trend: tuple[float | None, ...] = (None, *(float(n) for n in range(tick)))[-4:]
+        rows = (
+            row(key(), {200: 10 * tick, 404: tick}, tick, trend=trend),
+            row(key("/static/*", "POST", "python3"), {500: 3}),
+            row(key("/health", process="curl", side="client"), {200: tick}, trend=trend),
+        )
+    trends: dict[str, Any] = {
+        "trend_rps": tuple(float(n) for n in range(tick)),
+        "trend_error_share": (None,) * tick,
+        "trend_p50_ns": tuple(1e6 * n for n in range(tick)),
+        "trend_p99_ns": tuple(None if n % 2 else 2e6 for n in range(tick)),
+    }
+    recent = [request(n, slow=n % 2 == 0) for n in range(3 * tick, max(0, 3 * tick - 5), -1)]
+    return replace(
+        snapshot(rows, recent, tick, Health(orphan_responses=1, lost_samples=2, missed_calls=7)),
+        taken_at=1.7e9 + tick,
+        host="box",
+        window_s=60.0,
+        totals={
+            side: replace(totals(rows, side), latency=LATENCY, error_share=0.25, **trends)
+            for side in SIDES
+        },
+        overhead=Overhead(cpu_percent=1.25, rss_bytes=31 << 20, bpf_ns_per_call=120.5),
+        final=final,
+        notes=("a probe was refused",) if tick == 2 else (),
     )
 
 
