@@ -83,7 +83,7 @@ def _members_of(name: str) -> list[str]:
 def _ask(expressions: list[str]) -> list[int]:
     """Return the compiler's values of constant expressions, by way of a program that runs."""
     includes = "".join(f'#include "{header}"\n' for header in HEADERS)
-    text = re.sub(r'#include "(.*)"\n', lambda found: compiler.source(found[1]), includes)
+    text = compiler.paste(includes)
     stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
     text += f"""
 struct numbers {{ u64 n[{len(expressions)}]; }};

@@ -29,21 +29,37 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
+_INCLUDE: Final = re.compile(r'^#include "([^"\n]+)"$', re.MULTILINE)
+
+
 class LoadError(Exception):
     """The probes cannot be had here; the text says why and is for people."""
 
 
 def source(name: str = "probes.c", conditions: str = "") -> str:
-    """Return a C source with our own headers, and a filter's conditions, written into it.
+    """Return a C source of ours as one text, with a filter's conditions written into it.
 
-    BCC rewrites map accesses in the main file only, so includes of ours are resolved here.
+    BCC rewrites map accesses in the main file only, so it cannot be left to clang to include our
+    headers.
     """
+    return paste(f'#include "{name}"\n', conditions)
+
+
+def paste(text: str, conditions: str = "") -> str:
+    """Return a C text with our headers in the place of its includes, each once: where it first is."""
+    seen = set()
 
     def include(match: re.Match[str]) -> str:
-        return conditions if match[1] == "run_filter.h" else source(match[1], conditions)
+        name = match[1]
+        if name == "run_filter.h":
+            return conditions
+        if name in seen:
+            return ""
+        seen.add(name)
+        header = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
+        return _INCLUDE.sub(include, header)
 
-    text = (HERE / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
-    return re.sub(r'^#include "([a-z0-9_]+\.h)"$', include, text, flags=re.MULTILINE)
+    return _INCLUDE.sub(include, text)
 
 
 def _import_bcc() -> Any:
