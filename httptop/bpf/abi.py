@@ -19,7 +19,7 @@ METHODS: Final = (
     "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 )  # fmt: skip
 
-#: Cells that the loader sets up before anything is attached (counters.h).
+#: Cells that the loader sets up before anything is attached (abi.h).
 OVERFLOW_ENDPOINTS: Final = {1: 0, 2: 1}  # cell -> side
 OVERFLOW_RESPONSES: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
 LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; what they count is nobody's

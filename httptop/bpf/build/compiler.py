@@ -46,7 +46,7 @@ def source(name: str = "probes.c", conditions: str = "") -> str:
 
 
 def paste(text: str, conditions: str = "") -> str:
-    """Return a C text with our headers in the place of its includes, each once: where it first is."""
+    """Return a C text with our headers in the place of their includes, each once: the first."""
     seen = set()
 
     def include(match: re.Match[str]) -> str:
@@ -62,7 +62,8 @@ def paste(text: str, conditions: str = "") -> str:
     return _INCLUDE.sub(include, text)
 
 
-def _import_bcc() -> Any:
+def import_bcc() -> Any:
+    """Return the module of the distribution's BCC; raise LoadError where it is not installed."""
     directory = find_bcc()
     if directory is None:
         raise LoadError("BCC is not installed")
@@ -77,7 +78,7 @@ def _import_bcc() -> Any:
 
 def compile_module(text: str, defines: dict[str, int]) -> Any:
     """Compile with BCC's clang against our own header stubs; return the bcc.BPF object."""
-    bcc = _import_bcc()
+    bcc = import_bcc()
     flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
     try:
         return bcc.BPF(text=text, cflags=[*flags, *_FLAGS])

@@ -44,7 +44,7 @@ CAST_CALL: Final = 0x70000001
 _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
-#: The programs reached by tail call, in the order of the NEXT_ numbers of probes.c.
+#: The programs reached by tail call, in the order of the NEXT_ numbers of cursor.h.
 CHAIN: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
     "defer_bytes", "abandon_requests",

@@ -26,9 +26,6 @@
 #ifndef SHARDS /* copies of every counter, one a CPU, a power of two */
 #define SHARDS 8
 #endif
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
 
 #define COMM_LEN 16
 #define TEMPLATE_LEN 96 /* longest path template kept */
@@ -38,15 +35,8 @@
 #define CAPTURE_LEN RESPONSE_LEN
 #endif
 #define PIECE_LEN 4096  /* bytes of a call that go to user space in a piece */
+#define SEGMENTS 32 /* of a path; a power of two */
 #define MAX_RULES 64 /* for paths, of the user's own */
-#define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
-#ifdef FILTER_HOST
-#define PARTIAL_LEN 128 /* of a header line that a call cut in two, what is kept */
-#else
-#define PARTIAL_LEN 32
-#endif
-#define HOST_LEN 256
-#define CACHED_LEN 80 /* longest request line whose endpoint is remembered beyond its connection */
 #define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
 
 /* Histogram: 32 buckets an octave from 2^9 ns to 2^41 ns; a page holds one octave. */
@@ -54,8 +44,6 @@
 #define OCTAVES 32
 #define OCTAVE_BUCKETS 32
 
-#define BODY_OPEN (~0ULL) /* a body that ends when the response begins */
-#define LOST_PIECE (1ULL << 32) /* in conn.deferred */
 #define STATUS_UNKNOWN 0
 #define STATUS_LEFT_OUT 0xffff /* excluded by the filter of the run, whatever the status */
 
@@ -67,32 +55,6 @@ enum measure {
 	MEASURE_HANDLING, /* to the first byte: their latency */
 	MEASURE_SENDING, /* from the first byte to the last */
 	MEASURE_DURATION, /* both together */
-};
-
-enum phase {
-	PHASE_IDLE = 0, /* the next byte begins a request */
-	PHASE_LINE, /* within a request line; line[] holds what has come */
-	PHASE_HEAD, /* behind the request line, within the head */
-	PHASE_BODY, /* body_left bytes to go, of the body or of a chunk */
-	PHASE_CHUNKS, /* the next byte begins the line of a chunk, or goes on with it */
-	PHASE_TRAILERS, /* behind the last chunk */
-	PHASE_TUNNEL, /* no longer HTTP/1 */
-};
-
-/* Where the responses stand; see responses.h. */
-enum response_phase {
-	RESPONSE_START = 0, /* the next byte begins a response */
-	RESPONSE_HEAD, /* behind the status line */
-	RESPONSE_INTERIM, /* the same of a 1xx */
-	RESPONSE_CHUNKS, /* the next byte begins the line of a chunk */
-	RESPONSE_TRAILERS, /* behind the last chunk */
-};
-
-/* What the call was that began the last response: the next one of its kind may be like it. */
-enum shape {
-	SHAPE_OTHER = 0,
-	SHAPE_WHOLE, /* one response and nothing else */
-	SHAPE_HEAD, /* its head and nothing else, with a Content-Length */
 };
 
 enum strategy { STRATEGY_TAIL = 0, STRATEGY_ALL, STRATEGY_RANDOM, STRATEGY_PER_ENDPOINT };
@@ -111,6 +73,22 @@ enum method {
 	METHOD_TRACE,
 	METHOD_PATCH,
 };
+
+/* Classes of a byte, as paths.py fills them in. */
+#define C_DIGIT 1
+#define C_HEX 2
+#define C_LOWER 4
+#define C_UPPER 8
+#define C_JOINT 16
+#define C_END 32
+#define C_SLASH 64
+#define C_TOKEN 128
+#define C_KIND (C_DIGIT | C_LOWER | C_UPPER)
+
+/* Cells that the loader has set up before anything is attached (bpf/build/loader.py). */
+#define OVERFLOW_ENDPOINT(side) (1 + (side))
+#define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
+#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter does not mean */
 
 /* Whether a filter may leave out whole connections. */
 #if defined(FILTER_CONNECTION) || (defined(FILTER_SIDES) && FILTER_SIDES != 3)
@@ -184,24 +162,6 @@ struct control {
 	u64 generation; /* of these rules: it grows when they change */
 };
 
-/*
- * A request line of a process, as read under the rules for paths of this generation, and what became
- * of it. Bytes behind the line are zero.
- */
-struct line_key {
-	char comm[COMM_LEN];
-	u32 side;
-	u32 generation;
-	u8 line[CACHED_LEN];
-};
-
-struct line_value {
-	u32 endpoint;
-	u32 tgid; /* noted as a user of it */
-	u32 method;
-	u32 unused;
-};
-
 /* A path template of the user's own, and where such rules take any segment. */
 struct rule {
 	u32 keep; /* the path stays as it is */
@@ -258,93 +218,7 @@ struct piece_head {
 	u8 unused[6];
 };
 
-struct piece {
-	struct piece_head head;
-	u8 data[PIECE_LEN];
-};
-
-/*
- * One HTTP connection end, keyed by its struct sock (or its inode, see set_aside()); overwritten in place from request to request.
- * "Latest" is the request whose head came last; "current" is the oldest one without its final
- * response. They differ only where requests are pipelined.
- */
-struct conn {
-	u64 start_ns; /* first byte of the current request */
-	u64 head_ns; /* first byte of the latest request's head */
-	u64 body_left; /* bytes of the latest request's body still to come */
-	u64 response_left; /* bytes of the last response's body, or chunk, still to come */
-	u64 response_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
-	u64 length_word; /* SHAPE_HEAD: the value of Content-Length, and what follows it */
-	u64 request_bytes; /* of the current request */
-	u64 head_bytes; /* of the latest request's head, as far as it has come */
-	u64 sk; /* its struct sock */
-	u64 inode; /* number of the socket's inode: tells a reused struct sock */
-	u64 first; /* number of the current request; no two of a struct sock have the same */
-	u64 response_ns; /* first byte of the last response */
-	u64 handling_ns; /* from its request to that byte */
-	u64 last_ns; /* latest of its bytes, where more than one call sent it; else 0 */
-	u64 leaving; /* it is being set aside */
-	u64 deferred; /* pieces that wait in user space, and LOST_PIECE for each that was lost */
-	u32 endpoint; /* cell of the latest request's endpoint */
-	u32 current; /* cell of the current request's endpoint */
-	u32 response; /* cell of the last response's (endpoint, status) */
-	u32 response_of; /* the endpoint of that pair; 0: look for its cell */
-	u32 tgid;
-	u32 response_end; /* position in the bytes of a TCP connection where response_left ends */
-	u32 body_end; /* likewise body_left */
-	u16 head_len; /* SHAPE_HEAD: bytes of the call, and where in it length_word stands */
-	u16 length_at;
-	u8 blurred; /* the end of a response was not found */
-	u8 bodyless;
-	u8 chunked; /* the last response's body is */
-	u8 framed; /* it is known where the last response ends */
-	u8 shape; /* of the call that began the last response */
-	u8 owed; /* a response came and no request was pending */
-	u8 tunnel; /* no HTTP/1 follows the last response's head */
-	u8 tcp; /* the kernel counts its bytes */
-	u8 numbered; /* response_end holds */
-	u8 body_numbered; /* body_end holds */
-	u8 chunked_request; /* the latest request's body is */
-	u8 hosts; /* conditions on the host that the latest request meets, as bits */
-	u8 ready; /* a packet is noted in ready_mark (wait.h) */
-	u16 status; /* the status of that pair */
-	u16 pending; /* requests begun, final response not */
-	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: cut in the middle */
-	u16 call_len; /* of the call that brought exactly one whole request; 0: none such */
-	u8 side;
-	u8 phase;
-	u8 method; /* of the latest request */
-	u8 current_method; /* of the current one */
-	u8 verify; /* its struct sock may be another's by now: compare the inode */
-	u8 partial_len;
-	u8 response_partial_len;
-	u8 response_phase;
-	char comm[COMM_LEN];
-	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
-	u8 response_partial[PARTIAL_LEN]; /* likewise of a line of a response */
-	u8 line[LINE_LEN];
-	/* Touched only where waits are looked at: what is above keeps its cache lines. */
-	u64 wait_ns; /* of the current request, or the one that begins; 0: not known */
-	u64 ready_ns; /* when the packet of ready_mark came */
-	u64 ready_mark;
-#ifdef FILTER_REQUEST
-	u64 truths; /* conditions on the connection that hold, as bits */
-	u8 current_hosts;
-	u8 unused[7];
-#endif
-#ifdef FILTER_SIZE
-	/* A response that is not over: counted once its size is known. */
-	u64 held_latency_ns;
-	u64 held_request_bytes;
-	u64 held_bytes;
-	u64 held_wait_ns;
-	u32 held; /* the endpoint's cell; 0: nothing is held back */
-	u16 held_status;
-	u8 held_method;
-	u8 held_hosts;
-#endif
-#ifdef THREAD_NAMES
-	u32 thread;
-	u32 unused_too;
-#endif
+struct byte_class {
+	u64 add;
+	u64 bits;
 };

@@ -1,6 +1,9 @@
 /* Arithmetic on which the verifier has nothing to follow: no branches, 0 and 1 for truth. */
 #pragma once
 
+/* A value of which the compiler must assume nothing. */
+#define OPAQUE(v) asm volatile("" : "+r"(v))
+
 #define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* all for values below 2^62 */
 #define AT_LEAST(a, b) (((u64)(b) - 1 - (u64)(a)) >> 63)
 #define EQUAL(a, b) ((((u64)(a) ^ (u64)(b)) - 1) >> 63)
@@ -37,4 +40,34 @@ static __always_inline u32 log2_of(u64 v)
 static __always_inline u32 lowest_bit(u64 bits)
 {
 	return log2_of(bits & (0 - bits));
+}
+
+/* ---- eight bytes at a time ----------------------------------------------------------------- */
+
+#define EACH 0x0101010101010101ULL /* times a byte: eight of it */
+#define MASK(n) ((n) >= 8 ? ~0ULL : (1ULL << ((n) * 8)) - 1) /* the first n bytes */
+
+/* Eight characters as the word they are in memory (little endian). */
+#define CHARS(a, b, c, d, e, f, g, h)                                                              \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+
+/* Of these letters, as bytes of a word, either case; other bytes would become what they are not. */
+#define LOWER_CASE(from, to) ((0x2020202020202020ULL << 8 * (from)) & MASK(to))
+
+/* 1 where two words of any value are the same, else 0. */
+#define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))
+
+/* A word at any address. By way of a parameter: seen to be bytes, it would be read as eight. */
+static __always_inline u64 *word_of(void *at)
+{
+	return at;
+}
+#define WORD(p) (*word_of(p))
+
+static __always_inline void copy_words(u8 *to, const u8 *from, u32 words)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < words; i++)
+		((u64 *)to)[i] = ((const u64 *)from)[i];
 }

@@ -3,6 +3,17 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "connections.h"
+#include "counters.h"
+#include "cursor.h"
+#include "http_head.h"
+#include "kernel_structs.h"
+#include "maps.h"
+#include "scratch.h"
+
 static __always_inline void note_other(u32 tgid, u32 kind)
 {
 	struct other_key key = {.tgid = tgid, .kind = kind};

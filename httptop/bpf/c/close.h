@@ -1,6 +1,16 @@
 /* The ends of connections. */
 #pragma once
 
+#include "abi.h"
+#include "conn.h"
+#include "connections.h"
+#include "cursor.h"
+#include "kernel_structs.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "responses.h"
+#include "scratch.h"
+
 /*
  * A TCP connection comes to its end: closed by us, or done with. Its owner may still read what came
  * before, so where a response is due sweep() decides when the socket is let go.

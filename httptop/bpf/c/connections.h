@@ -1,5 +1,14 @@
-/* Connections: which are of interest, and how one is made. Their ends are in probes.c. */
+/* Connections: which are of interest, and how one is made. Their ends are in close.h. */
 #pragma once
+
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "filter.h"
+#include "kernel_structs.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "scratch.h"
 
 static __always_inline bool wanted(struct scratch *s)
 {
@@ -194,17 +203,4 @@ static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool re
 	process_name(conn->comm);
 	note_thread(conn);
 	return true;
-}
-
-/* A request that no connection could be made for still counts. */
-static __always_inline void untracked(struct scratch *s)
-{
-	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
-
-	if (cell)
-		ADD(cell->count, 1);
-	cell = cell_of(OVERFLOW_RESPONSE(s->side & 1));
-	if (cell)
-		ADD(cell->count, 1);
-	COUNT_LOSS(untracked_requests);
 }

@@ -5,17 +5,17 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "maps.h"
+#include "scratch.h"
+
 #ifdef SHARED_SHARDS
 #define ADD(counter, n) __sync_fetch_and_add(&(counter), n)
 #else
 #define ADD(counter, n) ((counter) += (n))
 #endif
 #define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
-
-/* Cells that the loader has set up before anything is attached (bpf/maps.py). */
-#define OVERFLOW_ENDPOINT(side) (1 + (side))
-#define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
-#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter does not mean */
 
 static __always_inline u32 shard(void)
 {
@@ -111,4 +111,27 @@ static __always_inline void measure(struct cell *cell, u64 latency_ns, const boo
 		ADD_ANYWHERE(page->bucket[bucket], 1);
 	else
 		ADD(page->bucket[bucket], 1);
+}
+
+static __always_inline void mark_user(u32 endpoint, u32 tgid)
+{
+	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
+	struct control *control = control_here();
+	u64 one = 1;
+
+	if (control && control->users && !users.lookup(&user))
+		users.update(&user, &one);
+}
+
+/* A request that no connection could be made for still counts. */
+static __always_inline void untracked(struct scratch *s)
+{
+	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
+
+	if (cell)
+		ADD(cell->count, 1);
+	cell = cell_of(OVERFLOW_RESPONSE(s->side & 1));
+	if (cell)
+		ADD(cell->count, 1);
+	COUNT_LOSS(untracked_requests);
 }

@@ -4,6 +4,11 @@
  */
 #pragma once
 
+#include "kernel_structs.h"
+#include "maps.h"
+#include "scratch.h"
+#include "syscalls.h"
+
 #define NEXT_REQUEST 0
 #define NEXT_PLACE 1
 #define NEXT_RESPONSE 2
@@ -22,17 +27,6 @@
  * space, which has it taken up from there; some are left for that.
  */
 #define STEPS 29
-
-static __always_inline struct scratch *scratch_here(void)
-{
-	u32 zero = 0;
-
-	return scratches.lookup(&zero);
-}
-
-#define MMSGHDR_LEN 64 /* struct mmsghdr: a struct msghdr and, at 56, the length of what went */
-#define MMSGHDR_SENT 56
-#define MSGHDR_IOV 16
 
 #ifdef FRONT_SYSCALLS
 /* A call may have been several messages, one after the other. */
@@ -122,21 +116,6 @@ static __always_inline u32 fill(struct scratch *s, bool chunk)
 		return 0;
 	s->have = at + n;
 	return n;
-}
-
-static __always_inline bool ends_line(u8 byte)
-{
-	return byte == '\r' || byte == '\n';
-}
-
-static __always_inline void start_scan(struct scratch *s, bool in_head)
-{
-	s->newline = CARRY;
-	s->line_end = in_head ? CARRY + 1 : 0;
-	s->head_end = 0;
-	s->length_at = 0;
-	s->coding_at = 0;
-	s->host_at = 0;
 }
 
 /* Where a TCP connection is in the bytes that its owner has taken, or sent, in all. */

@@ -15,6 +15,18 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "counters.h"
+#include "cursor.h"
+#include "kernel_structs.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "responses.h"
+#include "scratch.h"
+#include "wait.h"
+
 #define PIECES_A_RUN 32
 
 static __always_inline void hand_over(struct conn *conn, void *piece, u32 size)

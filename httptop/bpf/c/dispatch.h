@@ -5,43 +5,21 @@
  */
 #pragma once
 
-#define NR_read 0
-#define NR_write 1
-#define NR_readv 19
-#define NR_writev 20
-#define NR_sendfile 40
-#define NR_sendto 44
-#define NR_recvfrom 45
-#define NR_sendmsg 46
-#define NR_recvmsg 47
-#define NR_splice 275
-#define NR_recvmmsg 299
-#define NR_sendmmsg 307
-#define IN_BATCH(nr, inbound) ((nr) == ((inbound) ? NR_recvmmsg : NR_sendmmsg))
-#define CALL(nr) (1ULL << (nr))
-#define INBOUND (CALL(NR_read) | CALL(NR_readv) | CALL(NR_recvfrom) | CALL(NR_recvmsg))
-#define OUTBOUND                                                                                   \
-	(CALL(NR_write) | CALL(NR_writev) | CALL(NR_sendto) | CALL(NR_sendmsg) | CALL(NR_sendfile))
-#define VECTORED (CALL(NR_readv) | CALL(NR_writev))
-#define MESSAGE (CALL(NR_recvmsg) | CALL(NR_sendmsg))
-/* One of the two directions may be left out. */
-#if defined(NO_READS)
-#define LOOKED_AT(inbound) (!(inbound))
-#elif defined(NO_WRITES)
-#define LOOKED_AT(inbound) (inbound)
-#else
-#define LOOKED_AT(inbound) true
-#endif
-#ifdef FILTER_SIZE
-#define RESPONSES_HELD true
-#define HELD(conn) ((conn)->held)
-#else
-#define RESPONSES_HELD false
-#define HELD(conn) false
-#endif
-#define MSG_PEEK 2
-#define MSG_TRUNC 0x20
-#define MSG_ERRQUEUE 0x2000
+#include "abi.h"
+#include "branchless.h"
+#include "classify.h"
+#include "conn.h"
+#include "connections.h"
+#include "cursor.h"
+#include "http_head.h"
+#include "kernel_structs.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "request_line.h"
+#include "responses.h"
+#include "scratch.h"
+#include "syscalls.h"
+#include "wait.h"
 
 /* Whether a call holds nothing but a part of a body, which has been counted then. */
 static __always_inline bool body_alone(struct conn *conn, bool request, u64 bytes)

@@ -5,6 +5,13 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "kernel_structs.h"
+#include "maps.h"
+#include "scratch.h"
+
+#define HOST_LEN 256 /* longest name of a host */
+
 #ifdef MATCHERS
 /* One turn of a set of globs: the states they are in, moved on by a byte (bpf/filter/globs.py). */
 static __always_inline u64 glob_turn(u32 matcher, u64 states, u64 stay, u32 byte)

@@ -1,6 +1,23 @@
 /* Where bytes are seen to pass: tracepoints of sockets, or of all system calls. */
 #pragma once
 
+#include "counters.h"
+#include "deferred.h"
+#include "dispatch.h"
+#include "kernel_structs.h"
+#include "maps.h"
+#include "scratch.h"
+#include "syscalls.h"
+
+/* One of the two directions may be left out. */
+#if defined(NO_READS)
+#define LOOKED_AT(inbound) (!(inbound))
+#elif defined(NO_WRITES)
+#define LOOKED_AT(inbound) (inbound)
+#else
+#define LOOKED_AT(inbound) true
+#endif
+
 /*
  * Whether a read leaves its bytes in the socket, or puts none into the caller's buffer: of TCP,
  * MSG_TRUNC throws them away; to Unix sockets it means nothing.

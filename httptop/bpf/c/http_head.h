@@ -7,19 +7,13 @@
  */
 #pragma once
 
-#define EACH 0x0101010101010101ULL
-/* Of these letters, as bytes of a word, either case; other bytes would become what they are not. */
-#define LOWER_CASE(from, to) ((0x2020202020202020ULL << 8 * (from)) & MASK(to))
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "maps.h"
+#include "scratch.h"
+
 #define SCAN_TURNS 128
-
-/* 1 where two words of any value are the same, else 0. */
-#define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))
-
-/* Eight characters as the word they are in memory (little endian). */
-#define CHARS(a, b, c, d, e, f, g, h)                                                              \
-	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
-	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
-#define MASK(n) ((n) >= 8 ? ~0ULL : (1ULL << ((n) * 8)) - 1)
 
 /* The method that these eight bytes begin with, and the length of its name; -1: not one we name. */
 static __always_inline int method_of(u64 word, u32 *length)
@@ -104,6 +98,11 @@ static __always_inline bool line_may_come(struct scratch *s)
 	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
+static __always_inline bool ends_line(u8 byte)
+{
+	return byte == '\r' || byte == '\n';
+}
+
 /* Status of a response that begins with these 16 bytes, of which n are there; 0: it does not. */
 static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 {
@@ -124,6 +123,16 @@ static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 	if (n > 12 && behind != ' ' && behind != '\r' && behind != '\n')
 		return 0;
 	return a * 100 + b * 10 + c;
+}
+
+static __always_inline void start_scan(struct scratch *s, bool in_head)
+{
+	s->newline = CARRY;
+	s->line_end = in_head ? CARRY + 1 : 0;
+	s->head_end = 0;
+	s->length_at = 0;
+	s->coding_at = 0;
+	s->host_at = 0;
 }
 
 /*

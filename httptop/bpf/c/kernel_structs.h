@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "abi.h"
+
 /*
  * bpf_probe_read_user and bpf_probe_read_kernel by their numbers. Under their names BCC reads all
  * of /proc/kallsyms to see whether they exist, 0.4 s; they do from Linux 5.5 on.

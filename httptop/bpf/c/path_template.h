@@ -8,18 +8,12 @@
  */
 #pragma once
 
-#define TARGET_LEN 256 /* bytes of a target looked at; a longer one is marked truncated */
+#include "abi.h"
+#include "branchless.h"
+#include "maps.h"
+#include "scratch.h"
 
-/* Classes of a byte, as paths.py fills them in. */
-#define C_DIGIT 1
-#define C_HEX 2
-#define C_LOWER 4
-#define C_UPPER 8
-#define C_JOINT 16
-#define C_END 32
-#define C_SLASH 64
-#define C_TOKEN 128
-#define C_KIND (C_DIGIT | C_LOWER | C_UPPER)
+#define TARGET_LEN 256 /* bytes of a target looked at; a longer one is marked truncated */
 
 #define OUT(s, at) ((s)->template[(inside(at))])
 #define OUT_WORD(s, at) WORD(&OUT(s, at))
@@ -214,8 +208,7 @@ static __always_inline void write_path(struct scratch *s)
 
 static __always_inline bool rules_wanted(void)
 {
-	u32 zero = 0;
-	struct control *control = controls.lookup(&zero);
+	struct control *control = control_here();
 
 	return control && control->rules;
 }

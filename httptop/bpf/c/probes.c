@@ -8,49 +8,27 @@
  * reuse make no difference.
  */
 #include "abi.h"
+#include "conn.h"
 #include "maps.h"
-#include "branchless.h"
+#include "scratch.h"
 #include "kernel_structs.h"
-#include "counters.h"
-#include "filter.h"
-#include "samples.h"
-#include "requests_begin.h"
-#include "lifecycle.h"
-#include "path_template.h"
-#include "http_head.h"
+#include "syscalls.h"
+#include "branchless.h"
+#include "hooks.h"
 #include "cursor.h"
-#include "wait.h"
+#include "dispatch.h"
+#include "classify.h"
 #include "connections.h"
 #include "request_line.h"
+#include "http_head.h"
+#include "path_template.h"
 #include "requests.h"
 #include "responses.h"
+#include "lifecycle.h"
+#include "counters.h"
+#include "samples.h"
+#include "wait.h"
+#include "filter.h"
 #include "deferred.h"
-#include "classify.h"
-#include "dispatch.h"
-#include "hooks.h"
 #include "close.h"
-
-/* Run by the loader once for each number that the pools of cells and pages are to hold. */
-int fill_cells(void *ctx)
-{
-	u32 zero = 0, number;
-	u32 *next = pool_next.lookup(&zero);
-
-	if (!next)
-		return 0;
-	number = (*next)--;
-	free_cells.push(&number, 0);
-	return 0;
-}
-
-int fill_pages(void *ctx)
-{
-	u32 one = 1, number;
-	u32 *next = pool_next.lookup(&one);
-
-	if (!next)
-		return 0;
-	number = (*next)--;
-	free_pages.push(&number, 0);
-	return 0;
-}
+#include "pools.h"

@@ -4,6 +4,17 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "connections.h"
+#include "counters.h"
+#include "http_head.h"
+#include "kernel_structs.h"
+#include "maps.h"
+#include "path_template.h"
+#include "scratch.h"
+
 /* Whether two pieces of at most LINE_LEN bytes are the same. */
 static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 {
@@ -61,16 +72,6 @@ static __always_inline bool place(struct scratch *s)
 	s->key.minor = s->minor;
 	s->key.unused = 0;
 	return true;
-}
-
-static __always_inline void mark_user(u32 endpoint, u32 tgid)
-{
-	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
-	struct control *control = control_here();
-	u64 one = 1;
-
-	if (control && control->users && !users.lookup(&user))
-		users.update(&user, &one);
 }
 
 /* Make s->line of the request line data[CARRY..line_end). False: it is too long to be remembered. */

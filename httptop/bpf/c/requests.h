@@ -4,6 +4,20 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "connections.h"
+#include "counters.h"
+#include "cursor.h"
+#include "filter.h"
+#include "http_head.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "request_line.h"
+#include "scratch.h"
+#include "wait.h"
+
 /* Keep the incomplete header line data[newline + 1..have). */
 static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 {

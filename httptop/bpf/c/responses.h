@@ -16,6 +16,17 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "counters.h"
+#include "cursor.h"
+#include "http_head.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "samples.h"
+#include "scratch.h"
+
 static __always_inline bool under_way(struct conn *conn)
 {
 	return conn->response_left || conn->response_phase || conn->response_partial_len;

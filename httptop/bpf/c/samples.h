@@ -5,12 +5,12 @@
  */
 #pragma once
 
-static __always_inline struct control *control_here(void)
-{
-	u32 zero = 0;
-
-	return controls.lookup(&zero);
-}
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "counters.h"
+#include "kernel_structs.h"
+#include "maps.h"
 
 /* Take a sample's place in a bucket, unless less than `reserve_ns` of samples would be left. */
 static __always_inline bool place_in(u64 *due_ns, struct control *control, u64 now, u64 reserve_ns)

@@ -23,6 +23,12 @@
  */
 #pragma once
 
+#include "abi.h"
+#include "conn.h"
+#include "kernel_structs.h"
+#include "maps.h"
+#include "scratch.h"
+
 #ifdef SEES_READY
 #define FAMILY_INET 2
 #define TCP_ESTABLISHED 1 /* connected Unix sockets are that, too */

@@ -29,6 +29,7 @@ typedef unsigned long size_t;
 typedef unsigned long uintptr_t;
 typedef int pid_t;
 #define __bitwise
+#define __always_inline inline __attribute__((always_inline))
 #define __aligned_u64 __u64 __attribute__((aligned(8)))
 #define true 1
 #define false 0

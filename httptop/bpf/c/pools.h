@@ -1,0 +1,29 @@
+/* The pools of free cells and pages, filled once before anything is attached. */
+#pragma once
+
+#include "maps.h"
+
+/* Run by the loader once for each number that the pools of cells and pages are to hold. */
+int fill_cells(void *ctx)
+{
+	u32 zero = 0, number;
+	u32 *next = pool_next.lookup(&zero);
+
+	if (!next)
+		return 0;
+	number = (*next)--;
+	free_cells.push(&number, 0);
+	return 0;
+}
+
+int fill_pages(void *ctx)
+{
+	u32 one = 1, number;
+	u32 *next = pool_next.lookup(&one);
+
+	if (!next)
+		return 0;
+	number = (*next)--;
+	free_pages.push(&number, 0);
+	return 0;
+}

@@ -1,0 +1,99 @@
+/*
+ * What BCC and the loader supply, for tools that read the sources without them (clangd takes it from
+ * c/compile_flags.txt). It is never compiled into the probes. Values are stand-ins: only names and
+ * types matter here.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/* Maps, as BCC declares them: a struct of functions. */
+#define TABLE(key_type, leaf_type, name)                                                           \
+	static struct {                                                                            \
+		leaf_type *(*lookup)(key_type *);                                                  \
+		int (*insert)(key_type *, leaf_type *);                                            \
+		int (*update)(key_type *, leaf_type *);                                            \
+		int (*delete)(key_type *);                                                         \
+	} name __attribute__((unused))
+#define BPF_TABLE(kind, key_type, leaf_type, name, entries) TABLE(key_type, leaf_type, name)
+#define BPF_F_TABLE(kind, key_type, leaf_type, name, entries, flags)                               \
+	TABLE(key_type, leaf_type, name)
+#define BPF_HASH(name, key_type, leaf_type, entries) TABLE(key_type, leaf_type, name)
+#define BPF_ARRAY(name, leaf_type, entries) TABLE(u32, leaf_type, name)
+#define BPF_PERCPU_ARRAY(name, leaf_type, entries) TABLE(u32, leaf_type, name)
+#define BPF_STACK(name, leaf_type, entries)                                                        \
+	static struct {                                                                            \
+		int (*push)(leaf_type *, u64);                                                     \
+		int (*pop)(leaf_type *);                                                           \
+	} name __attribute__((unused))
+#define BPF_RINGBUF_OUTPUT(name, pages)                                                            \
+	static struct {                                                                            \
+		void *(*ringbuf_reserve)(u64);                                                     \
+		void (*ringbuf_submit)(void *, u64);                                               \
+		int (*ringbuf_output)(void *, u64, u64);                                           \
+	} name __attribute__((unused))
+#define BPF_PROG_ARRAY(name, entries)                                                              \
+	static struct {                                                                            \
+		void (*call)(void *, int);                                                         \
+	} name __attribute__((unused))
+#define BPF_F_NO_PREALLOC 1
+
+/* Functions of the kernel, by number, and BCC's own. */
+static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
+static u32 (*bpf_get_prandom_u32)(void) = (void *)7;
+static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
+static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
+static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;
+static int (*bpf_get_current_comm)(void *to, int size) = (void *)16;
+static u64 (*bpf_get_current_cgroup_id)(void) = (void *)80;
+static void *(*bpf_get_current_task_btf)(void) = (void *)158;
+#define bpf_ntohs(value) __builtin_bswap16(value)
+#define bpf_htonl(value) __builtin_bswap32(value)
+
+/* The loader's: sizes (plan.py), one of the fronts, the kernel's layout (linux/btf.py). */
+#define SAMPLE_PAGES 1
+#define PIECE_PAGES 1
+#define FILTER_SIDES 3
+#ifndef FRONT_SYSCALLS
+#define FRONT_SOCKETS 1
+#define SEES_READY 1
+#endif
+#define CAST_CALL 1
+#define TYPE_FILE 1
+#define TYPE_LIST_HEAD 2
+#define TYPE_SOCKET 3
+#define OFF_FDT_FD 8
+#define OFF_FILES_FDT 8
+#define OFF_FILE_INODE 8
+#define OFF_FILE_PRIVATE 8
+#define OFF_INODE_NUMBER 8
+#define OFF_SKB_HEAD 8
+#define OFF_SKB_LEN 8
+#define OFF_SKB_NETWORK 8
+#define OFF_SKB_TCP_END 8
+#define OFF_SKB_TCP_SEQ 8
+#define OFF_SKB_TRANSPORT 8
+#define OFF_SKB_UNIX_CONSUMED 8
+#define OFF_SOCKET_INODE 8
+#define OFF_SOCKET_SK 8
+#define OFF_SOCKET_TYPE 8
+#define OFF_SOCK_BACKLOG 8
+#define OFF_SOCK_DADDR 8
+#define OFF_SOCK_DPORT 8
+#define OFF_SOCK_FAMILY 8
+#define OFF_SOCK_PROTOCOL 8
+#define OFF_SOCK_QUEUE 8
+#define OFF_SOCK_QUEUED 8
+#define OFF_SOCK_SHUTDOWN 8
+#define OFF_SOCK_SOCKET 8
+#define OFF_SOCK_STATE 8
+#define OFF_SOCK_TYPE 8
+#define OFF_SOCK_V6_DADDR 8
+#define OFF_TASK_COMM 8
+#define OFF_TASK_FILES 8
+#define OFF_TASK_LEADER 8
+#define OFF_TASK_TGID 8
+#define OFF_TCP_COPIED_SEQ 8
+#define OFF_TCP_WRITE_SEQ 8
+#define OFF_UNIX_ADDRESS 8
+#define OFF_UNIX_PEER 8
