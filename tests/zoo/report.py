@@ -11,39 +11,40 @@ from tests.zoo.running import ROOT
 _PAGE: Final = ROOT / "docs" / "zoo.md"
 _INTRODUCTION: Final = """# Real servers, real clients
 
-`make test-zoo` installs what Debian, PyPI and npm have of these programs, sends requests through
-them and compares, to the single request: httptop's server-side rows with the server's own access
-log (each method, path and status for itself), its client-side rows with what the client says it
-got. `.venv/bin/python -m tests.zoo.report` writes this page from the last run.
+`make test-zoo` installs these programs from Debian, PyPI and npm where they are available, sends
+requests through them, and compares down to the single request: httptop's server-side rows with the
+server's own access log (by method, path and status), its client-side rows with what the client
+reports. `.venv/bin/python -m tests.zoo.report` writes this page from the last run.
 """
 _SERVERS: Final = """
 ## Servers
 
 curl and Python's http.client each send GET, HEAD, POST, DELETE, a chunked PUT, an upload of 1.5 MB
-(curl waits for `100 Continue`), a download of 5 MB full of request lines, what gives 404, 301, 204
-and 304, `Connection: close`, and connections that are kept; curl also HTTP/1.0. ab sends 2,003
-requests over eight kept connections. `none` is a request that was not answered.
+(curl waits for `100 Continue`), a download of 5 MB full of request lines, requests that get 404,
+301, 204 and 304, and `Connection: close`; they also reuse connections, and curl sends HTTP/1.0. ab
+sends 2,003 requests over eight persistent connections. `none` is a request without a response.
 """
 _CLIENTS: Final = """
 ## Clients
 
-Each against nginx and aiohttp, up to eight connections at a time. `left over` are requests that a
-load generator had sent when its time was up; it does not count them, httptop shows them as
-unanswered. Where some are, unanswered ones that the server's log lacks are no difference.
+Each client against nginx and aiohttp, with up to eight connections at a time. `left over` are
+requests in flight when a load generator stopped: it does not count them, and httptop counts them as
+unanswered. So in these rows an unanswered request that is missing from the server's log is no
+difference.
 """
 _DEFINITIONS: Final = """
-## What is not in it
+## What to know about it
 
-- All of this is cleartext HTTP/1.0 and 1.1. Caddy, Go and Node can speak HTTP/2 and TLS; here they
-  do not, since httptop cannot see those.
+- All traffic is cleartext HTTP/1.0 and 1.1. Caddy, Go and Node could speak HTTP/2 and TLS; here
+  they do not, since httptop cannot see those.
 - httptop runs with a filter for the paths of the run, so that other traffic on the host does not
   fill its tables.
 - `io_uring` says whether a process of the server had a ring open during the run. Traffic through a
   ring would not be seen.
-- HAProxy stands before an nginx; both logs are compared, and HAProxy's own requests as a client.
+- HAProxy is in front of an nginx. Both logs are compared, and HAProxy's own requests as a client.
 - Java, Go and Node have no access log: the application writes a line for each response.
-- http.server reads on when an HTTP/1.0 client keeps the connection, but does not say so in its
-  response; the application says it, or ab would wait for an end that does not come.
+- http.server keeps the connection of an HTTP/1.0 client open but does not say so in its response.
+  The application says it, because ab would wait for an end that never comes.
 """
 
 
