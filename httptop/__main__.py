@@ -19,24 +19,15 @@ _NO_PROBES = (
 
 def main() -> int:
     """Run httptop and return its exit status; or end, where something would keep us from it."""
-    from httptop.privilege.helper import Monitor
+    from httptop.run.session import Session
 
-    probing = os.geteuid() == 0 and not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
-    if probing:
-        with contextlib.suppress(OSError):  # it is told later where there can be none
-            Monitor.begin()  # while there is little to fork
-    # To compile the probes takes longest: begin before anything else is imported.
-    from httptop.bpf.build.child import Loading
-
-    if probing:
-        Loading.begin_early()
-    try:
+    with Session() as session:
+        probing = not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
+        if probing and os.geteuid() == 0:
+            session.begin()  # before anything else is imported
         from httptop import cli
 
-        status = cli.main()
-    finally:
-        Loading.drop_early()
-        Monitor.end()
+        status = cli.main(session=session)
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
         # A terminal that is closed sends SIGHUP and SIGCONT. On the latter Textual starts a second
         # thread that reads keys, and stops only one: the other would read "end of file" for ever.

@@ -16,13 +16,21 @@ from httptop.errors import HttptopError
 from httptop.linux.files import calling_user
 from httptop.run import arguments
 from httptop.run.arguments import UNNAMED, Arguments
-from httptop.run.session import run_batch, run_screen
+from httptop.run.batch import run_batch
+from httptop.run.screen import run_screen
+from httptop.run.session import Session
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run httptop and return its exit status; every failure is a line on standard error."""
+def main(words: Sequence[str] | None = None, session: Session | None = None) -> int:
+    """Run httptop and return its exit status; every failure is a line on standard error.
+
+    ``session``: what was started already, which its maker ends.
+    """
+    if session is None:
+        with Session() as session:
+            return main(words, session)
     try:
-        return _main(arguments.parse(sys.argv[1:] if words is None else words))
+        return _main(arguments.parse(sys.argv[1:] if words is None else words), session)
     except HttptopError as fault:
         complain(str(fault))
         return fault.exit_status
@@ -38,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return HttptopError.exit_status
 
 
-def _main(asked: Arguments) -> int:
+def _main(asked: Arguments, session: Session) -> int:
     if asked.doctor:
         from httptop.doctor import checks
 
@@ -64,8 +72,8 @@ def _main(asked: Arguments) -> int:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing is done")
         return 0
     if asked.batch or not can_draw(os.environ):
-        return run_batch(asked, config, caller)
-    return run_screen(asked, config, caller)
+        return run_batch(asked, config, caller, session)
+    return run_screen(asked, config, caller, session)
 
 
 def _validated(config: Config) -> int:

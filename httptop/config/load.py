@@ -28,7 +28,8 @@ from httptop.model import clean
 Read = Callable[[Path], str]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
-_LARGEST_FILE: Final = 1 << 20
+#: Bytes of a configuration file.
+LARGEST_FILE: Final = 1 << 20
 _VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
 _SECTIONS: Final = frozenset(
     ".".join(parts[:length])
@@ -140,7 +141,7 @@ def read_config(path: Path, caller: Caller, read: Read | None = None) -> str:
 
 
 def _reader(caller: Caller, read: Read | None) -> Read:
-    return read or (lambda path: read_text(path, _LARGEST_FILE, caller))
+    return read or (lambda path: read_text(path, LARGEST_FILE, caller))
 
 
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:

@@ -1,7 +1,7 @@
 """Linux's capabilities and a thread's other promises, by prctl(2), capget(2) and capset(2).
 
 All of it belongs to a thread. New threads and processes take over what the one that starts them
-has. Imports next to nothing: the monitor, which stays small, uses it.
+has. Imports next to nothing: the helper of httptop, which stays small, uses it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 
-# Plain assignments, no Final: typing alone would double what the monitor imports.
+# Plain assignments, no Final: typing alone would double what the helper imports.
 CAP_CHOWN = 0
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2

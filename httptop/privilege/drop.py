@@ -20,8 +20,8 @@ import importlib.machinery
 import os
 import pwd
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,6 @@ from httptop.errors import HttptopError
 from httptop.linux import capabilities
 from httptop.linux.files import Caller
 from httptop.linux.fsuid import files_of
-from httptop.privilege.helper import Monitor
 
 #: Where the system has no user of that name.
 _NOBODY: Final = 65534
@@ -94,34 +93,6 @@ class Drop:
 
 
 NOTHING: Final = Drop()
-
-
-def begin_drop(
-    security: Security,
-    caller: Caller,
-    *,
-    screen: bool,
-    needed: Collection[int] = (),
-    read: Sequence[Path] = (),
-    save: Path | None = None,
-) -> Drop:
-    """Do what has to be done before other threads are there: plan, have the monitor stay, prepare.
-
-    ``read`` and ``save``: the configuration files that the monitor may read, and replace. What
-    needs all of root is to be started before. Raises as :func:`plan_drop` does.
-    """
-    drop = plan_drop(security, caller, screen=screen, needed=needed)
-    if drop.user is None:
-        Monitor.end()
-        return drop
-    try:
-        Monitor.begin().settle(caller, read, save)
-    except OSError as fault:
-        Monitor.end()
-        note = f"no helper that stays root ({fault}): settings cannot be saved or read again"
-        drop = replace(drop, notes=(*drop.notes, note))
-    drop.prepare()
-    return drop
 
 
 def plan_drop(

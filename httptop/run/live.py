@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +25,14 @@ from httptop.collect.overhead import OverheadMeter
 from httptop.collect.source import Controls, KernelCost, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
-from httptop.config.settings import Settings
+from httptop.config.settings import Security, Settings
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
 from httptop.linux.files import calling_user
-from httptop.privilege.drop import NOTHING, begin_drop
-from httptop.privilege.helper import Monitor
+from httptop.privilege.drop import NOTHING, Drop, plan_drop
+from httptop.run.session import Session
 
 _TIMED: Final = 8
 
@@ -38,14 +40,26 @@ _TIMED: Final = 8
 class LiveSource:
     """Readings of the running kernel."""
 
-    def __init__(self, plan: Plan, demo: Demo | None = None) -> None:
-        """Start to load at once; :meth:`open` waits for the end of it."""
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        loading: Loading | None = None,
+        demo: Demo | None = None,
+        enable_statistics: Callable[[], int] = bpf_syscall.enable_stats,
+    ) -> None:
+        """Start to load at once; :meth:`open` waits for the end of it.
+
+        ``loading``: a load that was begun ahead. ``enable_statistics`` has the kernel time programs
+        until the descriptor that it returns is closed; it raises :class:`OSError` where it cannot.
+        """
         self._plan, self._demo = plan, demo
+        self._enable_statistics = enable_statistics
         #: What of root :meth:`open` gives up; to be set before it is called.
         self.drop = NOTHING
         containers = plan.conditions.containers
         self._groups = GroupFilter(containers) if containers else None
-        self._loading: Loading | None = Loading.take()
+        self._loading: Loading | None = loading or Loading()
         self._loading.give(plan)
         self._probes: Probes | None = None
         self._known: set[int] = set()
@@ -144,7 +158,8 @@ class LiveSource:
     def time_programs(self, start: bool) -> None:
         """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
         if start:
-            self._statistics = _enable_statistics()
+            with contextlib.suppress(OSError):
+                self._statistics = self._enable_statistics()
             self._timed_from = self._times()
         elif self._statistics is not None:
             timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
@@ -196,19 +211,10 @@ class LiveSource:
             self._probes = None
 
 
-def _enable_statistics() -> int | None:
-    """Have the kernel time programs until the descriptor is closed; None where that is refused."""
-    try:
-        if Monitor.running is not None:
-            return Monitor.running.statistics()
-        return bpf_syscall.enable_stats()
-    except OSError:
-        return None
-
-
 def open_live(
     settings: Settings,
     scope: Scope,
+    session: Session,
     *,
     demo: bool,
     early: bool = False,
@@ -224,21 +230,46 @@ def open_live(
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus())
-    source = LiveSource(plan, Demo() if demo else None)
+    source = LiveSource(
+        plan,
+        loading=session.take_loading(),
+        demo=Demo() if demo else None,
+        enable_statistics=session.statistics,
+    )
     try:
-        source.drop = begin_drop(
-            settings.security,
-            calling_user(os.environ),
-            screen=early,
-            needed=host.needed_after_attaching(),
-            read=read,
-            save=save,
-        )
+        source.drop = begin_drop(settings.security, session, screen=early, read=read, save=save)
     except BaseException:
         source.close()
         raise
-    helpers = () if Monitor.running is None else (Monitor.running.pid,)
-    return Collector(source, settings, scope, early=early, meter=OverheadMeter(helpers=helpers))
+    meter = OverheadMeter(helpers=session.pids)
+    return Collector(source, settings, scope, early=early, meter=meter)
+
+
+def begin_drop(
+    security: Security,
+    session: Session,
+    *,
+    screen: bool,
+    read: Sequence[Path] = (),
+    save: Path | None = None,
+) -> Drop:
+    """Do what has to be done before other threads are there: plan, settle the helper, prepare.
+
+    What needs all of root is to be started before. Raises as :func:`plan_drop` does.
+    """
+    caller = calling_user(os.environ)
+    drop = plan_drop(security, caller, screen=screen, needed=host.needed_after_attaching())
+    if drop.user is None:
+        session.end_helper()
+        return drop
+    try:
+        session.start_helper().settle(caller, read, save)
+    except OSError as error:
+        session.end_helper()
+        note = f"no helper that stays root ({error}): settings cannot be saved or read again"
+        drop = replace(drop, notes=(*drop.notes, note))
+    drop.prepare()
+    return drop
 
 
 def possible_cpus() -> int:

@@ -18,6 +18,7 @@ from typing import Final
 from httptop import __version__
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, SETTINGS, Settings
+from httptop.console import complain
 from httptop.errors import UsageError
 from httptop.linux.files import Caller, FileError, create
 from httptop.model import Health, Snapshot, clean
@@ -113,6 +114,23 @@ def log_reload(reload: Reload) -> None:
     """Write what became of a configuration that was read again."""
     for sentence in reload.sentences():
         LOG.log(logging.ERROR if reload.fault else logging.INFO, "%s", sentence)
+
+
+@contextlib.contextmanager
+def logged(settings: Settings, caller: Caller) -> Iterator[None]:
+    """Log the start and the end of a run, and tell where that could not be written."""
+    with logging_to_file(settings, caller) as log:
+        log_start(settings)
+        try:
+            yield
+        except BaseException as error:
+            LOG.error("httptop ends: %s", str(error) or type(error).__name__)
+            raise
+        else:
+            LOG.info("httptop ends")
+        finally:
+            if log is not None and log.failure:
+                complain(f"{settings.general.log_file} is not complete: {log.failure}")
 
 
 class SnapshotLog:

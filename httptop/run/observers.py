@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from httptop.collect.feed import Feed
-from httptop.config.load import config_files, user_file
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
+from httptop.console import complain
+from httptop.errors import UsageError
 from httptop.linux.files import Caller
 from httptop.model import Snapshot
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
+from httptop.run.configuration import Configuration
 from httptop.run.log import LOG, SnapshotLog
-from httptop.run.scheduling import early_processes, schedule
+from httptop.run.scheduling import schedule
+from httptop.run.session import Session
 
 
 def open_feed(
-    asked: Arguments, settings: Settings, scope: Scope, caller: Caller, *, early: bool = False
+    asked: Arguments,
+    settings: Settings,
+    scope: Scope,
+    caller: Caller,
+    session: Session,
+    *,
+    early: bool = False,
 ) -> Feed:
     """Return what makes the snapshots: the probes of this host, or a capture."""
-    schedule(settings.performance, early_processes())
+    schedule(settings.performance, session.pids)
     if asked.replay is not None:
         from httptop.capture.replay import ReplayFeed
         from httptop.capture.restrict import require_narrowable
@@ -32,13 +40,15 @@ def open_feed(
         return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
     from httptop.run.live import open_live
 
+    configuration = Configuration(asked, caller, session)
     feed = open_live(
         settings,
         scope,
+        session,
         demo=asked.demo,
         early=early,
-        read=config_files(os.environ, caller, asked.config),
-        save=asked.config or user_file(os.environ, caller),
+        read=configuration.files,
+        save=configuration.saved_to,
     )
     if asked.record is None:
         return feed
@@ -49,6 +59,16 @@ def open_feed(
     except BaseException:
         feed.stop()
         raise
+
+
+def exit_status_of(feed: Feed) -> int:
+    """Return the exit status of a run that went to its end; tell where its capture did not."""
+    problem: str | None = getattr(feed, "problem", None)
+    if problem is not None:
+        complain(problem)
+        if getattr(feed, "damaged", False):
+            return UsageError.exit_status
+    return 0
 
 
 class CountedFeed:

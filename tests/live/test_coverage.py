@@ -19,8 +19,9 @@ import pytest
 from httptop.coverage.gaps import Row, rows
 from httptop.coverage.processes import Holder, Survey, survey
 from httptop.linux.files import Caller
-from httptop.privilege import helper as module
-from httptop.privilege.helper import SURVEY, Monitor, MonitorError
+from httptop.privilege import helper_process
+from httptop.privilege.helper import Helper
+from httptop.privilege.helper_protocol import SURVEY, HelperError
 from tests.live.live import Watch, connected, exchange, request
 from tests.live.rights import status, terminal, until
 
@@ -193,17 +194,16 @@ def test_a_32_bit_program_is_told(tmp_path: Path) -> None:
     ids=["root", "sudo"],
 )
 def test_the_helper_sees_the_processes_of_every_user(caller: Caller) -> None:
-    Monitor.end()
-    monitor = Monitor.begin()
+    helper = Helper()
     try:
-        monitor.settle(caller)
+        helper.settle(caller)
         with process(SERVER) as (mine, _), process(SERVER, user=65534) as (another, port):
-            found = {holder.pid: holder for holder in monitor.survey().holders}
+            found = {holder.pid: holder for holder in helper.survey().holders}
             assert found[another].tcp_ports == (port,)
             assert found[mine] == holder_of(mine)
-            os.close(monitor.statistics())  # it goes on
+            os.close(helper.statistics())  # it goes on
     finally:
-        Monitor.end()
+        helper.end()
 
 
 def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
@@ -213,27 +213,25 @@ def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
         signal.raise_signal(signal.SIGALRM)
         return b""
 
-    monkeypatch.setattr(module, "_survey", hang)
-    Monitor.end()
-    monitor = Monitor.begin()
+    monkeypatch.setattr(helper_process, "_survey", hang)
+    helper = Helper()
     try:
-        monitor.settle(Caller(0, 0, Path("/root")))
-        with pytest.raises(MonitorError, match="it took too long"):
-            monitor.survey()
-        os.close(monitor.statistics())
+        helper.settle(Caller(0, 0, Path("/root")))
+        with pytest.raises(HelperError, match="it took too long"):
+            helper.survey()
+        os.close(helper.statistics())
     finally:
-        Monitor.end()
+        helper.end()
 
 
 def test_nothing_can_be_said_about_the_look() -> None:
-    Monitor.end()
-    monitor = Monitor.begin()
+    helper = Helper()
     try:
-        monitor.settle(Caller(0, 0, Path("/root")))
-        with pytest.raises(MonitorError, match="gone"):
-            monitor._ask(SURVEY, b"/etc/shadow")
+        helper.settle(Caller(0, 0, Path("/root")))
+        with pytest.raises(HelperError, match="gone"):
+            helper._ask(SURVEY, b"/etc/shadow")
     finally:
-        Monitor.end()
+        helper.end()
 
 
 def test_without_root_the_screen_has_it_from_the_helper() -> None:

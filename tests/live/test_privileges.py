@@ -113,7 +113,7 @@ def test_counts_are_exact_and_the_programs_are_timed(path: str) -> None:
 
 def test_its_own_cost_has_the_helpers_in_it() -> None:
     with batch() as run:
-        helper = children(run.pid)["httptop-monitor"]
+        helper = children(run.pid)["httptop-helper"]
         cost = document(run)["overhead"]
         resident = [int(status(pid)["VmRSS"].split()[0]) << 10 for pid in (run.pid, helper)]
         switches = [int(status(pid)["voluntary_ctxt_switches"]) for pid in (run.pid, helper)]
@@ -126,7 +126,7 @@ def test_its_own_cost_has_the_helpers_in_it() -> None:
 def test_no_process_of_the_same_user_gets_hold_of_it() -> None:
     with batch() as run:
         python, environ = readable_copy()
-        for pid in (run.pid, children(run.pid)["httptop-monitor"]):
+        for pid in (run.pid, children(run.pid)["httptop-helper"]):
             tried = subprocess.run(
                 [python, "-c", REACH, str(pid)],
                 check=True,
@@ -144,11 +144,11 @@ def test_no_process_of_the_same_user_gets_hold_of_it() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_neither_helper_nor_demo_outlives_it(number: signal.Signals) -> None:
     with batch("--demo") as run:
-        roles = ["httptop-monitor", "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
+        roles = ["httptop-helper", "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
         assert eventually(lambda: sorted(children(run.pid)) == roles)  # they name themselves
         others = children(run.pid)
         assert {name: status(pid)["Uid"].split()[0] for name, pid in others.items()} == {
-            name: "0" if name == "httptop-monitor" else str(NOBODY) for name in roles
+            name: "0" if name == "httptop-helper" else str(NOBODY) for name in roles
         }
         run.send_signal(number)
         run.communicate(timeout=30)

@@ -15,8 +15,7 @@ from httptop.errors import HttptopError
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON
 from httptop.linux.files import Caller
 from httptop.privilege import drop as drop_module
-from httptop.privilege.drop import Drop, User, begin_drop, plan_drop, user_of
-from httptop.privilege.helper import Monitor
+from httptop.privilege.drop import Drop, User, plan_drop, user_of
 
 NOBODY = 65534
 ROOT = Caller(0, 0, Path("/root"))
@@ -95,20 +94,6 @@ def test_who_may_not_change_its_user_stays_root() -> None:
         "httptop stays root: it may not become another user here (CAP_SETUID and CAP_SETGID are "
         "missing)\n"
     )
-
-
-@needs_root
-def test_without_its_helper_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
-        raise OSError(11, "no process to be had")
-
-    monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
-    monkeypatch.setattr(Drop, "prepare", lambda _: None)
-    monkeypatch.setattr(Monitor, "__init__", refuse)
-    drop = begin_drop(Security(), ROOT, screen=True)
-    assert drop.user is not None
-    assert drop.notes[0].startswith("no helper that stays root ([Errno 11] no process to be had)")
-    assert Monitor.running is None
 
 
 @needs_root

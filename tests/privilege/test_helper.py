@@ -17,9 +17,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from httptop.config.load import LARGEST_FILE
 from httptop.linux.files import Caller
 from httptop.privilege import helper as module
-from httptop.privilege.helper import READ, SAVE, SETTLE, STATISTICS, Monitor, MonitorError
+from httptop.privilege import helper_process
+from httptop.privilege.helper import Helper
+from httptop.privilege.helper_protocol import (
+    LONGEST,
+    READ,
+    SAVE,
+    SETTLE,
+    STATISTICS,
+    HelperError,
+)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -36,10 +46,10 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def monitor() -> Iterator[Monitor]:
-    Monitor.end()
-    yield Monitor.begin()
-    Monitor.end()
+def helper() -> Iterator[Helper]:
+    made = Helper()
+    yield made
+    made.end()
 
 
 def capabilities_of(pid: int) -> int:
@@ -49,11 +59,11 @@ def capabilities_of(pid: int) -> int:
     return int(sets.pop(), 16)
 
 
-def test_it_has_a_name_no_terminal_and_few_descriptors(monitor: Monitor) -> None:
-    monitor.settle(ROOT)
-    assert Path(f"/proc/{monitor.pid}/comm").read_text() == "httptop-monitor\n"
-    assert os.getsid(monitor.pid) == monitor.pid
-    assert len(os.listdir(f"/proc/{monitor.pid}/fd")) == 4  # three of nothing, and the socket
+def test_it_has_a_name_no_terminal_and_few_descriptors(helper: Helper) -> None:
+    helper.settle(ROOT)
+    assert Path(f"/proc/{helper.pid}/comm").read_text() == "httptop-helper\n"
+    assert os.getsid(helper.pid) == helper.pid
+    assert len(os.listdir(f"/proc/{helper.pid}/fd")) == 4  # three of nothing, and the socket
 
 
 @pytest.mark.parametrize(
@@ -61,40 +71,37 @@ def test_it_has_a_name_no_terminal_and_few_descriptors(monitor: Monitor) -> None
     [(ROOT, {1, 2, 19, 21}), (SOMEONE, {0, 2, 6, 7, 19, 21})],
     ids=["root", "sudo"],
 )
-def test_it_keeps_the_capabilities_it_needs(
-    monitor: Monitor, caller: Caller, kept: set[int]
-) -> None:
-    monitor.settle(caller)
+def test_it_keeps_the_capabilities_it_needs(helper: Helper, caller: Caller, kept: set[int]) -> None:
+    helper.settle(caller)
     mine = capabilities_of(os.getpid())
-    assert capabilities_of(monitor.pid) == sum(1 << number for number in kept) & mine
+    assert capabilities_of(helper.pid) == sum(1 << number for number in kept) & mine
 
 
-def test_it_ends_with_the_socket(monitor: Monitor) -> None:
-    pid = monitor.pid
-    Monitor.end()
-    Monitor.end()
+def test_it_ends_with_the_socket(helper: Helper) -> None:
+    pid = helper.pid
+    helper.end()
+    helper.end()
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)  # it was waited for
-    assert Monitor.running is None
 
 
-def test_one_that_hangs_is_given_up(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monitor.settle(ROOT)
+def test_one_that_hangs_is_given_up(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper.settle(ROOT)
     monkeypatch.setattr(module, "_END_PATIENCE_S", 0.01)
-    os.kill(monitor.pid, signal.SIGSTOP)
+    os.kill(helper.pid, signal.SIGSTOP)
     try:
-        with pytest.raises(MonitorError, match="is gone"):
-            monitor._ask(STATISTICS, patience_s=0.01)
-        Monitor.end()
+        with pytest.raises(HelperError, match="is gone"):
+            helper._ask(STATISTICS, patience_s=0.01)
+        helper.end()
     finally:
-        os.kill(monitor.pid, signal.SIGCONT)
-    os.waitpid(monitor.pid, 0)
+        os.kill(helper.pid, signal.SIGCONT)
+    os.waitpid(helper.pid, 0)
 
 
 @pytest.mark.ebpf
-def test_statistics_are_a_descriptor(monitor: Monitor) -> None:
-    monitor.settle(ROOT)
-    descriptor = monitor.statistics()
+def test_statistics_are_a_descriptor(helper: Helper) -> None:
+    helper.settle(ROOT)
+    descriptor = helper.statistics()
     assert os.readlink(f"/proc/self/fd/{descriptor}") == "anon_inode:bpf-stats"
     assert not os.get_inheritable(descriptor)
     os.close(descriptor)
@@ -103,36 +110,34 @@ def test_statistics_are_a_descriptor(monitor: Monitor) -> None:
 # Files
 
 
-def test_it_reads_the_files_settled_on(monitor: Monitor, folder: Path) -> None:
+def test_it_reads_the_files_settled_on(helper: Helper, folder: Path) -> None:
     there, other = folder / "there.toml", folder / "other.toml"
     there.write_text("# grüße")
-    monitor.settle(ROOT, read=[there], save=other)
-    assert monitor.read(there) == "# grüße"
+    helper.settle(ROOT, read=[there], save=other)
+    assert helper.read(there) == "# grüße"
     with pytest.raises(FileNotFoundError):
-        monitor.read(other)
+        helper.read(other)
     there.write_text("# now")
-    assert monitor.read(there) == "# now"
+    assert helper.read(there) == "# now"
 
 
-def test_it_tells_why_a_file_cannot_be_read(monitor: Monitor, folder: Path) -> None:
-    monitor.settle(ROOT, read=[folder])
-    with pytest.raises(MonitorError, match=r"is a directory$"):
-        monitor.read(folder)
-    assert isinstance(MonitorError("x"), OSError)
+def test_it_tells_why_a_file_cannot_be_read(helper: Helper, folder: Path) -> None:
+    helper.settle(ROOT, read=[folder])
+    with pytest.raises(HelperError, match=r"is a directory$"):
+        helper.read(folder)
+    assert isinstance(HelperError("x"), OSError)
 
 
-def test_another_file_than_those_ends_it(monitor: Monitor, folder: Path) -> None:
-    monitor.settle(ROOT, read=[folder / "there.toml"])
-    with pytest.raises(MonitorError, match="is gone"):
-        monitor.read(Path("/etc/shadow"))
-    with pytest.raises(MonitorError, match="is gone"):
-        monitor.statistics()
-    assert os.waitpid(monitor.pid, 0) == (monitor.pid, 0)
+def test_another_file_than_those_ends_it(helper: Helper, folder: Path) -> None:
+    helper.settle(ROOT, read=[folder / "there.toml"])
+    with pytest.raises(HelperError, match="is gone"):
+        helper.read(Path("/etc/shadow"))
+    with pytest.raises(HelperError, match="is gone"):
+        helper.statistics()
+    assert os.waitpid(helper.pid, 0) == (helper.pid, 0)
 
 
-def test_under_sudo_it_reads_and_writes_as_the_one_who_called(
-    monitor: Monitor, folder: Path
-) -> None:
+def test_under_sudo_it_reads_and_writes_as_the_one_who_called(helper: Helper, folder: Path) -> None:
     theirs = folder / "theirs"
     theirs.mkdir()
     os.chown(theirs, 1, 1)
@@ -140,27 +145,27 @@ def test_under_sudo_it_reads_and_writes_as_the_one_who_called(
     secret.write_text("[ui]\n")
     secret.chmod(0o600)
     os.chown(secret, 2, 2)
-    monitor.settle(SOMEONE, read=[secret], save=theirs / "config.toml")
-    with pytest.raises(MonitorError, match="no permission to read it"):
-        monitor.read(secret)
-    assert monitor.save(theirs / "config.toml", '[ui]\nsort = "p99"\n') == theirs / "config.toml"
+    helper.settle(SOMEONE, read=[secret], save=theirs / "config.toml")
+    with pytest.raises(HelperError, match="no permission to read it"):
+        helper.read(secret)
+    assert helper.save(theirs / "config.toml", '[ui]\nsort = "p99"\n') == theirs / "config.toml"
     found = (theirs / "config.toml").stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 1, 0o600)
 
 
-def test_what_is_saved_is_a_configuration(monitor: Monitor, folder: Path) -> None:
+def test_what_is_saved_is_a_configuration(helper: Helper, folder: Path) -> None:
     file = folder / "config.toml"
     file.write_text("[ui]\n")
-    monitor.settle(ROOT, save=file)
+    helper.settle(ROOT, save=file)
     for text, why in (
         ("[ui\n", "no TOML"),
         ('[ui]\nsort = "wrong"\n', "ui.sort"),
         ("[some]\nthing = 1\n", "unknown key"),
     ):
-        with pytest.raises(MonitorError, match=why):
-            monitor.save(file, text)
+        with pytest.raises(HelperError, match=why):
+            helper.save(file, text)
         assert file.read_text() == "[ui]\n"
-    monitor.save(file, '[ui]\nsort = "p99"\n')
+    helper.save(file, '[ui]\nsort = "p99"\n')
     assert file.read_text() == '[ui]\nsort = "p99"\n'
 
 
@@ -173,17 +178,21 @@ def test_what_is_saved_is_a_configuration(monitor: Monitor, folder: Path) -> Non
     ],
 )
 def test_what_is_saved_gives_nobody_root_at_the_next_start(
-    monitor: Monitor, folder: Path, text: str
+    helper: Helper, folder: Path, text: str
 ) -> None:
     file = folder / "config.toml"
-    monitor.settle(ROOT, save=file)
-    with pytest.raises(MonitorError, match="can be changed by hand only"):
-        monitor.save(file, text)
+    helper.settle(ROOT, save=file)
+    with pytest.raises(HelperError, match="can be changed by hand only"):
+        helper.save(file, text)
     assert not file.exists()
     file.write_text(text)  # by hand, and so it stays
-    monitor.save(file, text + '[ui]\nsort = "p99"\n')
-    with pytest.raises(MonitorError, match="can be changed by hand only"):
-        monitor.save(file, '[ui]\nsort = "p99"\n')
+    helper.save(file, text + '[ui]\nsort = "p99"\n')
+    with pytest.raises(HelperError, match="can be changed by hand only"):
+        helper.save(file, '[ui]\nsort = "p99"\n')
+
+
+def test_a_message_holds_the_largest_configuration_and_its_path() -> None:
+    assert LARGEST_FILE + os.pathconf("/", "PC_PATH_MAX") <= LONGEST
 
 
 # Nonsense
@@ -196,8 +205,7 @@ def served() -> Iterator[tuple[socket.socket, Callable[[], int]]]:
     pid = os.fork()
     if pid == 0:
         try:
-            module._alone(theirs)
-            module._serve(theirs)
+            helper_process.run(theirs)
         finally:
             os._exit(1)
     theirs.close()

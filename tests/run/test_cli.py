@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from httptop.config.settings import Settings
 from httptop.errors import HttptopError, Unavailable, UsageError
 from httptop.linux.files import calling_user
 from httptop.model import Snapshot
-from httptop.run import session
+from httptop.run import screen
 from httptop.run.arguments import parse
+from httptop.run.session import Session
 from tests.capture.test_recording import FakeFeed, written
 
 
@@ -224,16 +224,13 @@ def test_a_closed_pipe_ends_it_with_0(capture: Path) -> None:
 
 def live(monkeypatch: pytest.MonkeyPatch, open_live: object) -> None:
     """Put ``open_live`` in the place of the one that loads probes."""
-    module = types.ModuleType("httptop.run.live")
-    module.open_live = open_live  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "httptop.run.live", module)
-    monkeypatch.setattr("httptop.run.live", module, raising=False)
+    monkeypatch.setattr("httptop.run.live.open_live", open_live)
 
 
 def test_where_live_tracing_is_not_possible_there_is_one_line_and_77(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(settings: Settings, scope: Scope, **more: object) -> Feed:  # noqa: ARG001
+    def refuse(*asked: object, **more: object) -> Feed:  # noqa: ARG001
         raise Unavailable("run it as root: sudo httptop")
 
     live(monkeypatch, refuse)
@@ -251,8 +248,16 @@ def test_live_gets_settings_and_scope_and_is_recorded(
     asked: list[tuple[Settings, Scope, bool]] = []
 
     def start(
-        settings: Settings, scope: Scope, *, demo: bool, early: bool, read: object, save: Path
+        settings: Settings,
+        scope: Scope,
+        session: Session,
+        *,
+        demo: bool,
+        early: bool,
+        read: object,
+        save: Path,
     ) -> Feed:
+        assert session.pids == ()
         assert not early
         assert (read, save) == ((home / "etc.toml", own), own)
         asked.append((settings, scope, demo))
@@ -281,7 +286,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
         ) -> None:
             fail(HttptopError("the loader died"))
 
-    live(monkeypatch, lambda settings, scope, **more: Failing())  # noqa: ARG005
+    live(monkeypatch, lambda *asked, **more: Failing())  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert complaint(capfd) == "httptop: the loader died\n"
 
@@ -289,7 +294,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
 def test_an_unforeseen_fault_is_one_line_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    live(monkeypatch, lambda settings, scope, **more: 1 // 0)  # noqa: ARG005
+    live(monkeypatch, lambda *asked, **more: 1 // 0)  # noqa: ARG005
     assert main(["--batch"]) == 1
     assert "ZeroDivisionError" in complaint(capsys)
 
@@ -297,7 +302,7 @@ def test_an_unforeseen_fault_is_one_line_and_1(
 def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
     def window_s(*words: str) -> float:
         config = load(parse(words).settings, os.environ, calling_user(os.environ))
-        return session._for_screen(config, {}).general.window_s
+        return screen.settings_for_screen(config, {}).general.window_s
 
     assert window_s() == 10
     assert window_s("--window", "30s") == 30
@@ -310,7 +315,7 @@ def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) 
 def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
     def symbols(term: str, *words: str) -> str:
         config = load(parse(words).settings, os.environ, calling_user(os.environ))
-        return session._for_screen(config, {"TERM": term}).ui.symbols
+        return screen.settings_for_screen(config, {"TERM": term}).ui.symbols
 
     assert symbols("linux") == "tty"
     assert symbols("xterm-256color") == "braille"
@@ -321,7 +326,7 @@ def test_a_thread_that_will_not_end_does_not_keep_the_process() -> None:
     program = """
 import threading, time
 from httptop import __main__, cli
-def run():
+def run(session):
     threading.Thread(target=time.sleep, args=(60,)).start()
     print("said")
     return 7

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Final
 
 from httptop.bpf.filter.c_conditions import Conditions
 from httptop.errors import Unavailable
@@ -105,30 +105,10 @@ class Loading:
                 start_new_session=True,  # Ctrl-C is for us; the child ends by itself
             )
 
-    _early: ClassVar[Loading | None] = None
-
-    @classmethod
-    def begin_early(cls) -> None:
-        """Start a child before it is sure that one is needed."""
-        cls._early = cls()
-
-    @classmethod
-    def take(cls) -> Loading:
-        """Return the child that was started early, or a new one."""
-        loading, cls._early = cls._early, None
-        return loading or cls()
-
-    @classmethod
-    def early_pid(cls) -> int | None:
-        """Return the process id of the child that was started early and that nobody took yet."""
-        return None if cls._early is None else cls._early._child.pid
-
-    @classmethod
-    def drop_early(cls) -> None:
-        """End the child that was started early, if nobody took it; idempotent."""
-        loading, cls._early = cls._early, None
-        if loading is not None:
-            loading.cancel()
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._child.pid
 
     def give(self, plan: Plan) -> None:
         """Say what to load."""

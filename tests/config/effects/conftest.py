@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
 import threading
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from httptop.collect.feed import Feed
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.model import Snapshot
-from httptop.run import session
+from httptop.run import batch
 from tests.factory import snapshot_at
 
 
@@ -76,10 +74,10 @@ def live(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[...,
     """Return a function that has httptop trace what another makes of (settings, scope)."""
 
     def put(make: Callable[[Settings, Scope], Feed]) -> None:
-        module = types.ModuleType("httptop.run.live")
-        module.open_live = lambda settings, scope, **_: make(settings, scope)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "httptop.run.live", module)
-        monkeypatch.setattr("httptop.run.live", module, raising=False)
+        def open_live(settings: Settings, scope: Scope, *_: object, **__: object) -> Feed:
+            return make(settings, scope)
+
+        monkeypatch.setattr("httptop.run.live.open_live", open_live)
 
     return put
 
@@ -94,5 +92,5 @@ def told(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
         complain(message)
         messages.put(message)
 
-    monkeypatch.setattr(session, "complain", tell)
+    monkeypatch.setattr(batch, "complain", tell)
     return messages

@@ -24,7 +24,7 @@ def test_root_is_given_up_unless_that_is_switched_off() -> None:
         assert field(run, "Uid") == field(run, "Gid") == ids(NOBODY)
         assert field(run, "NoNewPrivs") == {"1"}
         assert {fields[name] for fields in threads(run.pid) for name in SETS} == {NOTHING}
-        assert list(children(run.pid)) == ["httptop-monitor"]
+        assert list(children(run.pid)) == ["httptop-helper"]
     with batch(SECURITY__DROP_PRIVILEGES="false") as run:
         assert field(run, "Uid") == ids(0)
         assert NOTHING not in field(run, "CapEff")

@@ -17,7 +17,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings, Ui
 from httptop.linux.files import Caller
 from httptop.model import Snapshot
-from httptop.run import session
+from httptop.run.screen import settings_for_screen
 from httptop.screens.pages import ConfirmQuit
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_detail import EndpointDetail
@@ -39,7 +39,7 @@ class Written:
 
     def settings(self, text: str) -> Settings:
         self.file.write_text(f"[ui]\n{text}\n")
-        return session._for_screen(check_file(self.file, ME), {})
+        return settings_for_screen(check_file(self.file, ME), {})
 
     def __call__(self, text: str = "") -> Ui:
         return self.settings(text).ui

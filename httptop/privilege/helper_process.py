@@ -1,0 +1,207 @@
+"""The helper itself: the process that stays root when httptop gives it up.
+
+It replies to what :mod:`httptop.privilege.helper` asks and to nothing else: the paths are settled
+before httptop has looked at anybody's traffic, and a second SETTLE ends it, as does every message
+that makes no sense. So does the end of the socket, which comes when httptop ends, however it ends.
+
+What is saved changes neither what httptop may do (security) nor which files it writes: who got
+hold of httptop must not get hold of root when it is started next.
+
+It is forked off first of all, while httptop is small, so this module imports little, and what a
+file needs is imported in a child of its own that ends with the reply.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+
+from httptop.linux import bpf_syscall, capabilities
+from httptop.privilege.helper_protocol import (
+    ABSENT,
+    DONE,
+    HEAD,
+    READ,
+    REFUSED,
+    SAVE,
+    SETTLE,
+    STATISTICS,
+    SURVEY,
+    HelperError,
+    receive,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from httptop.linux.files import Caller
+
+#: Seconds after which a look at the processes is ended.
+_LONGEST_SURVEY_S = 5
+
+
+def run(channel: socket.socket) -> None:
+    """Be the helper until the socket ends or something makes no sense; called in a fresh fork."""
+    _alone(channel)
+    _serve(channel)
+
+
+def _alone(channel: socket.socket) -> None:
+    """Leave the terminal and the descriptors of the other process."""
+    os.setsid()  # no signal from its keys
+    with open("/proc/self/comm", "w") as name:
+        name.write("httptop-helper")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.closerange(3, channel.fileno())
+    os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    os.chdir("/")
+    capabilities.make_undumpable()
+    capabilities.forbid_new_privileges()
+    capabilities.empty_inherited_sets()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Reply until the socket ends or something makes no sense."""
+    limits: dict[str, Any] | None = None
+    while True:
+        try:
+            what, length = HEAD.unpack(receive(channel, HEAD.size))
+            text = receive(channel, length)
+        except (EOFError, OSError):
+            return
+        if what == SETTLE and limits is None:
+            limits = json.loads(text)
+            _reduce(elevated=limits["caller"][3])
+            _reply(channel, b"")
+        elif limits is None:
+            return
+        elif what == STATISTICS:
+            _give_statistics(channel)
+        elif what == READ and os.fsdecode(text) in limits["read"]:
+            _apart(channel, _read, limits, text)
+        elif what == SAVE and os.fsdecode(text.partition(b"\0")[0]) == limits["save"]:
+            _apart(channel, _save, limits, text)
+        elif what == SURVEY and not text:
+            _apart(channel, _survey, limits, text)
+        else:
+            return
+
+
+def _reduce(*, elevated: bool) -> None:
+    """Keep what the rest needs.
+
+    That is: the statistics, files with the rights of whose they are, and what processes hold.
+    """
+    kept = [
+        capabilities.CAP_SYS_ADMIN,
+        capabilities.CAP_SYS_PTRACE,
+        capabilities.CAP_DAC_READ_SEARCH,
+    ]
+    if elevated:
+        kept += (capabilities.CAP_SETUID, capabilities.CAP_SETGID, capabilities.CAP_CHOWN)
+    else:
+        kept += (capabilities.CAP_DAC_OVERRIDE,)
+    capabilities.keep_only(kept)
+
+
+def _reply(channel: socket.socket, text: bytes, done: bytes = DONE) -> None:
+    channel.sendall(HEAD.pack(done, len(text)) + text)
+
+
+def _give_statistics(channel: socket.socket) -> None:
+    try:
+        descriptor = bpf_syscall.enable_stats()
+    except OSError as fault:
+        _reply(channel, str(fault.strerror).encode(), REFUSED)
+        return
+    try:
+        socket.send_fds(channel, [HEAD.pack(DONE, 0)], [descriptor])
+    finally:
+        os.close(descriptor)
+
+
+def _apart(
+    channel: socket.socket,
+    action: Callable[[dict[str, Any], bytes], bytes],
+    limits: dict[str, Any],
+    text: bytes,
+) -> None:
+    """Reply from a child: what it imports, and what may go wrong in it, ends with it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                reply, done = action(limits, text), DONE
+            except FileNotFoundError:
+                reply, done = b"", ABSENT
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the other side shall know
+                reply, done = str(fault).encode("utf-8", "replace")[:4000], REFUSED
+            _reply(channel, reply, done)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        _reply(channel, b"it took too long", REFUSED)
+
+
+def _caller(limits: dict[str, Any]) -> Caller:
+    from pathlib import Path
+
+    from httptop.linux.files import Caller
+
+    uid, gid, home, elevated = limits["caller"]
+    return Caller(uid, gid, Path(home), elevated)
+
+
+def _read(limits: dict[str, Any], path: bytes) -> bytes:
+    from pathlib import Path
+
+    from httptop.config.load import LARGEST_FILE
+    from httptop.linux.files import read_text
+
+    return read_text(Path(os.fsdecode(path)), LARGEST_FILE, _caller(limits)).encode()
+
+
+def _save(limits: dict[str, Any], request: bytes) -> bytes:
+    from pathlib import Path
+
+    from httptop.config.load import check_text, read_config
+    from httptop.config.settings import SETTINGS
+    from httptop.config.settings.string_types import FILE
+    from httptop.linux.files import write_text
+
+    path, caller, wanted = (
+        Path(limits["save"]),
+        _caller(limits),
+        request.partition(b"\0")[2].decode(),
+    )
+    new = check_text(wanted, path).settings
+    now = check_text(read_config(path, caller), path).settings
+    for setting in SETTINGS:
+        guarded = setting.section == "security" or setting.kind is FILE
+        if guarded and setting.of(new) != setting.of(now):
+            raise HelperError(f"{setting.key} can be changed by hand only, in {path}")
+    return os.fsencode(write_text(path, wanted, caller))
+
+
+def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:
+    """Look at the processes with no more rights than that takes, and not for long.
+
+    One that is stuck in the kernel can hold up who reads its mappings.
+    """
+    import time
+
+    from httptop.coverage.processes import survey, to_text
+
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_LONGEST_SURVEY_S)
+    capabilities.keep_only((capabilities.CAP_SYS_PTRACE, capabilities.CAP_DAC_READ_SEARCH))
+    reply = to_text(survey(time.time())).encode()
+    signal.alarm(0)
+    return reply

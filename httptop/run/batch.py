@@ -1,0 +1,70 @@
+"""A run that prints snapshots."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+
+from httptop.config.load import Config
+from httptop.config.reload import Reload
+from httptop.config.scope import scope_of
+from httptop.config.settings import Settings
+from httptop.console import complain
+from httptop.errors import HttptopError
+from httptop.linux.files import Caller
+from httptop.linux.terminal import Terminal
+from httptop.model import Snapshot
+from httptop.output import batch
+from httptop.run.arguments import Arguments
+from httptop.run.configuration import Configuration, follow, read_again
+from httptop.run.log import logged
+from httptop.run.observers import LoggedFeed, exit_status_of, open_feed
+from httptop.run.scheduling import settle_memory
+from httptop.run.session import Session
+
+
+def run_batch(asked: Arguments, config: Config, caller: Caller, session: Session) -> int:
+    """Print snapshots to the end; return the exit status."""
+    if sys.stdout is None:
+        raise HttptopError("standard output is closed")
+    settings, terminal = config.settings, Terminal()
+    configuration = Configuration(asked, caller, session)
+    with logged(settings, caller), contextlib.ExitStack() as closing:
+        signals = closing.enter_context(batch.StopSignals())
+        feed = open_feed(asked, settings, scope_of(settings.filter), caller, session)
+        closing.callback(feed.stop)
+        reloading = follow(
+            settings, lambda: configuration.read().settings, configuration.files, feed, _report
+        )
+        closing.callback(reloading.stop)
+        reloading.start()
+        signals.goes_on = lambda: read_again(terminal, reloading)
+        settle_memory()
+        missed = batch.run(
+            LoggedFeed(feed),
+            lambda snapshot: _rendered(snapshot, reloading.settings),
+            sys.stdout.fileno(),
+            signals,
+            asked.iterations,
+            lambda: reloading.settings.general.shutdown_timeout_s,
+        )
+        if missed:
+            complain(f"{missed} snapshots were not printed: the output was read too slowly")
+        return exit_status_of(feed)
+
+
+def _report(reload: Reload) -> None:
+    for sentence in reload.sentences():
+        complain(sentence)
+
+
+def _rendered(snapshot: Snapshot, settings: Settings) -> str:
+    if settings.output.format == "json":
+        from httptop.output.json import to_json
+
+        return to_json(snapshot) + "\n"
+    from httptop.output.text import to_text
+
+    columns = shutil.get_terminal_size((132, 50)).columns
+    return to_text(snapshot, columns) + ("" if snapshot.final else "\n")

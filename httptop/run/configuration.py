@@ -1,0 +1,82 @@
+"""The configuration of a run: where it stands, read again while the run goes on, saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from httptop.collect.feed import Feed
+from httptop.config.load import Config, config_files, load, user_file
+from httptop.config.reload import Reload, Reloading
+from httptop.config.save import save_changes
+from httptop.config.settings import Settings
+from httptop.linux.files import Caller
+from httptop.linux.terminal import Terminal
+from httptop.run.arguments import Arguments
+from httptop.run.log import log_reload, set_level
+from httptop.run.session import Session
+
+
+class Configuration:
+    """What the flags, the environment and the files of a run say.
+
+    What is root's alone is read and written by the helper, once this process has given up root.
+    """
+
+    def __init__(self, asked: Arguments, caller: Caller, session: Session) -> None:
+        self._asked, self._caller, self._session = asked, caller, session
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read, whether they are there or not."""
+        return config_files(os.environ, self._caller, self._asked.config)
+
+    @property
+    def saved_to(self) -> Path:
+        """The file that changes are written to."""
+        return self._asked.config or user_file(os.environ, self._caller)
+
+    def read(self) -> Config:
+        """Read everything again; raise :class:`httptop.config.load.ConfigError`."""
+        helper = self._session.helper
+        read = None if helper is None else helper.read
+        return load(self._asked.settings, os.environ, self._caller, self._asked.config, read=read)
+
+    def save(self, changes: Mapping[str, object]) -> Path:
+        """Write changed settings, by key, and return where; raise :class:`HttptopError`."""
+        helper = self._session.helper
+        named = (os.environ, self._caller, self._asked.config)
+        if helper is None:
+            return save_changes(changes, *named)
+        return save_changes(changes, *named, read=helper.read, write=helper.save)
+
+
+def follow(
+    settings: Settings,
+    read: Callable[[], Settings],
+    files: tuple[Path, ...],
+    feed: Feed,
+    report: Callable[[Reload], None],
+) -> Reloading:
+    """Return what has the settings read again, and the run go on with them; to be started.
+
+    ``report`` tells the user of each reload; it is called in a thread of its own.
+    """
+
+    def adopt(reload: Reload) -> None:
+        if reload.applied:
+            set_level(reload.settings)
+            feed.apply(reload.settings)
+        log_reload(reload)
+        report(reload)
+
+    return Reloading(settings, read, files, adopt)
+
+
+def read_again(terminal: Terminal, reloading: Reloading) -> bool:
+    """Take SIGHUP: have the settings read again; return whether the run goes on."""
+    if terminal.gone:
+        return False
+    reloading.ask()
+    return True

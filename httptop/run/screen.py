@@ -1,0 +1,170 @@
+"""A run on a screen, and what its keys do beyond the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from httptop.collect.feed import Feed
+from httptop.config.load import Config
+from httptop.config.reload import Reload
+from httptop.config.scope import Scope, scope_of
+from httptop.config.settings import Settings
+from httptop.coverage.processes import Survey
+from httptop.demo.supervisor import Demo
+from httptop.errors import HttptopError
+from httptop.linux.files import Caller
+from httptop.linux.terminal import Terminal
+from httptop.model import clean
+from httptop.run.arguments import Arguments
+from httptop.run.configuration import Configuration, follow, read_again
+from httptop.run.log import logged
+from httptop.run.observers import CountedFeed, LoggedFeed, exit_status_of, open_feed
+from httptop.run.scheduling import settle_memory
+from httptop.run.session import Session
+
+if TYPE_CHECKING:
+    from httptop.app import HttptopApp
+
+
+def run_screen(asked: Arguments, config: Config, caller: Caller, session: Session) -> int:
+    """Show the screen to the end; return the exit status."""
+    settings = settings_for_screen(config, os.environ)
+    scope = scope_of(settings.filter)
+    with logged(settings, caller), contextlib.ExitStack() as closing:
+        feed = open_feed(asked, settings, scope, caller, session, early=True)
+        closing.callback(feed.stop)
+        run = ScreenRun(asked, Configuration(asked, caller, session), session, feed, settings)
+        closing.callback(run.close)
+        counted = CountedFeed(LoggedFeed(feed), asked.iterations)
+        # The loader works in a process of its own while Textual is imported.
+        app = run.make_app(counted, scope)
+        counted.enough = app.exit
+        run.begin()
+        settle_memory()
+        app.run()
+        if app.failure is not None:
+            raise app.failure
+        return app.return_code or exit_status_of(feed)
+
+
+class ScreenRun:
+    """What the screen may do to the run: see ``screens.base.RunControls``."""
+
+    can_save = True
+
+    def __init__(
+        self,
+        asked: Arguments,
+        configuration: Configuration,
+        session: Session,
+        feed: Feed,
+        settings: Settings,
+    ) -> None:
+        """To be made at the start, while the terminal is there."""
+        replayed = asked.replay is not None
+        self.can_demo = not (asked.demo or replayed)
+        self.can_change = self.can_survey = not replayed
+        self._asked, self._configuration, self._session = asked, configuration, session
+        self._feed, self._settings = feed, settings
+        self._terminal, self._demo = Terminal(), Demo()
+        self._app: HttptopApp | None = None
+        self._reloading = follow(settings, self._read, configuration.files, feed, self._report)
+
+    def make_app(self, feed: Feed, scope: Scope) -> HttptopApp:
+        """Return the app over a feed, and import Textual for it."""
+        from httptop.app import HttptopApp
+
+        ui = self._settings.ui
+        self._app = HttptopApp(
+            feed,
+            run=self,
+            watching=_watching(self._asked, scope),
+            ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
+            paths=self._settings.paths,
+            fixed=scope.described(),
+        )
+        return self._app
+
+    def begin(self) -> None:
+        """Watch the files of the configuration, and the terminal."""
+        self._reloading.start()
+        _end_with(self._terminal)
+
+    def close(self) -> None:
+        """End the demo, and what watches the files."""
+        self._demo.stop()
+        self._reloading.stop()
+
+    def start_demo(self) -> None:
+        """Start the demo; it ends with the run."""
+        try:
+            self._demo.start()
+        except OSError as error:
+            raise HttptopError(f"the demo could not be started: {error}") from None
+
+    def save(self, changes: Mapping[str, object]) -> str:
+        """Write settings; return where."""
+        path = self._configuration.save(changes)
+        self._reloading.took(changes)  # or the file would be news
+        return str(path)
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Apply settings to the feed."""
+        self._feed.apply(self._reloading.took(changes))
+
+    def reload(self) -> bool:
+        """Have the settings read again, unless the terminal is gone."""
+        return read_again(self._terminal, self._reloading)
+
+    def survey(self) -> Survey:
+        """Look at the processes of this host."""
+        return self._session.survey()
+
+    def _read(self) -> Settings:
+        return settings_for_screen(self._configuration.read(), os.environ)
+
+    def _report(self, reload: Reload) -> None:
+        from httptop.screens.messages import SettingsReloaded
+
+        assert self._app is not None
+        self._app.post_message(SettingsReloaded(reload))
+
+
+def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
+    """Return the settings as a screen needs them.
+
+    It has a window of its own, unless a flag asked for one, and the console of Linux has no
+    braille.
+    """
+    settings = config.settings
+    if not config.origins["general.window"].startswith("--"):
+        general = replace(settings.general, window_s=settings.ui.window_s)
+        settings = replace(settings, general=general)
+    if environ.get("TERM") == "linux" and config.origins["ui.symbols"] == "default":
+        settings = replace(settings, ui=replace(settings.ui, symbols="tty"))
+    return settings
+
+
+def _end_with(terminal: Terminal) -> None:
+    """Send ourselves SIGHUP when the terminal is gone: Textual would read its end for ever."""
+
+    def wait() -> None:
+        if terminal.wait_until_gone():
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=wait, name="terminal", daemon=True).start()
+
+
+def _watching(asked: Arguments, scope: Scope) -> str:
+    limits = "; ".join(scope.describe())
+    if asked.replay is not None:
+        what = f"the capture {clean(os.fsencode(asked.replay))}"
+    else:
+        what = "every process of this host"
+    return f"{what}, only {limits}" if limits else what
