@@ -1,12 +1,21 @@
-"""``python -m httptop`` and the ``httptop`` command."""
+"""``python -m httptop`` and the ``httptop`` command.
 
-from __future__ import annotations
+An old Python must be able to read this file, and httptop/__init__.py, in order to say that it is
+too old: no syntax newer than Python 3.6, no ``from __future__ import annotations``.
+"""
 
 import contextlib
 import errno
 import os
 import sys
 import threading
+
+if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it; python3 -m httptop does not
+    sys.stderr.write(
+        "httptop: needs Python 3.11 or newer; this is Python %d.%d\n"  # noqa: UP031
+        % sys.version_info[:2]
+    )
+    sys.exit(2)
 
 __all__ = ["main"]
 

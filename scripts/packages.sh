@@ -31,12 +31,27 @@ package_names() {
     esac
 }
 
-# An older release keeps its Python 3.11 beside an older python3.
+# candidate PACKAGE: the version that apt-get would install; nothing if there is none.
+candidate() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' | grep -v '(none)'
+}
+
+# A release whose python3 is too old may have Python 3.11 beside it.
 python_for_apt() {
-    case $(apt-cache policy python3 2>/dev/null | sed -n 's/^ *Candidate: *//p') in
+    case $(candidate python3) in
         3.[0-9][.-]* | 3.10[.-]*) echo python3.11 python3.11-venv ;;
         *) echo python3 python3-venv ;;
     esac
+}
+
+# Say so where no package of the distribution is a Python that is new enough.
+require_python() {
+    case $(python_for_apt) in python3.11*) ;; *) return 0 ;; esac
+    [ -z "$(candidate python3.11)" ] || return 0
+    # shellcheck source=/dev/null
+    system=$(. /etc/os-release 2>/dev/null && echo "${NAME%% GNU/Linux} ${VERSION_ID-}") || system=
+    die "httptop needs Python 3.11 or newer; ${system:-this system} has" \
+        "$(candidate python3 | cut -d. -f1-2). Debian 12 and Ubuntu 24.04 have what is needed."
 }
 
 install_packages() {
@@ -70,6 +85,7 @@ install_with_apt() {
         echo "    apt-get update failed; going on with the lists that are here"
         break
     done
+    case " $1 " in *" python "*) require_python ;; esac
     packages=
     for thing in $1; do packages="$packages $(package_names apt-get "$thing")"; done
     # shellcheck disable=SC2086 # a list of words
