@@ -290,6 +290,7 @@ class Collector:
                 lost_pieces=losses.lost_pieces,
                 late_ticks=self._late_ticks,
                 missed_calls=losses.missed_calls,
+                overfull_pipelines=losses.overfull_pipelines,
             ),
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,

@@ -152,7 +152,9 @@ class Transaction:
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
     pid: int
-    path: str  # as sent, with its query (security.redact_query masks the values), cleaned
+    #: As sent, with its query (security.redact_query masks the values), cleaned; the template of
+    #: the endpoint where it is not known, as of requests with others behind them in a pipeline.
+    path: str
     status: int  # STATUS_UNKNOWN: it got no response
     latency_ns: int
     request_bytes: int  # seen up to the response's first byte
@@ -174,6 +176,7 @@ class Health:
     parse_errors: int = 0  # heads on a known HTTP connection that made no sense
     late_ticks: int = 0  # ticks that started late by more than half an interval
     missed_calls: int = 0  # system calls the kernel did not show us (program was busy)
+    overfull_pipelines: int = 0  # requests without a place behind others; outcome unknown
 
     @property
     def good(self) -> bool:
@@ -184,6 +187,7 @@ class Health:
             or self.overflow_requests
             or self.late_ticks
             or self.missed_calls
+            or self.overfull_pipelines
         )
 
 

@@ -162,7 +162,7 @@ class CounterReader:
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
-        return Losses(*sums[:5])
+        return Losses(*sums[:6])
 
 
 _NO_PAGE: Final = (0,) * 32

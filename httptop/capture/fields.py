@@ -37,6 +37,7 @@ HEALTH: Final = (
     "parse_errors",
     "late_ticks",
     "missed_calls",
+    "overfull_pipelines",
 )
 #: The numbers, and whether they are whole; behind them comes the list of what was shed.
 OVERHEAD: Final = (

@@ -70,7 +70,7 @@ class RawSample(NamedTuple):
     endpoint: int  # its cell
     pid: int
     status: int
-    line: bytes  # the request line, cut
+    line: bytes  # the request line, cut; empty: another request's came before the response
     line_cut: bool
     response: bytes  # the first bytes of the response
     peer: str | None
@@ -84,6 +84,7 @@ class Losses(NamedTuple):
     parse_errors: int = 0
     untracked_requests: int = 0
     lost_pieces: int = 0
+    overfull_pipelines: int = 0
     missed_calls: int = 0
 
 

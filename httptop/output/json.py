@@ -39,6 +39,7 @@ def to_json(snapshot: Snapshot) -> str:
             "parse_errors": snapshot.health.parse_errors,
             "late_ticks": snapshot.health.late_ticks,
             "missed_calls": snapshot.health.missed_calls,
+            "overfull_pipelines": snapshot.health.overfull_pipelines,
         },
         "overhead": _overhead(snapshot.overhead),
     }

@@ -34,6 +34,7 @@ _LOSSES: Final = {
     "overflow_requests": "requests counted under ~other",
     "parse_errors": "heads that made no sense",
     "missed_calls": "system calls missed",
+    "overfull_pipelines": "requests too many in a pipeline",
     "orphan_responses": "responses without a request",
     "late_ticks": "late ticks",
 }

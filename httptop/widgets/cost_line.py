@@ -28,6 +28,7 @@ FAULTS = (
     Fault("lost_samples", "samples lost", "missing from the live table; counts are right", True),
     Fault("lost_pieces", "pieces lost", "parts of overfull calls; counts lack them", True),
     Fault("missed_calls", "calls missed", "system calls the kernel did not show us", True),
+    Fault("overfull_pipelines", "pipelined", "too many in a pipeline; outcome unknown", True),
     Fault("overflow_requests", "in ~other", "counted in the row ~other: tables full", True),
     Fault("late_ticks", "late ticks", "screens that came late: this host is busy", True),
     Fault("orphan_responses", "orphans", "responses whose request was not seen", False),

@@ -34,7 +34,7 @@ def test_an_older_capture_lacks_other_protocols() -> None:
 def test_positions_in_a_capture_stay_for_ever() -> None:
     """A reader goes by position: whoever adds a counter adds it behind these."""
     assert capture_fields.KEY == ("side", "process", "protocol", "tls", "method", "path")
-    assert capture_fields.HEALTH[:7] == (
+    assert capture_fields.HEALTH[:8] == (
         "orphan_responses",
         "lost_samples",
         "lost_pieces",
@@ -42,6 +42,7 @@ def test_positions_in_a_capture_stay_for_ever() -> None:
         "parse_errors",
         "late_ticks",
         "missed_calls",
+        "overfull_pipelines",
     )
     assert [name for name, _ in capture_fields.OVERHEAD] == [
         "cpu_percent",

@@ -22,7 +22,7 @@ from httptop.bpf import abi
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance, Sampling
 from httptop.linux.bpf_syscall import BatchReader
-from httptop.model import OVERFLOW_PATH, Side, Snapshot
+from httptop.model import OVERFLOW_PATH, Side, Snapshot, Transaction
 from httptop.output.json import to_json
 from tests.live.live import (
     Watch,
@@ -252,6 +252,86 @@ def test_what_a_sample_says(only_us: Watch, path: str) -> None:
         assert (sample.request_bytes, sample.response_bytes) == (len(head), len(reply))
         assert before - 0.1 <= sample.started_at <= time.time()
         assert sample.peer == "{}:{}".format(*peers[sample.key.side])
+
+
+def _samples(watch: Watch, path: str, status: int) -> list[Transaction]:
+    """Return the samples of both sides with this status, whose endpoint's path begins so."""
+    samples = [sample for sample in watch.step().recent if sample.key.path.startswith(path)]
+    found = [sample for sample in samples if sample.status == status]
+    assert {sample.key.side for sample in found} == {"server", "client"}, samples
+    return found
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one write", "two writes"])
+def test_a_sample_in_a_pipeline_is_of_its_own_request(
+    only_us: Watch, path: str, together: bool
+) -> None:
+    """The first one's line is not kept any more: its path is the template, never the other's."""
+    early, late = request(f"{path}/early/1?a=1"), request(f"{path}/late/2?b=2", "DELETE")
+    replies = [response(404, b"no"), response(500)]
+    with connected() as (client, server):
+        client.sendall(early + late)
+        receive(server, len(early + late))
+        for reply in [b"".join(replies)] if together else replies:
+            server.sendall(reply)
+            receive(client, len(reply))
+    for sample in _samples(only_us, path, 404):
+        assert (sample.key.method, sample.key.path) == ("GET", f"{path}/early/{{id}}")
+        assert sample.path == f"{path}/early/{{id}}"
+        assert (sample.request_bytes, sample.response_bytes) == (len(early), len(replies[0]))
+    for sample in _samples(only_us, path, 500):
+        assert (sample.key.method, sample.key.path) == ("DELETE", f"{path}/late/{{id}}")
+        assert sample.path == f"{path}/late/2?b=***"
+        assert (sample.request_bytes, sample.response_bytes) == (len(late), len(replies[1]))
+
+
+@pytest.mark.parametrize("cut", [10, 44], ids=["within the line", "behind the line"])
+def test_half_a_request_behind_it_is_not_taken_for_a_samples_own(
+    only_us: Watch, path: str, cut: int
+) -> None:
+    early, late = request(f"{path}/early"), request(f"{path}/late")
+    with connected() as (client, server):
+        client.sendall(early + late[:cut])
+        receive(server, len(early) + cut)
+        server.sendall(response(404))
+        receive(client, len(response(404)))
+        exchange(client, server, late[cut:], response(500))
+    assert {sample.path for sample in _samples(only_us, path, 404)} == {f"{path}/early"}
+    assert {sample.path for sample in _samples(only_us, path, 500)} == {f"{path}/late"}
+
+
+def test_a_request_too_many_is_not_taken_for_a_samples_own(only_us: Watch, path: str) -> None:
+    heads = request(f"{path}/in") * 512 + request(f"{path}/over")
+    with connected() as (client, server):
+        exchange(client, server, heads, response(200) * 511 + response(404))
+    assert {sample.path for sample in _samples(only_us, path, 404)} == {f"{path}/in"}
+
+
+def test_a_sample_of_a_response_cut_in_its_status_line_lacks_its_head(
+    only_us: Watch, path: str
+) -> None:
+    reply = response(404, b"nothing")
+    with connected() as (client, server):
+        client.sendall(request(path))
+        receive(server, len(request(path)))
+        for piece in (reply[:7], reply[7:]):
+            server.sendall(piece)
+            receive(client, len(piece))
+    for sample in _samples(only_us, path, 404):
+        assert (sample.response_bytes, sample.response_head) == (None, ())
+
+
+def test_an_upload_behind_another_request_has_its_body(only_us: Watch, path: str) -> None:
+    early = request(f"{path}/early")
+    late = request(f"{path}/late", "POST", "Content-Length: 3000")
+    with connected() as (client, server):
+        for piece in (early + late, b"x" * 1000, b"y" * 2000):
+            client.sendall(piece)
+            receive(server, len(piece))
+        server.sendall(response(404) + response(500))
+        receive(client, len(response(404) + response(500)))
+    assert {sample.request_bytes for sample in _samples(only_us, path, 404)} == {len(early)}
+    assert {sample.request_bytes for sample in _samples(only_us, path, 500)} == {len(late) + 3000}
 
 
 def test_samples_of_ipv6_and_unix(only_us: Watch, path: str) -> None:

@@ -525,12 +525,15 @@ def test_pipelined_and_never_answered(watch: Watch, path: str) -> None:
 
 def test_more_in_the_pipeline_than_the_kernel_keeps(watch: Watch, path: str) -> None:
     """512 requests of a connection may wait; the outcome of more is unknown, and that is said."""
-    before = watch.step().health.parse_errors
+    before = watch.step().health
     with connected() as (client, server):
         exchange(client, server, request(path) * 530, response(200) * 530)
         exchange(client, server, request(path), response(201))
     watch.expect(path, {200: 512, 0: 18, 201: 1})
-    assert watch.step().health.parse_errors >= before + 2 * 18
+    after = watch.step().health
+    assert after.overfull_pipelines >= before.overfull_pipelines + 2 * 18
+    assert after.parse_errors == before.parse_errors
+    assert not after.good
 
 
 def test_empty_lines_before_a_request(watch: Watch, path: str) -> None:

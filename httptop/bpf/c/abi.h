@@ -186,7 +186,8 @@ struct losses {
 	u64 parse_errors;
 	u64 untracked_requests; /* no room for their connection */
 	u64 lost_pieces;
-	u64 unused[3];
+	u64 overfull_pipelines; /* requests that found no place in their connection's queue */
+	u64 unused[2];
 };
 
 struct sample {

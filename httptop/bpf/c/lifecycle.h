@@ -89,6 +89,16 @@ static __always_inline void response_ends_body(struct conn *conn)
 		conn->phase = PHASE_IDLE;
 }
 
+/* The body of a request that waits behind others, so far. */
+static __always_inline void queued_body(struct conn *conn, u64 bytes)
+{
+	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending - 1};
+	struct queued *queued = queue.lookup(&key);
+
+	if (queued)
+		queued->bytes += bytes;
+}
+
 static __always_inline void request_body(struct conn *conn, u64 bytes)
 {
 	struct cell *cell = cell_of(conn->endpoint);
@@ -97,6 +107,8 @@ static __always_inline void request_body(struct conn *conn, u64 bytes)
 		ADD(cell->bytes, bytes);
 	if (conn->pending == 1)
 		conn->request_bytes += bytes;
+	else if (conn->pending && !conn->blurred)
+		queued_body(conn, bytes);
 }
 
 /* Bytes of the latest request's body have come; more than it has do no harm. */
@@ -324,7 +336,7 @@ static __always_inline void begin(struct conn *conn)
 		conn->blurred = 1; /* its response will be nobody's */
 		count_request(conn);
 		over_at_once(conn);
-		COUNT_LOSS(parse_errors);
+		COUNT_LOSS(overfull_pipelines);
 		return;
 	}
 	count_request(conn);
@@ -348,8 +360,8 @@ static __always_inline void advance(struct conn *conn)
 	key.sk = conn->sk;
 	key.number = conn->first;
 	next = queue.lookup(&key);
-	if (!next) { /* the queue had been full */
-		COUNT_LOSS(parse_errors);
+	if (!next) { /* another CPU moved `first` while begin() took a number from it */
+		COUNT_LOSS(overfull_pipelines);
 		return;
 	}
 	conn->start_ns = next->start_ns;

@@ -87,7 +87,9 @@ static __always_inline void final_response(struct conn *conn, struct scratch *s)
 
 	answered(conn, status, latency_ns, s->carried - CARRY);
 	if (worth_a_sample(conn, status, latency_ns, s->now))
-		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status, s->buf, s->piece);
+		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status,
+			    s->carried == CARRY ? s->buf : 0, /* else its first bytes are gone */
+			    s->piece);
 	conn->tunnel = status == 101 ||
 		       (conn->current_method == METHOD_CONNECT && status / 100 == 2);
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||

@@ -53,14 +53,27 @@ static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_
 	return place_in(&control->due_ns, control, now, reserve_ns);
 }
 
+/*
+ * Whether line[] is the current request's: other requests may have come behind it, whole, in part, or
+ * too many for the queue (blurred).
+ */
+static __always_inline bool line_is_current(struct conn *conn)
+{
+	return conn->pending <= 1 && !conn->blurred && conn->phase != PHASE_LINE &&
+	       conn->phase != PHASE_HEAD;
+}
+
 #define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
-/* `sk` is 0 where the socket may be another's by now: its peer is not known then. */
+/*
+ * Sample the current request, or the one that has just been answered. Its line is empty where another
+ * one's is kept. `sk` is 0 where the socket may be another's by now: its peer is not known then.
+ */
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
 					u64 response, u32 response_len)
 {
 	struct sample *sample = samples.ringbuf_reserve(sizeof(struct sample));
-	u16 line_len = conn->line_len;
+	u16 line_len = line_is_current(conn) ? conn->line_len : 0;
 
 	if (!sample) {
 		COUNT_LOSS(lost_samples);
@@ -69,7 +82,7 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 	sample->start_ns = conn->start_ns;
 	sample->latency_ns = latency_ns;
 	sample->request_bytes = conn->request_bytes;
-	sample->endpoint = conn->endpoint;
+	sample->endpoint = conn->current;
 	sample->tgid = conn->tgid;
 	sample->status = status;
 	sample->line_len = line_len > LINE_COPIED ? LINE_COPIED : line_len;
