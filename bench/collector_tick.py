@@ -41,10 +41,6 @@ class GrowingSource:
             for turn in range(4)
         ]  # fmt: skip
 
-    def open(self) -> tuple[str, ...]:
-        """Do nothing."""
-        return ()
-
     def read(self) -> Reading:
         """Return growth of everything."""
         first, self._reading = self._reading == 0, self._reading + 1

@@ -13,10 +13,11 @@ from bench.load import Shape, wrk
 from bench.tracing import SETTLE_S, EmptyProgram, turns
 from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
+from httptop.bpf.source import LiveSource
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
-from httptop.run.live import LiveSource, possible_cpus
+from httptop.linux.cpus import possible_cpus
 
 _EMPTY: Final = "an empty program"
 _SLICE_S: Final = 0.4

@@ -16,13 +16,14 @@ from httptop.bpf.build.child import Probes
 from httptop.bpf.build.compiler import compile_module, instructions_of
 from httptop.bpf.build.loader import load
 from httptop.bpf.plan import plan_of
+from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
+from httptop.linux.cpus import possible_cpus
 from httptop.model import SIDES, Side
 from httptop.output.json import to_json
-from httptop.run.live import LiveSource, possible_cpus
 
 NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
 SETTLE_S: Final = 0.03
@@ -67,7 +68,8 @@ class Tracing:
         self._source = LiveSource(plan_of(settings, scope, possible_cpus()))
         try:
             self._empty = EmptyProgram()
-            self.refused = self._source.open()
+            self._source.open()
+            self.refused = self._source.notes
         except BaseException:
             self._source.close()
             raise

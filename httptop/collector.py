@@ -7,6 +7,7 @@ other settings, waits for its next step.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import select
 import socket
@@ -14,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -52,12 +54,18 @@ class Collector:
         settings: Settings,
         scope: Scope,
         *,
+        around: AbstractContextManager[tuple[str, ...]] | None = None,
         host: str | None = None,
         meter: OverheadMeter | None = None,
         early: bool = False,
     ) -> None:
-        """``early``: show the first rows, for a screen, as soon as there are any."""
+        """``around``: what the thread enters before it uses the source, and leaves after its ticks.
+
+        It yields sentences about what cannot be seen. ``early``: show the first rows, for a
+        screen, as soon as there are any.
+        """
         self._source, self._settings = source, settings
+        self._around = around or contextlib.nullcontext(())
         self._window_s = settings.general.window_s
         self._host = clean(socket.gethostname().encode()) if host is None else host
         self._meter = meter or OverheadMeter()
@@ -131,11 +139,11 @@ class Collector:
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
         try:
-            self._notes = self._source.open()
-            self.begin(time.monotonic())
-            if self.early:
-                self._look(publish)
-            self._loop(publish)
+            with self._around as self._notes:
+                self.begin(time.monotonic())
+                if self.early:
+                    self._look(publish)
+                self._loop(publish)
             self._source.detach()
             # A program that was running on another CPU when the link was closed ends within
             # microseconds; its count belongs to the last snapshot.

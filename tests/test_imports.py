@@ -47,7 +47,6 @@ ROOMS = (
 )
 #: Knots that are to be untied; every one must still be there.
 KNOTS = {
-    ("httptop.conformance.live", "httptop.run.live"),
     ("httptop.screens.coverage", "httptop.app"),
     ("httptop.screens.detail", "httptop.app"),
     ("httptop.screens.filtering", "httptop.app"),

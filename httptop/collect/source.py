@@ -132,9 +132,6 @@ class Controls:
 class Source(Protocol):
     """Where readings come from; used by the collector's thread alone."""
 
-    def open(self) -> tuple[str, ...]:
-        """Get ready; return sentences about what cannot be seen. May take a second."""
-
     def read(self) -> Reading:
         """Return what is new."""
 

@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Final
 
 from httptop.bpf.plan import plan_of
+from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.conformance import sockets
 from httptop.conformance.case import Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
+from httptop.linux.cpus import possible_cpus
 from httptop.model import EndpointStats, Health, Side
-from httptop.run.live import LiveSource, possible_cpus
 
 #: The kernel counts within the system call; it may learn later of the ends of connections.
 _PATIENCE_S: Final = 0.25

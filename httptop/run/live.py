@@ -1,214 +1,27 @@
-"""The live source: the probes of this host, read by the collector's thread."""
+"""A live run: what it does before its first reading, and after its last one."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
-from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
-from httptop.bpf.backlog import Backlog
-from httptop.bpf.build.child import Loading, Plan, Probes
-from httptop.bpf.cgroup_filter import GroupFilter
-from httptop.bpf.counters import CounterReader
 from httptop.bpf.plan import plan_of
-from httptop.bpf.samples import SampleReader
-from httptop.bpf.sweep import SocketSweep
-from httptop.bpf.tuning import ControlWriter
+from httptop.bpf.source import LiveSource
 from httptop.collect.feed import Feed
 from httptop.collect.overhead import OverheadMeter
-from httptop.collect.source import Controls, KernelCost, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
-from httptop.linux import bpf_syscall
+from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import calling_user
-from httptop.privilege.drop import NOTHING, Drop, plan_drop
+from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.session import Session
-
-_TIMED: Final = 8
-
-
-class LiveSource:
-    """Readings of the running kernel."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        loading: Loading | None = None,
-        demo: Demo | None = None,
-        enable_statistics: Callable[[], int] = bpf_syscall.enable_stats,
-    ) -> None:
-        """Start to load at once; :meth:`open` waits for the end of it.
-
-        ``loading``: a load that was begun ahead. ``enable_statistics`` has the kernel time programs
-        until the descriptor that it returns is closed; it raises :class:`OSError` where it cannot.
-        """
-        self._plan, self._demo = plan, demo
-        self._enable_statistics = enable_statistics
-        #: What of root :meth:`open` gives up; to be set before it is called.
-        self.drop = NOTHING
-        containers = plan.conditions.containers
-        self._groups = GroupFilter(containers) if containers else None
-        self._loading: Loading | None = loading or Loading()
-        self._loading.give(plan)
-        self._probes: Probes | None = None
-        self._known: set[int] = set()
-        self._statistics: int | None = None
-        self._timed_from = (0, 0, 0)
-        #: Clock, run time and runs of the last whiles that were timed: one alone says little.
-        self._timed: deque[list[int]] = deque(maxlen=_TIMED)
-        self._runs = 0
-
-    def open(self) -> tuple[str, ...]:
-        """Wait for the probes; then start the demo, so that its first request is seen."""
-        assert self._loading is not None
-        probes = self._probes = self._loading.wait()
-        self._loading = None
-        defines = self._plan.defines
-        self._counters = CounterReader(
-            probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
-        )
-        self._samples = SampleReader(probes.maps["samples"])
-        self._backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
-        self._known = set(LEFT_OUT_ENDPOINTS)
-        self._control = ControlWriter(probes.maps)
-        if self._controls is not None:
-            self._control.write(self._controls)
-        if "sweep" in probes.programs:
-            self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
-        if self._groups is not None:
-            self._groups.update(probes.maps["only_cgroups"])
-        probes.attach()
-        self.drop.give_up()
-        refused = dict(probes.refused)
-        try:
-            self.note_waits(True)
-            self.note_waits(False)
-        except Unavailable as error:
-            del probes.programs[READY]
-            refused[READY] = str(error)
-        if self._demo is not None:
-            self._demo.start()
-        said = (f"the kernel refused {name}: {reason}" for name, reason in refused.items())
-        groups = () if self._groups is None else self._groups.notes
-        return (*said, *self.drop.notes, *groups)
-
-    def read(self) -> Reading:
-        """Return what is new in the maps and in the ring."""
-        assert self._probes is not None
-        reading = Reading()
-        if self._groups is not None:
-            self._groups.update(self._probes.maps["only_cgroups"])
-        self._backlog.finish()
-        if self._sweep is not None:
-            self._sweep.run()
-        reading.growth = self._counters.growth()
-        if any(grown.cell not in self._known for grown in reading.growth):
-            endpoints, responses = self._counters.names()
-            reading.endpoints, reading.responses = endpoints, responses
-            self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
-        reading.users = self._counters.users()
-        reading.other_protocols = self._counters.other_protocols()
-        most = self._controls.most_samples if self._controls is not None else None
-        reading.samples = self._samples.read(most)
-        reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
-        reading.cost, self._cost = self._cost, None
-        return reading
-
-    def pressing(self) -> tuple[int, ...]:
-        """Return the descriptor of what waits for its turn."""
-        return (self._backlog.descriptor,)
-
-    def tend(self) -> None:
-        """Go on with it."""
-        self._backlog.work()
-
-    _control: ControlWriter | None = None
-    _controls: Controls | None = None
-    _cost: KernelCost | None = None
-    _sweep: SocketSweep | None = None
-
-    def _missed(self) -> int:
-        assert self._probes is not None
-        programs = (self._probes.programs[name] for name in self._probes.points)
-        return sum(bpf_syscall.prog_times(program)[2] for program in programs)
-
-    def control(self, controls: Controls) -> None:
-        """Tell the running programs."""
-        self._controls = controls
-        if self._control is not None:
-            self._control.write(controls)
-
-    def _times(self) -> tuple[int, int, int]:
-        """Return (clock, run time, runs) of all programs, nanoseconds."""
-        assert self._probes is not None
-        times = [bpf_syscall.prog_times(program) for program in self._probes.programs.values()]
-        return time.monotonic_ns(), sum(row[0] for row in times), sum(row[1] for row in times)
-
-    def time_programs(self, start: bool) -> None:
-        """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
-        if start:
-            with contextlib.suppress(OSError):
-                self._statistics = self._enable_statistics()
-            self._timed_from = self._times()
-        elif self._statistics is not None:
-            timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
-            os.close(self._statistics)
-            self._statistics = None
-            self._runs += timed[2]
-            self._timed.append(timed)
-            clock, spent, runs = (sum(column) for column in zip(*self._timed, strict=True))
-            self._cost = KernelCost(
-                self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
-            )
-
-    def note_waits(self, start: bool) -> None:
-        """Open, or close, a window of bpf/c/wait.h; a kernel that cannot has none."""
-        assert self._probes is not None
-        if READY in self._probes.programs:
-            if start:
-                self._probes.attach_one(READY)
-            else:
-                self._probes.detach_one(READY)
-
-    def detach(self) -> None:
-        """Stop the demo, so that its last requests are whole; then the probes."""
-        if self._demo is not None:
-            self._demo.stop()
-        if self._probes is not None:
-            self._probes.detach()
-        if (
-            self._sweep is not None
-            and self._probes is not None
-            and self._plan.conditions.holds_back
-        ):
-            self._sweep.settle(self._probes.maps["conns"])
-
-    def close(self) -> None:
-        """Let everything go; idempotent."""
-        if self._demo is not None:
-            self._demo.stop()
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
-        if self._statistics is not None:
-            os.close(self._statistics)
-            self._statistics = None
-        if self._probes is not None:
-            self._samples.close()
-            self._backlog.close()
-            self._probes.close()
-            self._probes = None
 
 
 def open_live(
@@ -230,19 +43,37 @@ def open_live(
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus())
-    source = LiveSource(
-        plan,
-        loading=session.take_loading(),
-        demo=Demo() if demo else None,
-        enable_statistics=session.statistics,
-    )
+    # The loader needs all of root, so it is started before any of that is given up.
+    source = LiveSource(plan, loading=session.take_loading(), enable_statistics=session.statistics)
     try:
-        source.drop = begin_drop(settings.security, session, screen=early, read=read, save=save)
+        drop = begin_drop(settings.security, session, screen=early, read=read, save=save)
     except BaseException:
         source.close()
         raise
-    meter = OverheadMeter(helpers=session.pids)
-    return Collector(source, settings, scope, early=early, meter=meter)
+    return Collector(
+        source,
+        settings,
+        scope,
+        around=started(source, drop, Demo() if demo else None),
+        early=early,
+        meter=OverheadMeter(helpers=session.pids),
+    )
+
+
+@contextlib.contextmanager
+def started(source: LiveSource, drop: Drop, demo: Demo | None) -> Iterator[tuple[str, ...]]:
+    """Start what a live run needs, in this order, in the collector's thread; wind it down.
+
+    Yields sentences about what cannot be seen. The thread that gives up root is the one that may
+    keep a capability, and it reads the maps. The demo starts once the probes see its first request,
+    and ends before they are detached, so that its last requests are whole.
+    """
+    source.load()
+    source.attach()
+    drop.give_up()
+    source.try_waits()  # with the rights that are left
+    with demo or contextlib.nullcontext():
+        yield (*source.notes, *drop.notes)
 
 
 def begin_drop(
@@ -270,9 +101,3 @@ def begin_drop(
         drop = replace(drop, notes=(*drop.notes, note))
     drop.prepare()
     return drop
-
-
-def possible_cpus() -> int:
-    """Return the number of CPUs that the kernel may ever number."""
-    with open("/sys/devices/system/cpu/possible") as file:
-        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1

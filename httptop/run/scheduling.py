@@ -5,13 +5,10 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
-from typing import Final
 
 from httptop.config.settings import Performance
 from httptop.errors import HttptopError, UsageError
-
-_ONLINE: Final = Path("/sys/devices/system/cpu/online")
+from httptop.linux.cpus import online_cpus
 
 
 def settle_memory() -> None:
@@ -42,7 +39,7 @@ def schedule(performance: Performance, beside: Iterable[int] = ()) -> None:
 
 
 def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:
-    online = parse_cpus(_ONLINE.read_text("ascii", "replace"))
+    online = online_cpus()
     if missing := sorted(set(cpus) - online):
         raise UsageError(
             f"performance.cpu_affinity: this host has no CPU {', '.join(map(str, missing))}; "
@@ -74,16 +71,6 @@ def _renice(value: int, tasks: Iterable[int]) -> None:
                 f"performance.nice: the kernel refuses {value} ({fault.strerror}); "
                 "values below the present one need root"
             ) from None
-
-
-def parse_cpus(text: str) -> set[int]:
-    """Return the numbers of the kernel's list format: ``0-3,8``."""
-    found: set[int] = set()
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        if first:
-            found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def _tasks(processes: Iterable[str]) -> Iterator[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
@@ -53,14 +54,17 @@ class FakeSource:
         self.readings = deque(readings)
         self.calls: list[str] = []
         self.controls: list[Controls] = []
-        self.opens = opens
+        self._opens = opens
         self.read_once = threading.Event()
 
-    def open(self) -> tuple[str, ...]:
-        self.calls.append("open")
-        if self.opens is not None:
-            raise self.opens
-        return ("a note",)
+    @contextlib.contextmanager
+    def around(self) -> Iterator[tuple[str, ...]]:
+        """What a run does around the readings."""
+        self.calls.append("start up")
+        if self._opens is not None:
+            raise self._opens
+        yield ("a note",)
+        self.calls.append("wind down")
 
     def read(self) -> Reading:
         self.calls.append("read")

@@ -251,7 +251,7 @@ def test_start_and_stop() -> None:
         Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)]),
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
-    collector = Collector(source, settings, Scope(), host="here")
+    collector = Collector(source, settings, Scope(), around=source.around(), host="here")
     seen: list[Snapshot] = []
     enough = threading.Event()
 
@@ -270,9 +270,8 @@ def test_start_and_stop() -> None:
     assert not any(snapshot.final for snapshot in seen)
     assert failures == []
     calls = [call for call in source.calls if not call.startswith("waits")]
-    assert calls[:3] == ["open", "control", "read"]
-    assert source.calls.index("detach") < len(source.calls) - 1
-    assert source.calls[-2:] == ["read", "close"]
+    assert calls[:3] == ["start up", "control", "read"]
+    assert source.calls[-4:] == ["wind down", "detach", "read", "close"]
     assert collector.stop() is last
 
 
@@ -329,7 +328,7 @@ def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
 def test_a_source_that_cannot_open() -> None:
     fault = OSError("no")
     source = FakeSource(opens=fault)
-    collector = Collector(source, DEFAULTS, Scope(), host="here")
+    collector = Collector(source, DEFAULTS, Scope(), around=source.around(), host="here")
     failures: list[BaseException] = []
     collector.start(lambda _: None, failures.append)
     assert collector.stop() is None

@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import Final
 
 from httptop.bpf.plan import plan_of
+from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
+from httptop.linux.cpus import possible_cpus
 from httptop.model import EndpointStats, Side, Snapshot
-from httptop.run.live import LiveSource, possible_cpus
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
 FRONTS: Final = ("sockets", "syscalls")
@@ -48,7 +49,8 @@ class Watch:
         self.front = front
 
     def __enter__(self) -> Watch:
-        self.notes = self.source.open()
+        self.source.open()
+        self.notes = self.source.notes
         self.collector.begin(time.monotonic())
         return self
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from httptop.config.settings import Performance
 from httptop.errors import HttptopError, UsageError
-from httptop.run.scheduling import parse_cpus, schedule
+from httptop.linux.cpus import online_cpus
+from httptop.run.scheduling import schedule
 
 SCHEDULED = """
 import os, subprocess, sys, threading
@@ -33,23 +33,14 @@ assert seen == [(7, {before})] * 3, seen
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "cpus"),
-    [("0\n", {0}), ("0-3,8\n", {0, 1, 2, 3, 8}), ("2,4-5", {2, 4, 5}), ("\n", set())],
-)
-def test_the_kernels_lists_of_cpus(text: str, cpus: set[int]) -> None:
-    assert parse_cpus(text) == cpus
-
-
 def test_threads_to_come_and_helpers_are_scheduled_alike() -> None:
     subprocess.run([sys.executable, "-c", SCHEDULED], check=True, timeout=60)
 
 
 def test_a_cpu_that_is_not_there_is_named() -> None:
     before = os.sched_getaffinity(0)
-    online = parse_cpus(Path("/sys/devices/system/cpu/online").read_text())
     with pytest.raises(UsageError, match=r"cpu_affinity: this host has no CPU 4000; it has "):
-        schedule(Performance(cpu_affinity=(min(online), 4000)))
+        schedule(Performance(cpu_affinity=(min(online_cpus()), 4000)))
     assert os.sched_getaffinity(0) == before
 
 

@@ -1,0 +1,201 @@
+"""The live source: the probes of this host, read by the collector's thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
+from httptop.bpf.backlog import Backlog
+from httptop.bpf.build.child import Loading, Plan, Probes
+from httptop.bpf.cgroup_filter import GroupFilter
+from httptop.bpf.counters import CounterReader
+from httptop.bpf.samples import SampleReader
+from httptop.bpf.sweep import SocketSweep
+from httptop.bpf.tuning import ControlWriter
+from httptop.collect.source import Controls, KernelCost, Reading
+from httptop.errors import Unavailable
+from httptop.linux import bpf_syscall
+
+_TIMED: Final = 8
+
+
+class LiveSource:
+    """Readings of the running kernel."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        loading: Loading | None = None,
+        enable_statistics: Callable[[], int] = bpf_syscall.enable_stats,
+    ) -> None:
+        """Start to load at once; :meth:`load` waits for the end of it.
+
+        ``loading``: a load that was begun ahead. ``enable_statistics`` has the kernel time programs
+        until the descriptor that it returns is closed; it raises :class:`OSError` where it cannot.
+        """
+        self._plan = plan
+        self._enable_statistics = enable_statistics
+        #: What the kernel refused, and why.
+        self._refused: dict[str, str] = {}
+        containers = plan.conditions.containers
+        self._groups = GroupFilter(containers) if containers else None
+        self._loading: Loading | None = loading or Loading()
+        self._loading.give(plan)
+        self._probes: Probes | None = None
+        self._known: set[int] = set()
+        self._most_samples: int | None = None
+        self._sweep: SocketSweep | None = None
+        self._statistics: int | None = None
+        self._timed_from = (0, 0, 0)
+        #: Clock, run time and runs of the last whiles that were timed: one alone says little.
+        self._timed: deque[list[int]] = deque(maxlen=_TIMED)
+        self._runs = 0
+        self._cost: KernelCost | None = None
+
+    def open(self) -> None:
+        """Do all three steps to the first reading, as root; what needs none may follow attach."""
+        self.load()
+        self.attach()
+        self.try_waits()
+
+    def load(self) -> None:
+        """Wait for the probes, which takes seconds; raise :class:`Unavailable`."""
+        assert self._loading is not None
+        probes = self._probes = self._loading.wait()
+        self._loading = None
+        defines = self._plan.defines
+        self._counters = CounterReader(
+            probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
+        )
+        self._samples = SampleReader(probes.maps["samples"])
+        self._backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
+        self._known = set(LEFT_OUT_ENDPOINTS)
+        self._control = ControlWriter(probes.maps)
+        if "sweep" in probes.programs:
+            self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
+        if self._groups is not None:
+            self._groups.update(probes.maps["only_cgroups"])
+        self._refused = dict(probes.refused)
+
+    def attach(self) -> None:
+        """Begin to count; raise :class:`Unavailable`."""
+        assert self._probes is not None
+        self._probes.attach()
+
+    def try_waits(self) -> None:
+        """Do without waits where the kernel refuses to have them noted, with the rights of now."""
+        assert self._probes is not None
+        try:
+            self.note_waits(True)
+            self.note_waits(False)
+        except Unavailable as error:
+            del self._probes.programs[READY]
+            self._refused[READY] = str(error)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what cannot be seen."""
+        said = (f"the kernel refused {name}: {reason}" for name, reason in self._refused.items())
+        return (*said, *(() if self._groups is None else self._groups.notes))
+
+    def read(self) -> Reading:
+        """Return what is new in the maps and in the ring."""
+        assert self._probes is not None
+        reading = Reading()
+        if self._groups is not None:
+            self._groups.update(self._probes.maps["only_cgroups"])
+        self._backlog.finish()
+        if self._sweep is not None:
+            self._sweep.run()
+        reading.growth = self._counters.growth()
+        if any(grown.cell not in self._known for grown in reading.growth):
+            endpoints, responses = self._counters.names()
+            reading.endpoints, reading.responses = endpoints, responses
+            self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
+        reading.users = self._counters.users()
+        reading.other_protocols = self._counters.other_protocols()
+        reading.samples = self._samples.read(self._most_samples)
+        reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
+        reading.cost, self._cost = self._cost, None
+        return reading
+
+    def pressing(self) -> tuple[int, ...]:
+        """Return the descriptor of what waits for its turn."""
+        return (self._backlog.descriptor,)
+
+    def tend(self) -> None:
+        """Go on with it."""
+        self._backlog.work()
+
+    def _missed(self) -> int:
+        assert self._probes is not None
+        programs = (self._probes.programs[name] for name in self._probes.points)
+        return sum(bpf_syscall.prog_times(program)[2] for program in programs)
+
+    def control(self, controls: Controls) -> None:
+        """Tell the running programs."""
+        self._most_samples = controls.most_samples
+        self._control.write(controls)
+
+    def _times(self) -> tuple[int, int, int]:
+        """Return (clock, run time, runs) of all programs, nanoseconds."""
+        assert self._probes is not None
+        times = [bpf_syscall.prog_times(program) for program in self._probes.programs.values()]
+        return time.monotonic_ns(), sum(row[0] for row in times), sum(row[1] for row in times)
+
+    def time_programs(self, start: bool) -> None:
+        """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
+        if start:
+            with contextlib.suppress(OSError):
+                self._statistics = self._enable_statistics()
+            self._timed_from = self._times()
+        elif self._statistics is not None:
+            timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
+            os.close(self._statistics)
+            self._statistics = None
+            self._runs += timed[2]
+            self._timed.append(timed)
+            clock, spent, runs = (sum(column) for column in zip(*self._timed, strict=True))
+            self._cost = KernelCost(
+                self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
+            )
+
+    def note_waits(self, start: bool) -> None:
+        """Open, or close, a window of bpf/c/wait.h; a kernel that cannot has none."""
+        assert self._probes is not None
+        if READY in self._probes.programs:
+            if start:
+                self._probes.attach_one(READY)
+            else:
+                self._probes.detach_one(READY)
+
+    def detach(self) -> None:
+        """Count no more; what has been counted can still be read."""
+        if self._probes is not None:
+            self._probes.detach()
+        if (
+            self._sweep is not None
+            and self._probes is not None
+            and self._plan.conditions.holds_back
+        ):
+            self._sweep.settle(self._probes.maps["conns"])
+
+    def close(self) -> None:
+        """Let everything go; idempotent."""
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+        if self._statistics is not None:
+            os.close(self._statistics)
+            self._statistics = None
+        if self._probes is not None:
+            self._samples.close()
+            self._backlog.close()
+            self._probes.close()
+            self._probes = None

@@ -1,0 +1,28 @@
+"""The CPUs of this host, by their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+_CPUS: Final = Path("/sys/devices/system/cpu")
+
+
+def online_cpus() -> set[int]:
+    """Return the CPUs that run now."""
+    return parse_cpus((_CPUS / "online").read_text("ascii", "replace"))
+
+
+def possible_cpus() -> int:
+    """Return the number of CPUs that the kernel may ever number."""
+    return max(parse_cpus((_CPUS / "possible").read_text("ascii", "replace"))) + 1
+
+
+def parse_cpus(text: str) -> set[int]:
+    """Return the numbers of the kernel's list format: ``0-3,8``."""
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        if first:
+            found.update(range(int(first), int(last or first) + 1))
+    return found
