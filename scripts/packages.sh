@@ -1,5 +1,5 @@
 # Names and commands of the distributions' package managers; read in by scripts/setup.
-# shellcheck shell=sh disable=SC2154 # the script that reads this in sets $log
+# shellcheck shell=sh disable=SC2153,SC2154 # $log is set by the script that reads this in, $NAME by os-release
 #
 # install_packages "python bcc certificates nginx wrk ab curl" (any of them) installs their
 # packages, without recommended ones and without kernel headers.
@@ -82,7 +82,7 @@ install_with_apt() {
             continue
         fi
         show_log
-        echo "    apt-get update failed; going on with the lists that are here"
+        echo "    apt-get update failed; using the lists that are here"
         break
     done
     case " $1 " in *" python "*) require_python ;; esac
@@ -106,8 +106,8 @@ install_with_apt() {
     release_services "$1"
 }
 
-# Debian starts a service when its package is unpacked. The tests want nginx's program, and nobody
-# wants a new web server on port 80: forbid starting for the time of the installation.
+# Debian starts a service when its package is installed. The tests need nginx's program, and nobody
+# wants a new web server on port 80: forbid starting services during the installation.
 hold_services() {
     [ ! -e /usr/sbin/policy-rc.d ] || return 0
     policy=/usr/sbin/policy-rc.d

@@ -6,7 +6,7 @@
                                  └──► shop-orders      orders, reports
 
 Each role is a process of its own, started by :mod:`httptop.demo.supervisor` as
-``python -I -S -E demo_services.py SEED ROLE FD PORT...`` so that it imports next to nothing and
+``python -I -S -E services.py SEED ROLE FD PORT...`` so that it imports next to nothing and
 stays small. ``FD`` is the socket to listen on, already bound by the parent to a port that the
 kernel chose; the ports are those of the services behind it. Standard input is the lifeline: it
 ends when the parent does, however it died, and so does the process.
