@@ -1,4 +1,4 @@
-"""Python's mirror of the structs marked SHARED in abi.h; a test compares sizes and offsets."""
+"""Python's mirror of the structs in abi.h, under their names; a test compares sizes and offsets."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ CONTROL: Final = struct.Struct("<5QIIQQ")
 RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
 RULE_SHAPE: Final = struct.Struct("<QQ")
 RULE_WORD: Final = struct.Struct("<QQ")
+BYTE_CLASS: Final = struct.Struct("<QQ")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
-
 
 #: Index of the first page number in an unpacked CELL, behind its counters.
 CELL_PAGES: Final = 8

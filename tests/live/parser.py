@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 from httptop.bpf import abi
 from httptop.bpf.build import compiler, loader
-from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 from httptop.linux import bpf_syscall
 
 SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
@@ -52,12 +51,7 @@ class Verdict(NamedTuple):
 def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
     """Compile a module and fill the map of character classes."""
     module = compiler.compile_module(text, defines)
-    classes = module["classes"].map_fd
-    for code, bits in enumerate(CLASSES):
-        counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
-        other = not bits & (DIGIT | LOWER | UPPER | JOINT)
-        add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
-        bpf_syscall.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
+    loader.fill_classes(module["classes"].map_fd)
     return module
 
 

@@ -19,18 +19,20 @@ from tests.live.parser import DEFINES, SCHED_CLS
 
 pytestmark = pytest.mark.ebpf
 
+SHARED: Final = (compiler.HERE / "abi.h").read_text()
+#: The members of each struct of abi.h, and whether they are arrays.
+MEMBERS: Final = {
+    name: {
+        member: bool(array)
+        for member, array in re.findall(
+            r"(\w+)(\[\w+\])?;", re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+        )
+    }
+    for name, body in re.findall(r"^struct (\w+) {\n(.*?)^};", SHARED, re.M | re.S)
+}
+#: Its mirrors in Python.
 STRUCTS: Final = {
-    "endpoint_key": abi.ENDPOINT_KEY,
-    "response_key": abi.RESPONSE_KEY,
-    "user_key": abi.USER_KEY,
-    "cell": abi.CELL,
-    "page": abi.PAGE,
-    "losses": abi.LOSSES,
-    "sample": abi.SAMPLE,
-    "control": abi.CONTROL,
-    "rule": abi.RULE,
-    "rule_shape": abi.RULE_SHAPE,
-    "rule_word": abi.RULE_WORD,
+    name.lower(): value for name, value in vars(abi).items() if isinstance(value, struct.Struct)
 }
 CONSTANTS: Final = {
     "OCTAVE_FIRST": (abi.OCTAVE_FIRST, histogram.OCTAVE_FIRST),
@@ -68,22 +70,11 @@ CONSTANTS: Final = {
     "SIDE_SERVER": (model.SIDES.index("server"),),
     "SIDE_CLIENT": (model.SIDES.index("client"),),
 }
-HEADERS: Final = ("abi.h", "maps.h", "path_template.h", "counters.h")
-
-
-def _members_of(name: str) -> list[str]:
-    for header in HEADERS:
-        text = (compiler.HERE / header).read_text()
-        if found := re.search(rf"^struct {name} {{\n(.*?)^}};", text, re.M | re.S):
-            plain = re.sub(r"/\*.*?\*/", "", found[1], flags=re.S)
-            return re.findall(r"(\w+)(?:\[\w+\])?;", plain)
-    raise AssertionError(f"no struct {name}")
 
 
 def _ask(expressions: list[str]) -> list[int]:
     """Return the compiler's values of constant expressions, by way of a program that runs."""
-    includes = "".join(f'#include "{header}"\n' for header in HEADERS)
-    text = compiler.paste(includes)
+    text = compiler.paste('#include "abi.h"\n#include "path_template.h"\n')
     stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
     text += f"""
 struct numbers {{ u64 n[{len(expressions)}]; }};
@@ -112,7 +103,7 @@ def told() -> dict[str, int]:
     expressions = list(CONSTANTS)
     for name in STRUCTS:
         expressions.append(f"sizeof(struct {name})")
-        for member in _members_of(name):
+        for member in MEMBERS[name]:
             at = f"((struct {name} *)0)->{member}"
             expressions.append(f"__builtin_offsetof(struct {name}, {member})")
             expressions.append(f"sizeof({at})")
@@ -123,7 +114,7 @@ def told() -> dict[str, int]:
 def _fields(layout_: struct.Struct) -> list[tuple[int, int]]:
     """Return (offset, size) of every field of a format; padding is none."""
     at, found = 0, []
-    for count, code in re.findall(r"(\d*)([a-zA-Z])", layout_.format):
+    for count, code in re.findall(r"(\d*)([a-zA-Z?])", layout_.format):
         if code == "s":
             found.append((at, int(count)))
             at += int(count)
@@ -135,15 +126,19 @@ def _fields(layout_: struct.Struct) -> list[tuple[int, int]]:
     return found
 
 
+def test_every_shared_struct_has_a_mirror_and_every_mirror_a_struct() -> None:
+    assert "piece_head" in MEMBERS
+    assert sorted(MEMBERS) == sorted(STRUCTS)
+
+
 @pytest.mark.parametrize("name", STRUCTS)
 def test_struct(told: dict[str, int], name: str) -> None:
     fields = _fields(STRUCTS[name])
     assert STRUCTS[name].size == told[f"sizeof(struct {name})"]
     ends = {at + size for at, size in fields} | {0}
     starts = {at for at, _ in fields}
-    members = _members_of(name)
-    assert members
-    for member in members:
+    assert MEMBERS[name]
+    for member, array in MEMBERS[name].items():
         at = told[f"__builtin_offsetof(struct {name}, {member})"]
         size = told[f"sizeof(((struct {name} *)0)->{member})"]
         inside = [field for field in fields if at <= field[0] < at + size]
@@ -152,6 +147,7 @@ def test_struct(told: dict[str, int], name: str) -> None:
         assert at in starts, f"no field begins at {name}.{member} ({at})"
         assert at + size in ends, f"no field ends with {name}.{member} ({at + size})"
         assert sum(length for _, length in inside) == size
+        assert array or len(inside) == 1, f"{name}.{member} is one field"
     counted = sum(size for _, size in fields)
     assert counted == STRUCTS[name].size or "x" in STRUCTS[name].format
 
@@ -170,8 +166,8 @@ def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
     """CELL_PAGES picks a field by number: it must be the member of that name."""
     order = {at: number for number, (at, _) in enumerate(_fields(abi.CELL))}
     assert order[told["__builtin_offsetof(struct cell, page)"]] == abi.CELL_PAGES
-    assert [member for member in _members_of("cell") if member != "page"] == [
+    assert [member for member in MEMBERS["cell"] if member != "page"] == [
         "count", "bytes", "latency_sum_ns", "latency_max_ns", "unanswered", "unmeasured", "moved",
         "due_ns",
     ]  # fmt: skip
-    assert _members_of("losses")[:-1] == list(Losses._fields)[:-1]  # read as one into the other
+    assert list(MEMBERS["losses"])[:-1] == list(Losses._fields)[:-1]  # read as one into the other

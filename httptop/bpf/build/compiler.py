@@ -81,7 +81,7 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
     bcc = import_bcc()
     flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
     try:
-        return bcc.BPF(text=text, cflags=[*flags, *_FLAGS])
+        return bcc.BPF(text=text.encode(), cflags=[*flags, *_FLAGS])
     except Exception as error:
         raise LoadError(f"the probes do not compile: {error}") from error
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from httptop.bpf.abi import (
+    BYTE_CLASS,
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
     OVERFLOW_ENDPOINTS,
@@ -44,7 +45,7 @@ CAST_CALL: Final = 0x70000001
 _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
-#: The programs reached by tail call, in the order of the NEXT_ numbers of cursor.h.
+#: The programs reached by tail call; what calls one names its number NEXT_ and its name (cursor.h).
 CHAIN: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
     "defer_bytes", "abandon_requests",
@@ -114,14 +115,18 @@ def load(
             ) from first
 
 
-def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
-    """Put into the maps what must be there before the first call is seen."""
-    classes = probes.maps["classes"]
+def fill_classes(map_fd: int) -> None:
+    """Put into a map what each byte counts as in a path, and its classes."""
     for code, bits in enumerate(CLASSES):
         counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
         other = not bits & (DIGIT | LOWER | UPPER | JOINT)
         add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
-        bpf_syscall.map_update(classes, struct.pack("<I", code), struct.pack("<QQ", add, bits))
+        bpf_syscall.map_update(map_fd, struct.pack("<I", code), BYTE_CLASS.pack(add, bits))
+
+
+def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
+    """Put into the maps what must be there before the first call is seen."""
+    fill_classes(probes.maps["classes"])
     last_cell, last_page = plan["defines"]["MAX_CELLS"] - 1, plan["defines"]["MAX_PAGES"]
     for pool, first in enumerate((last_cell, last_page)):
         at, value = struct.pack("<I", pool), struct.pack("<I", first)
@@ -148,6 +153,12 @@ def prepare() -> Kernel:
         return describe_kernel()
     except BtfError as error:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
+
+
+def defines_of(sizes: dict[str, int], kernel: Kernel, front: str) -> dict[str, int]:
+    """Return the macros that the headers want: sizes, the kernel's layout, numbers of programs."""
+    numbers = {f"NEXT_{name.upper()}": number for number, name in enumerate(CHAIN)}
+    return {**sizes, **kernel.offsets, **numbers, f"FRONT_{front.upper()}": 1}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
@@ -178,7 +189,7 @@ def _load_with(
     refused: dict[str, str],
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
-    defines = {**plan["defines"], **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
+    defines = defines_of(plan["defines"], kernel, front) | types
     passed = (*CHAIN, TAKE_UP, *FRONTS[front])
     ready = (READY,) if _sees_ready(plan["defines"], kernel, front) else ()
     defines |= {"SEES_READY": 1} if ready else {}

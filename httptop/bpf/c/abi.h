@@ -1,6 +1,6 @@
 /*
- * The shapes that kernel and user space share. httptop/bpf/abi.py mirrors every struct marked
- * SHARED; tests/live/test_layout.py compares sizes and offsets.
+ * What kernel and user space share, and limits. Every struct has a mirror in bpf/abi.py, under its
+ * name in capitals; tests/live/test_layout.py compares sizes, offsets and constants.
  */
 #pragma once
 
@@ -74,7 +74,7 @@ enum method {
 	METHOD_PATCH,
 };
 
-/* Classes of a byte, as paths.py fills them in. */
+/* Classes of a byte, see httptop/http/path_template.py. */
 #define C_DIGIT 1
 #define C_HEX 2
 #define C_LOWER 4
@@ -95,7 +95,7 @@ enum method {
 #define FILTER_WHOLE_CONNECTIONS 1
 #endif
 
-/* ---- SHARED -------------------------------------------------------------------------------- */
+/* ---- structs ------------------------------------------------------------------------------- */
 
 /* What makes an endpoint. Bytes behind the template are zero. */
 struct endpoint_key {
@@ -219,7 +219,8 @@ struct piece_head {
 	u8 unused[6];
 };
 
+/* What a byte adds to the counts of its segment of a path (path_template.h), and its classes. */
 struct byte_class {
 	u64 add;
-	u64 bits;
+	u64 bits; /* C_... */
 };

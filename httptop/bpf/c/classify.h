@@ -101,7 +101,7 @@ int first_bytes(u64 *ctx)
 	if (gone && !((u32)gone->deferred && set_aside(s, gone)) && take_out(s, gone)) {
 		/* Another socket has its place in memory now. */
 		s->then = THEN_FIRST;
-		next_program.call(ctx, NEXT_ABANDON);
+		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
 	n = s->piece;
@@ -141,7 +141,7 @@ int first_bytes(u64 *ctx)
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();
 	if (wanted(s))
-		next_program.call(ctx, NEXT_REQUEST);
+		next_program.call(ctx, NEXT_PARSE_REQUEST);
 	else
 		pass_over(s);
 	return 0;

@@ -87,19 +87,19 @@ int abandon_requests(u64 *ctx)
 	response_over(conn);
 	abandon_some(conn);
 	if (conn->pending) {
-		next_program.call(ctx, NEXT_ABANDON);
+		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
 	if (s->then == THEN_AFRESH) {
 		start_afresh(conn);
 		if (s->inbound == (conn->side == SIDE_SERVER))
-			next_program.call(ctx, NEXT_REQUEST);
+			next_program.call(ctx, NEXT_PARSE_REQUEST);
 		else
-			next_program.call(ctx, NEXT_RESPONSE);
+			next_program.call(ctx, NEXT_PARSE_RESPONSE);
 		return 0;
 	}
 	if (s->then == THEN_FIRST)
-		next_program.call(ctx, NEXT_FIRST);
+		next_program.call(ctx, NEXT_FIRST_BYTES);
 	else
 		swept(s->sk);
 	return 0;
@@ -130,7 +130,7 @@ int sweep(u64 *ctx)
 		s->sk = sk;
 		s->then = THEN_NOTHING;
 		if (take_out(s, conn))
-			next_program.call(ctx, NEXT_ABANDON);
+			next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
 #ifdef FILTER_WHOLE_CONNECTIONS

@@ -9,13 +9,10 @@
 #include "scratch.h"
 #include "syscalls.h"
 
-#define NEXT_REQUEST 0
-#define NEXT_PLACE 1
-#define NEXT_RESPONSE 2
-#define NEXT_FIRST 3
-#define NEXT_SAMPLE 4
-#define NEXT_DEFER 5
-#define NEXT_ABANDON 6
+/*
+ * Programs hand a call on by next_program.call(ctx, NEXT_...), with the name of the program behind
+ * NEXT_. The loader numbers them (CHAIN in bpf/build/loader.py).
+ */
 
 /* What follows when all that is pending on a connection has been abandoned. */
 #define THEN_FIRST 0 /* another socket has its place in memory: these are its first bytes */
@@ -74,7 +71,7 @@ static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 {
 	if (++s->steps < STEPS)
 		next_program.call(ctx, next);
-	next_program.call(ctx, NEXT_DEFER);
+	next_program.call(ctx, NEXT_DEFER_BYTES);
 }
 
 /* The last program of a call returns. */

@@ -110,7 +110,7 @@ int defer_bytes(u64 *ctx)
 			return 0;
 		}
 		s->then = THEN_AFRESH;
-		next_program.call(ctx, NEXT_ABANDON);
+		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
 	piece->head.sk = s->sk;
@@ -141,7 +141,7 @@ int defer_bytes(u64 *ctx)
 	}
 	if (!s->left)
 		return 0;
-	next_program.call(ctx, NEXT_DEFER);
+	next_program.call(ctx, NEXT_DEFER_BYTES);
 	/* A call of megabytes: what is left can be had only as a part of a body. */
 	piece->head.moved = 1;
 	piece->head.length = s->left;
@@ -198,8 +198,8 @@ int take_up(u64 *ctx)
 	s->shape = SHAPE_OTHER;
 	s->tgid = ctx[5];
 	if (s->inbound == (conn->side == SIDE_SERVER))
-		next_program.call(ctx, NEXT_REQUEST);
+		next_program.call(ctx, NEXT_PARSE_REQUEST);
 	else
-		next_program.call(ctx, NEXT_RESPONSE);
+		next_program.call(ctx, NEXT_PARSE_RESPONSE);
 	return call_over(s, 0);
 }

@@ -81,7 +81,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	u32 length = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
-	u32 next = NEXT_FIRST;
+	u32 next = NEXT_FIRST_BYTES;
 
 	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
@@ -145,9 +145,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		    !seen_by(conn, sk, process_of(task), request))
 			return 0;
 		if (conn->deferred) {
-			next = NEXT_DEFER;
+			next = NEXT_DEFER_BYTES;
 		} else if (request) {
-			next = NEXT_REQUEST;
+			next = NEXT_PARSE_REQUEST;
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
@@ -168,12 +168,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		} else if (conn->pending != 1 || !conn->shape ||
 			   conn->response_of != conn->current || under_way(conn) || conn->last_ns ||
 			   piece < 16 || RESPONSES_HELD) {
-			next = NEXT_RESPONSE;
+			next = NEXT_PARSE_RESPONSE;
 		} else {
 			u64 first[2], latency_ns;
 			u32 status;
 
-			next = NEXT_RESPONSE;
+			next = NEXT_PARSE_RESPONSE;
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
@@ -190,7 +190,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				conn->pending = 0;
 				if (!worth_a_sample(conn, status, latency_ns, now))
 					return 0;
-				next = NEXT_SAMPLE;
+				next = NEXT_SAMPLE_RESPONSE;
 			}
 		}
 	}
@@ -208,7 +208,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->message = message + MMSGHDR_LEN;
 	s->messages = messages ? messages - 1 : 0;
 	s->message_left = messages ? length : ret;
-	s->fresh = next == NEXT_FIRST;
+	s->fresh = next == NEXT_FIRST_BYTES;
 	s->steps = 0;
 	s->taken_up = 0;
 	s->began = 0;
@@ -217,15 +217,15 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->inbound = inbound;
 	s->socket = socket;
 	s->fd = regs->di;
-	if (next == NEXT_REQUEST)
-		next_program.call(ctx, NEXT_REQUEST);
-	else if (next == NEXT_RESPONSE)
-		next_program.call(ctx, NEXT_RESPONSE);
-	else if (next == NEXT_SAMPLE)
-		next_program.call(ctx, NEXT_SAMPLE);
-	else if (next == NEXT_DEFER)
-		next_program.call(ctx, NEXT_DEFER);
+	if (next == NEXT_PARSE_REQUEST)
+		next_program.call(ctx, NEXT_PARSE_REQUEST);
+	else if (next == NEXT_PARSE_RESPONSE)
+		next_program.call(ctx, NEXT_PARSE_RESPONSE);
+	else if (next == NEXT_SAMPLE_RESPONSE)
+		next_program.call(ctx, NEXT_SAMPLE_RESPONSE);
+	else if (next == NEXT_DEFER_BYTES)
+		next_program.call(ctx, NEXT_DEFER_BYTES);
 	else
-		next_program.call(ctx, NEXT_FIRST);
+		next_program.call(ctx, NEXT_FIRST_BYTES);
 	return 0;
 }

@@ -271,7 +271,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 		if (s->carried == CARRY)
 			known = remembered(conn, s);
 		if (!known) {
-			go_on(ctx, s, NEXT_PLACE);
+			go_on(ctx, s, NEXT_PLACE_REQUEST);
 			return 0;
 		}
 		conn = known;
@@ -281,7 +281,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	head_scanned(conn, s);
 again:
 	if (s->left)
-		go_on(ctx, s, NEXT_REQUEST);
+		go_on(ctx, s, NEXT_PARSE_REQUEST);
 	if (conn)
 		request_call_over(conn, s);
 	return 0;
@@ -328,7 +328,7 @@ static __always_inline int line_seen(u64 *ctx, struct scratch *s)
 		remember_line(conn, s);
 	head_scanned(conn, s);
 	if (s->left)
-		go_on(ctx, s, NEXT_REQUEST);
+		go_on(ctx, s, NEXT_PARSE_REQUEST);
 	request_call_over(conn, s);
 	return 0;
 }

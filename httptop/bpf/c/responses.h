@@ -304,7 +304,7 @@ body:
 again:
 	if (s->left) {
 		if (s->steps + 1 < STEPS || conn->pending)
-			go_on(ctx, s, NEXT_RESPONSE);
+			go_on(ctx, s, NEXT_PARSE_RESPONSE);
 		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
 		response_body(conn, s->left, s->now);
 		lose_place(conn);

@@ -50,7 +50,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define bpf_ntohs(value) __builtin_bswap16(value)
 #define bpf_htonl(value) __builtin_bswap32(value)
 
-/* The loader's: sizes (plan.py), one of the fronts, the kernel's layout (linux/btf.py). */
+/* The loader's: sizes, one of the fronts, numbers of programs, the kernel's layout. */
 #define SAMPLE_PAGES 1
 #define PIECE_PAGES 1
 #define FILTER_SIDES 3
@@ -58,6 +58,13 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define FRONT_SOCKETS 1
 #define SEES_READY 1
 #endif
+#define NEXT_PARSE_REQUEST 0
+#define NEXT_PLACE_REQUEST 1
+#define NEXT_PARSE_RESPONSE 2
+#define NEXT_FIRST_BYTES 3
+#define NEXT_SAMPLE_RESPONSE 4
+#define NEXT_DEFER_BYTES 5
+#define NEXT_ABANDON_REQUESTS 6
 #define CAST_CALL 1
 #define TYPE_FILE 1
 #define TYPE_LIST_HEAD 2
