@@ -1,6 +1,6 @@
-"""Say what this host can trace, what is missing and the command that mends it.
+"""Say what this host can trace, what is missing and the command that fixes it.
 
-``checks`` judges a :class:`~httptop.doctor.host.Host`, in the order in which a user would mend
+``checks`` judges a :class:`~httptop.doctor.host.Host`, in the order in which a user would fix
 things; ``refusal`` is the first check that forbids tracing, as one line, and is cheap; ``main`` is
 ``httptop --doctor``: the whole table, and at its end the real thing, loading the probes.
 """
@@ -65,7 +65,7 @@ class Check:
 
 
 def checks(host: Host) -> list[Check]:
-    """Judge a host. The first check that is not ok is what to mend first."""
+    """Judge a host. The first check that is not ok is what to fix first."""
     return [
         _architecture(host),
         _privileges(host),
@@ -315,7 +315,7 @@ def main(host: Host | None = None) -> int:
         first = next(check for check in findings if check.ok is False)
         print(f"httptop cannot trace this host: {first.finding}.")
         if first.remedy:
-            print(f"Mend it with: {first.remedy}")
+            print(f"To fix it: {first.remedy}")
     return 0 if good else CANNOT_TRACE
 
 

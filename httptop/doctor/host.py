@@ -55,7 +55,7 @@ class Host:
     io_uring_disabled: int | None  # 0: allowed to everyone
     pid_namespace: int | None  # inode
     distribution: dict[str, str]  # os-release(5)
-    program: str  # how to run httptop, for the command that mends
+    program: str  # how to run httptop, for the command that fixes it
 
     @property
     def kernel(self) -> tuple[int, int]:

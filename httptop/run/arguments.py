@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument(
         "--doctor",
         action="store_true",
-        help="what can be traced here, what is missing, how to mend it",
+        help="what can be traced here, what is missing, how to fix it",
     )
     about.add_argument(
         "--selftest",

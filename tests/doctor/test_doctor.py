@@ -163,7 +163,7 @@ def test_the_table_is_aligned_and_names_remedies() -> None:
 def test_the_doctor_tells_why_and_how_to_mend(capsys: pytest.CaptureFixture[str]) -> None:
     assert checks.main(USER) == 77
     said = capsys.readouterr().out
-    assert said.endswith("Mend it with: sudo /opt/httptop/.venv/bin/httptop\n")
+    assert said.endswith("To fix it: sudo /opt/httptop/.venv/bin/httptop\n")
 
 
 @pytest.mark.ebpf
