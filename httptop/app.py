@@ -11,9 +11,7 @@ import signal
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from textual.app import App
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 
 from httptop.collect.feed import Feed
 from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
@@ -21,7 +19,7 @@ from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
-from httptop.screens.base import RunControls
+from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -38,7 +36,7 @@ from httptop.widgets.sparkline import Symbols
 FAILED: Final = 1
 
 
-class HttptopApp(App[int]):
+class HttptopApp(Httptop):
     """The dashboard over a feed of snapshots; ``feed=None`` waits for posted ones (tests)."""
 
     TITLE = "httptop"
@@ -75,22 +73,17 @@ class HttptopApp(App[int]):
         self.theme = ui.theme
         self.symbols: Symbols = ui.symbols
         self.watching = watching
-        #: The settings of the screen, as they were read last.
         self.ui = ui
-        #: How paths are counted, and how that was read last.
         self.paths = self.read_paths = paths
         self.fixed = fixed
         self._actions: tuple[Action, ...] = ()
         self._take_keys()
-        #: The snapshot shown; while paused, not the newest.
         self.snapshot: Snapshot | None = None
-        #: The newest snapshot that arrived.
         self.newest: Snapshot | None = None
         #: The last snapshot of the run, once the feed has ended.
         self.final_snapshot: Snapshot | None = None
         #: Why the feed failed, if it did.
         self.failure: BaseException | None = None
-        #: What became of the demo, in words; empty while it was not asked for.
         self.demo_state = ""
         self.view = View(
             side=ui.side,
@@ -101,7 +94,6 @@ class HttptopApp(App[int]):
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
-        #: What the screen may do to the run; None: it only shows.
         self.run_controls = run
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -230,13 +222,11 @@ class HttptopApp(App[int]):
         self.refresh_screens()
 
     def refresh_screens(self) -> None:
-        """Draw the screens that can be seen: the top one, and what lies below pages."""
+        """Draw the screen that is on top, or seen below boxes."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Dashboard | DetailScreen | RequestScreen):
+            if isinstance(screen, HttptopScreen):
                 if screen.is_mounted:
                     screen.refresh_scene()
-                return
-            if not isinstance(screen, ModalScreen):
                 return
 
     def open_endpoint(self, key: EndpointKey) -> None:
@@ -247,11 +237,11 @@ class HttptopApp(App[int]):
         """Show one sampled request in full."""
         self.push_screen(RequestScreen(request))
 
-    def open_notes(self) -> None:
+    def action_notes(self) -> None:
         """Show what was missed and what cannot be seen."""
         self.push_screen(notes_page(self.newest))
 
-    def open_coverage(self) -> None:
+    def action_coverage(self) -> None:
         """Show why a process is not seen, or not all of it."""
         self.push_screen(CoverageScreen())
 
@@ -273,7 +263,7 @@ class HttptopApp(App[int]):
 
     # The demo
 
-    def begin_demo(self) -> None:
+    def action_demo(self) -> None:
         """Start the demo services in a thread; once, and only where there is a way to."""
         run = self.run_controls
         if run is None or not run.can_demo or self.demo_state:

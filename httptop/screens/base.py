@@ -5,10 +5,21 @@ The app shows screens and so imports them; screens see the app only as :class:`H
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+from textual.app import App
+from textual.screen import Screen
+
+from httptop.config.settings import Paths, Ui
 from httptop.coverage.processes import Survey
+from httptop.humanize import Units
+from httptop.model import EndpointKey, Snapshot, Transaction
+from httptop.view.state import View
+from httptop.widgets.filter_chips import Fixed
+from httptop.widgets.key_bar import Hint
+from httptop.widgets.sparkline import Symbols
 
 #: Changed settings, by key: ``{"ui.sort": "p99"}``.
 Changes = Mapping[str, object]
@@ -64,3 +75,87 @@ class RunControls(Protocol):
             OSError: The processes cannot be looked at.
             ValueError: What the privileged helper returned makes no sense.
         """
+
+
+class Httptop(App[int]):
+    """What the screens need of the app; ``httptop.app`` has all of it."""
+
+    #: The snapshot shown, and the newest that arrived; they differ while paused.
+    snapshot: Snapshot | None
+    newest: Snapshot | None
+    #: What the user looks at; changed by :meth:`change_view` only.
+    view: View
+    #: The settings of the screen, as they were read or saved last.
+    ui: Ui
+    #: How paths are counted, and how that was read or saved last.
+    paths: Paths
+    read_paths: Paths
+    #: The characters that graphs and lines are drawn with; the same for the whole run.
+    symbols: Symbols
+    #: What is traced, in a few words.
+    watching: str
+    #: The filters of the run.
+    fixed: tuple[Fixed, ...]
+    #: What the screen may do to the run; None: it only shows.
+    run_controls: RunControls | None
+    #: What became of the demo, in words; empty while it was not asked for.
+    demo_state: str
+
+    @property
+    @abstractmethod
+    def units(self) -> Units:
+        """The units of latencies and bytes."""
+
+    @property
+    @abstractmethod
+    def can_demo(self) -> bool:
+        """Whether a key may start the demo services."""
+
+    @abstractmethod
+    def key_of(self, name: str) -> str:
+        """Return the key of an action, as the screen calls it."""
+
+    @abstractmethod
+    def change_view(self, **changes: Any) -> None:
+        """Change some fields of the view and draw."""
+
+    @abstractmethod
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Tell the user something in a corner of the screen."""
+
+    @abstractmethod
+    def open_endpoint(self, key: EndpointKey) -> None:
+        """Show one endpoint in full."""
+
+    @abstractmethod
+    def open_request(self, request: Transaction) -> None:
+        """Show one sampled request in full."""
+
+
+class HttptopScreen(Screen[None]):
+    """A screen of its own, not a box above another one."""
+
+    @property
+    def httptop(self) -> Httptop:
+        """The app, which holds snapshot and view."""
+        app = self.app
+        assert isinstance(app, Httptop)
+        return app
+
+    def refresh_scene(self) -> None:
+        """Draw what the app holds now; a screen that does not follow the snapshots does nothing."""
+
+    def action_pause(self) -> None:
+        """Stop adopting snapshots, or go on."""
+        self.httptop.change_view(paused=not self.httptop.view.paused)
+
+    def page_hints(self, *own: Hint) -> list[Hint]:
+        """Return the keys of a page that scrolls, its own among them."""
+        key = self.httptop.key_of
+        return [
+            ("Esc", "back", "app.pop_screen"),
+            (key("quit"), "quit", "app.ask_quit"),
+            (key("help"), "help", "app.help"),
+            *own,
+            ("j k", "scroll", ""),
+        ]

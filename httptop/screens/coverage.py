@@ -7,23 +7,19 @@ as old as its title says.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from httptop import humanize
 from httptop.coverage.gaps import FOOTNOTES, Row, headline, rows
 from httptop.coverage.processes import Survey
-from httptop.screens.base import RunControls
+from httptop.screens.base import HttptopScreen, RunControls
 from httptop.widgets.key_bar import KeyBar
-
-if TYPE_CHECKING:
-    from httptop.app import HttptopApp
+from httptop.widgets.text_page import TextPage
 
 _MOST_ROWS: Final = 200
 _PROCESS_WIDTH: Final = 16
@@ -31,14 +27,12 @@ _REPLAYED: Final = "What is shown comes from a capture; the processes of this ho
 _COLOURS: Final = {3: "$hue-bad", 2: "$hue-warn", 1: "$hue-text", 0: "$hue-muted"}
 
 
-class CoverageScreen(Screen[None]):
+class CoverageScreen(HttptopScreen):
     """A scrolling table, a few lines a process."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,y", "app.pop_screen", "Back", show=False),
         Binding("r", "look", "Look again", show=False),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
     ]
 
     def __init__(self) -> None:
@@ -47,35 +41,16 @@ class CoverageScreen(Screen[None]):
         self.rows: list[Row] = []
         self._looking = False
 
-    @property
-    def httptop(self) -> HttptopApp:
-        """The app, which holds the snapshot and can look at processes."""
-        return cast("HttptopApp", self.app)
-
     def compose(self) -> ComposeResult:
         """Make title, table and keys."""
         yield Static(id="coverage-title", markup=False)
-        with VerticalScroll(id="coverage"):
-            yield Static(id="coverage-rows", markup=False)
-        yield KeyBar()
+        yield TextPage(id="coverage")
+        yield KeyBar(self.page_hints(("r", "look again", "screen.look")))
 
     def on_mount(self) -> None:
         """Look at once."""
-        self.query_one("#coverage").focus()
-        self.query_one(KeyBar).show(
-            [
-                ("Esc", "back", "app.pop_screen"),
-                ("r", "look again", "screen.look"),
-                ("?", "help", "app.help"),
-                ("q", "quit", "app.ask_quit"),
-                ("j k", "scroll", ""),
-            ]
-        )
+        self.query_one(TextPage).focus()
         self.action_look()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by some lines."""
-        self.query_one("#coverage").scroll_relative(y=lines, animate=False)
 
     def action_look(self) -> None:
         """Look at the processes, unless that is going on."""
@@ -121,7 +96,7 @@ class CoverageScreen(Screen[None]):
         self.query_one("#coverage-title", Static).update(title)
 
     def _text(self, text: Content) -> None:
-        self.query_one("#coverage-rows", Static).update(text)
+        self.query_one(TextPage).show(text)
 
 
 def _columns(pid: str, process: str, seen: str, listens: str, connections: str) -> str:

@@ -169,7 +169,7 @@ class Dashboard(Keeping):
             (key("help"), "help", "app.help"),
         ]
         if not self.scene.rows and self.httptop.can_demo:
-            hints.append((key("demo"), "demo", "screen.demo"))
+            hints.append((key("demo"), "demo", "app.demo"))
         hints += [(key("path"), "path", "screen.filter"), (key("filter"), "filter", _EDIT)]
         if view.filtered:
             hints.append((key("clear"), "clear filters", "screen.clear"))
@@ -180,7 +180,7 @@ class Dashboard(Keeping):
             (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
             (key("open"), "open", "screen.open"),
             (key("live"), "live", "screen.live"),
-            (key("notes"), "notes", "screen.notes"),
+            (key("notes"), "notes", "app.notes"),
             (key("request"), "choose a request", "screen.choose"),
             (key("only_process"), "only its process", "screen.only('comm')"),
             (key("only_status"), "status", "screen.only('status')"),
@@ -231,10 +231,6 @@ class Dashboard(Keeping):
         """Show the other side."""
         self.httptop.change_view(side=self.httptop.view.other_side())
 
-    def action_pause(self) -> None:
-        """Stop adopting snapshots, or go on."""
-        self.httptop.change_view(paused=not self.httptop.view.paused)
-
     def action_open(self) -> None:
         """Open the endpoint under the cursor, or the request that is being chosen."""
         live = self.query_one(LiveRequests)
@@ -266,18 +262,6 @@ class Dashboard(Keeping):
             if self.live_size == "-live-off" or self.has_class("-low"):
                 self._size_live("-live-tall")
             self.set_focus(live)
-
-    def action_notes(self) -> None:
-        """Show what is missed and what cannot be seen."""
-        self.httptop.open_notes()
-
-    def action_coverage(self) -> None:
-        """Show why a process is not seen."""
-        self.httptop.open_coverage()
-
-    def action_demo(self) -> None:
-        """Start the demo services."""
-        self.httptop.begin_demo()
 
     # What the widgets say
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from httptop.model import EndpointKey
+from httptop.screens.base import HttptopScreen
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.key_bar import KeyBar
 
-if TYPE_CHECKING:
-    from httptop.app import HttptopApp
 
-
-class DetailScreen(Screen[None]):
+class DetailScreen(HttptopScreen):
     """The page of one endpoint; follows the snapshots like the dashboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,11 +24,6 @@ class DetailScreen(Screen[None]):
     def __init__(self, key: EndpointKey) -> None:
         super().__init__()
         self.key = key
-
-    @property
-    def httptop(self) -> HttptopApp:
-        """The app, which holds snapshot and view."""
-        return cast("HttptopApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
@@ -49,16 +41,6 @@ class DetailScreen(Screen[None]):
         paused = self.httptop.view.paused
         self.set_class(paused, "-paused")
         self.query_one(EndpointDetail).show(self.httptop.snapshot, self.httptop.units)
-        self.query_one(KeyBar).show(
-            [
-                ("Esc", "back", "app.pop_screen"),
-                ("q", "quit", "app.ask_quit"),
-                ("?", "help", "app.help"),
-                ("p", "resume (PAUSED)" if paused else "pause", "screen.pause"),
-                ("j k", "scroll", ""),
-            ]
-        )
-
-    def action_pause(self) -> None:
-        """Stop adopting snapshots, or go on."""
-        self.httptop.change_view(paused=not self.httptop.view.paused)
+        pause = "resume (PAUSED)" if paused else "pause"
+        key = self.httptop.key_of("pause")
+        self.query_one(KeyBar).show(self.page_hints((key, pause, "screen.pause")))

@@ -6,17 +6,15 @@ the whole run is limited to stands beside it as chips that cannot be removed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from textual import events
 from textual.actions import SkipAction
-from textual.screen import Screen
 from textual.widgets import Input
 
 from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.by_row import RowField, outcomes, part_for, row_values
 from httptop.filters.completion import seen_in
 from httptop.filters.on_screen import joined, with_part
+from httptop.screens.base import HttptopScreen
 from httptop.screens.status_chooser import StatusChooser
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
@@ -25,11 +23,8 @@ from httptop.widgets.filter_editor import FilterEditor
 from httptop.widgets.key_bar import Hint
 from httptop.widgets.prompt import Prompt
 
-if TYPE_CHECKING:
-    from httptop.app import HttptopApp
 
-
-class Filtering(Screen[None]):
+class Filtering(HttptopScreen):
     """Actions and messages of the filters; the dashboard brings the widgets."""
 
     def __init__(self) -> None:
@@ -37,11 +32,6 @@ class Filtering(Screen[None]):
         #: Whether the next digit removes a chip.
         self.picking = False
         self._before_edit: Expression | None = None
-
-    @property
-    def httptop(self) -> HttptopApp:
-        """The app, which holds snapshot and view."""
-        return cast("HttptopApp", self.app)
 
     @property
     def table(self) -> EndpointTable:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -16,6 +16,7 @@ from httptop.model import Snapshot
 from httptop.view.keys import ACTIONS, Action, shown
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import FAULTS
+from httptop.widgets.text_page import TextPage
 
 WORDS = (
     ("server side", "requests that processes of this host response"),
@@ -43,8 +44,6 @@ class Page(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,h,f1,n,q,enter", "dismiss", "Close", show=False),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
     ]
 
     def __init__(self, title: str, text: Content) -> None:
@@ -54,14 +53,10 @@ class Page(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Make the box."""
-        with VerticalScroll(id="page") as box:
-            box.border_title = Content(self.page_title)
-            box.border_subtitle = Content("Esc closes")
-            yield Static(self.text, markup=False)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by some lines."""
-        self.query_one("#page").scroll_relative(y=lines, animate=False)
+        box = TextPage(self.text, id="page")
+        box.border_title = Content(self.page_title)
+        box.border_subtitle = Content("Esc closes")
+        yield box
 
 
 def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
@@ -149,10 +144,10 @@ class Failure(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Make the box."""
-        with VerticalScroll(id="failure") as box:
-            box.border_title = Content("httptop had to stop")
-            box.border_subtitle = Content("q quits")
-            yield Static(Content(self.text), markup=False)
+        box = TextPage(Content(self.text), id="failure")
+        box.border_title = Content("httptop had to stop")
+        box.border_subtitle = Content("q quits")
+        yield box
 
 
 class ConfirmQuit(ModalScreen[bool]):

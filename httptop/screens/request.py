@@ -4,75 +4,51 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Static
 
 from httptop import humanize
 from httptop.humanize import Units
 from httptop.model import STATUS_UNKNOWN, Transaction
+from httptop.screens.base import HttptopScreen
 from httptop.widgets.endpoint_detail import DetailTitle
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import latency_hue, status_hue
-
-if TYPE_CHECKING:
-    from httptop.app import HttptopApp
+from httptop.widgets.text_page import TextPage
 
 _LABEL = 16
 
 
-class RequestScreen(Screen[None]):
+class RequestScreen(HttptopScreen):
     """The page of one request; it stays as it is while the traffic goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("enter", "endpoint", "Its endpoint", show=False),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
     ]
 
     def __init__(self, request: Transaction) -> None:
         super().__init__()
         self.request = request
 
-    @property
-    def httptop(self) -> HttptopApp:
-        """The app, which holds the units."""
-        return cast("HttptopApp", self.app)
-
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
         yield DetailTitle(self.request.key)
-        with VerticalScroll(id="request"):
-            yield Static(markup=False)
-        yield KeyBar(
-            [
-                ("Esc", "back", "app.pop_screen"),
-                ("q", "quit", "app.ask_quit"),
-                ("?", "help", "app.help"),
-                ("Enter", "its endpoint", "screen.endpoint"),
-                ("j k", "scroll", ""),
-            ]
-        )
+        yield TextPage(id="request")
+        yield KeyBar(self.page_hints(("Enter", "its endpoint", "screen.endpoint")))
 
     def on_mount(self) -> None:
         """Show what there is."""
-        self.query_one(VerticalScroll).focus()
+        self.query_one(TextPage).focus()
         self.refresh_scene()
 
     def refresh_scene(self) -> None:
         """Write the page in the units of now."""
         blocks = [_facts(self.request, self.httptop.units), _head(self.request)]
-        self.query_one(Static).update(Content("\n\n").join(blocks))
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by some lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.query_one(TextPage).show(Content("\n\n").join(blocks))
 
     def action_endpoint(self) -> None:
         """Open the endpoint that it was counted under."""

@@ -99,7 +99,7 @@ class CostLine(Painted):
         note = f"{notes} note{'s' if notes != 1 else ''} (n)" if notes else ""
         names = snapshot.overhead.shed
         shed = f"  shed: {', '.join(names)}" if names else ""
-        click = Style.from_meta({"@click": "screen.notes"})
+        click = Style.from_meta({"@click": "app.notes"})
         found = faults(snapshot.health)
         if snapshot.health.good:
             line.add(f"{glyphs.good} 0 lost", self.hue("good") + click)

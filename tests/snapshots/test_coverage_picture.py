@@ -30,7 +30,7 @@ def test_coverage(snap_compare: Callable[..., bool]) -> None:
     async def before(pilot: Pilot[int]) -> None:
         app.publish(snapshot([endpoint(key("/"), status={200: 1234}, seed=3)]))
         await app.workers.wait_for_complete()
-        app.open_coverage()
+        app.action_coverage()
         await pilot.pause()
         await app.workers.wait_for_complete()
         await pilot.pause()
