@@ -34,7 +34,7 @@ CGROUP_MEMORY_KERNEL: Final = (5, 11)
 #: From this kernel on, programs at tracepoints can be preempted, which they are not yet made for.
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
-#: As run/live.py has it from the settings, with small tables: a trial needs no room.
+#: As bpf/plan.py makes them of the settings, with small tables: a trial needs no room.
 _TRIAL_SIZES: Final = {
     "MAX_CONNECTIONS": 1024,
     "MAX_ENDPOINTS": 1024,
@@ -66,17 +66,16 @@ class Check:
 
 def checks(host: Host) -> list[Check]:
     """Judge a host. The first check that is not ok is what to fix first."""
-    return [
+    found = [
         _architecture(host),
-        _privileges(host),
+        _privileges(host) if host.proc else _proc(),
         _bcc(host),
         _library(host),
         _lockdown(host),
-        _bpf(host),
-        _ring_buffer(host),
-        _btf(host),
-        *_notes(host),
     ]
+    if host.machine in hosts.MACHINES:  # elsewhere bpf(2) has another number: nothing was tried
+        found += [_bpf(host), _kernel(host)]
+    return [*found, _btf(host), *_notes(host)]
 
 
 def refusal(host: Host | None = None) -> str | None:
@@ -115,6 +114,10 @@ def _privileges(host: Host) -> Check:
             "start the container with --privileged --pid=host",
         )
     return Check("Privileges", False, "live tracing needs root", f"sudo {host.program}")
+
+
+def _proc() -> Check:
+    return Check("/proc", False, "/proc is not mounted", "mount -t proc proc /proc")
 
 
 def _bcc(host: Host) -> Check:
@@ -176,8 +179,16 @@ def _bpf(host: Host) -> Check:
     return Check(name, False, f"the bpf system call fails: {os.strerror(code)}")
 
 
-def _ring_buffer(host: Host) -> Check:
+def _kernel(host: Host) -> Check:
     version = ".".join(map(str, OLDEST_KERNEL))
+    if host.missing_helper is not None:
+        release = ".".join(map(str, host.kernel))
+        return Check(
+            "Kernel",
+            False,
+            f"Linux {release} lacks {host.missing_helper}; {version} has it",
+            f"boot Linux {version} or newer",
+        )
     if host.ring_buffer_errno == 0 and host.kernel < OLDEST_KERNEL:
         return Check(
             "Kernel",
@@ -240,7 +251,7 @@ def _notes(host: Host) -> Iterator[Check]:
             "host, but not the names of its processes",
             "start the container with --pid=host",
         )
-    else:
+    elif host.proc:
         yield Check("Container", True, "none, or with the host's processes")
     if host.io_uring_disabled == 2:
         yield Check("io_uring", True, "disabled: nothing can pass by it")
@@ -305,8 +316,9 @@ def main(host: Host | None = None) -> int:
     if all(check.ok is not False for check in findings):
         findings.append(probe_load())
     print(table(findings))
-    print()
-    print(gaps.table(survey(time.time())))
+    if host.proc:
+        print()
+        print(gaps.table(survey(time.time())))
     good = all(check.ok is not False for check in findings)
     print()
     if good:

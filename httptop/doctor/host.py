@@ -1,7 +1,7 @@
 """What this host offers to eBPF, read cheaply: the facts that the doctor judges.
 
 A :class:`Host` is plain data, so that a judgement about a host is a function of it. Reading one
-takes a few milliseconds: small files below ``/proc`` and ``/sys``, and two trial calls of bpf(2).
+takes a few milliseconds: small files below ``/proc`` and ``/sys``, and a few trial calls of bpf(2).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,12 @@ _BPF_MAP_CREATE: Final = 0
 _BPF_MAP_TYPE_ARRAY: Final = 2
 _BPF_MAP_TYPE_RINGBUF: Final = 27
 _BPF_PROG_TYPE_RAW_TRACEPOINT: Final = 17
-#: A program that returns 0: "r0 = 0" and "exit".
+#: Instructions: "r0 = 0" and "exit", a program that returns 0; "r1 = r0".
 _NO_OPERATION: Final = bytes((0xB7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0))
+_PASS_ON: Final = bytes((0xBF, 1, 0, 0, 0, 0, 0, 0))
+#: Functions that the probes call and that not every kernel with a ring buffer has, by number. The
+#: second takes what the first returns.
+_HELPERS: Final = {"bpf_get_current_task_btf": 158, "bpf_task_pt_regs": 175}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,15 @@ class Host:
     machine: str  # as uname -m says
     release: str  # of the kernel
     euid: int
-    capabilities: int  # effective set, a bit mask
+    proc: bool  # whether /proc is there
+    capabilities: int  # effective set, a bit mask; 0 without /proc
     bcc: Path | None  # directory that holds BCC's Python package
     impostor: Path | None  # a package called bcc that is not BCC
     libbcc: Path | None
     #: errno of creating a BPF map and a BPF ring buffer; 0: it worked.
     bpf_errno: int
     ring_buffer_errno: int
+    missing_helper: str | None  # a function that the probes call and this kernel lacks
     lockdown: str | None  # "none", "integrity", "confidentiality"; None: no lockdown here
     btf: bool
     jit: int | None  # /proc/sys/net/core/bpf_jit_enable
@@ -80,20 +87,24 @@ def this_host(root: Path = Path("/")) -> Host:
     """Read the facts about this host; files are looked for below ``root``."""
     system = os.uname()
     fields = _status(root / "proc/self/status")
-    map_errno, ring_errno = probe_bpf()
+    known = system.machine in MACHINES
+    map_errno, ring_errno = probe_bpf() if known else (errno.ENOSYS, errno.ENOSYS)
+    btf = (root / "sys/kernel/btf/vmlinux").exists()
     program = Path(sys.argv[0]).absolute()
     return Host(
         machine=system.machine,
         release=system.release,
         euid=os.geteuid(),
+        proc=bool(fields),
         capabilities=int(fields.get("CapEff", "0"), 16),
         bcc=find_bcc(root),
         impostor=find_impostor(sys.path),
         libbcc=find_library(root),
         bpf_errno=map_errno,
         ring_buffer_errno=ring_errno,
+        missing_helper=missing_helper() if known and btf else None,
         lockdown=_lockdown(root / "sys/kernel/security/lockdown"),
-        btf=(root / "sys/kernel/btf/vmlinux").exists(),
+        btf=btf,
         jit=_number(root / "proc/sys/net/core/bpf_jit_enable"),
         memlock_bytes=_memlock(),
         io_uring_disabled=_number(root / "proc/sys/kernel/io_uring_disabled"),
@@ -108,6 +119,25 @@ def probe_bpf() -> tuple[int, int]:
     array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
     ring = struct.pack("=IIII", _BPF_MAP_TYPE_RINGBUF, 0, 0, mmap.PAGESIZE)
     return _map_create(array), _map_create(ring)
+
+
+def missing_helper(helpers: Mapping[str, int] = _HELPERS) -> str | None:
+    """Return the first of ``helpers`` that the kernel lacks, found by loading a program for each.
+
+    None where it has them all, or refuses such programs for another reason (without its BTF it
+    refuses these).
+    """
+    code = b""
+    for name, number in helpers.items():
+        code += (_PASS_ON if code else b"") + struct.pack("<BBhi", 0x85, 0, 0, number)
+        program = ctypes.create_string_buffer(code + _NO_OPERATION)
+        count = len(code + _NO_OPERATION) // 8
+        at = ctypes.addressof(program)
+        try:
+            os.close(bpf_syscall.prog_load(_BPF_PROG_TYPE_RAW_TRACEPOINT, at, count, "trial"))
+        except OSError as error:
+            return name if error.errno == errno.EINVAL else None
+    return None
 
 
 def needed_after_attaching() -> frozenset[int]:

@@ -11,7 +11,7 @@ import pytest
 
 from httptop.bpf.build import find_bcc
 from httptop.doctor import checks
-from httptop.doctor.host import FIRST_PID_NAMESPACE, Host, this_host
+from httptop.doctor.host import FIRST_PID_NAMESPACE, Host, missing_helper, this_host
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN
 
 DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
@@ -20,12 +20,14 @@ GOOD = Host(
     machine="x86_64",
     release="6.1.0-37-amd64",
     euid=0,
+    proc=True,
     capabilities=(1 << 41) - 1,
     bcc=Path("/usr/lib/python3/dist-packages"),
     impostor=None,
     libbcc=Path("/usr/lib/x86_64-linux-gnu/libbcc.so.0"),
     bpf_errno=0,
     ring_buffer_errno=0,
+    missing_helper=None,
     lockdown="none",
     btf=True,
     jit=1,
@@ -108,6 +110,18 @@ def test_a_good_host_is_not_refused() -> None:
             id="locked memory",
         ),
         pytest.param(
+            replace(GOOD, release="5.10.0-32", missing_helper="bpf_get_current_task_btf"),
+            "Linux 5.10 lacks bpf_get_current_task_btf; 5.15 has it",
+            "Linux 5.15 or newer",
+            id="a kernel without a helper",
+        ),
+        pytest.param(
+            replace(GOOD, proc=False, capabilities=0),
+            "/proc is not mounted",
+            "mount -t proc proc /proc",
+            id="no /proc",
+        ),
+        pytest.param(
             replace(GOOD, ring_buffer_errno=errno.ENOMEM), "Cannot allocate", "", id="no memory"
         ),
     ],
@@ -120,6 +134,26 @@ def test_a_host_that_cannot_be_traced_is_refused_in_one_line(
     assert reason in refusal
     assert remedy in refusal
     assert "\n" not in refusal
+
+
+def test_what_cannot_be_known_on_another_architecture_is_not_said() -> None:
+    other = replace(GOOD, machine="aarch64", bpf_errno=errno.ENOSYS, ring_buffer_errno=errno.ENOSYS)
+    found = [check for check in checks.checks(other) if check.ok is False]
+    assert [check.name for check in found] == ["Architecture"]
+    assert "Kernel" not in {check.name for check in checks.checks(other)}
+
+
+def test_without_proc_nothing_is_said_of_capabilities() -> None:
+    found = checks.checks(replace(GOOD, proc=False, capabilities=0))
+    assert [check.name for check in found if check.ok is False] == ["/proc"]
+    assert "Privileges" not in {check.name for check in found}
+
+
+@pytest.mark.ebpf
+def test_a_function_that_the_kernel_lacks_is_named() -> None:
+    there = {"bpf_get_current_task_btf": 158}
+    assert missing_helper() is None
+    assert missing_helper({**there, "bpf_of_tomorrow": 1 << 20}) == "bpf_of_tomorrow"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +194,7 @@ def test_the_table_is_aligned_and_names_remedies() -> None:
     assert sum("python3-bpfcc" in line for line in lines) == 1
 
 
-def test_the_doctor_tells_why_and_how_to_mend(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_tells_why_and_how_to_fix_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert checks.main(USER) == 77
     said = capsys.readouterr().out
     assert said.endswith("To fix it: sudo /opt/httptop/.venv/bin/httptop\n")
@@ -207,6 +241,7 @@ def test_facts_are_read_from_files(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     make_bcc(tmp_path / "usr/lib/python3.12/site-packages")
     host = this_host(tmp_path)
+    assert host.proc
     assert host.privileged
     assert not host.capable(CAP_SYS_ADMIN)
     assert (host.jit, host.lockdown, host.btf) == (0, "integrity", True)
@@ -215,6 +250,10 @@ def test_facts_are_read_from_files(tmp_path: Path) -> None:
     assert host.bcc == tmp_path / "usr/lib/python3.12/site-packages"
     assert host.libbcc == tmp_path / "usr/lib64/libbcc.so.0"
     assert host.distribution["ID"] == "fedora"
+
+
+def test_a_missing_proc_is_noticed(tmp_path: Path) -> None:
+    assert not this_host(tmp_path).proc
 
 
 def make_bcc(directory: Path) -> None:
