@@ -49,20 +49,11 @@ class GrowingSource:
             reading.endpoints, reading.responses = self._endpoints, self._responses
         return reading
 
-    def pressing(self) -> tuple[int, ...]:
-        """Return nothing."""
-        return ()
-
-    def tend(self) -> None:
-        """Do nothing."""
+    def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
+        """Do not wait."""
+        return False
 
     def control(self, controls: Controls) -> None:
-        """Do nothing."""
-
-    def time_programs(self, start: bool) -> None:
-        """Do nothing."""
-
-    def note_waits(self, start: bool) -> None:
         """Do nothing."""
 
     def detach(self) -> None:

@@ -106,9 +106,9 @@ class Tracing:
         to_json(self._collector.step(time.monotonic(), time.time()))
         self._ticks += 1
         if self._ticks % 2:
-            self._source.time_programs(True)
+            self._source.timer.switch(True)
             time.sleep(0.02)
-            self._source.time_programs(False)
+            self._source.timer.switch(False)
 
     def times(self) -> tuple[int, int]:
         """Return (run time in ns, runs) of the programs of this state, statistics being on."""

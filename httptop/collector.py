@@ -8,8 +8,6 @@ other settings, waits for its next step.
 from __future__ import annotations
 
 import contextlib
-import math
-import select
 import socket
 import threading
 import time
@@ -31,15 +29,6 @@ from httptop.config.settings import Settings
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Health, Overhead, Snapshot, clean
 
-#: For how long, and every how many ticks, the kernel times our programs.
-_TIMING_S: Final = 0.02
-_TIMING_TICKS: Final = 2
-#: The window in which waits are noted: its share of each tick, and how long it may be. It lies
-#: elsewhere in each tick, so that neither we nor traffic that keeps time with us decides what it
-#: sees: the golden ratio spreads its places evenly, however many ticks there are.
-_WAITS_SHARE: Final = 0.1
-_WAITS_MOST_S: Final = 1.0
-_GOLDEN: Final = 0.6180339887
 #: ``early``: how often, and for how long, to look for the first row before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
@@ -164,10 +153,13 @@ class Collector:
                 return
 
     def _loop(self, publish: Callable[[Snapshot], None]) -> None:
+        wakeup = self._wakeup
+        assert wakeup is not None
         before_s = self._started_s  # when the last tick was due
         while not self._stopping.is_set():
             due_s = before_s + self._tick_s
-            if self._await_tick(due_s):
+            if self._source.wait(before_s, due_s, wakeup.reader):
+                wakeup.clear()
                 self._adopt()
                 # A shorter interval may be over already: that makes no tick late.
                 before_s = max(before_s, time.monotonic() - self._tick_s)
@@ -178,42 +170,6 @@ class Collector:
                 due_s += (now_s - due_s) // self._tick_s * self._tick_s
             publish(self.step(now_s, time.time()))
             before_s = due_s
-            if self._tick % _TIMING_TICKS == 1:
-                self._source.time_programs(True)
-                self._stopping.wait(_TIMING_S)
-                self._source.time_programs(False)
-
-    def _await_tick(self, due_s: float) -> bool:
-        """Wait for a tick, with a window for waits on the way; return whether we were woken."""
-        length_s = min(_WAITS_SHARE * self._tick_s, _WAITS_MOST_S)
-        end_s = due_s - self._tick * _GOLDEN % 1 * (self._tick_s - length_s)
-        if end_s > time.monotonic():
-            if self._woken_before(end_s - length_s):
-                return True
-            self._source.note_waits(True)
-            woken = self._woken_before(end_s)
-            self._source.note_waits(False)
-            if woken:
-                return True
-        return self._woken_before(due_s)
-
-    def _woken_before(self, due_s: float) -> bool:
-        """Wait, and have the source do meanwhile what should not wait; return whether woken."""
-        wakeup = self._wakeup
-        assert wakeup is not None
-        waiting = select.poll()
-        for descriptor in (wakeup.reader, *self._source.pressing()):
-            waiting.register(descriptor, select.POLLIN)
-        while True:
-            left_s = max(0.0, due_s - time.monotonic())
-            ready = [descriptor for descriptor, _ in waiting.poll(math.ceil(left_s * 1000))]
-            if wakeup.reader in ready:
-                wakeup.clear()
-                return True
-            if ready:
-                self._source.tend()
-            if time.monotonic() >= due_s:
-                return False
 
     # ---- a tick ------------------------------------------------------------------------------
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
 from httptop.bpf.backlog import Backlog
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.counters import CounterReader
+from httptop.bpf.program_timer import ProgramTimer
 from httptop.bpf.samples import SampleReader
 from httptop.bpf.sweep import SocketSweep
+from httptop.bpf.ticks import Ticks
 from httptop.bpf.tuning import ControlWriter
-from httptop.collect.source import Controls, KernelCost, Reading
+from httptop.collect.source import Controls, Reading
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
-
-_TIMED: Final = 8
 
 
 class LiveSource:
@@ -45,18 +42,14 @@ class LiveSource:
         self._refused: dict[str, str] = {}
         containers = plan.conditions.containers
         self._groups = GroupFilter(containers) if containers else None
-        self._loading: Loading | None = loading or Loading()
+        self._closing = contextlib.ExitStack()
+        self._loading = loading or Loading()
+        self._closing.callback(self._loading.cancel)
         self._loading.give(plan)
         self._probes: Probes | None = None
         self._known: set[int] = set()
         self._most_samples: int | None = None
         self._sweep: SocketSweep | None = None
-        self._statistics: int | None = None
-        self._timed_from = (0, 0, 0)
-        #: Clock, run time and runs of the last whiles that were timed: one alone says little.
-        self._timed: deque[list[int]] = deque(maxlen=_TIMED)
-        self._runs = 0
-        self._cost: KernelCost | None = None
 
     def open(self) -> None:
         """Do all three steps to the first reading, as root; what needs none may follow attach."""
@@ -66,17 +59,21 @@ class LiveSource:
 
     def load(self) -> None:
         """Wait for the probes, which takes seconds; raise :class:`Unavailable`."""
-        assert self._loading is not None
         probes = self._probes = self._loading.wait()
-        self._loading = None
+        self._closing.callback(probes.close)
         defines = self._plan.defines
         self._counters = CounterReader(
             probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
         )
         self._samples = SampleReader(probes.maps["samples"])
-        self._backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
+        self._closing.callback(self._samples.close)
+        self._backlog = backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
+        self._closing.callback(backlog.close)
         self._known = set(LEFT_OUT_ENDPOINTS)
         self._control = ControlWriter(probes.maps)
+        self.timer = ProgramTimer(probes.programs, self._enable_statistics)
+        self._closing.callback(self.timer.close)
+        self.ticks = Ticks(backlog.descriptor, backlog.work, self.timer.switch, self.note_waits)
         if "sweep" in probes.programs:
             self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
         if self._groups is not None:
@@ -95,7 +92,7 @@ class LiveSource:
             self.note_waits(True)
             self.note_waits(False)
         except Unavailable as error:
-            del self._probes.programs[READY]
+            os.close(self._probes.programs.pop(READY))
             self._refused[READY] = str(error)
 
     @property
@@ -122,16 +119,12 @@ class LiveSource:
         reading.other_protocols = self._counters.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
-        reading.cost, self._cost = self._cost, None
+        reading.cost = self.timer.take_cost()
         return reading
 
-    def pressing(self) -> tuple[int, ...]:
-        """Return the descriptor of what waits for its turn."""
-        return (self._backlog.descriptor,)
-
-    def tend(self) -> None:
-        """Go on with it."""
-        self._backlog.work()
+    def wait(self, since_s: float, due_s: float, woken: int) -> bool:
+        """Wait for the end of a tick; see Source, and ticks.py for what is done meanwhile."""
+        return self.ticks.wait(since_s, due_s, woken)
 
     def _missed(self) -> int:
         assert self._probes is not None
@@ -142,29 +135,6 @@ class LiveSource:
         """Tell the running programs."""
         self._most_samples = controls.most_samples
         self._control.write(controls)
-
-    def _times(self) -> tuple[int, int, int]:
-        """Return (clock, run time, runs) of all programs, nanoseconds."""
-        assert self._probes is not None
-        times = [bpf_syscall.prog_times(program) for program in self._probes.programs.values()]
-        return time.monotonic_ns(), sum(row[0] for row in times), sum(row[1] for row in times)
-
-    def time_programs(self, start: bool) -> None:
-        """Switch the kernel's program statistics on or off; they cost 2 clock readings a run."""
-        if start:
-            with contextlib.suppress(OSError):
-                self._statistics = self._enable_statistics()
-            self._timed_from = self._times()
-        elif self._statistics is not None:
-            timed = [now - then for now, then in zip(self._times(), self._timed_from, strict=True)]
-            os.close(self._statistics)
-            self._statistics = None
-            self._runs += timed[2]
-            self._timed.append(timed)
-            clock, spent, runs = (sum(column) for column in zip(*self._timed, strict=True))
-            self._cost = KernelCost(
-                self._runs, spent / runs if runs else None, 100.0 * spent / max(clock, 1)
-            )
 
     def note_waits(self, start: bool) -> None:
         """Open, or close, a window of bpf/c/wait.h; a kernel that cannot has none."""
@@ -177,25 +147,13 @@ class LiveSource:
 
     def detach(self) -> None:
         """Count no more; what has been counted can still be read."""
-        if self._probes is not None:
-            self._probes.detach()
-        if (
-            self._sweep is not None
-            and self._probes is not None
-            and self._plan.conditions.holds_back
-        ):
+        if self._probes is None:
+            return
+        self._probes.detach()
+        if self._sweep is not None and self._plan.conditions.holds_back:
             self._sweep.settle(self._probes.maps["conns"])
 
     def close(self) -> None:
         """Let everything go; idempotent."""
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
-        if self._statistics is not None:
-            os.close(self._statistics)
-            self._statistics = None
-        if self._probes is not None:
-            self._samples.close()
-            self._backlog.close()
-            self._probes.close()
-            self._probes = None
+        self._closing.close()
+        self._probes = None

@@ -135,20 +135,16 @@ class Source(Protocol):
     def read(self) -> Reading:
         """Return what is new."""
 
-    def pressing(self) -> tuple[int, ...]:
-        """Return descriptors that are readable when there is something for :meth:`tend`."""
+    def wait(self, since_s: float, due_s: float, woken: int) -> bool:
+        """Wait for the end of a tick, and do meanwhile what should not wait for the next reading.
 
-    def tend(self) -> None:
-        """Do some of what should not wait for the next reading."""
+        The tick is from ``since_s`` to ``due_s``, on the monotonic clock. Returns True as soon as
+        the descriptor ``woken`` is readable, and then may be called again for the rest of the tick,
+        which may have become another; else False, at the end.
+        """
 
     def control(self, controls: Controls) -> None:
         """Go on like this; called before the first reading, and whenever something changes."""
-
-    def time_programs(self, start: bool) -> None:
-        """Start, or end, a short while in which the kernel times the programs."""
-
-    def note_waits(self, start: bool) -> None:
-        """Start, or end, a while in which it is noted when requests become ready to be read."""
 
     def detach(self) -> None:
         """Count no more; what has been counted can still be read."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -72,21 +74,14 @@ class FakeSource:
         self.read_once.set()
         return reading
 
-    def pressing(self) -> tuple[int, ...]:
-        return ()
-
-    def tend(self) -> None:
-        self.calls.append("tend")
+    def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
+        waiting = select.poll()
+        waiting.register(woken, select.POLLIN)
+        return bool(waiting.poll(max(0.0, due_s - time.monotonic()) * 1000))
 
     def control(self, controls: Controls) -> None:
         self.calls.append("control")
         self.controls.append(controls)
-
-    def time_programs(self, start: bool) -> None:
-        self.calls.append(f"time {start}")
-
-    def note_waits(self, start: bool) -> None:
-        self.calls.append(f"waits {start}")
 
     def detach(self) -> None:
         self.calls.append("detach")

@@ -269,47 +269,21 @@ def test_start_and_stop() -> None:
     assert last.notes == ("a note",)
     assert not any(snapshot.final for snapshot in seen)
     assert failures == []
-    calls = [call for call in source.calls if not call.startswith("waits")]
-    assert calls[:3] == ["start up", "control", "read"]
+    assert source.calls[:3] == ["start up", "control", "read"]
     assert source.calls[-4:] == ["wind down", "detach", "read", "close"]
     assert collector.stop() is last
 
 
-def test_waits_are_noted_for_a_while_of_each_tick() -> None:
+def test_a_tick_may_become_another_while_it_lasts() -> None:
     source = FakeSource()
-    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
-    collector = Collector(source, settings, Scope(), host="here")
-    tenth = threading.Event()
-    numbers = iter(range(9, -1, -1))
-    collector.start(
-        lambda _: None if next(numbers, 0) else tenth.set(), lambda error: pytest.fail(str(error))
-    )
-    assert tenth.wait(10)
+    hour = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
+    collector = Collector(source, hour, Scope(), host="here")
+    seen: queue.Queue[Snapshot] = queue.Queue()
+    collector.start(seen.put, lambda error: pytest.fail(str(error)))
+    collector.apply(dataclasses.replace(DEFAULTS, general=General(tick_s=1.0)))
+    shown = seen.get(timeout=30)
+    assert (shown.interval_s, shown.health.late_ticks) == (1.0, 0)
     collector.stop()
-    windows = [call for call in source.calls if call.startswith("waits")]
-    assert windows[::2] == ["waits True"] * (len(windows) // 2)
-    assert windows[1::2] == ["waits False"] * (len(windows) // 2)
-    assert windows
-
-
-def test_a_window_for_waits_ends_with_the_run() -> None:
-    opened = threading.Event()
-
-    class Waiting(FakeSource):
-        def note_waits(self, start: bool) -> None:
-            super().note_waits(start)
-            opened.set()
-
-    source = Waiting()
-    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=1.0))
-    collector = Collector(source, settings, Scope(), host="here")
-    collector.start(lambda _: None, lambda error: pytest.fail(str(error)))
-    assert opened.wait(10)
-    collector.stop()
-    assert [call for call in source.calls if call.startswith("waits")][:2] == [
-        "waits True",
-        "waits False",
-    ]
 
 
 def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:

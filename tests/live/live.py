@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.linux.cpus import possible_cpus
+from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointStats, Side, Snapshot
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
@@ -68,13 +68,9 @@ class Watch:
 
     def tend(self, seconds: float) -> None:
         """Have the source do for so long what should not wait for a snapshot."""
-        deadline = time.monotonic() + seconds
-        waiting = select.poll()
-        for descriptor in self.source.pressing():
-            waiting.register(descriptor, select.POLLIN)
-        while (left_s := deadline - time.monotonic()) > 0:
-            if waiting.poll(left_s * 1000):
-                self.source.tend()
+        never = Wakeup()
+        self.source.ticks.tend_until(time.monotonic() + seconds, never.reader)
+        never.close()
 
     def until(
         self, met: Callable[[Snapshot], bool], timeout_s: float = DEADLINE_S, what: str = ""
