@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
-from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
 from httptop.config.scope import Scope
-from httptop.config.settings import DEFAULTS
+from httptop.config.settings import Settings
 from httptop.conformance import sockets
 from httptop.conformance.case import Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
-from httptop.linux.cpus import possible_cpus
-from httptop.model import EndpointStats, Health, Side
+from httptop.model import EndpointStats, Health, Side, Snapshot
 
 #: The kernel counts within the system call; it may learn later of the ends of connections.
 _PATIENCE_S: Final = 0.25
@@ -46,35 +42,39 @@ class Result:
         return not self.differences
 
 
-class Stage:
-    """Probes of our own, and rows of our own: this process has a name that no other has."""
+class SteppedRun:
+    """A source and its collector without a thread: every snapshot is taken by hand."""
 
-    def __init__(self, front: str | None = None) -> None:
-        """Start to load the probes; ``front`` chooses where bytes are seen."""
-        plan = dataclasses.replace(plan_of(DEFAULTS, Scope(), possible_cpus()), front=front)
-        self._source = LiveSource(plan)
-        self._collector = Collector(self._source, DEFAULTS, Scope())
+    def __init__(self, source: LiveSource, settings: Settings, scope: Scope) -> None:
+        self.source = source
+        self.collector = Collector(source, settings, scope)
+
+    def __enter__(self) -> Self:
+        """Open the source; raise Unavailable where this host cannot be traced."""
+        self.source.open()
+        self.collector.begin(time.monotonic())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+
+    def step(self) -> Snapshot:
+        """Take a snapshot now."""
+        return self.collector.step(time.monotonic(), time.time())
+
+
+class Stage:
+    """Plays cases in front of probes, under a name that no other process has."""
+
+    def __init__(self, step: Callable[[], Snapshot]) -> None:
+        """``step`` takes a snapshot of everything that this host does."""
+        self._step = step
         self._name = f"selftest-{os.getpid()}"[:15]
-        self._called = ""
         self._played = 0
         self._before: Counted = {}
         self._now: Counted = {}
         #: Of the whole host, as the latest snapshot has it.
         self.health = Health()
-
-    def __enter__(self) -> Stage:
-        self._called = _NAME.read_text().strip()
-        self._source.open()
-        self._collector.begin(time.monotonic())
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._source.close()
 
     def play(self, case: Case, *, once: bool = False) -> Iterator[Result]:
         """Play a case on each of its kinds of sockets, or on the first of them."""
@@ -84,11 +84,12 @@ class Stage:
 
     @contextlib.contextmanager
     def _renamed(self) -> Iterator[None]:
+        called = _NAME.read_text().strip()
         _NAME.write_text(self._name)
         try:
             yield
         finally:
-            _NAME.write_text(self._called)
+            _NAME.write_text(called)
 
     def _play(self, case: Case, kind: str) -> list[str]:
         path = path_of(self._played % _PATHS)
@@ -118,7 +119,7 @@ class Stage:
             time.sleep(_PAUSE_S)
 
     def _rows(self) -> Counted:
-        snapshot = self._collector.step(time.monotonic(), time.time())
+        snapshot = self._step()
         self.health = snapshot.health
         return {
             Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol): _counts(row)

@@ -6,11 +6,16 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from httptop.bpf.plan import plan_of
+from httptop.bpf.source import LiveSource
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
 from httptop.conformance.case import Case, load_cases
-from httptop.conformance.live import Result, Stage
+from httptop.conformance.live import Result, Stage, SteppedRun
 from httptop.console import say
 from httptop.doctor import checks
 from httptop.errors import Unavailable
+from httptop.linux.cpus import possible_cpus
 
 _WIDTH: Final = 72
 _VERDICT_WIDTH: Final = 8
@@ -26,7 +31,10 @@ def main() -> int:
     cases = load_cases()
     say(f"{'case':<{_WIDTH}}  {'tcp':<{_VERDICT_WIDTH}}unix")
     results: list[Result] = []
-    with Stage() as stage:
+    everything = Scope()
+    source = LiveSource(plan_of(DEFAULTS, everything, possible_cpus()))
+    with SteppedRun(source, DEFAULTS, everything) as run:
+        stage = Stage(run.step)
         began = time.monotonic()
         for case in cases:
             played = list(stage.play(case))
