@@ -16,14 +16,14 @@ def parser() -> Parser:
     return Parser()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def watch() -> Iterator[Watch]:
     """The probes as a user gets them, watching everything."""
     with Watch() as watch:
         yield watch
 
 
-@pytest.fixture(scope="module", params=FRONTS)
+@pytest.fixture(params=FRONTS)
 def each_watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     """The probes in each of the ways that there are."""
     with Watch(front=request.param) as watch:

@@ -9,17 +9,18 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Final
 
+from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
-from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
+from httptop.conformance.live import SteppedRun
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointStats, Side, Snapshot
+from tests.live.pool import AfreshSource, cache_directory
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
 FRONTS: Final = ("sockets", "syscalls")
@@ -36,35 +37,40 @@ def new_path() -> str:
     return f"/case-{ours}-{next(_cases):04}"
 
 
-class Watch:
-    """A live source and a collector, stepped by hand. Rows are found by their paths."""
+class Watch(SteppedRun):
+    """The probes at work, a step at a time; rows are found by their paths.
+
+    Probes of the same plan are loaded once and used again, unless they are to be ``fresh``.
+    """
 
     def __init__(
-        self, settings: Settings = DEFAULTS, scope: Scope = EVERYTHING, front: str | None = None
-    ) -> None:
-        plan = plan_of(settings, scope, possible_cpus())
-        self.source = LiveSource(dataclasses.replace(plan, front=front))
-        self.collector = Collector(self.source, settings, scope)
-        self.notes: tuple[str, ...] = ()
-        self.front = front
-
-    def __enter__(self) -> Watch:
-        self.source.open()
-        self.notes = self.source.notes
-        self.collector.begin(time.monotonic())
-        return self
-
-    def __exit__(
         self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
+        settings: Settings = DEFAULTS,
+        scope: Scope = EVERYTHING,
+        front: str | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
-        self.source.close()
+        plan = dataclasses.replace(plan_of(settings, scope, possible_cpus()), front=front)
+        if plan.cache == DEFAULTS.performance.cache:
+            plan = dataclasses.replace(plan, cache=cache_directory())
+        # Rules of paths and containers stay in the maps.
+        fresh = fresh or bool(
+            settings.paths.templates or settings.paths.keep or plan.conditions.containers
+        )
+        super().__init__(LiveSource(plan) if fresh else AfreshSource(plan), settings, scope)
 
-    def step(self) -> Snapshot:
-        """Take a snapshot now."""
-        return self.collector.step(time.monotonic(), time.time())
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what cannot be seen."""
+        return self.source.notes
+
+    @property
+    def probes(self) -> Probes:
+        """What is loaded."""
+        probes = self.source._probes
+        assert probes is not None
+        return probes
 
     def tend(self, seconds: float) -> None:
         """Have the source do for so long what should not wait for a snapshot."""

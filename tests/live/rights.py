@@ -25,6 +25,7 @@ from typing import Any, Final
 import pytest
 
 import httptop
+from tests.live.pool import cache_directory
 
 NOBODY: Final = 65534
 NOTHING: Final = "0" * 16
@@ -55,7 +56,11 @@ def readable() -> tuple[str, dict[str, str]]:
         for file in files:
             os.chmod(os.path.join(directory, file), 0o644)
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("HTTPTOP_", "SUDO_"))}
-    environ |= {"PYTHONPATH": str(below), "TERM": "xterm-256color"}
+    environ |= {
+        "PYTHONPATH": str(below),
+        "TERM": "xterm-256color",
+        "HTTPTOP_PERFORMANCE__CACHE": cache_directory(),
+    }
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError, subprocess.CalledProcessError):
             code = "import sys, psutil, textual; sys.exit(sys.version_info < (3, 11))"

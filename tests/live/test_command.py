@@ -168,7 +168,7 @@ def test_nothing_is_left_after_a_kill() -> None:
 def test_nothing_is_left_after_closing(path: str) -> None:
     descriptors = os.listdir("/proc/self/fd")
     before = _held_by(os.getpid())
-    with Watch() as watch, connected() as (client, server):
+    with Watch(fresh=True) as watch, connected() as (client, server):
         exchange(client, server, request(path))
         now = _held_by(os.getpid())
         watch.source.detach()

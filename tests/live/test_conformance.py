@@ -14,7 +14,7 @@ from httptop.conformance.live import Stage
 from httptop.conformance.reference import endpoint_of, watched
 from httptop.model import clean
 from tests.live import reference
-from tests.live.live import FRONTS
+from tests.live.live import FRONTS, Watch
 from tests.live.parser import WINDOW, Parser
 
 pytestmark = pytest.mark.ebpf
@@ -28,8 +28,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[tuple[Stage, bool]]:
 
     A system call is the same for all sockets.
     """
-    with Stage(request.param) as stage:
-        yield stage, request.param == "syscalls"
+    with Watch(front=request.param) as watch:
+        yield Stage(watch.step), request.param == "syscalls"
 
 
 def _marked(case: Case) -> object:

@@ -304,9 +304,9 @@ def test_where_it_cannot_be_seen(path: str) -> None:
         serve(ends, len(request(path)))
         assert wait_of(watch, path, 1) == NO_LATENCY
         assert watch.notes == ()
-        assert READY not in watch.source._probes.programs  # type: ignore[union-attr]
+        assert READY not in watch.probes.programs
 
 
 def test_where_no_server_is_looked_at() -> None:
     with Watch(scope=Scope(sides=frozenset({"client"}))) as watch, looking(watch):
-        assert READY not in watch.source._probes.programs  # type: ignore[union-attr]
+        assert READY not in watch.probes.programs

@@ -25,7 +25,7 @@ def test_the_second_run_takes_what_the_first_compiled(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
         path = new_path()
-        with Watch(settings, Scope()) as watch, connected() as ends:
+        with Watch(settings, Scope(), fresh=True) as watch, connected() as ends:
             exchange(*ends, request(path))
             watch.expect(path, {200: 1})
         made.append([(file.name, file.stat().st_ino) for file in directory.iterdir()])

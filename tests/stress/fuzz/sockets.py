@@ -27,7 +27,7 @@ from typing import Final
 from httptop.model import Snapshot
 from tests.live.live import Watch, new_path, rows_of
 from tests.stress.fuzz.conversations import KINDS, Conversation, Tally, seeds
-from tests.stress.soak.gauges import contents, maps_of, ownerless
+from tests.stress.soak.gauges import Map, contents, ownerless
 
 COMM: Final = f"fuzz-{os.getpid()}"
 DECOY: Final = "/fuzz-decoy"
@@ -151,17 +151,13 @@ def _kernel_log() -> list[str]:
     return [line for line in said.splitlines() if any(word in line for word in words)]
 
 
-def left_over() -> int:
-    """Return how many entries of what is gone are in our probes' maps."""
-    maps = maps_of(os.getpid())
-    try:
-        ours = sum(COMM.encode() in value for value in contents(maps["conns"]).values())
-        first = ownerless(maps, "queue", "swept_conns")
-        time.sleep(0.5)
-        return ours + len(first & ownerless(maps, "queue", "swept_conns"))
-    finally:
-        for made in maps.values():
-            os.close(made.fd)
+def left_over(watch: Watch) -> int:
+    """Return how many entries of what is gone are in the probes' maps."""
+    maps = {name: Map.of(watch.probes.maps[name]) for name in ("conns", "queue", "swept_conns")}
+    ours = sum(COMM.encode() in value for value in contents(maps["conns"]).values())
+    first = ownerless(maps, "queue", "swept_conns")
+    time.sleep(0.5)
+    return ours + len(first & ownerless(maps, "queue", "swept_conns"))
 
 
 def fuzz(
@@ -179,7 +175,7 @@ def fuzz(
     while (found := counted(watch.step(), root)) != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     faults = workers.faults + differences(wanted, found)
-    if left := left_over():
+    if left := left_over(watch):
         faults.append(f"{left} entries of what is gone are still in the maps")
     faults += [line for line in _kernel_log() if line not in logged]
     if lost := watch.step().health.lost_pieces:

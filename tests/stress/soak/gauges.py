@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import struct
@@ -15,7 +14,7 @@ import psutil
 
 from httptop.linux import bpf_syscall
 
-_GET_FD_BY_ID, _OBJ_GET_INFO = 14, 15
+_GET_FD_BY_ID: Final = 14
 
 #: The maps that could keep what is gone.
 NAMES: Final = ("conns", "swept_conns", "queue", "endpoints", "responses", "users")
@@ -27,6 +26,12 @@ class Map(NamedTuple):
     fd: int
     key_len: int
     value_len: int
+
+    @classmethod
+    def of(cls, fd: int) -> Map:
+        """Return the map of a descriptor."""
+        _, _, key_len, value_len, _, _ = bpf_syscall.map_info(fd)
+        return cls(fd, key_len, value_len)
 
 
 class Gauge(NamedTuple):
@@ -51,14 +56,9 @@ def maps_of(pid: int) -> dict[str, Map]:
     found = {}
     for number in _map_ids(pid):
         fd = bpf_syscall.bpf(_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
-        info = ctypes.create_string_buffer(88)
-        bpf_syscall.bpf(
-            _OBJ_GET_INFO, bytearray(struct.pack("<IIQ", fd, len(info), ctypes.addressof(info)))
-        )
-        _, _, key_len, value_len, _, _ = struct.unpack_from("<6I", info)
-        name = info.raw[24:40].rstrip(b"\0").decode()
+        name = bpf_syscall.map_info(fd)[0]
         if name in NAMES:
-            found[name] = Map(fd, key_len, value_len)
+            found[name] = Map.of(fd)
         else:
             os.close(fd)
     return found

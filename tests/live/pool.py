@@ -1,0 +1,198 @@
+"""Loaded probes that tests use one after the other.
+
+To load them takes the kernel's verifier a second of CPU, and clang two where the image is new. So
+programs and maps stay when a test is done with them, detached. The next test with the same plan
+gets them without the connections of the one before, and sees only what is counted from then on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import dataclasses
+import functools
+import os
+import shutil
+import struct
+import tempfile
+from typing import Final
+
+from httptop.bpf.build.child import Loading, Plan, Probes
+from httptop.bpf.source import LiveSource
+from httptop.collect.source import Losses, Reading
+from httptop.linux import bpf_syscall
+
+_MAP_FD_BY_ID, _OBJECT_INFO = 14, 15
+_MOST_MAPS: Final = 64
+#: What is loaded where a plan insists on nothing and the kernel has it.
+BEST_FRONT: Final = "sockets"
+#: Sets of probes that nobody uses; each holds 40 MB of maps.
+_MOST_IDLE: Final = 6
+#: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.
+_OF_CONNECTIONS: Final = {"conns": 8, "swept_conns": 8, "queue": 16, "left_out": 8}
+
+
+@functools.cache
+def cache_directory() -> str:
+    """Return where the images of this session are kept, those of started commands included."""
+    named = os.environ.get("HTTPTOP_TEST_CACHE")
+    if named:
+        return named
+    made = tempfile.mkdtemp(prefix="httptop-test-cache-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+def maps_of(program_fd: int) -> dict[str, int]:
+    """Return descriptors of the maps that a program uses, by name; the caller closes them."""
+    ids = (ctypes.c_uint32 * _MOST_MAPS)()
+    info = ctypes.create_string_buffer(232)
+    struct.pack_into("<I", info, 52, _MOST_MAPS)
+    struct.pack_into("<Q", info, 56, ctypes.addressof(ids))
+    attr = struct.pack("<IIQ", program_fd, len(info), ctypes.addressof(info))
+    bpf_syscall.bpf(_OBJECT_INFO, bytearray(attr))
+    (count,) = struct.unpack_from("<I", info, 52)
+    found = {}
+    for number in ids[:count]:
+        fd = bpf_syscall.bpf(_MAP_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
+        found[bpf_syscall.map_info(fd)[0]] = fd
+    return found
+
+
+class LentProbes(Probes):
+    """Probes that go back to the pool when they are closed."""
+
+    plan: Plan
+
+    @classmethod
+    def of(cls, plan: Plan, loaded: Probes) -> LentProbes:
+        """Return what was just loaded."""
+        lent = cls(**{one.name: getattr(loaded, one.name) for one in dataclasses.fields(loaded)})
+        lent.plan = plan
+        return lent
+
+    def matches(self, plan: Plan) -> bool:
+        """Return whether this is what would be loaded for a plan."""
+        if dataclasses.replace(plan, front=self.plan.front) != self.plan:
+            return False
+        return plan.front in (self.plan.front, self.front) or (
+            plan.front is None and self.front == BEST_FRONT
+        )
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether half of the cells have been given out: they are never taken back."""
+        next_cell = bpf_syscall.map_lookup(self.maps["free_cells"], b"", 4)
+        return (
+            next_cell is None
+            or int.from_bytes(next_cell, "little") > self.plan.defines["MAX_CELLS"] // 2
+        )
+
+    def close(self) -> None:
+        """Detach every program and give the rest back."""
+        self.detach()
+        POOL.give_back(self)
+
+    def discard(self) -> None:
+        """Let the programs and maps go."""
+        super().close()
+
+    def forget_connections(self) -> None:
+        """Take out of the maps what connections have left there."""
+        kept: dict[str, int] = {}
+        for program in self.programs.values():
+            for name, fd in maps_of(program).items():
+                if name in _OF_CONNECTIONS and name not in kept:
+                    kept[name] = fd
+                else:
+                    os.close(fd)
+        for name, fd in kept.items():
+            for key in list(bpf_syscall.map_keys(fd, _OF_CONNECTIONS[name])):
+                bpf_syscall.map_delete(fd, key)
+            os.close(fd)
+
+
+class _Lending(Loading):
+    """Takes the place of a load: the probes come out of the pool, if they are there."""
+
+    def __init__(self) -> None:
+        self._load: Loading | None = None
+        self._plan = Plan({})
+
+    def give(self, plan: Plan) -> None:
+        self._plan = plan
+        self._lent = POOL.take(plan)
+        if self._lent is None:
+            self._load = Loading()
+            self._load.give(plan)
+
+    def wait(self) -> Probes:
+        if self._lent is None:
+            assert self._load is not None
+            self._lent = LentProbes.of(self._plan, self._load.wait())
+        return self._lent
+
+    def cancel(self) -> None:
+        if self._load is not None:
+            self._load.cancel()
+
+
+class Pool:
+    """The sets of probes that nobody uses, by their plan."""
+
+    def __init__(self) -> None:
+        self._idle: list[LentProbes] = []  # the longest unused first
+
+    def take(self, plan: Plan) -> LentProbes | None:
+        """Return probes of this plan; None where there are none."""
+        for probes in reversed(self._idle):
+            if probes.matches(plan):
+                self._idle.remove(probes)
+                probes.forget_connections()
+                return probes
+        return None
+
+    def give_back(self, probes: LentProbes) -> None:
+        """Keep probes for the next test."""
+        if probes.is_worn:
+            probes.discard()
+            return
+        self._idle.append(probes)
+        while len(self._idle) > _MOST_IDLE:
+            self._idle.pop(0).discard()
+
+
+POOL: Final = Pool()
+
+
+class AfreshSource(LiveSource):
+    """A live source that leaves out what its probes counted before it was opened."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan, loading=_Lending())
+        self._before = Reading()
+        self._first = True
+
+    def open(self) -> None:
+        """Open it, and read what there is to be left out."""
+        super().open()
+        self._before = super().read()
+
+    def read(self) -> Reading:
+        """Return what is new since it was opened."""
+        reading, before = super().read(), self._before
+        reading.losses = Losses(
+            *(now - then for now, then in zip(reading.losses, before.losses, strict=True))
+        )
+        counted = {(pid, kind): count for pid, kind, count in before.other_protocols}
+        reading.other_protocols = [
+            (pid, kind, count - counted.get((pid, kind), 0))
+            for pid, kind, count in reading.other_protocols
+            if count > counted.get((pid, kind), 0)
+        ]
+        if self._first:  # its collector has yet to hear of what is known already
+            self._first = False
+            reading.endpoints = {**before.endpoints, **reading.endpoints}
+            reading.responses = {**before.responses, **reading.responses}
+            reading.users = before.users if reading.users is None else reading.users
+        return reading
