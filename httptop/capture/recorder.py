@@ -10,14 +10,13 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
 from httptop.capture.codec import Decoder, Encoder
 from httptop.capture.fields import CaptureError
-from httptop.collect.feed import Feed
-from httptop.config.settings import Settings
+from httptop.collect.feed import Observer
 from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import Caller, FileError, create
 from httptop.model import Snapshot
@@ -32,8 +31,8 @@ class RecordingError(HttptopError):
     """A capture that cannot be written on."""
 
 
-class Recorder:
-    """Writes snapshots to a capture file; ``close`` is idempotent."""
+class Recorder(Observer):
+    """Writes the snapshots of a run to a capture file; ``close`` is idempotent."""
 
     def __init__(self, path: Path, caller: Caller) -> None:
         """Create or empty the file; raise :class:`UsageError` where that is refused."""
@@ -50,7 +49,25 @@ class Recorder:
         )
         self._encoder = Encoder()
         self._written = 0
+        self._broken = False
         self._put(self._encoder.header())
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Append a snapshot; where that fails, raise :class:`RecordingError` once."""
+        if not self._broken:
+            try:
+                self.write(snapshot)
+            except RecordingError:
+                self._broken = True
+                raise
+
+    def end(self, last: Snapshot | None) -> None:
+        """Append the last snapshot and finish the file; raise :class:`RecordingError`."""
+        try:
+            if last is not None:
+                self.see(last)
+        finally:
+            self.close()
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a snapshot; raise :class:`RecordingError` when it does not fit."""
@@ -122,45 +139,3 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
         if not line.endswith(b"\n"):
             raise CutOff("is cut off")
         yield line
-
-
-class RecordedFeed:
-    """A feed that writes what another one publishes to a capture, too."""
-
-    def __init__(self, feed: Feed, recorder: Recorder) -> None:
-        self._feed = feed
-        self._recorder = recorder
-        self._stopped = False
-        self._broken = False
-
-    def start(
-        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
-    ) -> None:
-        """Begin; a capture that cannot be written on fails the run, once."""
-
-        def both(snapshot: Snapshot) -> None:
-            if not self._broken:
-                try:
-                    self._recorder.write(snapshot)
-                except RecordingError as fault:
-                    self._broken = True
-                    fail(fault)
-            publish(snapshot)
-
-        self._feed.start(both, fail)
-
-    def apply(self, settings: Settings) -> None:
-        """Hand the settings on."""
-        self._feed.apply(settings)
-
-    def stop(self) -> Snapshot | None:
-        """End the other feed, and the capture with its last snapshot."""
-        last = self._feed.stop()
-        if not self._stopped:
-            self._stopped = True
-            try:
-                if last is not None and not self._broken:
-                    self._recorder.write(last)
-            finally:
-                self._recorder.close()
-        return last

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 
+from httptop.collect.feed import ObservedFeed
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
@@ -18,8 +19,8 @@ from httptop.model import Snapshot
 from httptop.output import batch
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
+from httptop.run.feed import exit_status_of, observers_of, open_feed
 from httptop.run.log import logged
-from httptop.run.observers import LoggedFeed, exit_status_of, open_feed
 from httptop.run.scheduling import settle_memory
 from httptop.run.session import Session
 
@@ -34,6 +35,8 @@ def run_batch(asked: Arguments, config: Config, caller: Caller, session: Session
         signals = closing.enter_context(batch.StopSignals())
         feed = open_feed(asked, settings, scope_of(settings.filter), caller, session)
         closing.callback(feed.stop)
+        observed = ObservedFeed(feed, observers_of(asked, caller))
+        closing.callback(observed.stop)
         reloading = follow(
             settings, lambda: configuration.read().settings, configuration.files, feed, _report
         )
@@ -42,7 +45,7 @@ def run_batch(asked: Arguments, config: Config, caller: Caller, session: Session
         signals.goes_on = lambda: read_again(terminal, reloading)
         settle_memory()
         missed = batch.run(
-            LoggedFeed(feed),
+            observed,
             lambda snapshot: _rendered(snapshot, reloading.settings),
             sys.stdout.fileno(),
             signals,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop import __version__
+from httptop.collect.feed import Observer
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
@@ -134,7 +135,7 @@ def logged(settings: Settings, caller: Caller) -> Iterator[None]:
                 complain(f"{settings.general.log_file} is not complete: {log.failure}")
 
 
-class SnapshotLog:
+class SnapshotLog(Observer):
     """Writes what snapshots tell that is worth a line: notes, losses that begin and that end."""
 
     def __init__(self) -> None:
@@ -171,3 +172,12 @@ class SnapshotLog:
                 len(snapshot.endpoints),
                 snapshot.overhead.rss_bytes,
             )
+
+    def failed(self, error: BaseException) -> None:
+        """Write why the run fails."""
+        LOG.error("%s", str(error) or type(error).__name__)
+
+    def end(self, last: Snapshot | None) -> None:
+        """See the last snapshot."""
+        if last is not None:
+            self.see(last)

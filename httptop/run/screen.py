@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from httptop.collect.feed import Feed
+from httptop.collect.feed import Feed, ObservedFeed, Observer
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import Scope, scope_of
@@ -20,11 +20,11 @@ from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.files import Caller
 from httptop.linux.terminal import Terminal
-from httptop.model import clean
+from httptop.model import Snapshot, clean
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
+from httptop.run.feed import exit_status_of, observers_of, open_feed
 from httptop.run.log import logged
-from httptop.run.observers import CountedFeed, LoggedFeed, exit_status_of, open_feed
 from httptop.run.scheduling import settle_memory
 from httptop.run.session import Session
 
@@ -41,16 +41,32 @@ def run_screen(asked: Arguments, config: Config, caller: Caller, session: Sessio
         closing.callback(feed.stop)
         run = ScreenRun(asked, Configuration(asked, caller, session), session, feed, settings)
         closing.callback(run.close)
-        counted = CountedFeed(LoggedFeed(feed), asked.iterations)
+        countdown = Countdown(asked.iterations, run.leave)
+        observed = ObservedFeed(feed, observers_of(asked, caller), [countdown])
+        closing.callback(observed.stop)
         # The loader works in a process of its own while Textual is imported.
-        app = run.make_app(counted, scope)
-        counted.enough = app.exit
+        app = run.make_app(observed, scope)
         run.begin()
         settle_memory()
         app.run()
         if app.failure is not None:
             raise app.failure
         return app.return_code or exit_status_of(feed)
+
+
+class Countdown(Observer):
+    """Says when as many snapshots as were asked for have been published."""
+
+    def __init__(self, iterations: int | None, done: Callable[[], None]) -> None:
+        """``iterations``: None for no end."""
+        self._left, self._done = iterations, done
+
+    def see(self, snapshot: Snapshot) -> None:  # noqa: ARG002
+        """Count a snapshot."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self._done()
 
 
 class ScreenRun:
@@ -100,6 +116,11 @@ class ScreenRun:
         """End the demo, and what watches the files."""
         self._demo.stop()
         self._reloading.stop()
+
+    def leave(self) -> None:
+        """End the screen; from any thread."""
+        if self._app is not None:
+            self._app.exit()
 
     def start_demo(self) -> None:
         """Start the demo; it ends with the run."""

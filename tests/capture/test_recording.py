@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from httptop.capture.codec import Decoder, Encoder
 from httptop.capture.fields import CaptureError
-from httptop.capture.recorder import CutOff, RecordedFeed, Recorder, RecordingError, read_capture
+from httptop.capture.recorder import CutOff, Recorder, RecordingError, read_capture
 from httptop.capture.replay import ReplayFeed
+from httptop.collect.feed import ObservedFeed
 from httptop.config.scope import limited
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
@@ -266,7 +267,7 @@ def test_refuses_what_it_must_not_write(tmp_path: Path) -> None:
 
 def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("httptop.capture.recorder.LARGEST_FILE", 3000)
-    feed = RecordedFeed(FakeFeed(), Recorder(tmp_path / "a", ME))
+    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a", ME)])
     seen: list[Snapshot] = []
     failures: list[BaseException] = []
     feed.start(seen.append, failures.append)
@@ -294,7 +295,7 @@ class FakeFeed:
 
 
 def test_a_recorded_feed_ends_with_its_last_snapshot(tmp_path: Path) -> None:
-    feed = RecordedFeed(FakeFeed(), Recorder(tmp_path / "a.gz", ME))
+    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a.gz", ME)])
     feed.start(lambda _: None, lambda _: None)
     assert feed.stop() == feed.stop() == TICKS[-1]
     with (tmp_path / "a.gz").open("rb") as file:

@@ -1,0 +1,72 @@
+"""The feed of a run: what makes its snapshots, and who sees them pass."""
+
+from __future__ import annotations
+
+from httptop.collect.feed import Feed, Observer
+from httptop.config.scope import Scope
+from httptop.config.settings import Settings
+from httptop.console import complain
+from httptop.errors import UsageError
+from httptop.linux.files import Caller
+from httptop.privilege.drop import refuse_root_screen
+from httptop.run.arguments import Arguments
+from httptop.run.configuration import Configuration
+from httptop.run.log import SnapshotLog
+from httptop.run.scheduling import schedule
+from httptop.run.session import Session
+
+
+def open_feed(
+    asked: Arguments,
+    settings: Settings,
+    scope: Scope,
+    caller: Caller,
+    session: Session,
+    *,
+    early: bool = False,
+) -> Feed:
+    """Return what makes the snapshots: the probes of this host, or a capture."""
+    schedule(settings.performance, session.pids)
+    if asked.replay is not None:
+        from httptop.capture.replay import ReplayFeed
+        from httptop.capture.restrict import require_narrowable
+
+        require_narrowable(scope)
+        refuse_root_screen(settings.security, screen=early)
+        pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
+        return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
+    from httptop.run.live import open_live
+
+    configuration = Configuration(asked, caller, session)
+    return open_live(
+        settings,
+        scope,
+        session,
+        demo=asked.demo,
+        early=early,
+        read=configuration.files,
+        save=configuration.saved_to,
+    )
+
+
+def observers_of(asked: Arguments, caller: Caller) -> list[Observer]:
+    """Return who sees every snapshot: a recording, where one is asked for, and the log.
+
+    To be called once the feed is open: only then is it right to empty the file of a recording.
+    Raises :class:`UsageError` where that is refused.
+    """
+    if asked.record is None:
+        return [SnapshotLog()]
+    from httptop.capture.recorder import Recorder
+
+    return [Recorder(asked.record, caller), SnapshotLog()]
+
+
+def exit_status_of(feed: Feed) -> int:
+    """Return the exit status of a run that went to its end; tell where its capture did not."""
+    problem: str | None = getattr(feed, "problem", None)
+    if problem is not None:
+        complain(problem)
+        if getattr(feed, "damaged", False):
+            return UsageError.exit_status
+    return 0

@@ -1,0 +1,98 @@
+"""Observers of a feed: in which order they see what passes, and what becomes of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from httptop.collect.feed import ObservedFeed, Observer
+from httptop.config.settings import DEFAULTS, Settings
+from httptop.errors import HttptopError
+from httptop.model import Snapshot
+from tests.factory import snapshot_at
+
+FIRST, SECOND, LAST = snapshot_at(1), snapshot_at(2), snapshot_at(3, final=True)
+
+
+class Scripted:
+    """Publishes two snapshots at once; ``error``: what it then fails with."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.applied: list[Settings] = []
+        self._error = error
+
+    def start(
+        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        publish(FIRST)
+        publish(SECOND)
+        if self._error is not None:
+            fail(self._error)
+
+    def apply(self, settings: Settings) -> None:
+        self.applied.append(settings)
+
+    def stop(self) -> Snapshot | None:
+        return LAST
+
+
+class Noting(Observer):
+    """Notes all that it is told in a list; raises ``error`` at the first snapshot."""
+
+    def __init__(self, name: str, told: list[object], error: BaseException | None = None) -> None:
+        self._name, self._told, self._error = name, told, error
+
+    def see(self, snapshot: Snapshot) -> None:
+        self._told.append((self._name, snapshot))
+        if self._error is not None and snapshot is FIRST:
+            raise self._error
+
+    def failed(self, error: BaseException) -> None:
+        self._told.append((self._name, error))
+
+    def end(self, last: Snapshot | None) -> None:
+        self._told.append((self._name, last))
+
+
+def test_observers_see_all_in_their_order_and_end_once() -> None:
+    told: list[object] = []
+    one, two, after = (Noting(name, told) for name in ("one", "two", "after"))
+    inner = Scripted()
+    feed = ObservedFeed(inner, [one, two], [after])
+    feed.start(lambda snapshot: told.append(("shown", snapshot)), told.append)
+    order = ["one", "two", "shown", "after"]
+    assert told == [(name, snapshot) for snapshot in (FIRST, SECOND) for name in order]
+    feed.apply(DEFAULTS)
+    assert inner.applied == [DEFAULTS]
+    told.clear()
+    assert feed.stop() is feed.stop() is LAST
+    assert told == [("one", LAST), ("two", LAST), ("after", LAST)]
+
+
+def test_an_error_of_an_observer_fails_the_run_which_shows_the_rest() -> None:
+    told: list[object] = []
+    error = HttptopError("the disk is full")
+    feed = ObservedFeed(Scripted(), [Noting("one", told, error), Noting("two", told)])
+    failures: list[BaseException] = []
+    feed.start(lambda snapshot: told.append(snapshot), failures.append)
+    assert failures == [error]
+    assert told == [
+        ("one", FIRST), ("one", error), ("two", error), ("two", FIRST), FIRST,
+        ("one", SECOND), ("two", SECOND), SECOND,
+    ]  # fmt: skip
+
+
+def test_observers_hear_why_the_feed_fails() -> None:
+    told: list[object] = []
+    error = OSError("gone")
+    failures: list[BaseException] = []
+    ObservedFeed(Scripted(error), [Noting("one", told)]).start(lambda _: None, failures.append)
+    assert failures == [error]
+    assert told[-1] == ("one", error)
+
+
+def test_an_error_that_nobody_foresaw_is_the_feeds_to_handle() -> None:
+    feed = ObservedFeed(Scripted(), [Noting("one", [], ZeroDivisionError())])
+    with pytest.raises(ZeroDivisionError):
+        feed.start(lambda _: None, lambda _: None)
