@@ -29,7 +29,7 @@ from httptop.config.settings import Settings
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Health, Overhead, Snapshot, clean
 
-#: ``early``: how often, and for how long, to look for the first row before the first tick.
+#: How often, and for how long, to look for the first rows before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
 
@@ -46,12 +46,12 @@ class Collector:
         around: AbstractContextManager[tuple[str, ...]] | None = None,
         host: str | None = None,
         meter: OverheadMeter | None = None,
-        early: bool = False,
+        first_rows_at_once: bool = False,
     ) -> None:
         """``around``: what the thread enters before it uses the source, and leaves after its ticks.
 
-        It yields sentences about what cannot be seen. ``early``: show the first rows, for a
-        screen, as soon as there are any.
+        It yields sentences about what cannot be seen. ``first_rows_at_once``: a snapshot is made
+        as soon as there are rows, before the first tick.
         """
         self._source, self._settings = source, settings
         self._around = around or contextlib.nullcontext(())
@@ -59,7 +59,7 @@ class Collector:
         self._host = clean(socket.gethostname().encode()) if host is None else host
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
-        self.early = early
+        self.first_rows_at_once = first_rows_at_once
         self._ledger = Ledger(
             scope,
             PathRules(settings.paths.templates),
@@ -130,7 +130,7 @@ class Collector:
         try:
             with self._around as self._notes:
                 self.begin(time.monotonic())
-                if self.early:
+                if self.first_rows_at_once:
                     self._look(publish)
                 self._loop(publish)
             self._source.detach()

@@ -23,7 +23,7 @@ def open_feed(
     caller: Caller,
     session: Session,
     *,
-    early: bool = False,
+    screen: bool = False,
 ) -> Feed:
     """Return what makes the snapshots: the probes of this host, or a capture."""
     schedule(settings.performance, session.pids)
@@ -32,7 +32,7 @@ def open_feed(
         from httptop.capture.restrict import require_narrowable
 
         require_narrowable(scope)
-        refuse_root_screen(settings.security, screen=early)
+        refuse_root_screen(settings.security, screen=screen)
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
         return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
     from httptop.run.live import open_live
@@ -43,7 +43,7 @@ def open_feed(
         scope,
         session,
         demo=asked.demo,
-        early=early,
+        screen=screen,
         read=configuration.files,
         save=configuration.saved_to,
     )

@@ -30,15 +30,16 @@ def open_live(
     session: Session,
     *,
     demo: bool,
-    early: bool = False,
+    screen: bool = False,
     read: Sequence[Path] = (),
     save: Path | None = None,
 ) -> Feed:
     """Begin to load the probes and return the collector over them.
 
-    ``early`` asks for first snapshots as soon as there is one, for a screen. ``read`` and
-    ``save`` are the configuration files that shall be within reach once root is given up.
-    Raises :class:`Unavailable` where this host plainly cannot be traced.
+    ``screen``: whether it is for a screen, which shows the first rows at once and may not be root's
+    where ``security.allow_root_ui`` is false. ``read`` and ``save``: the configuration files that
+    the helper may read, and replace, once root is given up. Raises :class:`Unavailable` where this
+    host plainly cannot be traced.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
@@ -46,7 +47,7 @@ def open_live(
     # The loader needs all of root, so it is started before any of that is given up.
     source = LiveSource(plan, loading=session.take_loading(), enable_statistics=session.statistics)
     try:
-        drop = begin_drop(settings.security, session, screen=early, read=read, save=save)
+        drop = begin_drop(settings.security, session, screen=screen, read=read, save=save)
     except BaseException:
         source.close()
         raise
@@ -55,7 +56,7 @@ def open_live(
         settings,
         scope,
         around=started(source, drop, Demo() if demo else None),
-        early=early,
+        first_rows_at_once=screen,
         meter=OverheadMeter(helpers=session.pids),
     )
 

@@ -37,7 +37,7 @@ def run_screen(asked: Arguments, config: Config, caller: Caller, session: Sessio
     settings = settings_for_screen(config, os.environ)
     scope = scope_of(settings.filter)
     with logged(settings, caller), contextlib.ExitStack() as closing:
-        feed = open_feed(asked, settings, scope, caller, session, early=True)
+        feed = open_feed(asked, settings, scope, caller, session, screen=True)
         closing.callback(feed.stop)
         run = ScreenRun(asked, Configuration(asked, caller, session), session, feed, settings)
         closing.callback(run.close)

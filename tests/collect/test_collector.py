@@ -291,7 +291,7 @@ def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
         Reading(), Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)])
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
-    collector = Collector(source, settings, Scope(), host="here", early=True)
+    collector = Collector(source, settings, Scope(), host="here", first_rows_at_once=True)
     seen: queue.Queue[Snapshot] = queue.Queue()
     collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
     assert list(rows_of(seen.get(timeout=30))) == ["server /a"]

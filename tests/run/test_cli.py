@@ -253,12 +253,12 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         session: Session,
         *,
         demo: bool,
-        early: bool,
+        screen: bool,
         read: object,
         save: Path,
     ) -> Feed:
         assert session.pids == ()
-        assert not early
+        assert not screen
         assert (read, save) == ((home / "etc.toml", own), own)
         asked.append((settings, scope, demo))
         return FakeFeed()
