@@ -91,8 +91,7 @@ class Dashboard(Keeping):
 
     def on_mount(self) -> None:
         """Show what there is already."""
-        self.set_class(self.httptop.symbols == "tty", "-tty")
-        self.add_class(self.live_size)
+        self.update_classes({"-tty": self.httptop.symbols == "tty", self.live_size: True})
         self.table.focus()
         self.refresh_scene()
 
@@ -104,10 +103,14 @@ class Dashboard(Keeping):
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the size."""
         width, height = event.size
-        self.set_class(width < 100 or height < 30, "-compact")
-        self.set_class(width < LEAST_WIDTH or height < LEAST_HEIGHT, "-too-small")
-        self.set_class(height < 20, "-low")
-        self.set_class(height >= 40, "-high")
+        self.update_classes(
+            {
+                "-compact": width < 100 or height < 30,
+                "-too-small": width < LEAST_WIDTH or height < LEAST_HEIGHT,
+                "-low": height < 20,
+                "-high": height >= 40,
+            }
+        )
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot as its view wants it."""
@@ -122,9 +125,13 @@ class Dashboard(Keeping):
         self.query_one(FilterChips).show(now.view, self.picking)
         self.show_keys()
         table, empty = self.table, self.query_one(EmptyState)
-        self.set_class(not now.rows, "-empty")
-        self.set_class(not now.rows and not now.requests(), "-quiet")
-        self.set_class(now.view.paused, "-paused")
+        self.update_classes(
+            {
+                "-empty": not now.rows,
+                "-quiet": not now.rows and not now.requests(),
+                "-paused": now.view.paused,
+            }
+        )
         table.show(now, app.ui.columns, app.units)
         if not now.rows:
             empty.show(now, app.demo_state)
@@ -245,9 +252,8 @@ class Dashboard(Keeping):
         self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
 
     def _size_live(self, size: str) -> None:
-        self.remove_class(self.live_size)
+        self.update_classes({self.live_size: False, size: True})
         self.live_size = size
-        self.add_class(size)
         if size == "-live-off":
             self.set_focus(self.table)
 

@@ -26,6 +26,7 @@ DARK_HUES: Final = {
     "hue-key": "#f0d48a",
     "hue-chip": "#1f4a6b",
     "hue-banner": "#f0b429",
+    "hue-banner-text": "#10161c",
     "hue-cursor": "#1c2f42",
 }
 
@@ -48,6 +49,7 @@ LIGHT_HUES: Final = {
     "hue-key": "#7a5200",
     "hue-chip": "#bfe0f7",
     "hue-banner": "#f0b429",
+    "hue-banner-text": "#10161c",
     "hue-cursor": "#d6e8f6",
 }
 

@@ -15,7 +15,7 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
 from httptop.widgets.live_requests import request_lines
-from httptop.widgets.painting import HUES, Hued, Line, Painted, beside, latency_hue, status_hue
+from httptop.widgets.painting import Hued, Line, Painted, beside, latency_hue, status_hue
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
 
 _GRAPH_HEIGHT = 6
@@ -34,7 +34,6 @@ _QUANTILES = (
 class EndpointDetail(Hued, ScrollView, can_focus=True):
     """The page of one endpoint; scrolls where the terminal is low."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", "Down", show=False),
         Binding("k", "scroll_up", "Up", show=False),

@@ -19,14 +19,13 @@ from httptop.model import EndpointKey, EndpointStats
 from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import Column, layout
-from httptop.widgets.painting import HUES, Hued, fit
+from httptop.widgets.painting import Hued, fit
 from httptop.widgets.sparkline import GLYPHS, Symbols, trend
 
 
 class EndpointTable(Hued, ScrollView, can_focus=True):
     """Endpoints of one side. The first line of the content is the header and does not scroll."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     EndpointTable {

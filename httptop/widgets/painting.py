@@ -1,18 +1,21 @@
 """Lines of styled cells: the small toolbox all our widgets paint with.
 
-A widget paints plain strings with *hues*, names of colours that ``httptop.tcss`` gives a meaning
-(``.hue--muted`` and so on), so every colour follows the theme. No markup is ever read.
+A widget paints plain strings with *hues*, names of what a colour means. Their colours are variables
+of the theme, which ``httptop.tcss`` uses, too. No markup is ever read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,43 +23,76 @@ Align = Literal["left", "right"]
 #: Finds the style of a hue.
 Palette = Callable[[str], Style]
 
-#: Names of all hues: what a colour means, never what it looks like.
-HUES: Final = (
-    "text",
-    "strong",
-    "muted",
-    "faint",
-    "heading",
-    "accent",
-    "good",
-    "warn",
-    "bad",
-    "1xx",
-    "2xx",
-    "3xx",
-    "4xx",
-    "5xx",
-    "none",
-    "rate",
-    "error",
-    "p50",
-    "p99",
-    "trend",
-    "key",
-    "chip",
-    "banner",
-    "cursor",
+
+@dataclass(frozen=True, slots=True)
+class _Hue:
+    """Variables of the theme that a hue consists of."""
+
+    color: str
+    background: str = ""  # none: the widget's own
+    bold: bool = False
+
+
+#: All hues: what a colour means, never what it looks like.
+_HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
+    {
+        "text": _Hue("hue-text"),
+        "strong": _Hue("hue-strong"),
+        "muted": _Hue("hue-muted"),
+        "faint": _Hue("hue-faint"),
+        "heading": _Hue("hue-heading", bold=True),
+        "accent": _Hue("hue-accent"),
+        "good": _Hue("hue-good"),
+        "warn": _Hue("hue-warn"),
+        "bad": _Hue("hue-bad"),
+        "1xx": _Hue("hue-1xx"),
+        "2xx": _Hue("hue-2xx"),
+        "3xx": _Hue("hue-3xx"),
+        "4xx": _Hue("hue-4xx"),
+        "5xx": _Hue("hue-5xx"),
+        "none": _Hue("hue-none"),
+        "rate": _Hue("hue-accent"),
+        "error": _Hue("hue-5xx"),
+        "p50": _Hue("hue-2xx"),
+        "p99": _Hue("hue-4xx"),
+        "trend": _Hue("hue-3xx"),
+        "key": _Hue("hue-key", bold=True),
+        "chip": _Hue("hue-strong", "hue-chip"),
+        "banner": _Hue("hue-banner-text", "hue-banner", bold=True),
+        "cursor": _Hue("hue-strong", "hue-cursor"),
+    }
 )
 
 
 class Hued(Widget):
-    """A widget that paints with hues."""
+    """A widget that paints with hues.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hue--{name}" for name in HUES}
+    Component classes of CSS would do the same, but Textual resolves each of them for each widget
+    whenever a class or the focus changes: half of the start and of every change of layout.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._hues: dict[str, Style] = {}
 
     def hue(self, name: str) -> Style:
         """Return the style of a hue on this widget's background."""
-        return self.get_component_rich_style(f"hue--{name}")
+        style = self._hues.get(name)
+        if style is None:
+            hue, variables = _HUES[name], self.app.theme_variables
+            behind = hue.background and Color.parse(variables[hue.background]).rich_color
+            style = Style(
+                color=Color.parse(variables[hue.color]).rich_color,
+                bgcolor=behind or self.rich_style.bgcolor,
+                bold=hue.bold or None,
+            )
+            self._hues[name] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget the colours of another theme or background."""
+        super().notify_style_update()
+        self._hues = {}
 
 
 class Painted(Hued):

@@ -336,3 +336,27 @@ async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None
         await pilot.press("n")
         assert isinstance(app.screen, Page)
         assert note in str(app.screen.text)
+
+
+# Themes
+
+
+async def test_another_theme_repaints_what_is_drawn() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = pilot.app
+        assert isinstance(app, HttptopApp)
+        await show(pilot, busy())
+        for kind in (EndpointTable, CostLine, KeyBar, LiveRequests):
+            widget = app.screen.query_one(kind)
+            app.theme = "httptop-dark"
+            await pilot.pause()
+            dark = widget.render_line(0)
+            app.theme = "httptop-light"
+            await pilot.pause()
+            light = widget.render_line(0)
+            assert light.text == dark.text
+            for before, after in zip(dark, light, strict=True):
+                assert before.style is not None
+                assert after.style is not None
+                assert before.style.color != after.style.color
+                assert before.style.bgcolor != after.style.bgcolor
