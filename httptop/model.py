@@ -25,6 +25,11 @@ OVERFLOW_PATH: Final = "~other"
 STATUS_UNKNOWN: Final = 0
 
 
+def status_name(status: int) -> str:
+    """Return a status as people and scripts read it: ``200``, ``unknown``."""
+    return "unknown" if status == STATUS_UNKNOWN else str(status)
+
+
 def clean(raw: bytes, limit: int = 256) -> str:
     """Return bytes from the network as printable text, at most ``limit`` characters.
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from httptop.filters.parser import parse
 from httptop.filters.tree import Expression
 from httptop.filters.values import Value
-from httptop.model import EndpointStats
+from httptop.model import STATUS_UNKNOWN, EndpointStats
 
 RowField = Literal["comm", "path", "status", "pid"]
 
@@ -36,8 +36,8 @@ def outcomes(row: EndpointStats) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     for hundreds in _WORST_FIRST:
         if hundreds is None:
-            if row.unanswered:
-                found.append(("unknown", row.unanswered))
+            if unknown := row.unanswered + row.status.get(STATUS_UNKNOWN, 0):
+                found.append(("unknown", unknown))
             continue
         codes = [code for code in row.status if code // 100 == hundreds]
         if len(codes) > 1:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from httptop.filters.on_screen import SCREEN_FIELDS
 from httptop.filters.values import FIELDS, Value
-from httptop.model import Side, Snapshot
+from httptop.model import STATUS_UNKNOWN, Side, Snapshot
 
 #: Values of each field that were seen, the likeliest first.
 Seen = Mapping[str, Sequence[str]]
@@ -212,10 +212,10 @@ def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
     if snapshot is None:
         return {}
     rows = sorted(snapshot.endpoints, key=lambda row: (row.key.side != side, -row.requests))
-    codes = sorted({code for row in rows for code in row.status})
+    codes = sorted({code for row in rows for code in row.status} - {STATUS_UNKNOWN})
     classes = dict.fromkeys(f"{code // 100}xx" for code in codes)
     statuses = [*classes, *map(str, codes)]
-    if any(row.unanswered for row in rows):
+    if any(row.unanswered or row.status.get(STATUS_UNKNOWN) for row in rows):
         statuses.append("unknown")
     peers = [
         (sample.key.side, *sample.peer.rpartition(":"))

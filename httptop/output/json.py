@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from httptop.model import SIDES, EndpointStats, Latency, Overhead, Snapshot, Totals
+from httptop.model import (
+    SIDES,
+    STATUS_UNKNOWN,
+    EndpointStats,
+    Latency,
+    Overhead,
+    Snapshot,
+    Totals,
+    status_name,
+)
 
 SCHEMA: Final = 1
 
@@ -77,7 +87,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "rps": _round(row.rps, 3),
         "in_flight": row.in_flight,
         "unanswered": row.unanswered,
-        "status": {str(code): row.status[code] for code in sorted(row.status)},
+        "status": _status(row.status),
         "request_bytes": row.request_bytes,
         "response_bytes": row.response_bytes,
         "latency_ms": _latency(row.latency),
@@ -85,6 +95,12 @@ def _endpoint(row: EndpointStats) -> _Json:
         "sending_total_ms": _latency(row.sending_total),
         "duration_total_ms": _latency(row.duration_total),
     } | waits
+
+
+def _status(status: Mapping[int, int]) -> _Json:
+    """Return responses by code, those with an unknown outcome last."""
+    codes = sorted(status, key=lambda code: (code == STATUS_UNKNOWN, code))
+    return {status_name(code): status[code] for code in codes}
 
 
 def _latency(latency: Latency) -> _Json:

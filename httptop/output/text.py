@@ -18,7 +18,16 @@ import unicodedata
 from typing import Final
 
 from httptop import humanize
-from httptop.model import SIDES, EndpointStats, Latency, Overhead, Side, Snapshot, Totals
+from httptop.model import (
+    SIDES,
+    STATUS_UNKNOWN,
+    EndpointStats,
+    Latency,
+    Overhead,
+    Side,
+    Snapshot,
+    Totals,
+)
 
 _NARROWEST_PATH: Final = 16
 _LEFT: Final = (("process", 15), ("method", 7))
@@ -69,6 +78,8 @@ def _title(snapshot: Snapshot) -> str:
 
 def _summary(side: Side, totals: Totals) -> str:
     classes = ", ".join(f"{n}xx {totals.status_class(n)}" for n in range(1, 6))
+    if unknown := totals.status.get(STATUS_UNKNOWN):
+        classes += f", unknown {unknown}"
     return (
         f"{side}: {totals.requests} requests, {humanize.rate(totals.rps)}/s, "
         f"{totals.in_flight} in flight, {totals.unanswered} unanswered; {classes}; "

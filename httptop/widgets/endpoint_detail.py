@@ -13,7 +13,14 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.model import EndpointKey, EndpointStats, Latency, Snapshot, Transaction
+from httptop.model import (
+    STATUS_UNKNOWN,
+    EndpointKey,
+    EndpointStats,
+    Latency,
+    Snapshot,
+    Transaction,
+)
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import Hued, Line, Painted, beside, latency_hue, status_hue
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
@@ -213,7 +220,13 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
     def _responses(self, stats: EndpointStats, width: int) -> list[Strip]:
         text, muted = self.hue("text"), self.hue("muted")
         lines = [self._title("RESPONSES", "since start", width)]
-        found = [(str(code), _reason(code), n, code) for code, n in sorted(stats.status.items())]
+        found = [
+            (str(code), _reason(code), n, code)
+            for code, n in sorted(stats.status.items())
+            if code != STATUS_UNKNOWN
+        ]
+        if unknown := stats.status.get(STATUS_UNKNOWN):
+            found.append(("?", "unknown", unknown, STATUS_UNKNOWN))
         if stats.unanswered:
             found.append(("none", "connection closed first", stats.unanswered, 0))
         reason = max(0, min(24, width - 30))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.strip import Strip
 
 from httptop import humanize
-from httptop.model import Totals
+from httptop.model import Totals, status_name
 from httptop.view.state import Scene
 from httptop.widgets.painting import Line, Painted
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar
@@ -66,6 +66,8 @@ class StatusBreakdown(Painted):
         found = outcomes(self.totals)
         if height < len(found[:6]):
             return [self._one_line(found, width)]
+        if len(found) > height and not found[0].requests:
+            found = found[1:]  # rather no 1xx, of which there are none, than no unknown ones
         return [self._class_line(outcome, width) for outcome in found[:height]]
 
     def _class_line(self, outcome: Outcome, width: int) -> Strip:
@@ -82,7 +84,7 @@ class StatusBreakdown(Painted):
         if outcome.label == "none" and width - line.used >= 10:
             line.add("unanswered", muted if outcome.requests else faint)
         for code, n in outcome.codes:
-            part = Line().add(str(code), hue)
+            part = Line().add(status_name(code), hue)
             part.add(f" {humanize.count(n)}  ", muted)
             if line.used + part.used - 2 > width:
                 break

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from httptop.filters import And, Compare, Expression, FilterError, Not, Or, matches_row, parse
+from httptop.filters.by_row import outcomes
 from httptop.filters.completion import complete, seen_in
 from httptop.filters.on_screen import (
     ScreenFilter,
@@ -20,7 +21,7 @@ from httptop.filters.on_screen import (
     with_part,
 )
 from httptop.filters.predicates import row_test
-from httptop.model import NO_LATENCY, EndpointStats
+from httptop.model import NO_LATENCY, STATUS_UNKNOWN, EndpointStats
 from tests.factory import busy, endpoint, key, many, samples, shop
 
 SEEN = seen_in(busy(), "server")
@@ -277,6 +278,15 @@ def test_values_are_offered_as_they_must_be_written() -> None:
         assert len(found.candidates) == 3
         for n, row in enumerate(rows):
             assert matches_row(parse(found.applied(text, n)[0]), row), found.candidates[n]
+
+
+def test_all_requests_without_a_known_outcome_are_offered_together() -> None:
+    one = endpoint(key(), status={200: 5, STATUS_UNKNOWN: 3, 503: 1}, unanswered=2)
+    assert outcomes(one) == [("503", 1), ("unknown", 5), ("200", 5)]
+    answered = replace(one, unanswered=0)
+    assert matches_row(parse("status = unknown"), answered)
+    seen = seen_in(replace(busy(), endpoints=(answered,)), "server")
+    assert list(seen["status"]) == ["2xx", "5xx", "200", "503", "unknown"]
 
 
 def test_values_of_the_shown_side_and_of_busy_rows_come_first() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import astuple, replace
 
 import pytest
 
-from httptop.model import NO_LATENCY, Overhead, Snapshot
+from httptop.model import NO_LATENCY, STATUS_UNKNOWN, Overhead, Snapshot
 from httptop.output.json import to_json
 from httptop.output.text import to_text
 from tests.factory import LATENCY, key, row, snapshot_at
+from tests.filled import filled_snapshot
 
 
 def test_json_has_what_the_interface_promises() -> None:
@@ -85,6 +87,23 @@ def test_json_is_one_line_sorted_and_leaves_out_the_unknown() -> None:
     assert document["totals"]["server"]["status"]["unknown"] == 5
     assert document["overhead"] == {}
     assert document["notes"] == ["a"]
+
+
+def test_an_unknown_outcome_is_called_so() -> None:
+    shown = snapshot_at(1, (row(key("/a"), {STATUS_UNKNOWN: 4, 500: 1, 200: 10}, 2),))
+    document = json.loads(to_json(shown))
+    assert document["endpoints"][0]["status"] == {"200": 10, "500": 1, "unknown": 4}
+    assert document["totals"]["server"]["status"]["unknown"] == 4
+    assert " 2 unanswered; 1xx 0, 2xx 10, 3xx 0, 4xx 0, 5xx 1, unknown 4; " in to_text(shown)
+
+
+def test_every_counter_of_health_is_put_out() -> None:
+    full = filled_snapshot(first=1_000_001)
+    counters = sorted(astuple(full.health))
+    assert sorted(json.loads(to_json(full))["health"].values()) == counters
+    text = " ".join(to_text(full).split())
+    for counter in counters:
+        assert re.search(rf" {counter}[, ]", text), counter
 
 
 def test_json_has_the_wait_of_requests_that_were_looked_at() -> None:

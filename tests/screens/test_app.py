@@ -1,5 +1,6 @@
 """Keys, mouse and snapshots against the app's state. No threads but where the feed is tested."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,13 +11,15 @@ from textual.widgets import Input
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Settings, Ui
-from httptop.model import Health, Snapshot, clean
+from httptop.model import STATUS_UNKNOWN, Health, Snapshot, clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
+from httptop.widgets.status_breakdown import StatusBreakdown
 from tests.factory import busy, endpoint, key, samples, snapshot
 from tests.screens.fake_run import FakeRun
 
@@ -475,6 +478,19 @@ async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned(
         await pilot.press("slash", "ctrl+u", *"[/b]", "enter")
         assert len(widget.rows) == 1
         assert app.is_running
+
+
+async def test_outcomes_that_are_unknown_are_called_so() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(140, 50)) as pilot:
+        await show(pilot, snapshot([endpoint(key(), status={200: 5, STATUS_UNKNOWN: 3})]))
+        breakdown = "\n".join(lines(app, StatusBreakdown))
+        assert "unknown 3" in breakdown
+        assert "0 3" not in breakdown
+        await pilot.press("enter")
+        drawn = "\n".join(lines(app, EndpointDetail))
+        assert re.search(r" \? +unknown +3 ", drawn)
+        assert not re.search(r" 0 +3 ", drawn)
 
 
 async def test_losses_are_loud() -> None:
