@@ -30,22 +30,22 @@ def test_without_a_filter_nothing_is_compiled() -> None:
 
 
 def test_a_process_is_decided_at_its_calls() -> None:
-    assert body("pid = 7,9", "wanted_caller") == "((pid == 0x7ULL) || (pid == 0x9ULL));"
-    assert body("pid = 7,9", "wanted_connection") == "1;"
-    assert set(made("pid = 7").defines) == {"FILTER_CALLER", "FILTER_CONNECTION"}
+    assert body("pid = 7,9", "selects_process") == "((pid == 0x7ULL) || (pid == 0x9ULL));"
+    assert body("pid = 7,9", "selects_connection") == "1;"
+    assert set(made("pid = 7").defines) == {"FILTER_PROCESS", "FILTER_CONNECTION"}
 
 
 def test_what_is_not_known_yet_is_possible() -> None:
     text = "pid = 7 and latency > 1s or port = 80"
-    assert body(text, "wanted_caller") == "1;"
-    assert body(text, "wanted_connection") == "((((truths >> 0 & 1))) || ((truths >> 1 & 1)));"
-    assert "latency_ns > 0x3b9aca00ULL" in body(text, "wanted_response")
+    assert body(text, "selects_process") == "1;"
+    assert body(text, "selects_connection") == "((((truths >> 0 & 1))) || ((truths >> 1 & 1)));"
+    assert "latency_ns > 0x3b9aca00ULL" in body(text, "selects_response")
     assert "FILTER_REQUEST" in made(text).defines
 
 
 def test_a_negation_of_what_is_not_known_yet_is_possible_too() -> None:
-    assert body("not (pid = 7 and latency > 1s)", "wanted_caller") == "1;"
-    assert body("not (pid = 7 or latency > 1s)", "wanted_caller") == "((!(pid == 0x7ULL)));"
+    assert body("not (pid = 7 and latency > 1s)", "selects_process") == "1;"
+    assert body("not (pid = 7 or latency > 1s)", "selects_process") == "((!(pid == 0x7ULL)));"
 
 
 def test_responses_are_held_back_for_their_size_only() -> None:
@@ -106,7 +106,7 @@ def test_the_c_means_what_the_filter_means(expression: Expression, values: tuple
     variables = {**known, "latency_ns": known["latency"], "truths": truths}
     stages = [
         run(found, variables)
-        for found in re.findall(r"wanted_\w+\([^{]*\{[^}]*return (.*);\n\}", text)
+        for found in re.findall(r"selects_\w+\([^{]*\{[^}]*return (.*);\n\}", text)
     ]
     assert all(stages) == meant
 

@@ -221,7 +221,7 @@ def _load_with(
             programs[name] = loaded(name)
         except LoadError as error:
             refused[name] = str(error)
-    some = ("only_cgroups",) if "FILTER_CONTAINERS" in plan["defines"] else ()
+    some = ("only_cgroups",) if "only_cgroups" in probes.maps else ()
     maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
     reply = {
         "front": front,

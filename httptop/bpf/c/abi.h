@@ -88,12 +88,7 @@ enum method {
 /* Cells that the loader has set up before anything is attached (bpf/build/loader.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
 #define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
-#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter does not mean */
-
-/* Whether a filter may leave out whole connections. */
-#if defined(FILTER_CONNECTION) || (defined(FILTER_SIDES) && FILTER_SIDES != 3)
-#define FILTER_WHOLE_CONNECTIONS 1
-#endif
+#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter excludes */
 
 /* ---- structs ------------------------------------------------------------------------------- */
 

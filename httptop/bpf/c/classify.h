@@ -119,7 +119,7 @@ int first_bytes(u64 *ctx)
 		if (!is_stream(s))
 			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
-		if (!wanted(s))
+		if (!connection_selected(s))
 			pass_over(s);
 		else if (new_conn(s))
 			COUNT_LOSS(orphan_responses);
@@ -140,7 +140,7 @@ int first_bytes(u64 *ctx)
 		return 0;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();
-	if (wanted(s))
+	if (connection_selected(s))
 		next_program.call(ctx, NEXT_PARSE_REQUEST);
 	else
 		pass_over(s);

@@ -26,14 +26,12 @@ int inet_sock_set_state(u64 *ctx)
 		return 0;
 	conn = conns.lookup(&sk);
 	if (!conn) {
-#ifdef FILTER_WHOLE_CONNECTIONS
-		left_out.delete(&sk);
-#endif
+		forget_passed(sk);
 		return 0;
 	}
 	/* Only the owner's own close removes the entry here: in a reset, which comes in an
 	 * interrupt, another CPU may be at work on it. */
-	if (!conn->pending && !HELD(conn) && !conn->deferred && state != TCP_CLOSE) {
+	if (!conn->pending && !held_of(conn) && !conn->deferred && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			if (conn->response_left && conn->numbered)
 				catch_up_with_response(conn,
@@ -66,10 +64,8 @@ static __always_inline void start_afresh(struct conn *conn)
 /* A connection that was to be swept is done with. */
 static __always_inline void swept(u64 sk)
 {
-#ifdef FILTER_WHOLE_CONNECTIONS
-	if (left_out.lookup(&sk))
+	if (passed_inode(sk))
 		return; /* another socket's, in the same place */
-#endif
 	swept_conns.delete(&sk);
 }
 
@@ -111,17 +107,15 @@ int abandon_requests(u64 *ctx)
  */
 int sweep(u64 *ctx)
 {
-	u64 sk = ctx[0], socket, inode;
+	u64 sk = ctx[0], socket, inode, passed;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s = scratch_here();
 
-#ifdef FILTER_SIZE
-	if (ctx[1]) { /* the run is over: no more bytes will come */
+	if (FILTER_SIZE && ctx[1]) { /* the run is over: no more bytes will come */
 		if (conn)
 			settle(conn);
 		return 0;
 	}
-#endif
 	socket = socket_of_sock(sk);
 	inode = socket ? inode_number_of(socket) : 0;
 	if (conn) {
@@ -133,14 +127,10 @@ int sweep(u64 *ctx)
 			next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
-#ifdef FILTER_WHOLE_CONNECTIONS
-	struct passed *passed = left_out.lookup(&sk);
-
-	if (passed && socket && inode == passed->inode)
+	passed = passed_inode(sk);
+	if (passed && passed == inode)
 		return 0;
-	if (passed)
-		left_out.delete(&sk);
-#endif
+	forget_passed(sk);
 	swept_conns.delete(&sk);
 	return 0;
 }

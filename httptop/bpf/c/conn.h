@@ -5,15 +5,13 @@
 #pragma once
 
 #include "abi.h"
+#include "filter_state.h"
 
 #define BODY_OPEN (~0ULL) /* a body that ends when the response begins */
 #define LOST_PIECE (1ULL << 32) /* in conn.deferred */
 
-#ifdef FILTER_HOST
-#define PARTIAL_LEN 128 /* of a header line that a call cut in two, what is kept */
-#else
-#define PARTIAL_LEN 32
-#endif
+/* Of a header line that a call cut in two, what is kept. */
+#define PARTIAL_LEN (FILTER_HOST ? 128 : 32)
 
 enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
@@ -105,22 +103,7 @@ struct conn {
 	u64 wait_ns; /* of the current request, or the one that begins; 0: not known */
 	u64 ready_ns; /* when the packet of ready_mark came */
 	u64 ready_mark;
-#ifdef FILTER_REQUEST
-	u64 truths; /* conditions on the connection that hold, as bits */
-	u8 current_hosts;
-	u8 unused[7];
-#endif
-#ifdef FILTER_SIZE
-	/* A response that is not over: counted once its size is known. */
-	u64 held_latency_ns;
-	u64 held_request_bytes;
-	u64 held_bytes;
-	u64 held_wait_ns;
-	u32 held; /* the endpoint's cell; 0: nothing is held back */
-	u16 held_status;
-	u8 held_method;
-	u8 held_hosts;
-#endif
+	struct conn_filter filter;
 #ifdef THREAD_NAMES
 	u32 thread;
 	u32 unused_too;

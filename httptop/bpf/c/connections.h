@@ -10,19 +10,6 @@
 #include "maps.h"
 #include "scratch.h"
 
-static __always_inline bool wanted(struct scratch *s)
-{
-#ifdef FILTER_CONNECTION
-	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
-
-	process_name(comm);
-	s->truths = truths_of(s->sk, s->tgid, s->side, s->unix_socket, comm);
-	if (!wanted_connection(s->truths))
-		return false;
-#endif
-	return ((1 << (s->side & 1)) & FILTER_SIDES) != 0;
-}
-
 static __always_inline void note_thread(struct conn *conn)
 {
 #ifdef THREAD_NAMES
@@ -60,9 +47,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
 	note_thread(conn);
-#ifdef FILTER_REQUEST
-	conn->truths = s->truths;
-#endif
+	keep_truths(conn, s->truths);
 	s->fresh = 0;
 	conn->verify = untold_end(s);
 	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP;
@@ -112,12 +97,6 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 	return true;
 }
 
-#ifdef FILTER_CALLER
-#define WANTED_CALLER(tgid) wanted_caller(tgid)
-#else
-#define WANTED_CALLER(tgid) true
-#endif
-
 static __always_inline bool other_thread(u32 thread)
 {
 #ifdef THREAD_NAMES
@@ -132,22 +111,34 @@ static __always_inline bool other_thread(u32 thread)
  */
 static __always_inline void pass_over(struct scratch *s)
 {
-#ifdef FILTER_WHOLE_CONNECTIONS
 	struct passed passed = {.inode = s->inode,
 				.tgid = s->tgid,
 				.thread = bpf_get_current_pid_tgid(),
 				.side = s->side,
 				.verify = untold_end(s)};
 
-	left_out.update(&s->sk, &passed);
-#endif
+	if (FILTER_CONNECTION)
+		left_out.update(&s->sk, &passed);
 }
 
-/* Whether a connection is known to be left out. Another process may be meant, from a request on. */
+/* The inode of a connection that is left out; 0: none is known at this address. */
+static __always_inline u64 passed_inode(u64 sk)
+{
+	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
+
+	return passed ? passed->inode : 0;
+}
+
+static __always_inline void forget_passed(u64 sk)
+{
+	if (FILTER_CONNECTION)
+		left_out.delete(&sk);
+}
+
+/* Whether a connection is known to be left out. Another process may be selected, from a request on. */
 static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbound)
 {
-#ifdef FILTER_WHOLE_CONNECTIONS
-	struct passed *passed = left_out.lookup(&sk);
+	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
 
 	if (!passed)
 		return false;
@@ -157,8 +148,6 @@ static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbou
 	if (inbound != (passed->side == SIDE_SERVER))
 		return true;
 	return passed->tgid == tgid && !other_thread(passed->thread);
-#endif
-	return false;
 }
 
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
@@ -172,30 +161,19 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 
 /*
  * Another process, or thread where rows go by threads, has the connection now. False: it brings a
- * request, and the filter of the run does not mean its requests.
+ * request, and the filter of the run leaves its requests out.
  */
 static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool request)
 {
-#ifdef FILTER_CONNECTION
-	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
-	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
-	u64 truths;
-
-	if (!request)
-		return true; /* whoever answers a request that is meant */
-	process_name(comm);
-	truths = truths_of(sk, tgid, conn->side, unix_socket, comm);
-	if (!WANTED_CALLER(tgid) || !wanted_connection(truths)) {
+	if (FILTER_CONNECTION && !request)
+		return true; /* whoever answers a request that is selected */
+	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending && !conn->deferred) {
 			response_over(conn);
 			conns.delete(&sk);
 		}
 		return false;
 	}
-#ifdef FILTER_REQUEST
-	conn->truths = truths;
-#endif
-#endif
 	conn->tgid = tgid;
 	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
 	if (conn->phase != PHASE_LINE)

@@ -96,10 +96,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			return 0;
 	}
 
-#ifdef FILTER_CALLER
-	if (!conn && !wanted_caller(process_of(task)))
+	if (!conn && !process_selected(process_of(task)))
 		return 0;
-#endif
 	if (!conn && passed_over(sk, socket, process_of(task), inbound))
 		return 0;
 	piece = ret;
@@ -167,7 +165,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			}
 		} else if (conn->pending != 1 || !conn->shape ||
 			   conn->response_of != conn->current || under_way(conn) || conn->last_ns ||
-			   piece < 16 || RESPONSES_HELD) {
+			   piece < 16 || FILTER_SIZE) {
 			next = NEXT_PARSE_RESPONSE;
 		} else {
 			u64 first[2], latency_ns;

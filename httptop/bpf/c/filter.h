@@ -1,113 +1,191 @@
 /*
- * What the conditions of a filter are made of. The conditions themselves are written by
- * bpf/filter/c_conditions.py for each run and stand where run_filter.h is included; without a filter there
- * are none, and nothing of this is compiled.
+ * The filter of the run: which processes, connections, requests and responses it selects. What it
+ * asks is written by bpf/filter/c_conditions.py and stands in the place of run_filter.h. Without a
+ * filter everything here is a constant, and nothing of it is compiled.
+ *
+ * A condition is decided at the first of four moments at which all that it asks is known; what is
+ * not known before that counts as possible.
  */
 #pragma once
 
 #include "abi.h"
+#include "conn.h"
+#include "filter_state.h"
+#include "filter_terms.h"
 #include "kernel_structs.h"
-#include "maps.h"
 #include "scratch.h"
 
-#define HOST_LEN 256 /* longest name of a host */
-
-#ifdef MATCHERS
-/* One turn of a set of globs: the states they are in, moved on by a byte (bpf/filter/globs.py). */
-static __always_inline u64 glob_turn(u32 matcher, u64 states, u64 stay, u32 byte)
-{
-	struct glob_step *step = glob_steps.lookup(&byte);
-
-	return step ? ((states & step->next[matcher]) << 1) | (states & stay) : 0;
-}
-
-static __always_inline u64 states_of_name(const char *comm, u32 matcher, u64 states, u64 stay)
-{
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < COMM_LEN; i++) {
-		u32 byte = (u8)comm[i];
-
-		if (!byte)
-			break;
-		states = glob_turn(matcher, states, stay, byte);
-	}
-	return states;
-}
-
-/* The host that begins at data[host_at], without its port. */
-static __always_inline u64 states_of_host(struct scratch *s, u32 matcher, u64 states, u64 stay)
-{
-	s->states = states;
-	s->cursor = s->host_at;
-	if (BYTE(s, s->cursor) == ' ')
-		s->cursor++;
-	s->bracket = BYTE(s, s->cursor) == '['; /* within one a colon is part of the address */
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < HOST_LEN; i++) {
-		u32 byte = BYTE(s, s->cursor);
-
-		s->cursor++;
-		if (byte <= ' ' || (byte == ':' && !s->bracket))
-			return s->states;
-		if (byte == ']')
-			s->bracket = 0;
-		if (byte - 'A' < 26u)
-			byte |= 0x20;
-		s->states = glob_turn(matcher, s->states, stay, byte);
-	}
-	return 0; /* longer than a name may be */
-}
-#endif
-
-#ifdef FILTER_CONTAINERS
-/* The containers, as bits, that the current process is in. */
-static __always_inline u32 containers_of_caller(void)
-{
-	u64 cgroup = bpf_get_current_cgroup_id();
-	u32 *bits = only_cgroups.lookup(&cgroup);
-
-	return bits ? *bits : 0;
-}
-#endif
-
-#ifdef FILTER_CONNECTION
-struct peer {
-	u32 words; /* of the address: 1, 4, or 0 where there is none */
-	u32 address[4];
-};
-
-static __always_inline struct peer peer_of(u64 sk, u32 unix_socket)
-{
-	struct peer peer = {};
-
-	if (unix_socket)
-		return peer;
-	peer.words = 1;
-	if (kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_INET6) {
-		read_kernel(peer.address, 4, (void *)(sk + OFF_SOCK_DADDR));
-		return peer;
-	}
-	read_kernel(peer.address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
-	if (!peer.address[0] && !peer.address[1] && peer.address[2] == bpf_htonl(0xffff))
-		peer.address[0] = peer.address[3]; /* IPv4, mapped */
-	else
-		peer.words = 4;
-	return peer;
-}
-
-/*
- * Who opened the connection. A TCP socket that was accepted has the listener's backlog, a Unix
- * socket its address; one that connected has neither.
- */
-static __always_inline u32 was_accepted(u64 sk, u32 unix_socket)
-{
-	u64 value = 0;
-
-	if (unix_socket)
-		return kernel_u64(sk + OFF_UNIX_ADDRESS) != 0;
-	read_kernel(&value, 4, (void *)(sk + OFF_SOCK_BACKLOG));
-	return value != 0;
-}
-#endif
-
 #include "run_filter.h"
+
+/* ---- a call of a process -------------------------------------------------------------------- */
+
+static __always_inline bool process_selected(u32 tgid)
+{
+#if FILTER_PROCESS
+	return selects_process(tgid);
+#endif
+	return true;
+}
+
+/* ---- a connection, once, and again in the hands of another process --------------------------- */
+
+#if FILTER_CONNECTION
+/* Note in *truths which comparisons hold; return whether requests may be selected. */
+static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 unix_socket,
+					     u64 *truths)
+{
+	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+
+	process_name(comm);
+	*truths = truths_of(sk, tgid, side, unix_socket, comm);
+	return selects_connection(*truths);
+}
+#endif
+
+/* Judge the connection in s, which no struct conn is known of, into s->truths. */
+static __always_inline bool connection_selected(struct scratch *s)
+{
+#if FILTER_CONNECTION
+	return judge_connection(s->sk, s->tgid, s->side, s->unix_socket, &s->truths);
+#endif
+	return true;
+}
+
+static __always_inline void keep_truths(struct conn *conn, u64 truths)
+{
+#if FILTER_REQUEST
+	conn->filter.truths = truths;
+#endif
+}
+
+/* Judge a connection that another process brings a request on; if it is selected, keep its truths. */
+static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
+{
+#if FILTER_CONNECTION
+	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
+	u64 truths;
+
+	if (!judge_connection(sk, tgid, conn->side, unix_socket, &truths) ||
+	    !process_selected(tgid))
+		return false;
+	keep_truths(conn, truths);
+#endif
+	return true;
+}
+
+/* ---- a request whose header section is complete ---------------------------------------------- */
+
+/* Note which comparisons the host meets, if its field is among what has been looked at. */
+static __always_inline void note_host(struct conn *conn, struct scratch *s)
+{
+#if FILTER_HOST
+	if (s->host_at && s->host_at <= s->newline)
+		conn->hosts = hosts_of(s);
+#endif
+}
+
+/* Take the latest request out of its endpoint, before it is counted there, if it is not selected. */
+static __always_inline void judge_request(struct conn *conn)
+{
+#if FILTER_REQUEST
+	if (selects_request(conn->filter.truths, conn->hosts, conn->method))
+		return;
+	conn->endpoint = LEFT_OUT_ENDPOINT(conn->side & 1);
+	conn->line_len = 0; /* the next line shall be placed anew */
+	conn->call_len = 0;
+#endif
+}
+
+/* A request has become the current one. */
+static __always_inline void keep_hosts(struct conn *conn, u8 hosts)
+{
+#if FILTER_REQUEST
+	conn->filter.current_hosts = hosts;
+#endif
+}
+
+/* ---- a response ------------------------------------------------------------------------------ */
+
+#if FILTER_REQUEST
+static __always_inline bool left_out_already(struct conn *conn)
+{
+	return conn->current == LEFT_OUT_ENDPOINT(conn->side & 1);
+}
+#endif
+
+#if FILTER_RESPONSE
+/* What is known of the current request and of its response, which begins with this status. */
+static __always_inline struct outcome outcome_of(struct conn *conn, u32 status, u64 latency_ns)
+{
+	struct outcome outcome = {
+		.latency_ns = latency_ns,
+		.request_bytes = conn->request_bytes,
+		.status = status,
+		.method = conn->current_method,
+		.hosts = conn->filter.current_hosts,
+	};
+
+	return outcome;
+}
+
+#endif
+
+/* What the response to the current request counts as: its status, or that it is left out. */
+static __always_inline u32 kind_of_outcome(struct conn *conn, const struct outcome *outcome)
+{
+#if FILTER_RESPONSE
+	if (!left_out_already(conn) && !selects_response(conn->filter.truths, outcome))
+		return STATUS_LEFT_OUT;
+#endif
+	return outcome->status;
+}
+
+/* The same of a response that begins, or of none at all (STATUS_UNKNOWN); of its size 0 is known. */
+static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
+{
+#if FILTER_RESPONSE
+	struct outcome outcome = outcome_of(conn, status, latency_ns);
+
+	return kind_of_outcome(conn, &outcome);
+#endif
+	return status;
+}
+
+/* Whether a response that begins may be sampled. User space asks for the size that its head tells. */
+static __always_inline bool sample_selected(struct conn *conn, u32 status, u64 latency_ns)
+{
+#if FILTER_REQUEST
+	if (left_out_already(conn))
+		return false;
+#endif
+#if FILTER_SIZE
+	struct outcome outcome = outcome_of(conn, status, latency_ns);
+
+	return selects_beginning(conn->filter.truths, &outcome);
+#endif
+	return kind_of(conn, status, latency_ns) == status;
+}
+
+/* ---- a response that is held back until its size is known ------------------------------------ */
+
+/* The response of a connection that is held back; 0: there is none. */
+static __always_inline struct held *held_of(struct conn *conn)
+{
+#if FILTER_SIZE
+	return conn->filter.held.endpoint ? &conn->filter.held : 0;
+#endif
+	return 0;
+}
+
+/* Hold back the response to the current request, which begins with so many bytes. */
+static __always_inline void hold_back(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
+{
+#if FILTER_SIZE
+	struct held *held = &conn->filter.held;
+
+	held->outcome = outcome_of(conn, status, latency_ns);
+	held->outcome.response_bytes = bytes;
+	held->wait_ns = conn->wait_ns;
+	held->endpoint = conn->current;
+#endif
+}

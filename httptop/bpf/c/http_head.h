@@ -190,13 +190,13 @@ static __always_inline void scan_head(struct scratch *s)
 		yes &= AT_LEAST(s->have, at + 20);
 		OPAQUE(yes);
 		s->coding_at = SELECT(yes, at + 19, s->coding_at);
-#ifdef FILTER_HOST
-		yes = SAME((name | LOWER_CASE(0, 4)) & MASK(5),
-			   CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
-		      AT_LEAST(s->have, at + 7);
-		OPAQUE(yes);
-		s->host_at = SELECT(yes, at + 6, s->host_at);
-#endif
+		if (FILTER_HOST) {
+			yes = SAME((name | LOWER_CASE(0, 4)) & MASK(5),
+				   CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
+			      AT_LEAST(s->have, at + 7);
+			OPAQUE(yes);
+			s->host_at = SELECT(yes, at + 6, s->host_at);
+		}
 	}
 	s->have = s->cursor;
 }

@@ -17,14 +17,6 @@
 #define ABANDONED_A_RUN 32 /* and there may be 30 runs */
 #define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
 
-#ifdef FILTER_SIZE
-#define RESPONSES_HELD true
-#define HELD(conn) ((conn)->held)
-#else
-#define RESPONSES_HELD false
-#define HELD(conn) false
-#endif
-
 static __always_inline void count_request(struct conn *conn)
 {
 	struct cell *cell = cell_of(conn->endpoint);
@@ -47,39 +39,6 @@ static __always_inline void unreadable(struct conn *conn)
 {
 	lose_track(conn);
 	COUNT_LOSS(lost_pieces);
-}
-
-/*
- * What is left out: kind_of() tells it of a response, or of a request that never had one, and
- * leave_out() takes a request out of its endpoint before it is counted.
- */
-#ifdef FILTER_RESPONSE
-#define KIND(conn, hosts, method, status, latency_ns, request_bytes, response_bytes)               \
-	((conn)->current == LEFT_OUT_ENDPOINT((conn)->side & 1) ||                                 \
-			 wanted_response((conn)->truths, hosts, method, status, latency_ns,        \
-					 request_bytes, response_bytes)                            \
-		 ? (status)                                                                        \
-		 : STATUS_LEFT_OUT)
-#else
-#define KIND(conn, hosts, method, status, latency_ns, request_bytes, response_bytes) (status)
-#endif
-
-/* The kind of response that is counted: its status, or that it is left out. */
-static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
-{
-	return KIND(conn, conn->current_hosts, conn->current_method, status, latency_ns,
-		    conn->request_bytes, 0);
-}
-
-static __always_inline void leave_out(struct conn *conn)
-{
-#ifdef FILTER_REQUEST
-	if (wanted_request(conn->truths, conn->hosts, conn->method))
-		return;
-	conn->endpoint = LEFT_OUT_ENDPOINT(conn->side & 1);
-	conn->line_len = 0; /* the next line shall be placed anew */
-	conn->call_len = 0;
-#endif
 }
 
 /* The final response is there: a body whose end nothing told ends with it. */
@@ -124,14 +83,13 @@ static __always_inline void came_of_body(struct conn *conn, u64 bytes)
 
 static __always_inline void response_body(struct conn *conn, u64 bytes, u64 now)
 {
+	struct held *held = held_of(conn);
 	struct cell *cell;
 
-#ifdef FILTER_SIZE
-	if (conn->held) {
-		conn->held_bytes += bytes;
+	if (held) {
+		held->outcome.response_bytes += bytes;
 		return;
 	}
-#endif
 	if (!conn->response)
 		return;
 	if (now != conn->response_ns) /* in another call than its first bytes */
@@ -194,25 +152,22 @@ static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 
-#ifdef FILTER_SIZE
-/* The response held back is over: its size decides whether it counts. */
+/* The response held back, if there is one, is over: its size decides whether it counts. */
 static __always_inline void settle(struct conn *conn)
 {
-	u32 current = conn->current, kind;
+	struct held *held = held_of(conn);
+	u32 current = conn->current;
 
-	if (!conn->held)
+	if (!held)
 		return;
-	conn->current = conn->held;
-	kind = KIND(conn, conn->held_hosts, conn->held_method, conn->held_status,
-		    conn->held_latency_ns, conn->held_request_bytes, conn->held_bytes);
-	place_response(conn, kind);
-	count_response(conn, conn->held_latency_ns, conn->held_bytes);
-	count_wait(conn, conn->held_wait_ns);
+	conn->current = held->endpoint;
+	place_response(conn, kind_of_outcome(conn, &held->outcome));
+	count_response(conn, held->outcome.latency_ns, held->outcome.response_bytes);
+	count_wait(conn, held->wait_ns);
 	conn->current = current;
-	conn->held = 0;
+	held->endpoint = 0;
 	conn->response = 0;
 }
-#endif
 
 /*
  * Nothing more of the last response will come. Where more than one call sent it, its times are known
@@ -222,9 +177,7 @@ static __always_inline void response_over(struct conn *conn)
 {
 	u64 sending_ns;
 
-#ifdef FILTER_SIZE
 	settle(conn);
-#endif
 	if (!conn->last_ns)
 		return;
 	sending_ns = conn->last_ns - conn->response_ns;
@@ -239,26 +192,20 @@ static __always_inline void response_over(struct conn *conn)
 /* A final response has begun, with so many bytes. */
 static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
+	u32 kind;
+
 	response_over(conn);
 	conn->handling_ns = latency_ns;
 	conn->response_ns = conn->start_ns + latency_ns;
-#ifdef FILTER_SIZE
-	conn->held = conn->current;
-	conn->held_status = status;
-	conn->held_latency_ns = latency_ns;
-	conn->held_request_bytes = conn->request_bytes;
-	conn->held_bytes = bytes;
-	conn->held_wait_ns = conn->wait_ns;
-	conn->held_method = conn->current_method;
-	conn->held_hosts = conn->current_hosts;
-#else
-	u32 kind = kind_of(conn, status, latency_ns);
-
-	if (conn->status != kind || conn->response_of != conn->current)
-		place_response(conn, kind);
-	count_response(conn, latency_ns, bytes);
-	count_wait(conn, conn->wait_ns);
-#endif
+	if (FILTER_SIZE) {
+		hold_back(conn, status, latency_ns, bytes);
+	} else {
+		kind = kind_of(conn, status, latency_ns);
+		if (conn->status != kind || conn->response_of != conn->current)
+			place_response(conn, kind);
+		count_response(conn, latency_ns, bytes);
+		count_wait(conn, conn->wait_ns);
+	}
 	conn->wait_ns = 0;
 }
 
@@ -310,9 +257,7 @@ static __always_inline void begin_alone(struct conn *conn)
 	/* A response that nobody had asked for may have been this one's: see unasked(). */
 	conn->blurred = conn->owed;
 	conn->owed = 0;
-#ifdef FILTER_REQUEST
-	conn->current_hosts = conn->hosts;
-#endif
+	keep_hosts(conn, conn->hosts);
 }
 
 /* Begin a request, perhaps behind others; of too many the outcome is unknown at once. */
@@ -324,7 +269,7 @@ static __always_inline void begin(struct conn *conn)
 				.method = conn->method,
 				.hosts = conn->hosts};
 
-	leave_out(conn);
+	judge_request(conn);
 	queued.endpoint = conn->endpoint;
 	if (!conn->pending) {
 		begin_alone(conn);
@@ -368,27 +313,14 @@ static __always_inline void advance(struct conn *conn)
 	conn->request_bytes = next->bytes;
 	conn->current = next->endpoint;
 	conn->current_method = next->method;
-#ifdef FILTER_REQUEST
-	conn->current_hosts = next->hosts;
-#endif
+	keep_hosts(conn, next->hosts);
 	queue.delete(&key);
 }
 
 static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
-#ifdef FILTER_REQUEST
-	if (conn->current == LEFT_OUT_ENDPOINT(conn->side & 1))
-		return false;
-#endif
-#ifdef FILTER_SIZE /* user space asks for the size that the head tells */
-	if (!wanted_sample(conn->truths, conn->current_hosts, conn->current_method, status,
-			   latency_ns, conn->request_bytes))
-		return false;
-#else
-	if (kind_of(conn, status, latency_ns) != status)
-		return false;
-#endif
-	return sample_wanted(conn->current, status, latency_ns, now);
+	return sample_selected(conn, status, latency_ns) &&
+	       sample_wanted(conn->current, status, latency_ns, now);
 }
 
 /* The connection ended first. Where the responses could not be told apart the outcome is unknown. */
@@ -416,11 +348,8 @@ static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
  */
 static __always_inline void abandon_some(struct conn *conn)
 {
-	u64 now = 0;
+	u64 now = FILTER_RESPONSE ? bpf_ktime_get_ns() : 0;
 
-#ifdef FILTER_RESPONSE
-	now = bpf_ktime_get_ns();
-#endif
 	if (conn->deferred >= LOST_PIECE)
 		conn->blurred = 1;
 #pragma clang loop unroll(disable)

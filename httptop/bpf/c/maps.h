@@ -78,8 +78,7 @@ BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(pieces, PIECE_PAGES);
 BPF_PERCPU_ARRAY(outgoing, struct piece, 1);
 BPF_ARRAY(taking_up, u64, 1); /* inode of the connection whose bytes are being taken up; or 0 */
-#ifdef FILTER_WHOLE_CONNECTIONS
-/* A connection that the filter does not mean; see pass_over(). */
+/* A connection that the filter leaves out; see pass_over(). */
 struct passed {
 	u64 inode;
 	u32 tgid;
@@ -89,10 +88,7 @@ struct passed {
 	u8 unused[6];
 };
 BPF_F_TABLE("hash", u64, struct passed, left_out, MAX_CONNECTIONS, BPF_F_NO_PREALLOC);
-#endif
-#ifdef FILTER_CONTAINERS
 BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
-#endif
 #ifdef MATCHERS
 struct glob_step {
 	u64 next[MATCHERS];

@@ -38,10 +38,7 @@ static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 		conn->chunked_request = 1;
 	} else if (s->length_at && s->length_at <= s->newline && conn->body_left != BODY_OPEN)
 		conn->body_left = content_length(s);
-#ifdef FILTER_HOST
-	if (s->host_at && s->host_at <= s->newline)
-		conn->hosts = hosts_of(s);
-#endif
+	note_host(conn, s);
 }
 
 static __always_inline void lost_track(struct conn *conn)

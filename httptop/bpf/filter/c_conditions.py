@@ -34,8 +34,12 @@ _STAGE: Final = {
     "size": RESPONSE,
     "request_size": RESPONSE,
 }
-_RESPONSE_PARAMETERS: Final = (
-    "u64 truths, u32 hosts, u32 method, u32 status, u64 latency_ns, u64 request_bytes"
+_OUTCOME: Final = "u64 truths, const struct outcome *outcome"
+_OUTCOME_LINES: Final = (
+    "u32 hosts = outcome->hosts, method = outcome->method, status = outcome->status;",
+    "u64 latency_ns = outcome->latency_ns, request_bytes = outcome->request_bytes;",
+    "u64 response_bytes = outcome->response_bytes;",
+    "",
 )
 _MOST_HOSTS: Final = 8
 _MOST_TRUTHS: Final = 64
@@ -82,7 +86,7 @@ class _Writer:
             for leaf in comparisons(part):
                 self._note(leaf)
         asks_caller = any(_STAGE[name] == CALLER for name in self._names)
-        defines = {"FILTER_CALLER": 1} if asks_caller else {}
+        defines = {"FILTER_PROCESS": 1} if asks_caller else {}
         last = max(stages.values())
         if last >= REQUEST:
             defines["FILTER_REQUEST"] = 1
@@ -99,8 +103,6 @@ class _Writer:
             functions.append(self._sample())
         if self._hosts:
             defines["FILTER_HOST"] = 1
-        if self._comparisons.containers:
-            defines["FILTER_CONTAINERS"] = 1
         if self._comparisons.matchers:
             defines["MATCHERS"] = len(self._comparisons.matchers)
         defines["FILTER_CONNECTION"] = 1
@@ -129,33 +131,36 @@ class _Writer:
 
     def _caller(self) -> str:
         return _function(
-            "bool wanted_caller(u32 pid)",
+            "bool selects_process(u32 pid)",
             [*self._process(), f"return {self._at(CALLER, self._direct)};"],
         )
 
     def _connection(self) -> str:
         return _function(
-            "bool wanted_connection(u64 truths)",
+            "bool selects_connection(u64 truths)",
             [f"return {self._at(CONNECTION, self._by_truth)};"],
         )
 
     def _request(self) -> str:
         return _function(
-            "bool wanted_request(u64 truths, u32 hosts, u32 method)",
+            "bool selects_request(u64 truths, u32 hosts, u32 method)",
             [f"return {self._at(REQUEST, self._by_truth)};"],
         )
 
     def _response(self) -> str:
         return _function(
-            f"bool wanted_response({_RESPONSE_PARAMETERS}, u64 response_bytes)",
-            [f"return {self._at(RESPONSE, self._by_truth)};"],
+            f"bool selects_response({_OUTCOME})",
+            [*_OUTCOME_LINES, f"return {self._at(RESPONSE, self._by_truth)};"],
         )
 
     def _sample(self) -> str:
         """Write what can be said of a response that has just begun: its size is not known."""
         return _function(
-            f"bool wanted_sample({_RESPONSE_PARAMETERS})",
-            [f"return {self._at(RESPONSE, lambda leaf: self._by_truth(leaf, '1'))};"],
+            f"bool selects_beginning({_OUTCOME})",
+            [
+                *_OUTCOME_LINES,
+                f"return {self._at(RESPONSE, lambda leaf: self._by_truth(leaf, '1'))};",
+            ],
         )
 
     # ---- what is noted of a connection -------------------------------------------------------
@@ -203,7 +208,7 @@ class _Writer:
         if "user" in self._names:
             lines.append("u32 user = bpf_get_current_uid_gid();")
         if "container" in self._names:
-            lines += ["u32 containers = containers_of_caller();"]
+            lines += ["u32 containers = containers_of_process();"]
         return lines
 
     def _hosts_text(self) -> str:

@@ -53,7 +53,6 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 /* The loader's: sizes, one of the fronts, numbers of programs, the kernel's layout. */
 #define SAMPLE_PAGES 1
 #define PIECE_PAGES 1
-#define FILTER_SIDES 3
 #ifndef FRONT_SYSCALLS
 #define FRONT_SOCKETS 1
 #define SEES_READY 1

@@ -1,0 +1,57 @@
+/*
+ * What the filter of a run asks for, and what is kept for it with a connection. Each of these is 0
+ * unless the loader sets it (bpf/filter/c_conditions.py); what depends on a 0 is not compiled.
+ */
+#pragma once
+
+#include "abi.h"
+
+#ifndef FILTER_PROCESS /* something is decided at each call of a process */
+#define FILTER_PROCESS 0
+#endif
+#ifndef FILTER_CONNECTION /* there is a filter: connections may be left out */
+#define FILTER_CONNECTION 0
+#endif
+#ifndef FILTER_REQUEST /* something is decided once a header section is complete, or later */
+#define FILTER_REQUEST 0
+#endif
+#ifndef FILTER_HOST
+#define FILTER_HOST 0
+#endif
+#ifndef FILTER_RESPONSE /* something is decided when the response begins, or later */
+#define FILTER_RESPONSE 0
+#endif
+#ifndef FILTER_SIZE /* something is decided when the response is over: it is held back till then */
+#define FILTER_SIZE 0
+#endif
+
+/* What a filter may ask of a response, and of the request that it belongs to. */
+struct outcome {
+	u64 latency_ns;
+	u64 request_bytes;
+	u64 response_bytes;
+	u16 status;
+	u8 method;
+	u8 hosts; /* comparisons of the host that hold, as bits */
+	u32 unused;
+};
+
+/* A response that is not over: it counts once its size is known. */
+struct held {
+	struct outcome outcome;
+	u64 wait_ns;
+	u32 endpoint; /* its cell; 0: nothing is held back */
+	u32 unused;
+};
+
+/* Part of struct conn. */
+struct conn_filter {
+#if FILTER_REQUEST
+	u64 truths; /* comparisons of the connection that hold, as bits */
+	u8 current_hosts; /* likewise of the current request's host */
+	u8 unused[7];
+#endif
+#if FILTER_SIZE
+	struct held held;
+#endif
+};
