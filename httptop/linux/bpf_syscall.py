@@ -51,11 +51,15 @@ def prog_load(
     name: str,
     *,
     log: ctypes.Array[ctypes.c_char] | None = None,
+    log_level: int = 1,
 ) -> int:
-    """Load a program whose instructions stand in memory; return its descriptor."""
+    """Load a program whose instructions stand in memory; return its descriptor.
+
+    ``log_level``: 1 for all that the verifier looked at, 4 for its figures alone.
+    """
     licence = ctypes.create_string_buffer(b"GPL")
     attr = bytearray(_ATTR_LEN)
-    log_at = (1, len(log), ctypes.addressof(log)) if log is not None else (0, 0, 0)
+    log_at = (log_level, len(log), ctypes.addressof(log)) if log is not None else (0, 0, 0)
     struct.pack_into(
         "<IIQQIIQ", attr, 0, kind, instructions, instructions_at, ctypes.addressof(licence), *log_at
     )

@@ -66,7 +66,7 @@ def falls_into_a_loop(code: bytes) -> int | None:
 def test_loops_are_closed_by_jumps(text: str) -> None:
     kernel = btf.describe_kernel()
     plan = plan_of(DEFAULTS, limited(text) if text else Scope(), 2)
-    defines = loader.defines_of({**plan.defines, **plan.conditions.defines}, kernel, "syscalls")
+    defines = loader.defines_of({**plan.defines, **plan.conditions.defines}, kernel, "syscalls", {})
     names = (*loader.CHAIN, *loader.FRONTS["syscalls"], loader.END, loader.SWEEP)
     image = compiler.image(defines, names, plan.conditions.text)
     found = {name: falls_into_a_loop(code) for name, code in image.programs.items()}

@@ -24,7 +24,7 @@ HERE: Final = Path(__file__).parents[1] / "c"
 _STUBS: Final = HERE.with_name("stubs")
 
 # A table for a switch would be data, which BCC does not load.
-_FLAGS: Final = (
+FLAGS: Final = (
     "-O2", "-fno-jump-tables", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header",
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
     bcc = import_bcc()
     flags = [f"-D{name}={value}" for name, value in sorted(defines.items())]
     try:
-        return bcc.BPF(text=text.encode(), cflags=[*flags, *_FLAGS])
+        return bcc.BPF(text=text.encode(), cflags=[*flags, *FLAGS])
     except Exception as error:
         raise LoadError(f"the probes do not compile: {error}") from error
 
@@ -106,7 +106,7 @@ def image(
     found = library.stat() if library is not None else None
     made_by = [str(library), found and (found.st_ino, found.st_size, found.st_mtime_ns)]
     stubs = (path.read_bytes() for path in sorted(_STUBS.rglob("*")) if path.is_file())
-    said = json.dumps([__version__, made_by, defines, names, _FLAGS], sort_keys=True)
+    said = json.dumps([__version__, made_by, defines, names, FLAGS], sort_keys=True)
     key = key_of([said.encode(), text.encode(), *stubs])
     kept = Cache(cache)
     if (data := kept.read(key)) is not None:

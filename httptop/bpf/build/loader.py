@@ -33,7 +33,7 @@ from httptop.bpf.abi import (
     RESPONSE_KEY,
 )
 from httptop.bpf.build.compiler import LoadError, image
-from httptop.bpf.build.object_file import Loaded
+from httptop.bpf.build.object_file import Image, Loaded
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 from httptop.linux import bpf_syscall
 from httptop.linux.btf import BtfError, Kernel, describe_kernel
@@ -81,6 +81,16 @@ MAPS: Final = (
 )  # fmt: skip
 
 
+def with_cast(instructions: bytes, cast_id: int) -> bytearray:
+    """Return a program with calls of bpf_rdonly_cast (of this type id) for those of CAST_CALL."""
+    code = bytearray(instructions)
+    for at in range(0, len(code), 8):
+        if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
+            code[at + 1] = _KERNEL_FUNCTION << 4
+            code[at + 4 : at + 8] = struct.pack("<I", cast_id)
+    return code
+
+
 def load(
     instructions: bytes,
     name: str,
@@ -92,11 +102,7 @@ def load(
 
     ``cast_id`` is the type of bpf_rdonly_cast.
     """
-    code = bytearray(instructions)
-    for at in range(0, len(code), 8):
-        if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
-            code[at + 1] = _KERNEL_FUNCTION << 4
-            code[at + 4 : at + 8] = struct.pack("<I", cast_id)
+    code = with_cast(instructions, cast_id)
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
     arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
     try:
@@ -155,10 +161,21 @@ def prepare() -> Kernel:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
 
 
-def defines_of(sizes: dict[str, int], kernel: Kernel, front: str) -> dict[str, int]:
-    """Return the macros that the headers want: sizes, the kernel's layout, numbers of programs."""
-    numbers = {f"NEXT_{name.upper()}": number for number, name in enumerate(CHAIN)}
-    return {**sizes, **kernel.offsets, **numbers, f"FRONT_{front.upper()}": 1}
+def defines_of(
+    sizes: dict[str, int], kernel: Kernel, front: str, types: dict[str, int]
+) -> dict[str, int]:
+    """Return the macros that the headers want: sizes, the kernel's layout, numbers of programs.
+
+    ``types`` are those of :func:`casts_of`, or none: then the kernel is read by calls.
+    """
+    defines = {**sizes, **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
+    defines |= {f"NEXT_{name.upper()}": number for number, name in enumerate(CHAIN)}
+    return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, front) else {})
+
+
+def casts_of(kernel: Kernel) -> dict[str, int]:
+    """Return the macros for reads by plain loads; empty where the kernel has no bpf_rdonly_cast."""
+    return {} if kernel.cast_id is None else {**kernel.types, "CAST_CALL": CAST_CALL}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
@@ -167,18 +184,27 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
     Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
     tracepoints of sockets before those of system calls, plain loads before calls.
     """
-    casts = {**kernel.types, "CAST_CALL": CAST_CALL}
+    casts = casts_of(kernel)
     refused: dict[str, str] = {}
     for front, programs in FRONTS.items():
         if plan.get("front") not in (None, front) or not set(programs) <= kernel.tracepoints:
             continue
-        for types in (casts, {}) if kernel.cast_id is not None else ({},):
+        for types in (casts, {}) if casts else ({},):
             try:
                 return _load_with(plan, kernel, front, types, refused)
             except LoadError as error:
                 refused[f"{front}{', plain loads' if types else ''}"] = str(error)
     reasons = "; ".join(dict.fromkeys(refused.values()))
     raise LoadError(reasons or "the kernel has no tracepoints that we could use")
+
+
+def compiled(plan: dict[str, Any], kernel: Kernel, front: str, types: dict[str, int]) -> Image:
+    """Return all programs of a front, compiled; raise LoadError."""
+    defines = defines_of(plan["defines"], kernel, front, types)
+    ready = (READY,) if "SEES_READY" in defines else ()
+    names = (*_POOLS, *CHAIN, TAKE_UP, *FRONTS[front], END, SWEEP, *ready)
+    cache = Path(plan["cache"]) if plan.get("cache") else None
+    return image(defines, names, plan.get("conditions", ""), cache)
 
 
 def _load_with(
@@ -189,13 +215,9 @@ def _load_with(
     refused: dict[str, str],
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
-    defines = defines_of(plan["defines"], kernel, front) | types
     passed = (*CHAIN, TAKE_UP, *FRONTS[front])
     ready = (READY,) if _sees_ready(plan["defines"], kernel, front) else ()
-    defines |= {"SEES_READY": 1} if ready else {}
-    names = (*_POOLS, *passed, END, SWEEP, *ready)
-    cache = Path(plan["cache"]) if plan.get("cache") else None
-    probes = Loaded(image(defines, names, plan.get("conditions", ""), cache))
+    probes = Loaded(compiled(plan, kernel, front, types))
     _fill(probes, plan)
 
     def loaded(name: str) -> int:
