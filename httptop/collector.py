@@ -22,7 +22,7 @@ from httptop.collect.governor import Governor, controls_of
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import Recent
-from httptop.collect.source import Controls, Losses, Reading, Source
+from httptop.collect.source import Controls, Interrupted, Losses, Reading, Source
 from httptop.collect.window import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -34,6 +34,14 @@ _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
 
 
+#: What a run does around the ticks of its collector.
+Around = Callable[[int], AbstractContextManager[tuple[str, ...]]]
+
+
+def _nothing_around(_: int) -> AbstractContextManager[tuple[str, ...]]:
+    return contextlib.nullcontext(())
+
+
 class Collector:
     """Makes snapshots of a source; a :class:`httptop.collect.feed.Feed`."""
 
@@ -43,18 +51,19 @@ class Collector:
         settings: Settings,
         scope: Scope,
         *,
-        around: AbstractContextManager[tuple[str, ...]] | None = None,
+        around: Around = _nothing_around,
         host: str | None = None,
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
     ) -> None:
-        """``around``: what the thread enters before it uses the source, and leaves after its ticks.
+        """``around`` makes what the thread enters before it uses the source and leaves after ticks.
 
-        It yields sentences about what cannot be seen. ``first_rows_at_once``: a snapshot is made
-        as soon as there are rows, before the first tick.
+        It gets a descriptor that is readable once the run is to end, and yields sentences about
+        what cannot be seen, or raises :class:`Interrupted`. ``first_rows_at_once``: a snapshot is
+        made as soon as there are rows, before the first tick.
         """
         self._source, self._settings = source, settings
-        self._around = around or contextlib.nullcontext(())
+        self._around = around
         self._window_s = settings.general.window_s
         self._host = clean(socket.gethostname().encode()) if host is None else host
         self._meter = meter or OverheadMeter()
@@ -76,7 +85,8 @@ class Collector:
         self._last_s = 0.0
         self._handed_in: deque[Settings] = deque(maxlen=1)
         self._stopping = threading.Event()
-        self._wakeup: Wakeup | None = None  # of the thread, to stop or for other settings
+        #: Of the thread: for whatever is new, and for the end of the run alone.
+        self._wakeups: tuple[Wakeup, ...] = ()
         self._wakeup_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._final: Snapshot | None = None
@@ -91,9 +101,9 @@ class Collector:
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
         """Start the thread; see Feed."""
-        self._wakeup = Wakeup()
+        self._wakeups = woken, to_end = Wakeup(), Wakeup()
         self._thread = threading.Thread(
-            target=self._run, args=(publish, fail), name="collector", daemon=True
+            target=self._run, args=(publish, fail, woken, to_end), name="collector", daemon=True
         )
         self._thread.start()
 
@@ -105,39 +115,45 @@ class Collector:
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None where there never was one."""
         self._stopping.set()
-        self._wake()
+        self._wake(to_end=True)
         if self._thread is not None:
             self._thread.join()
-            self._forget_wakeup()
+            self._close_wakeups()
         else:
             self._source.close()
         return self._final
 
-    def _wake(self) -> None:
+    def _wake(self, *, to_end: bool = False) -> None:
         with self._wakeup_lock:
-            if self._wakeup is not None:
-                self._wakeup.set()
+            for wakeup in self._wakeups[: 1 + to_end]:
+                wakeup.set()
 
-    def _forget_wakeup(self) -> None:
+    def _close_wakeups(self) -> None:
         with self._wakeup_lock:
-            wakeup, self._wakeup = self._wakeup, None
-        if wakeup is not None:
+            wakeups, self._wakeups = self._wakeups, ()
+        for wakeup in wakeups:
             wakeup.close()
 
     def _run(
-        self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
+        self,
+        publish: Callable[[Snapshot], None],
+        fail: Callable[[BaseException], None],
+        woken: Wakeup,
+        to_end: Wakeup,
     ) -> None:
         try:
-            with self._around as self._notes:
+            with self._around(to_end.reader) as self._notes:
                 self.begin(time.monotonic())
                 if self.first_rows_at_once:
                     self._look(publish)
-                self._loop(publish)
+                self._loop(publish, woken)
             self._source.detach()
             # A program that was running on another CPU when the link was closed ends within
             # microseconds; its count belongs to the last snapshot.
             time.sleep(0.002)
             self._final = self.step(time.monotonic(), time.time(), final=True)
+        except Interrupted:  # nothing was counted
+            self._final = self._snapshot(Reading(), Overhead(), 0.0, time.time(), True)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that can show it
             fail(error)
         finally:
@@ -152,14 +168,12 @@ class Collector:
                 publish(snapshot)
                 return
 
-    def _loop(self, publish: Callable[[Snapshot], None]) -> None:
-        wakeup = self._wakeup
-        assert wakeup is not None
+    def _loop(self, publish: Callable[[Snapshot], None], woken: Wakeup) -> None:
         before_s = self._started_s  # when the last tick was due
         while not self._stopping.is_set():
             due_s = before_s + self._tick_s
-            if self._source.wait(before_s, due_s, wakeup.reader):
-                wakeup.clear()
+            if self._source.wait(before_s, due_s, woken.reader):
+                woken.clear()
                 self._adopt()
                 # A shorter interval may be over already: that makes no tick late.
                 before_s = max(before_s, time.monotonic() - self._tick_s)

@@ -17,6 +17,7 @@ from httptop.bpf.sweep import SocketSweep
 from httptop.bpf.ticks import Ticks
 from httptop.bpf.tuning import ControlWriter
 from httptop.collect.source import Controls, Reading
+from httptop.console import complain
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
 
@@ -57,9 +58,12 @@ class LiveSource:
         self.attach()
         self.try_waits()
 
-    def load(self) -> None:
-        """Wait for the probes, which takes seconds; raise :class:`Unavailable`."""
-        probes = self._probes = self._loading.wait()
+    def load(self, tell: Callable[[str], None] = complain, stop: int | None = None) -> None:
+        """Wait for the probes, which takes seconds; ``tell`` gets a sentence if it takes long.
+
+        Raises :class:`Unavailable`, and :class:`Interrupted` once ``stop`` is readable.
+        """
+        probes = self._probes = self._loading.wait(tell=tell, stop=stop)
         self._closing.callback(probes.close)
         defines = self._plan.defines
         self._counters = CounterReader(

@@ -129,6 +129,10 @@ class Controls:
     keep: tuple[str, ...] = ()  # patterns of paths that stay as they are
 
 
+class Interrupted(Exception):
+    """The run is to end before its first reading."""
+
+
 class Source(Protocol):
     """Where readings come from; used by the collector's thread alone."""
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Final
 
 from httptop.demo import services
+from httptop.linux.processes import end_child
 
 _PROGRAM: Final = Path(services.__file__)
 
@@ -84,7 +85,7 @@ class Demo:
         atexit.unregister(self.stop)
         for child in reversed(self._children):  # the load was started last
             child.terminate()
-            _end(child)
+            end_child(child, _PATIENCE_S)
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
@@ -117,14 +118,6 @@ class Demo:
             env={"MALLOC_ARENA_MAX": "1"},  # a thread a connection, but not a heap a thread
         )
         self._children.append(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 def _listen() -> socket.socket:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from httptop.collect.feed import Feed, Observer
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -24,8 +26,12 @@ def open_feed(
     session: Session,
     *,
     screen: bool = False,
+    tell: Callable[[str], None] = complain,
 ) -> Feed:
-    """Return what makes the snapshots: the probes of this host, or a capture."""
+    """Return what makes the snapshots: the probes of this host, or a capture.
+
+    ``screen`` and ``tell`` are those of :func:`httptop.run.live.open_live`.
+    """
     schedule(settings.performance, session.pids)
     if asked.replay is not None:
         from httptop.capture.replay import ReplayFeed
@@ -44,6 +50,7 @@ def open_feed(
         session,
         demo=asked.demo,
         screen=screen,
+        tell=tell,
         read=configuration.files,
         save=configuration.saved_to,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from httptop.collect.overhead import OverheadMeter
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
+from httptop.console import complain
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
@@ -31,13 +33,15 @@ def open_live(
     *,
     demo: bool,
     screen: bool = False,
+    tell: Callable[[str], None] = complain,
     read: Sequence[Path] = (),
     save: Path | None = None,
 ) -> Feed:
     """Begin to load the probes and return the collector over them.
 
     ``screen``: whether it is for a screen, which shows the first rows at once and may not be root's
-    where ``security.allow_root_ui`` is false. ``read`` and ``save``: the configuration files that
+    where ``security.allow_root_ui`` is false. ``tell`` tells the user what takes long, from another
+    thread. ``read`` and ``save``: the configuration files that
     the helper may read, and replace, once root is given up. Raises :class:`Unavailable` where this
     host plainly cannot be traced.
     """
@@ -55,21 +59,27 @@ def open_live(
         source,
         settings,
         scope,
-        around=started(source, drop, Demo() if demo else None),
+        around=functools.partial(started, source, drop, Demo() if demo else None, tell),
         first_rows_at_once=screen,
         meter=OverheadMeter(helpers=session.pids),
     )
 
 
 @contextlib.contextmanager
-def started(source: LiveSource, drop: Drop, demo: Demo | None) -> Iterator[tuple[str, ...]]:
+def started(
+    source: LiveSource, drop: Drop, demo: Demo | None, tell: Callable[[str], None], stop: int
+) -> Iterator[tuple[str, ...]]:
     """Start what a live run needs, in this order, in the collector's thread; wind it down.
 
-    Yields sentences about what cannot be seen. The thread that gives up root is the one that may
-    keep a capability, and it reads the maps. The demo starts once the probes see its first request,
-    and ends before they are detached, so that its last requests are whole.
+    ``tell`` tells the user what takes long. Raises :class:`Interrupted` where the descriptor
+    ``stop`` becomes readable before the probes are loaded. Yields sentences about what cannot be
+    seen.
+
+    The thread that gives up root is the one that may keep a capability, and it reads the maps. The
+    demo starts once the probes see its first request, and ends before they are detached, so that
+    its last requests are whole.
     """
-    source.load()
+    source.load(tell, stop)
     source.attach()
     drop.give_up()
     source.try_waits()  # with the rights that are left

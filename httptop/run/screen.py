@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from httptop.collect.feed import Feed, ObservedFeed, Observer
+from httptop.collect.feed import ObservedFeed, Observer
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import Scope, scope_of
@@ -35,23 +35,8 @@ if TYPE_CHECKING:
 def run_screen(asked: Arguments, config: Config, caller: Caller, session: Session) -> int:
     """Show the screen to the end; return the exit status."""
     settings = settings_for_screen(config, os.environ)
-    scope = scope_of(settings.filter)
     with logged(settings, caller), contextlib.ExitStack() as closing:
-        feed = open_feed(asked, settings, scope, caller, session, screen=True)
-        closing.callback(feed.stop)
-        run = ScreenRun(asked, Configuration(asked, caller, session), session, feed, settings)
-        closing.callback(run.close)
-        countdown = Countdown(asked.iterations, run.leave)
-        observed = ObservedFeed(feed, observers_of(asked, caller), [countdown])
-        closing.callback(observed.stop)
-        # The loader works in a process of its own while Textual is imported.
-        app = run.make_app(observed, scope)
-        run.begin()
-        settle_memory()
-        app.run()
-        if app.failure is not None:
-            raise app.failure
-        return app.return_code or exit_status_of(feed)
+        return ScreenRun(asked, settings, caller, session, closing).show()
 
 
 class Countdown(Observer):
@@ -77,50 +62,55 @@ class ScreenRun:
     def __init__(
         self,
         asked: Arguments,
-        configuration: Configuration,
-        session: Session,
-        feed: Feed,
         settings: Settings,
+        caller: Caller,
+        session: Session,
+        closing: contextlib.ExitStack,
     ) -> None:
-        """To be made at the start, while the terminal is there."""
+        """Open the feed; what has to be ended when the run does is left to ``closing``."""
         replayed = asked.replay is not None
         self.can_demo = not (asked.demo or replayed)
         self.can_change = self.can_survey = not replayed
-        self._asked, self._configuration, self._session = asked, configuration, session
-        self._feed, self._settings = feed, settings
-        self._terminal, self._demo = Terminal(), Demo()
+        self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
-        self._reloading = follow(settings, self._read, configuration.files, feed, self._report)
+        self._terminal = Terminal()  # while it is there
+        self._scope = scope_of(settings.filter)
+        self._feed = open_feed(
+            asked, settings, self._scope, caller, session, screen=True, tell=self._tell
+        )
+        closing.callback(self._feed.stop)
+        countdown = Countdown(asked.iterations, self._leave)
+        self._observed = ObservedFeed(self._feed, observers_of(asked, caller), [countdown])
+        closing.callback(self._observed.stop)
+        self._configuration = Configuration(asked, caller, session)
+        self._reloading = follow(
+            settings, self._read, self._configuration.files, self._feed, self._report
+        )
+        closing.callback(self._reloading.stop)
+        self._demo = Demo()
+        closing.callback(self._demo.stop)
 
-    def make_app(self, feed: Feed, scope: Scope) -> HttptopApp:
-        """Return the app over a feed, and import Textual for it."""
+    def show(self) -> int:
+        """Show the screen to the end; return the exit status, or raise why the feed failed."""
+        # The loader works in a process of its own while Textual is imported.
         from httptop.app import HttptopApp
 
-        ui = self._settings.ui
-        self._app = HttptopApp(
-            feed,
+        ui, scope = self._settings.ui, self._scope
+        app = self._app = HttptopApp(
+            self._observed,
             run=self,
             watching=_watching(self._asked, scope),
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
             paths=self._settings.paths,
             fixed=scope.described(),
         )
-        return self._app
-
-    def begin(self) -> None:
-        """Watch the files of the configuration, and the terminal."""
         self._reloading.start()
+        settle_memory()
         _end_with(self._terminal)
-
-    def close(self) -> None:
-        """End the demo, and what watches the files."""
-        self._demo.stop()
-        self._reloading.stop()
-
-    def leave(self) -> None:
-        """End the screen; from any thread."""
-        if self._app is not None:
-            self._app.exit()
+        app.run()
+        if app.failure is not None:
+            raise app.failure
+        return app.return_code or exit_status_of(self._feed)
 
     def start_demo(self) -> None:
         """Start the demo; it ends with the run."""
@@ -155,6 +145,16 @@ class ScreenRun:
 
         assert self._app is not None
         self._app.post_message(SettingsReloaded(reload))
+
+    def _tell(self, text: str) -> None:
+        """Tell the user something that is no failure; from any thread, while the screen runs."""
+        assert self._app is not None
+        self._app.say(text)
+
+    def _leave(self) -> None:
+        """End the screen; from any thread, while it runs."""
+        assert self._app is not None
+        self._app.exit()
 
 
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:

@@ -60,7 +60,7 @@ class FakeSource:
         self.read_once = threading.Event()
 
     @contextlib.contextmanager
-    def around(self) -> Iterator[tuple[str, ...]]:
+    def around(self, to_end: int) -> Iterator[tuple[str, ...]]:  # noqa: ARG002
         """What a run does around the readings."""
         self.calls.append("start up")
         if self._opens is not None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import queue
 import random
+import select
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from httptop.collect.source import LEFT_OUT, KernelCost, Losses, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import (
+    LEFT_OUT,
+    Interrupted,
+    KernelCost,
+    Losses,
+    RawEndpoint,
+    RawResponse,
+    Reading,
+)
 from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
@@ -251,7 +262,7 @@ def test_start_and_stop() -> None:
         Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)]),
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
-    collector = Collector(source, settings, Scope(), around=source.around(), host="here")
+    collector = Collector(source, settings, Scope(), around=source.around, host="here")
     seen: list[Snapshot] = []
     enough = threading.Event()
 
@@ -302,7 +313,7 @@ def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
 def test_a_source_that_cannot_open() -> None:
     fault = OSError("no")
     source = FakeSource(opens=fault)
-    collector = Collector(source, DEFAULTS, Scope(), around=source.around(), host="here")
+    collector = Collector(source, DEFAULTS, Scope(), around=source.around, host="here")
     failures: list[BaseException] = []
     collector.start(lambda _: None, failures.append)
     assert collector.stop() is None
@@ -314,3 +325,29 @@ def test_stopping_before_starting() -> None:
     source = FakeSource()
     assert Collector(source, DEFAULTS, Scope(), host="here").stop() is None
     assert source.calls == ["close"]
+
+
+def test_stopping_while_it_starts_up() -> None:
+    """The run is told to end before anything could be counted: its last snapshot says that."""
+    source = FakeSource()
+    waiting = threading.Event()
+
+    @contextlib.contextmanager
+    def slow(to_end: int) -> Iterator[tuple[str, ...]]:
+        waiting.set()
+        poll = select.poll()
+        poll.register(to_end, select.POLLIN)
+        assert poll.poll(30_000)
+        raise Interrupted
+        yield ()  # it makes the function a generator
+
+    collector = Collector(source, DEFAULTS, Scope(), around=slow, host="here")
+    failures: list[BaseException] = []
+    collector.start(lambda _: pytest.fail("nothing is to be shown"), failures.append)
+    assert waiting.wait(10)
+    collector.apply(DEFAULTS)  # does not end it
+    last = collector.stop()
+    assert last is not None
+    assert (last.final, last.uptime_s, last.endpoints) == (True, 0.0, ())
+    assert last.total("server").requests == 0
+    assert (failures, source.calls) == ([], ["close"])

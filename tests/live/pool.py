@@ -15,7 +15,7 @@ import os
 import shutil
 import struct
 import tempfile
-from typing import Final
+from typing import Any, Final
 
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.source import LiveSource
@@ -126,10 +126,10 @@ class _Lending(Loading):
             self._load = Loading()
             self._load.give(plan)
 
-    def wait(self) -> Probes:
+    def wait(self, **how: Any) -> Probes:
         if self._lent is None:
             assert self._load is not None
-            self._lent = LentProbes.of(self._plan, self._load.wait())
+            self._lent = LentProbes.of(self._plan, self._load.wait(**how))
         return self._lent
 
     def cancel(self) -> None:

@@ -20,6 +20,7 @@ from httptop.collect.feed import Feed
 from httptop.config.load import load
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
+from httptop.console import complain
 from httptop.errors import HttptopError, Unavailable, UsageError
 from httptop.linux.files import calling_user
 from httptop.model import Snapshot
@@ -254,11 +255,13 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         *,
         demo: bool,
         screen: bool,
+        tell: Callable[[str], None],
         read: object,
         save: Path,
     ) -> Feed:
         assert session.pids == ()
         assert not screen
+        assert tell is complain
         assert (read, save) == ((home / "etc.toml", own), own)
         asked.append((settings, scope, demo))
         return FakeFeed()

@@ -9,16 +9,24 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from httptop.bpf.filter.c_conditions import Conditions
+from httptop.collect.source import Interrupted
+from httptop.console import complain
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
+from httptop.linux.processes import cpu_time_s, end_child
 
-_LONGEST_LOAD_S: Final = 60.0
 _MOST_DESCRIPTORS: Final = 64
+#: What loads the probes. -P: the current directory must not lend modules to a program run by root.
+_LOADER: Final = (sys.executable, "-P", "-m", "httptop.bpf.build.loader")
+#: How often to look whether the child gets on, and how long it has to end.
+_LOOK_S: Final = 0.5
+_END_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,17 @@ class Probes:
         self.programs, self.maps = {}, {}
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a load may take."""
+
+    quiet_s: float = 10.0  # until the user is told that it goes on
+    stalled_s: float = 30.0  # without CPU time of the child, until it is given up
+
+
+PATIENCE: Final = Patience()
+
+
 class Loading:
     """A load under way in a child process: start it early, say what to load, wait for it late.
 
@@ -92,12 +111,12 @@ class Loading:
     reads the kernel's types.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = _LOADER) -> None:
+        """Start the child, which gets the number of its end of the socket as its last argument."""
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._child = subprocess.Popen(
-                # -P: the current directory must not lend modules to a program run by root.
-                [sys.executable, "-P", "-m", "httptop.bpf.build.loader", str(theirs.fileno())],
+                [*command, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -116,11 +135,20 @@ class Loading:
         with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:
             pipe.write(plan.to_json())
 
-    def wait(self) -> Probes:
-        """Return the probes, not attached yet; raise Unavailable where there are none."""
+    def wait(
+        self,
+        *,
+        tell: Callable[[str], None] = complain,
+        stop: int | None = None,
+        patience: Patience = PATIENCE,
+    ) -> Probes:
+        """Return the probes, not attached yet, however long that takes as long as the child works.
+
+        ``tell`` gets a sentence where it takes long. Raises :class:`Unavailable` where there are no
+        probes, and :class:`Interrupted` as soon as the descriptor ``stop`` is readable.
+        """
         try:
-            if not select.select([self._channel], [], [], _LONGEST_LOAD_S)[0]:
-                raise Unavailable("the probes did not load within a minute; try again")
+            self._await_reply(tell, stop, patience)
             message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
         finally:
             self.cancel()
@@ -140,17 +168,39 @@ class Loading:
             os.set_inheritable(descriptor, False)
         return Probes(reply["front"], maps, programs, tuple(reply["attach"]), reply["refused"])
 
+    def _await_reply(
+        self, tell: Callable[[str], None], stop: int | None, patience: Patience
+    ) -> None:
+        waiting = select.poll()
+        for descriptor in (self._channel.fileno(), *(() if stop is None else (stop,))):
+            waiting.register(descriptor, select.POLLIN)
+        began_s = progress_s = time.monotonic()
+        used_s, told = cpu_time_s(self.pid), False
+        while not (ready := waiting.poll(_LOOK_S * 1000)):
+            now_s = time.monotonic()
+            if (found_s := cpu_time_s(self.pid)) > used_s:
+                used_s, progress_s = found_s, now_s
+            elif now_s - progress_s >= patience.stalled_s:
+                raise Unavailable(
+                    "the probes did not load: the process that compiles and loads them has used "
+                    f"no CPU time for {patience.stalled_s:g} s ({used_s:.1f} s in all); "
+                    "try again when this host is less busy"
+                )
+            if not told and now_s - began_s >= patience.quiet_s:
+                told = True
+                tell(
+                    f"the probes are still being compiled and loaded after {patience.quiet_s:g} s; "
+                    "that takes long on a slow or busy machine"
+                )
+        if stop is not None and stop in [descriptor for descriptor, _ in ready]:
+            raise Interrupted
+
     def cancel(self) -> None:
         """End the child if it still runs."""
         self._channel.close()
         if self._child.stdin is not None and not self._child.stdin.closed:
             self._child.stdin.close()  # not told what to load it ends by itself
-        if self._child.poll() is None:
-            try:
-                self._child.wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
+        end_child(self._child, _END_PATIENCE_S)
 
 
 def _close(descriptors: Iterable[int]) -> None:
