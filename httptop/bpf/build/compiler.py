@@ -29,7 +29,7 @@ FLAGS: Final = (
 )  # fmt: skip
 
 
-_INCLUDE: Final = re.compile(r'^#include "([^"\n]+)"$', re.MULTILINE)
+_INCLUDE: Final = re.compile(r'^#include "([^"\n]+)".*$', re.MULTILINE)
 
 
 class LoadError(Exception):

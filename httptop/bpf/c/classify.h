@@ -9,6 +9,7 @@
 #include "connections.h"
 #include "counters.h"
 #include "cursor.h"
+#include "filter.h"
 #include "http_head.h"
 #include "kernel_structs.h"
 #include "maps.h"

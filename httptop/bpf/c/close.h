@@ -5,6 +5,8 @@
 #include "conn.h"
 #include "connections.h"
 #include "cursor.h"
+#include "filter.h"
+#include "filter_state.h"
 #include "kernel_structs.h"
 #include "lifecycle.h"
 #include "maps.h"

@@ -5,6 +5,7 @@
 #include "branchless.h"
 #include "conn.h"
 #include "filter.h"
+#include "filter_state.h"
 #include "kernel_structs.h"
 #include "lifecycle.h"
 #include "maps.h"

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "conn.h"
 #include "maps.h"
 #include "scratch.h"
 
@@ -134,4 +135,76 @@ static __always_inline void untracked(struct scratch *s)
 	if (cell)
 		ADD(cell->count, 1);
 	COUNT_LOSS(untracked_requests);
+}
+
+static __always_inline void count_request(struct conn *conn)
+{
+	struct cell *cell = cell_of(conn->endpoint);
+
+	if (!cell)
+		return;
+	ADD(cell->count, 1);
+	ADD(cell->bytes, conn->head_bytes);
+}
+
+/* Find the cell that responses of this kind to the current request count in. */
+static __always_inline void place_response(struct conn *conn, u32 kind)
+{
+	struct cell *cell;
+
+	conn->response = response_of(conn->current, kind, MEASURE_LATENCY);
+	conn->response_of = conn->current;
+	conn->status = kind;
+	if (conn->response)
+		return;
+	/* No cell is left: it moves to the overflow row. */
+	cell = cell_of(conn->current);
+	if (cell)
+		ADD(cell->moved, 1);
+	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
+	if (cell)
+		ADD(cell->count, 1);
+	conn->response = OVERFLOW_RESPONSE(conn->side & 1);
+	conn->response_of = OVERFLOW_ENDPOINT(conn->side & 1);
+	conn->status = STATUS_UNKNOWN;
+}
+
+/* Count and measure a response in conn->response; its first `bytes` bytes have come. */
+static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
+{
+	struct cell *cell = cell_of(conn->response);
+
+	if (!cell)
+		return;
+	ADD(cell->count, 1);
+	ADD(cell->bytes, bytes);
+	measure(cell, latency_ns, false);
+}
+
+/* User space has programs run that end responses, too, so additions are atomic. */
+static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
+{
+	u32 number = response_of(conn->response_of, conn->status, measured);
+	struct cell *cell = number ? cell_of(number) : 0;
+
+	if (!cell)
+		return;
+	ADD_ANYWHERE(cell->count, 1);
+	measure(cell, time_ns, true);
+}
+
+/* How long the request of a response in conn->response waited to be read, where that is known. */
+static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
+{
+	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
+		count_time(conn, MEASURE_WAIT, wait_ns);
+}
+
+static __always_inline void over_at_once(struct conn *conn)
+{
+	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));
+
+	if (cell)
+		ADD(cell->count, 1);
+	conn->head_bytes = 0;
 }

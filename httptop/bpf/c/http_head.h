@@ -10,6 +10,7 @@
 #include "abi.h"
 #include "branchless.h"
 #include "conn.h"
+#include "filter_state.h"
 #include "maps.h"
 #include "scratch.h"
 

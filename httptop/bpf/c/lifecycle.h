@@ -11,21 +11,12 @@
 #include "conn.h"
 #include "counters.h"
 #include "filter.h"
+#include "filter_state.h"
 #include "maps.h"
 #include "samples.h"
 
 #define ABANDONED_A_RUN 32 /* and there may be 30 runs */
 #define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
-
-static __always_inline void count_request(struct conn *conn)
-{
-	struct cell *cell = cell_of(conn->endpoint);
-
-	if (!cell)
-		return;
-	ADD(cell->count, 1);
-	ADD(cell->bytes, conn->head_bytes);
-}
 
 /* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
 static __always_inline void lose_track(struct conn *conn)
@@ -99,59 +90,6 @@ static __always_inline void response_body(struct conn *conn, u64 bytes, u64 now)
 		ADD(cell->bytes, bytes);
 }
 
-/* Find the cell that responses of this kind to the current request count in. */
-static __always_inline void place_response(struct conn *conn, u32 kind)
-{
-	struct cell *cell;
-
-	conn->response = response_of(conn->current, kind, MEASURE_LATENCY);
-	conn->response_of = conn->current;
-	conn->status = kind;
-	if (conn->response)
-		return;
-	/* No cell is left: it moves to the overflow row. */
-	cell = cell_of(conn->current);
-	if (cell)
-		ADD(cell->moved, 1);
-	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
-	if (cell)
-		ADD(cell->count, 1);
-	conn->response = OVERFLOW_RESPONSE(conn->side & 1);
-	conn->response_of = OVERFLOW_ENDPOINT(conn->side & 1);
-	conn->status = STATUS_UNKNOWN;
-}
-
-/* Count and measure a response in conn->response; its first `bytes` bytes have come. */
-static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
-{
-	struct cell *cell = cell_of(conn->response);
-
-	if (!cell)
-		return;
-	ADD(cell->count, 1);
-	ADD(cell->bytes, bytes);
-	measure(cell, latency_ns, false);
-}
-
-/* User space has programs run that end responses, too, so additions are atomic. */
-static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
-{
-	u32 number = response_of(conn->response_of, conn->status, measured);
-	struct cell *cell = number ? cell_of(number) : 0;
-
-	if (!cell)
-		return;
-	ADD_ANYWHERE(cell->count, 1);
-	measure(cell, time_ns, true);
-}
-
-/* How long the request of a response in conn->response waited to be read, where that is known. */
-static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
-{
-	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
-		count_time(conn, MEASURE_WAIT, wait_ns);
-}
-
 /* The response held back, if there is one, is over: its size decides whether it counts. */
 static __always_inline void settle(struct conn *conn)
 {
@@ -221,15 +159,6 @@ static __always_inline bool responses_unseen(struct conn *conn)
 	return conn->side == SIDE_SERVER;
 #endif
 	return false;
-}
-
-static __always_inline void over_at_once(struct conn *conn)
-{
-	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));
-
-	if (cell)
-		ADD(cell->count, 1);
-	conn->head_bytes = 0;
 }
 
 /* Begin a request while none is pending. */
