@@ -98,7 +98,7 @@ int judge_head(void *skb)
 	s->limit = s->line_end;
 	end = template_of(s, v->target + CARRY);
 	tell_path(s, v);
-	/* As place() of request_line.h has it: nothing but the version may follow the first space. */
+	/* As make_endpoint_key() of request_line.h has it: nothing but the version may follow the first space. */
 	v->valid = !(s->stop && BYTE(s, end) == ' ' && end != s->version_at);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "maps.h"
 #include "scratch.h"
 
-static __always_inline void note_other(u32 tgid, u32 kind)
+static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 {
 	struct other_key key = {.tgid = tgid, .kind = kind};
 	u64 one = 1, *known = others.lookup(&key);
@@ -43,14 +43,14 @@ static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
 		return;
 	if (bytes > 5 && (read_user(&word, 6, (void *)buf) || word >> 40 != TLS_CLIENT_HELLO))
 		return;
-	note_other(tgid, OTHER_TLS);
+	note_other_protocol(tgid, OTHER_TLS);
 }
 
 /*
  * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
  * socket of its own on a caller's behalf (a network file system does).
  */
-static __always_inline bool is_stream(struct scratch *s)
+static __always_inline bool resolve_stream(struct scratch *s)
 {
 	if (!s->socket) {
 		s->socket = socket_of_sock(s->sk);
@@ -117,7 +117,7 @@ int first_bytes(u64 *ctx)
 	}
 	if (status_of(first[0], first[1], s->piece)) {
 		/* A response to a request that we did not see. */
-		if (!is_stream(s))
+		if (!resolve_stream(s))
 			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
 		if (!connection_selected(s))
@@ -128,7 +128,7 @@ int first_bytes(u64 *ctx)
 	}
 	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
 	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
-		note_other(s->tgid, OTHER_HTTP2);
+		note_other_protocol(s->tgid, OTHER_HTTP2);
 		return 0;
 	}
 	if (ends_line(first[0])) {
@@ -137,7 +137,7 @@ int first_bytes(u64 *ctx)
 		if (!token_may_come(first[0], first[1], n))
 			return 0;
 	}
-	if (!is_stream(s))
+	if (!resolve_stream(s))
 		return 0;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();

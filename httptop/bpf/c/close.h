@@ -39,7 +39,7 @@ int inet_sock_set_state(u64 *ctx)
 				catch_up_with_response(conn,
 						       position_of(sk, conn->side == SIDE_CLIENT),
 						       bpf_ktime_get_ns());
-			response_over(conn);
+			end_response(conn);
 			conns.delete(&sk);
 		}
 	} else if (!conn->verify) {
@@ -50,7 +50,7 @@ int inet_sock_set_state(u64 *ctx)
 }
 
 /* What was not seen may have held anything: start afresh, at the beginning of a call. */
-static __always_inline void start_afresh(struct conn *conn)
+static __always_inline void resync(struct conn *conn)
 {
 	conn->deferred = 0;
 	conn->blurred = 0;
@@ -60,11 +60,11 @@ static __always_inline void start_afresh(struct conn *conn)
 	conn->line_len = 0;
 	conn->call_len = 0;
 	conn->partial_len = 0;
-	lose_place(conn);
+	lose_response_framing(conn);
 }
 
 /* A connection that was to be swept is done with. */
-static __always_inline void swept(u64 sk)
+static __always_inline void forget_swept(u64 sk)
 {
 	if (passed_inode(sk))
 		return; /* another socket's, in the same place */
@@ -79,17 +79,17 @@ int abandon_requests(u64 *ctx)
 
 	if (!s)
 		return 0;
-	conn = s->then == THEN_AFRESH ? conns.lookup(&s->sk) : &s->gone;
+	conn = s->then == THEN_RESYNC ? conns.lookup(&s->sk) : &s->gone;
 	if (!conn)
 		return 0;
-	response_over(conn);
+	end_response(conn);
 	abandon_some(conn);
 	if (conn->pending) {
 		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
-	if (s->then == THEN_AFRESH) {
-		start_afresh(conn);
+	if (s->then == THEN_RESYNC) {
+		resync(conn);
 		if (s->inbound == (conn->side == SIDE_SERVER))
 			next_program.call(ctx, NEXT_PARSE_REQUEST);
 		else
@@ -99,7 +99,7 @@ int abandon_requests(u64 *ctx)
 	if (s->then == THEN_FIRST)
 		next_program.call(ctx, NEXT_FIRST_BYTES);
 	else
-		swept(s->sk);
+		forget_swept(s->sk);
 	return 0;
 }
 
@@ -115,7 +115,7 @@ int sweep(u64 *ctx)
 
 	if (FILTER_SIZE && ctx[1]) { /* the run is over: no more bytes will come */
 		if (conn)
-			settle(conn);
+			settle_held(conn);
 		return 0;
 	}
 	socket = socket_of_sock(sk);

@@ -19,7 +19,7 @@ static __always_inline void note_thread(struct conn *conn)
 }
 
 /* Whether no tracepoint will tell the connection's end, or has told it already: it is swept then. */
-static __always_inline u8 untold_end(struct scratch *s)
+static __always_inline u8 list_for_sweep(struct scratch *s)
 {
 	u8 one = 1;
 
@@ -50,7 +50,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	note_thread(conn);
 	keep_truths(conn, s->truths);
 	s->fresh = 0;
-	conn->verify = untold_end(s);
+	conn->verify = list_for_sweep(s);
 	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP;
 	return conn;
 }
@@ -87,7 +87,7 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 		bpf_ktime_get_ns();
 	}
 	if (*(volatile u64 *)at_work == inode) {
-		unreadable(conn);
+		lose_call(conn);
 		return false;
 	}
 	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
@@ -116,7 +116,7 @@ static __always_inline void pass_over(struct scratch *s)
 				.tgid = s->tgid,
 				.thread = bpf_get_current_pid_tgid(),
 				.side = s->side,
-				.verify = untold_end(s)};
+				.verify = list_for_sweep(s)};
 
 	if (FILTER_CONNECTION)
 		left_out.update(&s->sk, &passed);
@@ -164,13 +164,13 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
  * Another process, or thread where rows go by threads, has the connection now. False: it brings a
  * request, and the filter of the run leaves its requests out.
  */
-static __always_inline bool seen_by(struct conn *conn, u64 sk, u32 tgid, bool request)
+static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bool request)
 {
 	if (FILTER_CONNECTION && !request)
 		return true; /* whoever answers a request that is selected */
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending && !conn->deferred) {
-			response_over(conn);
+			end_response(conn);
 			conns.delete(&sk);
 		}
 		return false;

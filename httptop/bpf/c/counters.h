@@ -79,7 +79,7 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 }
 
 /* Put a time into a cell; `anywhere`: by a program that another of ours may interrupt. */
-static __always_inline void measure(struct cell *cell, u64 latency_ns, const bool anywhere)
+static __always_inline void record_time(struct cell *cell, u64 latency_ns, const bool anywhere)
 {
 	u32 octave, number, bucket;
 	struct page *page;
@@ -114,7 +114,7 @@ static __always_inline void measure(struct cell *cell, u64 latency_ns, const boo
 		ADD(page->bucket[bucket], 1);
 }
 
-static __always_inline void mark_user(u32 endpoint, u32 tgid)
+static __always_inline void note_process(u32 endpoint, u32 tgid)
 {
 	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
 	struct control *control = control_here();
@@ -125,7 +125,7 @@ static __always_inline void mark_user(u32 endpoint, u32 tgid)
 }
 
 /* A request that no connection could be made for still counts. */
-static __always_inline void untracked(struct scratch *s)
+static __always_inline void count_untracked(struct scratch *s)
 {
 	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
 
@@ -148,7 +148,7 @@ static __always_inline void count_request(struct conn *conn)
 }
 
 /* Find the cell that responses of this kind to the current request count in. */
-static __always_inline void place_response(struct conn *conn, u32 kind)
+static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 {
 	struct cell *cell;
 
@@ -178,7 +178,7 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
 		return;
 	ADD(cell->count, 1);
 	ADD(cell->bytes, bytes);
-	measure(cell, latency_ns, false);
+	record_time(cell, latency_ns, false);
 }
 
 /* User space has programs run that end responses, too, so additions are atomic. */
@@ -190,7 +190,7 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
 	if (!cell)
 		return;
 	ADD_ANYWHERE(cell->count, 1);
-	measure(cell, time_ns, true);
+	record_time(cell, time_ns, true);
 }
 
 /* How long the request of a response in conn->response waited to be read, where that is known. */
@@ -200,7 +200,7 @@ static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 
-static __always_inline void over_at_once(struct conn *conn)
+static __always_inline void count_unknown_outcome(struct conn *conn)
 {
 	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));
 

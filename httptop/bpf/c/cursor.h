@@ -16,7 +16,7 @@
 
 /* What follows when all that is pending on a connection has been abandoned. */
 #define THEN_FIRST 0 /* another socket has its place in memory: these are its first bytes */
-#define THEN_AFRESH 1 /* something was not seen, the connection goes on */
+#define THEN_RESYNC 1 /* something was not seen, the connection goes on */
 #define THEN_NOTHING 2
 
 /*
@@ -75,7 +75,7 @@ static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 }
 
 /* The last program of a call returns. */
-static __always_inline int call_over(struct scratch *s, int result)
+static __always_inline int end_call(struct scratch *s, int result)
 {
 	u32 zero = 0;
 	u64 *inode = s->taken_up ? taking_up.lookup(&zero) : 0;

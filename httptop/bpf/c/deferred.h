@@ -29,21 +29,21 @@
 
 #define PIECES_A_RUN 32
 
-static __always_inline void hand_over(struct conn *conn, void *piece, u32 size)
+static __always_inline void defer_piece(struct conn *conn, void *piece, u32 size)
 {
 	__sync_fetch_and_add(&conn->deferred, 1);
 	if (!pieces.ringbuf_output(piece, size, 0))
 		return;
 	__sync_fetch_and_add(&conn->deferred, -1);
-	lose_track(conn);
+	lose_sync(conn);
 	COUNT_LOSS(lost_pieces);
 }
 
 /* Bytes have passed that no buffer of the caller's holds (sendfile, splice): parts of a body. */
-static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
+static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
 {
 	if (inbound == (conn->side == SIDE_CLIENT)) {
-		response_body(conn, bytes, now);
+		count_response_body(conn, bytes, now);
 		if (conn->response_left == BODY_OPEN)
 			return;
 		if (bytes <= conn->response_left) {
@@ -51,13 +51,13 @@ static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 b
 			return;
 		}
 		/* More than was to come, or lines of chunks: where responses begin is not known now. */
-		lose_place(conn);
+		lose_response_framing(conn);
 	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
-		came_of_body(conn, bytes);
+		take_request_body(conn, bytes);
 	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
 		   conn->phase == PHASE_TRAILERS) {
 		/* The lines of chunks went by unseen: the body ends when the response begins. */
-		request_body(conn, bytes);
+		count_request_body(conn, bytes);
 		if (conn->chunked_request) {
 			conn->phase = PHASE_BODY;
 			conn->body_left = BODY_OPEN;
@@ -67,7 +67,7 @@ static __always_inline void passed_unseen(struct conn *conn, bool inbound, u64 b
 	}
 }
 
-static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
+static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
 
@@ -83,10 +83,10 @@ static __always_inline void moved_bytes(u64 sk, bool inbound, u64 bytes)
 					  .inbound = inbound,
 					  .moved = 1};
 
-		hand_over(conn, &head, sizeof(head));
+		defer_piece(conn, &head, sizeof(head));
 		return;
 	}
-	passed_unseen(conn, inbound, bytes, bpf_ktime_get_ns());
+	take_unseen(conn, inbound, bytes, bpf_ktime_get_ns());
 }
 
 /* Hand the rest of a call to user space; of bytes that come from there, say how many are left. */
@@ -100,7 +100,7 @@ int defer_bytes(u64 *ctx)
 	if (!s || !piece)
 		return 0;
 	if (s->taken_up)
-		return call_over(s, s->left);
+		return end_call(s, s->left);
 	conn = conns.lookup(&s->sk);
 	if (!conn)
 		return 0;
@@ -109,7 +109,7 @@ int defer_bytes(u64 *ctx)
 			COUNT_LOSS(lost_pieces);
 			return 0;
 		}
-		s->then = THEN_AFRESH;
+		s->then = THEN_RESYNC;
 		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
 	}
@@ -123,18 +123,18 @@ int defer_bytes(u64 *ctx)
 	for (u32 i = 0; i < PIECES_A_RUN; i++) {
 		if (!next_piece(s)) {
 			if (s->left)
-				unreadable(conn);
+				lose_call(conn);
 			return 0;
 		}
 		n = s->piece < PIECE_LEN ? s->piece : PIECE_LEN;
 		OPAQUE(n);
 		n &= 2 * PIECE_LEN - 1;
 		if (n > PIECE_LEN || read_user(piece->data, n, (void *)s->buf)) {
-			unreadable(conn);
+			lose_call(conn);
 			return 0;
 		}
 		piece->head.length = n;
-		hand_over(conn, piece, sizeof(struct piece_head) + n);
+		defer_piece(conn, piece, sizeof(struct piece_head) + n);
 		skip(s, n);
 		if (conn->deferred >= LOST_PIECE)
 			return 0;
@@ -145,7 +145,7 @@ int defer_bytes(u64 *ctx)
 	/* A call of megabytes: what is left can be had only as a part of a body. */
 	piece->head.moved = 1;
 	piece->head.length = s->left;
-	hand_over(conn, piece, sizeof(struct piece_head));
+	defer_piece(conn, piece, sizeof(struct piece_head));
 	return 0;
 }
 
@@ -172,19 +172,19 @@ int take_up(u64 *ctx)
 	__sync_fetch_and_add(at_work,
 			     inode); /* the kernel's order of memory: before what follows */
 	if (conn->leaving || conn->inode != inode)
-		return call_over(s, -1);
+		return end_call(s, -1);
 	if (!length) {
 		if ((u32)conn->deferred)
 			__sync_fetch_and_add(&conn->deferred, -1);
-		return call_over(s, 0);
+		return end_call(s, 0);
 	}
 	if (conn->phase == PHASE_TUNNEL)
-		return call_over(s, 0);
+		return end_call(s, 0);
 	s->inbound = ctx[6];
 	s->now = ctx[4];
 	if (ctx[7]) { /* no buffer held them */
-		passed_unseen(conn, s->inbound, length, s->now);
-		return call_over(s, 0);
+		take_unseen(conn, s->inbound, length, s->now);
+		return end_call(s, 0);
 	}
 	s->sk = sk;
 	s->iov = 0;
@@ -201,5 +201,5 @@ int take_up(u64 *ctx)
 		next_program.call(ctx, NEXT_PARSE_REQUEST);
 	else
 		next_program.call(ctx, NEXT_PARSE_RESPONSE);
-	return call_over(s, 0);
+	return end_call(s, 0);
 }

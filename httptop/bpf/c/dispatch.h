@@ -23,14 +23,14 @@
 #include "wait.h"
 
 /* Whether a call holds nothing but a part of a body, which has been counted then. */
-static __always_inline bool body_alone(struct conn *conn, bool request, u64 bytes)
+static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes)
 {
 	if (request) {
 		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
 			return false;
 		if (!conn->pending && conn->body_numbered)
 			return false; /* answered already: has the rest come by unseen? */
-		came_of_body(conn, bytes);
+		take_request_body(conn, bytes);
 		return true;
 	}
 	if (!conn->framed) {
@@ -46,12 +46,12 @@ static __always_inline bool body_alone(struct conn *conn, bool request, u64 byte
 			conn->response_left -= bytes;
 		}
 	}
-	response_body(conn, bytes, bpf_ktime_get_ns());
+	count_response_body(conn, bytes, bpf_ktime_get_ns());
 	return true;
 }
 
 /* Whether a response of the last one's status, `bytes` in a call, is framed as that one was. */
-static __always_inline bool like_the_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
+static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
 {
 	u64 word = 0;
 
@@ -93,7 +93,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 		if (conn->phase == PHASE_TUNNEL)
 			return 0;
-		if (!conn->deferred && body_alone(conn, request, ret))
+		if (!conn->deferred && take_body(conn, request, ret))
 			return 0;
 	}
 
@@ -141,7 +141,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
 		if (changed_hands(conn, process_of(task)) &&
-		    !seen_by(conn, sk, process_of(task), request))
+		    !change_owner(conn, sk, process_of(task), request))
 			return 0;
 		if (conn->deferred) {
 			next = NEXT_DEFER_BYTES;
@@ -160,13 +160,13 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				    same_bytes(conn->line, head, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
-					begin_alone(conn);
+					begin_sole_request(conn);
 					return 0;
 				}
 			}
 		} else if (conn->pending != 1 || !conn->shape ||
-			   conn->response_of != conn->current || under_way(conn) || conn->last_ns ||
-			   piece < 16 || FILTER_SIZE) {
+			   conn->response_of != conn->current || response_under_way(conn) ||
+			   conn->last_ns || piece < 16 || FILTER_SIZE) {
 			next = NEXT_PARSE_RESPONSE;
 		} else {
 			u64 first[2], latency_ns;
@@ -180,14 +180,14 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			/* Of the same kind as the one before? */
 			if (status == conn->status && status >= 200 &&
 			    status == kind_of(conn, status, latency_ns) &&
-			    like_the_last(conn, buf, piece, ret)) {
+			    frame_like_last(conn, buf, piece, ret)) {
 				count_response(conn, latency_ns, ret);
 				conn->handling_ns = latency_ns;
 				conn->response_ns = now;
-				response_ends_body(conn);
+				end_open_body(conn);
 				conn->first++;
 				conn->pending = 0;
-				if (!worth_a_sample(conn, status, latency_ns, now))
+				if (!claim_sample(conn, status, latency_ns, now))
 					return 0;
 				next = NEXT_SAMPLE_RESPONSE;
 			}

@@ -108,7 +108,7 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 		return 0;
 	if (!at || (nr > 63 && !IN_BATCH(nr, inbound)) ||
 	    (nr < 64 && !(CALL(nr) & (inbound ? INBOUND : OUTBOUND))) || nr == NR_sendfile) {
-		moved_bytes(sk, inbound, ret);
+		on_moved_bytes(sk, inbound, ret);
 		return 0;
 	}
 	return on_bytes(ctx, task, regs, 0, sk, inbound, ret, at, 0);
@@ -155,7 +155,7 @@ static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 
 	u64 socket = socket_of(task, fd);
 
 	if (socket)
-		moved_bytes(sock_of(socket), inbound, bytes);
+		on_moved_bytes(sock_of(socket), inbound, bytes);
 }
 
 int sys_exit(u64 *ctx)

@@ -19,28 +19,28 @@
 #define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
 
 /* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
-static __always_inline void lose_track(struct conn *conn)
+static __always_inline void lose_sync(struct conn *conn)
 {
 	__sync_fetch_and_add(&conn->deferred, LOST_PIECE);
 	conn->blurred = 1;
 }
 
 /* Bytes of a call are not to be had from the caller's memory. */
-static __always_inline void unreadable(struct conn *conn)
+static __always_inline void lose_call(struct conn *conn)
 {
-	lose_track(conn);
+	lose_sync(conn);
 	COUNT_LOSS(lost_pieces);
 }
 
 /* The final response is there: a body whose end nothing told ends with it. */
-static __always_inline void response_ends_body(struct conn *conn)
+static __always_inline void end_open_body(struct conn *conn)
 {
 	if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
 		conn->phase = PHASE_IDLE;
 }
 
 /* The body of a request that waits behind others, so far. */
-static __always_inline void queued_body(struct conn *conn, u64 bytes)
+static __always_inline void count_queued_body(struct conn *conn, u64 bytes)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending - 1};
 	struct queued *queued = queue.lookup(&key);
@@ -49,7 +49,7 @@ static __always_inline void queued_body(struct conn *conn, u64 bytes)
 		queued->bytes += bytes;
 }
 
-static __always_inline void request_body(struct conn *conn, u64 bytes)
+static __always_inline void count_request_body(struct conn *conn, u64 bytes)
 {
 	struct cell *cell = cell_of(conn->endpoint);
 
@@ -58,13 +58,13 @@ static __always_inline void request_body(struct conn *conn, u64 bytes)
 	if (conn->pending == 1)
 		conn->request_bytes += bytes;
 	else if (conn->pending && !conn->blurred)
-		queued_body(conn, bytes);
+		count_queued_body(conn, bytes);
 }
 
 /* Bytes of the latest request's body have come; more than it has do no harm. */
-static __always_inline void came_of_body(struct conn *conn, u64 bytes)
+static __always_inline void take_request_body(struct conn *conn, u64 bytes)
 {
-	request_body(conn, bytes);
+	count_request_body(conn, bytes);
 	if (conn->body_left == BODY_OPEN)
 		return;
 	conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
@@ -72,7 +72,7 @@ static __always_inline void came_of_body(struct conn *conn, u64 bytes)
 		conn->phase = conn->chunked_request ? PHASE_CHUNKS : PHASE_IDLE;
 }
 
-static __always_inline void response_body(struct conn *conn, u64 bytes, u64 now)
+static __always_inline void count_response_body(struct conn *conn, u64 bytes, u64 now)
 {
 	struct held *held = held_of(conn);
 	struct cell *cell;
@@ -91,7 +91,7 @@ static __always_inline void response_body(struct conn *conn, u64 bytes, u64 now)
 }
 
 /* The response held back, if there is one, is over: its size decides whether it counts. */
-static __always_inline void settle(struct conn *conn)
+static __always_inline void settle_held(struct conn *conn)
 {
 	struct held *held = held_of(conn);
 	u32 current = conn->current;
@@ -99,7 +99,7 @@ static __always_inline void settle(struct conn *conn)
 	if (!held)
 		return;
 	conn->current = held->endpoint;
-	place_response(conn, kind_of_outcome(conn, &held->outcome));
+	find_response_cell(conn, kind_of_outcome(conn, &held->outcome));
 	count_response(conn, held->outcome.latency_ns, held->outcome.response_bytes);
 	count_wait(conn, held->wait_ns);
 	conn->current = current;
@@ -111,11 +111,11 @@ static __always_inline void settle(struct conn *conn)
  * Nothing more of the last response will come. Where more than one call sent it, its times are known
  * only now; of all others sending took no time.
  */
-static __always_inline void response_over(struct conn *conn)
+static __always_inline void end_response(struct conn *conn)
 {
 	u64 sending_ns;
 
-	settle(conn);
+	settle_held(conn);
 	if (!conn->last_ns)
 		return;
 	sending_ns = conn->last_ns - conn->response_ns;
@@ -128,11 +128,11 @@ static __always_inline void response_over(struct conn *conn)
 }
 
 /* A final response has begun, with so many bytes. */
-static __always_inline void answered(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
+static __always_inline void begin_response(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
 	u32 kind;
 
-	response_over(conn);
+	end_response(conn);
 	conn->handling_ns = latency_ns;
 	conn->response_ns = conn->start_ns + latency_ns;
 	if (FILTER_SIZE) {
@@ -140,7 +140,7 @@ static __always_inline void answered(struct conn *conn, u32 status, u64 latency_
 	} else {
 		kind = kind_of(conn, status, latency_ns);
 		if (conn->status != kind || conn->response_of != conn->current)
-			place_response(conn, kind);
+			find_response_cell(conn, kind);
 		count_response(conn, latency_ns, bytes);
 		count_wait(conn, conn->wait_ns);
 	}
@@ -162,7 +162,7 @@ static __always_inline bool responses_unseen(struct conn *conn)
 }
 
 /* Begin a request while none is pending. */
-static __always_inline void begin_alone(struct conn *conn)
+static __always_inline void begin_sole_request(struct conn *conn)
 {
 	/* A response that is still under way is that of the request before. */
 	if (!conn->framed) {
@@ -171,10 +171,10 @@ static __always_inline void begin_alone(struct conn *conn)
 		conn->response_partial_len = 0;
 	}
 	if (!conn->response_left && !conn->response_phase)
-		response_over(conn);
+		end_response(conn);
 	count_request(conn);
 	if (responses_unseen(conn)) {
-		over_at_once(conn);
+		count_unknown_outcome(conn);
 		return;
 	}
 	conn->start_ns = conn->head_ns;
@@ -183,14 +183,14 @@ static __always_inline void begin_alone(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
-	/* A response that nobody had asked for may have been this one's: see unasked(). */
+	/* A response that nobody had asked for may have been this one's: see take_unsolicited(). */
 	conn->blurred = conn->owed;
 	conn->owed = 0;
 	keep_hosts(conn, conn->hosts);
 }
 
 /* Begin a request, perhaps behind others; of too many the outcome is unknown at once. */
-static __always_inline void begin(struct conn *conn)
+static __always_inline void begin_request(struct conn *conn)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
 	struct queued queued = {.start_ns = conn->head_ns,
@@ -201,7 +201,7 @@ static __always_inline void begin(struct conn *conn)
 	judge_request(conn);
 	queued.endpoint = conn->endpoint;
 	if (!conn->pending) {
-		begin_alone(conn);
+		begin_sole_request(conn);
 		if (conn->wait_ns)
 			conn->shape = SHAPE_OTHER; /* the long way counts it */
 		return;
@@ -209,7 +209,7 @@ static __always_inline void begin(struct conn *conn)
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
 		conn->blurred = 1; /* its response will be nobody's */
 		count_request(conn);
-		over_at_once(conn);
+		count_unknown_outcome(conn);
 		COUNT_LOSS(overfull_pipelines);
 		return;
 	}
@@ -218,11 +218,11 @@ static __always_inline void begin(struct conn *conn)
 	conn->head_bytes = 0;
 	/* Whose response comes next, this one's or that of the one before? */
 	if (conn->blurred)
-		lose_track(conn);
+		lose_sync(conn);
 }
 
 /* The current request is over: go on to the next one in the pipeline. */
-static __always_inline void advance(struct conn *conn)
+static __always_inline void advance_pipeline(struct conn *conn)
 {
 	struct queue_key key;
 	struct queued *next;
@@ -234,7 +234,7 @@ static __always_inline void advance(struct conn *conn)
 	key.sk = conn->sk;
 	key.number = conn->first;
 	next = queue.lookup(&key);
-	if (!next) { /* another CPU moved `first` while begin() took a number from it */
+	if (!next) { /* another CPU moved `first` while begin_request() took a number from it */
 		COUNT_LOSS(overfull_pipelines);
 		return;
 	}
@@ -246,14 +246,14 @@ static __always_inline void advance(struct conn *conn)
 	queue.delete(&key);
 }
 
-static __always_inline bool worth_a_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
+static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
 	return sample_selected(conn, status, latency_ns) &&
-	       sample_wanted(conn->current, status, latency_ns, now);
+	       claim_token(conn->current, status, latency_ns, now);
 }
 
 /* The connection ended first. Where the responses could not be told apart the outcome is unknown. */
-static __always_inline void abandon_one(u32 endpoint, u32 kind, u32 blurred)
+static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
 	u32 number = 0;
@@ -285,8 +285,8 @@ static __always_inline void abandon_some(struct conn *conn)
 	for (u32 i = 0; i < ABANDONED_A_RUN; i++) {
 		if (!conn->pending)
 			break;
-		abandon_one(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
-			    conn->blurred);
-		advance(conn);
+		count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+				conn->blurred);
+		advance_pipeline(conn);
 	}
 }

@@ -206,7 +206,7 @@ static __always_inline void write_path(struct scratch *s)
 	}
 }
 
-static __always_inline bool rules_wanted(void)
+static __always_inline bool has_rules(void)
 {
 	struct control *control = control_here();
 
@@ -241,7 +241,7 @@ static __always_inline u32 rule_of(struct scratch *s)
 }
 
 /* What the user's own rules make of the path; false: they do not mean it, or leave it as it is. */
-static __always_inline bool by_rule(struct scratch *s)
+static __always_inline bool apply_rule(struct scratch *s)
 {
 	u32 number = rule_of(s);
 	struct rule *rule;
@@ -287,7 +287,7 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;
-	if (!raw && rules_wanted() && by_rule(s))
+	if (!raw && has_rules() && apply_rule(s))
 		return s->end;
 	write_path(s);
 	out = s->out;

@@ -55,7 +55,7 @@ static __always_inline void keep_line(struct conn *conn, struct scratch *s)
 }
 
 /* The request line is complete: find out its endpoint. False: it is no request line. */
-static __always_inline bool place(struct scratch *s)
+static __always_inline bool make_endpoint_key(struct scratch *s)
 {
 	u32 target, end;
 
@@ -75,7 +75,7 @@ static __always_inline bool place(struct scratch *s)
 }
 
 /* Make s->line of the request line data[CARRY..line_end). False: it is too long to be remembered. */
-static __always_inline bool line_to_remember(struct scratch *s, const char *comm)
+static __always_inline bool make_line_key(struct scratch *s, const char *comm)
 {
 	u32 length = s->line_end - CARRY;
 	struct control *control = control_here();
@@ -106,19 +106,19 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 
 	if (bpf_get_prandom_u32() & 7)
 		return; /* of lines with ids in them most come once */
-	if (line_to_remember(s, conn->comm))
+	if (make_line_key(s, conn->comm))
 		lines.update(&s->line, &value);
 }
 
 /* The line is one that was placed before: its connection, made now if it is new; else 0. */
-static __always_inline struct conn *remembered(struct conn *conn, struct scratch *s)
+static __always_inline struct conn *recall_line(struct conn *conn, struct scratch *s)
 {
 	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
 	struct line_value *known;
 
 	if (!conn)
 		process_name(comm);
-	if (!line_to_remember(s, conn ? conn->comm : comm))
+	if (!make_line_key(s, conn ? conn->comm : comm))
 		return 0;
 	known = lines.lookup(&s->line);
 	if (!known)
@@ -128,7 +128,7 @@ static __always_inline struct conn *remembered(struct conn *conn, struct scratch
 	if (!conn)
 		return 0;
 	if (known->tgid != s->tgid) {
-		mark_user(known->endpoint, s->tgid);
+		note_process(known->endpoint, s->tgid);
 		known->tgid = s->tgid;
 	}
 	conn->head_ns = s->now;

@@ -41,7 +41,7 @@ static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 	note_host(conn, s);
 }
 
-static __always_inline void lost_track(struct conn *conn)
+static __always_inline void parse_failed(struct conn *conn)
 {
 	conn->phase = PHASE_IDLE;
 	conn->call_len = 0;
@@ -52,16 +52,16 @@ static __always_inline void lost_track(struct conn *conn)
 }
 
 /* What may have been the start of a request is none. */
-static __always_inline void no_request(struct conn *conn, struct scratch *s)
+static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 {
 	if (conn->endpoint || conn->pending || conn->deferred)
-		lost_track(conn);
+		parse_failed(conn);
 	else
 		conns.delete(&s->sk); /* no HTTP ever came: of no interest */
 }
 
 /* The head is over: what comes next is the body, or another request. */
-static __always_inline void body_begins(struct conn *conn)
+static __always_inline void begin_body(struct conn *conn)
 {
 	if (conn->chunked_request) {
 		conn->body_left = 0;
@@ -73,7 +73,7 @@ static __always_inline void body_begins(struct conn *conn)
 }
 
 /* The rest of a call that is within a chunked body, from a chunk's line or a trailer on. */
-static __always_inline void chunk_scanned(struct conn *conn, struct scratch *s)
+static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s)
 {
 	u32 consumed = s->have - s->carried, n;
 
@@ -95,17 +95,17 @@ static __always_inline void chunk_scanned(struct conn *conn, struct scratch *s)
 		conn->body_left = hexadecimal(s->data[CARRY]) ? chunk_length(s) : BODY_OPEN;
 		conn->phase = conn->body_left ? PHASE_BODY : PHASE_TRAILERS;
 	}
-	request_body(conn, consumed);
+	count_request_body(conn, consumed);
 	skip(s, consumed);
 	if (conn->phase == PHASE_BODY) {
 		n = conn->body_left < s->piece ? conn->body_left : s->piece;
-		came_of_body(conn, n);
+		take_request_body(conn, n);
 		skip(s, n);
 	}
 }
 
 /* The request line is placed: see what the rest of the head says, and whether it is complete. */
-static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
+static __always_inline void take_header_section(struct conn *conn, struct scratch *s)
 {
 	u32 came = s->have - s->carried, consumed;
 
@@ -124,8 +124,8 @@ static __always_inline void head_scanned(struct conn *conn, struct scratch *s)
 	/* One call, one request, nothing else: the next one like it takes the short way. */
 	conn->call_len =
 		s->carried == CARRY && consumed == s->call_len && !conn->body_left ? consumed : 0;
-	begin(conn);
-	body_begins(conn);
+	begin_request(conn);
+	begin_body(conn);
 	skip(s, consumed);
 }
 
@@ -142,7 +142,7 @@ static __always_inline void skip_empty_lines(struct scratch *s)
 }
 
 /* All bytes of a call have been looked at. */
-static __always_inline void request_call_over(struct conn *conn, struct scratch *s)
+static __always_inline void end_request_call(struct conn *conn, struct scratch *s)
 {
 	conn->body_numbered = 0;
 	if (conn->phase == PHASE_BODY && conn->tcp && !s->taken_up) {
@@ -152,18 +152,18 @@ static __always_inline void request_call_over(struct conn *conn, struct scratch 
 }
 
 /* Bytes of the body may have passed unseen; it has been answered, and this call's begin at `at`. */
-static __always_inline void catch_up_with_body(struct conn *conn, u32 at)
+static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 {
 	u64 unseen = conn->body_left - still_to_come(at, conn->body_end, conn->body_left);
 
 	if (!unseen)
 		return;
-	came_of_body(conn, unseen);
+	take_request_body(conn, unseen);
 	if (conn->phase != PHASE_BODY)
 		conn->phase = PHASE_IDLE; /* of chunks the lines were not seen either */
 }
 
-static __always_inline int request_seen(u64 *ctx, struct scratch *s)
+static __always_inline int read_request(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn = 0;
 	u32 n, length;
@@ -177,15 +177,15 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	}
 	if (!next_piece(s)) {
 		if (conn && s->left)
-			unreadable(conn);
+			lose_call(conn);
 		return 0;
 	}
 	if (conn && conn->phase == PHASE_BODY && conn->body_numbered && !conn->pending &&
 	    s->left == s->call_len)
-		catch_up_with_body(conn, position_of(s->sk, s->inbound) - s->left);
+		catch_up_with_request(conn, position_of(s->sk, s->inbound) - s->left);
 	if (conn && conn->phase == PHASE_BODY) {
 		n = conn->body_left < s->piece ? conn->body_left : s->piece;
-		came_of_body(conn, n);
+		take_request_body(conn, n);
 		skip(s, n);
 		goto again;
 	}
@@ -210,7 +210,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	n = fill(s, conn && conn->phase == PHASE_CHUNKS);
 	if (!n) {
 		if (conn)
-			unreadable(conn);
+			lose_call(conn);
 		return 0;
 	}
 	idle = !conn || conn->phase == PHASE_IDLE;
@@ -223,7 +223,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 		struct byte_class *class = classes.lookup(&byte);
 
 		if (!class || !(class->bits & C_TOKEN)) {
-			lost_track(conn); /* no method begins so */
+			parse_failed(conn); /* no method begins so */
 			return 0;
 		}
 		conn->head_ns = s->now;
@@ -238,7 +238,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	n = s->have - s->carried;
 
 	if (conn && (conn->phase == PHASE_CHUNKS || conn->phase == PHASE_TRAILERS)) {
-		chunk_scanned(conn, s);
+		take_chunk_line(conn, s);
 		goto again;
 	}
 	if (!conn && s->line_end && s->line_end <= CARRY + LINE_LEAST)
@@ -246,7 +246,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	if (!s->line_end) {
 		if ((!conn || !conn->endpoint) && !line_may_come(s)) {
 			if (conn)
-				no_request(conn, s);
+				reject_line(conn, s);
 			return 0;
 		}
 		if (!conn) {
@@ -266,7 +266,7 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 		struct conn *known = 0;
 
 		if (s->carried == CARRY)
-			known = remembered(conn, s);
+			known = recall_line(conn, s);
 		if (!known) {
 			go_on(ctx, s, NEXT_PLACE_REQUEST);
 			return 0;
@@ -275,12 +275,12 @@ static __always_inline int request_seen(u64 *ctx, struct scratch *s)
 	}
 	if (conn->phase == PHASE_IDLE)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
-	head_scanned(conn, s);
+	take_header_section(conn, s);
 again:
 	if (s->left)
 		go_on(ctx, s, NEXT_PARSE_REQUEST);
 	if (conn)
-		request_call_over(conn, s);
+		end_request_call(conn, s);
 	return 0;
 }
 
@@ -288,26 +288,26 @@ int parse_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 
-	return s ? call_over(s, request_seen(ctx, s)) : 0;
+	return s ? end_call(s, read_request(ctx, s)) : 0;
 }
 
-static __always_inline int line_seen(u64 *ctx, struct scratch *s)
+static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
 	u32 length;
 
-	if (!place(s)) {
+	if (!make_endpoint_key(s)) {
 		if (!s->fresh) {
 			conn = conns.lookup(&s->sk);
 			if (conn)
-				no_request(conn, s);
+				reject_line(conn, s);
 		}
 		return 0;
 	}
 	conn = s->fresh ? new_conn(s) : conns.lookup(&s->sk);
 	if (!conn) {
 		if (s->head_end)
-			untracked(s);
+			count_untracked(s);
 		return 0;
 	}
 	if (!conn->head_ns)
@@ -317,16 +317,16 @@ static __always_inline int line_seen(u64 *ctx, struct scratch *s)
 	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
 	conn->endpoint = endpoint_of(s);
 	conn->method = s->method;
-	mark_user(conn->endpoint, s->tgid);
+	note_process(conn->endpoint, s->tgid);
 	length = s->line_end - CARRY;
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	if (s->carried == CARRY)
 		remember_line(conn, s);
-	head_scanned(conn, s);
+	take_header_section(conn, s);
 	if (s->left)
 		go_on(ctx, s, NEXT_PARSE_REQUEST);
-	request_call_over(conn, s);
+	end_request_call(conn, s);
 	return 0;
 }
 
@@ -335,5 +335,5 @@ int place_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 
-	return s ? call_over(s, line_seen(ctx, s)) : 0;
+	return s ? end_call(s, read_request_line(ctx, s)) : 0;
 }

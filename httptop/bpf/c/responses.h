@@ -27,13 +27,13 @@
 #include "samples.h"
 #include "scratch.h"
 
-static __always_inline bool under_way(struct conn *conn)
+static __always_inline bool response_under_way(struct conn *conn)
 {
 	return conn->response_left || conn->response_phase || conn->response_partial_len;
 }
 
 /* Where the responses stand is not known any more: what comes next is the rest of the last, or not. */
-static __always_inline void lose_place(struct conn *conn)
+static __always_inline void lose_response_framing(struct conn *conn)
 {
 	conn->response_left = 0;
 	conn->response_phase = RESPONSE_START;
@@ -43,7 +43,7 @@ static __always_inline void lose_place(struct conn *conn)
 }
 
 /* The current response's head is over: what comes next is its body, or another response. */
-static __always_inline void response_head_over(struct conn *conn)
+static __always_inline void end_response_head(struct conn *conn)
 {
 	u8 phase = conn->response_phase;
 
@@ -80,13 +80,13 @@ static __always_inline void keep_response_line(struct conn *conn, struct scratch
 }
 
 /* A final response begins at data[CARRY]: count it under the current request, and go on to the next. */
-static __always_inline void final_response(struct conn *conn, struct scratch *s)
+static __always_inline void take_final_response(struct conn *conn, struct scratch *s)
 {
 	u64 latency_ns = s->now - conn->start_ns;
 	u32 status = s->status;
 
-	answered(conn, status, latency_ns, s->carried - CARRY);
-	if (worth_a_sample(conn, status, latency_ns, s->now))
+	begin_response(conn, status, latency_ns, s->carried - CARRY);
+	if (claim_sample(conn, status, latency_ns, s->now))
 		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status,
 			    s->carried == CARRY ? s->buf : 0, /* else its first bytes are gone */
 			    s->piece);
@@ -96,8 +96,8 @@ static __always_inline void final_response(struct conn *conn, struct scratch *s)
 			 conn->tunnel;
 	conn->response_phase = RESPONSE_HEAD;
 	s->began = 1;
-	response_ends_body(conn);
-	advance(conn);
+	end_open_body(conn);
+	advance_pipeline(conn);
 }
 
 /* The call is a head and nothing else: will the next one be known for the same? */
@@ -124,19 +124,19 @@ static __always_inline void note_shape(struct conn *conn, struct scratch *s)
  * another had not come back yet from sending the request: then the request is seen next, and if
  * another is seen before a response, the outcomes of both are unknown.
  */
-static __always_inline void unasked(struct conn *conn, struct scratch *s)
+static __always_inline void take_unsolicited(struct conn *conn, struct scratch *s)
 {
-	response_over(conn);
+	end_response(conn);
 	if (s->status)
 		COUNT_LOSS(orphan_responses);
 	conn->owed = s->status != 0;
 	conn->response = 0;
 	conn->response_of = 0;
-	lose_place(conn);
+	lose_response_framing(conn);
 }
 
 /* Bytes that begin no response where one should begin. False: they may be the start of one. */
-static __always_inline bool no_response(struct conn *conn, struct scratch *s)
+static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 {
 	u32 length = s->have - CARRY;
 	u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
@@ -147,11 +147,11 @@ static __always_inline bool no_response(struct conn *conn, struct scratch *s)
 		return false;
 	}
 	/* The rest of a response of which we took the first bytes only; ours may begin behind it. */
-	lose_place(conn);
+	lose_response_framing(conn);
 	conn->blurred = 1;
 	if (conn->pending > 1)
-		lose_track(conn);
-	response_body(conn, s->left, s->now);
+		lose_sync(conn);
+	count_response_body(conn, s->left, s->now);
 	return true;
 }
 
@@ -162,7 +162,7 @@ static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u6
 
 	if (left == conn->response_left)
 		return;
-	response_body(conn, conn->response_left - left, now);
+	count_response_body(conn, conn->response_left - left, now);
 	conn->response_left = left;
 	if (!left)
 		conn->response_phase =
@@ -175,12 +175,12 @@ static __always_inline void take_response_body(struct conn *conn, struct scratch
 
 	if (conn->response_left != BODY_OPEN)
 		conn->response_left -= n;
-	response_body(conn, n, s->now);
+	count_response_body(conn, n, s->now);
 	skip(s, n);
 }
 
 /* A chunk's line, or what has come of it, is in data[CARRY..have). */
-static __always_inline void chunk_of_response(struct conn *conn, struct scratch *s)
+static __always_inline void take_response_chunk_line(struct conn *conn, struct scratch *s)
 {
 	u32 consumed = s->have - s->carried;
 
@@ -193,16 +193,16 @@ static __always_inline void chunk_of_response(struct conn *conn, struct scratch 
 		if (!conn->response_left)
 			conn->response_phase = RESPONSE_TRAILERS;
 	}
-	response_body(conn, consumed, s->now);
+	count_response_body(conn, consumed, s->now);
 	skip(s, consumed);
 }
 
 /* All bytes of a call have been looked at. */
-static __always_inline void response_call_over(struct conn *conn, struct scratch *s)
+static __always_inline void end_response_call(struct conn *conn, struct scratch *s)
 {
 	conn->framed = 1;
 	conn->shape = s->shape;
-	if (s->began && !under_way(conn))
+	if (s->began && !response_under_way(conn))
 		conn->shape = SHAPE_WHOLE;
 	if (conn->response_left == BODY_OPEN && !conn->pending) {
 		/* It ends with the connection, or with the next request where servers are careless. */
@@ -217,7 +217,7 @@ static __always_inline void response_call_over(struct conn *conn, struct scratch
 	}
 }
 
-static __always_inline int response_seen(u64 *ctx, struct scratch *s)
+static __always_inline int read_response(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
 	u32 n, phase, consumed;
@@ -227,7 +227,7 @@ static __always_inline int response_seen(u64 *ctx, struct scratch *s)
 		return 0;
 	if (!next_piece(s)) {
 		if (s->left)
-			unreadable(conn);
+			lose_call(conn);
 		return 0;
 	}
 	if (conn->response_left && conn->numbered && conn->pending && s->left == s->call_len)
@@ -246,7 +246,7 @@ static __always_inline int response_seen(u64 *ctx, struct scratch *s)
 	s->have += conn->response_partial_len;
 	s->carried = s->have;
 	if (!fill(s, phase == RESPONSE_CHUNKS)) {
-		unreadable(conn);
+		lose_call(conn);
 		return 0;
 	}
 	s->status = 0;
@@ -257,23 +257,24 @@ static __always_inline int response_seen(u64 *ctx, struct scratch *s)
 	n = s->have - s->carried;
 
 	if (conn->response_phase == RESPONSE_CHUNKS) {
-		chunk_of_response(conn, s);
+		take_response_chunk_line(conn, s);
 		goto body;
 	}
 	if (conn->response_phase == RESPONSE_START) {
 		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
-			begin(conn); /* answered before its head was complete */
+			begin_request(conn); /* answered before its head was complete */
 			conn->phase = PHASE_IDLE;
 		}
 		if (!conn->pending) {
 			if (conn->framed || s->status)
-				unasked(conn, s);
+				take_unsolicited(conn, s);
 			else
-				response_body(conn, s->left, s->now); /* the rest of the last one */
+				count_response_body(conn, s->left,
+						    s->now); /* the rest of the last one */
 			return 0;
 		}
 		if (!s->status) {
-			if (no_response(conn, s))
+			if (take_stray(conn, s))
 				return 0;
 			skip(s, n);
 			goto again;
@@ -283,17 +284,17 @@ static __always_inline int response_seen(u64 *ctx, struct scratch *s)
 		conn->chunked = 0;
 		conn->response_phase = RESPONSE_INTERIM;
 		if (s->status >= 200 || s->status == 101)
-			final_response(conn, s);
+			take_final_response(conn, s);
 	}
 	if (conn->response_phase != RESPONSE_TRAILERS)
 		note_response_framing(conn, s);
 	consumed = s->head_end ? s->head_end - s->carried : n;
 	if (conn->response_phase != RESPONSE_INTERIM)
-		response_body(conn, consumed, s->now);
+		count_response_body(conn, consumed, s->now);
 	if (s->head_end) {
 		if (consumed == s->call_len)
 			note_shape(conn, s);
-		response_head_over(conn);
+		end_response_head(conn);
 	} else {
 		keep_response_line(conn, s, s->newline + 1);
 	}
@@ -306,11 +307,11 @@ again:
 		if (s->steps + 1 < STEPS || conn->pending)
 			go_on(ctx, s, NEXT_PARSE_RESPONSE);
 		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
-		response_body(conn, s->left, s->now);
-		lose_place(conn);
+		count_response_body(conn, s->left, s->now);
+		lose_response_framing(conn);
 		return 0;
 	}
-	response_call_over(conn, s);
+	end_response_call(conn, s);
 	return 0;
 }
 
@@ -318,7 +319,7 @@ int parse_response(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 
-	return s ? call_over(s, response_seen(ctx, s)) : 0;
+	return s ? end_call(s, read_response(ctx, s)) : 0;
 }
 
 /* Sample the response that has just been counted on the short way. */

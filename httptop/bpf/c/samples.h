@@ -13,7 +13,8 @@
 #include "maps.h"
 
 /* Take a sample's place in a bucket, unless less than `reserve_ns` of samples would be left. */
-static __always_inline bool place_in(u64 *due_ns, struct control *control, u64 now, u64 reserve_ns)
+static __always_inline bool take_token(u64 *due_ns, struct control *control, u64 now,
+				       u64 reserve_ns)
 {
 	u64 due = *due_ns;
 
@@ -29,7 +30,7 @@ static __always_inline bool place_in(u64 *due_ns, struct control *control, u64 n
  * By strategy. tail: failed and slow requests may empty the bucket, the others leave half of it.
  * per-endpoint: each endpoint has a bucket to itself.
  */
-static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_ns, u64 now)
+static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns, u64 now)
 {
 	struct control *control = control_here();
 	bool first_class;
@@ -48,9 +49,9 @@ static __always_inline bool sample_wanted(u32 endpoint, u32 status, u64 latency_
 		u32 at = endpoint * SHARDS;
 		struct cell *cell = cells.lookup(&at);
 
-		return cell && place_in(&cell->due_ns, control, now, 0);
+		return cell && take_token(&cell->due_ns, control, now, 0);
 	}
-	return place_in(&control->due_ns, control, now, reserve_ns);
+	return take_token(&control->due_ns, control, now, reserve_ns);
 }
 
 /*
