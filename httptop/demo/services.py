@@ -9,7 +9,8 @@ Each role is a process of its own, started by :mod:`httptop.demo.supervisor` as
 ``python -I -S -E services.py SEED ROLE FD PORT...`` so that it imports next to nothing and
 stays small. ``FD`` is the socket to listen on, already bound by the parent to a port that the
 kernel chose; the ports are those of the services behind it. Standard input is the lifeline: it
-ends when the parent does, however it died, and so does the process.
+ends when the parent does, however it died, and so does the process. The load writes a byte to
+its standard output, a pipe to the parent, for the first response that each of its customers gets.
 
 The services are ordinary: one thread a connection, keep-alive, blocking sockets. That they fail
 now and then and are slow at times is the point.
@@ -321,9 +322,14 @@ def rate_at(seconds: float) -> float:
     return RATE * (1 + 0.45 * math.sin(seconds / 9) + 0.2 * math.sin(seconds / 2.3))
 
 
-def load(port: int, rng: random.Random, leaving: threading.Event) -> None:
-    """Be one of ``CONNECTIONS`` customers at the gateway, until it is time to leave."""
-    client = Client(port)
+def load(
+    port: int, rng: random.Random, leaving: threading.Event, responded: Callable[[], None]
+) -> None:
+    """Be one of ``CONNECTIONS`` customers at the gateway, until it is time to leave.
+
+    ``responded`` is called when the first response has come.
+    """
+    client, waiting = Client(port), True
     began = time.monotonic()
     due = began + rng.random() * CONNECTIONS / RATE
     for method, target, body, header in customer(rng):
@@ -335,6 +341,10 @@ def load(port: int, rng: random.Random, leaving: threading.Event) -> None:
             client.call(method, target, body, header)
         except OSError:
             client.close()
+            continue
+        if waiting:
+            waiting = False
+            responded()
 
 
 # -- A process ---------------------------------------------------------------------------------
@@ -357,6 +367,11 @@ def _leave(customers: list[threading.Thread], leaving: threading.Event) -> None:
     os._exit(0)
 
 
+def _tell_supervisor() -> None:
+    with contextlib.suppress(OSError):
+        os.write(1, b"\n")
+
+
 def main(arguments: list[str]) -> None:
     """Be one role until standard input ends."""
     seed, role, fd = int(arguments[0]), arguments[1], int(arguments[2])
@@ -369,7 +384,7 @@ def main(arguments: list[str]) -> None:
     if role == "load":
         signal.signal(signal.SIGTERM, lambda *_: _leave(customers, leaving))
         for i in range(CONNECTIONS):
-            arguments_of = (ports[0], random.Random(seed * 1000 + i), leaving)
+            arguments_of = (ports[0], random.Random(seed * 1000 + i), leaving, _tell_supervisor)
             customers.append(threading.Thread(target=load, args=arguments_of, daemon=True))
             customers[-1].start()
     else:

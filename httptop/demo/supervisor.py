@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class Demo:
         self._seed = int.from_bytes(os.urandom(4)) if seed is None else seed
         self._children: list[subprocess.Popen[bytes]] = []
         self._lifeline: int | None = None
+        self._responded: int | None = None  # readable once the load has had a response
         self._ports: dict[str, int] = {}
 
     @property
@@ -62,6 +64,7 @@ class Demo:
             return
         atexit.register(self.stop)
         leaves, self._lifeline = os.pipe()
+        self._responded, responds = os.pipe()
         try:
             with contextlib.ExitStack() as sockets:
                 listeners = {
@@ -73,12 +76,24 @@ class Demo:
                 self._spawn(leaves, "catalog", listeners["catalog"])
                 self._spawn(leaves, "orders", listeners["orders"])
                 self._spawn(leaves, "gateway", listeners["gateway"], *behind)
-                self._spawn(leaves, "load", None, self._ports["gateway"])
+                self._spawn(leaves, "load", None, self._ports["gateway"], says=responds)
         except BaseException:
             self.stop()
             raise
         finally:
             os.close(leaves)
+            os.close(responds)
+
+    def wait_for_response(self, timeout_s: float, stop: int) -> bool:
+        """Wait until a request of the load has had its response; return whether it has.
+
+        Not longer than ``timeout_s``, nor once the descriptor ``stop`` is readable.
+        """
+        assert self._responded is not None, "the demo was not started"
+        waiting = select.poll()
+        for descriptor in (self._responded, stop):
+            waiting.register(descriptor, select.POLLIN)
+        return (self._responded, select.POLLIN) in waiting.poll(timeout_s * 1000)
 
     def stop(self) -> None:
         """End all of it and wait until it has ended: first the load, so that no response is cut."""
@@ -86,9 +101,10 @@ class Demo:
         for child in reversed(self._children):  # the load was started last
             child.terminate()
             end_child(child, _PATIENCE_S)
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
+        for descriptor in (self._lifeline, self._responded):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lifeline = self._responded = None
         self._children = []
         self._ports = {}
 
@@ -104,13 +120,20 @@ class Demo:
     ) -> None:
         self.stop()
 
-    def _spawn(self, lifeline: int, role: str, listener: socket.socket | None, *ports: int) -> None:
+    def _spawn(
+        self,
+        lifeline: int,
+        role: str,
+        listener: socket.socket | None,
+        *ports: int,
+        says: int = subprocess.DEVNULL,
+    ) -> None:
         fd = -1 if listener is None else listener.fileno()
         command = [sys.executable, "-I", "-S", "-E", str(_PROGRAM), str(self._seed), role, str(fd)]
         child = subprocess.Popen(
             [*command, *map(str, ports)],
             stdin=lifeline,
-            stdout=subprocess.DEVNULL,
+            stdout=says,
             stderr=subprocess.DEVNULL,
             pass_fds=() if listener is None else (fd,),
             process_group=0,  # Ctrl-C is for httptop; it tells the demo

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
@@ -24,6 +25,9 @@ from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import calling_user
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.session import Session
+
+#: Seconds that the demo has until the ticks begin all the same.
+_LONGEST_START_S: Final = 30.0
 
 
 def open_live(
@@ -59,7 +63,9 @@ def open_live(
         source,
         settings,
         scope,
-        around=functools.partial(started, source, drop, Demo() if demo else None, tell),
+        around=functools.partial(
+            started, source, drop, Demo() if demo else None, tell, await_demo=not screen
+        ),
         first_rows_at_once=screen,
         meter=OverheadMeter(helpers=session.pids),
     )
@@ -67,7 +73,13 @@ def open_live(
 
 @contextlib.contextmanager
 def started(
-    source: LiveSource, drop: Drop, demo: Demo | None, tell: Callable[[str], None], stop: int
+    source: LiveSource,
+    drop: Drop,
+    demo: Demo | None,
+    tell: Callable[[str], None],
+    stop: int,
+    *,
+    await_demo: bool,
 ) -> Iterator[tuple[str, ...]]:
     """Start what a live run needs, in this order, in the collector's thread; wind it down.
 
@@ -77,13 +89,16 @@ def started(
 
     The thread that gives up root is the one that may keep a capability, and it reads the maps. The
     demo starts once the probes see its first request, and ends before they are detached, so that
-    its last requests are whole.
+    its last requests are whole. ``await_demo``: the ticks begin with its first response, so that
+    there is something in the first of few snapshots.
     """
     source.load(tell, stop)
     source.attach()
     drop.give_up()
     source.try_waits()  # with the rights that are left
     with demo or contextlib.nullcontext():
+        if demo and await_demo and not demo.wait_for_response(_LONGEST_START_S, stop):
+            tell("the demo's services are still starting")
         yield (*source.notes, *drop.notes)
 
 

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from httptop.demo import services
 from httptop.demo.supervisor import Demo
+from httptop.linux.wakeup import Wakeup
 
 
 @pytest.fixture
@@ -72,6 +74,40 @@ def test_processes_carry_the_names_of_their_roles(demo: Demo) -> None:
 
 def test_a_request_is_answered_at_once_after_start(demo: Demo) -> None:
     assert statuses(demo, "GET", "/") == {200}
+
+
+@pytest.fixture
+def stop() -> Iterator[Wakeup]:
+    made = Wakeup()
+    yield made
+    made.close()
+
+
+def test_it_tells_when_a_request_has_had_its_response(demo: Demo, stop: Wakeup) -> None:
+    assert demo.wait_for_response(30, stop.reader)
+    assert demo.wait_for_response(0, stop.reader)
+
+
+def test_to_wait_for_a_response_ends(stop: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = "import os; os.read(0, 1)"  # until it is to leave
+    command = [sys.executable, "-c", silent]
+    popen = subprocess.Popen
+
+    def start(_: object, **how: Any) -> subprocess.Popen[bytes]:
+        return popen(command, **how)
+
+    monkeypatch.setattr("httptop.demo.supervisor.subprocess.Popen", start)
+    with Demo() as slow:
+        assert not slow.wait_for_response(0.01, stop.reader)
+        stop.set()
+        assert not slow.wait_for_response(3600, stop.reader)
+        for pid in slow.pids:
+            os.kill(pid, signal.SIGKILL)
+    with Demo() as dead:
+        stop.clear()
+        for pid in dead.pids:
+            os.kill(pid, signal.SIGKILL)
+        assert not dead.wait_for_response(3600, stop.reader)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +195,7 @@ def test_a_demo_starts_again_after_stop() -> None:
 PARENT = """
 import sys, time
 from httptop.demo.supervisor import Demo
+from httptop.linux.wakeup import Wakeup
 demo = Demo()
 demo.start()
 print(*demo.pids, flush=True)

@@ -117,6 +117,17 @@ def test_batch_from_start_to_end(path: str) -> None:
     assert not any(last["health"].values())
 
 
+def test_the_first_snapshot_of_the_demo_has_a_response_in_it() -> None:
+    """However short the ticks are: they begin when its services are there."""
+    with _httptop(
+        "-b", "--format", "json", "-d", "0.1", "-n", "2", "--demo", "--comm", "shop-*"
+    ) as run:
+        first = _next(run)
+        assert first["totals"]["server"]["requests"] > 0
+        assert first["totals"]["client"]["requests"] > 0
+        assert run.wait(30) == 0
+
+
 def test_text_and_a_reader_that_goes_away(path: str) -> None:
     with connected() as (client, server):
         port = str(server.getsockname()[1])

@@ -150,13 +150,10 @@ class Loading:
         try:
             self._await_reply(tell, stop, patience)
             message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
+            if not message:
+                raise Unavailable(f"the loader ended early: {self._last_words()}")
         finally:
             self.cancel()
-        if not message:
-            assert self._child.stderr is not None
-            said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
-            last = said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
-            raise Unavailable(f"the loader ended early: {last}")
         reply = json.loads(message)
         if "error" in reply:
             raise Unavailable(str(reply["error"]))
@@ -195,11 +192,23 @@ class Loading:
         if stop is not None and stop in [descriptor for descriptor, _ in ready]:
             raise Interrupted
 
+    def _last_words(self) -> str:
+        """Return what the child said last, once it is ended."""
+        assert self._child.stderr is not None
+        self._end()
+        said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
+        return said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
+
     def cancel(self) -> None:
-        """End the child if it still runs."""
+        """End the child if it still runs, and let go of it; idempotent."""
+        self._end()
+        assert self._child.stderr is not None
+        self._child.stderr.close()
+
+    def _end(self) -> None:
         self._channel.close()
-        if self._child.stdin is not None and not self._child.stdin.closed:
-            self._child.stdin.close()  # not told what to load it ends by itself
+        assert self._child.stdin is not None
+        self._child.stdin.close()  # not told what to load it ends by itself
         end_child(self._child, _END_PATIENCE_S)
 
 
