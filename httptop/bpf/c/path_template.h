@@ -25,7 +25,7 @@
 #define HYPHENS(sum) ((sum) >> 36 & 0xfff)
 #define OTHERS(sum) ((sum) >> 48 & 0xfff)
 
-/* Which of the rules hold; see paths.py. */
+/* Which of the rules hold; see path_template.py. */
 #ifndef ID_NUMBER
 #define ID_NUMBER 1
 #define ID_HEX 1
