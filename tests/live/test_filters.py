@@ -66,10 +66,10 @@ import ctypes, socket, sys
 ctypes.CDLL(None).prctl(15, {name!r}.encode())
 print(flush=True)
 for line in sys.stdin:
-    path, *user = line.split()
-    if user:
+    path, *users = line.split()
+    if users:
         import os
-        os.setresuid(int(user[0]), int(user[0]), int(user[0]))
+        os.setresuid(*map(int, users))
     a, b = socket.socketpair()
     a.sendall(f"GET {{path}} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
     b.recv(1000)
@@ -145,8 +145,11 @@ def test_users() -> None:
     path = new_path()
     with fake_process("some") as child, watch(filter__process__users=("65534",)) as some:
         order(child, f"{path}/root")
-        order(child, f"{path}/nobody", 65534)
-        assert {row.key.path for row in some.rows(path)} == {f"{path}/nobody"}
+        order(child, f"{path}/effective", 0, 65534, 0)
+        order(child, f"{path}/setuid", 65534, 0, 0)  # the user runs a setuid program of root's
+        order(child, f"{path}/nobody", 65534, 65534, 65534)
+        found = {row.key.path for row in some.rows(path)}
+        assert found == {f"{path}/setuid", f"{path}/nobody"}  # it goes by the real user id
 
 
 def test_a_connection_handed_to_another_process() -> None:
