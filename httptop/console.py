@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from httptop.model import clean
 
@@ -23,6 +25,26 @@ def complain(message: str) -> None:
         for line in message.splitlines() or [""]:
             text = clean(line.encode("utf-8", "surrogateescape"), _LONGEST_LINE)
             print(f"httptop: {text}", file=sys.stderr, flush=True)
+
+
+def program(called_by: str | None = None) -> str:
+    """Return how a shell calls this program, from any directory and under sudo, too.
+
+    ``called_by`` is the first word of the command line, by default that of this process.
+    """
+    path = Path(sys.argv[0] if called_by is None else called_by).absolute()
+    if path.name == "httptop":
+        return shlex.quote(str(path))
+    if path.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m httptop"
+    return "httptop"
+
+
+def command_line(words: Sequence[str] | None = None) -> str:
+    """Return a command line, by default that of this process, for a shell to repeat."""
+    called_by, *rest = sys.argv if words is None else words
+    how = program(called_by)
+    return how if how == "httptop" else f"{how} {shlex.join(rest)}".rstrip()
 
 
 def can_draw(environ: Mapping[str, str]) -> bool:

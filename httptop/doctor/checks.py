@@ -113,7 +113,7 @@ def _privileges(host: Host) -> Check:
             "root lacks the capabilities for tracing (CAP_BPF and CAP_PERFMON), as in a container",
             "start the container with --privileged --pid=host",
         )
-    return Check("Privileges", False, "live tracing needs root", f"sudo {host.program}")
+    return Check("Privileges", False, "live tracing needs root", f"sudo {host.command}")
 
 
 def _proc() -> Check:
@@ -165,7 +165,7 @@ def _bpf(host: Host) -> Check:
             name,
             False,
             f"the kernel refuses memory to BPF (limit: {_memory(host.memlock_bytes)})",
-            f"ulimit -l unlimited && {host.program}",
+            f"ulimit -l unlimited && {host.command}",
         )
     if code == errno.EPERM and host.privileged:
         return Check(

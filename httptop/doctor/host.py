@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf.build.find_bcc import find_bcc, find_impostor, find_library, os_release
+from httptop.console import command_line
 from httptop.linux import bpf_syscall
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, without_capabilities
 
@@ -62,7 +63,7 @@ class Host:
     io_uring_disabled: int | None  # 0: allowed to everyone
     pid_namespace: int | None  # inode
     distribution: dict[str, str]  # os-release(5)
-    program: str  # how to run httptop, for the command that fixes it
+    command: str  # the command line, for a shell to repeat
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -90,7 +91,6 @@ def this_host(root: Path = Path("/")) -> Host:
     known = system.machine in MACHINES
     map_errno, ring_errno = probe_bpf() if known else (errno.ENOSYS, errno.ENOSYS)
     btf = (root / "sys/kernel/btf/vmlinux").exists()
-    program = Path(sys.argv[0]).absolute()
     return Host(
         machine=system.machine,
         release=system.release,
@@ -110,7 +110,7 @@ def this_host(root: Path = Path("/")) -> Host:
         io_uring_disabled=_number(root / "proc/sys/kernel/io_uring_disabled"),
         pid_namespace=_inode(root / "proc/self/ns/pid"),
         distribution=os_release(root),
-        program=str(program) if program.name == "httptop" else "httptop",
+        command=command_line(),
     )
 
 

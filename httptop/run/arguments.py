@@ -15,32 +15,33 @@ from typing import Final, NoReturn
 from httptop import __version__
 from httptop.config.load import Flag
 from httptop.config.settings import BY_KEY, SETTINGS
+from httptop.console import program
 from httptop.errors import UsageError
 from httptop.literals import nearest, parse_integer
 
 _GROUPS: Final = {
     "output": "output",
-    "filters": "filters (-p 1,2 and -p 1 -p 2: any may match; between flags: all must)",
+    "filters": "filters (-p 1,2 or -p 1 -p 2: any may match; different flags: all must)",
     "sampling": "sampling (counts are never sampled)",
 }
+_EXAMPLES: Final = (
+    ("watch this host", "sudo {program}"),
+    ("watch a small demo, traced for real", "sudo {program} --demo"),
+    ("errors of one process", "sudo {program} -p 1234 --status 4xx,5xx"),
+    ("part of an API", "sudo {program} --filter 'path ~ /api/* and not status = 2xx'"),
+    ("five snapshots for a script", "sudo {program} -b -n 5 --format json"),
+    ("record what is seen ...", "sudo {program} --record today.capture.gz"),
+    ("... and look at it later, without root", "{program} --replay today.capture.gz"),
+)
 _EPILOG: Final = """\
-examples:
-  sudo httptop                              watch this host
-  sudo httptop --demo                       watch a small demo, traced for real
-  sudo httptop -p 1234 --status 5xx         failures of one process
-  sudo httptop --filter 'path ~ /api/* and not status = 2xx'
-  sudo httptop -b -n 5 --format json        five snapshots for a script
-  sudo httptop --record today.capture.gz    keep what is seen ...
-  httptop --replay today.capture.gz         ... and look at it later, without root
-
 exit status:
   0   done
   1   a run-time failure
   2   bad usage or bad configuration
   77  live tracing is not possible here; the message says what to do
 
-Flags win over the environment (HTTPTOP_SECTION__NAME), that over the configuration files.
-There are more settings than flags: httptop --print-config lists them, --set changes any.
+Flags override the environment (HTTPTOP_SECTION__NAME), which overrides the configuration files.
+There are more settings than flags: --print-config lists them, --set KEY=VALUE sets any.
 """
 #: ``--save-config`` and ``--validate-config`` without a file.
 UNNAMED: Final = Path("")
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="httptop",
         usage="httptop [options]",
         description="top for HTTP: every request that this host's processes serve and send.",
-        epilog=_EPILOG,
+        epilog=_examples() + _EPILOG,
         formatter_class=_Format,
         allow_abbrev=False,
         add_help=False,
@@ -115,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     groups = {name: parser.add_argument_group(title) for name, title in _GROUPS.items()}
     output = groups["output"]
     output.add_argument(
-        "-b", "--batch", action="store_true", help="no screen: print snapshots (default in a pipe)"
+        "-b", "--batch", action="store_true", help="print snapshots, no screen (default in a pipe)"
     )
     output.add_argument(
         "-n", "--iterations", type=_iterations, metavar="N", help="stop after N snapshots"
@@ -132,43 +133,61 @@ def _parser() -> argparse.ArgumentParser:
         )
     captures = parser.add_argument_group("captures and the demo")
     captures.add_argument(
-        "--record", type=_path, metavar="FILE", help="write a capture (.gz: packed)"
+        "--record", type=_path, metavar="FILE", help="write a capture (.gz: compressed)"
     )
     captures.add_argument(
-        "--replay", type=_path, metavar="FILE", help="play a capture, without root and without BCC"
+        "--replay", type=_path, metavar="FILE", help="play a capture; needs neither root nor BCC"
     )
     captures.add_argument(
-        "--demo", action="store_true", help="start demo services with traffic and trace them"
+        "--demo", action="store_true", help="start demo services with traffic, and trace them"
     )
     config = parser.add_argument_group("configuration")
     config.add_argument(
-        "--config", type=_path, metavar="FILE", help="read this file instead of the ones found"
+        "--config", type=_path, metavar="FILE", help="read this file instead of the usual ones"
     )
     config.add_argument(
-        "--set", action="append", metavar="KEY=VALUE", help="any setting, as in general.window=30s"
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        help="set any setting, such as general.window=30s",
     )
     for name, text in (
-        ("--save-config", "write the effective settings, print the path"),
-        ("--validate-config", "list every fault; exit 0 or 2"),
+        ("--save-config", "write the effective settings to a file and print its path"),
+        ("--validate-config", "check the configuration and list every error; exit 0 or 2"),
     ):
         config.add_argument(name, nargs="?", type=_path, const=UNNAMED, metavar="FILE", help=text)
     config.add_argument(
-        "--print-config", action="store_true", help="the effective settings and their origins"
+        "--print-config",
+        action="store_true",
+        help="print the effective settings and where each came from",
     )
     about = parser.add_argument_group("about")
     about.add_argument(
         "--doctor",
         action="store_true",
-        help="what can be traced here, what is missing, how to fix it",
+        help="check what can be traced here, what is missing and how to fix it",
     )
     about.add_argument(
         "--selftest",
         action="store_true",
-        help="play known traffic on this host's kernel and check what is counted of it",
+        help="play known traffic through this host's kernel and check the counts",
     )
-    about.add_argument("--version", action="version", version=f"httptop {__version__}")
-    about.add_argument("-h", "--help", action="help", help="show this and exit")
+    about.add_argument(
+        "--version",
+        action="version",
+        version=f"httptop {__version__}",
+        help="show the version and exit",
+    )
+    about.add_argument("-h", "--help", action="help", help="show this help and exit")
     return parser
+
+
+def _examples() -> str:
+    """Return the examples as they can be pasted, each below what it does."""
+    lines = ["examples:"]
+    for what, command in _EXAMPLES:
+        lines += [f"  # {what}", f"  {command.format(program=program())}"]
+    return "\n".join(lines) + "\n\n"
 
 
 class _Format(argparse.RawDescriptionHelpFormatter):
@@ -190,7 +209,7 @@ class _Last(argparse.Action):
 
 
 def _brief(doc: str) -> str:
-    """Return the first clause of what a setting means; docs/settings.md has it all."""
+    """Return the first clause of a setting's meaning; docs/settings.md has all of it."""
     clause = re.split(r"[;:.] |\.$", doc)[0]
     return clause[0].lower() + clause[1:]
 

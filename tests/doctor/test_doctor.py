@@ -35,7 +35,7 @@ GOOD = Host(
     io_uring_disabled=0,
     pid_namespace=FIRST_PID_NAMESPACE,
     distribution=DEBIAN,
-    program="/opt/httptop/.venv/bin/httptop",
+    command="/opt/httptop/.venv/bin/httptop",
 )
 USER = replace(GOOD, euid=1000, capabilities=0, bpf_errno=errno.EPERM, ring_buffer_errno=1)
 

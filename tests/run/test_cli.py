@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from httptop.collect.feed import Feed
 from httptop.config.load import load
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
-from httptop.console import complain
+from httptop.console import command_line, complain
 from httptop.errors import HttptopError, Unavailable, UsageError
 from httptop.linux.files import calling_user
 from httptop.model import Snapshot
@@ -52,6 +53,31 @@ def httptop(*words: str | Path, **options: object) -> subprocess.CompletedProces
     )
 
 
+def test_a_command_line_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = ["/home/anna/my tree/.venv/bin/httptop", "-b", "--comm", "ngin*"]
+    assert command_line(called) == "'/home/anna/my tree/.venv/bin/httptop' -b --comm 'ngin*'"
+    monkeypatch.chdir("/usr")
+    assert command_line(["bin/httptop"]) == "/usr/bin/httptop"
+    module = ["/usr/lib/python3/dist-packages/httptop/__main__.py", "-n", "1"]
+    assert command_line(module) == f"{sys.executable} -m httptop -n 1"
+    assert command_line(["/usr/bin/pytest", "-q"]) == "httptop"
+
+
+def test_examples_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/x/bin/httptop", "--help"])
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    examples = capsys.readouterr().out.partition("examples:\n")[2].partition("\n\n")[0]
+    commands = [line for line in examples.splitlines() if not line.startswith("  # ")]
+    assert len(commands) == 7
+    for command in commands:
+        program, *words = shlex.split(command.removeprefix("  sudo ").strip())
+        assert program == "/opt/x/bin/httptop"
+        parse(words)
+
+
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
     assert out == ""
@@ -80,10 +106,10 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["--min-latency", "10"], "10ms"),
         (["--filter", "comm ="], "column 7"),
         (["--filter", "in_flight > 1"], "'in_flight'"),
-        (["--pid", "1", "--filter", "pid = 2"], "no pid is left"),
+        (["--pid", "1", "--filter", "pid = 2"], "no pid can match"),
         (["--config", "/none.toml"], "no such file"),
         (["--replay", "/none"], "no such file"),
-        (["--replay", "/etc/passwd"], "no JSON"),
+        (["--replay", "/etc/passwd"], "not JSON"),
         (["--replay", "/etc/passwd", "--demo"], "exclude each other"),
         (["--replay", "/a", "--record", "/b"], "exclude each other"),
         (["--set", "general.tik=1"], "did you mean 'general.tick'"),
