@@ -148,7 +148,7 @@ class Decoder:
         """Check the first line."""
         document = _load(line)
         if not isinstance(document, dict) or document.get("httptop") != "capture":
-            raise CaptureError("is no capture of httptop")
+            raise CaptureError("is not a capture of httptop")
         if document.get("schema") != SCHEMA:
             raise CaptureError("was written by another version of httptop")
 
@@ -161,7 +161,7 @@ class Decoder:
         rows = tuple(self._row(row) for row in f.items("endpoints"))
         by_key = {row.key: row for row in rows}
         if len(by_key) != len(rows):
-            raise CaptureError("an endpoint stands twice")
+            raise CaptureError("an endpoint appears twice")
         totals = F(f["totals"])
         recent = tuple(self._request(request) for request in f.items("recent"))
         snapshot = Snapshot(
@@ -193,7 +193,7 @@ class Decoder:
         if isinstance(row, int):
             known = self._rows.get(self._key(row))
             if known is None:
-                raise CaptureError("an endpoint refers to a line that has none such")
+                raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
         if len(cells) not in (12, 14, 15):  # older captures lack the last ones
@@ -228,7 +228,7 @@ class Decoder:
         if isinstance(request, int):
             known = self._recent.get(request)
             if known is None:
-                raise CaptureError("a request refers to a line that has none such")
+                raise CaptureError("a request refers to a line that does not hold it")
             return known
         return read_transaction(request)
 
@@ -251,7 +251,7 @@ def _load(line: bytes) -> Json:
     except CaptureError:
         raise
     except (ValueError, RecursionError):
-        raise CaptureError("holds a line that is no JSON") from None
+        raise CaptureError("holds a line that is not JSON") from None
     return document
 
 

@@ -62,7 +62,7 @@ class Fields:
 
     def __init__(self, document: Json) -> None:
         if not isinstance(document, dict):
-            raise CaptureError("holds something else where an object should be")
+            raise CaptureError("holds something else where an object is expected")
         self._document = document
 
     def __contains__(self, name: str) -> bool:
@@ -97,21 +97,21 @@ class Fields:
     def as_list(value: Json, length: int | None = None) -> list[Json]:
         """Return a list, of the given length where there is one."""
         if not isinstance(value, list) or length not in (None, len(value)):
-            raise CaptureError("holds something else where a list should be")
+            raise CaptureError("holds something else where a list is expected")
         return value
 
     @staticmethod
     def as_text(value: Json, limit: int = 512) -> str:
         """Return a text that is safe to show."""
         if not isinstance(value, str):
-            raise CaptureError("holds something else where a text should be")
+            raise CaptureError("holds something else where a text is expected")
         return clean(value[: limit + 1].encode("utf-8", "surrogatepass"), limit)
 
     @staticmethod
     def as_number(value: Json) -> float:
         """Return a finite number, not negative, and as it was: whole or not."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise CaptureError("holds something else where a number should be")
+            raise CaptureError("holds something else where a number is expected")
         if not 0 <= value < _LARGEST or not math.isfinite(value):
             raise CaptureError("holds a number out of range")
         return value
@@ -127,14 +127,14 @@ class Fields:
     def as_count(value: Json) -> int:
         """Return a whole number, not negative."""
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
-            raise CaptureError("holds something else where a count should be")
+            raise CaptureError("holds something else where a count is expected")
         return value
 
     @staticmethod
     def as_flag(value: Json) -> bool:
         """Return true or false."""
         if not isinstance(value, bool):
-            raise CaptureError("holds something else where true or false should be")
+            raise CaptureError("holds something else where true or false is expected")
         return value
 
     @staticmethod

@@ -43,7 +43,7 @@ class ReplayFeed:
         try:
             self._file: IO[bytes] = open_regular(path, caller)
         except FileNotFoundError:
-            raise UsageError(f"{path}: there is no such file") from None
+            raise UsageError(f"{path}: no such file") from None
         except FileError as fault:
             raise UsageError(str(fault)) from None
         self._snapshots = read_capture(self._file)

@@ -36,7 +36,9 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield nothing
     yield from _expression(settings)
     for pattern in sorted(set(settings.paths.templates) & set(settings.paths.keep)):
-        yield Contradiction("paths.templates", f"{pattern} is kept as it is, too", ("paths.keep",))
+        yield Contradiction(
+            "paths.templates", f"{pattern} is kept as it is as well", ("paths.keep",)
+        )
 
 
 def _processes(settings: Settings) -> Iterator[Contradiction]:
@@ -46,7 +48,7 @@ def _processes(settings: Settings) -> Iterator[Contradiction]:
     for pid in process.pids:
         if pid < process.min_pid:
             yield Contradiction(
-                "filter.process.pids", f"{pid} is too low", ("filter.process.min_pid",)
+                "filter.process.pids", f"{pid} is below the lowest one", ("filter.process.min_pid",)
             )
     for name in _covered(process.names, process.exclude_names):
         yield _excluded("filter.process", "names", name)
@@ -96,7 +98,7 @@ def _expression(settings: Settings) -> Iterator[Contradiction]:
         if isinstance(part, Compare) and part.operator == "=" and part.name in plain:
             key, numbers = plain[part.name]
             if numbers and not any(one.holds("=", n) for one in part.values for n in numbers):
-                yield Contradiction("filter.expression", f"no {part.name} is left", (key,))
+                yield Contradiction("filter.expression", f"no {part.name} can match", (key,))
 
 
 def _no_side(events: EventFilter) -> Contradiction | None:
@@ -111,9 +113,7 @@ def _no_side(events: EventFilter) -> Contradiction | None:
         for name in names
         if getattr(events, name) != getattr(DEFAULTS.filter.events, name)
     ]
-    return Contradiction(
-        unusual[0], "nothing is left to be seen, on neither side", tuple(unusual[1:])
-    )
+    return Contradiction(unusual[0], "no request can be seen, on either side", tuple(unusual[1:]))
 
 
 def _excluded(section: str, name: str, value: str) -> Contradiction:

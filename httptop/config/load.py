@@ -1,8 +1,8 @@
-"""Gather the settings from where they stand, and find every fault on the way.
+"""Gather the settings from all their sources, and find every error on the way.
 
 Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml`` (or, instead of
-both, the file of ``--config``), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. Nothing
-is used of a configuration with a fault: all faults are raised together.
+both, the file of ``--config``), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A
+configuration with an error is not used at all: all errors are raised together.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class _Gathering:
             line = f":{self.lines[key]}" if key in self.lines else ""
             value = BY_KEY[key].kind.show(BY_KEY[key].of(values))
             others.append(f"{key} = {_short(value)} ({self.origins[key]}{line})")
-        against = f", against {' and '.join(others)}" if others else ""
+        against = f"; it conflicts with {' and '.join(others)}" if others else ""
         return self.fault(found.key, found.message + against)
 
     def flags(self, flags: Mapping[str, Flag]) -> None:
@@ -239,7 +239,7 @@ class _Gathering:
             text = read(path)
         except FileNotFoundError:
             if required:
-                self.faults.append(Fault(str(path), "there is no such file"))
+                self.faults.append(Fault(str(path), "no such file"))
             return
         except OSError as fault:
             self.faults.append(Fault("", str(fault)))
@@ -306,12 +306,12 @@ def _hint(path: tuple[str, ...]) -> str:
 
 def _syntax(where: str, fault: ValueError | RecursionError, text: str) -> Fault:
     if isinstance(fault, RecursionError):
-        return Fault(where, "no TOML that can be read: nested too deep")
+        return Fault(where, "invalid TOML: nested too deeply")
     message = clean(str(fault).encode("utf-8", "replace"))
     if message.endswith(" (at end of document)"):
-        return Fault(where, f"no TOML: {message}", text.count("\n", 0, -1) + 1)
+        return Fault(where, f"invalid TOML: {message}", text.count("\n", 0, -1) + 1)
     position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if position is None:
-        return Fault(where, f"no TOML: {message}")
-    reason = f"no TOML: {message[: position.start()]} at column {position[2]}"
+        return Fault(where, f"invalid TOML: {message}")
+    reason = f"invalid TOML: {message[: position.start()]} at column {position[2]}"
     return Fault(where, reason, int(position[1]))

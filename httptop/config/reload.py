@@ -45,14 +45,14 @@ class Reload:
     def sentences(self) -> Iterator[str]:
         """Yield what a user wants to know, a line each."""
         if self.fault:
-            yield "the configuration has faults and the settings stay as they are:"
+            yield "the configuration has errors; the settings stay as they are:"
             yield from self.fault.splitlines()
             return
         if self.applied:
             shown = (f"{key} = {_shown(key, self.settings)}" for key in self.applied)
-            yield f"the configuration was read again; now {', '.join(shown)}"
+            yield f"the configuration was read again: {', '.join(shown)}"
         else:
-            yield "the configuration was read again; nothing is different now"
+            yield "the configuration was read again; nothing changed"
         if self.refused:
             yield f"only a restart changes {', '.join(self.refused)}"
 

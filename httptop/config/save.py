@@ -26,7 +26,7 @@ def save_all(settings: Settings, path: Path, caller: Caller) -> Path:
         tomllib.loads(previous)
         return write_text(path, to_toml(settings, previous), caller)
     except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is there and is no TOML; {_NOTHING}") from None
+        raise UsageError(f"{path}: exists and is not valid TOML; {_NOTHING}") from None
     except OSError as fault:
         raise UsageError(f"{fault}; {_NOTHING}") from None
 

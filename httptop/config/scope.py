@@ -221,5 +221,5 @@ def _refusal(compared: Compare, part: Expression) -> str:
     others = sorted({item.name for item in comparisons(part)} - _EXACT_FIELDS)
     return (
         f"{compared.name!r} and {', '.join(map(repr, others))} cannot be counted exactly "
-        "in one 'or' or 'not'; only joined by 'and'"
+        "in one 'or' or 'not'; join them with 'and'"
     )

@@ -13,22 +13,22 @@ from httptop.config.settings import BY_KEY, SETTINGS, Setting, Settings
 from httptop.config.toml_lines import OURS, user_comments
 
 _HEAD: Final = (
-    "## Settings of httptop. Environment variables and flags win over this file.",
-    "## Lines that start with ## are written anew by --save-config; yours (#) are kept.",
+    "## Settings of httptop. Environment variables and flags override this file.",
+    "## Lines that start with ## are rewritten by --save-config; your own (#) are kept.",
 )
 _SECTION_DOCS: Final = {
     "general": "The run as a whole.",
-    "filter": "What is left out by a filter was not counted and cannot be looked at later.",
+    "filter": "What a filter excludes is not counted and cannot be looked at later.",
     "filter.process": "Which processes are watched; empty: all.",
     "filter.network": "Which connections are watched; empty: all.",
     "filter.http": "Which requests are counted; empty: all.",
     "filter.events": "Which kinds of traffic are looked at.",
-    "sampling": "Which requests are shown one by one; counts are never sampled.",
+    "sampling": "Which single requests are shown; counts are never sampled.",
     "paths": "How paths become the templates of endpoints.",
     "output": "What batch mode prints.",
-    "performance": "Sizes of the tables in the kernel, and what httptop may cost.",
+    "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
-    "ui": "What the screen looks like at first.",
+    "ui": "How the screen looks at its start.",
 }
 
 

@@ -245,13 +245,13 @@ class Many:
 
     def parse(self, value: object) -> object:
         if not isinstance(value, list):
-            raise ValueError(f"a list is needed, as in [...]; each: {self.item.allowed}")
+            raise ValueError(f"a list such as [...] is needed; each item: {self.item.allowed}")
         return self._checked([self.item.parse(item) for item in value])
 
     def parse_text(self, text: str) -> object:
         items = [item.strip() for item in text.split(",")] if text.strip() else []
         if not all(items):
-            raise ValueError("an item between the commas is empty")
+            raise ValueError("an item between commas is empty")
         return self._checked([self.item.parse_text(item) for item in items])
 
     def show(self, value: object) -> str:

@@ -44,7 +44,7 @@ def reach(part: Expression) -> Reach:
     for found in compared:
         if found.name not in SCREEN_FIELDS:
             raise FilterError(
-                f"{found.name!r} can be asked only of a whole run: httptop --filter ...",
+                f"{found.name!r} works only for a whole run: httptop --filter ...",
                 found.column,
             )
     not_of_rows = [found for found in compared if found.name not in ROW_FIELDS]
@@ -52,8 +52,8 @@ def reach(part: Expression) -> Reach:
     if not_of_rows and not_of_requests:
         last = max(not_of_rows[0], not_of_requests[0], key=lambda found: found.column)
         raise FilterError(
-            f"{not_of_requests[0].name!r} is known of endpoints only, {not_of_rows[0].name!r} of "
-            "live requests only: join them by 'and'",
+            f"{not_of_requests[0].name!r} is known for endpoints only, {not_of_rows[0].name!r} for "
+            "live requests only: join them with 'and'",
             last.column,
         )
     if not_of_rows:

@@ -50,7 +50,7 @@ class _Parser:
         result = self.disjunction()
         if self.at < len(self.text):
             rest = self.text[self.at]
-            hint = "there is no ( for it" if rest == ")" else "'and' or 'or' is needed before it"
+            hint = "no ( matches it" if rest == ")" else "'and' or 'or' is needed before it"
             raise self.fault(f"unexpected {rest!r}: {hint}")
         return result
 

@@ -93,4 +93,4 @@ def require_fields(expression: Expression, allowed: frozenset[str], where: str) 
     """Raise :class:`FilterError` at the first field that ``where`` cannot answer."""
     for part in comparisons(expression):
         if part.name not in allowed:
-            raise FilterError(f"{part.name!r} cannot be answered {where}", part.column)
+            raise FilterError(f"{part.name!r} is not known {where}", part.column)

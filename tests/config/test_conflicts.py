@@ -65,7 +65,7 @@ def test_least_above_most(name: str, low: str, high: str, message: str | None) -
 
 def test_a_process_below_the_least() -> None:
     assert found(filter__process__pids="10,20", filter__process__min_pid="15") == [
-        ("filter.process.pids", "10 is too low", ("filter.process.min_pid",))
+        ("filter.process.pids", "10 is below the lowest one", ("filter.process.min_pid",))
     ]
 
 
@@ -99,7 +99,7 @@ def test_addresses_elsewhere_on_this_host_only() -> None:
 def test_no_side_is_left(off: dict[str, str]) -> None:
     first, second = (f"filter.events.{name}" for name in off)
     assert found(**{f"filter__events__{name}": text for name, text in off.items()}) == [
-        (first, "nothing is left to be seen, on neither side", (second,))
+        (first, "no request can be seen, on either side", (second,))
     ]
     for name, text in off.items():
         assert found(**{f"filter__events__{name}": text}) == []
@@ -107,10 +107,10 @@ def test_no_side_is_left(off: dict[str, str]) -> None:
 
 def test_the_filter_and_the_plain_settings() -> None:
     assert found(filter__process__pids="1,2", filter__expression="pid = 3 and path = /") == [
-        ("filter.expression", "no pid is left", ("filter.process.pids",))
+        ("filter.expression", "no pid can match", ("filter.process.pids",))
     ]
     assert found(filter__network__ports="80", filter__expression="port = 1-79") == [
-        ("filter.expression", "no port is left", ("filter.network.ports",))
+        ("filter.expression", "no port can match", ("filter.network.ports",))
     ]
     assert found(filter__network__ports="80", filter__expression="port = 1-80") == []
     assert found(filter__network__ports="80", filter__expression="port = 1 or path = /") == []
@@ -118,7 +118,7 @@ def test_the_filter_and_the_plain_settings() -> None:
 
 def test_a_path_that_is_template_and_kept() -> None:
     assert found(paths__templates="/a/*,/b/*", paths__keep="/b/*") == [
-        ("paths.templates", "/b/* is kept as it is, too", ("paths.keep",))
+        ("paths.templates", "/b/* is kept as it is as well", ("paths.keep",))
     ]
 
 
@@ -139,12 +139,12 @@ def test_both_places_are_named(
     assert out == ""
     assert err.splitlines() == [
         f"httptop: {file}:6: general.tik: unknown key; did you mean 'tick'?",
-        "httptop: --pid: filter.process.pids: 7 is excluded as well, "
-        f"against filter.process.exclude_pids = [7] ({file}:2)",
-        "httptop: --pid: filter.process.pids: 7 is too low, "
-        f"against filter.process.min_pid = 10 ({file}:4)",
-        "httptop: --set filter.http.min_latency: 2ms is above the maximum, "
-        'against filter.http.max_latency = "1ms" (HTTPTOP_FILTER__HTTP__MAX_LATENCY)',
+        "httptop: --pid: filter.process.pids: 7 is excluded as well; "
+        f"it conflicts with filter.process.exclude_pids = [7] ({file}:2)",
+        "httptop: --pid: filter.process.pids: 7 is below the lowest one; "
+        f"it conflicts with filter.process.min_pid = 10 ({file}:4)",
+        "httptop: --set filter.http.min_latency: 2ms is above the maximum; "
+        'it conflicts with filter.http.max_latency = "1ms" (HTTPTOP_FILTER__HTTP__MAX_LATENCY)',
     ]
 
 

@@ -33,7 +33,7 @@ def test_what_is_live_is_applied_and_the_rest_is_named() -> None:
     assert reload.applied == ("general.tick", "ui.sort")
     assert reload.refused == ("general.window", "filter.expression")
     assert list(reload.sentences()) == [
-        'the configuration was read again; now general.tick = "2s", ui.sort = "p99"',
+        'the configuration was read again: general.tick = "2s", ui.sort = "p99"',
         "only a restart changes general.window, filter.expression",
     ]
 
@@ -42,9 +42,7 @@ def test_what_stays_is_no_news() -> None:
     reload = compare(DEFAULTS, DEFAULTS)
     assert reload == Reload(DEFAULTS)
     assert not reload.news
-    assert list(reload.sentences()) == [
-        "the configuration was read again; nothing is different now"
-    ]
+    assert list(reload.sentences()) == ["the configuration was read again; nothing changed"]
 
 
 def test_a_fault_keeps_the_settings() -> None:
@@ -55,7 +53,7 @@ def test_a_fault_keeps_the_settings() -> None:
     reload = reloading.again()
     assert reload.settings is reloading.settings is DEFAULTS
     assert list(reload.sentences()) == [
-        "the configuration has faults and the settings stay as they are:",
+        "the configuration has errors; the settings stay as they are:",
         "a.toml:1: x: bad",
         "a.toml:2: y: worse",
     ]

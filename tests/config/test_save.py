@@ -65,7 +65,7 @@ def test_other_files_still_count_for_what_was_not_changed(caller: Caller, tmp_pa
 @pytest.mark.parametrize(
     ("content", "changes", "reason"),
     [
-        ("general = ", {"ui.sort": "p99"}, "no TOML"),
+        ("general = ", {"ui.sort": "p99"}, "invalid TOML"),
         ("[general]\ntik = 1", {"ui.sort": "p99"}, "did you mean 'tick'"),
         ("[filter.process]\npids = [1]", {"filter.process.exclude_pids": (1,)}, "excluded as well"),
         ("", {"ui.sort": "p98"}, "did you mean 'p99'"),

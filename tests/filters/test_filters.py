@@ -184,7 +184,7 @@ def test_conjuncts_are_flat() -> None:
 
 
 def test_names_the_field_that_cannot_be_answered() -> None:
-    with pytest.raises(FilterError, match="'host' cannot be answered by rows") as caught:
+    with pytest.raises(FilterError, match="'host' is not known by rows") as caught:
         require_fields(parse("a and host = x"), ROW_FIELDS, "by rows")
     assert caught.value.column == 7
 

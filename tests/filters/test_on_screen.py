@@ -51,8 +51,8 @@ def test_what_a_part_decides(text: str, reached: str) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("comm = a and container = b", 14, "'container' can be asked only of a whole run"),
-        ("peer = ::1 or in_flight > 2", 15, "join them by 'and'"),
+        ("comm = a and container = b", 14, "'container' works only for a whole run"),
+        ("peer = ::1 or in_flight > 2", 15, "join them with 'and'"),
         ("comm = a and", 13, "at the end"),
     ],
 )

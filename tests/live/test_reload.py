@@ -36,13 +36,13 @@ def test_a_file_of_roots_that_changes(file: Path) -> None:
         assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
         file.write_text("[sampling]\nper_second = 7\n[performance]\nmax_endpoints = 64\n")
         assert said(run, 2) == [
-            "the configuration was read again; now sampling.per_second = 7",
+            "the configuration was read again: sampling.per_second = 7",
             "only a restart changes performance.max_endpoints",
         ]
         file.write_text("[sampling]\nper_secnd = 7\n")
         run.send_signal(signal.SIGHUP)
         assert said(run, 2) == [
-            "the configuration has faults and the settings stay as they are:",
+            "the configuration has errors; the settings stay as they are:",
             f"{file}:2: sampling.per_secnd: unknown key; did you mean 'per_second'?",
         ]
         document(run)

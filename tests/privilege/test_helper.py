@@ -158,7 +158,7 @@ def test_what_is_saved_is_a_configuration(helper: Helper, folder: Path) -> None:
     file.write_text("[ui]\n")
     helper.settle(ROOT, save=file)
     for text, why in (
-        ("[ui\n", "no TOML"),
+        ("[ui\n", "invalid TOML"),
         ('[ui]\nsort = "wrong"\n', "ui.sort"),
         ("[some]\nthing = 1\n", "unknown key"),
     ):

@@ -50,10 +50,10 @@ _BAD: dict[str, tuple[Callable[[Path], None], str, bool]] = {
     "binary": (_holding(b"\x7fELF\x02\x01\x01\0\0"), "no text: it holds NUL bytes", False),
     "latin": (_holding(b"# caf\xe9\n"), "no text: byte 5 is not UTF-8", False),
     "garbage": (_holding(_GARBAGE), "larger than 1024 KiB", False),
-    "text": (_holding(b"Dear diary,\n"), "no TOML", False),
-    "cut off": (_holding(b"[general]\ntick = '1"), "no TOML", False),
+    "text": (_holding(b"Dear diary,\n"), "invalid TOML", False),
+    "cut off": (_holding(b"[general]\ntick = '1"), "invalid TOML", False),
     "wrong": (_holding(b"[general]\ntick = '9d'\n"), "unknown unit 'd'", True),
-    "dangling": (_dangling, "there is no such file", True),
+    "dangling": (_dangling, "no such file", True),
 }
 
 

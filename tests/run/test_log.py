@@ -86,8 +86,8 @@ def test_reloads(file: Path) -> None:
     log_reload(Reload(settings, applied=("general.tick",)))
     log_reload(Reload(settings, fault="a.toml:1: x: bad"))
     assert lines(file) == [
-        'info the configuration was read again; now general.tick = "2s"',
-        "error the configuration has faults and the settings stay as they are:",
+        'info the configuration was read again: general.tick = "2s"',
+        "error the configuration has errors; the settings stay as they are:",
         "error a.toml:1: x: bad",
     ]
 

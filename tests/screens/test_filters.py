@@ -159,7 +159,7 @@ async def test_what_the_screen_cannot_response_is_refused_at_its_character() -> 
         await pilot.press("f")
         await write(pilot, "comm = nginx and container = web")
         mark = drawn(app, Advice)[0]
-        assert "'container' can be asked only of a whole run" in mark
+        assert "'container' works only for a whole run" in mark
         assert mark.index("^") == 8 + len("comm = nginx and ")
 
 

@@ -52,7 +52,9 @@ def _network(text: str) -> str:
 
 def _host(text: str) -> str:
     if not text or len(text) > 253 or text.split() != [text] or ":" in text:
-        raise ValueError("a host name such as example.org or *.example.org, without a port")
+        raise ValueError(
+            "a host name such as example.org or *.example.org is needed, without a port"
+        )
     return text.lower()
 
 
@@ -77,7 +79,7 @@ def _other_user(text: str) -> str:
         return ""
     name = _user(text)
     if (int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid) == 0:
-        raise ValueError("another user than root is needed")
+        raise ValueError("a user other than root is needed")
     return name
 
 
@@ -95,7 +97,7 @@ def _file(text: str) -> str:
 
 def _path_pattern(text: str) -> str:
     if not text.startswith("/") or len(text) > 96 or text.split() != [text]:
-        raise ValueError("a pattern such as /users/{name}/posts/*, at most 96 characters")
+        raise ValueError("a pattern such as /users/{name}/posts/* is needed, at most 96 characters")
     for segment in text.split("/"):
         if ("*" in segment and segment != "*") or (
             set("{}") & set(segment) and not re.fullmatch(r"\{[A-Za-z0-9_-]{1,32}\}", segment)
@@ -122,9 +124,9 @@ class Keys(Many):
 GLOB = Text("a glob such as nginx* or /users/*", _glob)
 METHOD = Text("a method such as GET", _method)
 STATUS = Text("404, 5xx, 400-499 or unknown", _status)
-FILTER = Text("an expression of the filter language, empty for none", _filter(parse))
+FILTER = Text("a filter, empty for none", _filter(parse))
 SCREEN_FILTER = Text(
-    "an expression of what endpoints or live requests have", _filter(parse_for_screen)
+    "a filter on fields of endpoints or live requests, empty for none", _filter(parse_for_screen)
 )
 NETWORK = Text("an address or a network such as 10.0.0.0/8", _network)
 HOST = Text("a host name or a glob such as *.example.org", _host)
@@ -135,4 +137,4 @@ CONTAINER = Text("a container's name or id, or a glob", _glob)
 HEADER = Text("the name of a header", _header)
 FILE = Text("an absolute path, or empty", _file)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
-KEYS = Keys(Text("action=key, as in pause=space", _key))
+KEYS = Keys(Text("action=key, such as pause=space", _key))

@@ -1,4 +1,4 @@
-"""The settings of the run itself: its pace, its output, its cost, its rights."""
+"""The settings of the run itself: its pace, its output, its cost, its privileges."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "general",
         "enabled",
         Switch(),
-        "Whether httptop does anything; false ends it at once with status 0.",
+        "Whether httptop runs at all; if false, it exits at once with status 0.",
     ),
     Setting(
         "general",
         "tick",
         Duration(100 * _MS, 3600 * _S, seconds=True),
-        "Time between snapshots; a number without unit is seconds.",
+        "Time between snapshots; a number without a unit is in seconds.",
         "tick_s",
         flags=("-d", "--delay"),
         metavar="SECONDS",
@@ -33,7 +33,8 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "general",
         "window",
         Duration(_S, 3600 * _S, seconds=True),
-        "Time that rates and latencies cover in batch; as a flag on the screen, too.",
+        "Time that rates and latencies cover, on the screen and in batch; a file or variable sets "
+        "that of batch only, and ui.window that of the screen.",
         "window_s",
         flags=("--window",),
         metavar="SECONDS",
@@ -43,19 +44,19 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "general",
         "history",
         Integer(10, 3600),
-        "Ticks that the trends of the totals go back.",
+        "Number of ticks in the trends of the totals.",
     ),
     Setting(
         "general",
         "process_name",
         Choice(("process", "thread")),
-        "Name that rows go by: of the process, or of the thread that read or sent the request.",
+        "Whose name a row shows: that of the process, or of the thread that made the call.",
     ),
     Setting(
         "general",
         "shutdown_timeout",
         Duration(100 * _MS, 60 * _S, seconds=True),
-        "Time that the last snapshot of a batch run has to be read once the run is to end.",
+        "How long a batch run that is ending waits for its last snapshot to be read.",
         "shutdown_timeout_s",
         live=True,
     ),
@@ -63,21 +64,21 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "general",
         "auto_reload",
         Switch(),
-        "Whether a configuration file that changes is read again, as on SIGHUP.",
+        "Whether a configuration file is read again when it changes, as on SIGHUP.",
         live=True,
     ),
     Setting(
         "general",
         "log_level",
         Choice(("error", "warning", "info", "debug")),
-        "Least weight of what goes to the log file.",
+        "Lowest level of the messages that go to the log file.",
         live=True,
     ),
     Setting(
         "general",
         "log_file",
         FILE,
-        "File that httptop writes what it does to; empty: none.",
+        "File that httptop logs to; empty: none.",
         flags=("--log-file",),
         metavar="FILE",
         group="output",
@@ -89,7 +90,7 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "output",
         "format",
         Choice(("text", "json")),
-        "Format of batch output; json is one object a line.",
+        "Format of batch output; json is one object per line.",
         flags=("--format",),
         metavar="text|json",
         group="output",
@@ -102,71 +103,73 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "max_endpoints",
         Integer(64, 32768),
-        "Endpoints kept apart; requests beyond them are counted under ~other.",
+        "Number of endpoints with a row of their own; all others are counted under ~other.",
     ),
     Setting(
         "performance",
         "max_connections",
         Integer(1024, 1 << 20),
-        "Connections followed at a time; requests of others are counted under ~other.",
+        "Number of connections tracked at a time; requests on others are counted under ~other.",
     ),
     Setting(
         "performance",
         "max_histograms",
         Integer(1024, 65535),
-        "Room for latencies, pages of one octave each; beyond it requests count, unmeasured.",
+        "Room for latencies, in pages of one octave each; once it is used up, requests are still "
+        "counted but their latency is not.",
     ),
     Setting(
         "performance",
         "max_pipelined",
         Integer(1024, 1 << 20),
-        "Requests that wait behind others on their connections; those beyond it are parse errors.",
+        "Number of requests that may wait behind others on their connections; the outcome of those "
+        "beyond is unknown, and they are counted in overfull_pipelines.",
     ),
     Setting(
         "performance",
         "max_users",
         Integer(64, 1 << 20),
-        "Pairs of endpoint and process remembered; the longest unseen are forgotten.",
+        "Number of pairs of endpoint and process kept; the least recently seen are dropped first.",
     ),
     Setting(
         "performance",
         "ring_buffer",
         Size(1 << 16, 1 << 26, power_of_two=True),
-        "Room for samples between the kernel and the collector.",
+        "Size of the buffer that passes samples from the kernel to the collector.",
         "ring_buffer_bytes",
     ),
     Setting(
         "performance",
         "batch_size",
         Integer(1, 1 << 20),
-        "Samples taken from the kernel in a tick at most; the rest waits in the ring buffer.",
+        "Most samples taken from the kernel per tick; the rest waits in the ring buffer.",
         live=True,
     ),
     Setting(
         "performance",
         "cache",
         FILE,
-        "Directory that compiled probes are kept in, so that the next start takes a second less; "
-        "empty: none. It must be root's alone.",
+        "Directory for compiled probes, so that the next start takes a second less; empty: none. "
+        "Only root may have access to it.",
     ),
     Setting(
         "performance",
         "cpu_affinity",
         Many(Integer(0, 4095)),
-        "CPUs that httptop itself runs on; empty: any.",
+        "CPUs that httptop itself may run on; empty: any.",
     ),
     Setting(
         "performance",
         "nice",
         Integer(-20, 19),
-        "How httptop gives way to others: 19 most, -20 least.",
+        "Nice value of httptop: 19 gives way to other processes most, -20 least.",
     ),
     Setting(
         "performance",
         "max_overhead_percent",
         Number(0, 10000),
-        "CPU that httptop and its probes may take, 100 = one core; 0: no limit. Above it detail "
-        "is shed, first samples, then the processes of endpoints; counts never.",
+        "CPU that httptop and its probes may use, 100 = one core; 0: no limit. Above it, detail is "
+        "left out: first samples, then the processes of endpoints; never counts.",
         live=True,
     ),
 )
@@ -182,38 +185,37 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "user",
         OTHER_USER,
-        "User it becomes then; empty: the one who called sudo, else nobody.",
+        "User that httptop then becomes; empty: the user who called sudo, else nobody.",
     ),
     Setting(
         "security",
         "keep_no_capabilities",
         Switch(),
-        "Whether all capabilities go, too; false keeps CAP_BPF and CAP_PERFMON.",
+        "Whether all capabilities are given up as well; false keeps CAP_BPF and CAP_PERFMON.",
     ),
     Setting(
         "security",
         "allow_root_ui",
         Switch(),
-        "Whether the screen may run while httptop is root; false ends it where root could not be "
-        "given up.",
+        "Whether the screen may run as root; if false, httptop exits if it cannot give up root.",
     ),
     Setting(
         "security",
         "redact_query",
         Switch(),
-        "Whether values in the query of a sampled request, and of addresses in its response's "
-        "head, are shown as ***.",
+        "Whether query values are shown as ***: in sampled requests, and in URLs in the header "
+        "sections of their responses.",
     ),
     Setting(
         "security",
         "redact_headers",
         Many(HEADER),
-        "Headers of a sampled response whose values are shown as ***.",
+        "Fields of a sampled response whose values are shown as ***.",
     ),
     Setting(
         "security",
         "max_captured_bytes",
         Size(0, 512),
-        "Bytes of a response's head, and of a request line, that a sample may hold.",
+        "Bytes that a sample may hold of a request line, and of a response's header section.",
     ),
 )

@@ -59,29 +59,30 @@ PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
         "paths",
         "templates",
         Many(PATH_PATTERN),
-        "Templates of your own, tried first: /users/{name}/posts/{id}, or /users/*/posts/*. One "
-        "added to a run merges the rows that it means; one taken away parts new requests only.",
+        "Your own templates, tried first: /users/{name}/posts/{id}, or /users/*/posts/*. Adding "
+        "one during a run merges the rows that match it; removing one affects new requests only.",
         live=True,
     ),
     Setting(
         "paths",
         "keep",
         Many(PATH_PATTERN),
-        "Paths that stay as they are, where no template means them: /files/* counts every file by "
-        "itself, from then on.",
+        "Paths that are kept as they are unless a template matches: /files/* counts every file "
+        "separately, from then on.",
         live=True,
     ),
     Setting(
         "paths",
         "id_rules",
         Many(Choice(("number", "hex", "mixed"))),
-        "Which segments become {id}: numbers, hexadecimal ids, mixed letters and digits.",
+        "Which path segments become {id}: numbers, hexadecimal ids, mixed letters and digits.",
     ),
     Setting(
         "paths",
         "max_distinct",
         Integer(1, 32768),
-        "Paths kept apart of a process and method; the others are added up under ~other.",
+        "Number of paths with a row of their own per process and method; all others are counted "
+        "under ~other.",
     ),
 )
 
@@ -90,8 +91,8 @@ SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
         "sampling",
         "strategy",
         Choice(("tail", "all", "random", "per-endpoint")),
-        "Which requests are shown first: tail, failed and slow ones; all, as they come; random, "
-        "each with the chance of sampling.rate; per-endpoint, per_second of each endpoint.",
+        "Which requests are sampled first. tail: failed and slow ones; all: as they come; random: "
+        "each with probability sampling.rate; per-endpoint: up to per_second for each endpoint.",
         flags=("--sampling",),
         metavar="tail|all|random|per-endpoint",
         group="sampling",
@@ -101,15 +102,15 @@ SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
         "sampling",
         "rate",
         Number(0, 1),
-        "Share of requests that may be sampled, by chance; with tail of those neither failed nor "
-        "slow, with all without effect.",
+        "Share of requests that may be sampled, at random; with tail, of those that neither failed "
+        "nor were slow; with all, it has no effect.",
         live=True,
     ),
     Setting(
         "sampling",
         "per_second",
         Integer(0, 100_000),
-        "Samples a second; never limits counts.",
+        "Samples per second; counts are never limited.",
         flags=("--sample-rate",),
         metavar="N",
         group="sampling",
@@ -119,14 +120,14 @@ SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
         "sampling",
         "burst",
         Integer(1, 100_000),
-        "Samples that may come at once after a pause.",
+        "Number of samples that may come at once after a pause.",
         live=True,
     ),
     Setting(
         "sampling",
         "slow_threshold",
         Duration(1000, 3600 * _S),
-        "A request that takes at least so long counts as slow.",
+        "Latency from which a request counts as slow.",
         "slow_threshold_ns",
         flags=("--slow",),
         metavar="500ms",
@@ -141,14 +142,14 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         "ui",
         "window",
         Duration(_S, 3600 * _S, seconds=True),
-        "Time that rates and latencies on the screen cover; --window goes before.",
+        "Time that rates and latencies on the screen cover; --window takes precedence.",
         "window_s",
     ),
     Setting(
         "ui",
         "refresh",
         Duration(0, 3600 * _S, seconds=True),
-        "Least time between two drawings of new figures; 0s: with every tick.",
+        "Shortest time between two updates of the figures; 0s: with every tick.",
         "refresh_s",
         live=True,
     ),
@@ -156,45 +157,51 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         "ui",
         "symbols",
         Choice(("braille", "block", "tty")),
-        "What trends are drawn with; tty is plain ASCII, and the default on the Linux console.",
+        "What trends are drawn with; tty is plain ASCII, the default on the Linux console.",
     ),
     Setting(
         "ui",
         "columns",
         Many(Choice(_COLUMNS)),
-        "Columns of the endpoint table in their order; empty: as many as fit, in ours.",
+        "Columns of the endpoint table, in order; empty: as many as fit, in the default order.",
         live=True,
     ),
-    Setting("ui", "sort", Choice(tuple(SORTS)), "Column that sorts the endpoints.", live=True),
+    Setting("ui", "sort", Choice(tuple(SORTS)), "Column that endpoints are sorted by.", live=True),
     Setting("ui", "side", Choice(SIDES), "Side shown first.", live=True),
     Setting(
         "ui",
         "filter",
         SCREEN_FILTER,
-        "Filter that the screen starts with; it hides endpoints, which are counted on.",
+        "Filter that the screen starts with; endpoints that it hides are still counted.",
         live=True,
     ),
     Setting(
         "ui",
         "latency_unit",
         Choice(("auto", "us", "ms", "s")),
-        "Unit of latencies on the screen; what is too long for its column is shortened as in auto.",
+        "Unit of latencies on the screen; a value too long for its column is shown as with auto.",
         live=True,
     ),
     Setting(
         "ui",
         "byte_units",
         Choice(("iec", "si")),
-        "Units of bytes on the screen: iec, KiB of 1024; si, kB of 1000.",
+        "Units of bytes on the screen. iec: KiB of 1024 bytes; si: kB of 1000 bytes.",
         live=True,
     ),
-    Setting("ui", "confirm_quit", Switch(), "Whether q asks before it quits.", live=True),
+    Setting(
+        "ui",
+        "confirm_quit",
+        Switch(),
+        "Whether q asks for confirmation before quitting.",
+        live=True,
+    ),
     Setting(
         "ui",
         "keys",
         KEYS,
-        "Keys of your own, as in pause=space; ? on the screen lists the actions. A key is taken "
-        "from the action that has it, unless it is that one's only key.",
+        "Your own keys, such as pause=space; ? on the screen lists the actions. A key is taken "
+        "away from the action that has it, unless that action has no other.",
         live=True,
     ),
 )

@@ -194,7 +194,7 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
         feed.publish(snapshot_at(2))
         file.write_text("[general]\ntik = 1")
         hang_up()
-        assert "has faults" in told.get(timeout=20)
+        assert "has errors" in told.get(timeout=20)
         told.get(timeout=20)
         feed.publish(snapshot_at(3))
         terminate()
@@ -204,10 +204,9 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
     assert main(["-b", "--config", str(file), "--log-file", str(log)]) == 0
     out, err = capfd.readouterr()
     assert err.splitlines() == [
-        'httptop: the configuration was read again; now general.tick = "2s", '
-        'output.format = "json"',
+        'httptop: the configuration was read again: general.tick = "2s", output.format = "json"',
         "httptop: only a restart changes general.window",
-        "httptop: the configuration has faults and the settings stay as they are:",
+        "httptop: the configuration has errors; the settings stay as they are:",
         f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
     ]
     for line in err.splitlines():

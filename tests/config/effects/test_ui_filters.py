@@ -126,4 +126,4 @@ def test_a_filter_that_the_screen_cannot_response_ends_the_start(
 ) -> None:
     monkeypatch.setenv("HTTPTOP_UI__FILTER", "comm = a and container = b")
     assert main(["--print-config"]) == 2
-    assert "column 14: 'container' can be asked only of a whole run" in capsys.readouterr().err
+    assert "column 14: 'container' works only for a whole run" in capsys.readouterr().err
