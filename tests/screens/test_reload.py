@@ -27,7 +27,7 @@ async def test_follows_what_can_change_and_names_the_rest() -> None:
     wanted = build({"ui.sort": "p99", "ui.theme": "nord", "general.window": 30.0})
     text, severity = await said(app, compare(DEFAULTS, wanted))
     assert (app.view.sort, app.theme) == ("p99", "nord")
-    assert 'now ui.theme = "nord", ui.sort = "p99"' in text
+    assert 'again: ui.theme = "nord", ui.sort = "p99"' in text
     assert "only a restart changes general.window" in text
     assert severity == "warning"
 

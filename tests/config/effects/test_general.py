@@ -189,7 +189,7 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
         )
         hang_up()
         assert feed.applied.get(timeout=20).general.tick_s == 2
-        assert "now general.tick" in told.get(timeout=20)
+        assert "again: general.tick" in told.get(timeout=20)
         told.get(timeout=20)
         feed.publish(snapshot_at(2))
         file.write_text("[general]\ntik = 1")
@@ -237,7 +237,7 @@ def test_a_file_that_changes_is_read_again_if_wanted(
     live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
     words = [] if auto else ["--set", "general.auto_reload=false"]
     assert main(["-b", *words]) == 0
-    assert ["now sampling.per_second = 7" in message for message in seen] == [auto]
+    assert ["again: sampling.per_second = 7" in message for message in seen] == [auto]
 
 
 def test_flags_and_environment_go_on_to_win(
@@ -254,7 +254,7 @@ def test_flags_and_environment_go_on_to_win(
         applied = feed.applied.get(timeout=20)
         assert (applied.general.tick_s, applied.sampling.burst) == (2, 9)
         assert applied.sampling.per_second == 7
-        assert told.get(timeout=20).endswith("now sampling.per_second = 7")
+        assert told.get(timeout=20).endswith("again: sampling.per_second = 7")
         terminate()
 
     live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
