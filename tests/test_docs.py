@@ -9,6 +9,8 @@ from typing import Final
 import pytest
 
 import httptop
+from httptop.config.settings import SETTINGS
+from httptop.conformance.case import load_cases
 from tests.test_imports import ROOMS
 
 PACKAGE: Final = Path(httptop.__file__).parent
@@ -63,6 +65,12 @@ def test_files_named_in_the_code_exist() -> None:
         if name not in NOT_OURS and not exists(name)
     ]
     assert missing == []
+
+
+def test_what_the_readme_counts_is_so_many() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"There are {len(SETTINGS)} settings" in text
+    assert f"{len(load_cases())} cases of raw bytes" in text
 
 
 def test_the_rooms_of_the_architecture_are_those_of_the_rules() -> None:
