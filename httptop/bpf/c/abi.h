@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What kernel and user space share, and limits. Every struct has a mirror in bpf/abi.py, under its
  * name in capitals; tests/live/test_layout.py compares sizes, offsets and constants.
@@ -112,7 +113,8 @@ struct response_key {
 
 /*
  * Counters, one set a shard. A cell belongs either to an endpoint (requests begun, bytes of
- * requests, unanswered) or to an (endpoint, status) pair (responses, bytes of responses, latencies).
+ * requests, unanswered) or to an (endpoint, status) pair (responses, bytes of responses,
+ * latencies).
  */
 struct cell {
 	u64 count;

@@ -1,7 +1,13 @@
-/* Arithmetic on which the verifier has nothing to follow: no branches, 0 and 1 for truth. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Branch-free helpers: no extra paths for the verifier. Truth is 0 or 1. They read and write
+ * nothing but what they are given.
+ *
+ * OPAQUE() stands where the compiler would reason arithmetic back into branches, or a bound away.
+ */
 #pragma once
 
-/* A value of which the compiler must assume nothing. */
+/* From here on the compiler assumes nothing of a value. */
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 
 #define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* all for values below 2^62 */

@@ -1,5 +1,12 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * The first bytes on a socket that we know nothing of yet: are they HTTP/1?
+ * The first bytes on a socket that no connection is known of: are they HTTP/1?
+ *
+ * first_bytes() is called by tail call from on_bytes() with the scratch set up. Where they may be
+ * it finds out the socket (s->socket, s->inode, s->unix_socket, s->side) and goes on with
+ * parse_request(), which makes the connection; a response makes one here and is an orphan. Where
+ * the filter of the run excludes the connection it is passed over. Of TLS and HTTP/2 a count is
+ * kept.
  */
 #pragma once
 
@@ -15,6 +22,7 @@
 #include "maps.h"
 #include "scratch.h"
 
+/* Count a connection of a process that begins with another protocol (OTHER_...). */
 static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 {
 	struct other_key key = {.tgid = tgid, .kind = kind};
@@ -30,8 +38,9 @@ static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 #define TLS_CLIENT_HELLO 1
 
 /*
- * These bytes begin with that of a TLS handshake: does a connection begin so? Many take a record's
- * five bytes of head first; of a first one these say version 3.1, for the sake of old servers.
+ * These bytes begin with that of a TLS handshake: count the connection if it begins so. Many take a
+ * record's five bytes of header first; of a first one these say version 3.1, for the sake of old
+ * servers.
  */
 static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
 {
@@ -47,8 +56,9 @@ static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
 }
 
 /*
- * Whether the call's registers speak of this very socket, and it is a stream. The kernel may use a
- * socket of its own on a caller's behalf (a network file system does).
+ * Find out the socket, into s; return whether the call's registers speak of this very socket, and
+ * it is a stream. The kernel may use a socket of its own on a process's behalf (a network file
+ * system does).
  */
 static __always_inline bool resolve_stream(struct scratch *s)
 {
@@ -63,8 +73,8 @@ static __always_inline bool resolve_stream(struct scratch *s)
 }
 
 /*
- * Whether bytes of which n >= 8 are there may begin a line with a method that we do not name: visible
- * characters, and behind the first space the start of a target.
+ * Whether bytes of which n >= 8 are there may begin a request line with a method that we do not
+ * name: visible characters, and behind the first space the start of a target.
  */
 static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 {
@@ -88,7 +98,7 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
-/* The first bytes on a socket that we know nothing of yet. */
+/* The program for the first bytes on a socket of which no connection is known. */
 int first_bytes(u64 *ctx)
 {
 	struct scratch *s = scratch_here();

@@ -1,4 +1,11 @@
-/* The ends of connections. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ends of connections, and what is pending on them: unanswered, or unknown where the connection
+ * had lost sync.
+ *
+ * inet_sock_set_state() is attached; abandon_requests() is called by tail call, s->then says what
+ * for; sweep() is run by user space for each key of swept_conns.
+ */
 #pragma once
 
 #include "abi.h"
@@ -49,7 +56,7 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
-/* What was not seen may have held anything: start afresh, at the beginning of a call. */
+/* What was not seen may have held anything: the connection's next byte begins a message. */
 static __always_inline void resync(struct conn *conn)
 {
 	conn->deferred = 0;
@@ -63,7 +70,7 @@ static __always_inline void resync(struct conn *conn)
 	lose_response_framing(conn);
 }
 
-/* A connection that was to be swept is done with. */
+/* A connection that was listed for the sweep is done with. */
 static __always_inline void forget_swept(u64 sk)
 {
 	if (passed_inode(sk))
@@ -71,7 +78,10 @@ static __always_inline void forget_swept(u64 sk)
 	swept_conns.delete(&sk);
 }
 
-/* Abandon what is pending on a connection; s->then says what for. */
+/*
+ * The program that abandons what is pending on a connection, s->gone, or the one at s->sk for
+ * THEN_RESYNC.
+ */
 int abandon_requests(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -104,8 +114,9 @@ int abandon_requests(u64 *ctx)
 }
 
 /*
- * Run by user space for each of swept_conns: is the socket let go? Its struct sock has then lost
- * its struct socket, or belongs to another.
+ * The program that user space runs for each of swept_conns: is the socket let go? Its struct sock
+ * has then lost its struct socket, or belongs to another. With a second argument: the run is over,
+ * settle what is held back.
  */
 int sweep(u64 *ctx)
 {

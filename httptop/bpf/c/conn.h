@@ -1,6 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * What is kept of a connection from call to call: one struct conn for each connection end. User space
- * does not read it (it takes the keys of the map only).
+ * What is kept of a connection from call to call: a struct conn for each end of a connection that
+ * is seen, in the map conns.
+ *
+ * The programs write it, on whichever CPU the call runs; a read and a write of one connection may
+ * run at once. User space looks at the keys of the map only.
  */
 #pragma once
 
@@ -10,13 +14,13 @@
 #define BODY_OPEN (~0ULL) /* a body that ends when the response begins */
 #define LOST_PIECE (1ULL << 32) /* in conn.deferred */
 
-/* Of a header line that a call cut in two, what is kept. */
+/* Of a field line that a call cut in two, what is kept. */
 #define PARTIAL_LEN (FILTER_HOST ? 128 : 32)
 
 enum phase {
 	PHASE_IDLE = 0, /* the next byte begins a request */
 	PHASE_LINE, /* within a request line; line[] holds what has come */
-	PHASE_HEAD, /* behind the request line, within the head */
+	PHASE_HEAD, /* behind the request line, within the header section */
 	PHASE_BODY, /* body_left bytes to go, of the body or of a chunk */
 	PHASE_CHUNKS, /* the next byte begins the line of a chunk, or goes on with it */
 	PHASE_TRAILERS, /* behind the last chunk */
@@ -36,23 +40,23 @@ enum response_phase {
 enum shape {
 	SHAPE_OTHER = 0,
 	SHAPE_WHOLE, /* one response and nothing else */
-	SHAPE_HEAD, /* its head and nothing else, with a Content-Length */
+	SHAPE_HEAD, /* its header section and nothing else, with a Content-Length */
 };
 
 /*
- * One HTTP connection end, keyed by its struct sock (or its inode, see set_aside()); overwritten in place from request to request.
- * "Latest" is the request whose head came last; "current" is the oldest one without its final
- * response. They differ only where requests are pipelined.
+ * Keyed by its struct sock (or its inode, see set_aside()); overwritten in place from request to
+ * request. "Latest" is the request whose header section came last; "current" is the oldest one
+ * without its final response. They differ only where requests are pipelined.
  */
 struct conn {
 	u64 start_ns; /* first byte of the current request */
-	u64 head_ns; /* first byte of the latest request's head */
+	u64 head_ns; /* first byte of the latest request */
 	u64 body_left; /* bytes of the latest request's body still to come */
 	u64 response_left; /* bytes of the last response's body, or chunk, still to come */
-	u64 response_length; /* what its head says of its body; BODY_OPEN: chunked, or nothing */
+	u64 response_length; /* its Content-Length; BODY_OPEN: chunked, or not told */
 	u64 length_word; /* SHAPE_HEAD: the value of Content-Length, and what follows it */
 	u64 request_bytes; /* of the current request */
-	u64 head_bytes; /* of the latest request's head, as far as it has come */
+	u64 head_bytes; /* of the latest request's header section, as far as it has come */
 	u64 sk; /* its struct sock */
 	u64 inode; /* number of the socket's inode: tells a reused struct sock */
 	u64 first; /* number of the current request; no two of a struct sock have the same */
@@ -70,18 +74,18 @@ struct conn {
 	u32 body_end; /* likewise body_left */
 	u16 head_len; /* SHAPE_HEAD: bytes of the call, and where in it length_word stands */
 	u16 length_at;
-	u8 blurred; /* the end of a response was not found */
-	u8 bodyless;
+	u8 blurred; /* which response is whose is not certain */
+	u8 bodyless; /* the last response has no body, whatever its header section says */
 	u8 chunked; /* the last response's body is */
 	u8 framed; /* it is known where the last response ends */
 	u8 shape; /* of the call that began the last response */
 	u8 owed; /* a response came and no request was pending */
-	u8 tunnel; /* no HTTP/1 follows the last response's head */
+	u8 tunnel; /* no HTTP/1 follows the last response's header section */
 	u8 tcp; /* the kernel counts its bytes */
 	u8 numbered; /* response_end holds */
 	u8 body_numbered; /* body_end holds */
 	u8 chunked_request; /* the latest request's body is */
-	u8 hosts; /* conditions on the host that the latest request meets, as bits */
+	u8 hosts; /* conditions on the host that hold for the latest request, as bits */
 	u8 ready; /* a packet is noted in ready_mark (wait.h) */
 	u16 status; /* the status of that pair */
 	u16 pending; /* requests begun, final response not */
@@ -96,7 +100,7 @@ struct conn {
 	u8 response_partial_len;
 	u8 response_phase;
 	char comm[COMM_LEN];
-	u8 partial[PARTIAL_LEN]; /* start of a header line that a call cut in two */
+	u8 partial[PARTIAL_LEN]; /* start of a field line of a request that a call cut in two */
 	u8 response_partial[PARTIAL_LEN]; /* likewise of a line of a response */
 	u8 line[LINE_LEN];
 	/* Touched only where waits are looked at: what is above keeps its cache lines. */

@@ -1,4 +1,11 @@
-/* Connections: which are of interest, and how one is made. Their ends are in close.h. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections: made, taken over by another process, passed over where the filter of the run
+ * excludes them. Their ends are in close.h.
+ *
+ * Writes the maps conns, swept_conns and left_out. Called by on_bytes() for known connections, and
+ * with the scratch by the programs that find new ones.
+ */
 #pragma once
 
 #include "abi.h"
@@ -11,6 +18,7 @@
 #include "maps.h"
 #include "scratch.h"
 
+/* Note the current thread as the owner, where rows go by threads. */
 static __always_inline void note_thread(struct conn *conn)
 {
 #ifdef THREAD_NAMES
@@ -18,7 +26,10 @@ static __always_inline void note_thread(struct conn *conn)
 #endif
 }
 
-/* Whether no tracepoint will tell the connection's end, or has told it already: it is swept then. */
+/*
+ * List the connection in s for the sweep if no tracepoint will tell its end, or has told it
+ * already; return whether it is listed.
+ */
 static __always_inline u8 list_for_sweep(struct scratch *s)
 {
 	u8 one = 1;
@@ -29,7 +40,7 @@ static __always_inline u8 list_for_sweep(struct scratch *s)
 	return 1;
 }
 
-/* Make a connection of s; 0: no room. */
+/* Make a connection of what is in s, and return it; 0: no room. */
 static __always_inline struct conn *new_conn(struct scratch *s)
 {
 	u32 zero = 0;
@@ -56,8 +67,9 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 }
 
 /*
- * Take a connection out of the map, into s->gone. Only one of those who find it over gets it: the
- * sweep of user space, or the first bytes of another socket in its place.
+ * Take a connection out of the map, into s->gone; return whether it is ours now. Only one of those
+ * who find it over gets it: the sweep of user space, or the first bytes of another socket in its
+ * place.
  */
 static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 {
@@ -67,7 +79,8 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 
 /*
  * Another socket has the place in memory of a connection that is over, of which bytes still wait in
- * user space (deferred.h): keep it under its inode's number, which is no address, until it is swept.
+ * user space (deferred.h): keep it under its inode's number, which is no address, until it is
+ * swept. Return whether that was done; else its requests are to be abandoned.
  */
 static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 {
@@ -98,6 +111,7 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 	return true;
 }
 
+/* Whether a connection of this thread is in another's hands now, where rows go by threads. */
 static __always_inline bool other_thread(u32 thread)
 {
 #ifdef THREAD_NAMES
@@ -107,8 +121,8 @@ static __always_inline bool other_thread(u32 thread)
 }
 
 /*
- * Remember that a connection is left out: to find it out at each call costs more than to count its
- * requests.
+ * Remember that the connection in s is left out: to find that out at each call costs more than to
+ * count its requests.
  */
 static __always_inline void pass_over(struct scratch *s)
 {
@@ -122,7 +136,7 @@ static __always_inline void pass_over(struct scratch *s)
 		left_out.update(&s->sk, &passed);
 }
 
-/* The inode of a connection that is left out; 0: none is known at this address. */
+/* Return the inode of a connection that is left out; 0: none is known at this address. */
 static __always_inline u64 passed_inode(u64 sk)
 {
 	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
@@ -130,13 +144,16 @@ static __always_inline u64 passed_inode(u64 sk)
 	return passed ? passed->inode : 0;
 }
 
+/* Whatever is at this address is not known to be left out any more. */
 static __always_inline void forget_passed(u64 sk)
 {
 	if (FILTER_CONNECTION)
 		left_out.delete(&sk);
 }
 
-/* Whether a connection is known to be left out. Another process may be selected, from a request on. */
+/*
+ * Whether a connection is known to be left out. Another process may be selected, from a request on.
+ */
 static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbound)
 {
 	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
@@ -151,6 +168,9 @@ static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbou
 	return passed->tgid == tgid && !other_thread(passed->thread);
 }
 
+/*
+ * Whether another process, or thread where rows go by threads, than before has the connection now.
+ */
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
 #ifdef THREAD_NAMES
@@ -161,13 +181,14 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 }
 
 /*
- * Another process, or thread where rows go by threads, has the connection now. False: it brings a
- * request, and the filter of the run leaves its requests out.
+ * Make the current process the owner of a connection that changed hands. False: it brings a
+ * request, and the filter of the run excludes its requests; the connection is gone then if nothing
+ * waits on it.
  */
 static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bool request)
 {
 	if (FILTER_CONNECTION && !request)
-		return true; /* whoever answers a request that is selected */
+		return true; /* whoever responds to a selected request */
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending && !conn->deferred) {
 			end_response(conn);

@@ -1,7 +1,12 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Counting. Every counter has one copy a CPU (a shard), written by programs that do not interrupt
- * each other there, so a plain addition is exact; only where CPUs outnumber shards, or where the
- * socket-state probe may come in between, is it atomic.
+ * Counting: cells of endpoints and of their responses, histograms, losses. Called from everywhere;
+ * writes the maps of counters, and where a connection's responses count (response, response_of,
+ * status).
+ *
+ * Every counter has one copy a CPU (a shard), written by programs that do not interrupt each other
+ * there, so a plain addition is exact. It is atomic where CPUs outnumber shards (SHARED_SHARDS),
+ * and where another of our programs may come in between (ADD_ANYWHERE).
  */
 #pragma once
 
@@ -18,11 +23,13 @@
 #endif
 #define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
 
+/* Return this CPU's shard. */
 static __always_inline u32 shard(void)
 {
 	return bpf_get_smp_processor_id() & (SHARDS - 1);
 }
 
+/* Return this shard's cell of a number. */
 static __always_inline struct cell *cell_of(u32 number)
 {
 	u32 at = number * SHARDS + shard();
@@ -30,6 +37,7 @@ static __always_inline struct cell *cell_of(u32 number)
 	return cells.lookup(&at);
 }
 
+/* Return this shard's losses. */
 static __always_inline struct losses *losses_here(void)
 {
 	u32 at = shard();
@@ -37,6 +45,7 @@ static __always_inline struct losses *losses_here(void)
 	return losses.lookup(&at);
 }
 
+/* Count one loss of this kind. */
 #define COUNT_LOSS(field)                                                                          \
 	do {                                                                                       \
 		struct losses *l = losses_here();                                                  \
@@ -44,7 +53,10 @@ static __always_inline struct losses *losses_here(void)
 			ADD_ANYWHERE(l->field, 1);                                                 \
 	} while (0)
 
-/* Number of the cell of s->key; the overflow cell where there is no room. */
+/*
+ * Return the number of the cell of s->key, made now if there is none; the overflow row's where
+ * there is no room.
+ */
 static __always_inline u32 endpoint_of(struct scratch *s)
 {
 	u32 *known = endpoints.lookup(&s->key), number = 0;
@@ -61,7 +73,10 @@ static __always_inline u32 endpoint_of(struct scratch *s)
 	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
-/* Number of the cell of a response_key; 0 where there is no room. */
+/*
+ * Return the number of the cell of a response_key, made now if there is none; 0 where there is no
+ * room.
+ */
 static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
 {
 	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
@@ -78,7 +93,7 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 	return known ? *known : 0;
 }
 
-/* Put a time into a cell; `anywhere`: by a program that another of ours may interrupt. */
+/* Record a latency; `anywhere`: may be preempted by another of our programs, use atomics. */
 static __always_inline void record_time(struct cell *cell, u64 latency_ns, const bool anywhere)
 {
 	u32 octave, number, bucket;
@@ -114,6 +129,7 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 		ADD(page->bucket[bucket], 1);
 }
 
+/* Note that a process is active on an endpoint. */
 static __always_inline void note_process(u32 endpoint, u32 tgid)
 {
 	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
@@ -124,7 +140,7 @@ static __always_inline void note_process(u32 endpoint, u32 tgid)
 		users.update(&user, &one);
 }
 
-/* A request that no connection could be made for still counts. */
+/* Count a request that no connection could be made for, in the overflow row. */
 static __always_inline void count_untracked(struct scratch *s)
 {
 	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
@@ -137,6 +153,7 @@ static __always_inline void count_untracked(struct scratch *s)
 	COUNT_LOSS(untracked_requests);
 }
 
+/* Count the latest request, and the bytes of its header section, under its endpoint. */
 static __always_inline void count_request(struct conn *conn)
 {
 	struct cell *cell = cell_of(conn->endpoint);
@@ -147,7 +164,10 @@ static __always_inline void count_request(struct conn *conn)
 	ADD(cell->bytes, conn->head_bytes);
 }
 
-/* Find the cell that responses of this kind to the current request count in. */
+/*
+ * Find the cell for responses of this kind (a status, or STATUS_LEFT_OUT) to the current request;
+ * the overflow row's where there is no room.
+ */
 static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 {
 	struct cell *cell;
@@ -169,7 +189,7 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 	conn->status = STATUS_UNKNOWN;
 }
 
-/* Count and measure a response in conn->response; its first `bytes` bytes have come. */
+/* Count a response in conn->response, its first `bytes` bytes and its latency. */
 static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
 	struct cell *cell = cell_of(conn->response);
@@ -181,7 +201,10 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
 	record_time(cell, latency_ns, false);
 }
 
-/* User space has programs run that end responses, too, so additions are atomic. */
+/*
+ * Record a time of the last response beside its cell. User space has programs run that end
+ * responses, too, so additions are atomic.
+ */
 static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
 {
 	u32 number = response_of(conn->response_of, conn->status, measured);
@@ -193,13 +216,17 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
 	record_time(cell, time_ns, true);
 }
 
-/* How long the request of a response in conn->response waited to be read, where that is known. */
+/*
+ * Record how long the request of the last response waited to be read, where that is known (0: it is
+ * not).
+ */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
 	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
 		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 
+/* Count the latest request as one whose outcome is unknown. */
 static __always_inline void count_unknown_outcome(struct conn *conn)
 {
 	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));

@@ -1,6 +1,14 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The bytes of one call: where they are in user memory, taken window by window into data[], and the
- * programs that hand them on to each other.
+ * programs that hand the call on to each other.
+ *
+ * Reads and writes of the scratch: where the bytes are (iov, buf, left, piece, the messages) and
+ * data[..have). Called by every program that looks at bytes; the connection is not touched.
+ *
+ * Programs hand a call on by next_program.call(ctx, NEXT_...), with the name of the program behind
+ * NEXT_; the loader numbers them (CHAIN in bpf/build/loader.py). Such a call does not return,
+ * unless the kernel has run out of patience (33 of them).
  */
 #pragma once
 
@@ -9,24 +17,19 @@
 #include "scratch.h"
 #include "syscalls.h"
 
-/*
- * Programs hand a call on by next_program.call(ctx, NEXT_...), with the name of the program behind
- * NEXT_. The loader numbers them (CHAIN in bpf/build/loader.py).
- */
-
-/* What follows when all that is pending on a connection has been abandoned. */
-#define THEN_FIRST 0 /* another socket has its place in memory: these are its first bytes */
-#define THEN_RESYNC 1 /* something was not seen, the connection goes on */
-#define THEN_NOTHING 2
+/* s->then: what follows when all that is pending on a connection has been abandoned (close.h). */
+#define THEN_FIRST 0 /* another socket has its place in memory: first_bytes() with this call */
+#define THEN_RESYNC 1 /* the connection lost sync and goes on with this call */
+#define THEN_NOTHING 2 /* it is over */
 
 /*
- * The kernel allows a call 33 tail calls. After so many programs the rest of its bytes goes to user
- * space, which has it taken up from there; some are left for that.
+ * After so many programs the rest of a call's bytes goes to user space (deferred.h); the kernel's
+ * 33 leave some for that.
  */
 #define STEPS 29
 
 #ifdef FRONT_SYSCALLS
-/* A call may have been several messages, one after the other. */
+/* A call may be several messages: go on to the next, if there is one. */
 static __always_inline void next_message(struct scratch *s)
 {
 	u64 iov = 0;
@@ -46,7 +49,10 @@ static __always_inline void next_message(struct scratch *s)
 #define IN_MESSAGE(s) ((s)->left)
 #endif
 
-/* Go on to the next iovec that is not empty; false: there is nothing left that can be looked at. */
+/*
+ * Go on to the next iovec that is not empty, where buf is used up; false: no byte is left that can
+ * be read.
+ */
 static __always_inline bool next_piece(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
@@ -66,7 +72,7 @@ static __always_inline bool next_piece(struct scratch *s)
 	return s->piece != 0;
 }
 
-/* Go on with a program; where there have been too many, come back later. */
+/* Go on with a program, or with user space where there have been too many. */
 static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 {
 	if (++s->steps < STEPS)
@@ -74,7 +80,7 @@ static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 	next_program.call(ctx, NEXT_DEFER_BYTES);
 }
 
-/* The last program of a call returns. */
+/* The last program of a call returns `result`: bytes that user space had taken up are done with. */
 static __always_inline int end_call(struct scratch *s, int result)
 {
 	u32 zero = 0;
@@ -85,6 +91,7 @@ static __always_inline int end_call(struct scratch *s, int result)
 	return result;
 }
 
+/* Step over bytes at buf; there are at least as many (s->piece). */
 static __always_inline void skip(struct scratch *s, u32 bytes)
 {
 	s->buf += bytes;
@@ -96,8 +103,8 @@ static __always_inline void skip(struct scratch *s, u32 bytes)
 }
 
 /*
- * Append new bytes to data[..have), at most a window, or as many as the line of a chunk may have
- * where one is due; return how many came. 0: they cannot be read.
+ * Append bytes at buf to data[..have), without stepping over them: at most a window, or as many as
+ * the line of a chunk may have where one is due. Return how many; 0: they cannot be read.
  */
 static __always_inline u32 fill(struct scratch *s, bool chunk)
 {
@@ -115,15 +122,15 @@ static __always_inline u32 fill(struct scratch *s, bool chunk)
 	return n;
 }
 
-/* Where a TCP connection is in the bytes that its owner has taken, or sent, in all. */
+/* Return where a TCP connection is in the bytes that its owner has taken, or sent, in all. */
 static __always_inline u32 position_of(u64 sk, bool inbound)
 {
 	return kernel_u64(sk + (inbound ? OFF_TCP_COPIED_SEQ : OFF_TCP_WRITE_SEQ));
 }
 
 /*
- * How many of `left` bytes that were to come until the position `end` are still to come, now that
- * the position is `at`. Bytes may pass unseen: spliced out of a socket, say.
+ * Return how many of `left` bytes that were to come until the position `end` are still to come, now
+ * that the position is `at`. Bytes may pass unseen: spliced out of a socket, say.
  */
 static __always_inline u64 still_to_come(u32 at, u32 end, u64 left)
 {

@@ -1,17 +1,20 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Bytes whose turn comes later.
  *
  * A call may hold more than the programs can go through in one go: hundreds of pipelined requests,
  * thousands of small chunks. The rest of its bytes then goes to user space, piece by piece, and
- * user space has take_up() go on with each (bpf/backlog.py), as often as it takes. What comes on the
- * connection meanwhile queues up behind it; once nothing waits any more calls are looked at as they
- * come again. So there is one parser and one place where things are counted, and times are those
- * of the calls.
+ * user space has take_up() go on with each (bpf/backlog.py), as often as it takes. What comes on
+ * the connection meanwhile queues up behind it; once nothing waits any more calls are looked at as
+ * they come again. So there is one parser and one place where things are counted, and times are
+ * those of the calls.
  *
  * conn.deferred counts the pieces that wait. A piece for which the ring has no room is counted as
- * lost, and with it what follows until the others are done with: nobody knows where in a message the
- * connection is then. What is pending gets an unknown outcome, and the next call is taken to begin
- * a message.
+ * lost, and with it what follows until the others are done with: the connection has lost sync
+ * (lifecycle.h).
+ *
+ * defer_bytes() is called by tail call with the call's bytes in the scratch; take_up() is run by
+ * user space, and sets the scratch up. s->taken_up tells the two apart.
  */
 #pragma once
 
@@ -29,6 +32,7 @@
 
 #define PIECES_A_RUN 32
 
+/* Send a piece to user space; where the ring has no room the connection loses sync. */
 static __always_inline void defer_piece(struct conn *conn, void *piece, u32 size)
 {
 	__sync_fetch_and_add(&conn->deferred, 1);
@@ -39,7 +43,7 @@ static __always_inline void defer_piece(struct conn *conn, void *piece, u32 size
 	COUNT_LOSS(lost_pieces);
 }
 
-/* Bytes have passed that no buffer of the caller's holds (sendfile, splice): parts of a body. */
+/* Bytes have passed that no buffer of the process holds (sendfile, splice): parts of a body. */
 static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
 {
 	if (inbound == (conn->side == SIDE_CLIENT)) {
@@ -50,7 +54,10 @@ static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 byt
 			conn->response_left -= bytes;
 			return;
 		}
-		/* More than was to come, or lines of chunks: where responses begin is not known now. */
+		/*
+		 * More than was to come, or lines of chunks: where responses begin is not known
+		 * now.
+		 */
 		lose_response_framing(conn);
 	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
 		take_request_body(conn, bytes);
@@ -67,6 +74,7 @@ static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 byt
 	}
 }
 
+/* A call moved so many bytes that no buffer holds. Called by the attached programs (hooks.h). */
 static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
@@ -89,7 +97,10 @@ static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 	take_unseen(conn, inbound, bytes, bpf_ktime_get_ns());
 }
 
-/* Hand the rest of a call to user space; of bytes that come from there, say how many are left. */
+/*
+ * The program that hands the rest of a call to user space. Of bytes that come from there it returns
+ * how many are left. A connection that has lost sync resynchronises here.
+ */
 int defer_bytes(u64 *ctx)
 {
 	u32 zero = 0, n;
@@ -150,9 +161,10 @@ int defer_bytes(u64 *ctx)
 }
 
 /*
- * Run by user space: go on with bytes that were deferred, which are in its memory now. Returns how
- * many of them are still to be taken up. A length of 0 says that a piece is done with. Less than 0:
- * another CPU is setting the connection aside, come again.
+ * The program that user space runs to go on with bytes that were deferred, which are in its memory
+ * now (bpf/backlog.py has the order of arguments). Returns how many of them are still to be taken
+ * up. A length of 0 says that a piece is done with. Less than 0: another CPU is setting the
+ * connection aside, come again.
  */
 int take_up(u64 *ctx)
 {

@@ -1,7 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * The way of the bytes of a call. What can be settled with a handful of loads is settled here (a
- * request equal to the last one, a response that begins its buffer, a body); the rest goes by tail
- * call to parse_request or parse_response.
+ * on_bytes(): what becomes of a call that moved bytes. Called by the attached programs (hooks.h).
+ *
+ * Short ways, which end the call here: a part of a body; the same request as before, alone in its
+ * call; a response of the same kind as the last. All else goes by tail call to the program that
+ * takes the bytes, with the scratch set up for it: where the bytes are, whose they are, the time.
  */
 #pragma once
 
@@ -22,14 +25,14 @@
 #include "syscalls.h"
 #include "wait.h"
 
-/* Whether a call holds nothing but a part of a body, which has been counted then. */
+/* Count a call that holds nothing but a part of a body; return whether it did. */
 static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes)
 {
 	if (request) {
 		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
 			return false;
 		if (!conn->pending && conn->body_numbered)
-			return false; /* answered already: has the rest come by unseen? */
+			return false; /* its response has begun: has the rest come by unseen? */
 		take_request_body(conn, bytes);
 		return true;
 	}
@@ -50,7 +53,10 @@ static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes
 	return true;
 }
 
-/* Whether a response of the last one's status, `bytes` in a call, is framed as that one was. */
+/*
+ * Take a response of the last one's status, `bytes` in a call, to be framed as that one was; return
+ * whether it is like it.
+ */
 static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
 {
 	u64 word = 0;
@@ -72,7 +78,7 @@ static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piec
 /*
  * `ret` bytes went through a socket by a call with these registers. `socket` is 0 where only the
  * struct sock is known so far. `buf` is where the call's buffer, vector or message is, the first of
- * `messages` where there are several.
+ * `messages` where there are several. Returns 0, as a program does.
  */
 static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
 				    u64 sk, bool inbound, s64 ret, u64 buf, u32 messages)
@@ -150,7 +156,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			/* The same request as before, and nothing but it? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
-				/* Into the stack: the kernel checks a copy into a map for far longer. */
+				/*
+				 * Into the stack: the kernel checks a copy into a map for far
+				 * longer.
+				 */
 				u8 head[LINE_LEN] = {};
 				u64 n = ret;
 

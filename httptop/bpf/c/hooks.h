@@ -1,4 +1,13 @@
-/* Where bytes are seen to pass: tracepoints of sockets, or of all system calls. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where bytes are seen to pass: the attached programs. sock_recv_length and sock_send_length (Linux
+ * 6.3 and newer) run where bytes go through a socket; sys_exit, before that, at the return of every
+ * system call. They find out the socket, the direction and where the bytes are, and hand the call
+ * to on_bytes(), or to on_moved_bytes() where no buffer of the process holds them. A call whose
+ * bytes stay in the socket (MSG_PEEK) is none.
+ *
+ * They write nothing but the place in a batch of messages (sendmmsg, recvmmsg).
+ */
 #pragma once
 
 #include "counters.h"
@@ -9,7 +18,7 @@
 #include "scratch.h"
 #include "syscalls.h"
 
-/* One of the two directions may be left out. */
+/* One of the two directions may be left out (filter.reads, filter.writes). */
 #if defined(NO_READS)
 #define LOOKED_AT(inbound) (!(inbound))
 #elif defined(NO_WRITES)
@@ -19,7 +28,7 @@
 #endif
 
 /*
- * Whether a read leaves its bytes in the socket, or puts none into the caller's buffer: of TCP,
+ * Whether a read leaves its bytes in the socket, or puts none into the process's buffer: of TCP,
  * MSG_TRUNC throws them away; to Unix sockets it means nothing.
  */
 static __always_inline bool not_taken(u64 sk, u32 flags)
@@ -30,7 +39,7 @@ static __always_inline bool not_taken(u64 sk, u32 flags)
 }
 
 #ifdef FRONT_SOCKETS
-/* Bytes that the vector of a message has room for; more than `enough` need not be counted. */
+/* Return for how many bytes a message's vector has room; counting stops beyond `enough`. */
 static __always_inline u64 room_of(u64 message, u64 enough)
 {
 	u64 header[2] = {}, room = 0; /* iovecs, and how many */
@@ -50,9 +59,10 @@ static __always_inline u64 room_of(u64 message, u64 enough)
 }
 
 /*
- * The message of a sendmmsg or recvmmsg that has just gone. The tracepoint is passed once for each
- * and does not say which, so we count: up to an error, to a message that went in part, or to the last
- * of the array. The kernel writes the length of each before it goes on to the next.
+ * Return the message of a sendmmsg or recvmmsg that has just gone; 0: none that is looked at. The
+ * tracepoint is passed once for each and does not say which, so we count: up to an error, to a
+ * message that went in part, or to the last of the array. The kernel writes the length of each
+ * before it goes on to the next.
  */
 static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
 {
@@ -83,8 +93,8 @@ static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
 }
 
 /*
- * Linux 6.3 and later have tracepoints where bytes go through a socket, and nowhere else: other
- * system calls cost nothing at all. The caller's registers tell where the bytes are.
+ * Tracepoints where bytes go through a socket, and nowhere else: other system calls cost nothing at
+ * all. The registers of the process tell where the bytes are.
  */
 static __always_inline int through_socket(u64 *ctx, bool inbound)
 {
@@ -124,11 +134,11 @@ int sock_send_length(u64 *ctx)
 	return through_socket(ctx, false);
 }
 #else
-/* Elsewhere every system call's return is looked at, and nearly all let go at once. */
+/* Every system call's return is looked at, and nearly all let go at once. */
 
 #define MOST_MESSAGES 32
 
-/* How many bytes went in so many messages of a sendmmsg or recvmmsg. */
+/* Return how many bytes went in so many messages of a sendmmsg or recvmmsg. */
 static __always_inline u64 bytes_of_batch(u64 array, u32 messages)
 {
 	struct scratch *s = scratch_here();

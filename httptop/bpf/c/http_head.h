@@ -1,9 +1,14 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * The HTTP/1 head parser: it knows bytes in s->data and nothing of sockets, so that tests can run
- * it through BPF_PROG_TEST_RUN on bytes of their own.
+ * The HTTP/1 parser of header sections. It knows bytes in s->data and nothing of sockets and
+ * connections, so that tests run it through BPF_PROG_TEST_RUN on bytes of their own.
  *
- * A head is looked at in words of eight bytes: most words hold no newline, and only lines that
- * may be Content-Length or Transfer-Encoding are looked at further.
+ * Reads data[CARRY..have); writes what it finds as offsets into data (newline, line_end, head_end,
+ * length_at, coding_at, host_at, version_at), s->method and s->minor, and cursor, number and stop,
+ * which are nobody's between calls. Called by the programs of requests.h and responses.h.
+ *
+ * A header section is looked at in words of eight bytes: most words hold no newline, and only lines
+ * that may be Content-Length or Transfer-Encoding are looked at further.
  */
 #pragma once
 
@@ -16,7 +21,10 @@
 
 #define SCAN_TURNS 128
 
-/* The method that these eight bytes begin with, and the length of its name; -1: not one we name. */
+/*
+ * Return the method that these eight bytes begin with, and the length of its name; -1: none that we
+ * name.
+ */
 static __always_inline int method_of(u64 word, u32 *length)
 {
 	if ((word & MASK(4)) == CHARS('G', 'E', 'T', ' ', 0, 0, 0, 0)) {
@@ -61,7 +69,7 @@ static __always_inline int method_of(u64 word, u32 *length)
 #define METHOD_LEN 23 /* longest name of a method */
 #define LINE_LEAST 12 /* "A * HTTP/1.1" */
 
-/* Length of the token that data[CARRY..) begins with, at most METHOD_LEN + 1. */
+/* Return the length of the token that data[CARRY..) begins with, at most METHOD_LEN + 1. */
 static __always_inline u32 token_length(struct scratch *s)
 {
 	s->cursor = 0;
@@ -77,7 +85,7 @@ static __always_inline u32 token_length(struct scratch *s)
 	return s->cursor;
 }
 
-/* Whether a target behind a method without a name of ours may begin so: "/", "*", "http://". */
+/* Whether a target behind a method that we do not name may begin so: "/", "*", "http://". */
 static __always_inline bool target_may_come(u8 byte)
 {
 	return byte == '/' || byte == '*' || (byte | 0x20) == 'h';
@@ -99,12 +107,16 @@ static __always_inline bool line_may_come(struct scratch *s)
 	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
+/* Whether a byte ends a line, or is the first of two that do. */
 static __always_inline bool ends_line(u8 byte)
 {
 	return byte == '\r' || byte == '\n';
 }
 
-/* Status of a response that begins with these 16 bytes, of which n are there; 0: it does not. */
+/*
+ * Return the status of a response that begins with these 16 bytes, of which n are there; 0: it is
+ * no response.
+ */
 static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 {
 	u32 a, b, c, behind;
@@ -126,6 +138,10 @@ static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 	return a * 100 + b * 10 + c;
 }
 
+/*
+ * Forget what an earlier scan found. `in_head`: the first line has ended in an earlier window; the
+ * newline before the current one is at data[CARRY].
+ */
 static __always_inline void start_scan(struct scratch *s, bool in_head)
 {
 	s->newline = CARRY;
@@ -137,9 +153,9 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 }
 
 /*
- * Look for the end of a head in data[CARRY..have); sets newline, line_end, head_end, length_at
- * and coding_at. Where the request line has ended in an earlier window the caller has put the
- * newline before the current line at data[CARRY] and set line_end.
+ * Look for the end of a header section in data[CARRY..have), after start_scan(): newline is the
+ * last newline before it, line_end is behind the first line, head_end behind the empty line; what
+ * is not there is 0. Field values stand at length_at, coding_at and host_at.
  *
  * A turn takes a word without a newline, or one newline. Where the turns run out first, `have` is
  * drawn in to what was looked at, and the rest comes in the next window.
@@ -202,8 +218,10 @@ static __always_inline void scan_head(struct scratch *s)
 	s->have = s->cursor;
 }
 
-/* Whether the request line data[CARRY..line_end) is one; sets method and minor. On success the
- * target begins at the offset returned; 0: no request line. */
+/*
+ * Read the request line data[CARRY..line_end) into method, minor and version_at; return the offset
+ * where the target begins. 0: it is no request line.
+ */
 static __always_inline u32 request_line(struct scratch *s)
 {
 	u32 end = s->line_end - 1, length = 0, at, byte;
@@ -240,7 +258,10 @@ static __always_inline u32 request_line(struct scratch *s)
 	return at;
 }
 
-/* Content-Length's value, digits at data[length_at..); BODY_OPEN where it is not a number. */
+/*
+ * Return Content-Length's value, the digits at data[length_at..); BODY_OPEN where it is not a
+ * number.
+ */
 static __always_inline u64 content_length(struct scratch *s)
 {
 	u32 at = s->length_at;
@@ -289,12 +310,16 @@ static __always_inline bool is_chunked(struct scratch *s)
 	return !(u8)s->number || (u8)s->number == ',';
 }
 
+/* Whether a byte is a digit of base 16. */
 static __always_inline bool hexadecimal(u8 byte)
 {
 	return byte - '0' < 10u || (byte | 0x20) - 'a' < 6u;
 }
 
-/* Bytes in a chunk and the line end behind it, from the line at data[CARRY]; 0: the last chunk. */
+/*
+ * Return the bytes of a chunk and of the line end behind it, from the line at data[CARRY]; 0: the
+ * last chunk.
+ */
 static __always_inline u64 chunk_length(struct scratch *s)
 {
 	s->number = 0;

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * What we read of the kernel's own structures. No layout is written down here: every OFF_ comes
- * from the running kernel's BTF (linux/btf.py). What begins with the current task is read by plain
- * loads.
+ * What is read of the kernel's own structs. No layout is written down here: every OFF_ comes from
+ * the running kernel's BTF (linux/btf.py). What begins with the current task is read by plain
+ * loads. Nothing is written; what cannot be read reads as 0.
  */
 #pragma once
 
@@ -71,9 +72,9 @@ static __always_inline u16 kernel_u16(u64 address)
 }
 
 /*
- * The struct socket behind a file descriptor of a task; 0 where it is none. A socket's
- * file points to a struct socket and to an inode that are parts of one struct socket_alloc: no
- * other file has the two at that distance.
+ * Return the struct socket behind a file descriptor of a task; 0: it is no socket. A socket's file
+ * points to a struct socket and to an inode that are parts of one struct socket_alloc: no other
+ * file has the two at that distance.
  */
 static __always_inline u64 socket_of(void *task, u32 fd)
 {
@@ -104,13 +105,16 @@ static __always_inline u64 inode_number_of(u64 socket)
 	return kernel_u64(socket + OFF_SOCKET_INODE + OFF_INODE_NUMBER);
 }
 
-/* Process number, as the initial namespace has it. */
+/* Return a task's process id, as the first namespace has it. */
 static __always_inline u32 process_of(void *task)
 {
 	return *(u32 *)((char *)task + OFF_TASK_TGID);
 }
 
-/* Name of the current process: its first thread's, not that of a thread in a pool, unless asked. */
+/*
+ * Write the name of the current process: its first thread's, or the thread's own where rows go by
+ * threads.
+ */
 static __always_inline void process_name(char *comm)
 {
 #ifdef THREAD_NAMES

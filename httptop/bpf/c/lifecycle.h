@@ -1,9 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The life of a request on its connection: begun, answered, abandoned.
  *
- * begun: its head is complete. Counted under its endpoint; it waits for its response.
- * answered: the first byte of a final response. Counted under (endpoint, status), measured, sampled.
+ * begun: its header section is complete. Counted under its endpoint; it waits for its response.
+ * answered: the first byte of a final response. Counted under (endpoint, status), measured.
  * abandoned: the connection ended first. Counted as unanswered.
+ *
+ * Reads and writes what the connection keeps of pending requests and of the last response, and the
+ * map queue; the scratch is not touched. Called by the programs of both directions, by the short
+ * ways of on_bytes(), and at the ends of connections.
+ *
+ * Where something was not seen the connection loses sync: nobody knows which response is whose, so
+ * what is pending gets an unknown outcome, and the next call is taken to begin a message.
  */
 #pragma once
 
@@ -15,17 +23,17 @@
 #include "maps.h"
 #include "samples.h"
 
-#define ABANDONED_A_RUN 32 /* and there may be 30 runs */
+#define ABANDONED_A_RUN 32 /* and there may be 30 runs (close.h) */
 #define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
 
-/* Something was not seen. The next call counts all that is pending as unknown and starts afresh. */
+/* Lost sync: the next call marks pending requests unknown and resynchronises (defer_bytes()). */
 static __always_inline void lose_sync(struct conn *conn)
 {
 	__sync_fetch_and_add(&conn->deferred, LOST_PIECE);
 	conn->blurred = 1;
 }
 
-/* Bytes of a call are not to be had from the caller's memory. */
+/* Bytes of a call cannot be read from the process's memory. */
 static __always_inline void lose_call(struct conn *conn)
 {
 	lose_sync(conn);
@@ -39,7 +47,7 @@ static __always_inline void end_open_body(struct conn *conn)
 		conn->phase = PHASE_IDLE;
 }
 
-/* The body of a request that waits behind others, so far. */
+/* Count bytes of a body to a request that waits behind others. */
 static __always_inline void count_queued_body(struct conn *conn, u64 bytes)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending - 1};
@@ -49,6 +57,7 @@ static __always_inline void count_queued_body(struct conn *conn, u64 bytes)
 		queued->bytes += bytes;
 }
 
+/* Count bytes of the latest request's body. */
 static __always_inline void count_request_body(struct conn *conn, u64 bytes)
 {
 	struct cell *cell = cell_of(conn->endpoint);
@@ -72,6 +81,7 @@ static __always_inline void take_request_body(struct conn *conn, u64 bytes)
 		conn->phase = conn->chunked_request ? PHASE_CHUNKS : PHASE_IDLE;
 }
 
+/* Count bytes of the last response, in a call at the time `now`. */
 static __always_inline void count_response_body(struct conn *conn, u64 bytes, u64 now)
 {
 	struct held *held = held_of(conn);
@@ -108,8 +118,8 @@ static __always_inline void settle_held(struct conn *conn)
 }
 
 /*
- * Nothing more of the last response will come. Where more than one call sent it, its times are known
- * only now; of all others sending took no time.
+ * Nothing more of the last response will come. Where more than one call sent it, its times are
+ * known only now; of all others sending took no time.
  */
 static __always_inline void end_response(struct conn *conn)
 {
@@ -127,7 +137,10 @@ static __always_inline void end_response(struct conn *conn)
 	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
 }
 
-/* A final response has begun, with so many bytes. */
+/*
+ * A final response to the current request begins, with so many bytes: count it, or hold it back
+ * where a filter asks for its size.
+ */
 static __always_inline void begin_response(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
 	u32 kind;
@@ -148,8 +161,8 @@ static __always_inline void begin_response(struct conn *conn, u32 status, u64 la
 }
 
 /*
- * Where only one direction is looked at no response is ever seen: a request is over at once, with an
- * unknown outcome.
+ * Whether no response is ever seen, as only one direction is looked at: a request is over at once,
+ * with an unknown outcome.
  */
 static __always_inline bool responses_unseen(struct conn *conn)
 {
@@ -221,7 +234,7 @@ static __always_inline void begin_request(struct conn *conn)
 		lose_sync(conn);
 }
 
-/* The current request is over: go on to the next one in the pipeline. */
+/* The current request is over: the next one in the pipeline becomes the current one. */
 static __always_inline void advance_pipeline(struct conn *conn)
 {
 	struct queue_key key;
@@ -246,13 +259,20 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	queue.delete(&key);
 }
 
+/*
+ * Whether the response to the current request is to be sampled; its place in the bucket is taken
+ * then.
+ */
 static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
 	return sample_selected(conn, status, latency_ns) &&
 	       claim_token(conn->current, status, latency_ns, now);
 }
 
-/* The connection ended first. Where the responses could not be told apart the outcome is unknown. */
+/*
+ * Count a request without a response; where it is not certain which response was whose (blurred),
+ * the outcome is unknown.
+ */
 static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
@@ -272,8 +292,8 @@ static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 }
 
 /*
- * Pending requests stay without a response, at most ABANDONED_A_RUN of them; to a filter their latency
- * is the time that they waited.
+ * Abandon pending requests, at most ABANDONED_A_RUN of them. To a filter their latency is the time
+ * that they waited.
  */
 static __always_inline void abandon_some(struct conn *conn)
 {

@@ -1,5 +1,9 @@
-/* Every map, with its cap. Counting maps are arrays that are never deleted from: user space
- * reads them at leisure and subtracts. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every map but the scratch, each with its bound, and what only the kernel side keeps in them.
+ * Those that count are arrays from which nothing is deleted: user space reads them at leisure and
+ * subtracts.
+ */
 #pragma once
 
 #include "abi.h"
@@ -8,8 +12,8 @@
 #define CACHED_LEN 80 /* longest request line whose endpoint is remembered beyond its connection */
 
 /*
- * A request line of a process, as read under the rules for paths of this generation, and what became
- * of it. Bytes behind the line are zero.
+ * A request line of a process, as read under the rules for paths of this generation, and what
+ * became of it. Bytes behind the line are zero.
  */
 struct line_key {
 	char comm[COMM_LEN];
@@ -25,6 +29,7 @@ struct line_value {
 	u32 unused;
 };
 
+/* A request that waits behind others on its connection. */
 struct queued {
 	u64 start_ns;
 	u64 bytes;
@@ -43,7 +48,7 @@ struct batch {
 
 struct queue_key {
 	u64 sk;
-	u64 number;
+	u64 number; /* see conn.first */
 };
 
 struct piece {
@@ -52,9 +57,9 @@ struct piece {
 };
 
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
-/* Those whose end no tracepoint tells: sweep() looks for it (bpf/sweep.py). */
+/* Connections whose end no tracepoint tells: sweep() looks for it (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
-BPF_ARRAY(blank_conn, struct conn, 1);
+BPF_ARRAY(blank_conn, struct conn, 1); /* zeros: what a new connection begins as */
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);

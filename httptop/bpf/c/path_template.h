@@ -1,6 +1,11 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * From a request target to its path template, one byte at a time; httptop/http/path_template.py holds the same
- * rule in words and in Python, and tests/vectors/paths.txt holds both to it.
+ * From a request target to its path template, one byte at a time. httptop/http/path_template.py
+ * holds the same rule in words and in Python, and tests/vectors/paths.txt holds both to it.
+ *
+ * template_of() reads the target at data[at..limit) and s->method, and writes key.path and
+ * key.truncated; what stands under its name in struct scratch is its own. Called by
+ * make_endpoint_key().
  *
  * The verifier walks every turn of a loop with every combination of its branches. So state is kept
  * in the scratch map, whose contents it does not follow, and decisions are arithmetic on 0 and 1:
@@ -25,7 +30,7 @@
 #define HYPHENS(sum) ((sum) >> 36 & 0xfff)
 #define OTHERS(sum) ((sum) >> 48 & 0xfff)
 
-/* Which of the rules hold; see path_template.py. */
+/* Which of the rules hold (paths.id_rules). */
 #ifndef ID_NUMBER
 #define ID_NUMBER 1
 #define ID_HEX 1
@@ -37,7 +42,10 @@
 
 #define ID_TEXT 0x7d64697bULL /* "{id}" */
 
-/* OPAQUE keeps the compiler from turning the arithmetic back into branches. */
+/*
+ * Whether a segment of so many bytes, with these counts and changes of kind, is an id; 0 or 1.
+ * OPAQUE keeps the compiler from turning the arithmetic back into branches.
+ */
 static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 {
 	u64 digits = DIGITS(sum), letters = LETTERS(sum), hyphens = HYPHENS(sum);
@@ -70,7 +78,7 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	return yes;
 }
 
-/* Where in an absolute form, data[at..limit), the path begins; limit where it has none. */
+/* Return where in an absolute form, data[at..limit), the path begins; limit where it has none. */
 static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 {
 	s->number = 0;
@@ -94,7 +102,7 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 	return s->cursor;
 }
 
-/* The segment data[segment..end) is over: keep what classifies it. */
+/* The current segment ends before data[end]: keep what classifies it, and begin the next. */
 static __always_inline void segment_ends(struct scratch *s, u32 end)
 {
 	struct segment *segment =
@@ -206,6 +214,7 @@ static __always_inline void write_path(struct scratch *s)
 	}
 }
 
+/* Whether the user has rules for paths. */
 static __always_inline bool has_rules(void)
 {
 	struct control *control = control_here();
@@ -213,7 +222,7 @@ static __always_inline bool has_rules(void)
 	return control && control->rules;
 }
 
-/* The user's rule that the path matches, counted from 1; 0: none. */
+/* Return the number of the user's rule that the path matches, counted from 1; 0: none. */
 static __always_inline u32 rule_of(struct scratch *s)
 {
 	u32 count = s->segment_count;
@@ -240,7 +249,10 @@ static __always_inline u32 rule_of(struct scratch *s)
 	return s->alive ? lowest_bit(s->alive) + 1 : 0;
 }
 
-/* What the user's own rules make of the path; false: they do not mean it, or leave it as it is. */
+/*
+ * Write the template of the user's rule that the path matches to key.path. False: none matches, or
+ * the rule keeps the path (verbatim).
+ */
 static __always_inline bool apply_rule(struct scratch *s)
 {
 	u32 number = rule_of(s);
@@ -284,7 +296,9 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 		s->end = s->segment_at = s->target;
 		cut_path(s);
 	}
-	/* Authority and asterisk form are no paths: a count that no id has leaves them as they are. */
+	/*
+	 * Authority and asterisk form are no paths: a count that no id has leaves them as they are.
+	 */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;
 	if (!raw && has_rules() && apply_rule(s))

@@ -1,9 +1,12 @@
-/* The pools of free cells and pages, filled once before anything is attached. */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pools of free cells and pages, filled once before anything is attached: the loader runs each
+ * program as often as there are numbers, from the one in pool_next down.
+ */
 #pragma once
 
 #include "maps.h"
 
-/* Run by the loader once for each number that the pools of cells and pages are to hold. */
 int fill_cells(void *ctx)
 {
 	u32 zero = 0, number;

@@ -1,6 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Request lines: kept until they are whole, compared with the one before, looked up among those that
- * came before on any connection, or made out byte by byte.
+ * Request lines: kept until they are whole, compared with the one before on the connection, looked
+ * up among those that came before on any connection, or read into an endpoint's key.
+ *
+ * Reads the request line, data[CARRY..line_end), and writes line[] of the connection and s->key.
+ * Called by the programs of requests.h; same_bytes() by on_bytes(), too.
  */
 #pragma once
 
@@ -15,7 +19,7 @@
 #include "path_template.h"
 #include "scratch.h"
 
-/* Whether two pieces of at most LINE_LEN bytes are the same. */
+/* Whether two runs of `length` bytes, at most LINE_LEN, are the same. */
 static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 {
 	u64 difference = 0;
@@ -34,13 +38,14 @@ static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 	return !difference;
 }
 
+/* Whether the request line is that of the request before on the connection. */
 static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
 {
 	return conn->line_len == length && length <= LINE_LEN &&
 	       same_bytes(conn->line, &s->data[CARRY], length);
 }
 
-/* Keep an incomplete request line, data[CARRY..have), for the next window. */
+/* Keep an incomplete request line, data[CARRY..have), for the next window: PHASE_LINE. */
 static __always_inline void keep_line(struct conn *conn, struct scratch *s)
 {
 	u32 length = s->have - CARRY, end = s->have;
@@ -54,7 +59,10 @@ static __always_inline void keep_line(struct conn *conn, struct scratch *s)
 	conn->phase = PHASE_LINE;
 }
 
-/* The request line is complete: find out its endpoint. False: it is no request line. */
+/*
+ * The request line is complete: read it into s->key, but for the process's name. False: it is no
+ * request line.
+ */
 static __always_inline bool make_endpoint_key(struct scratch *s)
 {
 	u32 target, end;
@@ -74,7 +82,7 @@ static __always_inline bool make_endpoint_key(struct scratch *s)
 	return true;
 }
 
-/* Make s->line of the request line data[CARRY..line_end). False: it is too long to be remembered. */
+/* Make s->line of the request line. False: it is too long to be remembered. */
 static __always_inline bool make_line_key(struct scratch *s, const char *comm)
 {
 	u32 length = s->line_end - CARRY;
@@ -98,7 +106,10 @@ static __always_inline bool make_line_key(struct scratch *s, const char *comm)
 	return true;
 }
 
-/* The line has been placed: remember that, if it may come often. */
+/*
+ * The endpoint of the line is in the connection: remember it for other connections, if it may come
+ * often.
+ */
 static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 {
 	struct line_value value = {
@@ -110,7 +121,10 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 		lines.update(&s->line, &value);
 }
 
-/* The line is one that was placed before: its connection, made now if it is new; else 0. */
+/*
+ * Put the endpoint of a line that is remembered into the connection, made now if there is none;
+ * return it. 0: the line is not known, or there is no room.
+ */
 static __always_inline struct conn *recall_line(struct conn *conn, struct scratch *s)
 {
 	char comm[COMM_LEN] __attribute__((aligned(8))) = {};

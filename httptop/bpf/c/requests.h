@@ -1,6 +1,12 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Requests: heads that may be cut anywhere, pipelined, repeated. parse_request looks at a window and
- * keeps its place in the connection; place_request makes out the endpoint of a line not just had.
+ * Requests: header sections that may be cut anywhere, pipelined, repeated.
+ *
+ * parse_request() takes a window of a call and keeps its place in the connection (phase, body_left,
+ * line[], partial[]); place_request() reads a request line that the connection has not just had,
+ * which takes the verifier a program of its own. Both are called by tail call, with the call's
+ * bytes in the scratch, and call each other until no byte is left. s->fresh: no connection is known
+ * yet.
  */
 #pragma once
 
@@ -18,7 +24,7 @@
 #include "scratch.h"
 #include "wait.h"
 
-/* Keep the incomplete header line data[newline + 1..have). */
+/* Keep the incomplete field line data[newline + 1..have) for the next window. */
 static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 {
 	u32 length = s->have - s->newline - 1;
@@ -30,7 +36,7 @@ static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 		conn->partial[0] = 'x';
 }
 
-/* What the headers seen so far say of the body. */
+/* Note what the fields seen so far say of the body, and of the host where the filter asks. */
 static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 {
 	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s)) {
@@ -41,6 +47,7 @@ static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 	note_host(conn, s);
 }
 
+/* What came is no HTTP: count a parse error, and take the next call to begin a request. */
 static __always_inline void parse_failed(struct conn *conn)
 {
 	conn->phase = PHASE_IDLE;
@@ -51,7 +58,10 @@ static __always_inline void parse_failed(struct conn *conn)
 	COUNT_LOSS(parse_errors);
 }
 
-/* What may have been the start of a request is none. */
+/*
+ * What was taken for the start of a request line is none: a connection that never had one is of no
+ * interest.
+ */
 static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 {
 	if (conn->endpoint || conn->pending || conn->deferred)
@@ -60,7 +70,7 @@ static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 		conns.delete(&s->sk); /* no HTTP ever came: of no interest */
 }
 
-/* The head is over: what comes next is the body, or another request. */
+/* The header section is over: what comes next is the body, or another request. */
 static __always_inline void begin_body(struct conn *conn)
 {
 	if (conn->chunked_request) {
@@ -72,7 +82,10 @@ static __always_inline void begin_body(struct conn *conn)
 	}
 }
 
-/* The rest of a call that is within a chunked body, from a chunk's line or a trailer on. */
+/*
+ * Take a chunk's line, or trailers, of which data[CARRY..have) has come, and what this call has of
+ * the chunk behind it.
+ */
 static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s)
 {
 	u32 consumed = s->have - s->carried, n;
@@ -104,7 +117,10 @@ static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s
 	}
 }
 
-/* The request line is placed: see what the rest of the head says, and whether it is complete. */
+/*
+ * The endpoint is known: take what the window has of the header section. Where that is complete the
+ * request begins.
+ */
 static __always_inline void take_header_section(struct conn *conn, struct scratch *s)
 {
 	u32 came = s->have - s->carried, consumed;
@@ -129,6 +145,7 @@ static __always_inline void take_header_section(struct conn *conn, struct scratc
 	skip(s, consumed);
 }
 
+/* Step over the line ends that data[CARRY..have) begins with. */
 static __always_inline void skip_empty_lines(struct scratch *s)
 {
 	s->cursor = CARRY;
@@ -141,7 +158,10 @@ static __always_inline void skip_empty_lines(struct scratch *s)
 	skip(s, s->cursor - CARRY);
 }
 
-/* All bytes of a call have been looked at. */
+/*
+ * All bytes of the call have been looked at: note where a body will end, to know it if bytes pass
+ * unseen.
+ */
 static __always_inline void end_request_call(struct conn *conn, struct scratch *s)
 {
 	conn->body_numbered = 0;
@@ -151,7 +171,10 @@ static __always_inline void end_request_call(struct conn *conn, struct scratch *
 	}
 }
 
-/* Bytes of the body may have passed unseen; it has been answered, and this call's begin at `at`. */
+/*
+ * Bytes of the body may have passed unseen, as its response has begun; this call's begin at the
+ * position `at`.
+ */
 static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 {
 	u64 unseen = conn->body_left - still_to_come(at, conn->body_end, conn->body_left);
@@ -163,6 +186,7 @@ static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 		conn->phase = PHASE_IDLE; /* of chunks the lines were not seen either */
 }
 
+/* Take a window of a call; 0, as programs return. */
 static __always_inline int read_request(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn = 0;
@@ -284,6 +308,7 @@ again:
 	return 0;
 }
 
+/* The program for a window of requests. */
 int parse_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -291,6 +316,7 @@ int parse_request(u64 *ctx)
 	return s ? end_call(s, read_request(ctx, s)) : 0;
 }
 
+/* Read the request line, make its endpoint, and take what the window has of the header section. */
 static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
@@ -330,7 +356,7 @@ static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 	return 0;
 }
 
-/* A request line that its connection has not just had: make out its endpoint. */
+/* The program for a request line that its connection has not just had. */
 int place_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();

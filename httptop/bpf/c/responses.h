@@ -1,18 +1,23 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Responses. Where each ends is told by its head, so the place in them is known from call to call:
+ * Responses. Their framing is told by their header sections, so the place in them is known from
+ * call to call:
  *
  *  START    the next byte begins a response
  *  HEAD     behind a status line; INTERIM: the same of a 1xx
  *  CHUNKS   the next byte begins the line of a chunk, or goes on with it
  *  TRAILERS behind the last chunk
  *
- * with response_left bytes of a body, or of a chunk, to come first.
+ * with response_left bytes of a body, or of a chunk, to come first. All of this is in the
+ * connection (response_phase, response_left, response_partial[], framed, shape); parse_response()
+ * is called by tail call with the call's bytes in the scratch, and calls itself until no byte is
+ * left.
  *
- * A response of the same kind as the one before may take the short way (dispatch.h), where little more
- * than its first bytes is looked at. Where the one before was whole in its call this one is taken
- * to be so, too: until the next that is looked at the place is not known (framed is 0), and what
- * else comes is taken for its rest. Where the one before began with a call of its head alone, and
- * this call has the same length and the same Content-Length, its place is known.
+ * A response of the same kind as the one before may take the short way (dispatch.h), where little
+ * more than its first bytes is looked at. Where the one before was whole in its call this one is
+ * taken to be so, too: until the next that is looked at the place is not known (framed is 0), and
+ * what else comes is taken for its rest. Where the one before began with a call of its header
+ * section alone, and this call has the same length and the same Content-Length, its place is known.
  */
 #pragma once
 
@@ -27,12 +32,16 @@
 #include "samples.h"
 #include "scratch.h"
 
+/* Whether some of the last response is still to come. */
 static __always_inline bool response_under_way(struct conn *conn)
 {
 	return conn->response_left || conn->response_phase || conn->response_partial_len;
 }
 
-/* Where the responses stand is not known any more: what comes next is the rest of the last, or not. */
+/*
+ * It is not known any more where the responses stand: what comes next is the rest of the last, or
+ * not.
+ */
 static __always_inline void lose_response_framing(struct conn *conn)
 {
 	conn->response_left = 0;
@@ -42,7 +51,7 @@ static __always_inline void lose_response_framing(struct conn *conn)
 	conn->shape = SHAPE_OTHER;
 }
 
-/* The current response's head is over: what comes next is its body, or another response. */
+/* A header section is over: what comes next is its body, or another response. */
 static __always_inline void end_response_head(struct conn *conn)
 {
 	u8 phase = conn->response_phase;
@@ -59,7 +68,7 @@ static __always_inline void end_response_head(struct conn *conn)
 		conn->response_left = conn->response_length;
 }
 
-/* What the header lines in data[] say of the response's body. */
+/* Note what the fields in data[] say of the response's body. */
 static __always_inline void note_response_framing(struct conn *conn, struct scratch *s)
 {
 	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
@@ -68,7 +77,7 @@ static __always_inline void note_response_framing(struct conn *conn, struct scra
 		conn->response_length = content_length(s);
 }
 
-/* Keep the incomplete line data[from..have) of a response. */
+/* Keep the incomplete line data[from..have) of a response for the next window. */
 static __always_inline void keep_response_line(struct conn *conn, struct scratch *s, u32 from)
 {
 	u32 length = s->have - from;
@@ -79,7 +88,10 @@ static __always_inline void keep_response_line(struct conn *conn, struct scratch
 		conn->response_partial[0] = 'x';
 }
 
-/* A final response begins at data[CARRY]: count it under the current request, and go on to the next. */
+/*
+ * A final response begins at data[CARRY]: count it under the current request, sample it, and go on
+ * to the next request.
+ */
 static __always_inline void take_final_response(struct conn *conn, struct scratch *s)
 {
 	u64 latency_ns = s->now - conn->start_ns;
@@ -100,7 +112,9 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 	advance_pipeline(conn);
 }
 
-/* The call is a head and nothing else: will the next one be known for the same? */
+/*
+ * The call is a header section and nothing else: keep what tells whether the next one is like it.
+ */
 static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 {
 	u64 word, end;
@@ -119,10 +133,10 @@ static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 }
 
 /*
- * Bytes in the place of a response that nobody asked for: of a response that a server gives before it
- * closes an idle connection, or of nothing that we know. Or one thread has read the response while
- * another had not come back yet from sending the request: then the request is seen next, and if
- * another is seen before a response, the outcomes of both are unknown.
+ * Bytes stand in the place of a response, and no request is pending. A server may give a response
+ * before it closes an idle connection. Or one thread has read the response while another had not
+ * come back yet from sending the request: then the request is seen next, and if another is seen
+ * before a response, the outcomes of both are unknown (owed).
  */
 static __always_inline void take_unsolicited(struct conn *conn, struct scratch *s)
 {
@@ -135,7 +149,10 @@ static __always_inline void take_unsolicited(struct conn *conn, struct scratch *
 	lose_response_framing(conn);
 }
 
-/* Bytes that begin no response where one should begin. False: they may be the start of one. */
+/*
+ * Take bytes that begin no response where one should begin. False: they may be the start of one,
+ * and are kept for the next window.
+ */
 static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 {
 	u32 length = s->have - CARRY;
@@ -146,7 +163,9 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 		keep_response_line(conn, s, CARRY);
 		return false;
 	}
-	/* The rest of a response of which we took the first bytes only; ours may begin behind it. */
+	/*
+	 * The rest of a response of which we took the first bytes only; ours may begin behind it.
+	 */
 	lose_response_framing(conn);
 	conn->blurred = 1;
 	if (conn->pending > 1)
@@ -155,7 +174,7 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 	return true;
 }
 
-/* Bytes of the body may have passed unseen; this call's begin at `at`. */
+/* Bytes of the body may have passed unseen; this call's begin at the position `at`. */
 static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u64 now)
 {
 	u64 left = still_to_come(at, conn->response_end, conn->response_left);
@@ -169,6 +188,7 @@ static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u6
 			RESPONSE_START; /* of chunks the lines were not seen either */
 }
 
+/* Take what the iovec at hand has of the body, or of a chunk. */
 static __always_inline void take_response_body(struct conn *conn, struct scratch *s)
 {
 	u32 n = conn->response_left < s->piece ? conn->response_left : s->piece;
@@ -179,7 +199,7 @@ static __always_inline void take_response_body(struct conn *conn, struct scratch
 	skip(s, n);
 }
 
-/* A chunk's line, or what has come of it, is in data[CARRY..have). */
+/* Take a chunk's line, of which data[CARRY..have) has come. */
 static __always_inline void take_response_chunk_line(struct conn *conn, struct scratch *s)
 {
 	u32 consumed = s->have - s->carried;
@@ -197,7 +217,10 @@ static __always_inline void take_response_chunk_line(struct conn *conn, struct s
 	skip(s, consumed);
 }
 
-/* All bytes of a call have been looked at. */
+/*
+ * All bytes of the call have been looked at: note its shape, and where a body will end, to know it
+ * if bytes pass unseen.
+ */
 static __always_inline void end_response_call(struct conn *conn, struct scratch *s)
 {
 	conn->framed = 1;
@@ -205,7 +228,9 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 	if (s->began && !response_under_way(conn))
 		conn->shape = SHAPE_WHOLE;
 	if (conn->response_left == BODY_OPEN && !conn->pending) {
-		/* It ends with the connection, or with the next request where servers are careless. */
+		/*
+		 * It ends with the connection, or with the next request where servers are careless.
+		 */
 		conn->response_left = 0;
 		conn->framed = 0;
 	}
@@ -217,6 +242,7 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 	}
 }
 
+/* Take a window of a call; 0, as programs return. */
 static __always_inline int read_response(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
@@ -262,7 +288,7 @@ static __always_inline int read_response(u64 *ctx, struct scratch *s)
 	}
 	if (conn->response_phase == RESPONSE_START) {
 		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
-			begin_request(conn); /* answered before its head was complete */
+			begin_request(conn); /* its header section was not complete yet */
 			conn->phase = PHASE_IDLE;
 		}
 		if (!conn->pending) {
@@ -306,7 +332,9 @@ again:
 	if (s->left) {
 		if (s->steps + 1 < STEPS || conn->pending)
 			go_on(ctx, s, NEXT_PARSE_RESPONSE);
-		/* A heap of chunks, and nobody waits for what comes behind: not worth the trouble. */
+		/*
+		 * A heap of chunks, and nobody waits for what comes behind: not worth the trouble.
+		 */
 		count_response_body(conn, s->left, s->now);
 		lose_response_framing(conn);
 		return 0;
@@ -315,6 +343,7 @@ again:
 	return 0;
 }
 
+/* The program for a window of responses. */
 int parse_response(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -322,7 +351,9 @@ int parse_response(u64 *ctx)
 	return s ? end_call(s, read_response(ctx, s)) : 0;
 }
 
-/* Sample the response that has just been counted on the short way. */
+/*
+ * The program that samples the response that has just been counted on the short way (dispatch.h).
+ */
 int sample_response(u64 *ctx)
 {
 	struct scratch *s = scratch_here();

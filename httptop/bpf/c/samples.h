@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Samples of single requests, behind a bucket that refills at interval_ns a sample and holds
- * burst_ns of them. Two CPUs may take the same place in the bucket: the rate is a budget, not a
- * count.
+ * Samples of single requests, for user space, behind a token bucket that refills at interval_ns a
+ * sample and holds burst_ns of them. Two CPUs may take the same token: the rate is a budget, not a
+ * count. Reads the connection and the control block; writes the bucket and the ring buffer.
  */
 #pragma once
 
@@ -12,7 +13,10 @@
 #include "kernel_structs.h"
 #include "maps.h"
 
-/* Take a sample's place in a bucket, unless less than `reserve_ns` of samples would be left. */
+/*
+ * Take a token from a bucket, unless less than `reserve_ns` of samples would be left; return
+ * whether there was one.
+ */
 static __always_inline bool take_token(u64 *due_ns, struct control *control, u64 now,
 				       u64 reserve_ns)
 {
@@ -27,8 +31,9 @@ static __always_inline bool take_token(u64 *due_ns, struct control *control, u64
 }
 
 /*
- * By strategy. tail: failed and slow requests may empty the bucket, the others leave half of it.
- * per-endpoint: each endpoint has a bucket to itself.
+ * Whether a response may be sampled, by strategy; its token is taken then. tail: failed and slow
+ * requests may empty the bucket, the others leave half of it. per-endpoint: each endpoint has a
+ * bucket to itself.
  */
 static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns, u64 now)
 {
@@ -55,8 +60,8 @@ static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns
 }
 
 /*
- * Whether line[] is the current request's: other requests may have come behind it, whole, in part, or
- * too many for the queue (blurred).
+ * Whether line[] is the current request's: other requests may have come behind it, whole, in part,
+ * or too many for the queue (blurred).
  */
 static __always_inline bool line_is_current(struct conn *conn)
 {
@@ -64,11 +69,13 @@ static __always_inline bool line_is_current(struct conn *conn)
 	       conn->phase != PHASE_HEAD;
 }
 
+/* Bytes of a request line that travel with a sample. */
 #define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
 /*
- * Sample the current request, or the one that has just been answered. Its line is empty where another
- * one's is kept. `sk` is 0 where the socket may be another's by now: its peer is not known then.
+ * Sample the current request, or the one that has just been answered. Its line is empty where
+ * another one's is kept. `sk` is 0 where the socket may be another's by now: its peer is not known
+ * then.
  */
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
 					u64 response, u32 response_len)

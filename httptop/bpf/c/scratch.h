@@ -1,3 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is kept of a call, from program to program: one struct scratch a CPU. Programs of ours
+ * do not interrupt each other where tracepoints run without preemption; from Linux 7 on they may
+ * (httptop --doctor says so). Nothing of it outlives the call.
+ *
+ * data[] holds a window of the call's bytes, from CARRY on, behind what an earlier window or call
+ * left unfinished. Whatever a loop keeps is in here, too: the verifier does not follow what memory
+ * holds, so a turn looks the same to it each time.
+ */
 #pragma once
 
 #include "abi.h"
@@ -58,7 +68,7 @@ struct scratch {
 	u32 status;      /* of the response in hand */
 	u32 cut;     /* the carried line lacks its middle */
 	/* what scan_head() finds, as offsets into data; 0: not found */
-	u32 newline;   /* last newline before the head's end */
+	u32 newline;   /* last newline before the header section's end */
 	u32 line_end;  /* behind the first newline */
 	u32 head_end;  /* behind the empty line */
 	u32 length_at; /* the value of Content-Length */

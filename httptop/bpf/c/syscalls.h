@@ -1,4 +1,5 @@
-/* Numbers of the system calls that move bytes, and of what their arguments hold: x86-64. */
+/* SPDX-License-Identifier: MIT */
+/* Numbers of the system calls that move bytes, and layouts of their arguments: x86-64. */
 #pragma once
 
 #define NR_read 0
@@ -13,7 +14,11 @@
 #define NR_splice 275
 #define NR_recvmmsg 299
 #define NR_sendmmsg 307
+
+/* Whether a call moves several messages in this direction. */
 #define IN_BATCH(nr, inbound) ((nr) == ((inbound) ? NR_recvmmsg : NR_sendmmsg))
+
+/* Sets of calls, as bits; only numbers below 64 can be in one. */
 #define CALL(nr) (1ULL << (nr))
 #define INBOUND (CALL(NR_read) | CALL(NR_readv) | CALL(NR_recvfrom) | CALL(NR_recvmsg))
 #define OUTBOUND                                                                                   \

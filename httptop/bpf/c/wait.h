@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Wait: how long the first bytes of a request lay in the server's socket before it read them.
  *
@@ -37,6 +38,7 @@
 #define IS_TCP(mark) ((mark) >> 33 == 0) /* else the address of a struct sk_buff */
 #define STORED asm volatile("" ::: "memory") /* what stands before is, before what follows */
 
+/* Return the slot for a socket of which no connection is known. */
 static __always_inline struct ready *ready_slot(u64 sk)
 {
 	u32 at = sk * 0x9e3779b97f4a7c15ULL >> (64 - READY_BITS);
@@ -44,6 +46,7 @@ static __always_inline struct ready *ready_slot(u64 sk)
 	return ready.lookup(&at);
 }
 
+/* Return the inode of the other end of a Unix socket; 0: there is none. */
 static __always_inline u64 other_end(u64 sk)
 {
 	u64 peer = kernel_u64(sk + OFF_UNIX_PEER), socket = peer ? socket_of_sock(peer) : 0;
@@ -51,7 +54,10 @@ static __always_inline u64 other_end(u64 sk)
 	return socket ? inode_number_of(socket) : 0;
 }
 
-/* Bytes of a TCP packet as its own headers tell; what was joined to it is not among them. */
+/*
+ * Return the bytes of a TCP packet as its own headers tell; what was joined to it is not among
+ * them.
+ */
 static __always_inline u32 told_length(u64 skb)
 {
 	u64 head = kernel_u64(skb + OFF_SKB_HEAD), start = 0;
@@ -65,7 +71,10 @@ static __always_inline u32 told_length(u64 skb)
 	return bpf_ntohs((u16)(start >> 32)) + 40 - length;
 }
 
-/* The mark of the packet that is alone in a socket, unread and as it came; 0: there is none such. */
+/*
+ * Return the mark of the packet that is alone in a socket, unread and as it came; 0: there is none
+ * such.
+ */
 static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 {
 	u64 skb = kernel_u64(sk + OFF_SOCK_QUEUE);
@@ -77,7 +86,9 @@ static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 		return kernel_u32(skb + OFF_SKB_UNIX_CONSUMED) ? 0 : skb;
 	seq = kernel_u32(skb + OFF_SKB_TCP_SEQ);
 	length = kernel_u32(skb + OFF_SKB_LEN);
-	/* The end of the stream takes a number, too, and may have been joined to what came before. */
+	/*
+	 * The end of the stream takes a number, too, and may have been joined to what came before.
+	 */
 	if (seq != kernel_u32(sk + OFF_TCP_COPIED_SEQ) ||
 	    kernel_u32(skb + OFF_SKB_TCP_END) - seq != length || told_length(skb) != length)
 		return 0;
@@ -98,6 +109,7 @@ static __always_inline bool began_with(u64 sk, u64 mark, u32 bytes)
 	       kernel_u32(mark + OFF_SKB_UNIX_CONSUMED) != 0;
 }
 
+/* Whether a socket is a stream of a kind that is looked at, and connected. */
 static __always_inline bool connected_stream(u64 sk, u16 family)
 {
 	if ((kernel_u16(sk + OFF_SOCK_STATE) & 0xff) != TCP_ESTABLISHED)
@@ -108,6 +120,10 @@ static __always_inline bool connected_stream(u64 sk, u16 family)
 	       kernel_u16(sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP;
 }
 
+/*
+ * The program that sees something become ready in a socket; attached for a while now and then.
+ * Notes the packet with the connection, or in a slot.
+ */
 int sk_data_ready(u64 *ctx)
 {
 	u64 sk = ctx[0], mark;
@@ -150,7 +166,10 @@ int sk_data_ready(u64 *ctx)
 }
 #endif
 
-/* A read is over: when did its first byte become ready? 0: that is not known. */
+/*
+ * A read of so many bytes is over: use up the socket's note, and return when the read's first byte
+ * became ready. 0: that is not known.
+ */
 static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 {
 #ifdef SEES_READY
@@ -183,7 +202,10 @@ static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 	return 0;
 }
 
-/* How long a request waited whose first byte is the next one of the call; 0: that is not known. */
+/*
+ * Return how long a request waited whose first byte is the next one of the call; 0: that is not
+ * known.
+ */
 static __always_inline u64 wait_of(struct scratch *s)
 {
 	return s->ready_ns && s->left == s->call_len ? s->now - s->ready_ns : 0;
