@@ -8,21 +8,33 @@ import os
 import re
 import signal
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from httptop.linux import bpf_syscall
+from tests.live.command import (
+    NOBODY,
+    batch,
+    children,
+    document,
+    eventually,
+    field,
+    running,
+    said,
+    status,
+    terminal,
+    until,
+)
 from tests.live.live import Watch, connected, exchange, request, response
 
 pytestmark = pytest.mark.ebpf
 
+HELPER = "httptop-helper"
+ROLES = [HELPER, "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
 PROGRAMS, LINKS = "prog_id", "link_id"
 _NEXT_ID = {PROGRAMS: 11, LINKS: 31}
 
@@ -52,31 +64,16 @@ def _held_by(pid: int) -> dict[str, set[int]]:
     return found
 
 
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 def _gone(held: dict[str, set[int]]) -> None:
     """Wait until the kernel has let go of these; it does so behind a grace period."""
     deadline = time.monotonic() + 5
     while any(held[kind] & _ids(kind) for kind in held):
         assert time.monotonic() < deadline, {kind: held[kind] & _ids(kind) for kind in held}
         time.sleep(0.02)
-
-
-@contextmanager
-def _httptop(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "httptop", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
-        try:
-            yield run
-        finally:
-            run.kill()
-
-
-def _next(run: subprocess.Popen[str]) -> dict[str, Any]:
-    assert run.stdout is not None
-    line = run.stdout.readline()
-    assert line, run.stderr.read() if run.stderr else ""
-    return dict(json.loads(line))
 
 
 def _check(document: dict[str, Any]) -> None:
@@ -94,19 +91,17 @@ def _check(document: dict[str, Any]) -> None:
 def test_batch_from_start_to_end(path: str) -> None:
     with connected() as (client, server):
         port = str(server.getsockname()[1])
-        arguments = ("-b", "--format", "json", "-d", "0.3", "-n", "4", "--port", port)
-        with _httptop(*arguments) as run:
-            documents = [_next(run)]
+        with batch("-n", "6", "--port", port) as run:
+            assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
             for number in range(30):
                 exchange(client, server, request(f"{path}/{number}"), response(200 + number % 2))
-            documents += [_next(run) for _ in range(3)]
+            documents = [document(run) for _ in range(5)]
             assert run.wait(10) == 0
-            assert run.stderr is not None
-            assert run.stderr.read() == ""
-    for document in documents:
-        _check(document)
+            assert list(said(run.stderr)) == []
+    for one in documents:
+        _check(one)
     last = documents[-1]
-    assert [document["final"] for document in documents] == [False, False, False, True]
+    assert [one["final"] for one in documents] == [False, False, False, False, True]
     assert {(row["side"], row["path"], row["method"]) for row in last["endpoints"]} == {
         ("server", path + "/{id}", "GET"), ("client", path + "/{id}", "GET"),
     }  # fmt: skip
@@ -115,14 +110,16 @@ def test_batch_from_start_to_end(path: str) -> None:
         assert (row["requests"], row["in_flight"], row["pids"]) == (30, 0, [os.getpid()])
         assert row["latency_total_ms"]["count"] == 30
     assert not any(last["health"].values())
+    assert last["overhead"]["bpf_cpu_percent"] >= 0
+    assert {"rss_bytes", "open_fds", "context_switches", "cpu_percent"} <= last["overhead"].keys()
 
 
 def test_the_first_snapshot_of_the_demo_has_a_response_in_it() -> None:
     """However short the ticks are: they begin when its services are there."""
-    with _httptop(
+    with running(
         "-b", "--format", "json", "-d", "0.1", "-n", "2", "--demo", "--comm", "shop-*"
     ) as run:
-        first = _next(run)
+        first = document(run)
         assert first["totals"]["server"]["requests"] > 0
         assert first["totals"]["client"]["requests"] > 0
         assert run.wait(30) == 0
@@ -131,7 +128,7 @@ def test_the_first_snapshot_of_the_demo_has_a_response_in_it() -> None:
 def test_text_and_a_reader_that_goes_away(path: str) -> None:
     with connected() as (client, server):
         port = str(server.getsockname()[1])
-        with _httptop("-b", "-d", "0.1", "--port", port) as run:
+        with running("-b", "-d", "0.1", "--port", port) as run:
             assert run.stdout is not None
             assert run.stdout.readline()
             exchange(client, server, request(path))
@@ -140,39 +137,37 @@ def test_text_and_a_reader_that_goes_away(path: str) -> None:
             held = _held_by(run.pid)
             run.stdout.close()
             assert run.wait(10) == 0
-            assert run.stderr is not None
-            assert run.stderr.read() == ""
+            assert list(said(run.stderr)) == []
     _gone(held)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_with_a_last_snapshot(path: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_it(path: str, number: signal.Signals) -> None:
+    """Neither programs nor helper nor demo; and a signal that can be caught ends it well."""
     with connected() as (client, server):
         port = str(server.getsockname()[1])
-        with _httptop("-b", "--format", "json", "-d", "0.2", "--port", port) as run:
-            _next(run)
+        with batch("--demo", "--port", port) as run:
+            assert eventually(lambda: sorted(children(run.pid)) == ROLES)  # they name themselves
+            others = children(run.pid)
+            assert {name: status(pid)["Uid"].split()[0] for name, pid in others.items()} == {
+                name: "0" if name == HELPER else str(NOBODY) for name in ROLES
+            }
             for _ in range(7):
                 exchange(client, server, request(path))
             held = _held_by(run.pid)
+            assert len(held[LINKS]) >= 2
+            assert len(held[PROGRAMS]) >= 5
+            assert all(held[kind] <= _ids(kind) for kind in held)
             run.send_signal(number)
-            last = _next(run)
-            while not last["final"]:
-                last = _next(run)
-            assert run.wait(10) == 0
-    assert {row["requests"] for row in last["endpoints"]} == {7}
-    _gone(held)
-
-
-def test_nothing_is_left_after_a_kill() -> None:
-    with _httptop("-b", "--format", "json", "-d", "0.2") as run:
-        _next(run)
-        held = _held_by(run.pid)
-        assert len(held[LINKS]) >= 2
-        assert len(held[PROGRAMS]) >= 5
-        assert held[LINKS] <= _ids(LINKS)
-        assert held[PROGRAMS] <= _ids(PROGRAMS)
-        run.kill()
-        run.wait()
+            out, _ = run.communicate(timeout=30)
+    if number == signal.SIGKILL:
+        assert run.returncode == -number
+    else:
+        assert run.returncode == 0
+        last = json.loads(out.splitlines()[-1])
+        assert last["final"]
+        assert {row["requests"] for row in last["endpoints"]} == {7}
+    assert eventually(lambda: not any(map(_exists, others.values()))), others
     _gone(held)
 
 
@@ -194,19 +189,8 @@ def test_nothing_is_left_after_closing(path: str) -> None:
 
 def test_a_screen_ends_with_its_terminal() -> None:
     """Even one that is not its controlling terminal, of which no signal tells."""
-    ours, theirs = os.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as screen:
-        program = subprocess.Popen(
-            [sys.executable, "-P", "-m", "httptop"],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color"},
-        )
-        os.close(theirs)
-        seen = b""
-        while b"\x1b[?1049h" not in seen:  # the alternate screen: it draws
-            seen += screen.read(65536)
-    # Before it has set itself up for signals, the signal itself ends it.
-    assert program.wait(timeout=30) in (0, -signal.SIGHUP)
+    with terminal() as (run, end):
+        until(end, "\x1b[?1049h")  # the alternate screen: it draws
+        end.close()
+        # Before it has set itself up for signals, the signal itself ends it.
+        assert run.wait(30) in (0, -signal.SIGHUP)

@@ -22,8 +22,8 @@ from httptop.linux.files import Caller
 from httptop.privilege import helper_process
 from httptop.privilege.helper import Helper
 from httptop.privilege.helper_protocol import SURVEY, HelperError
+from tests.live.command import status, terminal, until
 from tests.live.live import Watch, connected, exchange, request
-from tests.live.rights import status, terminal, until
 
 pytestmark = pytest.mark.ebpf
 

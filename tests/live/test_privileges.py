@@ -6,13 +6,11 @@ import contextlib
 import json
 import os
 import pwd
-import signal
 import stat
 import subprocess
 import tempfile
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +18,12 @@ import pytest
 from httptop.config.settings import DEFAULTS
 from httptop.doctor import host
 from httptop.linux.capabilities import CAP_BPF
-from tests.live.live import connected, exchange, request, response
-from tests.live.rights import (
+from tests.live.command import (
     NOBODY,
     batch,
     children,
     document,
+    eventually,
     field,
     running,
     screen,
@@ -33,7 +31,7 @@ from tests.live.rights import (
     terminal,
     until,
 )
-from tests.live.rights import readable as readable_copy
+from tests.live.command import readable as readable_copy
 
 pytestmark = pytest.mark.ebpf
 
@@ -73,15 +71,6 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_what_a_run_does_needs_no_capability_here() -> None:
     """Since Linux 6.0; before, one is needed where users may not use BPF."""
     forbidden = Path("/proc/sys/kernel/unprivileged_bpf_disabled").read_text().strip() != "0"
@@ -89,29 +78,7 @@ def test_what_a_run_does_needs_no_capability_here() -> None:
     assert host.needed_after_attaching() == (frozenset([CAP_BPF]) if forbidden and old else set())
 
 
-def test_counts_are_exact_and_the_programs_are_timed(path: str) -> None:
-    with connected() as (client, server):
-        port = str(server.getsockname()[1])
-        with batch("--port", port, "-n", "12") as run:
-            assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
-            for number in range(37):
-                exchange(client, server, request(f"{path}/{number}"), response(200 + number % 2))
-            documents = [document(run) for _ in range(11)]
-            assert run.wait(10) == 0
-            assert run.stderr is not None
-            assert run.stderr.read() == ""
-    last = documents[-1]
-    assert last["final"]
-    assert {row["side"]: row["status"] for row in last["endpoints"]} == {
-        "server": {"200": 19, "201": 18},
-        "client": {"200": 19, "201": 18},
-    }
-    assert not any(last["health"].values())
-    assert last["overhead"]["bpf_cpu_percent"] >= 0
-    assert {"rss_bytes", "open_fds", "context_switches", "cpu_percent"} <= last["overhead"].keys()
-
-
-def test_its_own_cost_has_the_helpers_in_it() -> None:
+def test_its_own_cost_has_the_helpers_in_it_and_nobody_gets_hold_of_it() -> None:
     with batch() as run:
         helper = children(run.pid)["httptop-helper"]
         cost = document(run)["overhead"]
@@ -121,12 +88,8 @@ def test_its_own_cost_has_the_helpers_in_it() -> None:
         assert cost["rss_bytes"] > resident[0] + resident[1] // 2
         assert cost["context_switches"] >= switches[0] // 2
         assert cost["open_fds"] > descriptors[0] - 2
-
-
-def test_no_process_of_the_same_user_gets_hold_of_it() -> None:
-    with batch() as run:
         python, environ = readable_copy()
-        for pid in (run.pid, children(run.pid)["httptop-helper"]):
+        for pid in (run.pid, helper):
             tried = subprocess.run(
                 [python, "-c", REACH, str(pid)],
                 check=True,
@@ -139,21 +102,6 @@ def test_no_process_of_the_same_user_gets_hold_of_it() -> None:
                 extra_groups=[],
             )
             assert tried.stdout == ""
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_neither_helper_nor_demo_outlives_it(number: signal.Signals) -> None:
-    with batch("--demo") as run:
-        roles = ["httptop-helper", "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
-        assert eventually(lambda: sorted(children(run.pid)) == roles)  # they name themselves
-        others = children(run.pid)
-        assert {name: status(pid)["Uid"].split()[0] for name, pid in others.items()} == {
-            name: "0" if name == "httptop-helper" else str(NOBODY) for name in roles
-        }
-        run.send_signal(number)
-        run.communicate(timeout=30)
-        assert run.returncode == (0 if number == signal.SIGTERM else -number)
-        assert eventually(lambda: all(map(gone, others.values()))), others
 
 
 def test_a_recording_under_sudo_belongs_to_who_called(folder: Path) -> None:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.live.rights import NOBODY, batch, document, field, terminal, until
+from tests.live.command import NOBODY, batch, document, field, said, terminal, until
 
 pytestmark = pytest.mark.ebpf
-
-
-def said(run: subprocess.Popen[str], lines: int = 1) -> list[str]:
-    """Return the next lines of standard error."""
-    assert run.stderr is not None
-    return [run.stderr.readline().removeprefix("httptop: ").rstrip("\n") for _ in range(lines)]
 
 
 @pytest.fixture
@@ -35,13 +29,13 @@ def test_a_file_of_roots_that_changes(file: Path) -> None:
     with batch("--config", str(file)) as run:
         assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
         file.write_text("[sampling]\nper_second = 7\n[performance]\nmax_endpoints = 64\n")
-        assert said(run, 2) == [
+        assert list(islice(said(run.stderr), 2)) == [
             "the configuration was read again: sampling.per_second = 7",
             "only a restart changes performance.max_endpoints",
         ]
         file.write_text("[sampling]\nper_secnd = 7\n")
         run.send_signal(signal.SIGHUP)
-        assert said(run, 2) == [
+        assert list(islice(said(run.stderr), 2)) == [
             "the configuration has errors; the settings stay as they are:",
             f"{file}:2: sampling.per_secnd: unknown key; did you mean 'per_second'?",
         ]
@@ -61,7 +55,7 @@ def test_nohup_stays_in_force(file: Path) -> None:
             document(run)
             run.terminate()
             _, errors = run.communicate(timeout=30)
-            assert (run.returncode, errors) == (0, "")
+            assert (run.returncode, list(said(errors.splitlines()))) == (0, [])
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
@@ -43,12 +44,11 @@ def readable() -> tuple[str, dict[str, str]]:
     below = Path(tempfile.mkdtemp(prefix="httptop-readable-"))
     atexit.register(shutil.rmtree, below, ignore_errors=True)
     below.chmod(0o755)
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(httptop.__file__).parent, below / "httptop", ignore=ignored)
+    shutil.copytree(Path(httptop.__file__).parent, below / "httptop")
     site = Path(sys.modules["pytest"].__file__ or "").parents[1]
     for name in _NEEDED:
         if (site / name).is_dir():
-            shutil.copytree(site / name, below / name, ignore=ignored)
+            shutil.copytree(site / name, below / name)
         elif (site / name).exists():
             shutil.copy(site / name, below / name)
     for directory, _, files in os.walk(below):
@@ -157,6 +157,14 @@ def document(run: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
+def said(lines: Iterable[str] | None) -> Iterator[str]:
+    """Yield what a run wrote to standard error, but not that it takes long to load on this host."""
+    assert lines is not None
+    for line in lines:
+        if "are still being compiled and loaded" not in line:
+            yield line.removeprefix("httptop: ").rstrip("\n")
+
+
 def status(pid: int, task: int | None = None) -> Mapping[str, str]:
     """Return the fields of a process's, or a thread's, status in /proc."""
     text = Path(f"/proc/{pid}/task/{task or pid}/status").read_text("utf-8", "replace")
@@ -180,3 +188,13 @@ def children(pid: int) -> dict[str, int]:
 def field(run: subprocess.Popen[str], name: str) -> set[str]:
     """Return what the threads of a run have in a field of their status."""
     return {fields[name] for fields in threads(run.pid)}
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Return whether a condition is met within some time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
