@@ -80,8 +80,6 @@ class HttptopApp(Httptop):
         self._take_keys()
         self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
-        #: The last snapshot of the run, once the feed has ended.
-        self.final_snapshot: Snapshot | None = None
         #: Why the feed failed, if it did.
         self.failure: BaseException | None = None
         self.demo_state = ""
@@ -102,7 +100,7 @@ class HttptopApp(Httptop):
 
     def get_default_screen(self) -> Dashboard:
         """Start with the dashboard."""
-        return Dashboard()
+        return Dashboard(self)
 
     @property
     def units(self) -> Units:
@@ -151,10 +149,10 @@ class HttptopApp(Httptop):
         await asyncio.to_thread(self.stop_feed)
 
     def stop_feed(self) -> None:
-        """Stop the feed and keep its last snapshot; does nothing the second time."""
+        """Stop the feed; does nothing the second time."""
         if self._feed is not None and self._feed_runs:
             self._feed_runs = False
-            self.final_snapshot = self._feed.stop()
+            self._feed.stop()
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         """Adopt the snapshot, or only remember it: while paused, or before it is due."""

@@ -18,7 +18,6 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.view.state import View
 from httptop.widgets.filter_chips import Fixed
-from httptop.widgets.key_bar import Hint
 from httptop.widgets.sparkline import Symbols
 
 #: Changed settings, by key: ``{"ui.sort": "p99"}``.
@@ -148,14 +147,3 @@ class HttptopScreen(Screen[None]):
     def action_pause(self) -> None:
         """Stop adopting snapshots, or go on."""
         self.httptop.change_view(paused=not self.httptop.view.paused)
-
-    def page_hints(self, *own: Hint) -> list[Hint]:
-        """Return the keys of a page that scrolls, its own among them."""
-        key = self.httptop.key_of
-        return [
-            ("Esc", "back", "app.pop_screen"),
-            (key("quit"), "quit", "app.ask_quit"),
-            (key("help"), "help", "app.help"),
-            *own,
-            ("j k", "scroll", ""),
-        ]

@@ -18,6 +18,7 @@ from httptop import humanize
 from httptop.coverage.gaps import FOOTNOTES, Row, headline, rows
 from httptop.coverage.processes import Survey
 from httptop.screens.base import HttptopScreen, RunControls
+from httptop.screens.hints import page_hints
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.text_page import TextPage
 
@@ -45,7 +46,7 @@ class CoverageScreen(HttptopScreen):
         """Make title, table and keys."""
         yield Static(id="coverage-title", markup=False)
         yield TextPage(id="coverage")
-        yield KeyBar(self.page_hints(("r", "look again", "screen.look")))
+        yield KeyBar(page_hints(self.httptop.key_of, ("r", "look again", "screen.look")))
 
     def on_mount(self) -> None:
         """Look at once."""

@@ -22,13 +22,15 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
+from textual.widgets import Input
 
-from httptop.model import Snapshot
-from httptop.screens.keeping import Keeping
+from httptop.filters.by_row import RowField
+from httptop.screens.base import Httptop, HttptopScreen
+from httptop.screens.filter_control import FilterControl
+from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints
+from httptop.screens.settings_control import SettingsControl
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
-from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import EndpointTable
@@ -36,20 +38,21 @@ from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
 from httptop.widgets.head import HeadGraphs, TitleLine
-from httptop.widgets.key_bar import Hint, KeyBar
+from httptop.widgets.input_line import InputLine
+from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
-from httptop.widgets.sparkline import GLYPHS
 from httptop.widgets.status_breakdown import StatusBreakdown
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 
-_TITLES = {column.sort: column.title for column in COLUMNS}
-_EDIT = "screen.edit_filter"
 _LIVE_SIZES = ("-live", "-live-tall", "-live-off")
 
 
-class Dashboard(Keeping):
-    """A function of the app's snapshot and view; its actions only change the view."""
+class Dashboard(HttptopScreen):
+    """A function of the app's snapshot and view; its actions only change the view.
+
+    Filters and settings are changed by two controls, which the actions call.
+    """
 
     #: Never an input: it is hidden while nothing is typed, and would take the keys.
     AUTO_FOCUS = "EndpointTable"
@@ -61,38 +64,46 @@ class Dashboard(Keeping):
         ),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, app: Httptop) -> None:
         super().__init__()
+        symbols = app.symbols
+        self._title_line = TitleLine(symbols)
+        self._head = HeadGraphs(symbols)
+        self._breakdown = StatusBreakdown(symbols)
+        self._bar, self._editor, self._prompt = FilterBar(), FilterEditor(symbols), Prompt()
+        self._lines: tuple[InputLine, ...] = (self._bar, self._editor, self._prompt)
+        self._chips = FilterChips(symbols, app.fixed)
+        self._table = EndpointTable(symbols)
+        self._empty = EmptyState(symbols, app.watching, app.can_demo)
+        self._live = LiveRequests(symbols)
+        self._cost_line = CostLine(symbols)
+        self._key_bar = KeyBar()
+        self._filters = FilterControl(app, self._table, self._bar, self._editor, self._chips)
+        self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
-        self.live_size = _LIVE_SIZES[0]
+        self._live_size = _LIVE_SIZES[0]
 
     def compose(self) -> ComposeResult:
-        """Make all widgets once; they are told what to show."""
-        app = self.httptop
-        symbols = app.symbols
+        """Lay the widgets out; they are told what to show."""
+        self._head.border_title = "traffic"
+        self._breakdown.border_title = "responses since start"
         yield TooSmall()
-        yield TitleLine(symbols)
+        yield self._title_line
         with Horizontal(id="top"):
-            traffic = HeadGraphs(symbols)
-            traffic.border_title = "traffic"
-            yield traffic
-            responses = StatusBreakdown(symbols)
-            responses.border_title = "responses since start"
-            yield responses
-        yield FilterBar()
-        yield FilterEditor(symbols)
-        yield Prompt()
-        yield FilterChips(symbols, app.fixed)
-        yield EndpointTable(symbols)
-        yield EmptyState(app.watching, app.can_demo)
-        yield LiveRequests(symbols)
-        yield CostLine(symbols)
-        yield KeyBar()
+            yield self._head
+            yield self._breakdown
+        yield from self._lines
+        yield self._chips
+        yield self._table
+        yield self._empty
+        yield self._live
+        yield self._cost_line
+        yield self._key_bar
 
     def on_mount(self) -> None:
         """Show what there is already."""
-        self.update_classes({"-tty": self.httptop.symbols == "tty", self.live_size: True})
-        self.table.focus()
+        self.update_classes({"-tty": self.httptop.symbols == "tty", self._live_size: True})
+        self._table.focus()
         self.refresh_scene()
 
     def on_screen_resume(self) -> None:
@@ -116,15 +127,14 @@ class Dashboard(Keeping):
         """Draw the app's snapshot as its view wants it."""
         app = self.httptop
         self.scene = now = scene(app.snapshot, app.view, self.scene)
-        newest: Snapshot | None = app.newest
-        self.query_one(TitleLine).show(now, newest.taken_at if newest else None)
-        self.query_one(HeadGraphs).show(now, app.units)
-        self.query_one(StatusBreakdown).show(now)
-        self.query_one(LiveRequests).show(now, app.units)
-        self.query_one(CostLine).show(newest, app.units)
-        self.query_one(FilterChips).show(now.view, self.picking)
-        self.show_keys()
-        table, empty = self.table, self.query_one(EmptyState)
+        newest = app.newest
+        self._title_line.show(now, newest.taken_at if newest else None)
+        self._head.show(now, app.units)
+        self._breakdown.show(now)
+        self._live.show(now, app.units)
+        self._cost_line.show(newest, app.units)
+        self._filters.show_chips()
+        self._show_keys()
         self.update_classes(
             {
                 "-empty": not now.rows,
@@ -132,85 +142,141 @@ class Dashboard(Keeping):
                 "-paused": now.view.paused,
             }
         )
-        table.show(now, app.ui.columns, app.units)
+        self._table.show(now, app.ui.columns, app.units)
         if not now.rows:
-            empty.show(now, app.demo_state)
+            self._empty.show(now, app.demo_state)
         elif self.focused is None:
             self.call_after_refresh(self._focus_table)
-        table.border_title = empty.border_title = self._table_title()
 
     def _focus_table(self) -> None:
         """Give the keys back to the table, which lost them while it had no rows and was hidden."""
         if self.focused is None and self.app.app_focus:
-            self.set_focus(self.table)
+            self.set_focus(self._table)
 
-    def _table_title(self) -> Content:
-        """Return how many endpoints are shown, what hides the rest, and the order."""
-        now, view = self.scene, self.scene.view
-        glyphs = GLYPHS[self.httptop.symbols]
-        parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
-        if view.filtered:
-            parts.append(f"{len(now.rows)} of ")
-        parts.append(f"{now.side_rows} ")
-        arrow = glyphs.down if view.descending else glyphs.up
-        order = _TITLES.get(view.sort, view.sort.upper())
-        parts.append((f"{glyphs.dot} by {order} {arrow}", "not bold $hue-muted"))
-        return Content.assemble(*parts)
+    # Keys
 
-    def show_keys(self) -> None:
+    @property
+    def _open_line(self) -> InputLine | None:
+        """The line that is typed in."""
+        return next((line for line in self._lines if line.is_open), None)
+
+    def _let_type(self) -> None:
+        """Refuse an action while something is typed: its key is a letter of the text."""
+        if self._open_line is not None:
+            raise SkipAction
+
+    def _show_keys(self) -> None:
         """Name the keys that work now."""
-        hints = self.filter_hints() or self.keeping_hints() or self._hints()
-        self.query_one(KeyBar).show(hints)
+        line = self._open_line
+        self.set_class(line is self._editor, "-editing")
+        key = self.httptop.key_of
+        if line is not None:
+            self._key_bar.show(line.HINTS)
+        elif self._filters.picking:
+            self._key_bar.show(PICKING_HINTS)
+        elif self._live.held:
+            self._key_bar.show(held_hints(key))
+        else:
+            demo = not self.scene.rows and self.httptop.can_demo
+            self._key_bar.show(dashboard_hints(key, self.httptop.view, demo=demo))
 
-    def _hints(self) -> list[Hint]:
-        view, key = self.httptop.view, self.httptop.key_of
-        if self.query_one(LiveRequests).held:
-            return [
-                (key("open"), "open the request", "screen.open"),
-                (f"{key('down')} {key('up')}", "choose", ""),
-                ("Esc", "let them go on", "screen.clear"),
-                (key("help"), "help", "app.help"),
-            ]
-        hints: list[Hint] = [
-            (key("quit"), "quit", "app.ask_quit"),
-            (key("help"), "help", "app.help"),
-        ]
-        if not self.scene.rows and self.httptop.can_demo:
-            hints.append((key("demo"), "demo", "app.demo"))
-        hints += [(key("path"), "path", "screen.filter"), (key("filter"), "filter", _EDIT)]
-        if view.filtered:
-            hints.append((key("clear"), "clear filters", "screen.clear"))
-        hints += [
-            (key("side"), view.other_side(), "screen.toggle_side"),
-            (key("sort"), "sort", "screen.cycle_sort(1)"),
-            (key("reverse"), "reverse", "screen.reverse"),
-            (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
-            (key("open"), "open", "screen.open"),
-            (key("live"), "live", "screen.live"),
-            (key("notes"), "notes", "app.notes"),
-            (key("request"), "choose a request", "screen.choose"),
-            (key("only_process"), "only its process", "screen.only('comm')"),
-            (key("only_status"), "status", "screen.only('status')"),
-            (key("save"), "save", "screen.save"),
-        ]
-        return hints
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """End typing when another widget was clicked; what was typed is kept."""
+        if not isinstance(event.widget, Input) and (line := self._open_line) is not None:
+            line.close()
 
-    # Actions
+    def on_input_line_closed(self, message: InputLine.Closed) -> None:
+        """Give the keys back to the table, unless another widget has them."""
+        self._filters.typing_ended(message.line, message.kept)
+        if self.focused is None or isinstance(self.focused, Input):
+            self.set_focus(self._table)
+        self._show_keys()
+
+    def action_submit_line(self) -> None:
+        """Do as Enter does in the line that is typed in."""
+        if (line := self._open_line) is not None:
+            line.submit()
 
     def action_clear(self) -> None:
-        """End typing; let held requests go on; remove the filters; let the selection go."""
-        if self.stop_typing():
-            return
-        if self.query_one(LiveRequests).held:
-            self.query_one(LiveRequests).action_leave()
+        """End typing; keep all chips; let held requests go on; remove the filters; deselect."""
+        if (line := self._open_line) is not None:
+            line.action_cancel()
+        elif self._filters.stop_picking():
+            self._show_keys()
+        elif self._live.held:
+            self._live.action_leave()
         elif self.httptop.view.filtered:
             self.httptop.change_view(path_filter="", expression=None)
         else:
             self.httptop.change_view(selected=None)
 
+    # Filters
+
+    def action_filter(self) -> None:
+        """Type a part of a path."""
+        self._let_type()
+        self._filters.type_path()
+        self._show_keys()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        """Filter as the user types."""
+        self.httptop.change_view(path_filter=message.text)
+
+    def action_edit_filter(self) -> None:
+        """Write a filter."""
+        self._let_type()
+        self._filters.type_filter()
+        self._show_keys()
+
+    def on_filter_editor_changed(self, message: FilterEditor.Changed) -> None:
+        """Filter as the user writes."""
+        self.httptop.change_view(expression=message.expression)
+
+    def action_take_candidate(self, n: int | None = None) -> None:
+        """Put a candidate into the filter that is written, the selected one if none is named."""
+        self._editor.take(self._editor.advice.selected if n is None else n)
+
+    def action_only(self, field: RowField) -> None:
+        """Show only what has the selected row's process, path, status or PIDs."""
+        self._filters.by_row(field, excluded=False)
+
+    def action_exclude(self, field: RowField) -> None:
+        """Hide what has it."""
+        self._filters.by_row(field, excluded=True)
+
+    def action_drop_filter(self, n: int) -> None:
+        """Remove a filter of the screen by its place among the chips; -1 is the last."""
+        self._filters.remove(n)
+        self._show_keys()
+
+    def action_pick_filter(self) -> None:
+        """Let a digit say which filter is removed; with one filter remove that."""
+        self._filters.pick()
+        self._show_keys()
+
+    # Settings
+
+    def action_merge(self) -> None:
+        """Ask for a pattern whose paths shall be counted together."""
+        self._let_type()
+        self._settings.merge()
+        self._show_keys()
+
+    def action_split(self) -> None:
+        """Ask for a pattern whose paths shall be counted separately."""
+        self._let_type()
+        self._settings.split()
+        self._show_keys()
+
+    def action_save(self) -> None:
+        """Write what was changed on the screen to the configuration file."""
+        self._settings.save()
+
+    # Order and side
+
     def action_cycle_sort(self, step: int) -> None:
         """Sort by the next or previous of the columns shown."""
-        names = [column.sort for column, _ in self.table.columns]
+        names = [column.sort for column, _ in self._table.columns]
         now = self.httptop.view.sort
         index = names.index(now) + step if now in names else 0
         self._sort(names[index % len(names)])
@@ -220,8 +286,8 @@ class Dashboard(Keeping):
 
         While a filter is picked the number is that of the filter.
         """
-        columns = self.table.columns
-        if self.picking:
+        columns = self._table.columns
+        if self._filters.picking:
             self.action_drop_filter(index)
         elif index < len(columns):
             self._sort(columns[index][0].sort)
@@ -229,6 +295,10 @@ class Dashboard(Keeping):
     def action_reverse(self) -> None:
         """Sort the other way round."""
         self._sort(self.httptop.view.sort)
+
+    def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
+        """Sort by that column, or the other way round."""
+        self._sort(message.sort)
 
     def _sort(self, sort: str) -> None:
         view = self.httptop.view.sorted_by(sort)
@@ -238,50 +308,43 @@ class Dashboard(Keeping):
         """Show the other side."""
         self.httptop.change_view(side=self.httptop.view.other_side())
 
-    def action_open(self) -> None:
-        """Open the endpoint under the cursor, or the request that is being chosen."""
-        live = self.query_one(LiveRequests)
-        if live.held:
-            live.action_open()
-        else:
-            self.table.action_open()
-
-    def action_live(self) -> None:
-        """Make the live request table tall, hide it, bring it back."""
-        index = _LIVE_SIZES.index(self.live_size) + 1
-        self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
-
-    def _size_live(self, size: str) -> None:
-        self.update_classes({self.live_size: False, size: True})
-        self.live_size = size
-        if size == "-live-off":
-            self.set_focus(self.table)
-
-    def action_choose(self) -> None:
-        """Give the keys to the live requests, or back to the table; while typing, be a letter."""
-        if self.typing:
-            raise SkipAction
-        live = self.query_one(LiveRequests)
-        if live.held:
-            live.action_leave()
-        elif not self.has_class("-quiet"):
-            if self.live_size == "-live-off" or self.has_class("-low"):
-                self._size_live("-live-tall")
-            self.set_focus(live)
-
-    # What the widgets say
+    # Endpoints and requests
 
     def on_endpoint_table_selected(self, message: EndpointTable.Selected) -> None:
         """Remember the endpoint, not its row."""
         self.httptop.change_view(selected=message.key)
 
+    def action_open(self) -> None:
+        """Open the endpoint under the cursor, or the request that is being selected."""
+        if self._live.held:
+            self._live.action_open()
+        else:
+            self._table.action_open()
+
     def on_endpoint_table_opened(self, message: EndpointTable.Opened) -> None:
         """Show its details."""
         self.httptop.open_endpoint(message.key)
 
-    def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
-        """Sort by that column, or the other way round."""
-        self._sort(message.sort)
+    def action_live(self) -> None:
+        """Make the live request table tall, hide it, bring it back."""
+        index = _LIVE_SIZES.index(self._live_size) + 1
+        self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
+
+    def _size_live(self, size: str) -> None:
+        self.update_classes({self._live_size: False, size: True})
+        self._live_size = size
+        if size == "-live-off":
+            self.set_focus(self._table)
+
+    def action_choose(self) -> None:
+        """Give the keys to the live requests, or back to the table."""
+        self._let_type()
+        if self._live.held:
+            self._live.action_leave()
+        elif not self.has_class("-quiet"):
+            if self._live_size == "-live-off" or self.has_class("-low"):
+                self._size_live("-live-tall")
+            self.set_focus(self._live)
 
     def on_live_requests_opened(self, message: LiveRequests.Opened) -> None:
         """Show everything about it."""
@@ -289,8 +352,8 @@ class Dashboard(Keeping):
 
     def on_live_requests_held(self) -> None:
         """Name the keys that work now."""
-        self.show_keys()
+        self._show_keys()
 
     def on_live_requests_left(self) -> None:
         """Give the keys back to the table."""
-        self.set_focus(self.table)
+        self.set_focus(self._table)

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from httptop.model import EndpointKey
 from httptop.screens.base import HttptopScreen
+from httptop.screens.hints import page_hints
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.key_bar import KeyBar
 
@@ -42,5 +43,5 @@ class DetailScreen(HttptopScreen):
         self.set_class(paused, "-paused")
         self.query_one(EndpointDetail).show(self.httptop.snapshot, self.httptop.units)
         pause = "resume (PAUSED)" if paused else "pause"
-        key = self.httptop.key_of("pause")
-        self.query_one(KeyBar).show(self.page_hints((key, pause, "screen.pause")))
+        key = self.httptop.key_of
+        self.query_one(KeyBar).show(page_hints(key, (key("pause"), pause, "screen.pause")))

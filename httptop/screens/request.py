@@ -14,6 +14,7 @@ from httptop import humanize
 from httptop.humanize import Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.screens.base import HttptopScreen
+from httptop.screens.hints import page_hints
 from httptop.widgets.endpoint_detail import DetailTitle
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import latency_hue, status_hue
@@ -38,7 +39,7 @@ class RequestScreen(HttptopScreen):
         """Make title, page and keys."""
         yield DetailTitle(self.request.key)
         yield TextPage(id="request")
-        yield KeyBar(self.page_hints(("Enter", "its endpoint", "screen.endpoint")))
+        yield KeyBar(page_hints(self.httptop.key_of, ("Enter", "its endpoint", "screen.endpoint")))
 
     def on_mount(self) -> None:
         """Show what there is."""

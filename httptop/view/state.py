@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from httptop.filters import Expression
-from httptop.filters.on_screen import screen_filter
+from httptop.filters import Expression, conjuncts
+from httptop.filters.on_screen import joined, screen_filter
 from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
 
 
@@ -33,6 +33,29 @@ class View:
     def filtered(self) -> bool:
         """Whether a filter that can be removed hides anything."""
         return bool(self.path_filter) or self.expression is not None
+
+    @property
+    def filter_count(self) -> int:
+        """How many filters can be removed one by one: the part of a path, and each part by and."""
+        return bool(self.path_filter) + len(self._parts)
+
+    @property
+    def _parts(self) -> tuple[Expression, ...]:
+        return () if self.expression is None else conjuncts(self.expression)
+
+    def without_filter(self, n: int) -> View:
+        """Return the view without one of them, counted from 0, the part of a path first.
+
+        -1 is the last; a number that no filter has removes none.
+        """
+        count = self.filter_count
+        if not -1 <= n < count or not count:
+            return self
+        n %= count
+        if self.path_filter and n == 0:
+            return replace(self, path_filter="")
+        parts, n = self._parts, n - bool(self.path_filter)
+        return replace(self, expression=joined((*parts[:n], *parts[n + 1 :])))
 
     def other_side(self) -> Side:
         """Return the side that is not shown."""

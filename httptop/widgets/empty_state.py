@@ -7,7 +7,9 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.view.state import Scene, View
+from httptop.widgets.endpoint_table import table_title
 from httptop.widgets.painting import Line, Painted
+from httptop.widgets.sparkline import Symbols
 
 EXAMPLE = "curl -s http://localhost/"
 
@@ -19,8 +21,9 @@ class EmptyState(Painted):
     EmptyState { height: 1fr; }
     """
 
-    def __init__(self, watching: str, can_demo: bool, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, symbols: Symbols, watching: str, can_demo: bool) -> None:
+        super().__init__()
+        self.symbols: Symbols = symbols
         self.watching = watching
         self.can_demo = can_demo
         self.demo_state = ""
@@ -29,6 +32,7 @@ class EmptyState(Painted):
     def show(self, scene: Scene, demo_state: str) -> None:
         """Take a scene, and what became of the demo if it was asked for."""
         self.scene, self.demo_state = scene, demo_state
+        self.border_title = table_title(scene, self.symbols)
         self.repaint()
 
     def _words(self) -> list[Line]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
+from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -18,9 +19,24 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
 from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
-from httptop.widgets.columns import Column, layout
+from httptop.widgets.columns import COLUMNS, Column, layout
 from httptop.widgets.painting import Hued, fit
 from httptop.widgets.sparkline import GLYPHS, Symbols, trend
+
+_TITLES: Final = {column.sort: column.title for column in COLUMNS}
+
+
+def table_title(scene: Scene, symbols: Symbols) -> Content:
+    """Return how many endpoints are shown, of how many, and their order."""
+    view, glyphs = scene.view, GLYPHS[symbols]
+    parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
+    if view.filtered:
+        parts.append(f"{len(scene.rows)} of ")
+    parts.append(f"{scene.side_rows} ")
+    arrow = glyphs.down if view.descending else glyphs.up
+    order = _TITLES.get(view.sort, view.sort.upper())
+    parts.append((f"{glyphs.dot} by {order} {arrow}", "not bold $hue-muted"))
+    return Content.assemble(*parts)
 
 
 class EndpointTable(Hued, ScrollView, can_focus=True):
@@ -94,6 +110,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             self._bring_into_sight()
         if scene.selected_gone and self.rows:
             self.post_message(self.Selected(self.rows[row].key))
+        self.border_title = table_title(scene, self.symbols)
         self.refresh()
 
     def notify_style_update(self) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -16,6 +16,7 @@ from textual.widgets import Input, Label
 from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.completion import Completion, Seen, complete
 from httptop.filters.on_screen import parse_for_screen, reach
+from httptop.widgets.input_line import InputLine
 from httptop.widgets.painting import Line, Painted, fit, width_of
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
@@ -24,7 +25,7 @@ _WIDEST_CANDIDATE: Final = 40
 
 
 class Advice(Painted):
-    """Below the text: a mark under the fault and its reason, then what may follow."""
+    """Below the text: a mark under the error and its reason, then what may follow."""
 
     DEFAULT_CSS = """
     Advice { height: 6; }
@@ -33,28 +34,28 @@ class Advice(Painted):
     def __init__(self, symbols: Symbols, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols: Symbols = symbols
-        self.fault: FilterError | None = None
+        self.error: FilterError | None = None
         self.loud = False
         self.note = ""
-        self.mark = 0  # cell of the fault
+        self.mark = 0  # cell of the error
         self.completion = Completion(0, 0)
-        self.chosen = 0
+        self.selected = 0
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return the line of the mark and the candidates, the chosen one in sight."""
+        """Return the line of the mark and the candidates, the selected one in sight."""
         lines = self._mark(width)
         rows = height - len(lines)
-        top = max(0, min(self.chosen - rows // 2, len(self.completion.candidates) - rows))
+        top = max(0, min(self.selected - rows // 2, len(self.completion.candidates) - rows))
         lines += [self._candidate(n, width) for n in range(top, top + rows)]
         return [line.strip() for line in lines]
 
     def _mark(self, width: int) -> list[Line]:
-        """Return a caret below the fault and the reason beside it, or on a second line."""
-        if self.fault is None:
+        """Return a caret below the error and the reason beside it, or on a second line."""
+        if self.error is None:
             return [Line().space(len(_LABEL), self.hue("muted")).add(self.note, self.hue("muted"))]
         hue = self.hue("bad" if self.loud else "muted")
         at = max(0, min(self.mark, width - 1))
-        message = self.fault.message
+        message = self.error.message
         if width_of(message) <= width - at - 2:
             return [Line().space(at, hue).add(f"^ {message}", hue)]
         if width_of(message) <= at - 1:
@@ -80,7 +81,7 @@ class Advice(Painted):
             text = fit(candidate.text, max(room, 8), "left", self._ellipsis)
         click = Style.from_meta({"@click": f"screen.take_candidate({n})"})
         blank = self.hue("text")
-        if n == self.chosen:
+        if n == self.selected:
             line.space(len(_LABEL) - 2, blank).add(GLYPHS[self.symbols].cursor, self.hue("accent"))
             line.add(f" {text.rstrip()} ", self.hue("cursor") + click)
         else:
@@ -92,27 +93,29 @@ class Advice(Painted):
         return line
 
 
-class FilterEditor(Vertical):
-    """Filters while one types: the last text that made sense holds.
+class FilterEditor(InputLine):
+    """Filters while one types: the last text that was valid holds.
 
-    A word alone, which may yet become a field's name, does not filter before Enter.
-
-    Enter keeps it, Escape brings back what was before, Tab takes the chosen candidate.
+    A word alone, which may yet become a field's name, does not filter before Enter. Tab takes the
+    selected candidate.
     """
 
     DEFAULT_CSS = """
-    FilterEditor { height: auto; display: none; }
-    FilterEditor.-open { display: block; }
+    FilterEditor { layout: vertical; height: auto; }
     FilterEditor > Horizontal { height: 1; }
-    FilterEditor Label { width: auto; }
-    FilterEditor Input { width: 1fr; border: none; padding: 0; height: 1; }
+    FilterEditor Label { padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", show=False),
         Binding("tab", "take", "Take", show=False),
         Binding("down", "choose(1)", "Next", show=False),
         Binding("up,shift+tab", "choose(-1)", "Previous", show=False),
     ]
+    HINTS = (
+        ("Enter", "keep the filter", "screen.submit_line"),
+        ("Tab", "complete", "screen.take_candidate"),
+        ("Up Down", "select", ""),
+        ("Esc", "undo", "screen.clear"),
+    )
 
     class Changed(Message):
         """The text is another filter; None: it is empty."""
@@ -121,15 +124,8 @@ class FilterEditor(Vertical):
             self.expression = expression
             super().__init__()
 
-    class Closed(Message):
-        """Writing is over; ``kept`` unless what was before shall come back."""
-
-        def __init__(self, kept: bool) -> None:
-            self.kept = kept
-            super().__init__()
-
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__()
         self.symbols: Symbols = symbols
         self.seen: Seen = {}
 
@@ -143,118 +139,94 @@ class FilterEditor(Vertical):
         yield Advice(self.symbols)
 
     def on_mount(self) -> None:
-        """Follow the cursor, and keep it still: no picture depends on the moment it was taken."""
-        field = self.query_one(Input)
-        field.cursor_blink = False
-        self.watch(field, "selection", self._follow, init=False)
-        self.watch(field, "scroll_x", self._place_mark, init=False)
+        """Follow the cursor."""
+        self.watch(self.field, "selection", self._follow, init=False)
+        self.watch(self.field, "scroll_x", self._place_mark, init=False)
 
     @property
-    def is_open(self) -> bool:
-        """Whether a filter is being written."""
-        return self.has_class("-open")
-
-    @property
-    def fault(self) -> FilterError | None:
-        """What is wrong with the text as it stands."""
-        return self.query_one(Advice).fault
+    def advice(self) -> Advice:
+        """What stands below the text."""
+        return self.query_one(Advice)
 
     def open(self, text: str, seen: Seen) -> None:
         """Show the editor with a text to go on from, and the values that may be completed."""
         self.seen = seen
-        self.add_class("-open")
-        field = self.query_one(Input)
-        with self.prevent(Input.Changed):
-            field.value = text
-        field.cursor_position = len(text)
-        self.screen.set_focus(field)
+        self.begin(text)
         self._advise(text)
         self.call_after_refresh(self._follow_cursor)
 
-    def close(self, kept: bool = True) -> None:
-        """Hide the editor."""
-        self.remove_class("-open")
-        self.post_message(self.Closed(kept))
-
-    def action_cancel(self) -> None:
-        """Bring back what was before."""
-        self.close(kept=False)
-
     def action_choose(self, step: int) -> None:
-        """Choose the next or previous candidate."""
-        advice = self.query_one(Advice)
+        """Select the next or previous candidate."""
+        advice = self.advice
         if count := len(advice.completion.candidates):
-            advice.chosen = (advice.chosen + step) % count
+            advice.selected = (advice.selected + step) % count
             advice.repaint()
 
     def action_take(self) -> None:
-        """Put the chosen candidate into the text."""
-        self.take(self.query_one(Advice).chosen)
+        """Put the selected candidate into the text."""
+        self.take(self.advice.selected)
 
     def take(self, n: int) -> None:
         """Put a candidate into the text."""
-        completion, field = self.query_one(Advice).completion, self.query_one(Input)
+        completion, field = self.advice.completion, self.field
         if self.is_open and n < len(completion.candidates):
             field.value, field.cursor_position = completion.applied(field.value, n)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter by the text, if it makes sense; a key may come when all is over."""
-        event.stop()
-        if self.is_open:
-            self._advise(event.value)
-            self.call_after_refresh(self._follow_cursor)
-            if not self.query_one(Advice).completion.unsettled:
-                self._apply(event.value)
+    def typed(self, text: str) -> None:
+        """Filter by the text, if it is valid."""
+        self._advise(text)
+        self.call_after_refresh(self._follow_cursor)
+        if not self.advice.completion.unsettled:
+            self._apply(text)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter; where it makes no sense, point at the fault more loudly."""
-        event.stop()
-        advice = self.query_one(Advice)
-        if self.fault is None:
-            self._apply(event.value)
+    def submitted(self, text: str, /) -> None:
+        """Keep the filter; where it is not valid, point at the error more loudly."""
+        advice = self.advice
+        if advice.error is None:
+            self._apply(text)
             self.close()
         else:
             advice.loud = True
             advice.repaint()
 
     def _follow_cursor(self) -> None:
-        """Scroll to the cursor, which the input does not for a text that came all at once."""
-        field = self.query_one(Input)
+        """Scroll to the cursor; the input does not do so for a text that came all at once."""
+        field = self.field
         at = width_of(field.value[: field.cursor_position])
         field.scroll_to_region(Region(at, 0, 1, 1), force=True, animate=False)
 
     def _apply(self, text: str) -> None:
-        if self.fault is None:
+        if self.advice.error is None:
             self.post_message(self.Changed(parse_for_screen(text) if text.strip() else None))
 
     def _follow(self) -> None:
-        self._advise(self.query_one(Input).value)
+        self._advise(self.field.value)
 
     def _advise(self, text: str) -> None:
         """Say what is wrong or worth knowing about a text, and what may follow at the cursor.
 
         When keys come fast it is not the newest text, but each gets its turn.
         """
-        field, advice = self.query_one(Input), self.query_one(Advice)
-        advice.fault, advice.note = None, ""
+        field, advice = self.field, self.advice
+        advice.error, advice.note = None, ""
         try:
             if text.strip():
                 advice.note = _note(parse_for_screen(text))
-        except FilterError as fault:
-            advice.fault = fault
+        except FilterError as error:
+            advice.error = error
             # What ends too early, or in a value that is none yet, is still being typed.
-            advice.loud = " " in text[fault.column - 1 :].strip()
+            advice.loud = " " in text[error.column - 1 :].strip()
         advice.completion = complete(text, min(field.cursor_position, len(text)), self.seen)
-        if advice.fault is None and advice.completion.unsettled:
+        if advice.error is None and advice.completion.unsettled:
             advice.note = "a word alone means paths that contain it: Enter takes it so"
-        advice.chosen = 0
+        advice.selected = 0
         self._place_mark()
 
     def _place_mark(self) -> None:
         """Keep the mark below its character, wherever the text has been scrolled to."""
-        field, advice = self.query_one(Input), self.query_one(Advice)
-        if advice.fault is not None:
-            before = width_of(field.value[: advice.fault.column - 1])
+        field, advice = self.field, self.advice
+        if advice.error is not None:
+            before = width_of(field.value[: advice.error.column - 1])
             advice.mark = len(_LABEL) + before - round(field.scroll_x)
         advice.repaint()
 

@@ -3,93 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Label
 
+from httptop.widgets.input_line import InputLine
 
-class Prompt(Horizontal):
-    """Enter gives the response once it is right, Escape gives none."""
 
-    DEFAULT_CSS = """
-    Prompt { height: 1; display: none; }
-    Prompt.-open { display: block; }
-    Prompt > Label { width: auto; padding: 0 1; }
-    Prompt > Input { width: 1fr; border: none; padding: 0; height: 1; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+class Prompt(InputLine):
+    """Enter takes the text once nothing is wrong with it."""
 
-    class Closed(Message):
-        """Asking is over."""
+    HINTS = (("Enter", "do it", "screen.submit_line"), ("Esc", "cancel", "screen.clear"))
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._check: Callable[[str], str] = str
         self._then: Callable[[str], None] = lambda _: None
 
     def compose(self) -> ComposeResult:
-        """Make the question, the input and the place for a fault."""
+        """Make the question, the input and the place for what is wrong."""
         yield Label("", id="question", markup=False)
         yield Input(compact=True, select_on_focus=False)
-        yield Label("", id="fault", markup=False)
-
-    def on_mount(self) -> None:
-        """Keep the cursor still: no picture depends on the moment it was taken."""
-        self.query_one(Input).cursor_blink = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is asked."""
-        return self.has_class("-open")
+        yield Label("", id="problem", markup=False)
 
     def ask(
         self, question: str, text: str, check: Callable[[str], str], then: Callable[[str], None]
     ) -> None:
         """Ask with a text to go on from.
 
-        ``check`` returns the response as it is meant or raises ValueError; ``then`` takes it.
+        ``check`` returns the text in its final form or raises ValueError; ``then`` takes it.
         """
         self._check, self._then = check, then
         self.query_one("#question", Label).update(question)
-        self.query_one("#fault", Label).update("")
-        self.add_class("-open")
-        field = self.query_one(Input)
-        with self.prevent(Input.Changed):
-            field.value = text
-        field.cursor_position = len(text)
-        self.screen.set_focus(field)
+        self.query_one("#problem", Label).update("")
+        self.begin(text)
 
-    def close(self) -> None:
-        """Hide the line."""
-        self.remove_class("-open")
-        self.post_message(self.Closed())
-
-    def action_cancel(self) -> None:
-        """Give no response."""
-        self.close()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def typed(self, text: str) -> None:
         """Say what is wrong with the text."""
-        event.stop()
-        self._checked(event.value)
+        self._checked(text)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the response."""
-        event.stop()
-        if self.is_open and (response := self._checked(event.value)) is not None:
+    def submitted(self, text: str, /) -> None:
+        """Take the text, unless something is wrong with it."""
+        if (checked := self._checked(text)) is not None:
             self.close()
-            self._then(response)
+            self._then(checked)
 
     def _checked(self, text: str) -> str | None:
-        fault = self.query_one("#fault", Label)
+        problem = self.query_one("#problem", Label)
         try:
-            response = self._check(text)
-        except ValueError as wrong:
-            fault.update(str(wrong))
+            checked = self._check(text)
+        except ValueError as error:
+            problem.update(str(error))
             return None
-        fault.update("")
-        return response
+        problem.update("")
+        return checked

@@ -150,3 +150,16 @@ def test_the_rate_just_now_is_that_of_the_last_second() -> None:
     assert rate(60.0, 10.0, 20.0) == 20
     assert rate(1.0) == 5
     assert scene(None, View()).rps == 0
+
+
+def test_filters_are_removed_by_their_place() -> None:
+    view = View(path_filter="users", expression=parse_for_screen("comm = a and pid = 1"))
+    assert view.filter_count == 3
+    assert view.without_filter(0) == replace(view, path_filter="")
+    assert str(view.without_filter(1).expression) == "pid = 1"
+    assert view.without_filter(-1) == view.without_filter(2)
+    assert str(view.without_filter(2).expression) == "comm = a"
+    assert view.without_filter(3) is view
+    assert view.without_filter(-2) is view
+    assert View(expression=parse_for_screen("pid = 1")).without_filter(0) == View()
+    assert View().without_filter(-1) == View()

@@ -1,0 +1,120 @@
+"""What keys and clicks do to the filters of the screen: typed ones, those by row, chips.
+
+A filter here hides endpoints and live requests; they are still counted and keep their history.
+What the whole run is limited to stands beside it as chips that cannot be removed.
+"""
+
+from __future__ import annotations
+
+from httptop.filters import Expression, FilterError
+from httptop.filters.by_row import RowField, outcomes, part_for, row_values
+from httptop.filters.completion import seen_in
+from httptop.filters.on_screen import with_part
+from httptop.screens.base import Httptop
+from httptop.screens.status_chooser import StatusChooser
+from httptop.widgets.endpoint_table import EndpointTable
+from httptop.widgets.filter_bar import FilterBar
+from httptop.widgets.filter_chips import FilterChips
+from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.input_line import InputLine
+
+
+class FilterControl:
+    """Changes the view's filters; the dashboard owns it and its widgets."""
+
+    def __init__(
+        self,
+        app: Httptop,
+        table: EndpointTable,
+        bar: FilterBar,
+        editor: FilterEditor,
+        chips: FilterChips,
+    ) -> None:
+        self._app = app
+        self._table, self._bar, self._editor, self._chips = table, bar, editor, chips
+        #: Whether the next digit removes a chip.
+        self.picking = False
+        self._before_edit: Expression | None = None
+
+    # Typing
+
+    def type_path(self) -> None:
+        """Open the line in which a part of a path is typed."""
+        self._bar.begin(self._app.view.path_filter)
+
+    def type_filter(self) -> None:
+        """Open the editor with the filter that there is."""
+        view = self._app.view
+        self._before_edit = view.expression
+        text = "" if view.expression is None else str(view.expression)
+        self._editor.open(text, seen_in(self._app.snapshot, view.side))
+
+    def typing_ended(self, line: InputLine, kept: bool) -> None:
+        """Take away what was typed unless it is kept: all of a path, the changes to a filter."""
+        if line is self._bar and not kept:
+            self._app.change_view(path_filter="")
+        elif line is self._editor and not kept:
+            self._app.change_view(expression=self._before_edit)
+
+    # The selected row
+
+    def by_row(self, field: RowField, *, excluded: bool) -> None:
+        """Show only what has the selected row's process, path, status or PIDs, or hide that."""
+        table = self._table
+        if table.cursor_row >= len(table.rows):
+            return
+        row = table.rows[table.cursor_row]
+        values = row_values(row, field)
+        if field == "status" and len(values) > 1:
+            title = "hide a status" if excluded else "only one status"
+            self._app.push_screen(
+                StatusChooser(title, outcomes(row)),
+                lambda status: self._toggle("status", (status,), excluded) if status else None,
+            )
+        elif values:
+            self._toggle(field, values, excluded)
+        else:
+            what = "PID" if field == "pid" else "status"
+            self._app.say(f"No {what} of this endpoint is known.")
+
+    def _toggle(self, field: RowField, values: tuple[str, ...], excluded: bool) -> None:
+        """Add a part to the filter; take it away if it is there already."""
+        try:
+            part = part_for(field, values, excluded)
+            expression = with_part(self._app.view.expression, part)
+        except FilterError as error:
+            self._app.say(error.message, wrong=True)
+        else:
+            self._app.change_view(expression=expression)
+            if excluded and self._table.cursor_key is not None:
+                # The row is hidden now: select its neighbour, and follow it wherever it moves.
+                self._app.change_view(selected=self._table.cursor_key)
+
+    # Chips
+
+    def remove(self, n: int) -> None:
+        """Remove a filter by its place among the chips, from 0; -1 is the last."""
+        self.stop_picking()
+        view = self._app.view.without_filter(n)
+        self._app.change_view(path_filter=view.path_filter, expression=view.expression)
+
+    def pick(self) -> None:
+        """Let a digit say which filter is removed, or no longer; a single one goes at once."""
+        if self._app.view.filter_count < 2:
+            self.remove(-1)
+        elif self.picking:
+            self.stop_picking()
+        else:
+            self.picking = True
+            self.show_chips()
+
+    def stop_picking(self) -> bool:
+        """Take the numbers from the chips; return whether they had any."""
+        picked, self.picking = self.picking, False
+        if picked:
+            self.show_chips()
+        return picked
+
+    def show_chips(self) -> None:
+        """Draw the chips of the view's filters."""
+        self._chips.show(self._app.view, self.picking)

@@ -1,0 +1,66 @@
+"""The keys that the dashboard's footer names, in the order of their weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from httptop.view.state import View
+from httptop.widgets.key_bar import Hint
+
+#: Returns the key of an action by its name in ``ui.keys``.
+KeyOf = Callable[[str], str]
+
+
+def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
+    """Return the keys of the dashboard; ``demo``: whether that of the demo is named."""
+    hints: list[Hint] = [(key("quit"), "quit", "app.ask_quit"), (key("help"), "help", "app.help")]
+    if demo:
+        hints.append((key("demo"), "demo", "app.demo"))
+    hints += [
+        (key("path"), "path", "screen.filter"),
+        (key("filter"), "filter", "screen.edit_filter"),
+    ]
+    if view.filtered:
+        hints.append((key("clear"), "clear filters", "screen.clear"))
+    return [
+        *hints,
+        (key("side"), view.other_side(), "screen.toggle_side"),
+        (key("sort"), "sort", "screen.cycle_sort(1)"),
+        (key("reverse"), "reverse", "screen.reverse"),
+        (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
+        (key("open"), "open", "screen.open"),
+        (key("live"), "live", "screen.live"),
+        (key("notes"), "notes", "app.notes"),
+        (key("request"), "select a request", "screen.choose"),
+        (key("only_process"), "only this process", "screen.only('comm')"),
+        (key("only_status"), "only a status", "screen.only('status')"),
+        (key("save"), "save", "screen.save"),
+    ]
+
+
+def held_hints(key: KeyOf) -> list[Hint]:
+    """Return the keys that work while the live requests are held."""
+    return [
+        (key("open"), "open the request", "screen.open"),
+        (f"{key('down')} {key('up')}", "select", ""),
+        ("Esc", "resume", "screen.clear"),
+        (key("help"), "help", "app.help"),
+    ]
+
+
+def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
+    """Return the keys of a page that scrolls, its own among them."""
+    return [
+        ("Esc", "back", "app.pop_screen"),
+        (key("quit"), "quit", "app.ask_quit"),
+        (key("help"), "help", "app.help"),
+        *own,
+        ("j k", "scroll", ""),
+    ]
+
+
+#: The keys that work while a filter is picked to be removed.
+PICKING_HINTS: tuple[Hint, ...] = (
+    ("1 to 9", "remove that filter", ""),
+    ("Esc", "keep them", "screen.clear"),
+)

@@ -1,0 +1,51 @@
+"""What tests of the screen take hold of: snapshots in, keys in, what is drawn and said out."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import Input
+
+from httptop.app import HttptopApp
+from httptop.model import Snapshot
+from httptop.widgets.endpoint_table import EndpointTable
+from tests.factory import busy
+
+
+async def show(pilot: Pilot[int], snap: Snapshot | None = None) -> HttptopApp:
+    """Publish a snapshot, a busy one if none is given; return the app."""
+    app = pilot.app
+    assert isinstance(app, HttptopApp)
+    app.publish(snap or busy())
+    await pilot.pause()
+    return app
+
+
+async def write(pilot: Pilot[int], text: str) -> None:
+    """Put a text where the cursor is, as a paste does."""
+    field = pilot.app.focused
+    assert isinstance(field, Input)
+    field.insert_text_at_cursor(text)
+    await pilot.pause()
+
+
+async def settled(pilot: Pilot[int]) -> None:
+    """Wait for what was begun in threads."""
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def table(app: HttptopApp) -> EndpointTable:
+    """Return the endpoint table, whatever screen is on top."""
+    return app.screen_stack[0].query_one(EndpointTable)
+
+
+def drawn(app: HttptopApp, kind: type[Widget] = EndpointTable) -> list[str]:
+    """Return what a widget draws, line by line."""
+    widget = app.screen.query_one(kind)
+    return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+
+
+def said(app: HttptopApp) -> list[str]:
+    """Return what was said in the corner of the screen."""
+    return [notification.message for notification in app._notifications]

@@ -1,0 +1,335 @@
+"""The dashboard by keys and mouse: rows, selection, order, sides, sizes, what is drawn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from textual.events import MouseScrollDown
+
+from httptop.app import HttptopApp
+from httptop.config.settings import Ui
+from httptop.model import STATUS_UNKNOWN, Health, clean
+from httptop.screens.detail import DetailScreen
+from httptop.screens.pages import Page
+from httptop.widgets.columns import COLUMNS
+from httptop.widgets.cost_line import CostLine
+from httptop.widgets.endpoint_detail import EndpointDetail
+from httptop.widgets.endpoint_table import EndpointTable
+from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.live_requests import LiveRequests
+from httptop.widgets.status_breakdown import StatusBreakdown
+from tests.factory import OVERHEAD, busy, endpoint, key, samples, snapshot
+from tests.screens.handles import drawn, show, table
+
+HOSTILE = (
+    b"/a[/b]",
+    b"/items?f[bold]=1",
+    b"/[red]x[/red]",
+    b"/\x1b[31mred\x1b]0;title\x07",
+    b"/\xff\xfe\x00\n\r\t",
+    "/日本語/パス/とても長い道".encode(),
+    "/\u202eevil\u200b".encode(),
+    b"/" + b"A" * 5_000,
+    b"[/]",
+    b"\\[x]",
+)
+
+
+async def test_a_snapshot_fills_the_table() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        assert app.snapshot is None
+        snap = busy()
+        await show(pilot, snap)
+        assert app.snapshot is snap
+        assert len(table(app).rows) == 15
+        assert "/static/{id}" in drawn(app)[1]
+
+
+async def test_selection_follows_the_endpoint_across_sorts_and_new_rows() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("j", "j", "j")
+        chosen = app.view.selected
+        assert chosen is not None
+        assert table(app).cursor_row == 3
+        await pilot.press("2")
+        assert app.view.sort == "method"
+        assert table(app).cursor_key == chosen
+        old = busy()
+        more = [endpoint(key(f"/new/{i}"), rps=5_000 + i) for i in range(30)]
+        await pilot.press("4")
+        await show(pilot, snapshot([*old.endpoints, *more]))
+        assert app.view.selected == chosen
+        assert table(app).cursor_key == chosen
+        assert table(app).cursor_row == 33
+        top = table(app).scroll_offset.y
+        assert top <= 33 < top + table(app).size.height  # still in sight
+
+
+async def test_a_vanished_endpoint_hands_the_selection_to_its_neighbour() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("j", "j")
+        gone, heir = table(app).rows[2].key, table(app).rows[3].key
+        await show(pilot, snapshot([row for row in busy().endpoints if row.key != gone]))
+        assert app.view.selected == heir
+        assert table(app).cursor_row == 2
+
+
+async def test_moving_stops_at_the_ends() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("G")
+        assert table(app).cursor_row == 14
+        await pilot.press("down", "pagedown")
+        assert table(app).cursor_row == 14
+        assert table(app).scroll_offset.y > 0
+        await pilot.press("g", "up")
+        assert table(app).cursor_row == 0
+        assert table(app).scroll_offset.y == 0
+        await pilot.press("end", "home", "pagedown")
+        assert 0 < table(app).cursor_row < 14
+
+
+async def test_sides() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("j")
+        chosen = app.view.selected
+        await pilot.press("tab")
+        assert app.view.side == "client"
+        assert len(table(app).rows) == 3
+        await pilot.press("c")
+        assert app.view.side == "server"
+        assert table(app).cursor_key == chosen
+
+
+async def test_sorting_by_keys() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await show(pilot, busy())
+        names = [column.sort for column, _ in table(app).columns]
+        at = names.index("rps")
+        await pilot.press("s")
+        assert app.view.sort == names[at + 1]
+        await pilot.press("less_than_sign", "S")
+        assert app.view.sort == names[at - 1]
+        await pilot.press("1", "r")
+        assert (app.view.sort, app.view.descending) == ("process", True)
+        await pilot.press("0")
+        assert app.view.sort == names[9]
+        for _ in names:
+            await pilot.press("s")
+        assert app.view.sort == names[9]
+
+
+async def test_sorting_by_mouse() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        header = drawn(app)[0]
+        x = header.index("P99") + 1  # the border
+        await pilot.click(EndpointTable, offset=(x + 1, 1))
+        assert (app.view.sort, app.view.descending) == ("p99", True)
+        assert "▼P99" in drawn(app)[0]
+        await pilot.click(EndpointTable, offset=(x + 1, 1))
+        assert (app.view.sort, app.view.descending) == ("p99", False)
+        assert "▲P99" in drawn(app)[0]
+
+
+async def test_selecting_and_opening_by_mouse() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.click(EndpointTable, offset=(20, 5))
+        assert table(app).cursor_row == 3
+        assert app.view.selected == table(app).rows[3].key
+        await pilot.double_click(EndpointTable, offset=(20, 6))
+        await pilot.pause()
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.key == table(app).rows[4].key
+
+
+async def test_the_wheel_scrolls_and_keeps_the_selection() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("j")
+        chosen = app.view.selected
+        await pilot._post_mouse_events([MouseScrollDown], EndpointTable, (20, 5), button=0)
+        await pilot.pause()
+        top = table(app).scroll_offset.y
+        assert top > 0
+        await show(pilot, busy(253))
+        assert table(app).scroll_offset.y == top
+        assert app.view.selected == chosen
+
+
+async def test_footer_keys_can_be_clicked() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        footer = app.screen.query_one("KeyBar")
+        x = footer.render_line(0).text.index("pause")
+        await pilot.click("KeyBar", offset=(x, 0))
+        assert app.view.paused
+
+
+async def test_footer_names_the_keys_that_work() -> None:
+    async with HttptopApp().run_test(size=(140, 40)) as pilot:
+        app = await show(pilot)
+        assert " f filter " in drawn(app, KeyBar)[0]
+        await pilot.press("o")
+        assert "Esc clear filters" in drawn(app, KeyBar)[0]
+        await pilot.press("f")
+        assert "Tab complete" in drawn(app, KeyBar)[0]
+        x = drawn(app, KeyBar)[0].index("keep the filter")
+        await pilot.click(KeyBar, offset=(x, 0))
+        assert not app.screen.query_one(FilterEditor).is_open
+
+
+async def test_live_requests_grow_vanish_and_come_back() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        live = app.screen.query_one(LiveRequests)
+        normal = live.size.height
+        await pilot.press("l")
+        assert live.size.height > normal
+        await pilot.press("l")
+        assert not live.display
+        await pilot.press("l")
+        assert live.size.height == normal
+
+
+async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned() -> None:
+    rows = [
+        endpoint(key(clean(raw), process=clean(raw[:15], 15)), rps=50.0 - i)
+        for i, raw in enumerate(HOSTILE)
+    ]
+    app = HttptopApp(watching="[bold]all[/]")
+    async with app.run_test(size=(120, 45)) as pilot:
+        await show(pilot, snapshot(rows, samples(rows), notes=("[red]note[/x]",)))
+        widget = table(app)
+        for y in range(len(rows) + 1):
+            strip = widget.render_line(y)
+            assert strip.cell_length == widget.scrollable_content_region.width
+            text = "".join(segment.text for segment in strip)
+            assert all(c.isprintable() for c in text)
+        assert any("/a[/b]" in line for line in drawn(app))
+        live = app.screen.query_one(LiveRequests)
+        for y in range(live.size.height):
+            assert live.render_line(y).cell_length == live.size.width
+        await pilot.press("n", "escape")
+        for row in rows:
+            app.open_endpoint(row.key)
+            await pilot.pause()
+            app.pop_screen()
+        await pilot.press("slash", "ctrl+u", *"[/b]", "enter")
+        assert len(widget.rows) == 1
+        assert app.is_running
+
+
+async def test_outcomes_that_are_unknown_are_called_so() -> None:
+    async with HttptopApp().run_test(size=(140, 50)) as pilot:
+        app = await show(pilot, snapshot([endpoint(key(), status={200: 5, STATUS_UNKNOWN: 3})]))
+        breakdown = "\n".join(drawn(app, StatusBreakdown))
+        assert "unknown 3" in breakdown
+        assert "0 3" not in breakdown
+        await pilot.press("enter")
+        detail = "\n".join(drawn(app, EndpointDetail))
+        assert re.search(r" \? +unknown +3 ", detail)
+        assert not re.search(r" 0 +3 ", detail)
+
+
+async def test_losses_are_loud() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        assert "0 lost" in drawn(app, CostLine)[0]
+        await show(pilot, busy(health=Health(lost_samples=12)))
+        assert "12 samples lost" in drawn(app, CostLine)[0]
+        assert "0 lost" not in drawn(app, CostLine)[0]
+
+
+async def test_a_small_terminal_is_told_the_size_it_needs() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(50, 12)) as pilot:
+        await show(pilot, busy())
+        assert app.screen.has_class("-too-small")
+        await pilot.resize_terminal(100, 40)
+        await pilot.pause()
+        assert not app.screen.has_class("-too-small")
+        assert table(app).size.height > 5
+
+
+async def test_every_line_is_as_wide_as_the_terminal() -> None:
+    async with HttptopApp().run_test(size=(60, 15)) as pilot:
+        app = await show(pilot)
+        for size in [(60, 15), (80, 24), (100, 30), (200, 60), (300, 100)]:
+            await pilot.resize_terminal(*size)
+            assert app.size == size
+            assert "PATH" in drawn(app)[0]
+            widget = table(app)
+            assert {"path", "rps", "p99"} <= {column.sort for column, _ in widget.columns}
+            for y in range(widget.size.height):
+                width = widget.scrollable_content_region.width
+                assert widget.render_line(y).cell_length == width > size[0] - 4
+
+
+@pytest.mark.parametrize("symbols", ["braille", "block", "tty"])
+async def test_symbols(symbols: str) -> None:
+    app = HttptopApp(ui=Ui(symbols=symbols))  # type: ignore[arg-type]
+    async with app.run_test(size=(120, 40)) as pilot:
+        await show(pilot, busy())
+        text = "".join(drawn(app))
+        assert ("⣿" in text or "⣶" in text or "⣤" in text) == (symbols == "braille")
+        await pilot.press("enter")
+        assert isinstance(app.screen, DetailScreen)
+
+
+@pytest.mark.parametrize("unit", ["us", "s"])
+async def test_lines_are_whole_in_every_unit_and_width(unit: str) -> None:
+    columns = tuple(column.sort for column in COLUMNS)
+    app = HttptopApp(ui=Ui(latency_unit=unit, columns=columns))  # type: ignore[arg-type]
+    async with app.run_test(size=(60, 40)) as pilot:
+        await show(pilot)
+        widget, live = table(app), app.screen.query_one(LiveRequests)
+        for width in (60, 80, 100, 160, 300):
+            await pilot.resize_terminal(width, 40)
+            for y in range(4):
+                assert live.render_line(y).cell_length == live.size.width > width - 4
+            for column, _ in widget.columns:
+                app.change_view(sort=column.sort)
+                for y in range(8):
+                    cells = widget.scrollable_content_region.width
+                    assert widget.render_line(y).cell_length == cells > width - 4
+
+
+async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        line = app.screen.query_one(CostLine)
+        await show(pilot, busy())
+        assert "shed" not in line.render_line(0).text
+        shedding = replace(OVERHEAD, shed=("samples", "pids"))
+        note = "no samples are taken: httptop takes more than it may"
+        await show(pilot, replace(busy(), overhead=shedding, notes=("one", note), recent=()))
+        assert "samples are shed" in app.screen.query_one(LiveRequests).render_line(0).text
+        strip = line.render_line(0)
+        assert "shed: samples, pids" in strip.text
+        assert "2 notes (n)" in strip.text
+        (mark,) = [segment for segment in strip if "shed" in segment.text]
+        assert mark.style is not None
+        assert mark.style.color == line.hue("warn").color
+        await pilot.press("n")
+        assert isinstance(app.screen, Page)
+        assert note in str(app.screen.text)

@@ -1,0 +1,285 @@
+"""Filters by a part of a path, by the selected row, and their chips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.events import Key
+from textual.widgets import Input
+
+from httptop.app import HttptopApp
+from httptop.config.settings import DEFAULTS
+from httptop.filters import parse
+from httptop.screens.status_chooser import StatusChooser
+from httptop.widgets.filter_chips import FilterChips
+from tests.factory import busy, endpoint, key, snapshot
+from tests.screens.handles import drawn, said, show, table, write
+
+FIXED = (("pid = 1,2", True), ("status = 5xx", False))
+
+
+def processes(app: HttptopApp) -> set[str]:
+    return {row.key.process for row in table(app).rows}
+
+
+async def test_filtering_as_one_types() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("slash", *"users")
+        assert app.view.path_filter == "users"
+        assert len(table(app).rows) == 3
+        assert "3 of 15" in str(table(app).border_title)
+        await pilot.press("enter")
+        assert app.focused is table(app)
+        assert app.view.path_filter == "users"
+        await pilot.press("slash")
+        assert app.screen.query_one(Input).value == "users"
+        await pilot.press("escape")
+        assert app.view.path_filter == ""
+        assert len(table(app).rows) == 15
+        assert app.focused is table(app)
+
+
+async def test_keys_are_letters_while_a_filter_is_typed() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("slash", *"qpsr?1/")
+        assert app.view.path_filter == "qpsr?1/"
+        assert not app.view.paused
+        assert app.view.sort == "rps"
+        assert app.is_running
+        await pilot.press("escape", "slash", "x", "enter", "escape")
+        assert app.view.path_filter == ""
+
+
+async def test_letters_typed_right_behind_the_slash_are_the_filter() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        for letter in ("slash", "u", "s", "slash"):
+            app.post_message(Key(letter, "/" if letter == "slash" else letter))
+        await pilot.pause()
+        assert app.view.path_filter == "us/"
+        assert app.view.sort == "rps"
+
+
+@pytest.mark.parametrize(
+    ("only", "exclude", "field"),
+    [("o", "O", "comm"), ("a", "A", "path"), ("i", "I", "pid")],
+)
+async def test_by_the_selected_row(only: str, exclude: str, field: str) -> None:
+    def value(row: Any) -> object:
+        return {"comm": row.key.process, "path": row.key.path, "pid": row.pids}[field]
+
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("j", "j", "j")
+        row = table(app).rows[3]
+        await pilot.press(only)
+        shown = [value(other) for other in table(app).rows]
+        assert value(row) in shown
+        if field != "pid":
+            assert set(shown) == {value(row)}
+        assert table(app).cursor_key == row.key
+        await pilot.press(only)  # again: no longer
+        assert len(table(app).rows) == 15
+        await pilot.press(exclude)
+        assert value(row) not in [value(other) for other in table(app).rows]
+        assert 0 < len(table(app).rows) < 15
+        heir = table(app).cursor_key
+        assert app.view.selected == heir
+        await pilot.press("escape")
+        assert len(table(app).rows) == 15
+        assert table(app).cursor_key == heir
+
+
+async def test_several_pids_are_one_filter() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("i")
+        pids = table(app).rows[0].pids
+        assert str(app.view.expression) == f"pid = {pids[0]},{pids[1]}"
+
+
+async def test_a_status_is_chosen_where_a_row_has_several() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, snapshot([endpoint(key("/"), status={200: 5, 500: 1, 503: 2})]))
+        await pilot.press("t")
+        assert isinstance(app.screen, StatusChooser)
+        assert app.screen.statuses == (("5xx", 3), ("503", 2), ("500", 1), ("200", 5))
+        await pilot.press("2")
+        await pilot.pause()
+        assert str(app.view.expression) == "status = 503"
+        await pilot.press("T", "j", "enter")
+        await pilot.pause()
+        assert str(app.view.expression) == "status = 503 and status != 503"
+        await pilot.press("escape", "t", "escape")
+        assert app.view.expression is None
+
+
+async def test_the_only_status_of_a_row_is_taken_at_once() -> None:
+    rows = [endpoint(key("/a")), endpoint(key("/b"), rps=1.0, status={}, unanswered=3)]
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, snapshot(rows))
+        await pilot.press("t")
+        assert str(app.view.expression) == "status = 200"
+        await pilot.press("t", "j", "T")
+        assert str(app.view.expression) == "status != unknown"
+        assert [row.key.path for row in table(app).rows] == ["/a"]
+
+
+async def test_a_row_without_pids_says_so() -> None:
+    row = replace(endpoint(key("/")), pids=())
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, snapshot([row]))
+        await pilot.press("i", "I")
+        assert app.view.expression is None
+        assert "No PID" in said(app)[0]
+        await pilot.press("slash", *"nothing", "enter", "o")  # no row at all
+        assert app.view.expression is None
+
+
+async def test_hostile_names_make_filters_that_match_them() -> None:
+    names = ('a "b', "not", "x,y", "(", "/r/", "[bold]", "\\x1b[31m", "~other")
+    rows = [
+        endpoint(key(f"/{n}{name}", process=name), rps=90.0 - n) for n, name in enumerate(names)
+    ]
+    async with HttptopApp().run_test(size=(120, 40)) as pilot:
+        app = await show(pilot, snapshot(rows))
+        for row in rows:
+            app.change_view(selected=row.key)
+            await pilot.press("o", "a")
+            assert [shown.key for shown in table(app).rows] == [row.key]
+            assert "comm = " in drawn(app, FilterChips)[0]
+            assert parse(str(app.view.expression)) == app.view.expression
+            app.change_view(expression=None)
+
+
+async def test_a_hidden_row_keeps_its_history() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, busy(10))
+        hidden = table(app).rows[0]
+        await pilot.press("A")
+        assert hidden.key not in [row.key for row in table(app).rows]
+        grown = replace(hidden, requests=hidden.requests + 500, trend_ns=(*hidden.trend_ns, 9e6))
+        later = [grown if row.key == hidden.key else row for row in busy(11).endpoints]
+        await show(pilot, snapshot(later, tick=11))
+        await pilot.press("escape")
+        back = next(row for row in table(app).rows if row.key == hidden.key)
+        assert back.requests == hidden.requests + 500
+        assert len(back.trend_ns) == len(hidden.trend_ns) + 1
+
+
+async def test_filters_hold_on_both_sides() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        app.change_view(expression=parse("comm = gunicorn"))
+        await pilot.press("tab")
+        assert app.view.side == "client"
+        assert processes(app) == {"gunicorn"}
+        assert len(table(app).rows) == 2
+
+
+async def test_the_table_has_the_keys_again_after_a_filter_that_left_nothing() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("slash", *"nothing", "enter")
+        assert not table(app).rows
+        await pilot.press("question_mark", "escape", "p", "p")  # of the screen: they work on
+        assert app.view.path_filter == "nothing"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.focused is table(app)
+        await pilot.press("j")
+        assert table(app).cursor_row == 1
+
+
+async def test_chips_name_all_filters_and_where_the_fixed_ones_apply() -> None:
+    async with HttptopApp(fixed=FIXED).run_test(size=(120, 40)) as pilot:
+        app = await show(pilot)
+        assert drawn(app, FilterChips) == ["  kernel pid = 1,2   run status = 5xx"]
+        expression = parse("comm = nginx and in_flight >= 0")
+        app.change_view(path_filter="users", expression=expression)
+        (line,) = drawn(app, FilterChips)
+        assert "path: users ×" in line
+        assert "comm = nginx ×" in line
+        assert "endpoints: in_flight >= 0 ×" in line
+
+
+async def test_without_filters_there_is_no_line_of_chips() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        assert not app.screen.query_one(FilterChips).display
+        await pilot.press("o")
+        assert app.screen.query_one(FilterChips).display
+        await pilot.press("backspace")
+        assert not app.screen.query_one(FilterChips).display
+
+
+async def test_chips_go_by_key() -> None:
+    async with HttptopApp().run_test(size=(120, 40)) as pilot:
+        app = await show(pilot)
+        expression = parse("comm = nginx and method = GET and status = 404")
+        app.change_view(path_filter="users", expression=expression)
+        await pilot.press("backspace")
+        assert str(app.view.expression) == "comm = nginx and method = GET"
+        await pilot.press("x")
+        assert "1 path: users" in drawn(app, FilterChips)[0]
+        await pilot.press("2")
+        assert (app.view.path_filter, str(app.view.expression)) == ("users", "method = GET")
+        assert app.view.sort == "rps"  # the digit was no column's
+        await pilot.press("x", "9")
+        assert "1 path" not in drawn(app, FilterChips)[0]
+        await pilot.press("x", "escape", "x", "1")
+        assert (app.view.path_filter, str(app.view.expression)) == ("", "method = GET")
+        await pilot.press("x")  # the only one
+        assert not app.view.filtered
+        await pilot.press("backspace", "x")
+        assert not app.screen._filters.picking  # type: ignore[attr-defined]
+
+
+async def test_chips_go_by_mouse_and_fixed_ones_stay() -> None:
+    async with HttptopApp(fixed=FIXED).run_test(size=(120, 40)) as pilot:
+        app = await show(pilot)
+        app.change_view(expression=parse("comm = nginx and method = GET"))
+        await pilot.pause()
+        line = drawn(app, FilterChips)[0]
+        for text in ("kernel", "pid = 1,2", "status = 5xx", "method"):
+            await pilot.click(FilterChips, offset=(line.index(text), 0))
+            assert str(app.view.expression) == "comm = nginx and method = GET"
+        await pilot.click(FilterChips, offset=(line.index("×"), 0))
+        assert str(app.view.expression) == "method = GET"
+        assert "kernel pid = 1,2" in drawn(app, FilterChips)[0]
+
+
+async def test_many_chips_take_more_lines_and_say_how_many_more_there_are() -> None:
+    text = " and ".join(f"path !~ /some/longer/path/number/{n}/*" for n in range(20))
+    async with HttptopApp(ui=replace(DEFAULTS.ui, filter=text)).run_test(size=(80, 24)) as pilot:
+        app = await show(pilot)
+        lines = drawn(app, FilterChips)
+        assert len(lines) == 3
+        shown = sum(line.count("×") for line in lines)
+        assert lines[-1].endswith(f"+{20 - shown}")
+        assert table(app).size.height > 3
+        await pilot.resize_terminal(200, 40)
+        await pilot.pause()
+        assert sum(line.count("×") for line in drawn(app, FilterChips)) > shown
+
+
+async def test_escape_closes_then_clears_then_lets_the_selection_go() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("j", "o")
+        await pilot.press("f")
+        await write(pilot, " and method = GET")
+        await pilot.press("escape")
+        assert str(app.view.expression) == "comm = nginx"
+        await pilot.press("escape")
+        assert app.view.expression is None
+        assert app.view.selected is not None
+        await pilot.press("escape")
+        assert app.view.selected is None

@@ -1,0 +1,61 @@
+"""Columns at every width: which there are, and how wide."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httptop.config.settings import BY_KEY
+from httptop.humanize import Units
+from httptop.view.state import SORTS
+from httptop.widgets.columns import COLUMNS, layout
+
+NAMES = tuple(column.sort for column in COLUMNS)
+
+
+def names(width: int, *asked: str, units: Units = Units()) -> list[str]:  # noqa: B008
+    return [column.sort for column, _ in layout(width, asked, units)]
+
+
+def cells(width: int, *asked: str, units: Units = Units()) -> int:  # noqa: B008
+    return sum(cells + 1 for _, cells in layout(width, asked, units)) - 1
+
+
+def test_every_column_of_the_settings_is_there_and_sorts() -> None:
+    item = BY_KEY["ui.columns"].kind.item  # type: ignore[attr-defined]
+    assert sorted(item.words) == sorted(NAMES)
+    assert set(NAMES) <= SORTS.keys()
+
+
+def test_our_own_choice_leaves_the_rare_ones_out_unless_there_is_plenty_of_room() -> None:
+    rare = {"p90", "p999", "mean", "request_bytes"}
+    assert set(names(160)) == set(NAMES) - rare
+    assert set(names(300)) == set(NAMES)
+    assert {"path", "rps", "p99"} <= set(names(58))
+
+
+def test_the_path_shrinks_before_columns_fall_out_from_the_end() -> None:
+    asked = "path", "rps", "p50", "p90", "p99", "p999", "trend"
+    widths = {column.sort: cells for column, cells in layout(54, asked)}
+    assert tuple(widths) == asked
+    assert widths["path"] == 10
+    assert names(51, *asked) == list(asked[:-1])
+    assert names(10, *asked) == ["path"]
+    assert names(3, "process", "rps") == ["process"]
+    assert names(200, "rps", "rps", "path", "rps") == ["rps", "path"]
+
+
+@given(
+    st.integers(20, 400),
+    st.lists(st.sampled_from(NAMES), max_size=30),
+    st.sampled_from(["auto", "us", "ms", "s"]),
+)
+def test_columns_never_want_more_than_there_is(width: int, asked: list[str], unit: str) -> None:
+    units = Units(unit)  # type: ignore[arg-type]
+    if asked or width >= 58:
+        assert cells(width, *asked, units=units) <= width
+    shown = names(width, *asked, units=units)
+    if asked:
+        assert shown == list(dict.fromkeys(asked))[: len(shown)]
+    if "path" in shown:
+        assert cells(width, *asked, units=units) == width or width < 58
