@@ -25,6 +25,10 @@ OVERFLOW_PATH: Final = "~other"
 STATUS_UNKNOWN: Final = 0
 
 
+#: Length of ``EndpointStats.pids``; where it is reached, some may have been left out.
+MOST_PIDS: Final = 16
+
+
 def status_name(status: int) -> str:
     """Return a status as people and scripts read it: ``200``, ``unknown``."""
     return "unknown" if status == STATUS_UNKNOWN else str(status)
@@ -92,7 +96,7 @@ class EndpointStats:
     """One row of the endpoint table."""
 
     key: EndpointKey
-    pids: tuple[int, ...]  # processes seen on it, ascending; at most a few
+    pids: tuple[int, ...]  # processes seen on it, ascending; at most MOST_PIDS
     requests: int  # answered + unanswered
     rps: float  # requests a second over the window
     in_flight: int

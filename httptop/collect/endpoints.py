@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from httptop.collect import histogram
 from httptop.collect.path_rules import PathRules
-from httptop.collect.rows import MOST_PIDS, TREND_TICKS, Row, SideRow
+from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.collect.source import (
     LEFT_OUT,
     Growth,
@@ -28,7 +28,16 @@ from httptop.collect.source import (
     Reading,
 )
 from httptop.config.scope import Scope
-from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, EndpointStats, Side, Totals, clean
+from httptop.model import (
+    MOST_PIDS,
+    OVERFLOW_PATH,
+    SIDES,
+    EndpointKey,
+    EndpointStats,
+    Side,
+    Totals,
+    clean,
+)
 
 
 class _Place:

@@ -10,12 +10,10 @@ from httptop.collect import histogram
 from httptop.collect.histogram import Histogram
 from httptop.collect.timings import Spans
 from httptop.collect.window import Window
-from httptop.model import EndpointKey, EndpointStats, Latency, Totals
+from httptop.model import MOST_PIDS, EndpointKey, EndpointStats, Latency, Totals
 
 #: Ticks of an endpoint's trend; those of the totals are a setting.
 TREND_TICKS: Final = 40
-#: Processes named with an endpoint.
-MOST_PIDS: Final = 16
 _SHORTEST_TICK_S: Final = 0.02
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from httptop.config import LARGEST_FILE
 from httptop.config.conflicts import Contradiction, contradictions
 from httptop.config.scope import scope_of
 from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
@@ -28,8 +29,6 @@ from httptop.model import clean
 Read = Callable[[Path], str]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
-#: Bytes of a configuration file.
-LARGEST_FILE: Final = 1 << 20
 _VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
 _SECTIONS: Final = frozenset(
     ".".join(parts[:length])

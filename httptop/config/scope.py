@@ -24,7 +24,6 @@ from httptop.filters import (
     comparisons,
     conjuncts,
     matches_key,
-    matches_status,
     matches_transaction,
     parse,
 )
@@ -90,10 +89,6 @@ class Scope:
             ):
                 return False
         return True
-
-    def admits_status(self, status: int) -> bool:
-        """Return whether requests with this outcome may count, whatever their endpoint."""
-        return all(matches_status(item, status) is not False for item in self.collector)
 
     def described(self) -> tuple[tuple[str, bool], ...]:
         """Return the limits as filters, one each, and whether the kernel applies it."""

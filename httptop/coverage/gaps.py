@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from httptop.coverage.processes import Holder, Survey
-from httptop.model import EndpointStats, Snapshot
+from httptop.model import MOST_PIDS, EndpointStats, Snapshot
 
-#: A row's endpoints tell of no more PIDs than this; one that is missing may have been cut off.
-_MOST_PIDS: Final = 16
 _LISTENS_WIDTH: Final = 24
 
 _TLS_HELP: Final = "a proxy in front that ends the TLS and speaks HTTP/1 behind it is seen"
@@ -113,7 +111,7 @@ def _has_part(row: EndpointStats, holder: Holder) -> bool:
     """Whether a process may have requests of an endpoint; by its name where PIDs are missing."""
     if holder.pid in row.pids:
         return True
-    cut = not row.pids or len(row.pids) >= _MOST_PIDS
+    cut = not row.pids or len(row.pids) >= MOST_PIDS
     return cut and row.key.process == holder.process
 
 

@@ -40,7 +40,7 @@ class Demo:
         self._children: list[subprocess.Popen[bytes]] = []
         self._lifeline: int | None = None
         self._responded: int | None = None  # readable once the load has had a response
-        self._ports: dict[str, int] = {}
+        self.ports: dict[str, int] = {}
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -51,12 +51,6 @@ class Demo:
     def running(self) -> bool:
         """Whether the demo was started and all its processes live."""
         return bool(self._children) and all(child.poll() is None for child in self._children)
-
-    @property
-    def gateway_url(self) -> str | None:
-        """Where the front service listens, e.g. to try it with curl; None when not started."""
-        port = self._ports.get("gateway")
-        return None if port is None else f"http://{services.HOST}:{port}/"
 
     def start(self) -> None:
         """Start the services and their load; do nothing when they run already."""
@@ -71,12 +65,12 @@ class Demo:
                     role: sockets.enter_context(_listen())
                     for role in ("catalog", "orders", "gateway")
                 }
-                self._ports = {role: s.getsockname()[1] for role, s in listeners.items()}
-                behind = (self._ports["catalog"], self._ports["orders"])
+                self.ports = {role: s.getsockname()[1] for role, s in listeners.items()}
+                behind = (self.ports["catalog"], self.ports["orders"])
                 self._spawn(leaves, "catalog", listeners["catalog"])
                 self._spawn(leaves, "orders", listeners["orders"])
                 self._spawn(leaves, "gateway", listeners["gateway"], *behind)
-                self._spawn(leaves, "load", None, self._ports["gateway"], says=responds)
+                self._spawn(leaves, "load", None, self.ports["gateway"], says=responds)
         except BaseException:
             self.stop()
             raise
@@ -106,7 +100,7 @@ class Demo:
                 os.close(descriptor)
         self._lifeline = self._responded = None
         self._children = []
-        self._ports = {}
+        self.ports = {}
 
     def __enter__(self) -> Demo:
         self.start()

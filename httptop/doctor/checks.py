@@ -16,8 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from httptop.bpf.build.child import Loading, Plan
+from httptop.bpf.build.child import Loading
 from httptop.bpf.build.find_bcc import install_command
+from httptop.bpf.plan import plan_of
+from httptop.config.load import build
+from httptop.config.scope import Scope
 from httptop.coverage import gaps
 from httptop.coverage.processes import survey
 from httptop.doctor import host as hosts
@@ -34,17 +37,14 @@ CGROUP_MEMORY_KERNEL: Final = (5, 11)
 #: From this kernel on, programs at tracepoints can be preempted, which they are not yet made for.
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
-#: As bpf/plan.py makes them of the settings, with small tables: a trial needs no room.
-_TRIAL_SIZES: Final = {
-    "MAX_CONNECTIONS": 1024,
-    "MAX_ENDPOINTS": 1024,
-    "MAX_CELLS": 2048,
-    "MAX_PAGES": 1024,
-    "SHARDS": 1,
-    "SHARED_SHARDS": 1,
-    "SAMPLE_PAGES": 16,
-    "PIECE_PAGES": 16,
-    "FILTER_SIDES": 3,
+#: Small tables, for a trial needs no room; and compiled anew, for that is tried, too.
+_TRIAL: Final = {
+    "performance.max_connections": 1024,
+    "performance.max_endpoints": 64,
+    "performance.max_histograms": 1024,
+    "performance.max_pipelined": 1024,
+    "performance.ring_buffer": 1 << 16,
+    "performance.cache": "",
 }
 
 #: Where the probes see bytes pass (bpf/build/loader.py).
@@ -282,7 +282,7 @@ def probe_load() -> Check:
     name = "Probes"
     try:
         loading = Loading()
-        loading.give(Plan(_TRIAL_SIZES))
+        loading.give(plan_of(build(_TRIAL), Scope(), cpus=1))
         loaded = loading.wait()
         try:
             loaded.attach()

@@ -13,7 +13,6 @@ from httptop.filters.matching import (
     evaluate,
     matches_key,
     matches_row,
-    matches_status,
     matches_transaction,
 )
 from httptop.filters.parser import MAX_LENGTH, parse
@@ -26,7 +25,6 @@ from httptop.filters.tree import (
     Or,
     comparisons,
     conjuncts,
-    require_fields,
 )
 from httptop.filters.values import FIELDS, Value
 
@@ -48,8 +46,6 @@ __all__ = [
     "evaluate",
     "matches_key",
     "matches_row",
-    "matches_status",
     "matches_transaction",
     "parse",
-    "require_fields",
 ]

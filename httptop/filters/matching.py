@@ -100,11 +100,6 @@ def matches_key(expression: Expression, key: EndpointKey, status: int | None) ->
     return evaluate(expression, known)
 
 
-def matches_status(expression: Expression, status: int) -> bool | None:
-    """Return whether a request with this outcome is meant; None where its endpoint decides."""
-    return evaluate(expression, lambda name: (status,) if name == "status" else None)
-
-
 def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | None:
     """Return the truth of an expression, None where ``known`` could not decide it."""
     match expression:

@@ -87,10 +87,3 @@ def comparisons(expression: Expression) -> Iterator[Compare]:
         case And(items) | Or(items):
             for item in items:
                 yield from comparisons(item)
-
-
-def require_fields(expression: Expression, allowed: frozenset[str], where: str) -> None:
-    """Raise :class:`FilterError` at the first field that ``where`` cannot answer."""
-    for part in comparisons(expression):
-        if part.name not in allowed:
-            raise FilterError(f"{part.name!r} is not known {where}", part.column)

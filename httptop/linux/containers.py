@@ -14,7 +14,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,15 +38,6 @@ _LARGEST_FILE: Final = 4 << 20
 #: Control groups looked at, and how many above each other; a host has hundreds, and ten.
 _MOST_GROUPS: Final = 100_000
 _DEEPEST: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose a control group is; without words: nobody's in particular."""
-
-    name: str = ""  # to show: of the container, else its short id; of the unit
-    words: tuple[str, ...] = ()  # by which it may be asked for
-    container: bool = False
 
 
 class Names:
@@ -83,8 +73,11 @@ class Names:
         return ""
 
 
-def owner_of(path: str, name_of: Callable[[str], str]) -> Owner:
-    """Return whose the control group with this path is; ``name_of`` knows containers by id."""
+def owners_of(path: str, name_of: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the names and ids by which the container, pod or unit of a control group is known.
+
+    Nothing where the group belongs to none. ``name_of`` returns the name of a container by its id.
+    """
     steps = [step for step in path.split("/") if step]
     pod: tuple[str, ...] = ()
     for above, step in zip(["", *steps], steps, strict=False):
@@ -93,28 +86,12 @@ def owner_of(path: str, name_of: Callable[[str], str]) -> Owner:
         elif found := _BY_ID.fullmatch(step):
             full = found[1]
             name = name_of(full)
-            words = (name, full[:_SHORT], full) if name else (full[:_SHORT], full)
-            return Owner(words[0], words + pod, True)
+            return (name, full[:_SHORT], full, *pod) if name else (full[:_SHORT], full, *pod)
         elif name := _named(above, step):
-            return Owner(name, (name,), True)
+            return (name,)
     if pod:
-        return Owner(pod[0], pod, True)
-    units = [_shown(step) for step in steps if _UNIT.fullmatch(step)]
-    return Owner(units[-1], (units[-1],)) if units else Owner()
-
-
-def container_of(pid: int, names: Names, proc: Path = Path("/proc")) -> str:
-    """Return the container that a process is in, else its unit; empty for neither."""
-    try:
-        with open(proc / str(pid) / "cgroup", "rb") as file:
-            text = os.fsdecode(file.read(1 << 16))
-    except OSError:
-        return ""
-    paths = [line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2]
-    paths.reverse()  # version 2 comes last and counts first
-    owners = [owner_of(path, names.of) for path in paths]
-    owners.sort(key=lambda owner: not owner.container)
-    return next((owner.name for owner in owners if owner.name), "")
+        return pod
+    return tuple(_shown(step) for step in steps if _UNIT.fullmatch(step))[-1:]
 
 
 def _named(above: str, step: str) -> str:
@@ -239,25 +216,19 @@ class ContainerWatch:
             below = known.get(name)
             if below is None:
                 path = f"{group.path}/{name}"
-                below = _Group(path, group.depth + 1, group.bits | self._responses(path))
+                below = _Group(path, group.depth + 1, group.bits | self._items_of(path))
                 if not self._look(below, into):
                     continue
             group.below[name] = below
 
-    def _responses(self, path: str) -> int:
-        words = owner_of(path.removeprefix(str(self._mount)), self._names.of).words
+    def _items_of(self, path: str) -> int:
+        """Return which of the items a group belongs to, as bits."""
+        words = owners_of(path.removeprefix(str(self._mount)), self._names.of)
         return sum(
             1 << number
             for number, globs in enumerate(self._items)
             if any(matches_any(word, globs) for word in words)
         )
-
-
-def cgroups_of(
-    globs: Iterable[str], names: Names | None = None, mount: Path | None = None
-) -> set[int]:
-    """Return the ids of all control groups that belong to containers or units of these names."""
-    return set(ContainerWatch([tuple(globs)], names, mount).changes()[0])
 
 
 def hierarchy(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:

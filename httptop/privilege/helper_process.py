@@ -162,7 +162,7 @@ def _caller(limits: dict[str, Any]) -> Caller:
 def _read(limits: dict[str, Any], path: bytes) -> bytes:
     from pathlib import Path
 
-    from httptop.config.load import LARGEST_FILE
+    from httptop.config import LARGEST_FILE
     from httptop.linux.files import read_text
 
     return read_text(Path(os.fsdecode(path)), LARGEST_FILE, _caller(limits)).encode()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import socket
 import struct
 
+from httptop.config import LARGEST_FILE
+
 SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
 HEAD = struct.Struct("=cI")
 #: Bytes of a text: that of a configuration file, with its path, or of a survey.
-LONGEST = (1 << 20) + 4096
+LONGEST = LARGEST_FILE + 4096
 
 
 class HelperError(OSError):

@@ -42,7 +42,6 @@ def test_plain_limits() -> None:
     assert not some.admits(key(method="POST"), 404)
     assert not some.admits(key(process="python"), 404)
     assert some.admits_key(key())
-    assert not some.admits_status(200)
     assert some.describe() == (
         "comm ~ ngi*",
         "method = GET",
@@ -81,7 +80,6 @@ def test_an_expression_is_split() -> None:
     assert some.admits(key(process="b"), 404)
     assert not some.admits(key(process="b"), 200)
     assert some.admits(key(process="a"), 200)
-    assert some.admits_status(200)
 
 
 def test_a_process_name_is_asked_for_in_the_kernel_and_checked_again() -> None:

@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from httptop.filters import (
     FIELDS,
     MAX_LENGTH,
-    ROW_FIELDS,
     FilterError,
     conjuncts,
     matches_key,
     matches_row,
     matches_transaction,
     parse,
-    require_fields,
 )
 from tests.factory import key, request, row
 
@@ -181,12 +179,6 @@ def test_conjuncts_are_flat() -> None:
         "path ~ *c*",
         "path ~ *d* or path ~ *e*",
     ]
-
-
-def test_names_the_field_that_cannot_be_answered() -> None:
-    with pytest.raises(FilterError, match="'host' is not known by rows") as caught:
-        require_fields(parse("a and host = x"), ROW_FIELDS, "by rows")
-    assert caught.value.column == 7
 
 
 _WORDS = st.sampled_from(

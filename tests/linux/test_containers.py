@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +15,8 @@ from hypothesis import strategies as st
 from httptop.linux.containers import (
     ContainerWatch,
     Names,
-    Owner,
-    cgroups_of,
-    container_of,
     hierarchy,
-    owner_of,
+    owners_of,
 )
 
 ID = "3f2a" * 16
@@ -30,8 +25,8 @@ SHORT = ID[:12]
 NAMED = {ID: "web"}
 
 
-def owner(path: str) -> Owner:
-    return owner_of(path, lambda container: NAMED.get(container, ""))
+def owners(path: str) -> tuple[str, ...]:
+    return owners_of(path, lambda container: NAMED.get(container, ""))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +46,8 @@ def owner(path: str) -> Owner:
     ],
 )
 def test_containers_that_have_an_id(path: str) -> None:
-    assert owner(path) == Owner("web", ("web", SHORT, ID), True)
-    assert owner(path.replace(ID, OTHER)) in (Owner("0123456789ab", ("0123456789ab", OTHER), True),)
+    assert owners(path) == ("web", SHORT, ID)
+    assert owners(path.replace(ID, OTHER)) == ("0123456789ab", OTHER)
 
 
 @pytest.mark.parametrize(
@@ -67,16 +62,16 @@ def test_containers_that_have_an_id(path: str) -> None:
     ],
 )
 def test_containers_that_have_a_name(path: str, name: str) -> None:
-    assert owner(path) == Owner(name, (name,), True)
+    assert owners(path) == (name,)
 
 
-def test_containers_of_pods_response_to_the_pod() -> None:
+def test_containers_of_pods_are_known_by_the_pod() -> None:
     pod = "0b8f1a5e-2f0e-4b8e-9d55-0d3f3a7c1e11"
     slices = f"/kubepods.slice/kubepods-burstable-pod{pod.replace('-', '_')}.slice"
-    whole = Owner("web", ("web", SHORT, ID, pod), True)
-    assert owner(f"{slices}/cri-containerd-{ID}.scope") == whole
-    assert owner(f"/kubepods/burstable/pod{pod}/{ID}") == whole
-    assert owner(slices) == Owner(pod, (pod,), True)
+    whole = ("web", SHORT, ID, pod)
+    assert owners(f"{slices}/cri-containerd-{ID}.scope") == whole
+    assert owners(f"/kubepods/burstable/pod{pod}/{ID}") == whole
+    assert owners(slices) == (pod,)
 
 
 @pytest.mark.parametrize(
@@ -94,37 +89,12 @@ def test_containers_of_pods_response_to_the_pod() -> None:
     ],
 )
 def test_what_is_no_container_is_a_unit_or_nothing(path: str, name: str) -> None:
-    assert owner(path) == (Owner(name, (name,)) if name else Owner())
+    assert owners(path) == ((name,) if name else ())
 
 
 @given(st.text())
 def test_no_path_is_too_odd(path: str) -> None:
-    found = owner(path)
-    assert found.name.isprintable()
-    assert all(word.isprintable() for word in found.words)
-
-
-# Processes
-
-
-def test_a_process_is_in_what_version_2_says_but_containers_come_first(tmp_path: Path) -> None:
-    (tmp_path / "1").mkdir()
-    file = tmp_path / "1" / "cgroup"
-    names = Names(tmp_path)
-
-    def said(text: str) -> str:
-        file.write_text(text)
-        return container_of(1, names, tmp_path)
-
-    assert said("0::/system.slice/nginx.service\n") == "nginx.service"
-    assert said("3:cpu:/system.slice/a.service\n0::/system.slice/b.service\n") == "b.service"
-    assert said(f"3:cpu:/docker/{ID}\n0::/system.slice/docker.service\n") == SHORT
-    assert said("0::/\n") == ""
-    assert said("nonsense\n::\n") == ""
-    file.write_bytes(b"0::/lxc/\xff\xfe:\n")
-    assert container_of(1, names, tmp_path) == "\\xff\\xfe:"
-    assert container_of(2, names, tmp_path) == ""
-    assert isinstance(container_of(os.getpid(), names), str)
+    assert all(word.isprintable() for word in owners(path))
 
 
 # Names
@@ -205,7 +175,8 @@ def test_a_watch_tells_what_came_and_what_went(tmp_path: Path) -> None:
     below = docker / "b.service"  # of a container's own making: it is the container's
     below.mkdir()
     assert watch.changes() == ({inode(below): 2}, set())
-    assert cgroups_of(["web"], Names(tmp_path), tmp_path) == set(ours) - {went}
+    again = ContainerWatch([("web",)], Names(tmp_path), tmp_path)
+    assert again.changes()[0].keys() == ours.keys() - {went}
 
 
 def test_a_hierarchy_as_deep_as_can_be_is_not_followed_to_its_end(
@@ -235,19 +206,6 @@ def group() -> Iterator[Path]:
     yield path
     with contextlib.suppress(FileNotFoundError):
         path.rmdir()
-
-
-@needs_groups
-def test_a_process_in_a_real_group(group: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        (group / "cgroup.procs").write_text(str(child.pid))
-        short = group.name.removeprefix("docker-")[:12]
-        assert container_of(child.pid, Names()) == short
-        assert cgroups_of([short]) == {inode(group)}
-    finally:
-        child.kill()
-        child.communicate()
 
 
 @needs_groups

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httptop.config.load import LARGEST_FILE
+from httptop.config import LARGEST_FILE
 from httptop.linux.files import Caller
 from httptop.privilege import helper as module
 from httptop.privilege import helper_process
