@@ -37,12 +37,12 @@ SEGMENTS: Final = 32
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
 RESPONSE_KEY: Final = struct.Struct("<IHH")
-USER_KEY: Final = struct.Struct("<II")
+PROCESS_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
 LOSSES: Final = struct.Struct("<8Q")
 #: Key of what else than HTTP/1 a process speaks: its id, the kind.
-OTHER_KEY: Final = struct.Struct("<II")
+OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")
 OTHER_PROTOCOLS: Final = ("tls", "http2")
 PIECE_HEAD: Final = struct.Struct("<3QII??6x")
 CONTROL: Final = struct.Struct("<5QIIQQ")

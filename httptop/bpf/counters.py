@@ -31,11 +31,15 @@ class CounterReader:
         self._response_reader = bpf_syscall.BatchReader(
             maps["responses"], abi.RESPONSE_KEY.size, 4, 1024
         )
-        self._user_reader = bpf_syscall.BatchReader(maps["users"], abi.USER_KEY.size, 8, 1024)
-        self._other_reader = bpf_syscall.BatchReader(maps["others"], abi.OTHER_KEY.size, 8, 256)
+        self._process_reader = bpf_syscall.BatchReader(
+            maps["processes"], abi.PROCESS_KEY.size, 8, 1024
+        )
+        self._other_reader = bpf_syscall.BatchReader(
+            maps["other_protocols"], abi.OTHER_PROTOCOL_KEY.size, 8, 256
+        )
         self._cells = b""
         self._pages = b""
-        self._users = b""
+        self._processes = b""
         self._used_cells = abi.FIRST_FREE_CELL
         self._used_pages = 1
 
@@ -139,13 +143,13 @@ class CounterReader:
             responses[cell] = RawResponse(endpoint, status, Measure(abi.MEASURES[measure]))
         return endpoints, responses
 
-    def users(self) -> list[tuple[int, int]] | None:
+    def processes(self) -> list[tuple[int, int]] | None:
         """Return (endpoint's cell, pid) pairs; None where they are as they were."""
-        keys, _ = self._user_reader.read()
-        if keys == self._users:
+        keys, _ = self._process_reader.read()
+        if keys == self._processes:
             return None
-        self._users = keys
-        return list(abi.USER_KEY.iter_unpack(keys))
+        self._processes = keys
+        return list(abi.PROCESS_KEY.iter_unpack(keys))
 
     def other_protocols(self) -> list[tuple[int, str, int]]:
         """Return (pid, what it speaks besides HTTP/1, connections seen to begin so)."""
@@ -153,7 +157,9 @@ class CounterReader:
         counts = struct.iter_unpack("<Q", values)
         return [
             (pid, abi.OTHER_PROTOCOLS[kind & 1], count)
-            for (pid, kind), (count,) in zip(abi.OTHER_KEY.iter_unpack(keys), counts, strict=True)
+            for (pid, kind), (count,) in zip(
+                abi.OTHER_PROTOCOL_KEY.iter_unpack(keys), counts, strict=True
+            )
         ]
 
     def losses(self) -> Losses:

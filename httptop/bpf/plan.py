@@ -35,7 +35,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH,
         "MAX_PAGES": sizes.max_histograms,
         "MAX_PIPELINED": sizes.max_pipelined,
-        "MAX_USERS": sizes.max_users,
+        "MAX_PROCESSES": sizes.max_users,
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
         "PIECE_PAGES": _PIECE_ROOM_BYTES // _PAGE_SIZE,

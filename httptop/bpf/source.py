@@ -119,7 +119,7 @@ class LiveSource:
             endpoints, responses = self._counters.names()
             reading.endpoints, reading.responses = endpoints, responses
             self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
-        reading.users = self._counters.users()
+        reading.processes = self._counters.processes()
         reading.other_protocols = self._counters.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
         reading.losses = self._counters.losses()._replace(missed_calls=self._missed())

@@ -93,7 +93,7 @@ class ControlWriter:
             controls.slow_ns,
             round(controls.share * 2**32),
             STRATEGIES.index(controls.strategy),
-            controls.users,
+            controls.processes,
             rules,
             self._generation,
         )

@@ -149,12 +149,12 @@ class Ledger:
             if self._scope.admits_key(shown):
                 place.unanswered_count = self._scope.admits(shown, 0)
                 place.row = self._row(shown)
-        if reading.users is not None:
-            self._note_users(reading.users)
+        if reading.processes is not None:
+            self._note_processes(reading.processes)
 
-    def _note_users(self, users: Iterable[tuple[int, int]]) -> None:
+    def _note_processes(self, processes: Iterable[tuple[int, int]]) -> None:
         pids: dict[Row, set[int]] = {}
-        for cell, pid in users:
+        for cell, pid in processes:
             place = self._places.get(cell)
             if place is not None and place.row is not None:
                 pids.setdefault(place.row, set()).add(pid)

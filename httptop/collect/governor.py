@@ -86,7 +86,7 @@ def controls_of(settings: Settings, level: int = 0) -> Controls:
         burst=sampling.burst,
         slow_ns=sampling.slow_threshold_ns,
         most_samples=settings.performance.batch_size,
-        users=level < 2,
+        processes=level < 2,
         templates=settings.paths.templates,
         keep=settings.paths.keep,
     )

@@ -106,7 +106,7 @@ class Reading:
     endpoints: dict[int, RawEndpoint] = field(default_factory=dict)
     responses: dict[int, RawResponse] = field(default_factory=dict)
     growth: list[Growth] = field(default_factory=list)
-    users: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
+    processes: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
     #: (pid, "tls" or "http2", connections seen to begin so since start)
     other_protocols: list[tuple[int, str, int]] = field(default_factory=list)
     samples: list[RawSample] = field(default_factory=list)
@@ -124,7 +124,7 @@ class Controls:
     burst: int
     slow_ns: int
     most_samples: int  # taken in one reading
-    users: bool = True  # whether the processes of endpoints are noted
+    processes: bool = True  # whether the processes of endpoints are noted
     templates: tuple[str, ...] = ()  # of paths, the user's own
     keep: tuple[str, ...] = ()  # patterns of paths that stay as they are
 

@@ -38,7 +38,7 @@ def test_cells_become_rows() -> None:
                 answered(8, 7, 700), answered(9, 2, 90),
                 grown(6, counted=3, bytes=30), answered(10, 3, 30),
             ],
-            users=[(5, 77), (5, 42), (6, 99)],
+            processes=[(5, 77), (5, 42), (6, 99)],
         )
     )  # fmt: skip
     snapshot = collector.step(1002.0, 5e8)

@@ -48,7 +48,7 @@ def test_cells_of_one_key_are_one_row() -> None:
     ledger = _ledger("/users/*")
     endpoints = {5: endpoint("/users/ann"), 6: endpoint("/users/{id}"), 7: endpoint("/a")}
     _count(ledger, endpoints, _each(5, 6, 6, 7))
-    ledger.learn(Reading(users=[(5, 3), (6, 1), (6, 3), (7, 9)]))
+    ledger.learn(Reading(processes=[(5, 3), (6, 1), (6, 3), (7, 9)]))
     rows = _rows(ledger)
     assert {path: row.requests for path, row in rows.items()} == {"/users/{id}": 3, "/a": 1}
     assert rows["/users/{id}"].pids == (1, 3)
@@ -96,7 +96,7 @@ def test_a_new_template_merges_what_was_counted() -> None:
     ledger = _ledger()
     endpoints = {cell: endpoint(f"/users/{name}") for cell, name in ((5, "ann"), (6, "bob"))}
     _count(ledger, endpoints, _each(5, requests=3, waiting=1) + _each(6, requests=2, waiting=1))
-    ledger.learn(Reading(users=[(5, 30), (6, 10)]))
+    ledger.learn(Reading(processes=[(5, 30), (6, 10)]))
     ledger.end_tick(1, 1.0)
     ann, _ = ledger.endpoints(1.0)
     renamed = ledger.regroup(PathRules(["/users/{name}"]))

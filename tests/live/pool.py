@@ -194,5 +194,5 @@ class AfreshSource(LiveSource):
             self._first = False
             reading.endpoints = {**before.endpoints, **reading.endpoints}
             reading.responses = {**before.responses, **reading.responses}
-            reading.users = before.users if reading.users is None else reading.users
+            reading.processes = before.processes if reading.processes is None else reading.processes
         return reading

@@ -67,8 +67,8 @@ class Counted:
             "pages": make_map(ARRAY, 4, abi.PAGE.size, PAGES + 1),
             "endpoints": make_map(HASH, abi.ENDPOINT_KEY.size, 4, 64),
             "responses": make_map(HASH, abi.RESPONSE_KEY.size, 4, 64),
-            "users": make_map(HASH, abi.USER_KEY.size, 8, 64),
-            "others": make_map(HASH, abi.OTHER_KEY.size, 8, 64),
+            "processes": make_map(HASH, abi.PROCESS_KEY.size, 8, 64),
+            "other_protocols": make_map(HASH, abi.OTHER_PROTOCOL_KEY.size, 8, 64),
             "losses": make_map(ARRAY, 4, abi.LOSSES.size, SHARDS),
             "free_cells": make_map(QUEUE, 0, 4, CELLS),
             "free_pages": make_map(QUEUE, 0, 4, PAGES),
@@ -184,16 +184,16 @@ def test_names(counted: Counted) -> None:
 
 def test_other_protocols(counted: Counted) -> None:
     assert counted.reader.other_protocols() == []
-    key = abi.OTHER_KEY.pack(42, abi.OTHER_PROTOCOLS.index("http2"))
-    bpf_syscall.map_update(counted.maps["others"], key, struct.pack("<Q", 7))
+    key = abi.OTHER_PROTOCOL_KEY.pack(42, abi.OTHER_PROTOCOLS.index("http2"))
+    bpf_syscall.map_update(counted.maps["other_protocols"], key, struct.pack("<Q", 7))
     assert counted.reader.other_protocols() == [(42, "http2", 7)]
 
 
 def test_users(counted: Counted) -> None:
-    assert counted.reader.users() is None
-    bpf_syscall.map_update(counted.maps["users"], struct.pack("<II", 5, 42), bytes(8))
-    assert counted.reader.users() == [(5, 42)]
-    assert counted.reader.users() is None
+    assert counted.reader.processes() is None
+    bpf_syscall.map_update(counted.maps["processes"], struct.pack("<II", 5, 42), bytes(8))
+    assert counted.reader.processes() == [(5, 42)]
+    assert counted.reader.processes() is None
 
 
 def test_losses(counted: Counted) -> None:

@@ -74,10 +74,9 @@ TAKE_UP: Final = "take_up"
 
 #: Maps whose descriptors user space wants.
 MAPS: Final = (
-    "conns", "swept_conns", "endpoints", "responses", "users", "cells", "pages", "losses",
-    "samples", "others", "pieces", "free_cells", "free_pages", "queue", "controls", "rules",
-    "rule_shapes",
-    "rule_words",
+    "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
+    "samples", "other_protocols", "pieces", "free_cells", "free_pages", "queue", "controls",
+    "rules", "rule_shapes", "rule_words",
 )  # fmt: skip
 
 

@@ -21,8 +21,8 @@
 #ifndef MAX_PIPELINED /* requests that wait behind others on their connections */
 #define MAX_PIPELINED 16384
 #endif
-#ifndef MAX_USERS
-#define MAX_USERS 16384
+#ifndef MAX_PROCESSES
+#define MAX_PROCESSES 16384
 #endif
 #ifndef SHARDS /* copies of every counter, one a CPU, a power of two */
 #define SHARDS 8
@@ -133,7 +133,7 @@ struct page {
 };
 
 /* Process seen on an endpoint. */
-struct user_key {
+struct process_key {
 	u32 endpoint;
 	u32 tgid;
 };
@@ -141,7 +141,7 @@ struct user_key {
 /* Something else than HTTP/1 that a process speaks, by what its connections begin with. */
 #define OTHER_TLS 0
 #define OTHER_HTTP2 1
-struct other_key {
+struct other_protocol_key {
 	u32 tgid;
 	u32 kind;
 };
@@ -154,7 +154,7 @@ struct control {
 	u64 slow_ns;
 	u64 share; /* of 2^32 requests, how many may be sampled */
 	u32 strategy;
-	u32 users; /* whether processes of endpoints are noted */
+	u32 processes; /* whether those of endpoints are noted */
 	u64 rules; /* how many of the user's rules for paths there are */
 	u64 generation; /* of these rules: it grows when they change */
 };

@@ -25,13 +25,13 @@
 /* Count a connection of a process that begins with another protocol (OTHER_...). */
 static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 {
-	struct other_key key = {.tgid = tgid, .kind = kind};
-	u64 one = 1, *known = others.lookup(&key);
+	struct other_protocol_key key = {.tgid = tgid, .kind = kind};
+	u64 one = 1, *known = other_protocols.lookup(&key);
 
 	if (known)
 		__sync_fetch_and_add(known, 1);
 	else
-		others.update(&key, &one);
+		other_protocols.update(&key, &one);
 }
 
 #define TLS_HANDSHAKE 0x16

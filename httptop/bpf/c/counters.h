@@ -132,12 +132,12 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 /* Note that a process is active on an endpoint. */
 static __always_inline void note_process(u32 endpoint, u32 tgid)
 {
-	struct user_key user = {.endpoint = endpoint, .tgid = tgid};
+	struct process_key key = {.endpoint = endpoint, .tgid = tgid};
 	struct control *control = control_here();
 	u64 one = 1;
 
-	if (control && control->users && !users.lookup(&user))
-		users.update(&user, &one);
+	if (control && control->processes && !processes.lookup(&key))
+		processes.update(&key, &one);
 }
 
 /* Count a request that no connection could be made for, in the overflow row. */

@@ -24,7 +24,7 @@ struct line_key {
 
 struct line_value {
 	u32 endpoint;
-	u32 tgid; /* noted as a user of it */
+	u32 tgid; /* noted as active on it */
 	u32 method;
 	u32 unused;
 };
@@ -62,7 +62,7 @@ BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1); /* zeros: what a new connection begins as */
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
-BPF_TABLE("lru_hash", struct user_key, u64, users, MAX_USERS);
+BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
 BPF_TABLE("lru_hash", struct line_key, struct line_value, lines, 4096);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
 /* The lowest number is on top: what is given back goes out next, so numbers in use have no gaps. */
@@ -77,7 +77,8 @@ BPF_ARRAY(rules, struct rule, MAX_RULES);
 BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
 BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(classes, struct byte_class, 256);
-BPF_TABLE("lru_hash", struct other_key, u64, others, 2048); /* connections seen to begin so */
+BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
+	  2048); /* connections seen to begin so */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(pieces, PIECE_PAGES);

@@ -68,7 +68,7 @@ class _Kernel(FakeSource):
             self.waiting += [sampled(cell=10)] * 10
         most = controls.most_samples
         reading.samples, self.waiting = self.waiting[:most], self.waiting[most:]
-        reading.users = [(10, 77)] if controls.users else None
+        reading.processes = [(10, 77)] if controls.processes else None
         return reading
 
 
