@@ -1,8 +1,8 @@
-"""Why a process is not seen, or not all of it: a row a process, in words.
+"""Why a process is not seen, or not all of it: a row for each process, in words.
 
-Pure: what a look at the processes found (processes.py), and the requests of a snapshot, in; rows
-out, those with the most to say first. What cannot be told without the bytes themselves is said to
-be unknown: mapping a TLS library is no proof of speaking TLS, a port is none either.
+Pure: takes a survey of the processes (processes.py) and a snapshot, returns rows, those with the
+most missing first. What only the bytes themselves could tell is said to be unknown: a process that
+maps a TLS library need not speak TLS, nor need one that uses a port of TLS.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from httptop.model import MOST_PIDS, EndpointStats, Snapshot
 
 _LISTENS_WIDTH: Final = 24
 
-_TLS_HELP: Final = "a proxy in front that ends the TLS and speaks HTTP/1 behind it is seen"
+_TLS_HELP: Final = "put a proxy in front that terminates TLS and forwards HTTP/1"
 _SURE: Final = 3
 #: What holds for every table.
 FOOTNOTES: Final = (
-    "TLS that is part of a program (Node, Rust, Java) shows only when a connection begins.",
-    "HTTP/3 cannot be told from other protocols.",
+    "TLS built into a program (Node, Rust, Java) shows only when a connection begins.",
+    "HTTP/3 cannot be told apart from other protocols.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing of a process, and what would help."""
+    """What is missing of a process, and what to do about it."""
 
     #: _SURE: its requests are not seen; 2: likely so; 1: not known; 0: good to know.
     weight: int
@@ -40,9 +40,9 @@ class Row:
     """A process with stream sockets."""
 
     holder: Holder
-    #: HTTP/1 requests counted, both sides; None: nobody counted.
+    #: HTTP/1 requests counted, both sides; None: nothing was counted here.
     requests: int | None
-    shared: bool  # others have part in them, and nobody knows how much
+    shared: bool  # other processes share its endpoints; how much is whose is not known
     gaps: tuple[Gap, ...]  # the gravest first
 
     @property
@@ -108,7 +108,7 @@ def _row(holder: Holder, snapshot: Snapshot | None) -> Row:
 
 
 def _has_part(row: EndpointStats, holder: Holder) -> bool:
-    """Whether a process may have requests of an endpoint; by its name where PIDs are missing."""
+    """Return whether a process may have requests of an endpoint, by its name where PIDs lack."""
     if holder.pid in row.pids:
         return True
     cut = not row.pids or len(row.pids) >= MOST_PIDS
@@ -116,12 +116,12 @@ def _has_part(row: EndpointStats, holder: Holder) -> bool:
 
 
 def _http2(connections: int, counted: bool) -> Iterator[Gap]:
-    """Yield what connections that began with HTTP/2's preface say."""
+    """Yield what connections that began with HTTP/2's preface mean."""
     if connections:
         yield Gap(
             2 if counted else _SURE,
-            f"speaks HTTP/2 without TLS ({_connections(connections)}): that is not counted",
-            "its other end told to speak HTTP/1.1",
+            f"speaks HTTP/2 without TLS ({_connections(connections)}): not counted",
+            "tell its peer to speak HTTP/1.1",
         )
 
 
@@ -134,41 +134,39 @@ def _gaps(holder: Holder, counted: bool, tls: int) -> Iterator[Gap]:
         yield Gap(
             3,
             "is a 32-bit program: what it reads and writes is not seen",
-            "a 64-bit build of it, or a 64-bit proxy in front",
+            "use a 64-bit build, or a 64-bit proxy in front",
         )
     if holder.io_uring:
         yield Gap(
             2 if counted else 3,
-            "uses io_uring: what it reads and writes through that is not seen",
-            "an option of its own not to use it (Node: UV_USE_IO_URING=0)",
+            "uses io_uring: what it reads and writes through it is not seen",
+            "turn it off if the program can (Node: UV_USE_IO_URING=0)",
         )
     yield from _tls(holder, counted, tls)
     if holder.stopped:
-        yield Gap(1, "is stopped: it answers nothing", f"kill -CONT {holder.pid}")
+        yield Gap(1, "is stopped: it responds to nothing", f"kill -CONT {holder.pid}")
     if holder.ptraced_by:
-        yield Gap(
-            0, f"is traced by process {holder.ptraced_by}: it waits whenever that one stops it"
-        )
+        yield Gap(0, f"is traced by process {holder.ptraced_by}, which may stop it")
     if holder.cut:
-        yield Gap(0, "has more descriptors than were looked at")
+        yield Gap(0, "has more descriptors than httptop looks at")
 
 
 def _tls(holder: Holder, counted: bool, seen: int) -> Iterator[Gap]:
-    """Yield what hellos, ports and mappings say of TLS; the first of them is sure."""
+    """Yield what hellos, ports and mappings say about TLS; only the first is certain."""
     libraries = ", ".join(holder.tls_libraries)
     known = libraries or ("Go has its own" if holder.go else "")
     if seen:
         what = f"speaks TLS ({_connections(seen)}{'; ' + known if known else ''})"
-        yield Gap(2 if counted else _SURE, f"{what}: httptop sees no cleartext of it", _TLS_HELP)
+        yield Gap(2 if counted else _SURE, f"{what}: httptop sees none of its cleartext", _TLS_HELP)
     elif holder.tls_ports:
         ports = " ".join(f":{port}" for port in holder.tls_ports)
-        what = f"speaks TLS, most likely (port {ports}{'; ' + known if known else ''})"
-        yield Gap(2 if counted else 3, f"{what}: httptop sees no cleartext of it", _TLS_HELP)
+        what = f"most likely speaks TLS (port {ports}{'; ' + known if known else ''})"
+        yield Gap(2 if counted else 3, f"{what}: httptop sees none of its cleartext", _TLS_HELP)
     elif libraries:
-        what = f"can speak TLS ({libraries} is mapped): what it sends so is not seen"
+        what = f"can speak TLS ({libraries} is mapped): TLS traffic is not seen"
         yield Gap(0 if counted else _likely(holder), what, _TLS_HELP)
     elif holder.go:
-        what = "is a Go program, with TLS of its own: what it sends so is not seen"
+        what = "is a Go program, with TLS built in: TLS traffic is not seen"
         yield Gap(0 if counted else _likely(holder), what, _TLS_HELP)
 
 
@@ -177,12 +175,12 @@ def _likely(holder: Holder) -> int:
 
 
 def _silent(holder: Holder) -> Gap:
-    """Say what nothing seen may mean."""
+    """Return what it may mean that no request was seen."""
     if not holder.tcp:
         return Gap(0, "has Unix sockets only, and no HTTP/1 was seen on them")
     what = "no HTTP/1 was seen: it is idle, or speaks something else"
     if holder.tcp_ports:
-        return Gap(1, what, f"ask it: curl -s http://localhost:{holder.tcp_ports[0]}/")
+        return Gap(1, what, f"try: curl -s http://localhost:{holder.tcp_ports[0]}/")
     return Gap(1, what)
 
 
@@ -190,19 +188,19 @@ def _silent(holder: Holder) -> Gap:
 
 
 def headline(found: Survey, shown: int) -> list[str]:
-    """Return how many processes there are, and what is missing among them, in sentences."""
+    """Return, in sentences, how many processes there are and how many are not shown."""
     n = len(found.holders) + found.left_out
     lines = [f"{n} process{'es' if n != 1 else ''} with stream sockets or io_uring."]
     if shown < n:
-        lines.append(f"The {shown} of which most is missing are shown.")
+        lines.append(f"The {shown} with the most missing are shown.")
     if found.unreadable:
         others = "1 other" if found.unreadable == 1 else f"{found.unreadable} others"
-        lines.append(f"{others} could not be looked at (not root, or refused even to root).")
+        lines.append(f"{others} could not be inspected (not root, or refused even to root).")
     return lines
 
 
 def table(found: Survey, most: int = 40) -> str:
-    """Return the table of a host on which nobody counts, the gravest rows first."""
+    """Return the table of a host where nothing is counted, the rows with the most missing first."""
     made = rows(found, None)[:most]
     lines = [" ".join(headline(found, len(made)))]
     if made:

@@ -210,7 +210,7 @@ def test_the_processes_of_others_are_counted_without_rights(tree: Tree, tmp_path
     finally:
         os.seteuid(0)
     assert (found.holders, found.unreadable) == ((), 1)
-    assert "1 other could not be looked at" in table(found)
+    assert "1 other could not be inspected" in table(found)
 
 
 def test_beyond_the_bound_servers_stay_and_the_rest_is_counted(tree: Tree) -> None:
@@ -278,8 +278,8 @@ def test_requests_of_several_processes_are_a_bound() -> None:
         (
             with_(tls_ports=(443,), tls_libraries=("libssl.so.3",)),
             3,
-            "speaks TLS, most likely (port :443; libssl.so.3): httptop sees no cleartext",
-            "a proxy in front that ends the TLS",
+            "most likely speaks TLS (port :443; libssl.so.3): httptop sees none",
+            "put a proxy in front that terminates TLS",
         ),
         (with_(tls_ports=(443,)), 3, "(port :443)", "a proxy"),
         (with_(tls_ports=(443,), go=True), 3, "(port :443; Go has its own)", "a proxy"),
@@ -325,7 +325,7 @@ def test_the_doctors_table_is_bounded_and_aligned() -> None:
     many = tuple(Holder(pid, "x" * (pid % 7), (pid,), tcp_listening=1) for pid in range(1, 101))
     lines = table(Survey(0.0, many)).splitlines()
     assert lines[0] == (
-        "100 processes with stream sockets or io_uring. The 40 of which most is missing are shown."
+        "100 processes with stream sockets or io_uring. The 40 with the most missing are shown."
     )
     made = [line for line in lines if ":" in line and line.strip()[0].isdigit()]
     assert len(made) == 40
@@ -340,7 +340,7 @@ def test_the_doctor_shows_it(
     monkeypatch.setattr(checks, "survey", lambda _: found)
     monkeypatch.setattr(checks, "probe_load", lambda: checks.Check("Probes", True, "not tried"))
     checks.main(host)
-    assert "speaks TLS, most likely (port :443)" in capsys.readouterr().out
+    assert "most likely speaks TLS (port :443)" in capsys.readouterr().out
 
 
 def test_what_connections_began_with_is_sure() -> None:

@@ -43,7 +43,7 @@ async def test_it_opens_looks_and_goes_back() -> None:
         assert [row.holder.pid for row in app.screen.rows] == [8, 1003]
         assert "a[/b]\\x1b" in text
         assert "≤ 1,234" in text
-        assert "2 others could not be looked at" in text
+        assert "2 others could not be inspected" in text
         assert "Counted: every process of this host." in text
         await pilot.press("escape")
         assert isinstance(app.screen, Dashboard)
