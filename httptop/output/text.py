@@ -2,13 +2,13 @@
 
 ::
 
-    httptop - 12:00:03.000, up 1:02:03, web1, ticks of 1s, last 1m00s
+    httptop - 12:00:03.000, up 1:02:03, web1, every 1s, over the last 60s
     server: 81264 requests, 27.1k/s, 16 in flight, 0 unanswered; 2xx 81264, ...; p50 1.2ms, ...
     client: ...
-    cost: 1.2% CPU, 31.0 MiB, 3.4% CPU in the kernel, 120ns a call, 100 samples/s
+    cost: 1.2% CPU, 31.0 MiB, 3.4% CPU in the kernel, 120ns per call, 100 samples/s
     health: orphan responses 0, lost samples 0, lost pieces 0, overflow requests 0, ...
 
-    SERVER        METHOD PATH ...   REQ/S COUNT   2XX   3XX   4XX   5XX NOANS IN-FL    P50 ...
+    SERVER        METHOD PATH ...   REQ/S COUNT   2XX   3XX   4XX   5XX  NONE IN-FL    P50 ...
     nginx         GET    /users/{id}
 """
 
@@ -39,7 +39,7 @@ _NUMBERS: Final = (
     ("3XX", 6, 4),
     ("4XX", 6, 1),
     ("5XX", 6, 1),
-    ("NOANS", 6, 4),
+    ("NONE", 6, 4),
     ("IN-FL", 6, 5),
     ("P50", 7, 2),
     ("P95", 7, 5),
@@ -63,7 +63,7 @@ def to_text(snapshot: Snapshot, columns: int = 132) -> str:
             rows.sort(key=lambda row: (-row.requests, row.key))
             lines += ["", *_table(side, rows, columns)]
     if not snapshot.endpoints:
-        lines += ["", "no HTTP request seen so far"]
+        lines += ["", "no HTTP requests seen yet"]
     return "\n".join(lines) + "\n"
 
 
@@ -72,7 +72,7 @@ def _title(snapshot: Snapshot) -> str:
     final = ", final" if snapshot.final else ""
     return (
         f"httptop - {clock}, up {humanize.clock(snapshot.uptime_s)}, {snapshot.host}, "
-        f"ticks of {snapshot.interval_s:g}s, last {snapshot.window_s:g}s{final}"
+        f"every {snapshot.interval_s:g}s, over the last {snapshot.window_s:g}s{final}"
     )
 
 
@@ -108,7 +108,7 @@ def _cost(overhead: Overhead) -> str:
     if overhead.bpf_cpu_percent is not None:
         parts.append(f"{overhead.bpf_cpu_percent:.1f}% CPU in the kernel")
     if overhead.bpf_ns_per_call is not None:
-        parts.append(f"{humanize.duration(overhead.bpf_ns_per_call)} a call")
+        parts.append(f"{humanize.duration(overhead.bpf_ns_per_call)} per call")
     if overhead.samples_per_s is not None:
         parts.append(f"{humanize.rate(overhead.samples_per_s)} samples/s")
     return f"cost: {', '.join(parts) or 'not known yet'}"
@@ -155,7 +155,7 @@ def _cells(row: EndpointStats) -> dict[str, str]:
         "REQ/S": humanize.rate(row.rps),
         "COUNT": humanize.count(row.requests),
         **{f"{n}XX": humanize.count(row.status_class(n)) for n in range(2, 6)},
-        "NOANS": humanize.count(row.unanswered),
+        "NONE": humanize.count(row.unanswered),
         "IN-FL": humanize.count(row.in_flight),
         "P50": humanize.duration(latency.p50_ns if known else None),
         "P95": humanize.duration(latency.p95_ns if known else None),

@@ -117,7 +117,7 @@ def test_text_shows_both_sides_and_all_of_health() -> None:
     text = to_text(snapshot_at(2, final=True), 132)
     lines = text.splitlines()
     assert lines[0].startswith("httptop - ")
-    assert lines[0].endswith("box, ticks of 1s, last 60s, final")
+    assert lines[0].endswith("box, every 1s, over the last 60s, final")
     assert "health: orphan responses 1, lost samples 2" in text
     assert "missed calls 7" in text
     assert "note: a probe was refused" in text
@@ -141,5 +141,5 @@ def test_text_keeps_to_its_width(columns: int) -> None:
 
 def test_text_without_traffic() -> None:
     bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
-    assert to_text(bare).endswith("no HTTP request seen so far\n")
+    assert to_text(bare).endswith("no HTTP requests seen yet\n")
     assert "not known yet" in to_text(bare)
