@@ -196,7 +196,7 @@ class HttptopApp(Httptop):
         if reload.applied:
             self.adopt(reload.settings)
         text = "\n".join(reload.sentences())
-        if reload.fault:
+        if reload.error:
             self.notify(text, severity="error", markup=False)
         else:
             self.notify(text, severity="warning" if reload.refused else "information", markup=False)

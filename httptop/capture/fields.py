@@ -58,7 +58,7 @@ class CaptureError(ValueError):
 
 
 class Fields:
-    """The members of a JSON object, each with the type that is wanted of it."""
+    """The members of a JSON object, each with its expected type."""
 
     def __init__(self, document: Json) -> None:
         if not isinstance(document, dict):
@@ -257,7 +257,7 @@ def transaction_json(request: Transaction) -> Json:
 
 
 def read_transaction(value: Json) -> Transaction:
-    """Return what :func:`transaction_json` wrote; captures of before lack the response's head."""
+    """Return what :func:`transaction_json` wrote; older captures lack the response's head."""
     cells = Fields.as_list(value)
     if len(cells) == 11:
         cells = [*cells, []]

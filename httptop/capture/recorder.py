@@ -39,8 +39,8 @@ class Recorder(Observer):
         self._path = path
         try:
             descriptor = create(path, caller)
-        except FileError as fault:
-            raise UsageError(f"cannot record to {fault}") from None
+        except FileError as error:
+            raise UsageError(f"cannot record to {error}") from None
         self._raw: IO[bytes] | None = open(descriptor, "wb")  # noqa: SIM115
         self._pack = (
             zlib.compressobj(3, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
@@ -83,8 +83,8 @@ class Recorder(Observer):
                 raw.write(self._pack.flush())
             raw.flush()
             os.fsync(raw.fileno())
-        except OSError as fault:
-            raise RecordingError(f"cannot record to {self._path}: {fault.strerror}") from None
+        except OSError as error:
+            raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from None
         finally:
             raw.close()
 
@@ -101,8 +101,8 @@ class Recorder(Observer):
         try:
             raw.write(data)
             raw.flush()
-        except OSError as fault:
-            raise RecordingError(f"cannot record to {self._path}: {fault.strerror}") from None
+        except OSError as error:
+            raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from None
 
 
 class CutOff(CaptureError):
@@ -130,8 +130,8 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
             line = stream.readline(LONGEST_LINE + 1)
         except EOFError:
             raise CutOff("is cut off") from None
-        except (OSError, zlib.error) as fault:
-            raise CaptureError(f"is damaged: {fault}") from None
+        except (OSError, zlib.error) as error:
+            raise CaptureError(f"is damaged: {error}") from None
         if not line:
             return
         if len(line) > LONGEST_LINE:

@@ -44,8 +44,8 @@ class ReplayFeed:
             self._file: IO[bytes] = open_regular(path, caller)
         except FileNotFoundError:
             raise UsageError(f"{path}: no such file") from None
-        except FileError as fault:
-            raise UsageError(str(fault)) from None
+        except FileError as error:
+            raise UsageError(str(error)) from None
         self._snapshots = read_capture(self._file)
         self._next = self._read()
         if self._next is None:
@@ -60,8 +60,8 @@ class ReplayFeed:
         def run() -> None:
             try:
                 self._play(publish)
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the run must hear of it
-                fail(fault)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run must hear of it
+                fail(error)
 
         self._thread = threading.Thread(target=run, name="replay", daemon=True)
         self._thread.start()
@@ -102,7 +102,7 @@ class ReplayFeed:
             return next(self._snapshots, None)
         except CutOff:
             self.problem = f"{self._path}: is cut off; played as far as it goes"
-        except CaptureError as fault:
-            self.problem = f"{self._path}: {fault}"
+        except CaptureError as error:
+            self.problem = f"{self._path}: {error}"
             self.damaged = True
         return None

@@ -1,6 +1,6 @@
-"""Settings each allowed by itself that cannot hold together.
+"""Settings that are allowed one by one and contradict each other.
 
-What is found here would let a run start in which nothing could ever be counted, or would leave it
+Without these checks a run could start in which nothing can ever be counted, or in which it is left
 to chance which of two settings wins.
 """
 
@@ -20,7 +20,7 @@ _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network(":
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """What is wrong with a setting, and the others that it does not agree with."""
+    """What is wrong with a setting, and the others that it contradicts."""
 
     key: str
     message: str
@@ -88,7 +88,7 @@ def _requests(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _expression(settings: Settings) -> Iterator[Contradiction]:
-    """Yield what the filter asks for and the plain settings leave out."""
+    """Yield what the filter selects and the plain settings exclude."""
     plain = {
         "pid": ("filter.process.pids", settings.filter.process.pids),
         "port": ("filter.network.ports", settings.filter.network.ports),
@@ -102,7 +102,7 @@ def _expression(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _no_side(events: EventFilter) -> Contradiction | None:
-    """Return why no request can be seen: of each side's needs one at least is not met."""
+    """Return the settings that together leave no request to see, None where they do not."""
     serving = events.side != "client" and events.reads and events.accepts
     sending = events.side != "server" and events.writes and events.connects
     if serving or sending:
@@ -122,9 +122,9 @@ def _excluded(section: str, name: str, value: str) -> Contradiction:
     )
 
 
-def _covered(wanted: tuple[str, ...], excluded: tuple[str, ...]) -> Iterator[str]:
-    """Yield the wanted globs of which plainly nothing remains."""
-    for pattern in wanted:
+def _covered(selected: tuple[str, ...], excluded: tuple[str, ...]) -> Iterator[str]:
+    """Yield the selected globs that are excluded altogether."""
+    for pattern in selected:
         plain = not set("*?[") & set(pattern)
         if pattern in excluded or (plain and any(glob(one).match(pattern) for one in excluded)):
             yield pattern

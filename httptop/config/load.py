@@ -39,8 +39,8 @@ _SECTIONS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong, and where."""
+class Problem:
+    """One error, and where it is."""
 
     where: str  # a file, a variable, a flag
     message: str
@@ -53,11 +53,11 @@ class Fault:
 
 
 class ConfigError(UsageError):
-    """Everything that is wrong with the configuration; its text has one line a fault."""
+    """Everything that is wrong with the configuration; its text has one line for each."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def load(
     system_file: Path | None = None,
     read: Read | None = None,
 ) -> Config:
-    """Return the effective configuration; raise :class:`ConfigError` with all its faults.
+    """Return the effective configuration; raise :class:`ConfigError` with all its errors.
 
     ``file`` (that of ``--config``) must exist and is read instead of the ones found. ``read``
     reads files in another way than with the rights of this process.
@@ -118,14 +118,14 @@ def load(
 
 
 def check_file(path: Path, caller: Caller) -> Config:
-    """Return the configuration of one file over the defaults; raise all its faults."""
+    """Return the configuration of one file over the defaults; raise all its errors."""
     gathering = _Gathering()
     gathering.file(path, _reader(caller, None), required=True)
     return gathering.result()
 
 
 def check_text(text: str, path: Path) -> Config:
-    """Return the configuration of a text that is to stand in a file; raise all its faults."""
+    """Return the configuration of a text that is to stand in a file; raise all its errors."""
     gathering = _Gathering()
     gathering.text(text, path)
     return gathering.result()
@@ -160,24 +160,24 @@ def _replaced(holder: Any, path: list[str], value: object) -> Any:
 
 
 class _Gathering:
-    """Values and faults of one load; later values replace earlier ones."""
+    """Values and errors of one load; later values replace earlier ones."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
         self.origins = {setting.key: "default" for setting in SETTINGS}
         self.lines: dict[str, int] = {}  # in the file that is the origin
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
         self.files: list[Path] = []
 
     def result(self) -> Config:
         settings = build(self.values)
-        self.faults += map(self.fault_of, contradictions(settings))
+        self.problems += map(self.problem_of, contradictions(settings))
         try:
             scope_of(settings.filter)
-        except UsageError as fault:
-            self.faults.append(self.fault("filter.expression", str(fault)))
-        if self.faults:
-            raise ConfigError(self.faults)
+        except UsageError as error:
+            self.problems.append(self.problem("filter.expression", str(error)))
+        if self.problems:
+            raise ConfigError(self.problems)
         return Config(settings, self.origins, tuple(self.files))
 
     def keep(self, setting: Setting, value: object, origin: str, line: int | None = None) -> None:
@@ -187,19 +187,19 @@ class _Gathering:
         if line is not None:
             self.lines[setting.key] = line
 
-    def refuse(self, setting: Setting, fault: Fault) -> None:
-        """Note a fault; what stood before does not count as the setting's value either."""
-        self.faults.append(fault)
+    def refuse(self, setting: Setting, problem: Problem) -> None:
+        """Note an error; what stood before does not count as the setting's value either."""
+        self.problems.append(problem)
         self.values.pop(setting.key, None)
 
-    def fault(self, key: str, message: str) -> Fault:
-        """Return a fault of a setting's value, wherever that came from."""
+    def problem(self, key: str, message: str) -> Problem:
+        """Return an error in a setting's value, wherever that came from."""
         origin = self.origins[key]
         shown = "" if origin.endswith(key) else key  # "--set filter.expression"
-        return Fault(origin, message, self.lines.get(key), shown)
+        return Problem(origin, message, self.lines.get(key), shown)
 
-    def fault_of(self, found: Contradiction) -> Fault:
-        """Return the fault of a contradiction, with all its places."""
+    def problem_of(self, found: Contradiction) -> Problem:
+        """Return the error that a contradiction is, with all its places."""
         values = build(self.values)
         others = []
         for key in found.others:
@@ -207,15 +207,15 @@ class _Gathering:
             value = BY_KEY[key].kind.show(BY_KEY[key].of(values))
             others.append(f"{key} = {_short(value)} ({self.origins[key]}{line})")
         against = f"; it conflicts with {' and '.join(others)}" if others else ""
-        return self.fault(found.key, found.message + against)
+        return self.problem(found.key, found.message + against)
 
     def flags(self, flags: Mapping[str, Flag]) -> None:
         for key, flag in flags.items():
             setting, text = BY_KEY[key], ",".join(flag.texts)
             try:
                 self.keep(setting, setting.kind.parse_text(text), flag.name)
-            except ValueError as fault:
-                self.refuse(setting, Fault(flag.name, _found(str(fault), text)))
+            except ValueError as error:
+                self.refuse(setting, Problem(flag.name, _found(str(error), text)))
 
     def environment(self, environ: Mapping[str, str]) -> None:
         for name in sorted(environ):
@@ -224,24 +224,24 @@ class _Gathering:
             setting = _VARIABLES.get(name)
             if setting is None:
                 hint = nearest(name, _VARIABLES)
-                self.faults.append(
-                    Fault(clean(name.encode(errors="replace")), f"no such setting{hint}")
+                self.problems.append(
+                    Problem(clean(name.encode(errors="replace")), f"no such setting{hint}")
                 )
                 continue
             try:
                 self.keep(setting, setting.kind.parse_text(environ[name]), name)
-            except ValueError as fault:
-                self.refuse(setting, Fault(name, _found(str(fault), environ[name])))
+            except ValueError as error:
+                self.refuse(setting, Problem(name, _found(str(error), environ[name])))
 
     def file(self, path: Path, read: Read, required: bool = False) -> None:
         try:
             text = read(path)
         except FileNotFoundError:
             if required:
-                self.faults.append(Fault(str(path), "no such file"))
+                self.problems.append(Problem(str(path), "no such file"))
             return
-        except OSError as fault:
-            self.faults.append(Fault("", str(fault)))
+        except OSError as error:
+            self.problems.append(Problem("", str(error)))
             return
         self.text(text, path)
 
@@ -249,8 +249,8 @@ class _Gathering:
         self.files.append(path)
         try:
             document = tomllib.loads(text)
-        except (ValueError, RecursionError) as fault:
-            self.faults.append(_syntax(str(path), fault, text))
+        except (ValueError, RecursionError) as error:
+            self.problems.append(_syntax(str(path), error, text))
             return
         self.table(document, (), str(path), lines_of_keys(text))
 
@@ -270,15 +270,15 @@ class _Gathering:
                     self.table(value, path, where, lines)
                 else:
                     message = _found(f"a table is needed: [{key}]", value)
-                    self.faults.append(Fault(where, message, line, shown))
+                    self.problems.append(Problem(where, message, line, shown))
             elif key in BY_KEY:
                 setting = BY_KEY[key]
                 try:
                     self.keep(setting, setting.kind.parse(value), where, line)
-                except ValueError as fault:
-                    self.refuse(setting, Fault(where, _found(str(fault), value), line, shown))
+                except ValueError as error:
+                    self.refuse(setting, Problem(where, _found(str(error), value), line, shown))
             else:
-                self.faults.append(Fault(where, f"unknown key{_hint(path)}", line, shown))
+                self.problems.append(Problem(where, f"unknown key{_hint(path)}", line, shown))
 
 
 def _found(message: str, value: object) -> str:
@@ -303,14 +303,14 @@ def _hint(path: tuple[str, ...]) -> str:
     return nearest(".".join(path), BY_KEY)
 
 
-def _syntax(where: str, fault: ValueError | RecursionError, text: str) -> Fault:
-    if isinstance(fault, RecursionError):
-        return Fault(where, "invalid TOML: nested too deeply")
-    message = clean(str(fault).encode("utf-8", "replace"))
+def _syntax(where: str, error: ValueError | RecursionError, text: str) -> Problem:
+    if isinstance(error, RecursionError):
+        return Problem(where, "invalid TOML: nested too deeply")
+    message = clean(str(error).encode("utf-8", "replace"))
     if message.endswith(" (at end of document)"):
-        return Fault(where, f"invalid TOML: {message}", text.count("\n", 0, -1) + 1)
+        return Problem(where, f"invalid TOML: {message}", text.count("\n", 0, -1) + 1)
     position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if position is None:
-        return Fault(where, f"invalid TOML: {message}")
+        return Problem(where, f"invalid TOML: {message}")
     reason = f"invalid TOML: {message[: position.start()]} at column {position[2]}"
-    return Fault(where, reason, int(position[1]))
+    return Problem(where, reason, int(position[1]))

@@ -1,7 +1,7 @@
 """Read the configuration again while httptop runs: on SIGHUP, or when one of its files changes.
 
-The same files, environment and flags are read as at the start. What a running httptop can follow
-is applied, what it cannot is named. A configuration with a fault changes nothing.
+The same files, environment and flags are read as at the start. Settings that a running httptop can
+follow are applied, the others are named. A configuration with an error changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from httptop.config.settings import BY_KEY, SETTINGS, Settings
 from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 
-#: How often the files are looked at.
+#: Time between two looks at the files.
 _LOOK_S: Final = 1.0
 #: For how long a file that changes must stay as it is: an editor may write it in several steps.
 _SETTLED_S: Final = 0.1
@@ -35,18 +35,18 @@ class Reload:
     settings: Settings  # that hold now
     applied: tuple[str, ...] = ()  # keys
     refused: tuple[str, ...] = ()  # keys of settings that only a restart can change
-    fault: str = ""  # one line for each; nothing was changed then
+    error: str = ""  # one line for each; nothing was changed then
 
     @property
     def news(self) -> bool:
         """Whether anything is different or wrong."""
-        return bool(self.applied or self.refused or self.fault)
+        return bool(self.applied or self.refused or self.error)
 
     def sentences(self) -> Iterator[str]:
-        """Yield what a user wants to know, a line each."""
-        if self.fault:
+        """Yield what the user is told, a line each."""
+        if self.error:
             yield "the configuration has errors; the settings stay as they are:"
-            yield from self.fault.splitlines()
+            yield from self.error.splitlines()
             return
         if self.applied:
             shown = (f"{key} = {_shown(key, self.settings)}" for key in self.applied)
@@ -57,10 +57,10 @@ class Reload:
             yield f"only a restart changes {', '.join(self.refused)}"
 
 
-def compare(running: Settings, wanted: Settings) -> Reload:
-    """Return what of the wanted settings a run can follow, and what it cannot."""
-    changed = [s for s in SETTINGS if s.of(running) != s.of(wanted)]
-    live = {s.key: s.of(wanted) for s in changed if s.live}
+def compare(running: Settings, read: Settings) -> Reload:
+    """Return which of the settings that were read a run can follow, and which it cannot."""
+    changed = [s for s in SETTINGS if s.of(running) != s.of(read)]
+    live = {s.key: s.of(read) for s in changed if s.live}
     refused = tuple(s.key for s in changed if not s.live)
     return Reload(build(live, running), tuple(live), refused)
 
@@ -68,8 +68,9 @@ def compare(running: Settings, wanted: Settings) -> Reload:
 class Watch:
     """Tells when files changed, came or went.
 
-    A file that cannot be looked at by its path (root was given up) is looked at from the nearest
-    directory above it that there was at the start; where that is not allowed, it is as it was.
+    A file that cannot be reached by its path (root was given up) is reached from the nearest
+    directory above it that existed at the start; where that is not allowed either, it counts as
+    unchanged.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -156,8 +157,8 @@ class Reloading:
         with self._lock:
             try:
                 reload = compare(self.settings, self._read())
-            except HttptopError as fault:
-                return Reload(self.settings, fault=str(fault))
+            except HttptopError as error:
+                return Reload(self.settings, error=str(error))
             self.settings = reload.settings
             return reload
 

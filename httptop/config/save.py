@@ -1,4 +1,4 @@
-"""Write settings to a configuration file, in one step, and nothing where anything is wrong."""
+"""Write settings to a configuration file: in one step, and only if nothing is wrong."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NOTHING = "nothing was written"
 
 
 def save_all(settings: Settings, path: Path, caller: Caller) -> Path:
-    """Write all settings; the user's comments of a file that is there are kept.
+    """Write all settings and return the path; the user's comments of an existing file are kept.
 
-    Raises :class:`UsageError` where that file is no TOML, or cannot be read or replaced.
+    Raises :class:`UsageError` where that file is not valid TOML, or cannot be read or replaced.
     """
     try:
         previous = read_config(path, caller)
@@ -27,8 +27,8 @@ def save_all(settings: Settings, path: Path, caller: Caller) -> Path:
         return write_text(path, to_toml(settings, previous), caller)
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: exists and is not valid TOML; {_NOTHING}") from None
-    except OSError as fault:
-        raise UsageError(f"{fault}; {_NOTHING}") from None
+    except OSError as error:
+        raise UsageError(f"{error}; {_NOTHING}") from None
 
 
 def save_changes(
@@ -42,10 +42,10 @@ def save_changes(
 ) -> Path:
     """Change the settings named by key in ``file``, else in the user's own; return where.
 
-    All others stay as that file has them, not as flags or the environment would have them; what it
-    leaves to other files or the defaults it goes on to leave to them.
-    ``read`` and ``write`` do so in another way than with the rights of this process.
-    Raises :class:`UsageError` with all faults of the file, and those the changes would bring.
+    All others stay as they are in that file, whatever flags or the environment say; what it does
+    not set is still left to other files and the defaults. ``read`` and ``write`` replace access
+    with the rights of this process.
+    Raises :class:`UsageError` with all errors of the file, and those the changes would bring.
     """
     path = Path(os.path.abspath(file or user_file(environ, caller)))
     try:
@@ -56,5 +56,5 @@ def save_changes(
         text = to_toml(settings, previous, stated | changes.keys())
         check_text(text, path)
         return write_text(path, text, caller) if write is None else write(path, text)
-    except OSError as fault:
-        raise UsageError(f"{fault}; {_NOTHING}") from None
+    except OSError as error:
+        raise UsageError(f"{error}; {_NOTHING}") from None

@@ -1,9 +1,9 @@
-"""What a run is limited to: fixed at its start, so that rows, totals and samples agree.
+"""What a run selects: fixed at its start, so that rows, totals and samples agree.
 
 The plain settings are shorthand for the filter language: each becomes an expression, and all of
-them must hold. What asks only for an endpoint's key and a status code, which the collector knows
-exactly, is applied there; what asks for anything else becomes part of the programs in the kernel
-(bpf/filter/c_conditions.py). What neither can answer exactly is refused, never ignored.
+them must hold. A part that uses only an endpoint's key and a status code, which the collector
+knows exactly, is applied there; any other becomes part of the programs in the kernel
+(bpf/filter/c_conditions.py). What neither knows exactly is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Scope:
     kernel: tuple[Expression, ...] = ()  # all must hold; over KERNEL_FIELDS
     collector: tuple[Expression, ...] = ()  # all must hold; over key fields and status
     sides: frozenset[Side] = field(default=frozenset(SIDES))
-    reads: bool = True  # whether received bytes are looked at
+    reads: bool = True  # whether received bytes are read
     writes: bool = True
     _admitted: dict[tuple[EndpointKey, int], bool] = field(
         init=False, default_factory=dict, compare=False, repr=False
@@ -115,8 +115,8 @@ def scope_of(settings: Filter) -> Scope:
         return scope
     try:
         return narrow(scope, parse(settings.expression))
-    except FilterError as fault:
-        raise UsageError(f"filter {settings.expression!r}: {fault}") from None
+    except FilterError as error:
+        raise UsageError(f"filter {settings.expression!r}: {error}") from None
 
 
 def limited(text: str) -> Scope:

@@ -1,7 +1,7 @@
 """Write the settings as a TOML file that explains itself.
 
-Our own comments start with ``##`` and are written anew each time; comments that the user wrote
-(``#``) are kept with the setting, or the end of the file, before which they stood.
+Our own comments start with ``##`` and are rewritten each time; the user's (``#``) are kept before
+the setting, or the end of the file, that they preceded.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _HEAD: Final = (
 _SECTION_DOCS: Final = {
     "general": "The run as a whole.",
     "filter": "What a filter excludes is not counted and cannot be looked at later.",
-    "filter.process": "Which processes are watched; empty: all.",
-    "filter.network": "Which connections are watched; empty: all.",
+    "filter.process": "Which processes are selected; empty: all.",
+    "filter.network": "Which connections are selected; empty: all.",
     "filter.http": "Which requests are counted; empty: all.",
-    "filter.events": "Which kinds of traffic are looked at.",
+    "filter.events": "Which kinds of traffic are read.",
     "sampling": "Which single requests are shown; counts are never sampled.",
     "paths": "How paths become the templates of endpoints.",
     "output": "What batch mode prints.",
@@ -55,7 +55,7 @@ def to_toml(settings: Settings, previous: str = "", stated: Set[str] = BY_KEY.ke
 
 
 def explain(setting: Setting) -> Iterator[str]:
-    """Yield what a reader of the file wants to know about a setting."""
+    """Yield the lines that explain a setting to a reader of the file."""
     yield setting.doc
     flag = f" Flag: {setting.flags[-1]}." if setting.flags else ""
     yield f"Allowed: {setting.kind.allowed}. Default: {setting.kind.show(setting.default)}.{flag}"

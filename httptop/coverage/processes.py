@@ -1,12 +1,12 @@
-"""Which processes hold stream sockets, and what of them decides whether they can be seen.
+"""Which processes hold stream sockets, and what decides whether their requests can be seen.
 
-All of it is read from procfs alone: no program's file is opened, which another user's file system
-could answer late or never. What another user's processes hold needs ``CAP_SYS_PTRACE`` and
+Everything is read from procfs: no program's file is opened, since another user's file system could
+respond late or never. To see what other users' processes hold takes ``CAP_SYS_PTRACE`` and
 ``CAP_DAC_READ_SEARCH``.
 
-Texts come from the processes and are cleaned; everything is bounded. What is told of a program is
-told by its mappings: libraries by their names, Go by the address where its heap begins, 32 bits by
-addresses that all fit in them.
+Texts come from the processes and are cleaned; everything is bounded. What is known of a program
+comes from its mappings: libraries from their names, Go from the address where its heap begins, 32
+bits from addresses that all fit in them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any, Final
 from httptop.linux.proc_net import Socket, read_sockets
 from httptop.model import clean
 
-#: Holders that are told of, and names and numbers of each; all of it fits into a megabyte.
+#: Holders reported, and names and numbers of each; all of it fits into a megabyte.
 MOST_HOLDERS: Final = 500
 _MOST_NAMED: Final = 4
-#: Descriptors that are looked at: of a process, and of all.
+#: Descriptors inspected: of a process, and of all.
 _MOST_FDS: Final = 20_000
 _MOST_FDS_IN_ALL: Final = 400_000
 _MOST_NAMESPACES: Final = 200
@@ -61,7 +61,7 @@ class Holder:
     bits32: bool = False
     ptraced_by: int = 0  # PID; 0: nobody
     stopped: bool = False
-    cut: bool = False  # not all of its descriptors were looked at
+    cut: bool = False  # not all of its descriptors were inspected
 
     @property
     def tcp(self) -> int:
@@ -80,7 +80,7 @@ class Survey:
 
     taken_at: float  # Unix time, seconds
     holders: tuple[Holder, ...]
-    unreadable: int = 0  # processes that could not be looked at
+    unreadable: int = 0  # processes that could not be inspected
     left_out: int = 0  # holders beyond MOST_HOLDERS
 
 

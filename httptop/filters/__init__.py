@@ -1,4 +1,4 @@
-"""The filter language: one way to say which requests are meant (grammar: docs/filters.md).
+"""The filter language: one way to select requests (grammar: docs/filters.md).
 
 :func:`parse` turns a text into a frozen tree; the ``matches_`` functions apply a tree to what
 httptop knows; ``str(tree)`` is a filter again.

@@ -1,6 +1,6 @@
 """What may follow at a place of a filter that is being typed: fields, operators, values, words.
 
-A tolerant reading of the text before the cursor: it knows no faults, only what is expected next.
+A tolerant reading of the text before the cursor: it knows no errors, only what is expected next.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _offered(place: _Place, seen: Seen) -> Iterable[Candidate]:
         case "operand":
             for name in FIELDS:
                 if name in SCREEN_FIELDS:
-                    yield Candidate(f"{name} ", FIELDS[name].wants)
+                    yield Candidate(f"{name} ", FIELDS[name].values)
             for word, note in _OPENERS.items():
                 yield Candidate(f"{word} " if word.isalpha() else word, note)
         case "operator":
@@ -115,16 +115,16 @@ def _written(value: str, operator: str) -> str:
 
 def _matching(typed: str, offered: Iterable[Candidate]) -> list[Candidate]:
     """Return those that begin with what was typed, then those that contain it."""
-    wanted = typed.casefold()
+    sought = typed.casefold()
     begin: list[Candidate] = []
     contain: list[Candidate] = []
     for candidate in offered:
         bare = candidate.text.strip().strip('"').casefold()
-        if wanted and bare == wanted and not candidate.text.endswith(" "):
+        if sought and bare == sought and not candidate.text.endswith(" "):
             continue
-        if bare.startswith(wanted):
+        if bare.startswith(sought):
             begin.append(candidate)
-        elif wanted in bare:
+        elif sought in bare:
             contain.append(candidate)
     return begin + contain
 

@@ -1,7 +1,7 @@
 """Apply a filter to what httptop knows: rows, sampled requests, endpoint keys.
 
 A value that is not known (the peer of a row, say) equals nothing. Where a *field* cannot be
-decided yet the response is None, by the rules of three-valued logic.
+decided yet the result is None, by the rules of three-valued logic.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats, Transactio
 
 #: Fields of an endpoint's key: exact wherever rows are.
 KEY_FIELDS: Final = frozenset(("comm", "method", "path", "side", "proto", "tls"))
-#: Fields that a row of the endpoint table can answer.
+#: Fields that a row of the endpoint table has.
 ROW_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "in_flight"}
-#: Fields that a sampled request can answer.
+#: Fields that a sampled request has.
 TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer", "port"}
 
 #: Values of a field on one thing; None: not decided yet.
@@ -26,7 +26,7 @@ Known = tuple[str | int, ...] | None
 
 
 def matches_row(expression: Expression, row: EndpointStats) -> bool:
-    """Return whether a row holds requests that are meant.
+    """Return whether a filter selects requests of a row.
 
     The status of a row is each of its codes in turn, its pid any of its processes', its latency
     the p99 of the window (since start where the window is empty), its size the mean response.
@@ -57,7 +57,7 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
 
 
 def matches_transaction(expression: Expression, request: Transaction) -> bool:
-    """Return whether a sampled request is meant.
+    """Return whether a filter selects a sampled request.
 
     Its path is the sent one, without its query, or the template.
     """
@@ -87,7 +87,7 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
 
 
 def matches_key(expression: Expression, key: EndpointKey, status: int | None) -> bool | None:
-    """Return whether a request of an endpoint is meant; None where only its status decides.
+    """Return whether a filter selects a request of an endpoint; None where its status decides.
 
     Fields other than those of the key and ``status`` equal nothing.
     """
@@ -109,7 +109,7 @@ def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | No
                 return None
             if name == "status" and operator in ORDERINGS:  # no response is not below 200
                 found = tuple(code for code in found if code != STATUS_UNKNOWN)
-            holds = any(wanted.holds(operator, value) for value in found for wanted in values)
+            holds = any(one.holds(operator, value) for value in found for one in values)
             return holds != operator.startswith("!")
         case Not(item):
             inner = evaluate(item, known)

@@ -1,4 +1,4 @@
-"""A filter on the screen: it hides endpoints and live requests, and what it hides is counted on.
+"""A filter on the screen: it hides endpoints and live requests, which are still counted.
 
 Of its parts joined by ``and`` each applies wherever all its fields are known. So ``comm = nginx
 and peer = 10.0.0.0/8`` leaves the endpoints of nginx, and of the live requests those of nginx
@@ -21,7 +21,7 @@ from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
 from httptop.model import EndpointStats, Transaction
 
-#: Fields that something on the screen can answer.
+#: Fields that something on the screen has.
 SCREEN_FIELDS: Final = ROW_FIELDS | TRANSACTION_FIELDS
 
 Reach = Literal["both", "endpoints", "requests"]

@@ -29,7 +29,7 @@ _KEYWORDS: Final = frozenset(("and", "or", "not"))
 
 
 def parse(text: str) -> Expression:
-    """Return the tree of a filter; raise :class:`FilterError` with the column of the fault."""
+    """Return the tree of a filter; raise :class:`FilterError` with the column of the error."""
     if len(text) > MAX_LENGTH:
         raise FilterError(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH)
     return _Parser(text).whole()
@@ -46,12 +46,12 @@ class _Parser:
     def whole(self) -> Expression:
         self.skip()
         if self.at == len(self.text):
-            raise self.fault("the filter is empty")
+            raise self.error("the filter is empty")
         result = self.disjunction()
         if self.at < len(self.text):
             rest = self.text[self.at]
             hint = "no ( matches it" if rest == ")" else "'and' or 'or' is needed before it"
-            raise self.fault(f"unexpected {rest!r}: {hint}")
+            raise self.error(f"unexpected {rest!r}: {hint}")
         return result
 
     def disjunction(self) -> Expression:
@@ -69,7 +69,7 @@ class _Parser:
     def unary(self) -> Expression:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise self.fault(f"nested more than {_MAX_DEPTH} deep")
+            raise self.error(f"nested more than {_MAX_DEPTH} deep")
         try:
             if self.keyword("not"):
                 return Not(self.unary())
@@ -93,7 +93,7 @@ class _Parser:
             return _word(self.quoted(), start)
         word = self.run_of(_NOT_IN_WORDS)
         if not word:
-            raise self.fault(
+            raise self.error(
                 f"a field or a word is needed, not {self.peek()!r}"
                 if self.peek()
                 else "a field or a word is needed at the end"
@@ -121,7 +121,7 @@ class _Parser:
             if self.peek() != ",":
                 break
             if operator in ORDERINGS:
-                raise self.fault(f"{operator!r} takes one value")
+                raise self.error(f"{operator!r} takes one value")
             self.at += 1
             self.skip()
         return tuple(values)
@@ -137,11 +137,11 @@ class _Parser:
         else:
             text = self.run_of(_NOT_IN_VALUES)
         if not text and not quoted:
-            raise self.fault(f"a value is needed: {FIELDS[name].wants}")
+            raise self.error(f"a value is needed: {FIELDS[name].values}")
         try:
             return parse_value(name, operator, text, quoted)
-        except ValueError as fault:
-            raise FilterError(f"{name} {text!r}: {fault}", start + 1) from None
+        except ValueError as error:
+            raise FilterError(f"{name} {text!r}: {error}", start + 1) from None
 
     def end_of_regex(self) -> int | None:
         """Return the index after the ``/regex/`` that starts here; None where it is a glob."""
@@ -165,7 +165,7 @@ class _Parser:
                 self.skip()
                 return "=" if operator == "==" else operator
         if self.peek() == "!":
-            raise self.fault("unknown operator '!': use != or !~ or not")
+            raise self.error("unknown operator '!': use != or !~ or not")
         return None
 
     def keyword(self, word: str) -> bool:
@@ -209,7 +209,7 @@ class _Parser:
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
 
-    def fault(self, message: str) -> FilterError:
+    def error(self, message: str) -> FilterError:
         return FilterError(message, min(self.at, len(self.text)) + 1)
 
 

@@ -1,4 +1,4 @@
-"""A filter as nested functions: what asks thousands of rows a tick, ten times quicker.
+"""A filter as nested functions: ten times faster, for thousands of rows a tick.
 
 :func:`row_test` decides as :func:`httptop.filters.matching.matches_row` does; a test compares the
 two on whatever can be written.
@@ -16,16 +16,16 @@ from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
 from httptop.filters.values import ORDERINGS, Value
 from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats
 
-#: Says whether a row is meant, for one of its status codes; None: it has none.
+#: Returns whether a row is selected, for one of its status codes; None: it has none.
 _Test = Callable[[EndpointStats, int | None], bool]
 #: Endpoints whose verdicts are remembered, at most.
 _MOST_KEYS: Final = 65536
 
 
 def key_test(expression: Expression) -> Callable[[EndpointKey], bool]:
-    """Return a function that says whether an endpoint is meant by a filter on key fields.
+    """Return a function that tells whether a filter on key fields selects an endpoint.
 
-    Each endpoint is looked at once.
+    Each endpoint is decided once.
     """
     known: dict[EndpointKey, bool] = {}
 
@@ -41,7 +41,7 @@ def key_test(expression: Expression) -> Callable[[EndpointKey], bool]:
 
 
 def row_test(expression: Expression) -> Callable[[EndpointStats], bool]:
-    """Return a function that says whether a row holds requests that are meant."""
+    """Return a function that tells whether a filter selects requests of a row."""
     names = {found.name for found in comparisons(expression)}
     if not names <= KEY_FIELDS | _MEASURED.keys() | {"pid", "status"}:
         return lambda row: matches_row(expression, row)
@@ -139,5 +139,5 @@ def _number_test(operator: str, values: tuple[Value, ...]) -> Callable[[int], bo
             return lambda value: value >= low
     if len(values) == 1:
         return lambda value: low <= value <= high
-    spans = tuple((wanted.low, wanted.high) for wanted in values)
+    spans = tuple((one.low, one.high) for one in values)
     return lambda value: any(least <= value <= most for least, most in spans)

@@ -22,7 +22,7 @@ _NEEDS_QUOTES: Final = re.compile(r"[\s(),\"']|^$|^/.*/$")
 class Field:
     """A field: what kind of values it has and which operators make sense for it."""
 
-    wants: str  # in a message: "a glob or /regex/"
+    values: str  # what it is compared with, in a message: "a process name"
     operators: tuple[str, ...]
     number: Callable[[str], tuple[int, int]] | None = None  # text -> lowest, highest
     choices: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ def parse_value(name: str, operator: str, text: str, quoted: bool) -> Value:
         return Value(text, "glob")
     if field.choices:
         if text not in field.choices:
-            raise ValueError(f"{field.wants} is needed")
+            raise ValueError(f"{field.values} is needed")
         return Value(text, "literal")
     if name == "peer":
         return _network(text)
@@ -130,8 +130,8 @@ def _is_regex(text: str, quoted: bool) -> bool:
 def _regex(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text[1:-1].replace("\\/", "/"))
-    except (re.error, OverflowError, RecursionError) as fault:
-        raise ValueError(f"no regular expression: {fault}") from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"no regular expression: {error}") from None
 
 
 def _span(number: Callable[[str], tuple[int, int]], text: str) -> Value:
@@ -148,7 +148,7 @@ def _network(text: str) -> Value:
     try:
         ipaddress.ip_network(text.strip("[]"), strict=False)
     except ValueError:
-        raise ValueError(f"{FIELDS['peer'].wants} is needed") from None
+        raise ValueError(f"{FIELDS['peer'].values} is needed") from None
     return Value(text, "network")
 
 
@@ -189,12 +189,12 @@ def _flag(text: str) -> tuple[int, int]:
     return truth, truth
 
 
-def _text(wants: str, *, upper: bool = False) -> Field:
-    return Field(wants, _TEXT_OPERATORS, upper=upper)
+def _text(values: str, *, upper: bool = False) -> Field:
+    return Field(values, _TEXT_OPERATORS, upper=upper)
 
 
-def _number(wants: str, parse: Callable[[str], tuple[int, int]]) -> Field:
-    return Field(wants, _NUMBER_OPERATORS, parse)
+def _number(values: str, parse: Callable[[str], tuple[int, int]]) -> Field:
+    return Field(values, _NUMBER_OPERATORS, parse)
 
 
 #: Every field by its name.

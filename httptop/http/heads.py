@@ -1,4 +1,4 @@
-"""What user space reads of HTTP/1 heads: only samples come here, never what is counted."""
+"""What user space reads of HTTP/1 header sections: of samples only, never of what is counted."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
 
 
 def response_length(response: bytes, method: str, status: int) -> int | None:
-    """Return the length of a whole response, head and body, from its first bytes.
+    """Return the length of a whole response, header section and body, from its first bytes.
 
-    None where they do not tell: the head goes on, or the body is chunked or ends with the
+    None where they do not tell: the header section goes on, or the body is chunked or ends with the
     connection.
     """
     end = _HEAD_END.search(response)

@@ -53,7 +53,7 @@ def without_user(text: bytes) -> bytes:
 
 
 def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return the lines of a response's head, its first bytes given, ready to be shown.
+    """Return the header section of a response, line by line, from its first bytes, ready to show.
 
     The values of headers with such ``names`` (lower case) are masked, and with ``query`` those in
     the query of any address. A header folded over several lines becomes one line; what may be

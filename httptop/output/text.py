@@ -1,4 +1,4 @@
-"""A snapshot as text, like one screen of ``top -b``: head lines, then a table for each side.
+"""A snapshot as text, like one screen of ``top -b``: summary lines, then a table for each side.
 
 ::
 
@@ -187,7 +187,7 @@ def _columns(character: str) -> int:
 
 
 def _wrapped(line: str, columns: int) -> list[str]:
-    """Return a line folded at its blanks; what goes on is indented."""
+    """Return a line folded at its blanks; continuations are indented."""
     lines: list[str] = []
     while len(line) > columns:
         at = line.rfind(" ", 4, columns + 1)

@@ -115,7 +115,7 @@ def log_start(settings: Settings) -> None:
 def log_reload(reload: Reload) -> None:
     """Write what became of a configuration that was read again."""
     for sentence in reload.sentences():
-        LOG.log(logging.ERROR if reload.fault else logging.INFO, "%s", sentence)
+        LOG.log(logging.ERROR if reload.error else logging.INFO, "%s", sentence)
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def loaded(caller: Caller, text: str, tmp_path: Path, **environ: str) -> Config:
 def faults(caller: Caller, text: str, tmp_path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         loaded(caller, text, tmp_path)
-    return [str(fault).removeprefix(f"{tmp_path}/") for fault in caught.value.faults]
+    return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
 
 
 def test_every_setting_has_an_example() -> None:
@@ -160,7 +160,7 @@ def test_what_is_not_allowed_is_a_fault(setting: Setting, caller: Caller, tmp_pa
     wrong = EXAMPLES[setting.key][1]
     with pytest.raises(ConfigError) as caught:
         load({setting.key: Flag("--it", (wrong,))}, {setting.variable: wrong}, caller)
-    assert [fault.where for fault in caught.value.faults] == [setting.variable, "--it"]
+    assert [problem.where for problem in caught.value.problems] == [setting.variable, "--it"]
     (fault,) = faults(caller, f"{setting.key} = 1979-05-27", tmp_path)
     assert fault.startswith(f"some.toml:1: {setting.key}: ")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop.config.load import ConfigError, Fault, build, load
+from httptop.config.load import ConfigError, Problem, build, load
 from httptop.config.reload import Reload, Reloading, Watch, compare
 from httptop.config.settings import BY_KEY, DEFAULTS, Settings
 from httptop.linux.files import Caller
@@ -47,7 +47,7 @@ def test_what_stays_is_no_news() -> None:
 
 def test_a_fault_keeps_the_settings() -> None:
     def read() -> Settings:
-        raise ConfigError([Fault("a.toml", "bad", 1, "x"), Fault("a.toml", "worse", 2, "y")])
+        raise ConfigError([Problem("a.toml", "bad", 1, "x"), Problem("a.toml", "worse", 2, "y")])
 
     reloading = Reloading(DEFAULTS, read, [], lambda reload: None)  # noqa: ARG005
     reload = reloading.again()
@@ -154,7 +154,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert watching.next().applied == ("general.tick",)
     watching.file.write_text("[general]\ntick = '2s'\n# the same\n")
     watching.file.write_text("[general]\ntik = '2s'")
-    assert "did you mean 'tick'" in watching.next().fault
+    assert "did you mean 'tick'" in watching.next().error
     assert watching.reloading.settings.general.tick_s == 2
     watching.reloading.stop()
     watching.reloading.stop()

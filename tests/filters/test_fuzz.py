@@ -114,7 +114,7 @@ def clean_or_refused(text: str) -> Config | None:
     try:
         return check_text(text, Path("/a.toml"))
     except ConfigError as error:
-        faults = error.faults
+        faults = error.problems
     assert faults
     for fault in faults:
         assert str(fault).isprintable()

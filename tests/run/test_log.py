@@ -84,7 +84,7 @@ def test_the_start_says_what_is_unusual(file: Path) -> None:
 def test_reloads(file: Path) -> None:
     settings = build({"general.tick": 2.0})
     log_reload(Reload(settings, applied=("general.tick",)))
-    log_reload(Reload(settings, fault="a.toml:1: x: bad"))
+    log_reload(Reload(settings, error="a.toml:1: x: bad"))
     assert lines(file) == [
         'info the configuration was read again: general.tick = "2s"',
         "error the configuration has errors; the settings stay as they are:",

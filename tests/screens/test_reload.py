@@ -35,7 +35,7 @@ async def test_follows_what_can_change_and_names_the_rest() -> None:
 async def test_shows_a_fault_and_stays_as_it_is() -> None:
     app = HttptopApp()
     fault = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
-    text, severity = await said(app, Reload(DEFAULTS, fault=fault))
+    text, severity = await said(app, Reload(DEFAULTS, error=fault))
     assert fault in text
     assert "the settings stay as they are" in text
     assert severity == "error"

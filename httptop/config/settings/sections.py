@@ -28,7 +28,7 @@ class General:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFilter:
-    """Which processes are watched; empty: all."""
+    """Which processes are selected; empty: all."""
 
     pids: tuple[int, ...] = ()
     exclude_pids: tuple[int, ...] = ()
@@ -41,7 +41,7 @@ class ProcessFilter:
 
 @dataclass(frozen=True, slots=True)
 class NetworkFilter:
-    """Which connections are watched; empty: all."""
+    """Which connections are selected; empty: all."""
 
     ports: tuple[int, ...] = ()
     exclude_ports: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ class HttpFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which kinds of traffic are looked at."""
+    """Which kinds of traffic are read."""
 
     side: str = "both"
     reads: bool = True
@@ -103,7 +103,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which requests are shown one by one; counts are never sampled."""
+    """Which single requests are shown; counts are never sampled."""
 
     strategy: str = "tail"
     rate: float = 1.0
@@ -121,7 +121,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Sizes of the kernel's tables, and what httptop may cost."""
+    """Sizes of the kernel's tables, and what httptop may use."""
 
     max_endpoints: int = 8192
     max_connections: int = 65536
@@ -159,7 +159,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Ui:
-    """What the screen looks like at first."""
+    """How the screen looks at its start."""
 
     window_s: float = 10.0
     refresh_s: float = 0.0  # 0: with every tick

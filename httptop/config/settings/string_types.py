@@ -37,8 +37,8 @@ def _filter(parse: Callable[[str], Expression]) -> Callable[[str], str]:
     def check(text: str) -> str:
         try:
             return str(parse(text)) if text.strip() else ""
-        except FilterError as fault:
-            raise ValueError(str(fault)) from None
+        except FilterError as error:
+            raise ValueError(str(error)) from None
 
     return check
 
