@@ -21,11 +21,13 @@ from httptop.bpf.build.find_bcc import install_command
 from httptop.bpf.plan import plan_of
 from httptop.config.load import build
 from httptop.config.scope import Scope
+from httptop.console import say
 from httptop.coverage import gaps
 from httptop.coverage.processes import survey
 from httptop.doctor import host as hosts
 from httptop.doctor.host import Host
 from httptop.errors import HttptopError
+from httptop.linux.processes import FIRST_PID_NAMESPACE
 
 #: Exit status where live tracing is not possible.
 CANNOT_TRACE: Final = 77
@@ -243,7 +245,7 @@ def _notes(host: Host) -> Iterator[Check]:
         yield Check("BPF JIT", True, "on" if host.jit else "not known, probably on")
     if host.kernel < CGROUP_MEMORY_KERNEL:
         yield Check("Locked memory", None, _memory(host.memlock_bytes))
-    if host.pid_namespace not in (hosts.FIRST_PID_NAMESPACE, None):
+    if host.pid_namespace not in (FIRST_PID_NAMESPACE, None):
         yield Check(
             "Container",
             None,
@@ -315,19 +317,19 @@ def main(host: Host | None = None) -> int:
     findings = [bcc_version(host) if check.name == "BCC" else check for check in checks(host)]
     if all(check.ok is not False for check in findings):
         findings.append(probe_load())
-    print(table(findings))
+    say(table(findings))
     if host.proc:
-        print()
-        print(gaps.table(survey(time.time())))
+        say("")
+        say(gaps.table(survey(time.time())))
     good = all(check.ok is not False for check in findings)
-    print()
+    say("")
     if good:
-        print("httptop can trace this host.")
+        say("httptop can trace this host.")
     else:
         first = next(check for check in findings if check.ok is False)
-        print(f"httptop cannot trace this host: {first.finding}.")
+        say(f"httptop cannot trace this host: {first.finding}.")
         if first.remedy:
-            print(f"To fix it: {first.remedy}")
+            say(f"To fix it: {first.remedy}")
     return 0 if good else CANNOT_TRACE
 
 

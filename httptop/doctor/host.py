@@ -25,9 +25,6 @@ from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, with
 #: Architectures whose registers and system calls the probes know.
 MACHINES: Final = ("x86_64",)
 
-#: Inode of the first process id namespace, a constant of the kernel (PROC_PID_INIT_INO).
-FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
-
 _BPF_MAP_CREATE: Final = 0
 _BPF_MAP_TYPE_ARRAY: Final = 2
 _BPF_MAP_TYPE_RINGBUF: Final = 27

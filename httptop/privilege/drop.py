@@ -144,7 +144,10 @@ def _obstacle(user: User) -> str | None:
             try:
                 _read_code(theirs)
             except OSError as fault:
-                return f"{user.name} cannot read {fault.filename}, which is needed later"
+                return (
+                    f'the user "{user.name}" may not read {fault.filename}; '
+                    "security.user names another"
+                )
     except OSError:
         return "it may not become another user here (CAP_SETUID and CAP_SETGID are missing)"
     return None

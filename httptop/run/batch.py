@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 
 from httptop.collect.feed import ObservedFeed
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
-from httptop.config.settings import Settings
 from httptop.console import complain
 from httptop.errors import HttptopError
 from httptop.linux.files import Caller
@@ -43,10 +44,11 @@ def run_batch(asked: Arguments, config: Config, caller: Caller, session: Session
         closing.callback(reloading.stop)
         reloading.start()
         signals.goes_on = lambda: read_again(terminal, reloading)
+        rendering = Rendering(lambda: reloading.settings.output.format)
         settle_memory()
         missed = batch.run(
             observed,
-            lambda snapshot: _rendered(snapshot, reloading.settings),
+            rendering.render,
             sys.stdout.fileno(),
             signals,
             asked.iterations,
@@ -62,12 +64,23 @@ def _report(reload: Reload) -> None:
         complain(sentence)
 
 
-def _rendered(snapshot: Snapshot, settings: Settings) -> str:
-    if settings.output.format == "json":
-        from httptop.output.json import to_json
+class Rendering:
+    """Makes text or JSON of the snapshots of a run, one after the other."""
 
-        return to_json(snapshot) + "\n"
-    from httptop.output.text import to_text
+    def __init__(self, chosen: Callable[[], str]) -> None:
+        """``chosen`` returns the format, which may change meanwhile: ``text`` or ``json``."""
+        self._chosen = chosen
+        self._notes: tuple[str, ...] = ()
 
-    columns = shutil.get_terminal_size((132, 50)).columns
-    return to_text(snapshot, columns) + ("" if snapshot.final else "\n")
+    def render(self, snapshot: Snapshot) -> str:
+        """Return what is printed of a snapshot; as text its notes where they are new."""
+        if self._chosen() == "json":
+            from httptop.output.json import to_json
+
+            return to_json(snapshot) + "\n"
+        from httptop.output.text import to_text
+
+        new = tuple(note for note in snapshot.notes if note not in self._notes)
+        self._notes = snapshot.notes
+        columns = shutil.get_terminal_size((132, 50)).columns
+        return to_text(replace(snapshot, notes=new), columns) + ("" if snapshot.final else "\n")

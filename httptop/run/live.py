@@ -21,8 +21,10 @@ from httptop.console import complain
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
+from httptop.filters import Compare
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import calling_user
+from httptop.linux.processes import in_first_pid_namespace, is_process
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.session import Session
 
@@ -45,13 +47,15 @@ def open_live(
 
     ``screen``: whether it is for a screen, which shows the first rows at once and may not be root's
     where ``security.allow_root_ui`` is false. ``tell`` tells the user what takes long, from another
-    thread. ``read`` and ``save``: the configuration files that
-    the helper may read, and replace, once root is given up. Raises :class:`Unavailable` where this
-    host plainly cannot be traced.
+    thread. ``read`` and ``save``: the configuration files that the helper may read, and replace,
+    once root is given up. Raises :class:`Unavailable` where this host plainly cannot be traced.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus())
+    notes = absent_processes(scope)
+    for note in notes:
+        complain(note)
     # The loader needs all of root, so it is started before any of that is given up.
     source = LiveSource(plan, loading=session.take_loading(), enable_statistics=session.statistics)
     try:
@@ -64,7 +68,13 @@ def open_live(
         settings,
         scope,
         around=functools.partial(
-            started, source, drop, Demo() if demo else None, tell, await_demo=not screen
+            started,
+            source,
+            drop,
+            Demo() if demo else None,
+            tell,
+            notes=notes if screen else (),
+            await_demo=not screen,
         ),
         first_rows_at_once=screen,
         meter=OverheadMeter(helpers=session.pids),
@@ -79,13 +89,14 @@ def started(
     tell: Callable[[str], None],
     stop: int,
     *,
+    notes: tuple[str, ...] = (),
     await_demo: bool,
 ) -> Iterator[tuple[str, ...]]:
     """Start what a live run needs, in this order, in the collector's thread; wind it down.
 
     ``tell`` tells the user what takes long. Raises :class:`Interrupted` where the descriptor
     ``stop`` becomes readable before the probes are loaded. Yields sentences about what cannot be
-    seen.
+    seen, ``notes`` among them.
 
     The thread that gives up root is the one that may keep a capability, and it reads the maps. The
     demo starts once the probes see its first request, and ends before they are detached, so that
@@ -99,7 +110,26 @@ def started(
     with demo or contextlib.nullcontext():
         if demo and await_demo and not demo.wait_for_response(_LONGEST_START_S, stop):
             tell("the demo's services are still starting")
-        yield (*source.notes, *drop.notes)
+        yield (*notes, *source.notes, *drop.notes)
+
+
+def absent_processes(scope: Scope) -> tuple[str, ...]:
+    """Return a sentence where processes that the run is limited to by number are not there.
+
+    None in a process id namespace of our own, where processes have other numbers.
+    """
+    if not in_first_pid_namespace():
+        return ()
+    asked = {
+        int(value.low)
+        for item in scope.kernel
+        if isinstance(item, Compare) and (item.name, item.operator) == ("pid", "=")
+        for value in item.values
+    }
+    absent = [str(pid) for pid in sorted(asked) if not is_process(pid)]
+    if not absent:
+        return ()
+    return (f"no process{'es' if len(absent) > 1 else ''} {', '.join(absent)} now",)
 
 
 def begin_drop(

@@ -11,8 +11,9 @@ import pytest
 
 from httptop.bpf.build import find_bcc
 from httptop.doctor import checks
-from httptop.doctor.host import FIRST_PID_NAMESPACE, Host, missing_helper, this_host
+from httptop.doctor.host import Host, missing_helper, this_host
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN
+from httptop.linux.processes import FIRST_PID_NAMESPACE
 
 DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
 

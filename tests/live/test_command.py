@@ -125,6 +125,14 @@ def test_the_first_snapshot_of_the_demo_has_a_response_in_it() -> None:
         assert run.wait(30) == 0
 
 
+def test_a_process_that_is_not_there_is_told_and_the_run_goes_on() -> None:
+    absent = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
+    with batch("-n", "2", "-p", str(absent)) as run:
+        assert not any("no process" in note for note in document(run).get("notes", ()))
+        assert run.wait(30) == 0
+        assert list(said(run.stderr)) == [f"no process {absent} now"]
+
+
 def test_text_and_a_reader_that_goes_away(path: str) -> None:
     with connected() as (client, server):
         port = str(server.getsockname()[1])

@@ -69,9 +69,9 @@ def test_code_that_cannot_be_read_keeps_it_root(
     plan = plan_drop(Security(), ROOT, screen=False)
     assert plan.user is None
     assert plan.notes == (
-        f"httptop stays root: nobody cannot read {hidden}, which is needed later",
+        f'httptop stays root: the user "nobody" may not read {hidden}; security.user names another',
     )
-    with pytest.raises(HttptopError, match="is not given up: nobody cannot read"):
+    with pytest.raises(HttptopError, match='is not given up: the user "nobody" may not read'):
         plan_drop(Security(allow_root_ui=False), ROOT, screen=True)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 import pytest
 
 from httptop.bpf.source import LiveSource
+from httptop.config.scope import limited
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.privilege.drop import Drop
-from httptop.run.live import started
+from httptop.run.live import absent_processes, started
 
 STOP = 7
 
@@ -59,6 +64,7 @@ class Noting:
             cast(Demo, self) if demo else None,
             self.told.append,
             STOP,
+            notes=("known before",),
             await_demo=await_demo,
         )
 
@@ -69,7 +75,7 @@ LOADED = ["load", "attach", "give_up", "try_waits"]
 def test_root_is_given_up_between_attaching_and_the_first_reading() -> None:
     noting = Noting()
     with noting.started() as notes:
-        assert notes == ("a note", "a note")  # the source's and the drop's
+        assert notes == ("known before", "a note", "a note")  # the source's and the drop's
         assert noting.calls == LOADED
     assert noting.calls == LOADED
 
@@ -95,3 +101,32 @@ def test_no_demo_where_root_could_not_be_given_up() -> None:
     with pytest.raises(HttptopError), noting.started(demo=True):
         pytest.fail("it must not go on")
     assert noting.calls == ["load", "attach", "give_up"]
+
+
+def unused_pids() -> tuple[int, int]:
+    """Return two numbers that no process has: they are beyond the largest."""
+    most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    return most + 1, most + 2
+
+
+def test_a_process_that_is_not_there_is_named() -> None:
+    one, two = unused_pids()
+    ours = os.getpid()
+    assert absent_processes(limited(f"pid = {one},{ours}")) == (f"no process {one} now",)
+    both = f"pid = {two} and pid = {one},{ours} and comm = x"
+    assert absent_processes(limited(both)) == (f"no processes {one}, {two} now",)
+    for filter_ in (f"pid = {ours}", f"not pid = {one}", f"pid != {one}", "method = GET"):
+        assert absent_processes(limited(filter_)) == ()
+
+
+def test_a_thread_is_no_process() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(threading.get_native_id).result()
+        assert absent_processes(limited(f"pid = {thread}")) == (f"no process {thread} now",)
+
+
+def test_the_number_of_a_process_says_nothing_in_a_namespace_of_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("httptop.run.live.in_first_pid_namespace", lambda: False)
+    assert absent_processes(limited(f"pid = {unused_pids()[0]}")) == ()
