@@ -4,7 +4,6 @@ An old Python must be able to read this file, and httptop/__init__.py, in order 
 too old: no syntax newer than Python 3.6, no ``from __future__ import annotations``.
 """
 
-import contextlib
 import errno
 import os
 import sys
@@ -36,26 +35,36 @@ def main() -> int:
             session.begin()  # before anything else is imported
         from httptop import cli
 
-        status = cli.main(session=session)
+        try:
+            status = cli.main(session=session)
+        except SystemExit as ended:  # --help, --version
+            status = int(ended.code or 0)
+    status = _written(status)
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
         # A terminal that is closed sends SIGHUP and SIGCONT. On the latter Textual starts a second
         # thread that reads keys, and stops only one: the other would read "end of file" for ever.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                stream.flush()
         os._exit(status)
-    _let_go_of_terminal()
     return status
 
 
-def _let_go_of_terminal() -> None:
-    """Where the terminal is gone, keep what was left to be written from becoming a failure."""
+def _written(status: int) -> int:
+    """Write what is left in the buffers; return the status, 1 where standard output takes no more.
+
+    That its reader, or the terminal, is gone is no failure.
+    """
+    from httptop.console import complain, unwritten
+
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError) as fault:
-            if isinstance(fault, OSError) and fault.errno == errno.EIO:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        except (ValueError, AttributeError):  # it is closed, or never was
+            continue
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or Python would try once more
+            if number == 1 and error.errno not in (errno.EIO, errno.EPIPE):
+                complain(unwritten(error))
+                status = status or 1
+    return status
 
 
 def _others() -> list[threading.Thread]:

@@ -9,14 +9,30 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from httptop.errors import HttptopError
 from httptop.model import clean
 
 _LONGEST_LINE = 2000
 
 
 def say(text: str) -> None:
-    """Write a line to standard output at once."""
-    print(text, flush=True)
+    """Write a line to standard output at once.
+
+    Raises :class:`BrokenPipeError` when nobody reads it, :class:`HttptopError` where it cannot be
+    written.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        forget_output()
+        raise HttptopError(unwritten(error)) from None
+
+
+def unwritten(error: OSError) -> str:
+    """Return the sentence for an output that cannot be written."""
+    return f"cannot write the output: {(error.strerror or type(error).__name__).lower()}"
 
 
 def complain(message: str) -> None:
@@ -54,7 +70,7 @@ def can_draw(environ: Mapping[str, str]) -> bool:
 
 
 def forget_output() -> None:
-    """Keep Python from complaining about the closed pipe once more when it exits."""
+    """Keep Python from trying, and complaining, once more when it exits."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

@@ -23,6 +23,8 @@ from typing import Final
 
 from httptop.collect.feed import Feed
 from httptop.config.settings import DEFAULTS
+from httptop.console import unwritten
+from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Snapshot
 
@@ -91,7 +93,8 @@ class Output:
         """Write all of ``text``.
 
         ``ending`` returns the time (:func:`time.monotonic`) after which to give up, None for
-        never; it is asked again after each wake-up. Raises :class:`Closed` when nobody reads.
+        never; it is asked again after each wake-up. Raises :class:`Closed` when nobody reads,
+        :class:`HttptopError` where the output cannot be written.
         """
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         while data:
@@ -106,6 +109,8 @@ class Output:
                     time.sleep(0.01)
                 except BrokenPipeError:
                     raise Closed from None
+                except OSError as error:
+                    raise HttptopError(unwritten(error)) from None
             elif timeout_s is not None and time.monotonic() >= (deadline or 0.0):
                 raise Closed
             else:

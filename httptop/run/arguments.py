@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from httptop import __version__
 from httptop.config.load import Flag
 from httptop.config.settings import BY_KEY, SETTINGS
-from httptop.console import program
+from httptop.console import program, say
 from httptop.errors import UsageError
 from httptop.literals import nearest, parse_integer
 
@@ -101,6 +101,9 @@ def parse(words: Sequence[str]) -> Arguments:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see httptop --help)")
+
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002
+        say(message.rstrip("\n"))  # which tells where it cannot be written
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,10 @@ from httptop.linux.files import calling_user
 from httptop.model import Snapshot
 from httptop.run import screen
 from httptop.run.arguments import parse
+from httptop.run.batch import Rendering
 from httptop.run.session import Session
 from tests.capture.test_recording import FakeFeed, written
+from tests.factory import snapshot_at
 
 
 @pytest.fixture(autouse=True)
@@ -366,3 +369,49 @@ raise SystemExit(__main__.main())
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
     )
     assert (ran.returncode, ran.stdout) == (7, "said\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--print-config"], ["--help"], ["--version"], ["--doctor"], ["-b", "-n", "1", "--replay"]],
+    ids=lambda words: words[0],
+)
+def test_an_output_that_cannot_be_written_is_one_line_and_1(
+    words: list[str], capture: Path
+) -> None:
+    if words[-1] == "--replay":
+        words = [*words, str(capture)]
+    with open("/dev/full", "w") as full:
+        ran = httptop(*words, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert ran.returncode == 1
+    errors = [line for line in ran.stderr.splitlines() if "still being compiled" not in line]
+    assert errors == ["httptop: cannot write the output: no space left on device"]
+
+
+@pytest.mark.parametrize("words", [["--print-config"], ["--help"], ["--version"]])
+def test_a_reader_that_is_gone_is_no_failure(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        ran = httptop(*words, capture_output=False, stdout=closed, stderr=subprocess.PIPE)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_text_has_a_note_where_it_is_new() -> None:
+    rendering = Rendering(lambda: "text")
+
+    def printed(*notes: str, final: bool = False) -> list[str]:
+        shown = rendering.render(replace(snapshot_at(1), notes=notes, final=final))
+        return [line for line in shown.splitlines() if line.startswith("note: ")]
+
+    assert printed("it stays root") == ["note: it stays root"]
+    assert printed("it stays root", "3 were missed") == ["note: 3 were missed"]
+    assert printed("it stays root", "4 were missed") == ["note: 4 were missed"]
+    assert printed("it stays root", "4 were missed", final=True) == []
+
+
+def test_json_has_all_notes_always() -> None:
+    rendering = Rendering(lambda: "json")
+    noted = replace(snapshot_at(1), notes=("it stays root",))
+    for _ in range(2):
+        assert json.loads(rendering.render(noted))["notes"] == ["it stays root"]
