@@ -51,7 +51,7 @@ class Verdict(NamedTuple):
 def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
     """Compile a module and fill the map of character classes."""
     module = compiler.compile_module(text, defines)
-    loader.fill_classes(module["classes"].map_fd)
+    loader.fill_classes(module[b"classes"].map_fd)
     return module
 
 
@@ -66,7 +66,7 @@ class Parser:
         self._module = build(compiler.source(str(SOURCE)))
         self._head = _load(self._module, "judge_head")
         self._path = _load(self._module, "judge_path")
-        self._verdicts = self._module["verdicts"].map_fd
+        self._verdicts = self._module[b"verdicts"].map_fd
 
     def _run(self, program: int, data: bytes, method: int) -> Verdict:
         assert 0 < len(data) <= WINDOW

@@ -93,7 +93,7 @@ int tell(void *ctx)
     bpf_syscall.run_program(
         loader.load(compiler.instructions_of(module, "tell"), "tell", SCHED_CLS), bytes(64)
     )
-    value = bpf_syscall.map_lookup(module["numbers"].map_fd, bytes(4), 8 * len(expressions))
+    value = bpf_syscall.map_lookup(module[b"numbers"].map_fd, bytes(4), 8 * len(expressions))
     assert value is not None
     return list(struct.unpack(f"<{len(expressions)}Q", value))
 
