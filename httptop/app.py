@@ -28,7 +28,7 @@ from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_p
 from httptop.screens.request import RequestScreen
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.keys import Action, effective, shown
-from httptop.view.state import SORTS, TEXT_SORTS, View
+from httptop.view.state import SORTS, View, descends
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -86,7 +86,7 @@ class HttptopApp(Httptop):
         self.view = View(
             side=ui.side,
             sort=ui.sort,
-            descending=ui.sort not in TEXT_SORTS,
+            descending=descends(ui.sort),
             expression=self._first_filter(),
         )
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
@@ -108,7 +108,7 @@ class HttptopApp(Httptop):
         return Units(self.ui.latency_unit, self.ui.byte_units)
 
     def key_of(self, name: str) -> str:
-        """Return the key of an action, as the screen calls it."""
+        """Return the name of an action's key on the screen."""
         return next(shown(action.keys[0]) for action in self._actions if action.name == name)
 
     @property
@@ -119,7 +119,7 @@ class HttptopApp(Httptop):
     # The feed
 
     def on_mount(self) -> None:
-        """Start the feed, and end well when asked by a signal."""
+        """Start the feed, and handle signals: SIGTERM ends, SIGHUP reloads."""
         self.set_class(self.symbols == "tty", "-tty")
         if not self.is_headless:
             loop = asyncio.get_running_loop()
@@ -129,7 +129,7 @@ class HttptopApp(Httptop):
             self._feed_runs = True
             try:
                 self._feed.start(self.publish, self.fail)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
+            except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
                 self.fail(error)
 
     def _hang_up(self) -> None:
@@ -164,17 +164,14 @@ class HttptopApp(Httptop):
             self.refresh_screens()
 
     def _is_due(self, snapshot: Snapshot) -> bool:
-        """Whether the figures on the screen are as old as they may be.
-
-        A tick that came a little early is not left out for that.
-        """
+        """Return whether the refresh interval has elapsed; a tick may come a little early."""
         if self._drawn_at_s is None or snapshot.final or snapshot.uptime_s < self._drawn_at_s:
             return True
         least_s = self.ui.refresh_s - snapshot.interval_s / 10
         return snapshot.uptime_s - self._drawn_at_s >= least_s
 
     def adopt(self, settings: Settings) -> None:
-        """Follow settings that were read again: all of the screen's but its symbols.
+        """Apply settings that were read again: all of the screen's but its symbols.
 
         Order, side and filter stay as the user's keys left them unless the file changed them.
         """
@@ -183,7 +180,7 @@ class HttptopApp(Httptop):
         self.theme = self.ui.theme
         self._take_keys()
         if self.ui.sort != before.sort:
-            self.change_view(sort=self.ui.sort, descending=self.ui.sort not in TEXT_SORTS)
+            self.change_view(sort=self.ui.sort, descending=descends(self.ui.sort))
         if self.ui.side != before.side:
             self.change_view(side=self.ui.side)
         if self.ui.filter != before.filter:
@@ -191,7 +188,7 @@ class HttptopApp(Httptop):
         self.refresh_screens()
 
     def on_settings_reloaded(self, message: SettingsReloaded) -> None:
-        """Follow the settings, and say what became of them."""
+        """Apply the settings, and say what changed."""
         reload = message.reload
         if reload.applied:
             self.adopt(reload.settings)
@@ -202,7 +199,7 @@ class HttptopApp(Httptop):
             self.notify(text, severity="warning" if reload.refused else "information", markup=False)
 
     def on_feed_failed(self, message: FeedFailed) -> None:
-        """Say why; the exit status will tell, too."""
+        """Say why; the exit status says so, too."""
         self.failure = message.error
         text = str(message.error).strip() or type(message.error).__name__
         self.push_screen(Failure(text))
@@ -240,7 +237,7 @@ class HttptopApp(Httptop):
         self.push_screen(notes_page(self.newest))
 
     def action_coverage(self) -> None:
-        """Show why a process is not seen, or not all of it."""
+        """Show why a service does not show up, or only in part."""
         self.push_screen(CoverageScreen())
 
     def action_help(self) -> None:
@@ -262,7 +259,7 @@ class HttptopApp(Httptop):
     # The demo
 
     def action_demo(self) -> None:
-        """Start the demo services in a thread; once, and only where there is a way to."""
+        """Start the demo services in a thread; once, and only if the run can."""
         run = self.run_controls
         if run is None or not run.can_demo or self.demo_state:
             return
@@ -273,15 +270,17 @@ class HttptopApp(Httptop):
     async def _run_demo(self, run: RunControls) -> None:
         try:
             await asyncio.to_thread(run.start_demo)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user shall read it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
             self.post_message(DemoStarted(error))
         else:
             self.post_message(DemoStarted())
 
     def on_demo_started(self, message: DemoStarted) -> None:
-        """Say whether it runs."""
+        """Say whether the demo is running."""
         if message.error is None:
-            self.demo_state = "The demo services run; their requests appear in a moment."
+            self.demo_state = (
+                "The demo services are running; their requests will appear in a moment."
+            )
         else:
             self.demo_state = f"The demo could not be started: {message.error}"
         self.refresh_screens()
@@ -289,7 +288,7 @@ class HttptopApp(Httptop):
     # The end
 
     async def action_ask_quit(self) -> None:
-        """Quit; ask first where that is wanted."""
+        """Quit; ask first if ``ui.confirm_quit`` is set."""
         if self.failure is not None:
             self.action_quit_failed()
         elif self.ui.confirm_quit:

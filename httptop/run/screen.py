@@ -117,7 +117,7 @@ class ScreenRun:
         try:
             self._demo.start()
         except OSError as error:
-            raise HttptopError(f"the demo could not be started: {error}") from None
+            raise HttptopError(str(error)) from None
 
     def save(self, changes: Mapping[str, object]) -> str:
         """Write settings; return where."""

@@ -48,7 +48,11 @@ class RunControls(Protocol):
         """Whether :meth:`survey` may be called."""
 
     def start_demo(self) -> None:
-        """Start the demo services and their traffic; any exception means that they do not run."""
+        """Start the demo services and their traffic.
+
+        Raises:
+            HttptopError: They could not be started, for this reason.
+        """
 
     def save(self, changes: Changes) -> str:
         """Write settings to the configuration file and return its path.
@@ -65,13 +69,13 @@ class RunControls(Protocol):
         """
 
     def reload(self) -> bool:
-        """Have the settings read again; return whether the run goes on."""
+        """Have the settings read again; return whether the run continues."""
 
     def survey(self) -> Survey:
-        """Look at the processes of the host that have stream sockets.
+        """Inspect the processes of the host that have stream sockets.
 
         Raises:
-            OSError: The processes cannot be looked at.
+            OSError: The processes cannot be inspected.
             ValueError: What the privileged helper returned makes no sense.
         """
 
@@ -97,7 +101,7 @@ class Httptop(App[int]):
     fixed: tuple[Fixed, ...]
     #: What the screen may do to the run; None: it only shows.
     run_controls: RunControls | None
-    #: What became of the demo, in words; empty while it was not asked for.
+    #: What became of the demo, in words; empty until it is started.
     demo_state: str
 
     @property
@@ -112,7 +116,7 @@ class Httptop(App[int]):
 
     @abstractmethod
     def key_of(self, name: str) -> str:
-        """Return the key of an action, as the screen calls it."""
+        """Return the name of an action's key on the screen."""
 
     @abstractmethod
     def change_view(self, **changes: Any) -> None:
@@ -145,5 +149,5 @@ class HttptopScreen(Screen[None]):
         """Draw what the app holds now; a screen that does not follow the snapshots does nothing."""
 
     def action_pause(self) -> None:
-        """Stop adopting snapshots, or go on."""
+        """Stop adopting snapshots, or resume."""
         self.httptop.change_view(paused=not self.httptop.view.paused)

@@ -1,7 +1,7 @@
-"""Why don't I see it? The processes with stream sockets, and what is missing of each.
+"""Why a service does not show up: the processes with stream sockets, and what is missing of each.
 
-A look at the processes is taken when the screen opens and on a key, in a thread; what is shown is
-as old as its title says.
+The processes are inspected in a thread, when the screen opens and on a key; the title says how old
+the result is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from httptop.widgets.text_page import TextPage
 
 _MOST_ROWS: Final = 200
 _PROCESS_WIDTH: Final = 16
-_REPLAYED: Final = "What is shown comes from a capture; the processes of this host are not in it."
+_REPLAYED: Final = "This is a capture; it does not hold the processes of its host."
 _COLOURS: Final = {3: "$hue-bad", 2: "$hue-warn", 1: "$hue-text", 0: "$hue-muted"}
 
 
 class CoverageScreen(HttptopScreen):
-    """A scrolling table, a few lines a process."""
+    """A table that scrolls, with a few lines per process."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,y", "app.pop_screen", "Back", show=False),
@@ -49,27 +49,27 @@ class CoverageScreen(HttptopScreen):
         yield KeyBar(page_hints(self.httptop.key_of, ("r", "look again", "screen.look")))
 
     def on_mount(self) -> None:
-        """Look at once."""
+        """Inspect at once."""
         self.query_one(TextPage).focus()
         self.action_look()
 
     def action_look(self) -> None:
-        """Look at the processes, unless that is going on."""
+        """Inspect the processes, unless that is under way."""
         run = self.httptop.run_controls
         if run is None or not run.can_survey:
             self._title("")
             self._text(Content(_REPLAYED))
         elif not self._looking:
             self._looking = True
-            self._title("looking at the processes...")
+            self._title("inspecting processes...")
             self.run_worker(self._look(run), exit_on_error=False)
 
     async def _look(self, run: RunControls) -> None:
         try:
             found = await asyncio.to_thread(run.survey)
-        except (OSError, ValueError) as fault:
+        except (OSError, ValueError) as error:
             self._title("")
-            self._text(Content(f"The processes cannot be looked at: {fault}"))
+            self._text(Content(f"The processes cannot be inspected: {error}"))
         else:
             self._show(found)
         finally:
@@ -81,7 +81,7 @@ class CoverageScreen(HttptopScreen):
         self._title(f"as of {humanize.time_of_day(found.taken_at)[:8]}")
         lines = [Content(line) for line in headline(found, len(shown))]
         if self.httptop.watching:
-            lines.append(Content(f"Counted: {self.httptop.watching}."))
+            lines.append(Content(f"Traced: {self.httptop.watching}."))
         if shown:
             head = _columns("PID", "PROCESS", "HTTP/1", "LISTENS", "CONNECTIONS")
             lines += [Content(""), Content.styled(head, "$hue-muted")]
@@ -92,7 +92,7 @@ class CoverageScreen(HttptopScreen):
 
     def _title(self, state: str) -> None:
         title = Content.assemble(
-            ("Why don't I see it?", "$hue-accent bold"), (f"  {state}", "$hue-muted")
+            ("Why a service does not show up", "$hue-accent bold"), (f"  {state}", "$hue-muted")
         )
         self.query_one("#coverage-title", Static).update(title)
 

@@ -54,7 +54,7 @@ class Dashboard(HttptopScreen):
     Filters and settings are changed by two controls, which the actions call.
     """
 
-    #: Never an input: it is hidden while nothing is typed, and would take the keys.
+    #: Never an input: it is hidden while nothing is typed, and would take the focus.
     AUTO_FOCUS = "EndpointTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
@@ -84,7 +84,7 @@ class Dashboard(HttptopScreen):
         self._live_size = _LIVE_SIZES[0]
 
     def compose(self) -> ComposeResult:
-        """Lay the widgets out; they are told what to show."""
+        """Lay out the widgets; they are told what to show."""
         self._head.border_title = "traffic"
         self._breakdown.border_title = "responses since start"
         yield TooSmall()
@@ -101,7 +101,7 @@ class Dashboard(HttptopScreen):
         yield self._key_bar
 
     def on_mount(self) -> None:
-        """Show what there is already."""
+        """Show what has arrived already."""
         self.update_classes({"-tty": self.httptop.symbols == "tty", self._live_size: True})
         self._table.focus()
         self.refresh_scene()
@@ -124,7 +124,7 @@ class Dashboard(HttptopScreen):
         )
 
     def refresh_scene(self) -> None:
-        """Draw the app's snapshot as its view wants it."""
+        """Draw the app's snapshot through its view."""
         app = self.httptop
         self.scene = now = scene(app.snapshot, app.view, self.scene)
         newest = app.newest
@@ -149,7 +149,7 @@ class Dashboard(HttptopScreen):
             self.call_after_refresh(self._focus_table)
 
     def _focus_table(self) -> None:
-        """Give the keys back to the table, which lost them while it had no rows and was hidden."""
+        """Return the focus to the table, which lost it while it had no rows and was hidden."""
         if self.focused is None and self.app.app_focus:
             self.set_focus(self._table)
 
@@ -166,7 +166,7 @@ class Dashboard(HttptopScreen):
             raise SkipAction
 
     def _show_keys(self) -> None:
-        """Name the keys that work now."""
+        """Show in the footer the keys that work now."""
         line = self._open_line
         self.set_class(line is self._editor, "-editing")
         key = self.httptop.key_of
@@ -186,7 +186,7 @@ class Dashboard(HttptopScreen):
             line.close()
 
     def on_input_line_closed(self, message: InputLine.Closed) -> None:
-        """Give the keys back to the table, unless another widget has them."""
+        """Return the focus to the table, unless another widget has it."""
         self._filters.typing_ended(message.line, message.kept)
         if self.focused is None or isinstance(self.focused, Input):
             self.set_focus(self._table)
@@ -198,7 +198,7 @@ class Dashboard(HttptopScreen):
             line.submit()
 
     def action_clear(self) -> None:
-        """End typing; keep all chips; let held requests go on; remove the filters; deselect."""
+        """End typing; else keep all chips; release the requests; remove the filters; deselect."""
         if (line := self._open_line) is not None:
             line.action_cancel()
         elif self._filters.stop_picking():
@@ -250,20 +250,20 @@ class Dashboard(HttptopScreen):
         self._show_keys()
 
     def action_pick_filter(self) -> None:
-        """Let a digit say which filter is removed; with one filter remove that."""
+        """Let a digit say which filter is removed; a single one goes at once."""
         self._filters.pick()
         self._show_keys()
 
     # Settings
 
     def action_merge(self) -> None:
-        """Ask for a pattern whose paths shall be counted together."""
+        """Ask for a pattern whose paths to count together."""
         self._let_type()
         self._settings.merge()
         self._show_keys()
 
     def action_split(self) -> None:
-        """Ask for a pattern whose paths shall be counted separately."""
+        """Ask for a pattern whose paths to count separately."""
         self._let_type()
         self._settings.split()
         self._show_keys()
@@ -293,11 +293,11 @@ class Dashboard(HttptopScreen):
             self._sort(columns[index][0].sort)
 
     def action_reverse(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         self._sort(self.httptop.view.sort)
 
     def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
-        """Sort by that column, or the other way round."""
+        """Sort by that column, or reverse the order."""
         self._sort(message.sort)
 
     def _sort(self, sort: str) -> None:
@@ -337,7 +337,7 @@ class Dashboard(HttptopScreen):
             self.set_focus(self._table)
 
     def action_choose(self) -> None:
-        """Give the keys to the live requests, or back to the table."""
+        """Focus the live requests, or the table again."""
         self._let_type()
         if self._live.held:
             self._live.action_leave()
@@ -347,13 +347,13 @@ class Dashboard(HttptopScreen):
             self.set_focus(self._live)
 
     def on_live_requests_opened(self, message: LiveRequests.Opened) -> None:
-        """Show everything about it."""
+        """Show its details."""
         self.httptop.open_request(message.request)
 
     def on_live_requests_held(self) -> None:
-        """Name the keys that work now."""
+        """Show in the footer the keys that work now."""
         self._show_keys()
 
     def on_live_requests_left(self) -> None:
-        """Give the keys back to the table."""
+        """Return the focus to the table."""
         self.set_focus(self._table)

@@ -28,7 +28,7 @@ class DetailScreen(HttptopScreen):
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
-        yield DetailTitle(self.key)
+        yield DetailTitle(self.key, self.httptop.symbols)
         yield EndpointDetail(self.key, self.httptop.symbols)
         yield KeyBar()
 

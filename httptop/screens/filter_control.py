@@ -43,14 +43,14 @@ class FilterControl:
         self._bar.begin(self._app.view.path_filter)
 
     def type_filter(self) -> None:
-        """Open the editor with the filter that there is."""
+        """Open the editor with the present filter."""
         view = self._app.view
         self._before_edit = view.expression
         text = "" if view.expression is None else str(view.expression)
         self._editor.open(text, seen_in(self._app.snapshot, view.side))
 
     def typing_ended(self, line: InputLine, kept: bool) -> None:
-        """Take away what was typed unless it is kept: all of a path, the changes to a filter."""
+        """Undo what was typed unless it is kept: all of a path, the changes to a filter."""
         if line is self._bar and not kept:
             self._app.change_view(path_filter="")
         elif line is self._editor and not kept:
@@ -78,7 +78,7 @@ class FilterControl:
             self._app.say(f"No {what} of this endpoint is known.")
 
     def _toggle(self, field: RowField, values: tuple[str, ...], excluded: bool) -> None:
-        """Add a part to the filter; take it away if it is there already."""
+        """Add a part to the filter; remove it if it is there already."""
         try:
             part = part_for(field, values, excluded)
             expression = with_part(self._app.view.expression, part)
@@ -109,7 +109,7 @@ class FilterControl:
             self.show_chips()
 
     def stop_picking(self) -> bool:
-        """Take the numbers from the chips; return whether they had any."""
+        """Remove the numbers from the chips; return whether they had any."""
         picked, self.picking = self.picking, False
         if picked:
             self.show_chips()

@@ -1,9 +1,10 @@
-"""The keys that the dashboard's footer names, in the order of their weight."""
+"""The keys that the dashboard's footer names, the most important first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from httptop.view.keys import DIGITS
 from httptop.view.state import View
 from httptop.widgets.key_bar import Hint
 
@@ -61,6 +62,6 @@ def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
 
 #: The keys that work while a filter is picked to be removed.
 PICKING_HINTS: tuple[Hint, ...] = (
-    ("1 to 9", "remove that filter", ""),
+    (f"1 to {DIGITS}", "remove that filter", ""),
     ("Esc", "keep them", "screen.clear"),
 )

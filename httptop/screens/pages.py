@@ -1,9 +1,9 @@
-"""Pages of text above the dashboard: help, notes, a failure, the question before quitting."""
+"""Boxes above the dashboard: help, notes, a failure, the question before quitting."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,32 +15,32 @@ from textual.widgets import Static
 from httptop.model import Snapshot
 from httptop.view.keys import ACTIONS, Action, shown
 from httptop.widgets.columns import COLUMNS
-from httptop.widgets.cost_line import FAULTS
+from httptop.widgets.cost_line import LOSSES
 from httptop.widgets.text_page import TextPage
 
-WORDS = (
-    ("server side", "requests that processes of this host response"),
+WORDS: Final = (
+    ("server side", "requests that processes of this host receive"),
     ("client side", "requests that processes of this host send"),
-    ("", "a request between two of them is on both sides, once each"),
-    ("endpoint", "process, method and path template of one side"),
-    ("latency", "from the request's first byte to the response's start"),
-    ("in flight", "its response has not begun"),
-    ("none", "unanswered: its connection closed first"),
-    ("sampled", "live requests are a sample; counts are exact always"),
+    ("", "a request between two of them counts once on each side"),
+    ("endpoint", "process, method and path template on one side"),
+    ("latency", "first byte of the request to first byte of the response"),
+    ("in flight", "the response has not begun"),
+    ("none", "unanswered: the connection closed first"),
+    ("sampled", "live requests are a sample; counts are always exact"),
     ("~other", "endpoints for which the kernel's tables had no room"),
 )
 
-#: What no host shows, whatever its kernel.
-UNSEEN = (
-    "HTTPS: what is encrypted when it reaches the socket",
+#: What is not seen on any host, whatever its kernel.
+UNSEEN: Final = (
+    "HTTPS: traffic that is encrypted when it reaches the socket",
     "HTTP/2, HTTP/3 and gRPC",
-    "requests that go through io_uring",
-    "programs of 32 bits",
+    "requests made through io_uring",
+    "32-bit programs",
 )
 
 
 class Page(ModalScreen[None]):
-    """A scrolling text in a box; any of the leaving keys closes it."""
+    """A text in a box that scrolls; the keys that opened it close it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,h,f1,n,q,enter", "dismiss", "Close", show=False),
@@ -60,7 +60,7 @@ class Page(ModalScreen[None]):
 
 
 def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
-    """Return the page of keys with the names that ``ui.keys`` knows them by, columns and words."""
+    """Return the page of keys, with their names in ``ui.keys``, of columns and of words."""
     blocks = [
         _keys(actions),
         _block("Columns", [(column.title, column.meaning) for column in COLUMNS]),
@@ -71,7 +71,7 @@ def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
 
 def _keys(actions: Sequence[Action]) -> Content:
     title = Content.assemble(
-        ("Keys", "$hue-accent bold"), ("  with their names for ui.keys", "$hue-muted")
+        ("Keys", "$hue-accent bold"), ("  with their names in ui.keys", "$hue-muted")
     )
     lines = [
         Content.assemble(
@@ -82,13 +82,13 @@ def _keys(actions: Sequence[Action]) -> Content:
         for action in actions
     ]
     digits = Content.assemble(
-        (f"{'1 to 9, 0':<26}", "$hue-key"), "sort by that column (or click); again reverses"
+        (f"{'1 to 9, 0':<26}", "$hue-key"), "sort by a column (or click); again: reverse"
     )
     return Content("\n").join([title, *lines, digits])
 
 
 def _keys_of(action: Action) -> str:
-    """Return as many of an action's keys as there is room for."""
+    """Return as many of an action's keys as fit."""
     text, *others = map(shown, action.keys)
     for other in others:
         if len(text) + 1 + len(other) > 12:
@@ -102,12 +102,12 @@ def notes_page(snapshot: Snapshot | None) -> Page:
     blocks: list[Content] = []
     if snapshot is not None:
         counters = []
-        for fault in FAULTS:
-            n = getattr(snapshot.health, fault.field)
-            style = "" if not n else "$hue-bad bold" if fault.serious else "$hue-warn"
+        for loss in LOSSES:
+            n = getattr(snapshot.health, loss.field)
+            style = "" if not n else "$hue-bad bold" if loss.serious else "$hue-warn"
             counters.append(
                 Content.assemble(
-                    (f"{n:>10,}", style), "  ", f"{fault.short:<14}", (fault.meaning, "$hue-muted")
+                    (f"{n:>10,}", style), "  ", f"{loss.short:<14}", (loss.meaning, "$hue-muted")
                 )
             )
         title = Content.assemble(("Missed since start", "$hue-accent bold"))
@@ -116,7 +116,7 @@ def notes_page(snapshot: Snapshot | None) -> Page:
             title = Content.assemble(("On this host", "$hue-accent bold"))
             blocks.append(_list(title, snapshot.notes))
     else:
-        blocks.append(Content("There is no snapshot yet."))
+        blocks.append(Content("No snapshot has arrived yet."))
     blocks.append(_list(Content.assemble(("Never seen", "$hue-accent bold")), UNSEEN))
     return Page("notes", Content("\n\n").join(blocks))
 
@@ -154,8 +154,8 @@ class ConfirmQuit(ModalScreen[bool]):
     """Asks before quitting."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,q", "response(True)", "Quit", show=False),
-        Binding("n,escape", "response(False)", "Stay", show=False),
+        Binding("y,enter,q", "answer(True)", "Quit", show=False),
+        Binding("n,escape", "answer(False)", "Stay", show=False),
     ]
 
     def compose(self) -> ComposeResult:
@@ -166,6 +166,6 @@ class ConfirmQuit(ModalScreen[bool]):
             )
             yield Static(question, markup=False)
 
-    def action_response(self, yes: bool) -> None:
-        """Pass the response on."""
+    def action_answer(self, yes: bool) -> None:
+        """Close, and return the answer."""
         self.dismiss(yes)

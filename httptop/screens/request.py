@@ -1,9 +1,8 @@
-"""One sampled request: everything known about it, and the head of its response."""
+"""One sampled request: all that is known about it, and its response's header section."""
 
 from __future__ import annotations
 
 import time
-from http import HTTPStatus
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -17,14 +16,14 @@ from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import page_hints
 from httptop.widgets.endpoint_detail import DetailTitle
 from httptop.widgets.key_bar import KeyBar
-from httptop.widgets.painting import latency_hue, status_hue
+from httptop.widgets.painting import latency_hue, status_hue, status_phrase
 from httptop.widgets.text_page import TextPage
 
 _LABEL = 16
 
 
 class RequestScreen(HttptopScreen):
-    """The page of one request; it stays as it is while the traffic goes on."""
+    """The page of one request; it does not change with the traffic."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
@@ -37,7 +36,7 @@ class RequestScreen(HttptopScreen):
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
-        yield DetailTitle(self.request.key)
+        yield DetailTitle(self.request.key, self.httptop.symbols)
         yield TextPage(id="request")
         yield KeyBar(page_hints(self.httptop.key_of, ("Enter", "its endpoint", "screen.endpoint")))
 
@@ -47,8 +46,8 @@ class RequestScreen(HttptopScreen):
         self.refresh_scene()
 
     def refresh_scene(self) -> None:
-        """Write the page in the units of now."""
-        blocks = [_facts(self.request, self.httptop.units), _head(self.request)]
+        """Write the page in the present units."""
+        blocks = [_facts(self.request, self.httptop.units), _header_section(self.request)]
         self.query_one(TextPage).show(Content("\n\n").join(blocks))
 
     def action_endpoint(self) -> None:
@@ -60,8 +59,8 @@ def _facts(request: Transaction, units: Units) -> Content:
     key = request.key
     moment = time.strftime("%Y-%m-%d", time.localtime(int(request.started_at)))
     answered = request.status != STATUS_UNKNOWN
-    status = f"{request.status} {_reason(request.status)}" if answered else "none: not answered"
-    slow = "  slow: over the threshold of the samples" if request.slow else ""
+    status = f"{request.status} {status_phrase(request.status)}" if answered else "none: unanswered"
+    slow = "  slow: above the sampling threshold" if request.slow else ""
     facts = (
         ("request", f"{key.method} {request.path} {key.protocol}", "$hue-strong"),
         ("status", status.rstrip(), f"$hue-{status_hue(request.status)} bold"),
@@ -73,10 +72,10 @@ def _facts(request: Transaction, units: Units) -> Content:
         ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
         ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),
         ("process", f"{key.process}, pid {request.pid}", "$hue-accent"),
-        ("peer", request.peer or "not known (a Unix socket has none)", "$hue-text"),
+        ("peer", request.peer or "unknown (Unix sockets have none)", "$hue-text"),
         (
             "request bytes",
-            f"{_bytes(request.request_bytes, units)}, until the response began",
+            f"{_bytes(request.request_bytes, units)}, before the response began",
             "$hue-text",
         ),
         ("response bytes", _bytes(request.response_bytes, units), "$hue-text"),
@@ -86,19 +85,20 @@ def _facts(request: Transaction, units: Units) -> Content:
         Content.assemble((f"{label:<{_LABEL}}", "$hue-muted"), (value, hue))
         for label, value, hue in facts
     ]
-    return Content("\n").join([_title("Request", "one of the samples"), *lines])
+    return Content("\n").join([_title("Request", "sampled"), *lines])
 
 
-def _head(request: Transaction) -> Content:
+def _header_section(request: Transaction) -> Content:
+    title = _title("Response header section", "as far as captured")
     if not request.response_head:
         none = "not captured" if request.status != STATUS_UNKNOWN else "there was no response"
-        return Content("\n").join([_title("Head of the response", ""), Content(none)])
+        return Content("\n").join([_title("Response header section", ""), Content(none)])
     first, *rest = request.response_head
     lines = [Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))]
     for line in rest:
         name, colon, value = line.partition(":")
         lines.append(Content.assemble((name + colon, "$hue-accent"), (value, "$hue-text")))
-    return Content("\n").join([_title("Head of the response", "as far as captured"), *lines])
+    return Content("\n").join([title, *lines])
 
 
 def _title(title: str, note: str) -> Content:
@@ -107,13 +107,6 @@ def _title(title: str, note: str) -> Content:
 
 def _bytes(n: int | None, units: Units) -> str:
     if n is None:
-        return "not known"
+        return "unknown"
     exact = f"{n:,} bytes"
     return exact if n < 1_000 else f"{units.size(n)}  ({exact})"
-
-
-def _reason(code: int) -> str:
-    try:
-        return HTTPStatus(code).phrase
-    except ValueError:
-        return ""

@@ -29,11 +29,11 @@ class SettingsControl:
     # Paths
 
     def merge(self) -> None:
-        """Ask for a pattern whose paths shall be counted together."""
+        """Ask for a pattern whose paths to count together."""
         self._ask("count together", merged)
 
     def split(self) -> None:
-        """Ask for a pattern whose paths shall be counted separately."""
+        """Ask for a pattern whose paths to count separately."""
         self._ask("count separately", split)
 
     def _ask(self, question: str, apply: Callable[[Paths, str], Paths]) -> None:

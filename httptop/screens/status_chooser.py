@@ -1,4 +1,4 @@
-"""A small box in which one of the statuses of a row is chosen."""
+"""A small box in which one of the statuses of a row is selected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from httptop import humanize
+from httptop.view.keys import DIGITS
 from httptop.widgets.painting import status_hue
-
-_MOST = 9
 
 
 class StatusChooser(ModalScreen[str | None]):
@@ -26,7 +25,7 @@ class StatusChooser(ModalScreen[str | None]):
         Binding("escape,q", "dismiss(None)", "Close", show=False),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
-        *(Binding(str(n), f"take({n - 1})", "Take", show=False) for n in range(1, _MOST + 1)),
+        *(Binding(str(n), f"take({n - 1})", "Take", show=False) for n in range(1, DIGITS + 1)),
     ]
 
     def __init__(self, title: str, statuses: Sequence[tuple[str, int]]) -> None:
@@ -44,7 +43,7 @@ class StatusChooser(ModalScreen[str | None]):
     def _line(self, n: int) -> Content:
         text, count = self.statuses[n]
         hue = status_hue(int(text[0]) * 100) if text[0].isdigit() else "none"
-        number = f"{n + 1}" if n < _MOST else " "
+        number = f"{n + 1}" if n < DIGITS else " "
         shown = "no response" if text == "unknown" else text
         return Content.assemble(
             (f"{number}  ", "$hue-key"),

@@ -1,4 +1,4 @@
-"""Colours. Status colours keep apart for colour-blind eyes (after Okabe and Ito)."""
+"""Colours. Those of statuses can be told apart by colour-blind eyes (after Okabe and Ito)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from textual.theme import Theme
 
-#: Variables that ``httptop.tcss`` and the pages use; any theme may set its own.
+#: Variables that ``httptop.tcss`` and widgets use; a theme may set its own.
 DARK_HUES: Final = {
     "hue-text": "#c9d4df",
     "hue-strong": "#f0f4f8",
@@ -53,34 +53,30 @@ LIGHT_HUES: Final = {
     "hue-cursor": "#d6e8f6",
 }
 
-DARK: Final = Theme(
-    name="httptop-dark",
-    primary="#5aa9e6",
-    secondary="#35b597",
-    accent="#7cc4f4",
-    warning="#f0b429",
-    error="#ff7a4d",
-    success="#35b597",
-    foreground="#c9d4df",
-    background="#0c1117",
-    surface="#0c1117",
-    panel="#16202a",
-    dark=True,
-    variables={**DARK_HUES, "scrollbar": "#2b3a49", "scrollbar-background": "#0c1117"},
-)
 
-LIGHT: Final = Theme(
-    name="httptop-light",
-    primary="#0067b0",
-    secondary="#007a5a",
-    accent="#005b9a",
-    warning="#8f6200",
-    error="#b83c00",
-    success="#007a5a",
-    foreground="#24313d",
-    background="#f7f9fb",
-    surface="#f7f9fb",
-    panel="#e6ecf1",
-    dark=False,
-    variables={**LIGHT_HUES, "scrollbar": "#b9c4ce", "scrollbar-background": "#f7f9fb"},
-)
+def _theme(name: str, hues: dict[str, str], *, dark: bool) -> Theme:
+    """Return the theme of a set of hues; Textual's own colours are taken from them, too."""
+    background = "#0c1117" if dark else "#f7f9fb"
+    return Theme(
+        name=name,
+        primary=hues["hue-3xx"],
+        secondary=hues["hue-good"],
+        accent=hues["hue-accent"],
+        warning=hues["hue-warn"],
+        error=hues["hue-bad"],
+        success=hues["hue-good"],
+        foreground=hues["hue-text"],
+        background=background,
+        surface=background,
+        panel="#16202a" if dark else "#e6ecf1",
+        dark=dark,
+        variables={
+            **hues,
+            "scrollbar": "#2b3a49" if dark else hues["hue-faint"],
+            "scrollbar-background": background,
+        },
+    )
+
+
+DARK: Final = _theme("httptop-dark", DARK_HUES, dark=True)
+LIGHT: Final = _theme("httptop-light", LIGHT_HUES, dark=False)

@@ -1,4 +1,4 @@
-"""What was changed on the screen and may be written to the settings. Pure."""
+"""What was changed on the screen and can be saved as settings. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from httptop.view.state import View
 
 
 def changes(view: View, ui: Ui, theme: str, paths: Paths, read: Paths) -> dict[str, object]:
-    """Return the settings by key that differ from those read: from ``ui`` and ``read``."""
+    """Return the settings, by key, that differ from those read (``ui`` and ``read``)."""
     now = {
         "ui.filter": (filter_text(view), ui.filter),
         "ui.sort": (view.sort, ui.sort),
@@ -42,7 +42,7 @@ def pattern_of(path: str) -> str:
 
 
 def merged(paths: Paths, pattern: str) -> Paths:
-    """Return the path rules by which paths of a pattern are counted together, before all others."""
+    """Return path rules that count paths of a pattern together; the pattern comes first."""
     return replace(
         paths,
         templates=(pattern, *_without(paths.templates, pattern)),
@@ -51,10 +51,9 @@ def merged(paths: Paths, pattern: str) -> Paths:
 
 
 def split(paths: Paths, pattern: str) -> Paths:
-    """Return the path rules by which they are counted apart.
+    """Return path rules that count paths of a pattern separately.
 
-    A template of the user's that put them together goes; where there is none, they are kept as
-    they are.
+    A template of the user that joined them is removed; without one, they are kept as they are.
     """
     templates = _without(paths.templates, pattern)
     keep = _without(paths.keep, pattern)

@@ -1,7 +1,7 @@
-"""What keys do, once: the bindings, the help page and ``ui.keys`` are made from this table.
+"""What keys do: bindings, help page and ``ui.keys`` are made from this one table.
 
-A key of the user's own goes before ours: it is taken from the action that has it, unless that
-action would be left without a key. Without Textual, so that the settings can be checked.
+A key that the user assigns is taken from the action that has it by default, unless that action
+would be left without a key. Nothing here needs Textual, so settings can be checked without it.
 """
 
 from __future__ import annotations
@@ -18,71 +18,60 @@ Place = Literal["table", "dashboard", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that a key does; keys are named as Textual names them."""
+    """What a key does; keys have Textual's names."""
 
     name: str  # in ui.keys
     keys: tuple[str, ...]
     does: str  # Textual's action
-    place: Place
     meaning: str  # on the help page
-    #: Goes before what has the focus: the letters typed right behind it must find the input.
+    place: Place = "dashboard"
+    #: Comes before the focused widget: letters typed right after it must reach the input.
     priority: bool = False
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    Action("down", ("j", "down"), "move(1)", "table", "next endpoint"),
-    Action("up", ("k", "up"), "move(-1)", "table", "previous endpoint"),
-    Action("page_down", ("pagedown", "space"), "page(1)", "table", "a page down"),
-    Action("page_up", ("pageup",), "page(-1)", "table", "a page up"),
-    Action("first", ("g", "home"), "edge(0)", "table", "first endpoint"),
-    Action("last", ("G", "end"), "edge(1)", "table", "last endpoint"),
-    Action("open", ("enter",), "open", "table", "open the endpoint (or double click)"),
-    Action("path", ("slash",), "filter", "dashboard", "show only paths that contain a text", True),
-    Action("filter", ("f",), "edit_filter", "dashboard", "filter by anything: status = 5xx", True),
-    Action(
-        "only_process", ("o",), "only('comm')", "dashboard", "only the process of the selected row"
-    ),
-    Action("only_path", ("a",), "only('path')", "dashboard", "only its path"),
-    Action("only_status", ("t",), "only('status')", "dashboard", "only a status that it has"),
-    Action("only_pid", ("i",), "only('pid')", "dashboard", "only its process numbers (PID)"),
-    Action("not_process", ("O",), "exclude('comm')", "dashboard", "all but its process"),
-    Action("not_path", ("A",), "exclude('path')", "dashboard", "all but its path"),
-    Action("not_status", ("T",), "exclude('status')", "dashboard", "all but a status that it has"),
-    Action("not_pid", ("I",), "exclude('pid')", "dashboard", "all but its process numbers"),
-    Action("drop_last", ("backspace",), "drop_filter(-1)", "dashboard", "remove the last filter"),
-    Action(
-        "drop", ("x",), "pick_filter", "dashboard", "remove a filter by its number (click its x)"
-    ),
-    Action(
-        "clear", ("escape",), "clear", "dashboard", "remove all filters; then let the selection go"
-    ),
-    Action(
-        "side",
-        ("tab", "c", "shift+tab"),
-        "toggle_side",
-        "dashboard",
-        "the other side: server or client",
-    ),
-    Action("sort", ("s", "greater_than_sign"), "cycle_sort(1)", "dashboard", "sort by next column"),
-    Action(
-        "sort_back", ("S", "less_than_sign"), "cycle_sort(-1)", "dashboard", "by previous column"
-    ),
-    Action("reverse", ("r",), "reverse", "dashboard", "reverse the order"),
-    Action("pause", ("p",), "pause", "dashboard", "pause the screen; counting goes on"),
-    Action("live", ("l",), "live", "dashboard", "live requests: more, none, some"),
-    Action("request", ("L",), "choose", "dashboard", "choose a live request; Enter opens it", True),
-    Action("merge", ("m",), "merge", "dashboard", "count paths like the selected one together"),
-    Action("split", ("u",), "split", "dashboard", "count paths like the selected one apart"),
-    Action("save", ("w",), "save", "dashboard", "write what was changed here to the settings"),
-    Action("notes", ("n",), "app.notes", "dashboard", "what is missed and what cannot be seen"),
-    Action("coverage", ("y",), "app.coverage", "dashboard", "why a process is not seen"),
-    Action("demo", ("d",), "app.demo", "dashboard", "start the demo, while there is no traffic"),
-    Action("help", ("question_mark", "h", "f1"), "help", "app", "this page"),
-    Action("quit", ("q",), "ask_quit", "app", "quit"),
-    Action("quit_now", ("ctrl+c",), "quit", "app", "quit without a question", True),
+    Action("down", ("j", "down"), "move(1)", "next endpoint", "table"),
+    Action("up", ("k", "up"), "move(-1)", "previous endpoint", "table"),
+    Action("page_down", ("pagedown", "space"), "page(1)", "one page down", "table"),
+    Action("page_up", ("pageup",), "page(-1)", "one page up", "table"),
+    Action("first", ("g", "home"), "edge(0)", "first endpoint", "table"),
+    Action("last", ("G", "end"), "edge(1)", "last endpoint", "table"),
+    Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
+    Action("path", ("slash",), "filter", "show only paths that contain a text", priority=True),
+    Action("filter", ("f",), "edit_filter", "filter by any field: status = 5xx", priority=True),
+    Action("only_process", ("o",), "only('comm')", "only the selected row's process"),
+    Action("only_path", ("a",), "only('path')", "only its path"),
+    Action("only_status", ("t",), "only('status')", "only one of its statuses"),
+    Action("only_pid", ("i",), "only('pid')", "only its PIDs"),
+    Action("not_process", ("O",), "exclude('comm')", "hide its process"),
+    Action("not_path", ("A",), "exclude('path')", "hide its path"),
+    Action("not_status", ("T",), "exclude('status')", "hide one of its statuses"),
+    Action("not_pid", ("I",), "exclude('pid')", "hide its PIDs"),
+    Action("drop_last", ("backspace",), "drop_filter(-1)", "remove the last filter"),
+    Action("drop", ("x",), "pick_filter", "remove a filter by number (or click its x)"),
+    Action("clear", ("escape",), "clear", "remove all filters; again: deselect"),
+    Action("side", ("tab", "c", "shift+tab"), "toggle_side", "the other side: server or client"),
+    Action("sort", ("s", "greater_than_sign"), "cycle_sort(1)", "sort by the next column"),
+    Action("sort_back", ("S", "less_than_sign"), "cycle_sort(-1)", "sort by the previous column"),
+    Action("reverse", ("r",), "reverse", "reverse the order"),
+    Action("pause", ("p",), "pause", "pause the screen; counting goes on"),
+    Action("live", ("l",), "live", "live requests: more, none, some"),
+    Action("request", ("L",), "choose", "select a live request; Enter opens it", priority=True),
+    Action("merge", ("m",), "merge", "count paths like the selected one together"),
+    Action("split", ("u",), "split", "count paths like the selected one separately"),
+    Action("save", ("w",), "save", "save what was changed here as settings"),
+    Action("notes", ("n",), "app.notes", "what was missed and what cannot be seen"),
+    Action("coverage", ("y",), "app.coverage", "why a service does not show up"),
+    Action("demo", ("d",), "app.demo", "start the demo, while there is no traffic"),
+    Action("help", ("question_mark", "h", "f1"), "help", "this page", "app"),
+    Action("quit", ("q",), "ask_quit", "quit", "app"),
+    Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
 
-#: Keys that cannot be given to anything else, and what they do.
+#: How many things can be picked by a digit, from 1.
+DIGITS: Final = 9
+
+#: Keys that cannot be assigned, and what they do.
 RESERVED: Final = {**dict.fromkeys("1234567890", "sorts by a column"), "ctrl+q": "quits"}
 
 _NAMED: Final = {
@@ -118,7 +107,7 @@ _SHOWN: Final = {
 
 
 def shown(key: str) -> str:
-    """Return how a key is called on the screen: ``?``, ``Esc``, ``Ctrl-C``."""
+    """Return the name of a key on the screen: ``?``, ``Esc``, ``Ctrl-C``."""
     *modifiers, last = key.split("+")
     name = _SIGNS.get(last) or _SHOWN.get(last) or last
     if modifiers or (len(name) > 1 and name.startswith("f") and name[1:].isdecimal()):
@@ -127,7 +116,7 @@ def shown(key: str) -> str:
 
 
 def parse_key(text: str) -> tuple[str, str]:
-    """Return action and key of ``pause=space``; raise :class:`ValueError` saying what is wrong."""
+    """Return action and key of ``pause=space``; raise :class:`ValueError` with what is wrong."""
     name, equals, key = text.partition("=")
     if not equals or not name or not key:
         raise ValueError("an action and its key are needed, as in pause=space")
@@ -145,17 +134,17 @@ def parse_key(text: str) -> tuple[str, str]:
         "alt",
     }:
         hint = nearest(last, [*_SIGNS, *_SHOWN])
-        raise ValueError(f"unknown key {key!r}: x, X, f2, ctrl+x, space or slash is meant{hint}")
+        raise ValueError(f"unknown key {key!r}; examples: x, X, f2, ctrl+x, space, slash{hint}")
     if key in RESERVED:
         raise ValueError(f"the key {key} {RESERVED[key]}")
     return name, key
 
 
 def effective(own: Sequence[str] = ()) -> tuple[Action, ...]:
-    """Return all actions with the keys that they have when ``own`` ones are given to some.
+    """Return all actions with their keys; those that the user assigned (``own``) come first.
 
-    Those of the user's come first. Raises :class:`ValueError` where a key is given away twice, or
-    an action would be left without one.
+    Raises :class:`ValueError` where a key is assigned twice, or an action would be left without
+    one.
     """
     given: dict[str, str] = {}
     for text in own:

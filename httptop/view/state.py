@@ -62,18 +62,22 @@ class View:
         return "client" if self.side == "server" else "server"
 
     def sorted_by(self, sort: str) -> View:
-        """Return the view sorted by a column: its natural way round, or reversed if it was it."""
+        """Return the view sorted by a column in its natural order; by the same one, reversed."""
         if sort == self.sort:
             return replace(self, descending=not self.descending)
-        return replace(self, sort=sort, descending=sort not in TEXT_SORTS)
+        return replace(self, sort=sort, descending=descends(sort))
 
 
-#: Columns that sort as text, and so from A to Z at first.
-TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
+_TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
+
+
+def descends(sort: str) -> bool:
+    """Return whether a column sorts from the highest down at first; text goes from A to Z."""
+    return sort not in _TEXT_SORTS
 
 
 def _measured(pick: Callable[[Latency], float]) -> Callable[[EndpointStats], float]:
-    """Return a sort value from the window's latency; below all others where nothing was."""
+    """Return a sort value from the window's latency; below all others where there is none."""
     return lambda row: pick(row.latency) if row.latency.count else -1.0
 
 
@@ -130,7 +134,7 @@ def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
         ready = screen_filter(view.expression)
         shown = [row for row in shown if ready.keeps_row(row)]
     value = SORTS[view.sort]
-    if view.sort in TEXT_SORTS or not view.descending:
+    if view.sort in _TEXT_SORTS or not view.descending:
         shown.sort(key=lambda row: (value(row), row.key.path, row.key.method, row.key.process))
         if view.descending:
             shown.reverse()

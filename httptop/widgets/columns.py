@@ -1,10 +1,11 @@
-"""The columns of the endpoint table: what each shows, and which of them a width has room for."""
+"""The columns of the endpoint table: what each shows, and which of them fit into a width."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from httptop import humanize
@@ -29,15 +30,17 @@ class Column:
     align: Align = "right"
 
     def least(self, units: Units) -> int:
-        """Return the cells that it cannot do without."""
+        """Return its least width in cells."""
         return self.width or units.latency_width
 
 
-def _latency(pick: Callable[[EndpointStats], float]) -> Cell:
+def _latency(field: str) -> Cell:
+    pick = attrgetter(field)
+
     def cell(row: EndpointStats, units: Units) -> tuple[str, str]:
         if not row.latency.count:
             return humanize.UNKNOWN, "faint"
-        value = pick(row)
+        value = pick(row.latency)
         return units.duration(value), latency_hue(value)
 
     return cell
@@ -81,20 +84,14 @@ COLUMNS: Final = (
     ),
     Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),
     Column(
-        "method",
-        "METHOD",
-        7,
-        0,
-        "request method",
-        lambda row, _: (row.key.method, "muted"),
-        "left",
+        "method", "METHOD", 7, 0, "request method", lambda row, _: (row.key.method, "muted"), "left"
     ),
     Column(
         "path",
         "PATH",
         16,
         0,
-        "path template; {id} stands for numbers and other ids",
+        "path template; {id}: a number or another id",
         lambda row, _: (row.key.path, "strong"),
         "left",
     ),
@@ -103,7 +100,7 @@ COLUMNS: Final = (
         "REQ/S",
         6,
         0,
-        "requests a second, over the window",
+        "requests per second over the window",
         lambda row, _: (humanize.rate(row.rps), "rate" if row.rps else "faint"),
     ),
     Column(
@@ -111,7 +108,7 @@ COLUMNS: Final = (
         "COUNT",
         6,
         0,
-        "requests since start, answered or given up",
+        "requests since start, unanswered ones included",
         lambda row, _: (humanize.count(row.requests), "text"),
     ),
     Column("2xx", "2XX", 5, 10, "successes since start", _status(2)),
@@ -123,40 +120,22 @@ COLUMNS: Final = (
         "NONE",
         5,
         15,
-        "requests whose connection closed before a response",
+        "unanswered: the connection closed first",
         lambda row, _: _some(row.unanswered, "none"),
     ),
-    Column(
-        "p50", "P50", 0, 2, "median latency of the window", _latency(lambda row: row.latency.p50_ns)
-    ),
-    Column(
-        "p90", "P90", 0, 18, "90 of 100 were as quick", _latency(lambda row: row.latency.p90_ns)
-    ),
-    Column("p95", "P95", 0, 9, "95 of 100 were as quick", _latency(lambda row: row.latency.p95_ns)),
-    Column("p99", "P99", 0, 1, "99 of 100 were as quick", _latency(lambda row: row.latency.p99_ns)),
-    Column(
-        "p999",
-        "P99.9",
-        0,
-        19,
-        "999 of 1000 were as quick",
-        _latency(lambda row: row.latency.p999_ns),
-    ),
-    Column(
-        "mean",
-        "MEAN",
-        0,
-        20,
-        "mean latency of the window",
-        _latency(lambda row: row.latency.mean_ns),
-    ),
-    Column("max", "MAX", 0, 12, "slowest of the window", _latency(lambda row: row.latency.max_ns)),
+    Column("p50", "P50", 0, 2, "median latency over the window", _latency("p50_ns")),
+    Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns")),
+    Column("p95", "P95", 0, 9, "95 % of requests took at most this", _latency("p95_ns")),
+    Column("p99", "P99", 0, 1, "99 % of requests took at most this", _latency("p99_ns")),
+    Column("p999", "P99.9", 0, 19, "99.9 % of requests took at most this", _latency("p999_ns")),
+    Column("mean", "MEAN", 0, 20, "mean latency over the window", _latency("mean_ns")),
+    Column("max", "MAX", 0, 12, "highest latency in the window", _latency("max_ns")),
     Column(
         "in_flight",
         "INFL",
         5,
         11,
-        "in flight: waiting for the response's start now",
+        "in flight: the response has not begun",
         lambda row, _: _some(row.in_flight, "text"),
     ),
     Column(
@@ -164,7 +143,7 @@ COLUMNS: Final = (
         "REQ BYTES",
         10,
         21,
-        "bytes of requests since start",
+        "request bytes since start",
         lambda row, units: _size(row.request_bytes, units),
     ),
     Column(
@@ -172,7 +151,7 @@ COLUMNS: Final = (
         "BYTES",
         8,
         16,
-        "bytes of responses since start",
+        "response bytes since start",
         lambda row, units: _size(row.response_bytes, units),
     ),
     Column(
@@ -180,7 +159,7 @@ COLUMNS: Final = (
         "TREND",
         8,
         8,
-        "mean latency of each tick, newest at the right",
+        "mean latency per tick, newest on the right",
         lambda _row, _units: ("", "trend"),  # the table draws it, in its own symbols
         "left",
     ),
@@ -198,12 +177,11 @@ _GOOD_PATH: Final = 36
 def layout(
     width: int, names: tuple[str, ...] = (), units: Units = DEFAULT_UNITS
 ) -> tuple[tuple[Column, int], ...]:
-    """Return the columns that ``width`` cells have room for, with their widths, in order.
+    """Return the columns that fit into ``width`` cells, with their widths, in order.
 
-    With ``names`` it is these columns, without the last ones where there is no room; otherwise
-    the choice is ours. One cell stands between two columns. What is left over goes to the path
-    and the process name first, then to the trend, then to the path again; so columns never move
-    with the data.
+    With ``names`` these are the columns named, without the last ones if they do not fit; without,
+    the default choice. One cell separates two columns. Spare cells go to the path and the process
+    name first, then to the trend, then to the path again; so columns never move with the data.
     """
     widths = _asked(width, names, units) if names else _chosen(width, units)
     left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
@@ -227,7 +205,7 @@ def layout(
 
 
 def _chosen(width: int, units: Units) -> dict[str, int]:
-    """Return our columns and their least widths; the path grows before the lesser ones come in."""
+    """Return the default columns and their least widths; the path grows before rare ones appear."""
     chosen = set()
     left = width + 1
     for column in sorted(COLUMNS, key=lambda column: column.priority):
@@ -241,7 +219,7 @@ def _chosen(width: int, units: Units) -> dict[str, int]:
 
 
 def _asked(width: int, names: tuple[str, ...], units: Units) -> dict[str, int]:
-    """Return the first of the user's columns that there is room for, and their least widths."""
+    """Return the first of the user's columns that fit, and their least widths."""
     widths: dict[str, int] = {}
     left = width + 1
     for name in dict.fromkeys(names):

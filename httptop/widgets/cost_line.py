@@ -1,8 +1,9 @@
-"""The line at the bottom: what httptop costs, and what it may have missed."""
+"""The line at the bottom: what httptop costs, and what it missed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from rich.style import Style
 from textual.strip import Strip
@@ -11,11 +12,11 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Health, Overhead, Snapshot
 from httptop.widgets.painting import Line, Painted, spread
-from httptop.widgets.sparkline import GLYPHS, Symbols
+from httptop.widgets.sparkline import Symbols
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Loss:
     """One counter of :class:`Health` in words."""
 
     field: str
@@ -24,21 +25,21 @@ class Fault:
     serious: bool  # something is missing from the picture
 
 
-FAULTS = (
-    Fault("lost_samples", "samples lost", "missing from the live table; counts are right", True),
-    Fault("lost_pieces", "pieces lost", "parts of overfull calls; counts lack them", True),
-    Fault("missed_calls", "calls missed", "system calls the kernel did not show us", True),
-    Fault("overfull_pipelines", "pipelined", "too many in a pipeline; outcome unknown", True),
-    Fault("overflow_requests", "in ~other", "counted in the row ~other: tables full", True),
-    Fault("late_ticks", "late ticks", "screens that came late: this host is busy", True),
-    Fault("orphan_responses", "orphans", "responses whose request was not seen", False),
-    Fault("parse_errors", "parse errors", "heads that made no sense", False),
+LOSSES: Final = (
+    Loss("lost_samples", "samples lost", "missing among live requests; counts are exact", True),
+    Loss("lost_pieces", "pieces lost", "the rest of calls with too many messages", True),
+    Loss("missed_calls", "calls missed", "system calls that the kernel did not report", True),
+    Loss("overfull_pipelines", "pipelined", "too many in one pipeline; outcome unknown", True),
+    Loss("overflow_requests", "in ~other", "tables full: counted in the row ~other", True),
+    Loss("late_ticks", "late ticks", "ticks delayed because this host is busy", True),
+    Loss("orphan_responses", "orphans", "responses whose request was not seen", False),
+    Loss("parse_errors", "parse errors", "malformed header sections", False),
 )
 
 
-def faults(health: Health) -> list[tuple[Fault, int]]:
+def losses(health: Health) -> list[tuple[Loss, int]]:
     """Return the counters that are not zero, the serious ones first."""
-    return [(fault, n) for fault in FAULTS if (n := getattr(health, fault.field))]
+    return [(loss, n) for loss in LOSSES if (n := getattr(health, loss.field))]
 
 
 def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
@@ -58,15 +59,14 @@ def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
 
 
 class CostLine(Painted):
-    """Own CPU, memory, kernel time and ns a call; every loss in a loud colour; notes."""
+    """Own CPU, memory, kernel time and ns per call; every loss in a loud colour; notes."""
 
     DEFAULT_CSS = """
     CostLine { height: 1; }
     """
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.snapshot: Snapshot | None = None
         self.units = DEFAULT_UNITS
 
@@ -76,7 +76,7 @@ class CostLine(Painted):
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
-        """Return the one line; what does not fit of the costs makes room for the faults."""
+        """Return the one line; costs that do not fit give way to losses."""
         snapshot = self.snapshot
         text, muted = self.hue("text"), self.hue("muted")
         if snapshot is None:
@@ -92,7 +92,7 @@ class CostLine(Painted):
         return [spread(left, right, width, text)]
 
     def _health(self, snapshot: Snapshot, room: int) -> Line:
-        glyphs = GLYPHS[self.symbols]
+        glyphs = self.glyphs
         muted, bad, warn = self.hue("muted"), self.hue("bad"), self.hue("warn")
         line = Line()
         notes = len(snapshot.notes)
@@ -100,16 +100,16 @@ class CostLine(Painted):
         names = snapshot.overhead.shed
         shed = f"  shed: {', '.join(names)}" if names else ""
         click = Style.from_meta({"@click": "app.notes"})
-        found = faults(snapshot.health)
+        found = losses(snapshot.health)
         if snapshot.health.good:
             line.add(f"{glyphs.good} 0 lost", self.hue("good") + click)
-        for shown, (fault, n) in enumerate(found):
-            part = f"{glyphs.bad} {humanize.count(n)} {fault.short}"
+        for shown, (loss, n) in enumerate(found):
+            part = f"{glyphs.bad} {humanize.count(n)} {loss.short}"
             if line.used + len(part) + len(shed) + len(note) + 8 > room:
                 line.add(f"  +{len(found) - shown} (n)", warn + click)
                 break
             line.space(2 if line.used else 0, muted)
-            line.add(part, ((bad + Style(bold=True)) if fault.serious else warn) + click)
+            line.add(part, ((bad + Style(bold=True)) if loss.serious else warn) + click)
         if shed:
             line.add(shed, warn + Style(bold=True) + click)
         if note:

@@ -1,4 +1,4 @@
-"""What stands where the table would be while there is nothing to show, and what to do about it."""
+"""What stands in place of the table while there is nothing to show, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ EXAMPLE = "curl -s http://localhost/"
 
 
 class EmptyState(Painted):
-    """Says what is watched, for how long, and how to get some traffic."""
+    """Says what is watched, for how long, and how to get traffic."""
 
     DEFAULT_CSS = """
     EmptyState { height: 1fr; }
     """
 
     def __init__(self, symbols: Symbols, watching: str, can_demo: bool) -> None:
-        super().__init__()
-        self.symbols: Symbols = symbols
+        super().__init__(symbols)
         self.watching = watching
         self.can_demo = can_demo
         self.demo_state = ""
         self.scene = Scene(None, View())
 
     def show(self, scene: Scene, demo_state: str) -> None:
-        """Take a scene, and what became of the demo if it was asked for."""
+        """Take a scene, and the state of the demo in words."""
         self.scene, self.demo_state = scene, demo_state
         self.border_title = table_title(scene, self.symbols)
         self.repaint()
@@ -41,19 +40,19 @@ class EmptyState(Painted):
         scene, view = self.scene, self.scene.view
         snapshot = scene.snapshot
         if snapshot is None:
-            lines = [Line().add("Starting: the probes are being attached.", accent)]
+            lines = [Line().add("Starting: attaching the probes.", accent)]
             if self.watching:
-                lines += [Line(), Line().add(f"To be watched: {self.watching}", muted)]
+                lines += [Line(), Line().add(f"Watching {self.watching}.", muted)]
             return lines
         if scene.side_rows:
             if view.expression is None:
-                shown = f"No path of {scene.side_rows} contains “{view.path_filter}”."
+                shown = f"None of {scene.side_rows} paths contains “{view.path_filter}”."
             else:
-                shown = f"The filters leave none of {scene.side_rows} endpoints."
+                shown = f"None of {scene.side_rows} endpoints matches the filters."
             return [
                 Line().add(shown, accent),
                 Line(),
-                Line().add("Esc", key).add(" shows them all again", muted),
+                Line().add("Esc", key).add(" removes the filters", muted),
             ]
         waited = humanize.clock(snapshot.uptime_s)
         lines = [Line().add(f"No HTTP request seen on the {view.side} side yet.", accent), Line()]
@@ -68,9 +67,9 @@ class EmptyState(Painted):
         if self.demo_state:
             lines.append(Line().add(self.demo_state, strong))
         elif self.can_demo:
-            lines.append(Line().add("d", key).add("  starts the demo services, traced live", text))
-        lines.append(Line().add("or ask a server of this host: ", muted).add(EXAMPLE, strong))
-        lines.append(Line().add("y", key).add("  why a process is not seen", text))
+            lines.append(Line().add("d", key).add("  starts demo services with some traffic", text))
+        lines.append(Line().add("or send a request: ", muted).add(EXAMPLE, strong))
+        lines.append(Line().add("y", key).add("  why a service does not show up", text))
         if snapshot.notes:
             n = len(snapshot.notes)
             what = f"  {n} note{'s' if n != 1 else ''} on what cannot be seen here"

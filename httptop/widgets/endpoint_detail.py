@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import ClassVar
 
 from rich.style import Style
@@ -22,8 +21,16 @@ from httptop.model import (
     Transaction,
 )
 from httptop.widgets.live_requests import request_lines
-from httptop.widgets.painting import Hued, Line, Painted, beside, latency_hue, status_hue
-from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, ceiling, graph, stretched
+from httptop.widgets.painting import (
+    Hued,
+    Line,
+    Painted,
+    beside,
+    latency_hue,
+    status_hue,
+    status_phrase,
+)
+from httptop.widgets.sparkline import Symbols, bar, capacity, ceiling, graph, stretched
 
 _GRAPH_HEIGHT = 6
 _TIMES_WIDTH = 10
@@ -52,9 +59,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
     """
 
     def __init__(self, key: EndpointKey, symbols: Symbols) -> None:
-        super().__init__()
+        super().__init__(symbols)
         self.key = key
-        self.symbols: Symbols = symbols
         self.stats: EndpointStats | None = None
         self.recent: list[Transaction] = []
         self.window_s = 0.0
@@ -63,7 +69,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self._painted_for = 0
 
     def show(self, snapshot: Snapshot | None, units: Units) -> None:
-        """Take the newest figures; an endpoint that vanished keeps its last ones."""
+        """Take the newest figures; an endpoint that is gone keeps its last ones."""
         self.units = units
         if snapshot is None:
             return
@@ -76,7 +82,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self._paint()
 
     def on_resize(self) -> None:
-        """Lay the page out anew."""
+        """Lay out the page again."""
         self._paint()
 
     def notify_style_update(self) -> None:
@@ -110,7 +116,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text = self.hue("text")
         inner = width - 2
         blocks = [*self._facts(stats, inner), Strip([]), *self._trend(stats, inner)]
-        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # there is room for two
+        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # two fit
         latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
         responses_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
@@ -126,20 +132,19 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             n = len(self.recent)
             lines += request_lines(self.recent, width, n + 1, self.hue, self.symbols, self.units)
         else:
-            lines.append(Line().add("  none sampled lately", self.hue("muted")).strip())
+            lines.append(Line().add("  none sampled recently", self.hue("muted")).strip())
         return lines
 
     def _title(self, title: str, note: str, width: int) -> Strip:
         faint = self.hue("faint")
-        rule = "-" if self.symbols == "tty" else "─"
         line = Line().add(f"{title} ", self.hue("accent") + Style(bold=True))
         if note:
             line.add(f"{note} ", self.hue("muted"))
-        return line.add(rule * max(width - line.used, 0), faint).strip()
+        return line.add(self.glyphs.rule * max(width - line.used, 0), faint).strip()
 
     def _facts(self, stats: EndpointStats, width: int) -> list[Strip]:
         text, muted, strong = self.hue("text"), self.hue("muted"), self.hue("strong")
-        dot = f" {GLYPHS[self.symbols].dot} "
+        dot = f" {self.glyphs.dot} "
         key = stats.key
         pids = ", ".join(map(str, stats.pids)) or "unknown"
         tls = ", over TLS" if key.tls else ""
@@ -151,8 +156,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
             ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
             ("in flight", f"{stats.in_flight:,}", "text"),
-            ("bytes of requests", self.units.size(stats.request_bytes), "text"),
-            ("of responses", self.units.size(stats.response_bytes), "text"),
+            ("request bytes", self.units.size(stats.request_bytes), "text"),
+            ("response bytes", self.units.size(stats.response_bytes), "text"),
         )
         lines = [who.strip(), Strip([])]
         line = Line()
@@ -172,7 +177,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         shown = stretched(stats.trend_ns[-room:], room)
         top = ceiling(shown)
         known = any(value is not None for value in shown)
-        lines = [self._title("LATENCY TREND", "mean of each tick, newest at the right", width)]
+        lines = [self._title("LATENCY TREND", "mean per tick, newest on the right", width)]
         drawn = graph(shown, cells, _GRAPH_HEIGHT, self.symbols, top)
         for index, marks in enumerate(drawn):
             label = ""
@@ -190,7 +195,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text, muted, heading = self.hue("text"), self.hue("muted"), self.hue("heading")
         window, total = stats.latency, stats.latency_total
         times = _times(stats)
-        note = "wait: of a sample of requests" if stats.wait_total.count else ""
+        note = "wait: sampled" if stats.wait_total.count else ""
         lines = [self._title("LATENCY", note, width)]
         line = Line().add("", heading, 7).add(f"LAST {self.window_s:g}s", heading, 9, "right")
         line.add("SINCE START", heading, 13, "right")
@@ -221,7 +226,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text, muted = self.hue("text"), self.hue("muted")
         lines = [self._title("RESPONSES", "since start", width)]
         found = [
-            (str(code), _reason(code), n, code)
+            (str(code), status_phrase(code), n, code)
             for code, n in sorted(stats.status.items())
             if code != STATUS_UNKNOWN
         ]
@@ -244,7 +249,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
 
 
 def _times(stats: EndpointStats) -> list[tuple[str, Latency]]:
-    """Return what is known beside the latency, since start."""
+    """Return what is known besides the latency, since start."""
     times = [("WAIT", stats.wait_total)] if stats.wait_total.count else []
     if stats.sending_total.count:
         times += [("SENDING", stats.sending_total), ("DURATION", stats.duration_total)]
@@ -255,13 +260,6 @@ def _value(latency: Latency, field: str) -> float | None:
     return float(getattr(latency, field)) if latency.count else None
 
 
-def _reason(code: int) -> str:
-    try:
-        return HTTPStatus(code).phrase
-    except ValueError:
-        return ""
-
-
 class DetailTitle(Painted):
     """Method and path of the endpoint."""
 
@@ -269,8 +267,8 @@ class DetailTitle(Painted):
     DetailTitle { height: 1; }
     """
 
-    def __init__(self, key: EndpointKey) -> None:
-        super().__init__()
+    def __init__(self, key: EndpointKey, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.key = key
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
@@ -278,4 +276,5 @@ class DetailTitle(Painted):
         line = Line().add(f" {self.key.method} ", self.hue("chip") + Style(bold=True))
         room = max(width - line.used - 2, 1)
         line.space(1, self.hue("text"))
-        return [line.add(self.key.path, self.hue("strong") + Style(bold=True), room).strip()]
+        path = self.fit(self.key.path, room)
+        return [line.add(path, self.hue("strong") + Style(bold=True)).strip()]

@@ -1,4 +1,4 @@
-"""The endpoint table: one line an endpoint, sorted, selectable, drawn only where it is seen."""
+"""The endpoint table: one line per endpoint, sorted, selectable, drawn only where visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from httptop.model import EndpointKey, EndpointStats
 from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS, Column, layout
-from httptop.widgets.painting import Hued, fit
+from httptop.widgets.painting import Hued
 from httptop.widgets.sparkline import GLYPHS, Symbols, trend
 
 _TITLES: Final = {column.sort: column.title for column in COLUMNS}
@@ -71,13 +71,12 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             self.sort = sort
             super().__init__()
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.rows: Sequence[EndpointStats] = ()
         self.view = View()
         self.units = DEFAULT_UNITS
-        #: Names of the columns that the user wants; empty: our own choice.
+        #: Names of the columns that the user chose; empty: the default ones.
         self.names: tuple[str, ...] = ()
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
@@ -141,7 +140,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         return pair
 
     def _header(self, width: int) -> Strip:
-        glyphs = GLYPHS[self.symbols]
+        glyphs = self.glyphs
         quiet, loud = self.hue("heading"), self.hue("accent") + Style(bold=True)
         segments = [Segment(" ", quiet)]
         for column, cells in self.columns:
@@ -149,18 +148,17 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             if column.sort == self.view.sort:
                 arrow = glyphs.down if self.view.descending else glyphs.up
                 title = f"{arrow}{title}" if column.align == "right" else f"{title}{arrow}"
-                segments.append(Segment(fit(title, cells, column.align), loud))
+                segments.append(Segment(self.fit(title, cells, column.align), loud))
             else:
-                segments.append(Segment(fit(title, cells, column.align), quiet))
+                segments.append(Segment(self.fit(title, cells, column.align), quiet))
             segments.append(Segment(" ", quiet))
         return Strip(segments).adjust_cell_length(width, quiet)
 
     def _row(self, row: EndpointStats, on_cursor: bool, width: int) -> Strip:
         which = 1 if on_cursor else 0
         blank = self._style("text")[which]
-        glyphs = GLYPHS[self.symbols]
         if on_cursor and self.has_focus:
-            segments = [Segment(glyphs.cursor, self._style("accent")[which])]
+            segments = [Segment(self.glyphs.cursor, self._style("accent")[which])]
         else:
             segments = [Segment(" ", blank)]
         gap = Segment(" ", blank)
@@ -170,7 +168,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
                 text, hue = trend(row.trend_ns, cells, self.symbols), "trend"
             else:
                 text, hue = column.cell(row, self.units)
-                text = fit(text, cells, column.align, glyphs.ellipsis)
+                text = self.fit(text, cells, column.align)
             segments += (Segment(text, self._style(hue)[which]), gap)
             used += cells + 1
         return Strip(segments, used).adjust_cell_length(width, blank)
@@ -216,7 +214,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             self.post_message(self.Opened(key))
 
     def on_click(self, event: events.Click) -> None:
-        """Sort by a header, select a row, open it at the second click."""
+        """Sort by a header, or select a row; open it on a double-click."""
         x, y = event.get_content_offset_capture(self)
         if y == 0:
             left = 1

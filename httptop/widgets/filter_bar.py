@@ -19,7 +19,7 @@ class FilterBar(InputLine):
     )
 
     class Changed(Message):
-        """The text is another one."""
+        """The text was changed."""
 
         def __init__(self, text: str) -> None:
             self.text = text

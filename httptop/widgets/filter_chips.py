@@ -1,4 +1,4 @@
-"""The filters that hold, as chips above the table: those of the run, and those of the screen."""
+"""The present filters as chips above the table: those of the run, and those of the screen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from textual.strip import Strip
 
 from httptop.filters import conjuncts
 from httptop.filters.on_screen import reach
+from httptop.view.keys import DIGITS
 from httptop.view.state import View
-from httptop.widgets.painting import Line, Painted, fit, width_of
-from httptop.widgets.sparkline import GLYPHS, Symbols
+from httptop.widgets.painting import Line, Painted, width_of
+from httptop.widgets.sparkline import Symbols
 
 #: A filter of the run, and whether the kernel applies it.
 Fixed = tuple[str, bool]
@@ -50,9 +51,8 @@ class FilterChips(Painted):
     FilterChips.-some { display: block; }
     """
 
-    def __init__(self, symbols: Symbols, fixed: Sequence[Fixed], id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols, fixed: Sequence[Fixed]) -> None:
+        super().__init__(symbols)
         self.fixed = [Chip(text, "kernel" if in_kernel else "run") for text, in_kernel in fixed]
         self.chips: list[Chip] = []
         #: Whether each chip shows the number that removes it.
@@ -107,14 +107,14 @@ class FilterChips(Painted):
 
     def _removable(self, chip: Chip, n: int, width: int) -> Line:
         body, line = self.hue("chip"), Line()
-        if self.numbered and n < 9:
+        if self.numbered and n < DIGITS:
             line.add(f" {n + 1}", self.hue("banner"))
         click = Style.from_meta({"@click": f"screen.drop_filter({n})"})
         line.add(f" {self._cut(chip.text, width - 8)} ", body)
-        return line.add(f"{'x' if self.symbols == 'tty' else '×'} ", body + click)
+        return line.add(f"{self.glyphs.remove} ", body + click)
 
     def _cut(self, text: str, width: int) -> str:
         room = max(8, min(width, _WIDEST))
         if width_of(text) <= room:
             return text
-        return fit(text, room, "left", GLYPHS[self.symbols].ellipsis).rstrip()
+        return self.fit(text, room).rstrip()

@@ -17,8 +17,8 @@ from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.completion import Completion, Seen, complete
 from httptop.filters.on_screen import parse_for_screen, reach
 from httptop.widgets.input_line import InputLine
-from httptop.widgets.painting import Line, Painted, fit, width_of
-from httptop.widgets.sparkline import GLYPHS, Symbols
+from httptop.widgets.painting import Line, Painted, width_of
+from httptop.widgets.sparkline import Symbols
 
 _LABEL: Final = " filter "
 _WIDEST_CANDIDATE: Final = 40
@@ -31,9 +31,8 @@ class Advice(Painted):
     Advice { height: 6; }
     """
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.error: FilterError | None = None
         self.loud = False
         self.note = ""
@@ -63,12 +62,8 @@ class Advice(Painted):
         cut = max(message.rfind(" ", 0, width - at - 2), 0)
         first = Line().space(at, hue).add(f"^ {message[:cut]}".rstrip(), hue)
         room = width - len(_LABEL)
-        rest = fit(message[cut:].lstrip(), room, "left", self._ellipsis)
+        rest = self.fit(message[cut:].lstrip(), room)
         return [first, Line().space(len(_LABEL), hue).add(rest, hue)]
-
-    @property
-    def _ellipsis(self) -> str:
-        return GLYPHS[self.symbols].ellipsis
 
     def _candidate(self, n: int, width: int) -> Line:
         line = Line()
@@ -76,20 +71,19 @@ class Advice(Painted):
             return line
         candidate = self.completion.candidates[n]
         room = width - len(_LABEL) - 1
-        text = fit(candidate.text.rstrip(), min(room, _WIDEST_CANDIDATE), "left", self._ellipsis)
+        text = self.fit(candidate.text.rstrip(), min(room, _WIDEST_CANDIDATE))
         if not candidate.note:
-            text = fit(candidate.text, max(room, 8), "left", self._ellipsis)
+            text = self.fit(candidate.text, max(room, 8))
         click = Style.from_meta({"@click": f"screen.take_candidate({n})"})
         blank = self.hue("text")
         if n == self.selected:
-            line.space(len(_LABEL) - 2, blank).add(GLYPHS[self.symbols].cursor, self.hue("accent"))
+            line.space(len(_LABEL) - 2, blank).add(self.glyphs.cursor, self.hue("accent"))
             line.add(f" {text.rstrip()} ", self.hue("cursor") + click)
         else:
             line.space(len(_LABEL), blank).add(f"{text.rstrip()} ", self.hue("text") + click)
         if candidate.note and (left := width - 24) > 8:
-            line.to(24, blank).add(
-                fit(candidate.note, left, "left", self._ellipsis).rstrip(), self.hue("muted")
-            )
+            note = self.fit(candidate.note, left).rstrip()
+            line.to(24, blank).add(note, self.hue("muted"))
         return line
 
 
@@ -118,7 +112,7 @@ class FilterEditor(InputLine):
     )
 
     class Changed(Message):
-        """The text is another filter; None: it is empty."""
+        """The filter was changed; None: the text is empty."""
 
         def __init__(self, expression: Expression | None) -> None:
             self.expression = expression
@@ -149,7 +143,7 @@ class FilterEditor(InputLine):
         return self.query_one(Advice)
 
     def open(self, text: str, seen: Seen) -> None:
-        """Show the editor with a text to go on from, and the values that may be completed."""
+        """Show the editor with a first text, and complete values out of ``seen``."""
         self.seen = seen
         self.begin(text)
         self._advise(text)
@@ -214,11 +208,11 @@ class FilterEditor(InputLine):
                 advice.note = _note(parse_for_screen(text))
         except FilterError as error:
             advice.error = error
-            # What ends too early, or in a value that is none yet, is still being typed.
+            # A text that ends too early, or in half a value, is still being typed.
             advice.loud = " " in text[error.column - 1 :].strip()
         advice.completion = complete(text, min(field.cursor_position, len(text)), self.seen)
         if advice.error is None and advice.completion.unsettled:
-            advice.note = "a word alone means paths that contain it: Enter takes it so"
+            advice.note = "a single word: Enter filters by paths that contain it"
         advice.selected = 0
         self._place_mark()
 
@@ -232,10 +226,10 @@ class FilterEditor(InputLine):
 
 
 def _note(expression: Expression) -> str:
-    """Return what a user would wonder about: parts that leave some of the screen as it is."""
+    """Return what may surprise: a part that filters only endpoints or only live requests."""
     reached = {reach(part): part for part in conjuncts(expression)}
     if "requests" in reached:
-        return f"live requests only, as endpoints do not know it: {reached['requests']}"
+        return f"filters live requests only: {reached['requests']}"
     if "endpoints" in reached:
-        return f"endpoints only, as live requests do not know it: {reached['endpoints']}"
+        return f"filters endpoints only: {reached['endpoints']}"
     return ""

@@ -11,8 +11,8 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Totals
 from httptop.view.state import Scene, View
-from httptop.widgets.painting import Line, Painted, beside, fit, spread
-from httptop.widgets.sparkline import GLYPHS, Symbols, ceiling, graph, trend
+from httptop.widgets.painting import Line, Painted, beside, spread
+from httptop.widgets.sparkline import Symbols, ceiling, graph, trend
 
 
 class TitleLine(Painted):
@@ -22,9 +22,8 @@ class TitleLine(Painted):
     TitleLine { height: 1; }
     """
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.scene = Scene(None, View())
         self.newest_at: float | None = None
 
@@ -35,12 +34,12 @@ class TitleLine(Painted):
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
-        scene, glyphs = self.scene, GLYPHS[self.symbols]
+        scene, glyphs = self.scene, self.glyphs
         text, muted, strong = self.hue("text"), self.hue("muted"), self.hue("strong")
         snapshot, view = scene.snapshot, scene.view
         left = Line().add(" httptop", self.hue("accent") + Style(bold=True))
         if snapshot is not None:
-            left.add("  ", text).add(fit_host(snapshot.host, max(8, width - 62)), strong)
+            left.add("  ", text).add(self._host(snapshot.host, max(8, width - 62)), strong)
             left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
         left.add("  ", text)
         shown = f" {view.side.upper()} side {scene.side_rows} "
@@ -64,10 +63,9 @@ class TitleLine(Painted):
             right.add(f"{window} ", muted)
         return [spread(left, right, width, text)]
 
-
-def fit_host(host: str, room: int) -> str:
-    """Return a host name that leaves room for the rest."""
-    return host if len(host) <= room else fit(host, room)
+    def _host(self, host: str, room: int) -> str:
+        """Return a host name that leaves room for the rest."""
+        return host if len(host) <= room else self.fit(host, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +142,8 @@ class HeadGraphs(Painted):
     HeadGraphs { height: 1; }
     """
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.totals = Totals()
         self.rps = 0.0
         self.units = DEFAULT_UNITS

@@ -1,7 +1,7 @@
-"""What the lines have in common in which something is typed.
+"""What all lines share in which something is typed.
 
-A line takes room, and the keys, only while it is open. Whoever opens it gives the keys back to
-another widget when :class:`InputLine.Closed` arrives.
+A line takes room and the focus only while it is open. Whoever opened it moves the focus elsewhere
+when :class:`InputLine.Closed` arrives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from httptop.widgets.key_bar import Hint
 
 
 class InputLine(Widget):
-    """A label, an :class:`Input`, and what else a subclass composes; Escape gives up."""
+    """A label, an :class:`Input` and whatever else a subclass composes; Escape cancels."""
 
     DEFAULT_CSS = """
     InputLine { layout: horizontal; width: 1fr; height: 1; overflow: hidden; display: none; }
@@ -31,7 +31,7 @@ class InputLine(Widget):
     HINTS: ClassVar[tuple[Hint, ...]] = ()
 
     class Closed(Message):
-        """Typing is over; ``kept`` unless it was given up."""
+        """Typing is over; ``kept`` unless it was cancelled."""
 
         def __init__(self, line: InputLine, kept: bool) -> None:
             self.line = line
@@ -53,7 +53,7 @@ class InputLine(Widget):
         self.field.cursor_blink = False
 
     def begin(self, text: str) -> None:
-        """Show the line with a text to go on from, and take the keys."""
+        """Show the line with a first text, and take the focus."""
         self.add_class("-open")
         field = self.field
         with self.prevent(Input.Changed):
@@ -68,7 +68,7 @@ class InputLine(Widget):
             self.post_message(self.Closed(self, kept))
 
     def action_cancel(self) -> None:
-        """Give up what was typed."""
+        """Close without keeping what was typed."""
         self.close(kept=False)
 
     def submit(self) -> None:
@@ -76,7 +76,7 @@ class InputLine(Widget):
         self.submitted(self.field.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Pass the text on, but for keys that arrive after the line was closed."""
+        """Pass the text on, unless the line was closed before the key arrived."""
         event.stop()
         if self.is_open:
             self.typed(event.value)

@@ -14,14 +14,14 @@ Hint = tuple[str, str, str]
 
 
 class KeyBar(Painted):
-    """Keys in the order of their weight; those that do not fit are left out."""
+    """Keys, the most important first; those that do not fit are left out."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; }
     """
 
-    def __init__(self, hints: Sequence[Hint] = (), id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, hints: Sequence[Hint] = ()) -> None:
+        super().__init__()
         self.hints = tuple(hints)
 
     def show(self, hints: Sequence[Hint]) -> None:

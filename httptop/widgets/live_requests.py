@@ -1,8 +1,7 @@
-"""The live request table: the newest sampled requests, one a line, and the choice of one.
+"""The live requests: the newest sampled ones, one per line, of which one can be selected.
 
-Requests come faster than anyone can point at them. So the table *holds* what it shows from the
-moment it is given the keys until they go elsewhere; only another side or filter changes it
-meanwhile.
+Requests come faster than anyone can point at them. So the list is *held* while it has the focus;
+only another side or filter changes it meanwhile.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def request_lines(
     units: Units,
     header: bool = True,
 ) -> list[Strip]:
-    """Return a header and a line for each of the newest samples, ``height`` in all at most."""
+    """Return a header and a line for each of the newest samples, at most ``height`` in all."""
     peer = 21 if width >= _PEER_FROM else 0
     process = 16 if width < 100 else 22
     latency = max(8, units.latency_width + 1)
@@ -99,25 +98,24 @@ class LiveRequests(Painted, can_focus=True):
     """
 
     class Opened(Message):
-        """Everything about a request was asked for."""
+        """The details of a request were asked for."""
 
         def __init__(self, request: Transaction) -> None:
             self.request = request
             super().__init__()
 
     class Held(Message):
-        """The list stands still, or goes on again."""
+        """The list was held or released."""
 
     class Left(Message):
-        """The keys shall go elsewhere."""
+        """Another widget should get the focus."""
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.units = DEFAULT_UNITS
         self.scene = Scene(None, View())
         self.requests: list[Transaction] = []
-        #: Whether the list stands still for the user to choose.
+        #: Whether the list stands still, so that one can be selected.
         self.held = False
         #: The line of the cursor among the requests, and the first of them in sight, while held.
         self.cursor_row = 0
@@ -139,14 +137,14 @@ class LiveRequests(Painted, can_focus=True):
         self.repaint()
 
     @property
-    def chosen(self) -> Transaction | None:
+    def selected(self) -> Transaction | None:
         """The request under the cursor, while held."""
         if not self.held or self.cursor_row >= len(self.requests):
             return None
         return self.requests[self.cursor_row]
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return as many requests as fit; a header where there is room for one."""
+        """Return as many requests as fit, below a header if that fits, too."""
         if not self.requests:
             return [self._nothing()]
         self._top = max(min(self._top, self.cursor_row), self.cursor_row - self._page() + 1)
@@ -163,12 +161,16 @@ class LiveRequests(Painted, can_focus=True):
     def _nothing(self) -> Strip:
         snapshot = self.scene.snapshot
         if snapshot is not None and "samples" in snapshot.overhead.shed:
-            return Line().add(" samples are shed: httptop costs too much", self.hue("warn")).strip()
+            return (
+                Line()
+                .add(" no samples for now: httptop exceeds its limits", self.hue("warn"))
+                .strip()
+            )
         return Line().add(" no request sampled yet", self.hue("muted")).strip()
 
     def _on_cursor(self, line: Strip, width: int) -> Strip:
         behind = Style(bgcolor=self.hue("cursor").bgcolor)
-        mark = Segment(GLYPHS[self.symbols].cursor, self.hue("accent"))
+        mark = Segment(self.glyphs.cursor, self.hue("accent"))
         whole = Strip([mark, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
         return Strip(Segment.apply_style(whole, post_style=behind), width)
 
@@ -178,13 +180,13 @@ class LiveRequests(Painted, can_focus=True):
         if not self.held:
             self.held = True
             self.cursor_row = self._top = 0
-            how = ("held: Enter opens one, Esc lets them go on", "not bold $hue-warn")
+            how = ("held: Enter opens one, Esc resumes", "not bold $hue-warn")
             self.border_title = Content.assemble(f"{_TITLE} ", how)
             self.repaint()
             self.post_message(self.Held())
 
     def release(self) -> None:
-        """Let the list go on."""
+        """Release the list: show the newest requests again."""
         if self.held:
             self.held = False
             self.cursor_row = self._top = 0
@@ -198,11 +200,11 @@ class LiveRequests(Painted, can_focus=True):
         self._hold()
 
     def on_blur(self) -> None:
-        """Let the list go on, unless it is the whole terminal that lost the focus."""
+        """Release the list, unless the whole terminal lost the focus."""
         if self.app.app_focus:
             self.release()
 
-    # Choosing
+    # Selecting
 
     @staticmethod
     def _has_header(height: int) -> bool:
@@ -211,42 +213,42 @@ class LiveRequests(Painted, can_focus=True):
     def _page(self) -> int:
         return max(self.size.height - self._has_header(self.size.height), 1)
 
-    def _choose(self, row: int) -> None:
+    def _select(self, row: int) -> None:
         if self.requests:
             self.cursor_row = max(0, min(row, len(self.requests) - 1))
             self.repaint()
 
     def action_move(self, rows: int) -> None:
         """Move the cursor by a number of requests."""
-        self._choose(self.cursor_row + rows)
+        self._select(self.cursor_row + rows)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by a page."""
-        self._choose(self.cursor_row + pages * self._page())
+        self._select(self.cursor_row + pages * self._page())
 
     def action_edge(self, last: int) -> None:
         """Move the cursor to the newest or the oldest request."""
-        self._choose(len(self.requests) - 1 if last else 0)
+        self._select(len(self.requests) - 1 if last else 0)
 
     def action_open(self) -> None:
-        """Ask for everything about the request under the cursor."""
-        if (request := self.chosen) is not None:
+        """Ask for the details of the request under the cursor."""
+        if (request := self.selected) is not None:
             self.post_message(self.Opened(request))
 
     def action_leave(self) -> None:
-        """Give the keys back."""
+        """Ask for another widget to get the focus."""
         self.post_message(self.Left())
 
     def on_click(self, event: events.Click) -> None:
-        """Choose a request, open it at the second click."""
+        """Select a request; open it on a double-click."""
         _, y = event.get_content_offset_capture(self)
         row = y - self._has_header(self.size.height) + self._top
         if self._top <= row < len(self.requests) and self.held:
-            self._choose(row)
+            self._select(row)
             if event.chain >= 2:
                 self.action_open()
 
 
 def _what(view: View) -> View:
-    """Return what of a view decides which requests it shows."""
+    """Return a view without what does not decide which requests it shows."""
     return replace(view, sort="", descending=False, selected=None, paused=False)

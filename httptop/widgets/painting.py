@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -18,6 +19,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
+
+from httptop.widgets.sparkline import GLYPHS, Symbols
 
 Align = Literal["left", "right"]
 #: Finds the style of a hue.
@@ -65,14 +68,16 @@ _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
 
 
 class Hued(Widget):
-    """A widget that paints with hues.
+    """A widget that paints with hues and one set of symbols.
 
     Component classes of CSS would do the same, but Textual resolves each of them for each widget
     whenever a class or the focus changes: half of the start and of every change of layout.
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, symbols: Symbols = "braille") -> None:
+        super().__init__()
+        self.symbols: Symbols = symbols
+        self.glyphs = GLYPHS[symbols]
         self._hues: dict[str, Style] = {}
 
     def hue(self, name: str) -> Style:
@@ -88,6 +93,10 @@ class Hued(Widget):
             )
             self._hues[name] = style
         return style
+
+    def fit(self, text: str, width: int, align: Align = "left") -> str:
+        """Return a text cut or padded to ``width`` cells, in this widget's symbols."""
+        return fit(text, width, align, self.glyphs.ellipsis)
 
     def notify_style_update(self) -> None:
         """Forget the colours of another theme or background."""
@@ -221,8 +230,16 @@ def beside(
 
 
 def status_hue(code: int) -> str:
-    """Return the hue of a status code; 0 is a request without a response."""
+    """Return the hue of a status code; 0: the request has no response."""
     return f"{code // 100}xx" if 100 <= code < 600 else "none"
+
+
+def status_phrase(code: int) -> str:
+    """Return what RFC 9110 and its registry call a status code; empty for one without a name."""
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
 
 
 def latency_hue(ns: float | None) -> str:

@@ -29,7 +29,7 @@ class Prompt(InputLine):
     def ask(
         self, question: str, text: str, check: Callable[[str], str], then: Callable[[str], None]
     ) -> None:
-        """Ask with a text to go on from.
+        """Ask, with a first text.
 
         ``check`` returns the text in its final form or raises ValueError; ``then`` takes it.
         """

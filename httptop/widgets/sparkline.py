@@ -26,6 +26,8 @@ class Glyphs:
     down: str
     dot: str  # between two facts
     ellipsis: str
+    rule: str  # a line behind a title
+    remove: str  # takes a filter away
     live: str
     pause: str
     good: str
@@ -33,13 +35,13 @@ class Glyphs:
     cursor: str
 
 
-_RICH: Final = Glyphs("━", "╸", "─", "▲", "▼", "·", "…", "●", "❚❚", "✓", "▲", "▌")
+_RICH: Final = Glyphs("━", "╸", "─", "▲", "▼", "·", "…", "─", "×", "●", "❚❚", "✓", "▲", "▌")
 
 GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
     {
         "braille": _RICH,
         "block": _RICH,
-        "tty": Glyphs("#", "", ".", "^", "v", "-", "~", "*", "||", "ok", "!", ">"),
+        "tty": Glyphs("#", "", ".", "^", "v", "-", "~", "-", "x", "*", "||", "ok", "!", ">"),
     }
 )
 

@@ -10,7 +10,7 @@ from httptop import humanize
 from httptop.model import Totals, status_name
 from httptop.view.state import Scene
 from httptop.widgets.painting import Line, Painted
-from httptop.widgets.sparkline import GLYPHS, Symbols, bar
+from httptop.widgets.sparkline import Symbols, bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,8 @@ class StatusBreakdown(Painted):
     StatusBreakdown { height: 1; }
     """
 
-    def __init__(self, symbols: Symbols, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.symbols: Symbols = symbols
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
         self.totals = Totals()
 
     def show(self, scene: Scene) -> None:
@@ -77,7 +76,7 @@ class StatusBreakdown(Painted):
         cells = max(6, (width - 20) * 2 // 5)
         drawn = bar(share, cells, self.symbols)
         line = Line().add(outcome.label, hue, 5).add(drawn, hue)
-        line.add(GLYPHS[self.symbols].track * (5 + cells - line.used), faint)
+        line.add(self.glyphs.track * (5 + cells - line.used), faint)
         line.add(humanize.count(outcome.requests), text if outcome.requests else faint, 6, "right")
         percent = humanize.percent(share) if outcome.requests else ""
         line.add(percent, muted, 6, "right").space(2, text)
@@ -93,7 +92,6 @@ class StatusBreakdown(Painted):
 
     def _one_line(self, found: list[Outcome], width: int) -> Strip:
         text, faint, muted = self.hue("text"), self.hue("faint"), self.hue("muted")
-        glyphs = GLYPHS[self.symbols]
         figures = Line()
         for outcome in found:
             if outcome.label == "1xx" and not outcome.requests:
@@ -110,9 +108,9 @@ class StatusBreakdown(Painted):
             if total:
                 shares = split(cells, [outcome.requests for outcome in found])
                 for outcome, cells_of in zip(found, shares, strict=True):
-                    mark = outcome.label[0] if self.symbols == "tty" else glyphs.full
+                    mark = outcome.label[0] if self.symbols == "tty" else self.glyphs.full
                     line.add(mark * cells_of, self.hue(outcome.hue))
-            line.add(glyphs.track * (1 + cells - line.used), faint)
+            line.add(self.glyphs.track * (1 + cells - line.used), faint)
         return line.join(figures).strip()
 
 

@@ -239,7 +239,7 @@ def test_without_root_the_screen_has_it_from_the_helper() -> None:
         process(SERVER) as (pid, _),
         terminal("-d", "0.2", "-p", str(pid)) as (run, end),
     ):
-        until(end, "why a process is not seen")
+        until(end, "why a service does not show up")
         assert "0" not in status(run.pid)["Uid"].split()
         end.write(b"y")
         until(end, "with stream sockets")

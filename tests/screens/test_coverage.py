@@ -1,4 +1,4 @@
-"""The screen that says why a process is not seen."""
+"""The screen that says why a service does not show up."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_it_opens_looks_and_goes_back() -> None:
         assert "a[/b]\\x1b" in text
         assert "≤ 1,234" in text
         assert "2 others could not be inspected" in text
-        assert "Counted: every process of this host." in text
+        assert "Traced: every process of this host." in text
         await pilot.press("escape")
         assert isinstance(app.screen, Dashboard)
 
@@ -70,14 +70,14 @@ async def test_a_look_that_is_refused_is_told() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("y")
         await looked(app)
-        assert "cannot be looked at: the privileged helper of httptop is gone" in shown(app)
+        assert "cannot be inspected: the privileged helper of httptop is gone" in shown(app)
 
 
 async def test_a_capture_has_no_processes() -> None:
     app = HttptopApp()
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("y")
-        assert "comes from a capture" in shown(app)
+        assert "This is a capture" in shown(app)
 
 
 async def test_while_nothing_is_seen_the_key_is_named() -> None:
@@ -87,4 +87,4 @@ async def test_while_nothing_is_seen_the_key_is_named() -> None:
         await pilot.pause()
         empty = app.screen.query_one(EmptyState)
         words = "\n".join(strip.text for strip in empty.paint(80, 20))
-        assert "why a process is not seen" in words
+        assert "why a service does not show up" in words

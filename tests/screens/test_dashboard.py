@@ -323,7 +323,7 @@ async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None
         shedding = replace(OVERHEAD, shed=("samples", "pids"))
         note = "no samples are taken: httptop takes more than it may"
         await show(pilot, replace(busy(), overhead=shedding, notes=("one", note), recent=()))
-        assert "samples are shed" in app.screen.query_one(LiveRequests).render_line(0).text
+        assert "no samples for now" in app.screen.query_one(LiveRequests).render_line(0).text
         strip = line.render_line(0)
         assert "shed: samples, pids" in strip.text
         assert "2 notes (n)" in strip.text

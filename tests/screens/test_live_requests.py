@@ -1,4 +1,4 @@
-"""The choice of a live request: held lists, cursor, mouse."""
+"""The selection of a live request: held lists, cursor, mouse."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def live(app: HttptopApp) -> LiveRequests:
     return app.screen_stack[0].query_one(LiveRequests)
 
 
-async def test_choosing_a_request_holds_the_list_and_opens_a_page() -> None:
+async def test_selecting_a_request_holds_the_list_and_opens_a_page() -> None:
     app = HttptopApp()
     async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot, busy())
         await pilot.press("L", "j", "j")
         held = live(app).requests
         assert app.focused is live(app)
-        assert live(app).chosen is held[2]
+        assert live(app).selected is held[2]
         assert "held" in str(live(app).border_title)
         assert "open the request" in app.screen.query_one(KeyBar).render_line(0).text
         later = [replace(sample, serial=sample.serial + 500) for sample in samples(shop())]
@@ -39,7 +39,7 @@ async def test_choosing_a_request_holds_the_list_and_opens_a_page() -> None:
         await show(pilot, busy(300))
         await pilot.press("escape")
         assert isinstance(app.screen, Dashboard)
-        assert live(app).chosen is held[2]
+        assert live(app).selected is held[2]
         await pilot.press("escape")
         await pilot.pause()
         assert not live(app).held
@@ -47,7 +47,7 @@ async def test_choosing_a_request_holds_the_list_and_opens_a_page() -> None:
         assert live(app).requests is not held
 
 
-async def test_keys_typed_right_behind_already_choose() -> None:
+async def test_keys_typed_right_behind_already_select() -> None:
     app = HttptopApp()
     async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot, busy())
@@ -87,7 +87,7 @@ async def test_another_side_shows_its_own_requests_even_while_held() -> None:
         assert live(app).cursor_row == 0
 
 
-async def test_requests_are_chosen_by_mouse() -> None:
+async def test_requests_are_selected_by_mouse() -> None:
     app = HttptopApp()
     async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot, busy())
@@ -104,7 +104,7 @@ async def test_requests_are_chosen_by_mouse() -> None:
         assert not live(app).held
 
 
-async def test_a_hidden_list_comes_back_to_be_chosen_from() -> None:
+async def test_a_hidden_list_comes_back_to_be_selected_from() -> None:
     app = HttptopApp()
     async with app.run_test(size=(100, 18)) as pilot:
         await show(pilot, busy())

@@ -84,5 +84,5 @@ async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str)
         await pilot.pause()
         text = page(app)
         assert said in text
-        assert "response bytes  not known" in text
+        assert "response bytes  unknown" in text
         assert "slow" not in text
