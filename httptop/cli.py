@@ -13,7 +13,7 @@ from httptop.config.save import save_all
 from httptop.config.settings import SETTINGS
 from httptop.console import can_draw, complain, forget_output, say
 from httptop.errors import HttptopError
-from httptop.linux.files import calling_user
+from httptop.linux.files import invoking_user
 from httptop.run import arguments
 from httptop.run.arguments import UNNAMED, Arguments
 from httptop.run.batch import run_batch
@@ -31,18 +31,18 @@ def main(words: Sequence[str] | None = None, session: Session | None = None) -> 
             return main(words, session)
     try:
         return _main(arguments.parse(sys.argv[1:] if words is None else words), session)
-    except HttptopError as fault:
-        complain(str(fault))
-        return fault.exit_status
+    except HttptopError as error:
+        complain(str(error))
+        return error.exit_status
     except BrokenPipeError:
         forget_output()
         return 0
     except KeyboardInterrupt:
         return 130
-    except Exception as fault:  # noqa: BLE001 - a user shall not see a traceback
-        place = traceback.extract_tb(fault.__traceback__)[-1]
+    except Exception as error:  # noqa: BLE001 - a user shall not see a traceback
+        place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
-        complain(f"{type(fault).__name__}: {fault} ({where})".replace("\n", " "))
+        complain(f"{type(error).__name__}: {error} ({where})".replace("\n", " "))
         return HttptopError.exit_status
 
 
@@ -55,30 +55,30 @@ def _main(asked: Arguments, session: Session) -> int:
         from httptop.conformance import selftest
 
         return selftest.main()
-    caller = calling_user(os.environ)
+    invoker = invoking_user(os.environ)
     if asked.validate_config not in (None, UNNAMED):
-        return _validated(check_file(asked.validate_config, caller))
-    config = load(asked.settings, os.environ, caller, asked.config)
+        return _validated(check_file(asked.validate_config, invoker))
+    config = load(asked.settings, os.environ, invoker, asked.config)
     if asked.validate_config is not None:
         return _validated(config)
     if asked.print_config:
         return _print_config(config)
     if asked.save_config is not None:
         named = asked.save_config != UNNAMED
-        path = asked.save_config if named else user_file(os.environ, caller)
-        say(str(save_all(config.settings, path, caller)))
+        path = asked.save_config if named else user_file(os.environ, invoker)
+        say(str(save_all(config.settings, path, invoker)))
         return 0
     if not config.settings.general.enabled:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing is done")
         return 0
     if asked.batch or not can_draw(os.environ):
-        return run_batch(asked, config, caller, session)
-    return run_screen(asked, config, caller, session)
+        return run_batch(asked, config, invoker, session)
+    return run_screen(asked, config, invoker, session)
 
 
 def _validated(config: Config) -> int:
     names = ", ".join(map(str, config.files)) or "no configuration file, the defaults hold"
-    say(f"{names}: no fault")
+    say(f"{names}: no error")
     return 0
 
 

@@ -18,7 +18,7 @@ from httptop.capture.codec import Decoder, Encoder
 from httptop.capture.fields import CaptureError
 from httptop.collect.feed import Observer
 from httptop.errors import HttptopError, UsageError
-from httptop.linux.files import Caller, FileError, create
+from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
 
 #: Bytes of one line, decompressed.
@@ -34,11 +34,11 @@ class RecordingError(HttptopError):
 class Recorder(Observer):
     """Writes the snapshots of a run to a capture file; ``close`` is idempotent."""
 
-    def __init__(self, path: Path, caller: Caller) -> None:
+    def __init__(self, path: Path, invoker: InvokingUser) -> None:
         """Create or empty the file; raise :class:`UsageError` where that is refused."""
         self._path = path
         try:
-            descriptor = create(path, caller)
+            descriptor = create(path, invoker)
         except FileError as error:
             raise UsageError(f"cannot record to {error}") from None
         self._raw: IO[bytes] | None = open(descriptor, "wb")  # noqa: SIM115

@@ -14,7 +14,7 @@ from httptop.capture.restrict import narrowed
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
-from httptop.linux.files import Caller, FileError, open_regular
+from httptop.linux.files import FileError, InvokingUser, open_regular
 from httptop.model import Snapshot
 
 #: Seconds waited for at most between two snapshots: a pause in a capture is not played in full.
@@ -29,7 +29,12 @@ class ReplayFeed:
     """
 
     def __init__(
-        self, path: Path, caller: Caller, *, scope: Scope | None = None, pace_s: float | None = None
+        self,
+        path: Path,
+        invoker: InvokingUser,
+        *,
+        scope: Scope | None = None,
+        pace_s: float | None = None,
     ) -> None:
         """Open the capture and read its first snapshot; raise :class:`UsageError`."""
         self.problem: str | None = None
@@ -41,7 +46,7 @@ class ReplayFeed:
         self._thread: threading.Thread | None = None
         self._last: Snapshot | None = None
         try:
-            self._file: IO[bytes] = open_regular(path, caller)
+            self._file: IO[bytes] = open_regular(path, invoker)
         except FileNotFoundError:
             raise UsageError(f"{path}: no such file") from None
         except FileError as error:

@@ -21,7 +21,7 @@ from httptop.config.scope import scope_of
 from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
 from httptop.config.toml_lines import lines_of_keys
 from httptop.errors import UsageError
-from httptop.linux.files import Caller, read_text
+from httptop.linux.files import InvokingUser, read_text
 from httptop.literals import nearest
 from httptop.model import clean
 
@@ -77,29 +77,29 @@ class Config:
     files: tuple[Path, ...] = ()  # that were read
 
 
-def user_file(environ: Mapping[str, str], caller: Caller) -> Path:
+def user_file(environ: Mapping[str, str], invoker: InvokingUser) -> Path:
     """Return where the user's file is; under sudo that of the user who called it."""
-    base = None if caller.elevated else environ.get("XDG_CONFIG_HOME")
-    root = Path(base) if base and base.startswith("/") else caller.home / ".config"
+    base = None if invoker.elevated else environ.get("XDG_CONFIG_HOME")
+    root = Path(base) if base and base.startswith("/") else invoker.home / ".config"
     return root / "httptop" / "config.toml"
 
 
 def config_files(
     environ: Mapping[str, str],
-    caller: Caller,
+    invoker: InvokingUser,
     file: Path | None = None,
     system_file: Path | None = None,
 ) -> tuple[Path, ...]:
     """Return the files that :func:`load` reads, whether they are there or not."""
     if file is not None:
         return (file,)
-    return (system_file or SYSTEM_FILE, user_file(environ, caller))
+    return (system_file or SYSTEM_FILE, user_file(environ, invoker))
 
 
 def load(
     flags: Mapping[str, Flag],
     environ: Mapping[str, str],
-    caller: Caller,
+    invoker: InvokingUser,
     file: Path | None = None,
     system_file: Path | None = None,
     read: Read | None = None,
@@ -110,17 +110,17 @@ def load(
     reads files in another way than with the rights of this process.
     """
     gathering = _Gathering()
-    for path in config_files(environ, caller, file, system_file):
-        gathering.file(path, _reader(caller, read), required=file is not None)
+    for path in config_files(environ, invoker, file, system_file):
+        gathering.file(path, _reader(invoker, read), required=file is not None)
     gathering.environment(environ)
     gathering.flags(flags)
     return gathering.result()
 
 
-def check_file(path: Path, caller: Caller) -> Config:
+def check_file(path: Path, invoker: InvokingUser) -> Config:
     """Return the configuration of one file over the defaults; raise all its errors."""
     gathering = _Gathering()
-    gathering.file(path, _reader(caller, None), required=True)
+    gathering.file(path, _reader(invoker, None), required=True)
     return gathering.result()
 
 
@@ -131,16 +131,16 @@ def check_text(text: str, path: Path) -> Config:
     return gathering.result()
 
 
-def read_config(path: Path, caller: Caller, read: Read | None = None) -> str:
+def read_config(path: Path, invoker: InvokingUser, read: Read | None = None) -> str:
     """Return the text of a file, empty where there is none; raise :class:`OSError`."""
     try:
-        return _reader(caller, read)(path)
+        return _reader(invoker, read)(path)
     except FileNotFoundError:
         return ""
 
 
-def _reader(caller: Caller, read: Read | None) -> Read:
-    return read or (lambda path: read_text(path, LARGEST_FILE, caller))
+def _reader(invoker: InvokingUser, read: Read | None) -> Read:
+    return read or (lambda path: read_text(path, LARGEST_FILE, invoker))
 
 
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:

@@ -144,7 +144,7 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
 
 
 def map_delete(map_fd: int, key: bytes) -> None:
-    """Take an entry out of a map; one that is not there is no fault."""
+    """Take an entry out of a map; one that is not there is no error."""
     held = ctypes.create_string_buffer(key, len(key))
     attr = bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(held), 0, 0))
     with contextlib.suppress(FileNotFoundError):

@@ -28,7 +28,7 @@ class FileError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class InvokingUser:
     """The user on whose behalf httptop runs."""
 
     uid: int
@@ -38,7 +38,7 @@ class Caller:
     elevated: bool = False
 
 
-def calling_user(environ: Mapping[str, str]) -> Caller:
+def invoking_user(environ: Mapping[str, str]) -> InvokingUser:
     """Return who called us: under sudo the user who did, else the user of this process."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
@@ -52,23 +52,23 @@ def calling_user(environ: Mapping[str, str]) -> Caller:
             home = pwd.getpwuid(uid).pw_dir
         except (KeyError, OverflowError):
             home = "/"
-    return Caller(uid, gid, Path(home), elevated)
+    return InvokingUser(uid, gid, Path(home), elevated)
 
 
 @contextlib.contextmanager
-def rights_of(caller: Caller) -> Iterator[int]:
-    """Use the caller's rights on files for a while, in this thread; yield whose they are.
+def rights_of(invoker: InvokingUser) -> Iterator[int]:
+    """Use the invoking user's rights on files for a while, in this thread; yield whose they are.
 
     A process that gave up root has its own rights only.
     """
-    if not caller.elevated or os.geteuid() != 0:
+    if not invoker.elevated or os.geteuid() != 0:
         yield os.geteuid()
         return
-    with files_of(caller.uid, caller.gid):
-        yield caller.uid
+    with files_of(invoker.uid, invoker.gid):
+        yield invoker.uid
 
 
-def open_regular(path: Path, caller: Caller) -> BinaryIO:
+def open_regular(path: Path, invoker: InvokingUser) -> BinaryIO:
     """Open a regular file for reading.
 
     Raises :class:`FileNotFoundError` as it is and :class:`FileError` with a clear reason for
@@ -77,16 +77,16 @@ def open_regular(path: Path, caller: Caller) -> BinaryIO:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         try:
-            with rights_of(caller):
+            with rights_of(invoker):
                 descriptor = os.open(path, flags)
         except PermissionError:
-            if not (caller.elevated and _only_roots(path)):
+            if not (invoker.elevated and _only_roots(path)):
                 raise FileError(f"{path}: no permission to read it") from None
             descriptor = os.open(path, flags | os.O_NOFOLLOW)
     except (FileNotFoundError, FileError):
         raise
-    except (OSError, ValueError) as fault:
-        raise FileError(f"{path}: {_reason(fault)}") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: {_reason(error)}") from None
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -95,48 +95,48 @@ def open_regular(path: Path, caller: Caller) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def read_text(path: Path, limit: int, caller: Caller) -> str:
+def read_text(path: Path, limit: int, invoker: InvokingUser) -> str:
     """Return the UTF-8 text of a regular file of at most ``limit`` bytes.
 
     Raises as :func:`open_regular` does.
     """
-    with open_regular(path, caller) as file:
+    with open_regular(path, invoker) as file:
         try:
             raw = file.read(limit + 1)
-        except OSError as fault:
-            raise FileError(f"{path}: {_reason(fault)}") from None
+        except OSError as error:
+            raise FileError(f"{path}: {_reason(error)}") from None
     if len(raw) > limit:
         raise FileError(f"{path}: larger than {limit >> 10} KiB")
     try:
         text = raw.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        raise FileError(f"{path}: no text: byte {fault.start} is not UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: no text: byte {error.start} is not UTF-8") from None
     if "\0" in text:
         raise FileError(f"{path}: no text: it holds NUL bytes")
     return text
 
 
-def write_text(path: Path, text: str, caller: Caller) -> Path:
-    """Replace a file by ``text`` in one step, mode 0600, the caller's; return where it is.
+def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
+    """Replace a file by ``text`` in one step, mode 0600, the invoking user's; return where it is.
 
-    A link of the caller's own is followed, another's refused.
+    A link of the invoking user's own is followed, another's refused.
     """
-    target = _followed(path, caller)
+    target = _followed(path, invoker)
 
     def write(uid: int) -> None:
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _replace(target, text, caller if uid == 0 and caller.elevated else None)
+        _replace(target, text, invoker if uid == 0 and invoker.elevated else None)
 
-    _with_rights(path, target, caller, write)
+    _with_rights(path, target, invoker, write)
     return target
 
 
-def create(path: Path, caller: Caller, *, append: bool = False) -> int:
-    """Return a descriptor to write a new or emptied file through: mode 0600, the caller's.
+def create(path: Path, invoker: InvokingUser, *, append: bool = False) -> int:
+    """Return a descriptor to write a new or emptied file through: mode 0600, the invoking user's.
 
     ``append``: what the file holds stays, and all writing goes to its end.
     """
-    target = _followed(path, caller)
+    target = _followed(path, invoker)
     opened: list[int] = []
 
     def write(uid: int) -> None:
@@ -146,18 +146,18 @@ def create(path: Path, caller: Caller, *, append: bool = False) -> int:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise FileError(f"{path}: is no regular file")
-        if found.st_uid not in (uid, caller.uid):
+        if found.st_uid not in (uid, invoker.uid):
             raise FileError(f"{path}: belongs to another user")
         if found.st_nlink > 1:
             raise FileError(f"{path}: has other names (hard links)")
         os.fchmod(descriptor, 0o600)
-        if uid == 0 and caller.elevated:
-            os.fchown(descriptor, caller.uid, caller.gid)
+        if uid == 0 and invoker.elevated:
+            os.fchown(descriptor, invoker.uid, invoker.gid)
         if not append:
             os.ftruncate(descriptor, 0)
 
     try:
-        _with_rights(path, target, caller, write)
+        _with_rights(path, target, invoker, write)
     except BaseException:
         for descriptor in opened:
             os.close(descriptor)
@@ -165,27 +165,29 @@ def create(path: Path, caller: Caller, *, append: bool = False) -> int:
     return opened[-1]
 
 
-def _with_rights(path: Path, target: Path, caller: Caller, action: Callable[[int], None]) -> None:
-    """Act with the caller's rights, else with root's where no link led to ``target``.
+def _with_rights(
+    path: Path, target: Path, invoker: InvokingUser, action: Callable[[int], None]
+) -> None:
+    """Act with the invoking user's rights, else with root's where no link led to ``target``.
 
     The action is told whose rights it has.
     """
     try:
         try:
-            with rights_of(caller) as uid:
+            with rights_of(invoker) as uid:
                 action(uid)
         except PermissionError:
             no_link = target == Path(os.path.abspath(path))
-            if not (caller.elevated and no_link and _only_roots(target.parent)):
+            if not (invoker.elevated and no_link and _only_roots(target.parent)):
                 raise
             action(os.geteuid())
     except FileError:
         raise
-    except (OSError, ValueError) as fault:
-        raise FileError(f"{target}: {_reason(fault)}") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{target}: {_reason(error)}") from None
 
 
-def _replace(target: Path, text: str, owner: Caller | None) -> None:
+def _replace(target: Path, text: str, owner: InvokingUser | None) -> None:
     """Write beside the file and rename; ``owner``: who shall have it, if not who writes."""
     if target.is_dir():
         raise FileError(f"{target}: is a directory")
@@ -214,8 +216,8 @@ def _replace(target: Path, text: str, owner: Caller | None) -> None:
         os.close(directory)
 
 
-def _followed(path: Path, caller: Caller) -> Path:
-    """Return where a path leads; refuse links that neither root nor the caller made."""
+def _followed(path: Path, invoker: InvokingUser) -> Path:
+    """Return where a path leads; refuse links that neither root nor the invoking user made."""
     at = Path(os.path.abspath(path))
     for _ in range(40):
         link = next((step for step in (*reversed(at.parents), at) if step.is_symlink()), None)
@@ -223,14 +225,14 @@ def _followed(path: Path, caller: Caller) -> Path:
             return at
         try:
             owner = link.lstat().st_uid
-            if owner not in (0, caller.uid):
+            if owner not in (0, invoker.uid):
                 raise FileError(f"{path}: {link} is a symbolic link of another user")
             rest = at.relative_to(link)
             at = Path(os.path.abspath(link.parent / os.readlink(link) / rest))
         except FileError:
             raise
-        except OSError as fault:
-            raise FileError(f"{path}: {_reason(fault)}") from None
+        except OSError as error:
+            raise FileError(f"{path}: {_reason(error)}") from None
     raise FileError(f"{path}: too many symbolic links")
 
 
@@ -252,6 +254,6 @@ def _only_roots(path: Path) -> bool:
     return True
 
 
-def _reason(fault: OSError | ValueError) -> str:
-    text = fault.strerror if isinstance(fault, OSError) else str(fault)
-    return (text or type(fault).__name__).lower()
+def _reason(error: OSError | ValueError) -> str:
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return (text or type(error).__name__).lower()

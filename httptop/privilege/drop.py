@@ -28,7 +28,7 @@ from typing import Final
 from httptop.config.settings import Security
 from httptop.errors import HttptopError
 from httptop.linux import capabilities
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.linux.fsuid import files_of
 
 #: Where the system has no user of that name.
@@ -48,10 +48,10 @@ class User:
     groups: tuple[int, ...]
 
 
-def user_of(wanted: str, caller: Caller) -> User:
+def user_of(wanted: str, invoker: InvokingUser) -> User:
     """Return the user to become: the one wanted (name or number), who called sudo, or nobody."""
     if not wanted:
-        wanted = str(caller.uid) if caller.elevated and caller.uid else "nobody"
+        wanted = str(invoker.uid) if invoker.elevated and invoker.uid else "nobody"
     try:
         by_number = wanted.isascii() and wanted.isdecimal()
         entry = pwd.getpwuid(int(wanted)) if by_number else pwd.getpwnam(wanted)
@@ -83,8 +83,8 @@ class Drop:
         try:
             _become(self.user, self.kept)
             left = sorted(set(_left(self.user, self.kept)))
-        except OSError as fault:
-            left = [str(fault.strerror)]
+        except OSError as error:
+            left = [str(error.strerror)]
         if left:
             raise HttptopError(
                 f"root could not be given up ({'; '.join(left)}); "
@@ -96,7 +96,7 @@ NOTHING: Final = Drop()
 
 
 def plan_drop(
-    security: Security, caller: Caller, *, screen: bool, needed: Collection[int] = ()
+    security: Security, invoker: InvokingUser, *, screen: bool, needed: Collection[int] = ()
 ) -> Drop:
     """Decide what to give up, in the main thread, as root; otherwise there is nothing to give up.
 
@@ -108,7 +108,7 @@ def plan_drop(
     if not security.drop_privileges:
         refuse_root_screen(security, screen=screen, reason="security.drop_privileges is false")
         return NOTHING
-    user = user_of(security.user, caller)
+    user = user_of(security.user, invoker)
     if (obstacle := _obstacle(user)) is not None:
         refuse_root_screen(security, screen=screen, reason=obstacle)
         return Drop(notes=(f"httptop stays root: {obstacle}",))
@@ -143,9 +143,9 @@ def _obstacle(user: User) -> str | None:
         with files_of(user.uid, user.gid):
             try:
                 _read_code(theirs)
-            except OSError as fault:
+            except OSError as error:
                 return (
-                    f'the user "{user.name}" may not read {fault.filename}; '
+                    f'the user "{user.name}" may not read {error.filename}; '
                     "security.user names another"
                 )
     except OSError:

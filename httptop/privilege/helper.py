@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from httptop.coverage.processes import Survey
-    from httptop.linux.files import Caller
+    from httptop.linux.files import InvokingUser
 
 #: Seconds after which a helper that does not reply is given up: about files, which may wait for
 #: a disk; about statistics, for which the collector waits; at the end.
@@ -83,13 +83,15 @@ class Helper:
             os.close(ended)
             os.waitpid(self.pid, os.WNOHANG)
 
-    def settle(self, caller: Caller, read: Sequence[Path] = (), save: Path | None = None) -> None:
+    def settle(
+        self, invoker: InvokingUser, read: Sequence[Path] = (), save: Path | None = None
+    ) -> None:
         """Say once which files it is about, for whom; then nothing of it can be changed.
 
         ``read``: files whose text may be asked for, ``save`` is one of them.
         """
         limits = {
-            "caller": [caller.uid, caller.gid, str(caller.home), caller.elevated],
+            "invoker": [invoker.uid, invoker.gid, str(invoker.home), invoker.elevated],
             "read": [os.path.abspath(path) for path in (*read, *((save,) if save else ()))],
             "save": None if save is None else os.path.abspath(save),
         }
@@ -141,10 +143,10 @@ class Helper:
                     os.set_inheritable(descriptor, False)
                 done, length = HEAD.unpack(head + receive(self._channel, HEAD.size - len(head)))
                 reply = receive(self._channel, length)
-            except (OSError, EOFError) as fault:
+            except (OSError, EOFError) as error:
                 # What is in the socket now belongs to no question.
                 self._channel.close()
-                raise HelperError("the privileged helper of httptop is gone") from fault
+                raise HelperError("the privileged helper of httptop is gone") from error
         finally:
             self._lock.release()
         if done == ABSENT:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from httptop.linux.files import Caller
+    from httptop.linux.files import InvokingUser
 
 #: Seconds after which a look at the processes is ended.
 _LONGEST_SURVEY_S = 5
@@ -77,7 +77,7 @@ def _serve(channel: socket.socket) -> None:
             return
         if what == SETTLE and limits is None:
             limits = json.loads(text)
-            _reduce(elevated=limits["caller"][3])
+            _reduce(elevated=limits["invoker"][3])
             _reply(channel, b"")
         elif limits is None:
             return
@@ -117,8 +117,8 @@ def _reply(channel: socket.socket, text: bytes, done: bytes = DONE) -> None:
 def _give_statistics(channel: socket.socket) -> None:
     try:
         descriptor = bpf_syscall.enable_stats()
-    except OSError as fault:
-        _reply(channel, str(fault.strerror).encode(), REFUSED)
+    except OSError as error:
+        _reply(channel, str(error.strerror).encode(), REFUSED)
         return
     try:
         socket.send_fds(channel, [HEAD.pack(DONE, 0)], [descriptor])
@@ -140,8 +140,8 @@ def _apart(
                 reply, done = action(limits, text), DONE
             except FileNotFoundError:
                 reply, done = b"", ABSENT
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the other side shall know
-                reply, done = str(fault).encode("utf-8", "replace")[:4000], REFUSED
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other side shall know
+                reply, done = str(error).encode("utf-8", "replace")[:4000], REFUSED
             _reply(channel, reply, done)
         finally:
             os._exit(0)
@@ -150,13 +150,13 @@ def _apart(
         _reply(channel, b"it took too long", REFUSED)
 
 
-def _caller(limits: dict[str, Any]) -> Caller:
+def _caller(limits: dict[str, Any]) -> InvokingUser:
     from pathlib import Path
 
-    from httptop.linux.files import Caller
+    from httptop.linux.files import InvokingUser
 
-    uid, gid, home, elevated = limits["caller"]
-    return Caller(uid, gid, Path(home), elevated)
+    uid, gid, home, elevated = limits["invoker"]
+    return InvokingUser(uid, gid, Path(home), elevated)
 
 
 def _read(limits: dict[str, Any], path: bytes) -> bytes:
@@ -176,18 +176,18 @@ def _save(limits: dict[str, Any], request: bytes) -> bytes:
     from httptop.config.settings.string_types import FILE
     from httptop.linux.files import write_text
 
-    path, caller, wanted = (
+    path, invoker, wanted = (
         Path(limits["save"]),
         _caller(limits),
         request.partition(b"\0")[2].decode(),
     )
     new = check_text(wanted, path).settings
-    now = check_text(read_config(path, caller), path).settings
+    now = check_text(read_config(path, invoker), path).settings
     for setting in SETTINGS:
         guarded = setting.section == "security" or setting.kind is FILE
         if guarded and setting.of(new) != setting.of(now):
             raise HelperError(f"{setting.key} can be changed by hand only, in {path}")
-    return os.fsencode(write_text(path, wanted, caller))
+    return os.fsencode(write_text(path, wanted, invoker))
 
 
 def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:

@@ -224,8 +224,8 @@ def _flag_name(key: str) -> str:
 def _iterations(text: str) -> int:
     try:
         return parse_integer(text, 1, 10**9)
-    except ValueError as fault:
-        raise argparse.ArgumentTypeError(f"{fault}, found {text!r}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, found {text!r}") from None
 
 
 def _path(text: str) -> Path:

@@ -14,7 +14,7 @@ from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
 from httptop.console import complain
 from httptop.errors import HttptopError
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.linux.terminal import Terminal
 from httptop.model import Snapshot
 from httptop.output import batch
@@ -26,17 +26,17 @@ from httptop.run.scheduling import settle_memory
 from httptop.run.session import Session
 
 
-def run_batch(asked: Arguments, config: Config, caller: Caller, session: Session) -> int:
+def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Print snapshots to the end; return the exit status."""
     if sys.stdout is None:
         raise HttptopError("standard output is closed")
     settings, terminal = config.settings, Terminal()
-    configuration = Configuration(asked, caller, session)
-    with logged(settings, caller), contextlib.ExitStack() as closing:
+    configuration = Configuration(asked, invoker, session)
+    with logged(settings, invoker), contextlib.ExitStack() as closing:
         signals = closing.enter_context(batch.StopSignals())
-        feed = open_feed(asked, settings, scope_of(settings.filter), caller, session)
+        feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
-        observed = ObservedFeed(feed, observers_of(asked, caller))
+        observed = ObservedFeed(feed, observers_of(asked, invoker))
         closing.callback(observed.stop)
         reloading = follow(
             settings, lambda: configuration.read().settings, configuration.files, feed, _report

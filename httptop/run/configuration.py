@@ -11,7 +11,7 @@ from httptop.config.load import Config, config_files, load, user_file
 from httptop.config.reload import Reload, Reloading
 from httptop.config.save import save_changes
 from httptop.config.settings import Settings
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.linux.terminal import Terminal
 from httptop.run.arguments import Arguments
 from httptop.run.log import log_reload, set_level
@@ -24,8 +24,8 @@ class Configuration:
     What is root's alone is read and written by the helper, once this process has given up root.
     """
 
-    def __init__(self, asked: Arguments, caller: Caller, session: Session) -> None:
-        self._asked, self._caller, self._session = asked, caller, session
+    def __init__(self, asked: Arguments, invoker: InvokingUser, session: Session) -> None:
+        self._asked, self._caller, self._session = asked, invoker, session
 
     @property
     def files(self) -> tuple[Path, ...]:

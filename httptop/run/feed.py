@@ -9,7 +9,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.console import complain
 from httptop.errors import UsageError
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
@@ -22,7 +22,7 @@ def open_feed(
     asked: Arguments,
     settings: Settings,
     scope: Scope,
-    caller: Caller,
+    invoker: InvokingUser,
     session: Session,
     *,
     screen: bool = False,
@@ -40,10 +40,10 @@ def open_feed(
         require_narrowable(scope)
         refuse_root_screen(settings.security, screen=screen)
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
-        return ReplayFeed(asked.replay, caller, scope=scope, pace_s=pace_s)
+        return ReplayFeed(asked.replay, invoker, scope=scope, pace_s=pace_s)
     from httptop.run.live import open_live
 
-    configuration = Configuration(asked, caller, session)
+    configuration = Configuration(asked, invoker, session)
     return open_live(
         settings,
         scope,
@@ -56,7 +56,7 @@ def open_feed(
     )
 
 
-def observers_of(asked: Arguments, caller: Caller) -> list[Observer]:
+def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
     """Return who sees every snapshot: a recording, where one is asked for, and the log.
 
     To be called once the feed is open: only then is it right to empty the file of a recording.
@@ -66,7 +66,7 @@ def observers_of(asked: Arguments, caller: Caller) -> list[Observer]:
         return [SnapshotLog()]
     from httptop.capture.recorder import Recorder
 
-    return [Recorder(asked.record, caller), SnapshotLog()]
+    return [Recorder(asked.record, invoker), SnapshotLog()]
 
 
 def exit_status_of(feed: Feed) -> int:

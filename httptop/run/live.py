@@ -23,7 +23,7 @@ from httptop.doctor import checks, host
 from httptop.errors import Unavailable
 from httptop.filters import Compare
 from httptop.linux.cpus import possible_cpus
-from httptop.linux.files import calling_user
+from httptop.linux.files import invoking_user
 from httptop.linux.processes import in_first_pid_namespace, is_process
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.session import Session
@@ -144,13 +144,13 @@ def begin_drop(
 
     What needs all of root is to be started before. Raises as :func:`plan_drop` does.
     """
-    caller = calling_user(os.environ)
-    drop = plan_drop(security, caller, screen=screen, needed=host.needed_after_attaching())
+    invoker = invoking_user(os.environ)
+    drop = plan_drop(security, invoker, screen=screen, needed=host.needed_after_attaching())
     if drop.user is None:
         session.end_helper()
         return drop
     try:
-        session.start_helper().settle(caller, read, save)
+        session.start_helper().settle(invoker, read, save)
     except OSError as error:
         session.end_helper()
         note = f"no helper that stays root ({error}): settings cannot be saved or read again"

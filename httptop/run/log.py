@@ -21,7 +21,7 @@ from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
 from httptop.errors import UsageError
-from httptop.linux.files import Caller, FileError, create
+from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Health, Snapshot, clean
 
 LOG: Final = logging.getLogger("httptop")
@@ -65,8 +65,8 @@ class LogFile(logging.Handler):
         try:
             if os.write(self._descriptor, data) != len(data):
                 self.failure = "a line was cut off"
-        except OSError as fault:
-            self.failure = fault.strerror or type(fault).__name__
+        except OSError as error:
+            self.failure = error.strerror or type(error).__name__
 
     def close(self) -> None:
         """Close the file."""
@@ -75,7 +75,7 @@ class LogFile(logging.Handler):
 
 
 @contextlib.contextmanager
-def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | None]:
+def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFile | None]:
     """Log for a while to ``general.log_file``, if there is one; what it holds is kept.
 
     Raises :class:`UsageError` where the file is refused.
@@ -85,9 +85,9 @@ def logging_to_file(settings: Settings, caller: Caller) -> Iterator[LogFile | No
         yield None
         return
     try:
-        descriptor = create(Path(name), caller, append=True)
-    except FileError as fault:
-        raise UsageError(f"general.log_file: {fault}") from None
+        descriptor = create(Path(name), invoker, append=True)
+    except FileError as error:
+        raise UsageError(f"general.log_file: {error}") from None
     handler = LogFile(descriptor)
     LOG.addHandler(handler)
     set_level(settings)
@@ -119,9 +119,9 @@ def log_reload(reload: Reload) -> None:
 
 
 @contextlib.contextmanager
-def logged(settings: Settings, caller: Caller) -> Iterator[None]:
+def logged(settings: Settings, invoker: InvokingUser) -> Iterator[None]:
     """Log the start and the end of a run, and tell where that could not be written."""
-    with logging_to_file(settings, caller) as log:
+    with logging_to_file(settings, invoker) as log:
         log_start(settings)
         try:
             yield

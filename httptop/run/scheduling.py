@@ -66,9 +66,9 @@ def _renice(value: int, tasks: Iterable[int]) -> None:
             os.setpriority(os.PRIO_PROCESS, task, value)
         except ProcessLookupError:
             continue
-        except OSError as fault:
+        except OSError as error:
             raise HttptopError(
-                f"performance.nice: the kernel refuses {value} ({fault.strerror}); "
+                f"performance.nice: the kernel refuses {value} ({error.strerror}); "
                 "values below the present one need root"
             ) from None
 

@@ -18,7 +18,7 @@ from httptop.config.settings import Settings
 from httptop.coverage.processes import Survey
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.linux.terminal import Terminal
 from httptop.model import Snapshot, clean
 from httptop.run.arguments import Arguments
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from httptop.app import HttptopApp
 
 
-def run_screen(asked: Arguments, config: Config, caller: Caller, session: Session) -> int:
+def run_screen(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Show the screen to the end; return the exit status."""
     settings = settings_for_screen(config, os.environ)
-    with logged(settings, caller), contextlib.ExitStack() as closing:
-        return ScreenRun(asked, settings, caller, session, closing).show()
+    with logged(settings, invoker), contextlib.ExitStack() as closing:
+        return ScreenRun(asked, settings, invoker, session, closing).show()
 
 
 class Countdown(Observer):
@@ -63,7 +63,7 @@ class ScreenRun:
         self,
         asked: Arguments,
         settings: Settings,
-        caller: Caller,
+        invoker: InvokingUser,
         session: Session,
         closing: contextlib.ExitStack,
     ) -> None:
@@ -76,13 +76,13 @@ class ScreenRun:
         self._terminal = Terminal()  # while it is there
         self._scope = scope_of(settings.filter)
         self._feed = open_feed(
-            asked, settings, self._scope, caller, session, screen=True, tell=self._tell
+            asked, settings, self._scope, invoker, session, screen=True, tell=self._tell
         )
         closing.callback(self._feed.stop)
         countdown = Countdown(asked.iterations, self._leave)
-        self._observed = ObservedFeed(self._feed, observers_of(asked, caller), [countdown])
+        self._observed = ObservedFeed(self._feed, observers_of(asked, invoker), [countdown])
         closing.callback(self._observed.stop)
-        self._configuration = Configuration(asked, caller, session)
+        self._configuration = Configuration(asked, invoker, session)
         self._reloading = follow(
             settings, self._read, self._configuration.files, self._feed, self._report
         )

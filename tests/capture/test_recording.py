@@ -25,11 +25,11 @@ from httptop.collect.feed import ObservedFeed
 from httptop.config.scope import limited
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
 from tests.factory import LATENCY, key, request, row, snapshot_at
 
-ME = Caller(os.geteuid(), os.getegid(), Path("/"))
+ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 TICKS = tuple(snapshot_at(n, final=n == 6) for n in range(1, 7))
 
 

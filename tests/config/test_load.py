@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from httptop.config.load import Config, ConfigError, Flag, build, check_file, load, user_file
 from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting
 from httptop.config.toml_document import settings_table, to_toml
-from httptop.linux.files import Caller, FileError, calling_user, create, read_text, write_text
+from httptop.linux.files import (
+    FileError,
+    InvokingUser,
+    create,
+    invoking_user,
+    read_text,
+    write_text,
+)
 
 #: For each setting: a text that is allowed and not the default, and one that is not allowed.
 EXAMPLES = {
@@ -103,19 +110,19 @@ EXAMPLES = {
 
 
 @pytest.fixture
-def caller(tmp_path: Path) -> Caller:
-    return Caller(os.geteuid(), os.getegid(), tmp_path / "home")
+def invoker(tmp_path: Path) -> InvokingUser:
+    return InvokingUser(os.geteuid(), os.getegid(), tmp_path / "home")
 
 
-def loaded(caller: Caller, text: str, tmp_path: Path, **environ: str) -> Config:
+def loaded(invoker: InvokingUser, text: str, tmp_path: Path, **environ: str) -> Config:
     file = tmp_path / "some.toml"
     file.write_text(text)
-    return load({}, environ, caller, file)
+    return load({}, environ, invoker, file)
 
 
-def faults(caller: Caller, text: str, tmp_path: Path) -> list[str]:
+def faults(invoker: InvokingUser, text: str, tmp_path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        loaded(caller, text, tmp_path)
+        loaded(invoker, text, tmp_path)
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
 
 
@@ -124,7 +131,7 @@ def test_every_setting_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_precedence(setting: Setting, caller: Caller, tmp_path: Path) -> None:
+def test_precedence(setting: Setting, invoker: InvokingUser, tmp_path: Path) -> None:
     value = setting.kind.parse_text(EXAMPLES[setting.key][0])
     shown = setting.kind.show(value)
     assert value != setting.default
@@ -138,11 +145,11 @@ def test_precedence(setting: Setting, caller: Caller, tmp_path: Path) -> None:
     system.write_text(f"{key} = {shown}")
 
     def effective(flags: dict[str, Flag], environ: dict[str, str]) -> tuple[object, str]:
-        config = load(flags, environ, caller, system_file=system)
+        config = load(flags, environ, invoker, system_file=system)
         return setting.of(config.settings), config.origins[setting.key]
 
     assert effective({}, {}) == (value, str(system))
-    users = user_file({}, caller)
+    users = user_file({}, invoker)
     users.parent.mkdir(parents=True)
     users.write_text(f"{key} = {default}")
     assert effective({}, {}) == (setting.default, str(users))
@@ -151,21 +158,23 @@ def test_precedence(setting: Setting, caller: Caller, tmp_path: Path) -> None:
     plain = default.strip("[]").replace('"', "").replace(", ", ",")
     flag = {setting.key: Flag("--it", (plain,))}
     assert effective(flag, environ) == (setting.default, "--it")
-    config = load({}, {}, caller, file=system)
+    config = load({}, {}, invoker, file=system)
     assert setting.of(config.settings) == value
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_what_is_not_allowed_is_a_fault(setting: Setting, caller: Caller, tmp_path: Path) -> None:
+def test_what_is_not_allowed_is_a_fault(
+    setting: Setting, invoker: InvokingUser, tmp_path: Path
+) -> None:
     wrong = EXAMPLES[setting.key][1]
     with pytest.raises(ConfigError) as caught:
-        load({setting.key: Flag("--it", (wrong,))}, {setting.variable: wrong}, caller)
+        load({setting.key: Flag("--it", (wrong,))}, {setting.variable: wrong}, invoker)
     assert [problem.where for problem in caught.value.problems] == [setting.variable, "--it"]
-    (fault,) = faults(caller, f"{setting.key} = 1979-05-27", tmp_path)
+    (fault,) = faults(invoker, f"{setting.key} = 1979-05-27", tmp_path)
     assert fault.startswith(f"some.toml:1: {setting.key}: ")
 
 
-def test_all_faults_at_once_with_their_lines(caller: Caller, tmp_path: Path) -> None:
+def test_all_faults_at_once_with_their_lines(invoker: InvokingUser, tmp_path: Path) -> None:
     text = """\
 [general]
 tick = "1 fortnight"
@@ -180,7 +189,7 @@ http = 3
 [nonsense]
 a = 1
 """
-    assert faults(caller, text, tmp_path) == [
+    assert faults(invoker, text, tmp_path) == [
         "some.toml:2: general.tick: unknown unit 'fortnight': use ns, us, ms, s, m or h, "
         "found '1 fortnight'",
         "some.toml:3: general.windw: unknown key; did you mean 'window'?",
@@ -191,16 +200,16 @@ a = 1
     ]
 
 
-def test_a_key_in_the_wrong_place_is_found(caller: Caller, tmp_path: Path) -> None:
-    assert faults(caller, "pids = [1]", tmp_path) == [
+def test_a_key_in_the_wrong_place_is_found(invoker: InvokingUser, tmp_path: Path) -> None:
+    assert faults(invoker, "pids = [1]", tmp_path) == [
         "some.toml:1: pids: unknown key; did you mean 'filter.process.pids'?"
     ]
 
 
-def test_an_unknown_variable_is_a_fault(caller: Caller) -> None:
+def test_an_unknown_variable_is_a_fault(invoker: InvokingUser) -> None:
     with pytest.raises(ConfigError, match="did you mean 'HTTPTOP_GENERAL__TICK'"):
-        load({}, {"HTTPTOP_GENERAL__TIK": "1"}, caller)
-    load({}, {"HTTPTOP_OTHER": "1"}, caller)
+        load({}, {"HTTPTOP_GENERAL__TIK": "1"}, invoker)
+    load({}, {"HTTPTOP_OTHER": "1"}, invoker)
 
 
 @pytest.mark.parametrize(
@@ -215,17 +224,17 @@ def test_an_unknown_variable_is_a_fault(caller: Caller) -> None:
     ],
 )
 def test_files_that_are_no_configuration(
-    content: bytes, message: str, caller: Caller, tmp_path: Path
+    content: bytes, message: str, invoker: InvokingUser, tmp_path: Path
 ) -> None:
     file = tmp_path / "some.toml"
     file.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        check_file(file, caller)
+        check_file(file, invoker)
     assert message in str(caught.value)
     assert file.read_bytes() == content
 
 
-def test_what_is_no_file(caller: Caller, tmp_path: Path) -> None:
+def test_what_is_no_file(invoker: InvokingUser, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, message in (
@@ -235,25 +244,25 @@ def test_what_is_no_file(caller: Caller, tmp_path: Path) -> None:
         (Path("a\0b"), "null"),
     ):
         with pytest.raises(ConfigError, match=message):
-            check_file(path, caller)
+            check_file(path, invoker)
 
 
 def test_the_users_file(tmp_path: Path) -> None:
-    me = Caller(1000, 1000, tmp_path)
+    me = InvokingUser(1000, 1000, tmp_path)
     assert user_file({}, me) == tmp_path / ".config/httptop/config.toml"
     assert user_file({"XDG_CONFIG_HOME": "/x"}, me) == Path("/x/httptop/config.toml")
-    under_sudo = Caller(1000, 1000, tmp_path, elevated=True)
+    under_sudo = InvokingUser(1000, 1000, tmp_path, elevated=True)
     assert user_file({"XDG_CONFIG_HOME": "/x"}, under_sudo) == user_file({}, me)
 
 
-def test_saved_is_loaded_is_saved(caller: Caller, tmp_path: Path) -> None:
+def test_saved_is_loaded_is_saved(invoker: InvokingUser, tmp_path: Path) -> None:
     against = {"filter.events.writes", "filter.events.connects"}  # with side = client
     changed = build(
         {s.key: s.kind.parse_text(EXAMPLES[s.key][0]) for s in SETTINGS if s.key not in against}
     )
     for effective in (DEFAULTS, changed):
         text = to_toml(effective)
-        again = loaded(caller, text, tmp_path).settings
+        again = loaded(invoker, text, tmp_path).settings
         assert again == effective
         assert to_toml(again) == text
         assert to_toml(again, text) == text
@@ -272,7 +281,7 @@ def test_the_documentation_is_up_to_date() -> None:
     assert page.read_text().endswith(settings_table())
 
 
-def test_the_users_comments_are_kept(caller: Caller, tmp_path: Path) -> None:
+def test_the_users_comments_are_kept(invoker: InvokingUser, tmp_path: Path) -> None:
     text = """\
 # mine, at the head
 [general]
@@ -283,34 +292,34 @@ tick = "0.5s"
 per_second = 7
 # at the end
 """
-    once = to_toml(loaded(caller, text, tmp_path).settings, text)
+    once = to_toml(loaded(invoker, text, tmp_path).settings, text)
     assert once.count("# fast, for the demo\n## Time between") == 1
     assert "# mine, at the head" in once
     assert once.endswith("\n\n# at the end\n")
     assert "Old explanation" not in once
-    assert to_toml(loaded(caller, once, tmp_path).settings, once) == once
+    assert to_toml(loaded(invoker, once, tmp_path).settings, once) == once
 
 
-def test_writes_in_one_step_and_privately(caller: Caller, tmp_path: Path) -> None:
+def test_writes_in_one_step_and_privately(invoker: InvokingUser, tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "config.toml"
-    assert write_text(path, "a", caller) == path
+    assert write_text(path, "a", invoker) == path
     path.chmod(0o644)
-    write_text(path, "b", caller)
+    write_text(path, "b", invoker)
     assert path.read_text() == "b"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(path.parent) == ["config.toml"]
 
 
-def test_follows_a_link_of_the_callers_own_only(caller: Caller, tmp_path: Path) -> None:
+def test_follows_a_link_of_the_callers_own_only(invoker: InvokingUser, tmp_path: Path) -> None:
     real = tmp_path / "real.toml"
     real.write_text("before")
     link = tmp_path / "link.toml"
     link.symlink_to("real.toml")
-    assert write_text(link, "after", caller) == real
+    assert write_text(link, "after", invoker) == real
     assert link.is_symlink()
     assert real.read_text() == "after"
-    stranger = Caller(caller.uid + 1, caller.gid, caller.home)
-    if caller.uid == 0:
+    stranger = InvokingUser(invoker.uid + 1, invoker.gid, invoker.home)
+    if invoker.uid == 0:
         os.lchown(link, 12345, 12345)
     for write in (lambda: write_text(link, "x", stranger), lambda: create(link, stranger)):
         with pytest.raises(FileError, match="symbolic link of another user"):
@@ -318,15 +327,15 @@ def test_follows_a_link_of_the_callers_own_only(caller: Caller, tmp_path: Path) 
     assert real.read_text() == "after"
 
 
-def test_does_not_replace_what_is_no_file(caller: Caller, tmp_path: Path) -> None:
+def test_does_not_replace_what_is_no_file(invoker: InvokingUser, tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is a directory"):
-        write_text(tmp_path, "x", caller)
+        write_text(tmp_path, "x", invoker)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with pytest.raises(FileError):
-        create(fifo, caller)
+        create(fifo, invoker)
     with pytest.raises(FileError, match="no regular file"):
-        write_text(fifo, "x", caller)
+        write_text(fifo, "x", invoker)
 
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
@@ -334,23 +343,23 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become a
 
 @root_only
 def test_under_sudo_files_belong_to_the_user_who_called(tmp_path: Path) -> None:
-    caller = calling_user({"SUDO_UID": "65534", "SUDO_GID": "65534"})
-    assert caller.elevated
+    invoker = invoking_user({"SUDO_UID": "65534", "SUDO_GID": "65534"})
+    assert invoker.elevated
     home = tmp_path / "theirs"
     home.mkdir()
     os.chown(home, 65534, 65534)
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
-    saved = write_text(home / ".config/httptop/config.toml", "x", caller)
+    saved = write_text(home / ".config/httptop/config.toml", "x", invoker)
     assert saved.stat().st_uid == saved.parent.stat().st_uid == 65534
-    ours = write_text(tmp_path / "config.toml", "x", caller)  # a directory of root's
+    ours = write_text(tmp_path / "config.toml", "x", invoker)  # a directory of root's
     assert (ours.stat().st_uid, stat.S_IMODE(ours.stat().st_mode)) == (65534, 0o600)
     assert os.geteuid() == 0
 
 
 @root_only
 def test_under_sudo_a_user_cannot_lend_roots_rights(tmp_path: Path) -> None:
-    caller = calling_user({"SUDO_UID": "65534", "SUDO_GID": "65534"})
+    invoker = invoking_user({"SUDO_UID": "65534", "SUDO_GID": "65534"})
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
     home = tmp_path / "theirs"
@@ -365,10 +374,10 @@ def test_under_sudo_a_user_cannot_lend_roots_rights(tmp_path: Path) -> None:
     for link in (home / "dir", home / "file"):
         os.lchown(link, 65534, 65534)
     with pytest.raises(FileError, match="permission"):
-        read_text(home / "file", 100, caller)
+        read_text(home / "file", 100, invoker)
     with pytest.raises(FileError):
-        create(home / "file", caller)
-    assert read_text(secret, 100, caller) == "secret"  # sudo is meant to read root's files
+        create(home / "file", invoker)
+    assert read_text(secret, 100, invoker) == "secret"  # sudo is meant to read root's files
     assert secret.read_text() == "secret"
 
 
@@ -401,5 +410,5 @@ def test_any_file_is_a_configuration_or_clean_faults(
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     text = ""
     with contextlib.suppress(ConfigError):
-        text = to_toml(check_file(file, calling_user({})).settings)
+        text = to_toml(check_file(file, invoking_user({})).settings)
     assert not text or tomllib.loads(text)

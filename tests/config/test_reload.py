@@ -12,7 +12,7 @@ import pytest
 from httptop.config.load import ConfigError, Problem, build, load
 from httptop.config.reload import Reload, Reloading, Watch, compare
 from httptop.config.settings import BY_KEY, DEFAULTS, Settings
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.linux.fsuid import files_of
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
@@ -136,10 +136,10 @@ class Watching:
         self.told: queue.Queue[Reload] = queue.Queue()
         self.file = file
         file.write_text(text)
-        caller = Caller(os.geteuid(), os.getegid(), file.parent)
+        invoker = InvokingUser(os.geteuid(), os.getegid(), file.parent)
 
         def read() -> Settings:
-            return load({}, {}, caller, file).settings
+            return load({}, {}, invoker, file).settings
 
         self.reloading = Reloading(read(), read, [file], self.told.put, look_s=look_s)
         self.reloading.start()

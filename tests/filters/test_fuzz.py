@@ -28,7 +28,7 @@ from httptop.config.value_types import (
 )
 from httptop.filters import FilterError, parse
 from httptop.filters.values import FIELDS
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from tests.config.test_load import EXAMPLES
 
 Made = TypeVar("Made")
@@ -196,13 +196,13 @@ def test_any_values_of_known_keys() -> None:
 
 def test_any_bytes(tmp_path: Path) -> None:
     file = tmp_path / "fuzz.toml"
-    caller = Caller(os.geteuid(), os.getegid(), Path("/"))
+    invoker = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 
     def check(content: bytes) -> None:
         file.write_bytes(content)
         faults = ""
         try:
-            check_file(file, caller)
+            check_file(file, invoker)
         except ConfigError as error:
             faults = str(error)
         assert all(line.isprintable() for line in faults.split("\n"))

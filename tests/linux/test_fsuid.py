@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop.linux.files import Caller, FileError, create, rights_of
+from httptop.linux.files import FileError, InvokingUser, create, rights_of
 from httptop.linux.fsuid import files_of
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
@@ -57,19 +57,19 @@ def test_rights_are_given_back_after_a_fault(tmp_path: Path) -> None:
     groups = os.getgroups()
     with pytest.raises(ZeroDivisionError), files_of(65534, 65534):
         raise ZeroDivisionError
-    with rights_of(Caller(0, 0, Path("/"))) as uid:
+    with rights_of(InvokingUser(0, 0, Path("/"))) as uid:
         assert uid == 0
     assert os.getgroups() == groups
     assert theirs.read_text() == "x"
 
 
 def test_appends_to_a_file_that_is_there(tmp_path: Path) -> None:
-    caller = Caller(os.geteuid(), os.getegid(), tmp_path)
+    invoker = InvokingUser(os.geteuid(), os.getegid(), tmp_path)
     log = tmp_path / "log"
     log.write_text("before\n")
-    with open(create(log, caller, append=True), "w") as file:
+    with open(create(log, invoker, append=True), "w") as file:
         file.write("after\n")
     assert log.read_text() == "before\nafter\n"
     assert log.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileError, match="is a directory"):
-        create(tmp_path, caller, append=True)
+        create(tmp_path, invoker, append=True)

@@ -18,7 +18,7 @@ import pytest
 
 from httptop.coverage.gaps import Row, rows
 from httptop.coverage.processes import Holder, Survey, survey
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.privilege import helper_process
 from httptop.privilege.helper import Helper
 from httptop.privilege.helper_protocol import SURVEY, HelperError
@@ -189,14 +189,14 @@ def test_a_32_bit_program_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "caller",
-    [Caller(0, 0, Path("/root")), Caller(1, 1, Path("/"), elevated=True)],
+    "invoker",
+    [InvokingUser(0, 0, Path("/root")), InvokingUser(1, 1, Path("/"), elevated=True)],
     ids=["root", "sudo"],
 )
-def test_the_helper_sees_the_processes_of_every_user(caller: Caller) -> None:
+def test_the_helper_sees_the_processes_of_every_user(invoker: InvokingUser) -> None:
     helper = Helper()
     try:
-        helper.settle(caller)
+        helper.settle(invoker)
         with process(SERVER) as (mine, _), process(SERVER, user=65534) as (another, port):
             found = {holder.pid: holder for holder in helper.survey().holders}
             assert found[another].tcp_ports == (port,)
@@ -216,7 +216,7 @@ def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
     monkeypatch.setattr(helper_process, "_survey", hang)
     helper = Helper()
     try:
-        helper.settle(Caller(0, 0, Path("/root")))
+        helper.settle(InvokingUser(0, 0, Path("/root")))
         with pytest.raises(HelperError, match="it took too long"):
             helper.survey()
         os.close(helper.statistics())
@@ -227,7 +227,7 @@ def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
 def test_nothing_can_be_said_about_the_look() -> None:
     helper = Helper()
     try:
-        helper.settle(Caller(0, 0, Path("/root")))
+        helper.settle(InvokingUser(0, 0, Path("/root")))
         with pytest.raises(HelperError, match="gone"):
             helper._ask(SURVEY, b"/etc/shadow")
     finally:

@@ -13,13 +13,13 @@ import pytest
 from httptop.config.settings import Security
 from httptop.errors import HttptopError
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.privilege import drop as drop_module
 from httptop.privilege.drop import Drop, User, plan_drop, user_of
 
 NOBODY = 65534
-ROOT = Caller(0, 0, Path("/root"))
-SUDOED = Caller(1, 1, Path("/"), elevated=True)
+ROOT = InvokingUser(0, 0, Path("/root"))
+SUDOED = InvokingUser(1, 1, Path("/"), elevated=True)
 SOMEONE = pwd.getpwuid(1)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -28,7 +28,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_without_a_name_it_is_who_called_sudo_else_nobody() -> None:
     assert user_of("", ROOT).uid == pwd.getpwnam("nobody").pw_uid
     assert (user_of("", SUDOED).uid, user_of("", SUDOED).name) == (1, SOMEONE.pw_name)
-    assert user_of("", Caller(0, 0, Path("/root"), elevated=True)).name == "nobody"
+    assert user_of("", InvokingUser(0, 0, Path("/root"), elevated=True)).name == "nobody"
 
 
 def test_a_name_or_number_wins_and_brings_its_groups() -> None:
@@ -78,11 +78,11 @@ def test_code_that_cannot_be_read_keeps_it_root(
 MAY_NOT_CHANGE = """
 from pathlib import Path
 from httptop.linux.capabilities import keep_only
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import plan_drop
 from httptop.config.settings import Security
 keep_only(set(range(40)) - {6, 7})
-print(*plan_drop(Security(), Caller(0, 0, Path("/")), screen=True).notes)
+print(*plan_drop(Security(), InvokingUser(0, 0, Path("/")), screen=True).notes)
 """
 
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from httptop.config import LARGEST_FILE
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.privilege import helper as module
 from httptop.privilege import helper_process
 from httptop.privilege.helper import Helper
@@ -33,8 +33,8 @@ from httptop.privilege.helper_protocol import (
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
-ROOT = Caller(0, 0, Path("/root"))
-SOMEONE = Caller(1, 1, Path("/"), elevated=True)
+ROOT = InvokingUser(0, 0, Path("/root"))
+SOMEONE = InvokingUser(1, 1, Path("/"), elevated=True)
 
 
 @pytest.fixture
@@ -67,12 +67,14 @@ def test_it_has_a_name_no_terminal_and_few_descriptors(helper: Helper) -> None:
 
 
 @pytest.mark.parametrize(
-    ("caller", "kept"),
+    ("invoker", "kept"),
     [(ROOT, {1, 2, 19, 21}), (SOMEONE, {0, 2, 6, 7, 19, 21})],
     ids=["root", "sudo"],
 )
-def test_it_keeps_the_capabilities_it_needs(helper: Helper, caller: Caller, kept: set[int]) -> None:
-    helper.settle(caller)
+def test_it_keeps_the_capabilities_it_needs(
+    helper: Helper, invoker: InvokingUser, kept: set[int]
+) -> None:
+    helper.settle(invoker)
     mine = capabilities_of(os.getpid())
     assert capabilities_of(helper.pid) == sum(1 << number for number in kept) & mine
 
@@ -235,7 +237,7 @@ def message(what: bytes, text: bytes = b"") -> bytes:
     return struct.pack("=cI", what, len(text)) + text
 
 
-LIMITS = json.dumps({"caller": [0, 0, "/root", False], "read": [], "save": None}).encode()
+LIMITS = json.dumps({"invoker": [0, 0, "/root", False], "read": [], "save": None}).encode()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.console import command_line, complain
 from httptop.errors import HttptopError, Unavailable, UsageError
-from httptop.linux.files import calling_user
+from httptop.linux.files import invoking_user
 from httptop.model import Snapshot
 from httptop.run import screen
 from httptop.run.arguments import parse
@@ -181,7 +181,7 @@ def test_save_load_save(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert path.read_bytes() == first
     assert main(["--validate-config"]) == 0
     assert main(["--validate-config", str(path)]) == 0
-    assert "no fault" in capsys.readouterr().out
+    assert "no error" in capsys.readouterr().out
 
 
 def test_save_overwrites_nothing_foreign(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,7 +333,7 @@ def test_an_unforeseen_fault_is_one_line_and_1(
 
 def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) -> None:
     def window_s(*words: str) -> float:
-        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        config = load(parse(words).settings, os.environ, invoking_user(os.environ))
         return screen.settings_for_screen(config, {}).general.window_s
 
     assert window_s() == 10
@@ -346,7 +346,7 @@ def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) 
 
 def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
     def symbols(term: str, *words: str) -> str:
-        config = load(parse(words).settings, os.environ, calling_user(os.environ))
+        config = load(parse(words).settings, os.environ, invoking_user(os.environ))
         return screen.settings_for_screen(config, {"TERM": term}).ui.symbols
 
     assert symbols("linux") == "tty"

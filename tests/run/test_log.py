@@ -15,15 +15,15 @@ from httptop.config.load import build
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.errors import UsageError
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.model import Health, Overhead, Snapshot
 from httptop.run.log import LOG, LogFile, SnapshotLog, log_reload, log_start, logging_to_file
 from tests.factory import snapshot_at
 
 
 @pytest.fixture
-def caller(tmp_path: Path) -> Caller:
-    return Caller(os.geteuid(), os.getegid(), tmp_path)
+def invoker(tmp_path: Path) -> InvokingUser:
+    return InvokingUser(os.geteuid(), os.getegid(), tmp_path)
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def log(file: Path, caller: Caller) -> Iterator[None]:
-    with logging_to_file(logging_to(file), caller):
+def log(file: Path, invoker: InvokingUser) -> Iterator[None]:
+    with logging_to_file(logging_to(file), invoker):
         yield
 
 
@@ -50,9 +50,9 @@ def lines(file: Path) -> list[str]:
 
 
 def test_nothing_is_written_without_a_file(
-    caller: Caller, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    invoker: InvokingUser, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with logging_to_file(DEFAULTS, caller) as log:
+    with logging_to_file(DEFAULTS, invoker) as log:
         assert log is None
         LOG.error("lost")
     LOG.error("lost")
@@ -60,9 +60,9 @@ def test_nothing_is_written_without_a_file(
     assert capfd.readouterr() == ("", "")
 
 
-def test_appends_lines_that_are_safe_to_show(file: Path, caller: Caller) -> None:
+def test_appends_lines_that_are_safe_to_show(file: Path, invoker: InvokingUser) -> None:
     for text in ("first", "second\x1b[31m\nforged \udcff\u202e"):
-        with logging_to_file(logging_to(file), caller):
+        with logging_to_file(logging_to(file), invoker):
             LOG.info("%s", text)
     first, second = lines(file)
     assert first == "info first"
@@ -134,10 +134,10 @@ def test_detail_that_is_shed(file: Path) -> None:
     ]
 
 
-def test_a_file_that_is_refused(caller: Caller, tmp_path: Path) -> None:
+def test_a_file_that_is_refused(invoker: InvokingUser, tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match=r"general.log_file: .* is a directory"),
-        logging_to_file(logging_to(tmp_path), caller),
+        logging_to_file(logging_to(tmp_path), invoker),
     ):
         pass
 

@@ -67,14 +67,14 @@ def plain() -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture(scope="module")
 def changed() -> Iterator[subprocess.Popen[str]]:
     """A run with other settings, which another user than the named one has started by sudo."""
-    named, caller = users()
+    named, invoker = users()
     with batch(
         SECURITY__USER=named.pw_name,
         SECURITY__KEEP_NO_CAPABILITIES="false",
         PERFORMANCE__NICE=str(os.getpriority(os.PRIO_PROCESS, 0) + NICER),
         PERFORMANCE__CPU_AFFINITY=str(max(os.sched_getaffinity(0))),
-        SUDO_UID=str(caller.pw_uid),
-        SUDO_GID=str(caller.pw_gid),
+        SUDO_UID=str(invoker.pw_uid),
+        SUDO_GID=str(invoker.pw_gid),
     ) as run:
         yield run
 

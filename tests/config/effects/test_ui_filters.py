@@ -13,7 +13,7 @@ from httptop.app import HttptopApp
 from httptop.cli import main
 from httptop.config.load import check_file
 from httptop.config.settings import DEFAULTS, Ui
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.screens.pages import Page
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_chips import FilterChips
@@ -21,7 +21,7 @@ from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import Hued
 from tests.factory import busy
 
-ME = Caller(os.geteuid(), os.getegid(), Path("/"))
+ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 
 
 def ui(folder: Path, text: str) -> Ui:

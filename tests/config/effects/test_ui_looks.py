@@ -15,7 +15,7 @@ from httptop.collector import Collector
 from httptop.config.load import check_file
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings, Ui
-from httptop.linux.files import Caller
+from httptop.linux.files import InvokingUser
 from httptop.model import Snapshot
 from httptop.run.screen import settings_for_screen
 from httptop.screens.pages import ConfirmQuit
@@ -28,7 +28,7 @@ from httptop.widgets.painting import Hued
 from tests.collect.cells import FakeSource
 from tests.factory import busy
 
-ME = Caller(os.geteuid(), os.getegid(), Path("/"))
+ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 
 
 class Written:
