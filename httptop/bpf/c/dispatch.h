@@ -13,6 +13,7 @@
 #include "classify.h"
 #include "conn.h"
 #include "connections.h"
+#include "counters.h"
 #include "filter.h"
 #include "filter_state.h"
 #include "http_head.h"
