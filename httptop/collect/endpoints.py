@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from httptop.collect import histogram
 from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.collect.source import (
@@ -91,7 +90,7 @@ class Ledger:
     @property
     def overflow_requests(self) -> int:
         """Requests counted under ``~other``."""
-        return sum(row.requests for row in self._overflow)
+        return sum(row.total.finished.requests for row in self._overflow)
 
     def totals(self, covered_s: float) -> dict[Side, Totals]:
         """Return the sums of each side; the window has covered so much."""
@@ -120,7 +119,7 @@ class Ledger:
         for side in self._sides.values():
             side.window.expire(slot)
         for row in list(self._active):
-            if not row.window.expire(slot):
+            if not row.expire(slot):
                 self._active.discard(row)
                 self._shown[row] = row.stats(1.0)
 
@@ -217,13 +216,12 @@ class Ledger:
         lost = grown.unanswered
         opened = grown.counted - lost - grown.moved
         place.open += opened
-        row.open += opened
-        row.request_bytes += grown.bytes
+        row.total.open += opened
+        row.total.request_bytes += grown.bytes
         tick.open += opened
         tick.request_bytes += grown.bytes
         if lost and place.unanswered_count:
-            row.count_unanswered(self._slot, lost)
-            tick.unanswered += lost
+            row.count_unanswered(self._slot, lost, tick)
 
     def _count_responses(self, outcome: _Outcome, grown: Growth) -> None:
         place = outcome.place
@@ -234,22 +232,10 @@ class Ledger:
         tick = place.side.tick
         counted = grown.counted
         place.open -= counted
-        row.open -= counted
+        row.total.open -= counted
         tick.open -= counted
-        if not outcome.counts:
-            return
-        status, size, latencies = outcome.status, grown.bytes, grown.histogram
-        spent_ns, max_ns = grown.latency_sum_ns, grown.latency_max_ns
-        row.count_responses(self._slot, status, counted, size, spent_ns, max_ns, latencies)
-        row.tick_sum_ns += spent_ns
-        row.tick_count += counted
-        tick.response_bytes += size
-        tick.sum_ns += spent_ns
-        if max_ns > tick.max_ns:
-            tick.max_ns = max_ns
-        if counted:
-            tick.status[status] = tick.status.get(status, 0) + counted
-        histogram.add(tick.histogram, latencies)
+        if outcome.counts:
+            row.count_responses(self._slot, outcome.status, grown, tick)
 
     def _count_time(self, outcome: _Outcome, grown: Growth) -> None:
         row = outcome.place.row
@@ -274,7 +260,7 @@ class Ledger:
             if into is row:
                 row.key = key
             else:
-                into.absorb_row(row)
+                into.absorb(row)
                 merged[row] = into
         self._paths.clear()
         for key in self._rows:
@@ -290,8 +276,8 @@ class Ledger:
     def _move(self, place: _Place, row: Row) -> None:
         """Let a cell that has counted in a row do so in the one that its key means now."""
         place.row = self._row(self._by_rules(place.key))
-        row.open -= place.open
-        place.row.open += place.open
+        row.total.open -= place.open
+        place.row.total.open += place.open
 
 
 def _key(raw: RawEndpoint) -> EndpointKey:

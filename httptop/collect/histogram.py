@@ -54,13 +54,13 @@ def add(into: Histogram, more: Mapping[int, int]) -> None:
 
 
 def subtract(from_: Histogram, less: Mapping[int, int]) -> None:
-    """Take one histogram from another that contains it."""
+    """Take one histogram from another; no bucket falls below 0."""
     for bucket, count in less.items():
-        rest = from_[bucket] - count
-        if rest:
+        rest = from_.get(bucket, 0) - count
+        if rest > 0:
             from_[bucket] = rest
         else:
-            del from_[bucket]
+            from_.pop(bucket, None)
 
 
 def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float:

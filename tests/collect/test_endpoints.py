@@ -175,7 +175,7 @@ def _assert_sums(ledger: Ledger) -> None:
             assert getattr(total, name) == sum(getattr(row, name) for row in mine), name
         # A row that is left without requests is not shown: those in flight went, their bytes stay.
         everything = [row for row in ledger._rows.values() if row.key.side == side]
-        assert total.request_bytes == sum(row.request_bytes for row in everything)
+        assert total.request_bytes == sum(row.total.request_bytes for row in everything)
         for name in ("latency", "latency_total"):
             counted = sum(getattr(row, name).count for row in mine)
             assert name != "latency" or counted == total.latency.count

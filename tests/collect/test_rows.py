@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from httptop.collect.accumulator import Tally
 from httptop.collect.histogram import bucket_of
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.model import NO_LATENCY
+from tests.collect.cells import answered, grown
 from tests.factory import key
-
-FAST = bucket_of(10_000)
 
 
 def _response(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
-    row.count_responses(0, status, count, 100 * count, 10_000 * count, max_ns, {FAST: count})
-    row.tick_sum_ns += 10_000 * count
-    row.tick_count += count
+    came = answered(6, count, 100 * count)._replace(latency_max_ns=max_ns)
+    row.count_responses(0, status, came, Tally())
 
 
 def test_a_row_adds_up() -> None:
     row = Row(key())
-    row.open += 2
+    row.total.open += 2
     _response(row, 200, 5)
     _response(row, 404, 2, 10_050)
     _response(row, 200, 1)
-    row.open -= 1
-    row.count_unanswered(0, 1)
+    row.total.open -= 1
+    row.count_unanswered(0, 1, Tally())
     stats = row.stats(4.0)
     assert dict(stats.status) == {200: 6, 404: 2}
     assert (stats.requests, stats.unanswered, stats.in_flight) == (9, 1, 1)
@@ -37,21 +36,21 @@ def test_a_row_adds_up() -> None:
 def test_further_bytes_of_an_response_are_no_response() -> None:
     row = Row(key())
     _response(row, 200, 1)
-    row.count_responses(0, 200, 0, 5_000, 0, 10_000, {})
+    row.count_responses(0, 200, grown(6, bytes=5_000, latency_max_ns=10_000), Tally())
     stats = row.stats(1.0)
     assert (stats.requests, stats.response_bytes) == (1, 5_100)
 
 
 def test_in_flight_is_never_negative() -> None:
     row = Row(key())
-    row.open -= 3
+    row.total.open -= 3
     assert row.stats(1.0).in_flight == 0
 
 
 def test_the_window_expires_and_the_total_does_not() -> None:
     row = Row(key())
     _response(row, 200, 5)
-    row.window.expire(100)
+    assert not row.expire(100)
     stats = row.stats(1.0)
     assert (stats.rps, stats.latency) == (0.0, NO_LATENCY)
     assert (stats.requests, stats.latency_total.count) == (5, 5)
@@ -76,13 +75,16 @@ def test_a_row_takes_in_another() -> None:
     row.end_tick(2)
     _response(row, 200, 1)
     row.end_tick(3)
-    other.count_responses(4, 500, 3, 50, 60_000, 20_000, {bucket_of(20_000): 3})
-    other.tick_sum_ns, other.tick_count = 60_000, 3
+    slow = grown(
+        7, counted=3, bytes=50, latency_sum_ns=60_000, latency_max_ns=20_000,
+        histogram={bucket_of(20_000): 3},
+    )  # fmt: skip
+    other.count_responses(4, 500, slow, Tally())
     other.end_tick(3)
-    other.count_unanswered(4, 2)
+    other.count_unanswered(4, 2, Tally())
     row.pids, other.pids = (1, 5), (3, 5)
-    row.open, other.open = 1, 2
-    row.absorb_row(other)
+    row.total.open, other.total.open = 1, 2
+    row.absorb(other)
     stats = row.stats(1.0)
     assert (stats.requests, stats.unanswered, stats.in_flight) == (7, 2, 3)
     assert dict(stats.status) == {200: 2, 500: 3}
@@ -94,9 +96,9 @@ def test_a_row_takes_in_another() -> None:
     assert stats.trend_ns == (10_000.0, None, 17_500.0)
     row.end_tick(4)
     assert row.stats(1.0).trend_ns[3:] == (None,)
-    row.window.expire(12)
+    assert row.expire(12)
     assert row.stats(1.0).latency.count == 3
-    row.window.expire(16)
+    assert not row.expire(16)
     assert row.stats(1.0).latency == NO_LATENCY
 
 
@@ -108,19 +110,18 @@ def test_trends_of_rows_that_came_at_other_times() -> None:
             row.end_tick(tick)
         _response(other, 200, 1)
         other.end_tick(9)
-        row.absorb_row(other)
+        row.absorb(other)
         trend = row.stats(1.0).trend_ns
         assert trend == ((10_000.0,) * 7 + (None, 10_000.0))[-ticks:]
 
 
 def test_a_side_adds_up_at_the_end_of_a_tick() -> None:
-    side = SideRow()
+    side, row = SideRow(), Row(key())
     side.tick.open = 1
-    side.tick.unanswered = 1
-    side.tick.status = {200: 7, 500: 2}
-    side.tick.sum_ns, side.tick.max_ns = 90_000, 10_000
-    side.tick.histogram = {FAST: 9}
-    side.tick.request_bytes, side.tick.response_bytes = 300, 900
+    side.tick.request_bytes = 300
+    row.count_responses(0, 200, answered(6, 7, 700), side.tick)
+    row.count_responses(0, 500, answered(7, 2, 200), side.tick)
+    row.count_unanswered(0, 1, side.tick)
     side.end_tick(0, 0.5)
     totals = side.totals(2.0)
     assert (totals.requests, totals.unanswered, totals.in_flight) == (10, 1, 1)
@@ -137,3 +138,16 @@ def test_a_side_adds_up_at_the_end_of_a_tick() -> None:
     assert totals.trend_rps == (20.0, 0.0)
     assert totals.trend_error_share == (0.3, None)
     assert totals.trend_p50_ns[1] is None
+
+
+def test_latencies_read_before_their_responses_reach_the_side() -> None:
+    """A counter and its histogram are read at slightly different moments."""
+    side, row = SideRow(), Row(key())
+    came = answered(6, 2)
+    row.count_responses(0, 200, came._replace(counted=0), side.tick)
+    side.end_tick(0, 1.0)
+    row.count_responses(0, 200, came._replace(histogram={}, latency_sum_ns=0), side.tick)
+    side.end_tick(0, 1.0)
+    totals = side.totals(2.0)
+    assert (totals.requests, totals.latency.count) == (2, 2)
+    assert row.stats(2.0).latency == totals.latency

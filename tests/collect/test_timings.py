@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect import histogram
+from httptop.collect.accumulator import Accumulator
 from httptop.collect.histogram import Histogram
 from httptop.collect.source import Growth, Measure
 from httptop.collect.timings import Spans
-from httptop.model import NO_LATENCY
+from httptop.model import NO_LATENCY, Latency
 
 MS = 1_000_000
 TIMES = st.lists(st.integers(1_000, 10_000 * MS), max_size=20)
@@ -29,6 +30,13 @@ def grown(values: list[int]) -> Growth:
     )
 
 
+def responses_of(latencies: list[int]) -> Accumulator:
+    found = Accumulator()
+    found.requests, found.sum_ns, found.max_ns = len(latencies), sum(latencies), max(latencies)
+    found.histogram = histogram_of(latencies)
+    return found
+
+
 def spans_of(handling: list[int], sending: list[int]) -> Spans:
     spans = Spans()
     both = [a + b for a, b in zip(handling, sending, strict=True)]
@@ -45,10 +53,9 @@ def spans_of(handling: list[int], sending: list[int]) -> Spans:
 def test_durations(whole: list[int], pieces: list[tuple[int, int]]) -> None:
     handling, sending = [a for a, _ in pieces], [b for _, b in pieces]
     latencies = whole + handling
-    known = histogram.summary(histogram_of(latencies), sum(latencies), max(latencies))
-    found = spans_of(handling, sending).duration(
-        histogram_of(latencies), sum(latencies), max(latencies), known
-    )
+    responses = responses_of(latencies)
+    known = responses.latency(responses.max_ns)
+    _, found, _ = spans_of(handling, sending).summaries(responses, known)
     durations = whole + [a + b for a, b in pieces]
     wanted = histogram.summary(histogram_of(durations), sum(durations), max(durations))
     assert (found.count, found.mean_ns, found.p50_ns) == (
@@ -58,19 +65,21 @@ def test_durations(whole: list[int], pieces: list[tuple[int, int]]) -> None:
 
 def test_without_pieces_the_duration_is_the_latency() -> None:
     known = histogram.summary(histogram_of([MS]), MS, MS)
-    assert Spans().duration(histogram_of([MS]), MS, MS, known) is known
-    assert Spans().sending() == NO_LATENCY
+    assert Spans().summaries(responses_of([MS]), known) == (NO_LATENCY, known, NO_LATENCY)
 
 
 def test_waits() -> None:
-    spans = Spans()
-    assert spans.wait() == NO_LATENCY
-    spans.add(Measure.WAIT, grown([MS, 3 * MS]))
-    assert (spans.wait().count, spans.wait().max_ns, spans.sending()) == (2, 3 * MS, NO_LATENCY)
+    spans, known = Spans(), Latency(count=3)
+    spans.add(Measure.WAIT, grown([MS]))
+    spans.add(Measure.WAIT, grown([3 * MS]))
+    sending, duration, wait = spans.summaries(responses_of([MS, MS, 2 * MS]), known)
+    assert (sending, duration) == (NO_LATENCY, known)
+    assert (wait.count, wait.max_ns, wait.mean_ns) == (2, 3 * MS, 2 * MS)
 
 
 def test_two_endpoints_become_one() -> None:
     spans = spans_of([MS], [5 * MS])
     spans.absorb(spans_of([2 * MS, 3 * MS], [6 * MS, 7 * MS]))
-    assert spans.sending().count == 3
-    assert spans.sending().max_ns == 7 * MS
+    sending, *_ = spans.summaries(responses_of([MS, 2 * MS, 3 * MS]), NO_LATENCY)
+    assert sending.count == 3
+    assert sending.max_ns == 7 * MS
