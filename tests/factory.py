@@ -320,6 +320,23 @@ def busy(tick: int = 252, health: Health | None = None, notes: tuple[str, ...] =
     return snapshot(rows, samples(rows), tick, health, notes)
 
 
+def with_times() -> Snapshot:
+    """Return a snapshot whose requests waited, and whose responses came in pieces."""
+    shown = busy()
+    rows = []
+    for row in shown.endpoints:
+        total = row.latency_total
+        rows.append(
+            replace(
+                row,
+                wait_total=latency(0.3, 1 + total.count // 10),
+                sending_total=latency(4.0, total.count),
+                duration_total=latency(4.0 + total.p50_ns / 1e6, total.count),
+            )
+        )
+    return replace(shown, endpoints=tuple(rows))
+
+
 def many(n: int, tick: int) -> Snapshot:
     """Return ``n`` endpoints whose figures differ from tick to tick."""
     rows = [

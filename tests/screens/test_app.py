@@ -9,17 +9,18 @@ from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Settings, Ui
-from httptop.model import Snapshot
+from httptop.model import Health, Snapshot
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
-from tests.factory import busy, snapshot
+from tests.factory import busy, snapshot, with_times
 from tests.screens.fake_run import FakeRun
-from tests.screens.handles import settled, show, table
+from tests.screens.handles import drawn, settled, show, table
 
 
 class PushedFeed:
@@ -111,6 +112,30 @@ async def test_help_opens_and_closes() -> None:
             assert isinstance(pilot.app.screen, Page)
             await pilot.press("escape")
             assert isinstance(pilot.app.screen, Dashboard)
+
+
+async def test_notes_say_what_was_missed_and_what_is_never_seen() -> None:
+    async with HttptopApp().run_test(size=(100, 32)) as pilot:
+        health = Health(lost_samples=1_213, late_ticks=3)
+        app = await show(pilot, busy(health=health, notes=("a probe was [refused]",)))
+        await pilot.press("n")
+        assert isinstance(app.screen, Page)
+        text = app.screen.text.plain
+        assert "     1,213  samples lost " in text
+        assert "         3  late ticks " in text
+        assert "         0  orphans " in text
+        assert "- a probe was [refused]" in text
+        assert "- HTTP/2, HTTP/3 and gRPC" in text
+
+
+async def test_the_times_of_an_endpoint_fit_into_a_narrow_page() -> None:
+    async with HttptopApp().run_test(size=(80, 60)) as pilot:
+        app = await show(pilot, with_times())
+        await pilot.press("enter")
+        page = drawn(app, EndpointDetail)
+        at = next(n for n, line in enumerate(page) if "SINCE START" in line)
+        assert page[at].split()[-3:] == ["WAIT", "SENDING", "DURATION"]
+        assert len(page[at + 1].split()) >= 6  # p50, window, start, wait, sending, duration
 
 
 async def test_the_dashboard_goes_on_below_a_page() -> None:

@@ -18,9 +18,11 @@ from httptop.widgets.cost_line import CostLine
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.head import TitleLine
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.status_breakdown import StatusBreakdown
+from httptop.widgets.too_small import TooSmall
 from tests.factory import OVERHEAD, busy, endpoint, key, samples, snapshot
 from tests.screens.handles import drawn, show, table
 
@@ -106,6 +108,9 @@ async def test_sides() -> None:
         chosen = app.view.selected
         await pilot.press("tab")
         assert app.view.side == "client"
+        title = drawn(app, TitleLine)[0]
+        assert " CLIENT side 3 " in title
+        assert " server 15 (Tab)" in title
         assert len(table(app).rows) == 3
         await pilot.press("c")
         assert app.view.side == "server"
@@ -265,6 +270,9 @@ async def test_a_small_terminal_is_told_the_size_it_needs() -> None:
     async with app.run_test(size=(50, 12)) as pilot:
         await show(pilot, busy())
         assert app.screen.has_class("-too-small")
+        text = "\n".join(drawn(app, TooSmall))
+        assert "httptop needs 60x15" in text
+        assert "this terminal has 50x12" in text
         await pilot.resize_terminal(100, 40)
         await pilot.pause()
         assert not app.screen.has_class("-too-small")
@@ -274,6 +282,7 @@ async def test_a_small_terminal_is_told_the_size_it_needs() -> None:
 async def test_every_line_is_as_wide_as_the_terminal() -> None:
     async with HttptopApp().run_test(size=(60, 15)) as pilot:
         app = await show(pilot)
+        assert not app.screen.query_one(LiveRequests).display
         for size in [(60, 15), (80, 24), (100, 30), (200, 60), (300, 100)]:
             await pilot.resize_terminal(*size)
             assert app.size == size

@@ -13,6 +13,7 @@ from httptop.app import HttptopApp
 from httptop.config.settings import DEFAULTS
 from httptop.filters import parse
 from httptop.screens.status_chooser import StatusChooser
+from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.filter_chips import FilterChips
 from tests.factory import busy, endpoint, key, snapshot
 from tests.screens.handles import drawn, said, show, table, write
@@ -189,6 +190,9 @@ async def test_the_table_has_the_keys_again_after_a_filter_that_left_nothing() -
         app = await show(pilot)
         await pilot.press("slash", *"nothing", "enter")
         assert not table(app).rows
+        text = "\n".join(drawn(app, EmptyState))
+        assert "None of 15 paths contains “nothing”." in text
+        assert "Esc removes the filters" in text
         await pilot.press("question_mark", "escape", "p", "p")  # of the screen: they work on
         assert app.view.path_filter == "nothing"
         await pilot.press("escape")

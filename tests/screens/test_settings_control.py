@@ -91,7 +91,9 @@ async def test_paths_are_merged_and_split_by_patterns() -> None:
         await pilot.press("ctrl+u")
         await write(pilot, "shop")
         await pilot.press("enter")
-        assert prompt.is_open  # no path
+        assert prompt.is_open
+        problem = prompt.query_one("#problem").visual._text  # type: ignore[attr-defined]
+        assert "such as /users/{name}/posts/* is needed" in problem
         await pilot.press("ctrl+u")
         await write(pilot, "/shop/{colour}/*")
         await pilot.press("enter")
