@@ -136,7 +136,7 @@ class LiveSource:
         return sum(bpf_syscall.prog_times(program)[2] for program in programs)
 
     def control(self, controls: Controls) -> None:
-        """Tell the running programs."""
+        """Apply ``controls`` to the running programs."""
         self._most_samples = controls.most_samples
         self._control.write(controls)
 
@@ -158,6 +158,6 @@ class LiveSource:
             self._sweep.settle(self._probes.maps["conns"])
 
     def close(self) -> None:
-        """Let everything go; idempotent."""
+        """Release all resources; idempotent."""
         self._closing.close()
         self._probes = None

@@ -19,7 +19,7 @@ class Feed(Protocol):
         """Begin; call ``publish`` once a tick and ``fail`` at most once, from another thread."""
 
     def apply(self, settings: Settings) -> None:
-        """Go on with other settings, of which only those count that can change live."""
+        """Apply other settings, as far as they can change during a run; any thread may call it."""
 
     def stop(self) -> Snapshot | None:
         """End, detach the probes and return the last snapshot (``final`` set); idempotent."""

@@ -148,10 +148,10 @@ class Source(Protocol):
         """
 
     def control(self, controls: Controls) -> None:
-        """Go on like this; called before the first reading, and whenever something changes."""
+        """Apply ``controls``; called before the first reading and on every change."""
 
     def detach(self) -> None:
         """Count no more; what has been counted can still be read."""
 
     def close(self) -> None:
-        """Let everything go; idempotent."""
+        """Release all resources; idempotent."""

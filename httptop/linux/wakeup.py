@@ -21,12 +21,12 @@ class Wakeup:
             os.write(self._writer, b"\0")
 
     def clear(self) -> None:
-        """Take note of all that was set."""
+        """Drain pending wake-ups."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self.reader, 512):
                 pass
 
     def close(self) -> None:
-        """Give the pipe back."""
+        """Close the pipe."""
         os.close(self.reader)
         os.close(self._writer)

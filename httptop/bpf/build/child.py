@@ -105,7 +105,7 @@ PATIENCE: Final = Patience()
 
 
 class Loading:
-    """A load under way in a child process: start it early, say what to load, wait for it late.
+    """A load under way in a child process: start it ahead, say what to load, wait for it late.
 
     Until it is told what to load the child does what is the same for all plans: it imports BCC and
     reads the kernel's types.
