@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
@@ -22,7 +22,7 @@ from httptop.collect.governor import Governor, controls_of
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import Recent
-from httptop.collect.source import Controls, Interrupted, Losses, Reading, Source
+from httptop.collect.source import Controls, Interrupted, Reading, Source
 from httptop.collect.window import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -273,14 +273,22 @@ class Collector:
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
-            notes=self._notes + self._governor.notes + _notes_on(losses),
+            notes=(
+                *self._notes,
+                *self._governor.notes,
+                *_notes_on(losses.untracked_requests, self._ledger.unmeasured_latencies),
+            ),
         )
 
 
-def _notes_on(losses: Losses) -> tuple[str, ...]:
-    if not losses.untracked_requests:
-        return ()
-    return (
-        f"{losses.untracked_requests} requests came while performance.max_connections connections "
-        "were followed already; they are counted under ~other, their outcome is unknown",
-    )
+def _notes_on(untracked_requests: int, unmeasured_latencies: int) -> Iterator[str]:
+    if untracked_requests:
+        yield (
+            f"{untracked_requests} requests came while performance.max_connections connections "
+            "were followed already; they are counted under ~other, their outcome is unknown"
+        )
+    if unmeasured_latencies:
+        yield (
+            f"no histogram was left for {unmeasured_latencies} latencies: means and percentiles "
+            "lack them; a higher performance.max_histograms gives room"
+        )

@@ -86,6 +86,8 @@ class Ledger:
         self._active: set[Row] = set()  # with something in their window
         self._shown: dict[Row, EndpointStats] = {}
         self._slot = 0
+        #: Latencies for which the kernel had no histogram, since start.
+        self.unmeasured_latencies = 0
 
     @property
     def overflow_requests(self) -> int:
@@ -236,6 +238,7 @@ class Ledger:
         tick.open -= counted
         if outcome.counts:
             row.count_responses(self._slot, outcome.status, grown, tick)
+            self.unmeasured_latencies += grown.unmeasured
 
     def _count_time(self, outcome: _Outcome, grown: Growth) -> None:
         row = outcome.place.row

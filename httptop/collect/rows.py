@@ -44,7 +44,7 @@ class Row:
 
     def count_responses(self, slot: int, status: int, grown: Growth, side: Tally) -> None:
         """Count responses of one status, or further bytes of them, here and in the side's tick."""
-        _, count, size, spent_ns, max_ns, _, _, _, latencies = grown
+        _, count, size, spent_ns, max_ns, _, unmeasured, _, latencies = grown
         for tally in (self.total, side):
             tally.response_bytes += size
             if max_ns > tally.finished.max_ns:
@@ -57,7 +57,7 @@ class Row:
         into = (self.total.finished, side.finished, window.sum, window.slot(slot))
         count_in_four(into, count, count if status >= 400 else 0, spent_ns, latencies)
         self._tick_sum_ns += spent_ns
-        self._tick_count += count
+        self._tick_count += count - unmeasured
         self._recent = self._since_start = None
 
     def count_unanswered(self, slot: int, count: int, side: Tally) -> None:
@@ -77,7 +77,7 @@ class Row:
     def end_tick(self, tick: int) -> None:
         """Close the trend's current tick."""
         self._skip_to(tick - 1)
-        count = self._tick_count
+        count = max(0, self._tick_count)  # of several counters, read one after the other
         self._trend.append(self._tick_sum_ns / count if count else None)
         self._trend_counts.append(count)
         self._trend_tick = tick

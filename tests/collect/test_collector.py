@@ -14,9 +14,11 @@ import pytest
 
 from httptop.collect.source import (
     LEFT_OUT,
+    Growth,
     Interrupted,
     KernelCost,
     Losses,
+    Measure,
     RawEndpoint,
     RawResponse,
     Reading,
@@ -25,7 +27,16 @@ from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
 from httptop.model import Snapshot
-from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown, rows_of, sampled
+from tests.collect.cells import (
+    FAST,
+    FakeSource,
+    answered,
+    collecting,
+    endpoint,
+    grown,
+    rows_of,
+    sampled,
+)
 
 
 def test_cells_become_rows() -> None:
@@ -172,6 +183,36 @@ def test_responses_below_the_minimum_latency_are_over_but_do_not_count() -> None
     )
     (row,) = collecting(reading, scope=limited("latency > 0s")).step(1001.0, 0).endpoints
     assert (dict(row.status), row.requests, row.in_flight) == ({200: 2}, 2, 1)
+
+
+def test_latencies_without_a_histogram_are_noted() -> None:
+    def reading(*growth: Growth) -> Reading:
+        return Reading(growth=list(growth))
+
+    first = Reading(
+        endpoints={5: endpoint("/a"), 6: endpoint("/b")},
+        responses={
+            7: RawResponse(5, 200), 8: RawResponse(6, 200), 9: RawResponse(5, 200, Measure.WAIT),
+        },
+        growth=[grown(5, counted=9), grown(6, counted=9), answered(7, 1)],
+    )  # fmt: skip
+    without = answered(7, 4)._replace(histogram={FAST: 1}, latency_sum_ns=10_000, unmeasured=3)
+    collector = collecting(
+        first,
+        reading(without, answered(8, 2)._replace(unmeasured=2), answered(9, 1)),
+        reading(answered(7, 2)._replace(histogram={}, latency_sum_ns=0, unmeasured=2)),
+        scope=limited("path = /a"),
+    )
+    assert collector.step(1001.0, 0).notes == ()
+    assert collector.step(1002.0, 0).notes == (
+        "no histogram was left for 3 latencies: means and percentiles lack them; "
+        "a higher performance.max_histograms gives room",
+    )
+    snapshot = collector.step(1003.0, 0)
+    assert "for 5 latencies:" in snapshot.notes[0]
+    (row,) = snapshot.endpoints
+    assert (row.requests, row.latency.count, row.latency_total.mean_ns) == (7, 2, 10_000)
+    assert row.trend_ns == (10_000, 10_000, None)
 
 
 def test_samples_become_transactions() -> None:

@@ -119,7 +119,7 @@ struct response_key {
 struct cell {
 	u64 count;
 	u64 bytes;
-	u64 latency_sum_ns;
+	u64 latency_sum_ns; /* of those in the pages */
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
 	u64 unmeasured; /* latencies for which no histogram page was left */

@@ -96,13 +96,10 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 /* Record a latency; `anywhere`: may be preempted by another of our programs, use atomics. */
 static __always_inline void record_time(struct cell *cell, u64 latency_ns, const bool anywhere)
 {
+	u64 time_ns = latency_ns;
 	u32 octave, number, bucket;
 	struct page *page;
 
-	if (anywhere)
-		ADD_ANYWHERE(cell->latency_sum_ns, latency_ns);
-	else
-		ADD(cell->latency_sum_ns, latency_ns);
 	if (latency_ns > cell->latency_max_ns)
 		cell->latency_max_ns = latency_ns;
 	if (latency_ns < (1ULL << OCTAVE_FIRST))
@@ -115,7 +112,7 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	number = cell->page[octave];
 	if (!number) {
 		if (free_pages.pop(&number)) {
-			ADD(cell->unmeasured, 1);
+			ADD_ANYWHERE(cell->unmeasured, 1);
 			return;
 		}
 		cell->page[octave] = number;
@@ -123,10 +120,13 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	page = pages.lookup(&number);
 	if (!page)
 		return;
-	if (anywhere)
+	if (anywhere) {
+		ADD_ANYWHERE(cell->latency_sum_ns, time_ns);
 		ADD_ANYWHERE(page->bucket[bucket], 1);
-	else
+	} else {
+		ADD(cell->latency_sum_ns, time_ns);
 		ADD(page->bucket[bucket], 1);
+	}
 }
 
 /* Note that a process is active on an endpoint. */
