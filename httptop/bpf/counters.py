@@ -38,7 +38,7 @@ class CounterReader:
             maps["other_protocols"], abi.OTHER_PROTOCOL_KEY.size, 8, 256
         )
         self._cells = b""
-        self._pages = b""
+        self._pages = bytearray()
         self._processes = b""
         self._used_cells = abi.FIRST_FREE_CELL
         self._used_pages = 1
@@ -52,8 +52,9 @@ class CounterReader:
             return []
         self._used_pages = self._used("free_pages", self._used_pages, self._max_pages + 1)
         _, pages = self._page_reader.read(self._used_pages)
+        self._pages.extend(bytes(len(pages) - len(self._pages)))
         grown = list(self._compare(cells, pages))
-        self._cells, self._pages = cells, pages
+        self._cells = cells
         return grown
 
     def _used(self, pool: str, known: int, most: int) -> int:
@@ -111,13 +112,17 @@ class CounterReader:
         )
 
     def _page_growth(self, at: int, first: int, pages: bytes, into: dict[int, int]) -> None:
+        """Add what a page of a cell that has grown has grown by; remember it as it is now.
+
+        Other pages stay as they were: one may be ahead of its cell, which was read before.
+        """
         end = at + PAGE.size
         if end > len(pages):  # given out after the pages were read; it shows at the next reading
             return
         if pages[at:end] == self._pages[at:end]:
             return
-        now = PAGE.unpack_from(pages, at)
-        before = PAGE.unpack_from(self._pages, at) if end <= len(self._pages) else _NO_PAGE
+        now, before = PAGE.unpack_from(pages, at), PAGE.unpack_from(self._pages, at)
+        self._pages[at:end] = pages[at:end]
         for bucket in range(32):
             if now[bucket] != before[bucket]:
                 # A bucket has 32 bits and may have gone round.
@@ -169,6 +174,3 @@ class CounterReader:
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
         return Losses(*sums[:6])
-
-
-_NO_PAGE: Final = (0,) * 32

@@ -146,6 +146,22 @@ def test_pages_grow_with_their_cell(counted: Counted) -> None:
     assert grown.histogram == {4 * 32 + 31: 2}
 
 
+def test_a_page_may_be_ahead_of_its_cell(counted: Counted) -> None:
+    """A response that comes between the two readings is in the page only."""
+    cell, page = counted.take("free_cells"), counted.take("free_pages")
+    other = counted.take("free_cells")
+    counted.cell(cell, 0, 1, pages={4: page})
+    counted.page(page, {0: 1})
+    (grown,) = counted.reader.growth()
+    assert (grown.counted, grown.histogram) == (1, {4 * 32: 1})
+    counted.page(page, {0: 2})
+    counted.cell(other, 0, 1)
+    assert [grown.cell for grown in counted.reader.growth()] == [other]
+    counted.cell(cell, 0, 2, pages={4: page})
+    (grown,) = counted.reader.growth()
+    assert (grown.counted, grown.histogram) == (1, {4 * 32: 1})
+
+
 def test_a_bucket_that_goes_round(counted: Counted) -> None:
     cell, page = counted.take("free_cells"), counted.take("free_pages")
     counted.cell(cell, 0, 1, pages={0: page})
