@@ -58,8 +58,10 @@ class RequestScreen(HttptopScreen):
 def _facts(request: Transaction, units: Units) -> Content:
     key = request.key
     moment = time.strftime("%Y-%m-%d", time.localtime(int(request.started_at)))
-    answered = request.status != STATUS_UNKNOWN
-    status = f"{request.status} {status_phrase(request.status)}" if answered else "none: unanswered"
+    responded = request.status != STATUS_UNKNOWN
+    status = (
+        f"{request.status} {status_phrase(request.status)}" if responded else "none: unanswered"
+    )
     slow = "  slow: above the sampling threshold" if request.slow else ""
     facts = (
         ("request", f"{key.method} {request.path} {key.protocol}", "$hue-strong"),

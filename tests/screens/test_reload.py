@@ -24,19 +24,19 @@ async def said(app: HttptopApp, reload: Reload) -> tuple[str, str]:
 
 async def test_follows_what_can_change_and_names_the_rest() -> None:
     app = HttptopApp()
-    wanted = build({"ui.sort": "p99", "ui.theme": "nord", "general.window": 30.0})
-    text, severity = await said(app, compare(DEFAULTS, wanted))
+    expected = build({"ui.sort": "p99", "ui.theme": "nord", "general.window": 30.0})
+    text, severity = await said(app, compare(DEFAULTS, expected))
     assert (app.view.sort, app.theme) == ("p99", "nord")
     assert 'again: ui.theme = "nord", ui.sort = "p99"' in text
     assert "only a restart changes general.window" in text
     assert severity == "warning"
 
 
-async def test_shows_a_fault_and_stays_as_it_is() -> None:
+async def test_shows_an_error_and_stays_as_it_is() -> None:
     app = HttptopApp()
-    fault = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
-    text, severity = await said(app, Reload(DEFAULTS, error=fault))
-    assert fault in text
+    error = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
+    text, severity = await said(app, Reload(DEFAULTS, error=error))
+    assert error in text
     assert "the settings stay as they are" in text
     assert severity == "error"
     assert app.view.sort == "rps"

@@ -27,7 +27,7 @@ def test_an_own_key_goes_before_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "fault"),
+    ("own", "error"),
     [
         (["pause=q"], "q is the only key of 'quit'"),
         (["pause=f5", "live=f5"], "f5 is given to both 'pause' and 'live'"),
@@ -42,8 +42,8 @@ def test_an_own_key_goes_before_ours() -> None:
         (["pause="], "as in pause=space"),
     ],
 )
-def test_what_cannot_be_is_told(own: list[str], fault: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(fault)):
+def test_what_is_invalid_is_refused_with_the_reason(own: list[str], error: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(error)):
         effective(own)
 
 
@@ -54,6 +54,6 @@ def test_signs_have_names() -> None:
 
 
 def test_names_of_keys_on_the_screen() -> None:
-    wanted = {"question_mark": "?", "escape": "Esc", "f1": "F1", "G": "G", "ctrl+c": "Ctrl-C"}
-    assert {key: shown(key) for key in wanted} == wanted
+    expected = {"question_mark": "?", "escape": "Esc", "f1": "F1", "G": "G", "ctrl+c": "Ctrl-C"}
+    assert {key: shown(key) for key in expected} == expected
     assert shown("shift+tab") == "Shift-Tab"
