@@ -5,12 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-OCTAVE_FIRST: Final = 9
-OCTAVES: Final = 32
-OCTAVE_BUCKETS: Final = 32
+from httptop.http.path_template import TEMPLATE_LEN
 
 COMM_LEN: Final = 16
-TEMPLATE_LEN: Final = 96
 LINE_LEN: Final = 128
 LINE_HEAD: Final = 112
 RESPONSE_LEN: Final = 512
@@ -33,13 +30,12 @@ READY: Final = "sk_data_ready"
 MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
-SEGMENTS: Final = 32
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
 RESPONSE_KEY: Final = struct.Struct("<IHH")
 PROCESS_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
-PAGE: Final = struct.Struct(f"<{OCTAVE_BUCKETS}I")
+PAGE: Final = struct.Struct("<32I")
 LOSSES: Final = struct.Struct("<8Q")
 #: Key of what else than HTTP/1 a process speaks: its id, the kind.
 OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")

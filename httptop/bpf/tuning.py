@@ -13,16 +13,16 @@ from httptop.bpf.abi import (
     RULE,
     RULE_SHAPE,
     RULE_WORD,
-    SEGMENTS,
     STRATEGIES,
-    TEMPLATE_LEN,
 )
 from httptop.collect.source import Controls
+from httptop.http.path_template import SEGMENTS, TEMPLATE_LEN
 from httptop.linux import bpf_syscall
 
 _S: Final = 1_000_000_000
-_FNV_START: Final = 0xCBF29CE484222325
-_FNV_FACTOR: Final = 0x100000001B3
+#: FNV-1a, 64 bits.
+HASH_START: Final = 0xCBF29CE484222325
+HASH_FACTOR: Final = 0x100000001B3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def tables_of(templates: Sequence[str], keep: Sequence[str]) -> RuleTables:
 
 
 def _hash(word: bytes) -> int:
-    value = _FNV_START
+    value = HASH_START
     for byte in word:
-        value = (value ^ byte) * _FNV_FACTOR % 2**64
+        value = (value ^ byte) * HASH_FACTOR % 2**64
     return value
 
 

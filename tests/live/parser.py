@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from httptop.bpf import abi
 from httptop.bpf.build import compiler, loader
+from httptop.http import path_template
 from httptop.linux import bpf_syscall
 
 SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
@@ -24,7 +25,7 @@ DEFINES: Final = {
     "PIECE_PAGES": 1,
 }
 
-_VERDICT: Final = struct.Struct(f"<Q8I8B{abi.TEMPLATE_LEN}s")
+_VERDICT: Final = struct.Struct(f"<Q8I8B{path_template.TEMPLATE_LEN}s")
 _FIRST: Final = struct.pack("<I", 0)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from httptop import model
-from httptop.bpf import abi
+from httptop.bpf import abi, tuning
 from httptop.bpf.build import compiler, loader
 from httptop.collect import histogram
 from httptop.collect.source import LEFT_OUT, Losses, Measure
@@ -35,13 +35,13 @@ STRUCTS: Final = {
     name.lower(): value for name, value in vars(abi).items() if isinstance(value, struct.Struct)
 }
 CONSTANTS: Final = {
-    "OCTAVE_FIRST": (abi.OCTAVE_FIRST, histogram.OCTAVE_FIRST),
-    "OCTAVES": (abi.OCTAVES, histogram.OCTAVES),
-    "OCTAVE_BUCKETS": (abi.OCTAVE_BUCKETS, histogram.BUCKETS_PER_OCTAVE),
+    "OCTAVE_FIRST": (histogram.OCTAVE_FIRST,),
+    "OCTAVES": (histogram.OCTAVES,),
+    "OCTAVE_BUCKETS": (histogram.BUCKETS_PER_OCTAVE,),
     "COMM_LEN": (abi.COMM_LEN,),
-    "TEMPLATE_LEN": (abi.TEMPLATE_LEN, path_template.TEMPLATE_LEN),
+    "TEMPLATE_LEN": (path_template.TEMPLATE_LEN,),
     "TARGET_LEN": (path_template.TARGET_LEN,),
-    "SEGMENTS": (path_template.SEGMENTS, abi.SEGMENTS),
+    "SEGMENTS": (path_template.SEGMENTS,),
     "LINE_LEN": (abi.LINE_LEN,),
     "LINE_HEAD": (abi.LINE_HEAD,),
     "RESPONSE_LEN": (abi.RESPONSE_LEN,),
@@ -50,6 +50,8 @@ CONSTANTS: Final = {
     "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 0),
     "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 1),
     "MAX_RULES": (abi.MAX_RULES,),
+    "HASH_START": (tuning.HASH_START,),
+    "HASH_FACTOR": (tuning.HASH_FACTOR,),
     **{
         f"STRATEGY_{name.upper().replace('-', '_')}": (number,)
         for number, name in enumerate(abi.STRATEGIES)

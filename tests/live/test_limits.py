@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from httptop.bpf import abi
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance, Sampling
+from httptop.http import path_template
 from httptop.linux.bpf_syscall import map_keys
 from httptop.model import OVERFLOW_PATH, Side, Snapshot, Transaction
 from httptop.output.json import to_json
@@ -483,7 +483,7 @@ def test_hostile_paths_come_out_escaped(watch: Watch, path: str) -> None:
         path + "/esc", path + "/\u2603",
     }  # fmt: skip
     assert long.endswith("…")
-    assert len(long) == abi.TEMPLATE_LEN + 1
+    assert len(long) == path_template.TEMPLATE_LEN + 1
 
 
 # ---- the end of a server -----------------------------------------------------------------------

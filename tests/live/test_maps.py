@@ -10,6 +10,7 @@ import pytest
 
 from httptop.bpf import abi
 from httptop.bpf.counters import CounterReader
+from httptop.collect import histogram
 from httptop.collect.source import Measure
 from httptop.linux import bpf_syscall
 from tests.live.maps import ARRAY, HASH, QUEUE, make_map, pop, push
@@ -85,7 +86,7 @@ class Counted:
     def cell(
         self, number: int, shard: int, *counters: int, pages: dict[int, int] | None = None
     ) -> None:
-        page = [(pages or {}).get(octave, 0) for octave in range(abi.OCTAVES)]
+        page = [(pages or {}).get(octave, 0) for octave in range(histogram.OCTAVES)]
         value = abi.CELL.pack(*counters, *(0,) * (8 - len(counters)), *page)
         bpf_syscall.map_update(
             self.maps["cells"], struct.pack("<I", number * SHARDS + shard), value
