@@ -1,8 +1,8 @@
-"""How httptop keeps to its budget: detail is shed step by step while it costs too much.
+"""How httptop keeps to its budget (``performance.max_overhead_percent``): it sheds detail.
 
-Level 1 takes no samples, level 2 does not note the processes of endpoints either. Counts are never
-shed. Detail goes soon and comes back late, twice as late each time that it had come back in vain:
-a load near the limit does not switch it on and off.
+At level 1 it takes no samples; at level 2 it does not record the processes of endpoints either.
+Counts are never shed. Detail is shed fast and restored slowly, with exponential back-off, so that a
+load near the limit does not switch it on and off.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from httptop.collect.source import Controls
 from httptop.config.settings import Settings
 from httptop.model import Overhead
 
-#: What is left out at each level.
+#: The detail shed at each level, as in Overhead.shed.
 SHED: Final[tuple[tuple[str, ...], ...]] = ((), ("samples",), ("samples", "pids"))
-_WORDS: Final = ("", "no samples are taken", "no samples are taken, processes are not noted")
-#: Ticks over the budget before more is shed.
+_WORDS: Final = ("", "no samples are taken", "no samples are taken, processes are not recorded")
+#: Ticks in a row over the budget before more is shed.
 _PATIENCE: Final = 3
-#: Ticks well below it before something comes back, at first and at most.
+#: Ticks in a row well below it before a level is restored, at first and at most.
 _CAUTION: Final = 10
 _MOST_CAUTION: Final = 640
+#: Of the budget.
 _WELL_BELOW: Final = 0.7
 
 
 class Governor:
-    """Chooses the level from what every tick cost."""
+    """Chooses a level from the cost of each tick; for the collector's thread alone."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -36,7 +37,7 @@ class Governor:
         self._gave_back = False
 
     def judge(self, overhead: Overhead, budget_percent: float) -> int:
-        """Return the level after a tick; a budget of 0 is none."""
+        """Return the level after a tick; percent of one core, a budget of 0 being no limit."""
         if budget_percent != self._budget:
             self._budget, self._caution, self._gave_back = budget_percent, _CAUTION, False
             self._over = self._below = 0
@@ -62,12 +63,12 @@ class Governor:
 
     @property
     def shed(self) -> tuple[str, ...]:
-        """What is left out now: ``"samples"``, ``"pids"``."""
+        """The detail that is shed now: ``"samples"``, ``"pids"``."""
         return SHED[self.level]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out now, in words."""
+        """A sentence about what is shed now, if anything is."""
         if not self.level:
             return ()
         return (
@@ -77,7 +78,7 @@ class Governor:
 
 
 def controls_of(settings: Settings, level: int = 0) -> Controls:
-    """Return what a source is told at a level of what is shed."""
+    """Return the controls of a source at a level of the governor."""
     sampling = settings.sampling
     return Controls(
         strategy=sampling.strategy,

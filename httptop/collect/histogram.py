@@ -1,8 +1,8 @@
-"""Latency histograms: log-linear buckets, the same ones as in the kernel (bpf/c/counters.h).
+"""Latency histograms with log-linear buckets, the same as in the kernel (bpf/c/counters.h).
 
-32 buckets an octave from 2^9 ns (512 ns) to 2^41 ns (37 minutes): a bucket is at most 1/32 of its
-values wide, so its middle is within 1.6 % of every value in it. Buckets are numbered from 0; a
-histogram is a dict from bucket to count, with the empty ones left out.
+There are 32 buckets per octave, from 2^9 ns (512 ns) to 2^41 ns (37 minutes). The width of a bucket
+is at most 1/32 of its values, so its middle is within 1.6 % of each of them. Buckets are numbered
+from 0 to BUCKETS - 1; a histogram is a dict from bucket to count, without the empty buckets.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Histogram = dict[int, int]
 
 
 def bucket_of(value_ns: int) -> int:
-    """Return the bucket that a latency falls into; out of range: the first or the last."""
+    """Return the bucket of a latency; the first or the last one if it is out of range."""
     value_ns = min(max(value_ns, 1 << OCTAVE_FIRST), (1 << OCTAVE_FIRST + OCTAVES) - 1)
     octave = value_ns.bit_length() - 1
-    return (octave - OCTAVE_FIRST) * 32 + (value_ns >> octave - 5 & 31)
+    return (octave - OCTAVE_FIRST) * BUCKETS_PER_OCTAVE + (value_ns >> octave - 5 & 31)
 
 
 def bounds(bucket: int) -> tuple[int, int]:
-    """Return a bucket's least value and the one behind its greatest, in nanoseconds."""
+    """Return a bucket's lower bound, included, and its upper bound, excluded, in nanoseconds."""
     octave, step = divmod(bucket, BUCKETS_PER_OCTAVE)
     return (32 + step) << (octave + 4), (33 + step) << (octave + 4)
 
@@ -39,7 +39,7 @@ _MIDDLES: Final = tuple(sum(bounds(bucket)) / 2 for bucket in range(BUCKETS))
 
 
 def middle(bucket: int) -> float:
-    """Return the value that stands for a bucket, in nanoseconds."""
+    """Return the middle of a bucket, which stands for its values, in nanoseconds."""
     return _MIDDLES[bucket]
 
 
@@ -54,7 +54,7 @@ def add(into: Histogram, more: Mapping[int, int]) -> None:
 
 
 def subtract(from_: Histogram, less: Mapping[int, int]) -> None:
-    """Take one histogram from another; no bucket falls below 0."""
+    """Subtract one histogram from another; no bucket falls below 0."""
     for bucket, count in less.items():
         rest = from_.get(bucket, 0) - count
         if rest > 0:
@@ -64,7 +64,10 @@ def subtract(from_: Histogram, less: Mapping[int, int]) -> None:
 
 
 def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float:
-    """Return the latency that ``share`` of all stay at or below, in nanoseconds."""
+    """Return the latency that ``share`` (0 to 1) of all do not exceed, in nanoseconds.
+
+    It is at most ``max_ns``, and 0 for an empty histogram.
+    """
     rank = share * sum(histogram.values())
     seen = 0
     for bucket in sorted(histogram):
@@ -78,10 +81,10 @@ _SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
 def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
-    """Summarise a histogram whose values add up to ``sum_ns``.
+    """Return the summary of a histogram whose values add up to ``sum_ns``.
 
-    ``max_ns`` is the greatest of a longer time: where it falls into the greatest bucket here, it is
-    the greatest here too; else that bucket's middle stands for it.
+    ``max_ns`` is the maximum of this time or of a longer one. If it is in the last bucket that is
+    not empty, it is the maximum here, too; otherwise the middle of that bucket stands for it.
     """
     if not histogram:
         return NO_LATENCY

@@ -1,7 +1,7 @@
-"""What httptop itself costs, from /proc: CPU, memory, descriptors, context switches.
+"""What httptop itself costs, read from /proc: CPU time, memory, descriptors, context switches.
 
-Of other users' processes, as the helper that stays root is one once this process has given that
-up, everything can be read but the number of descriptors; a helper's does not change.
+Once this process has given up root, the helper that stays root belongs to another user. Its number
+of descriptors cannot be read then, so it is read at the start: it does not change.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from httptop.model import Overhead
 
 Figure = TypeVar("Figure")
 
-#: Rates over less than this say nothing.
+#: Rates over a shorter time are noise: the kernel counts CPU time in steps of 10 ms.
 LEAST_S: Final = 0.09
 
 
 class OverheadMeter:
-    """Measures this process, and helpers of it, from one call to the next."""
+    """Measures this process and its helpers, from one call to the next.
+
+    For the collector's thread alone, once it runs.
+    """
 
     def __init__(self, process: psutil.Process | None = None, helpers: Iterable[int] = ()) -> None:
-        """``helpers``: process ids; one that ends is left out from then on."""
+        """``helpers``: process ids; those that have ended no longer count."""
         self._process = process or psutil.Process()
         self._helpers = [psutil.Process(pid) for pid in helpers]
         self._helpers_fds = sum(helper.num_fds() for helper in self._helpers)
@@ -48,10 +51,11 @@ class OverheadMeter:
                 self._helpers_fds = 0
 
     def measure(self, clock_s: float, samples: int, cost: KernelCost | None) -> Overhead:
-        """Return the cost since the last call, ``clock_s`` being a monotonic clock's reading.
+        """Return the cost since the last call.
 
-        Rates are those of before where the last call was so lately that they would be noise: the
-        kernel counts CPU time in steps of 10 ms.
+        ``clock_s`` is the time of a monotonic clock and ``samples`` the number taken since the last
+        call; ``cost`` is None if the programs have not been timed since then. Less than LEAST_S
+        after the last call, rates are the former ones.
         """
         self._cost = cost or self._cost
         self._samples += samples

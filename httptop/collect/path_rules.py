@@ -1,15 +1,15 @@
-"""The user's own templates, applied to paths that are templates of the kernel's already.
+"""The user's own path templates (``paths.templates``), applied to templates made by the kernel.
 
-The kernel applies them to every new request (bpf/tuning.py); this is for what it counted before
-a template was added. A pattern is a path whose segments are
+The kernel applies them to each new request (bpf/tuning.py). This is for what it counted before a
+template was added. A pattern is a path whose segments are
 
-- words, which stand for themselves;
-- ``*`` or ``{name}``, which stand for any one segment, ``{id}`` among them. The row shows
-  ``{name}`` by its name and ``*`` as ``{id}``.
+- words, which match themselves;
+- ``*`` or ``{name}``, which match any one segment, ``{id}`` included. The row shows ``{name}`` as
+  it is and ``*`` as ``{id}``.
 
-A pattern matches paths with as many segments as it has; the first that matches wins. What was
-added up cannot be taken apart again: without its template only new requests are told apart. In the
-same way patterns to keep (``paths.keep``) tell new requests apart, and are the kernel's alone.
+A pattern matches paths with the same number of segments; the first one that matches is used. What
+has been added up is never split: when a template is removed, only new requests are told apart. For
+the same reason patterns to keep (``paths.keep``) are applied to new requests only, by the kernel.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _ANY: Final = "*"
 
 
 class PathRules:
-    """The templates of a run, tried in their order."""
+    """The templates of a run, tried in order."""
 
     def __init__(self, templates: Iterable[str] = ()) -> None:
         self._templates = tuple(pattern.split("/") for pattern in templates)
 
     def apply(self, path: str) -> str:
-        """Return the path that a row goes by.
+        """Return the path that a row shows.
 
-        One that was cut off (``…``) stays: what its other segments were is not known.
+        A path that was cut (``…``) stays as it is, since its other segments are not known.
         """
         if not self._templates or not path.startswith("/") or path.endswith("…"):
             return path
