@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.context import Context
 from bench.figures import Figure, spread
-from httptop.collect.source import Controls, Growth, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import CellDelta, Controls, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
@@ -27,11 +27,11 @@ class GrowingSource:
             for cell in range(endpoints)
         }
         self._responses = {endpoints + cell: RawResponse(cell, 200) for cell in range(endpoints)}
-        self._growth = [
+        self._deltas = [
             [
-                *(Growth(cell, 5, 400, 0, 0, 0, 0, 0, {}) for cell in range(endpoints)),
+                *(CellDelta(cell, 5, 400, 0, 0, 0, 0, 0, {}) for cell in range(endpoints)),
                 *(
-                    Growth(
+                    CellDelta(
                         endpoints + cell, 5, 5_000, 9_000_000, 4_000_000, 0, 0, 0,
                         {400 + (cell + turn) % 64: 3, 470 + (cell * 7 + turn) % 40: 2},
                     )
@@ -42,9 +42,9 @@ class GrowingSource:
         ]  # fmt: skip
 
     def read(self) -> Reading:
-        """Return growth of everything."""
+        """Return a delta of every cell."""
         first, self._reading = self._reading == 0, self._reading + 1
-        reading = Reading(growth=self._growth[self._reading % 4])
+        reading = Reading(deltas=self._deltas[self._reading % 4])
         if first:
             reading.endpoints, reading.responses = self._endpoints, self._responses
         return reading

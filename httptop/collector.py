@@ -1,8 +1,8 @@
 """The collector: a thread that reads the source once a tick and publishes a frozen Snapshot.
 
-Readings come as growth by cell (collect/source.py); the ledger (collect/endpoints.py) adds it up in
-rows. The thread alone touches rows and source; what leaves it is immutable, and what comes in,
-other settings, waits for its next step.
+A reading says what has been added to each of the kernel's counters (collect/source.py), which
+collect/endpoints.py adds up in rows. The thread alone touches rows and source; what leaves it is
+immutable, and what comes in, other settings, waits for its next step.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
-from httptop.collect.endpoints import Ledger
+from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
-from httptop.collect.samples import Recent
+from httptop.collect.samples import RecentRequests
 from httptop.collect.source import Controls, Interrupted, Reading, Source
 from httptop.collect.window import SLOTS
 from httptop.config.scope import Scope
@@ -69,13 +69,13 @@ class Collector:
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
-        self._ledger = Ledger(
+        self._rows = EndpointRows(
             scope,
             PathRules(settings.paths.templates),
             max_distinct=settings.paths.max_distinct,
             history=settings.general.history,
         )
-        self._recent = Recent(settings, scope)
+        self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
         self._tick = 0
         self._slot = 0
@@ -200,7 +200,7 @@ class Collector:
         self._tick += 1
         reading, uptime_s = self._read(now_s, unix_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
-        self._ledger.end_tick(self._tick, elapsed_s)
+        self._rows.end_tick(self._tick, elapsed_s)
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)
@@ -210,7 +210,7 @@ class Collector:
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
         """Return a snapshot within a tick, which goes on: trends and own cost wait for its end."""
         reading, uptime_s = self._read(now_s, unix_s)
-        self._ledger.fold()
+        self._rows.fold()
         return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
 
     def _adopt(self) -> None:
@@ -221,7 +221,7 @@ class Collector:
         self._recent.adopt(self._settings)
         templates = self._settings.paths.templates
         if templates != before.paths.templates:
-            self._recent.rename(self._ledger.regroup(PathRules(templates)))
+            self._recent.rename(self._rows.regroup(PathRules(templates)))
         self._control()
 
     def _control(self) -> None:
@@ -236,11 +236,11 @@ class Collector:
         reading = self._source.read()
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)
-        self._ledger.move_window(self._slot)
-        self._ledger.learn(reading)
-        self._ledger.count(reading.growth)
+        self._rows.move_window(self._slot)
+        self._rows.register(reading)
+        self._rows.add(reading.deltas)
         for sample in reading.samples:
-            key = self._ledger.key_of(sample.endpoint, sample.status)
+            key = self._rows.key_of(sample.endpoint, sample.status)
             if key is not None:
                 self._recent.add(sample, key, unix_s - now_s)
         return reading, uptime_s
@@ -257,13 +257,13 @@ class Collector:
             uptime_s=uptime_s,
             interval_s=self._tick_s,
             window_s=self._window_s,
-            totals=self._ledger.totals(covered_s),
-            endpoints=self._ledger.endpoints(covered_s),
+            totals=self._rows.totals(covered_s),
+            endpoints=self._rows.stats(covered_s),
             recent=self._recent.newest_first(),
             health=Health(
                 orphan_responses=losses.orphan_responses,
                 lost_samples=losses.lost_samples,
-                overflow_requests=self._ledger.overflow_requests,
+                overflow_requests=self._rows.overflow_requests,
                 parse_errors=losses.parse_errors,
                 lost_pieces=losses.lost_pieces,
                 late_ticks=self._late_ticks,
@@ -276,7 +276,7 @@ class Collector:
             notes=(
                 *self._notes,
                 *self._governor.notes,
-                *_notes_on(losses.untracked_requests, self._ledger.unmeasured_latencies),
+                *_notes_on(losses.untracked_requests, self._rows.unmeasured_latencies),
             ),
         )
 

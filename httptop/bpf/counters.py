@@ -1,4 +1,4 @@
-"""Read the counting maps and say by how much each cell has grown."""
+"""Read the maps that count, and compare them with the last reading."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import CELL, PAGE
-from httptop.collect.source import Growth, Losses, Measure, RawEndpoint, RawResponse
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE
+from httptop.collect.source import CellDelta, Losses, Measure, RawEndpoint, RawResponse
 from httptop.linux import bpf_syscall
 
 _COUNTERS: Final = struct.Struct("<8Q")
 
 
 class CounterReader:
-    """Keeps the last picture of the maps; :meth:`growth` compares it with a new one.
+    """Keeps the last reading of cells and pages; :meth:`deltas` compares it with a new one.
 
-    Cells and pages are given out in ascending order, so their pools tell how far to read.
+    Cells and pages are allocated in ascending order, so their pools tell how far to read. For the
+    collector's thread alone; every method raises :class:`OSError` if the kernel refuses.
     """
 
     def __init__(self, maps: dict[str, int], shards: int, max_cells: int, max_pages: int) -> None:
@@ -43,8 +45,8 @@ class CounterReader:
         self._used_cells = abi.FIRST_FREE_CELL
         self._used_pages = 1
 
-    def growth(self) -> list[Growth]:
-        """Return every cell that has grown since the last call."""
+    def deltas(self) -> list[CellDelta]:
+        """Return what has been added to cells since the last call; cells unchanged are left out."""
         # Cells first: a page number seen in a cell is then surely among the pages read after it.
         self._used_cells = self._used("free_cells", self._used_cells, self._max_cells)
         _, cells = self._cell_reader.read(self._used_cells * self._shards)
@@ -53,16 +55,16 @@ class CounterReader:
         self._used_pages = self._used("free_pages", self._used_pages, self._max_pages + 1)
         _, pages = self._page_reader.read(self._used_pages)
         self._pages.extend(bytes(len(pages) - len(self._pages)))
-        grown = list(self._compare(cells, pages))
+        found = list(self._compare(cells, pages))
         self._cells = cells
-        return grown
+        return found
 
     def _used(self, pool: str, known: int, most: int) -> int:
-        """Return how many entries may be in use: the pool's next number, unless it went round."""
+        """Return how many entries may be in use: the pool's next number, all if it is empty."""
         value = bpf_syscall.map_lookup(self._maps[pool], b"", 4)
         return most if value is None else max(known, int.from_bytes(value, "little"))
 
-    def _compare(self, cells: bytes, pages: bytes) -> Iterator[Growth]:
+    def _compare(self, cells: bytes, pages: bytes) -> Iterator[CellDelta]:
         width = CELL.size * self._shards
         new, old = memoryview(cells), memoryview(self._cells)
         known = len(old)
@@ -77,9 +79,11 @@ class CounterReader:
                         continue
                 elif new[at : at + width] == blank:
                     continue
-                yield self._grown(at // width, new, old, at, pages)
+                yield self._delta(at // width, new, old, at, pages)
 
-    def _grown(self, cell: int, new: memoryview, old: memoryview, at: int, pages: bytes) -> Growth:
+    def _delta(
+        self, cell: int, new: memoryview, old: memoryview, at: int, pages: bytes
+    ) -> CellDelta:
         totals = [0] * 8
         histogram: dict[int, int] = {}
         largest = 0
@@ -98,39 +102,33 @@ class CounterReader:
             largest = max(largest, now[3])
             for octave, page in enumerate(now[abi.CELL_PAGES :]):
                 if page:
-                    self._page_growth(page * PAGE.size, octave * 32, pages, histogram)
-        return Growth(
-            cell,
-            totals[0],
-            totals[1],
-            totals[2],
-            largest,
-            totals[4],
-            totals[5],
-            totals[6],
-            histogram,
+                    first = octave * BUCKETS_PER_OCTAVE
+                    self._add_page_delta(page * PAGE.size, first, pages, histogram)
+        count, size, sum_ns, _, unanswered, unmeasured, moved, _ = totals
+        return CellDelta(
+            cell, count, size, sum_ns, largest, unanswered, unmeasured, moved, histogram
         )
 
-    def _page_growth(self, at: int, first: int, pages: bytes, into: dict[int, int]) -> None:
-        """Add what a page of a cell that has grown has grown by; remember it as it is now.
+    def _add_page_delta(self, at: int, first: int, pages: bytes, into: dict[int, int]) -> None:
+        """Add what has been added to a page of a cell that has changed; remember the page.
 
-        Other pages stay as they were: one may be ahead of its cell, which was read before.
+        Other pages stay as they were read: one may be ahead of its cell, which was read before.
         """
         end = at + PAGE.size
-        if end > len(pages):  # given out after the pages were read; it shows at the next reading
+        if end > len(pages):  # allocated after the pages were read; it shows in the next reading
             return
         if pages[at:end] == self._pages[at:end]:
             return
         now, before = PAGE.unpack_from(pages, at), PAGE.unpack_from(self._pages, at)
         self._pages[at:end] = pages[at:end]
-        for bucket in range(32):
+        for bucket in range(BUCKETS_PER_OCTAVE):
             if now[bucket] != before[bucket]:
-                # A bucket has 32 bits and may have gone round.
+                # A bucket has 32 bits and may have wrapped around.
                 more = now[bucket] - before[bucket] & 0xFFFFFFFF
                 into[first + bucket] = into.get(first + bucket, 0) + more
 
     def names(self) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
-        """Return what every cell is for."""
+        """Return what every cell counts: those of endpoints, those of responses."""
         keys, values = self._endpoint_reader.read()
         endpoints = {}
         cells = struct.iter_unpack("<I", values)
@@ -149,7 +147,7 @@ class CounterReader:
         return endpoints, responses
 
     def processes(self) -> list[tuple[int, int]] | None:
-        """Return (endpoint's cell, pid) pairs; None where they are as they were."""
+        """Return all (endpoint's cell, pid) pairs; None if they have not changed."""
         keys, _ = self._process_reader.read()
         if keys == self._processes:
             return None
@@ -157,7 +155,7 @@ class CounterReader:
         return list(abi.PROCESS_KEY.iter_unpack(keys))
 
     def other_protocols(self) -> list[tuple[int, str, int]]:
-        """Return (pid, what it speaks besides HTTP/1, connections seen to begin so)."""
+        """Return (pid, protocol, connections since start whose first bytes were of it)."""
         keys, values = self._other_reader.read()
         counts = struct.iter_unpack("<Q", values)
         return [
@@ -168,7 +166,7 @@ class CounterReader:
         ]
 
     def losses(self) -> Losses:
-        """Return what went wrong since start, missed calls not included."""
+        """Return what was missed since start, except for missed calls."""
         _, values = bpf_syscall.BatchReader(
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)

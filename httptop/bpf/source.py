@@ -114,8 +114,8 @@ class LiveSource:
         self._backlog.finish()
         if self._sweep is not None:
             self._sweep.run()
-        reading.growth = self._counters.growth()
-        if any(grown.cell not in self._known for grown in reading.growth):
+        reading.deltas = self._counters.deltas()
+        if any(delta.cell not in self._known for delta in reading.deltas):
             endpoints, responses = self._counters.names()
             reading.endpoints, reading.responses = endpoints, responses
             self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}

@@ -1,6 +1,6 @@
-"""What is added up of requests, over whatever time: since start, a window, a tick.
+"""Sums over requests, for any stretch of time: since start, the window, one of its slots, a tick.
 
-The collector's thread alone touches these.
+For the collector's thread alone.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Accumulator:
         self.requests = 0  # with their final response, or without one for good
         self.errors = 0  # of these: a status of 400 or more, or no response
         self.sum_ns = 0
-        self.max_ns = 0  # subtract() leaves it
+        self.max_ns = 0
         self.histogram: Histogram = {}
 
     def add(self, more: Accumulator) -> None:
-        """Add all that another one holds."""
+        """Add all of another one."""
         self.requests += more.requests
         self.errors += more.errors
         self.sum_ns += more.sum_ns
@@ -31,32 +31,34 @@ class Accumulator:
         histogram.add(self.histogram, more.histogram)
 
     def subtract(self, less: Accumulator) -> None:
-        """Take away what another one holds; nothing falls below 0."""
+        """Subtract all of another one, except the maximum; nothing falls below 0."""
         self.requests = max(0, self.requests - less.requests)
         self.errors = max(0, self.errors - less.errors)
         self.sum_ns = max(0, self.sum_ns - less.sum_ns)
         histogram.subtract(self.histogram, less.histogram)
 
     def latency(self, max_ns: int) -> Latency:
-        """Return the summary of the latencies; ``max_ns``: the greatest of a time around this."""
+        """Return the summary of the latencies; ``max_ns``: the maximum of a longer time."""
         return histogram.summary(self.histogram, self.sum_ns, max_ns)
 
 
 class Tally:
-    """What a row or a side shows of a time: requests that are over, and what else was counted."""
+    """What a row or a side shows of a stretch of time."""
 
     __slots__ = ("finished", "open", "request_bytes", "response_bytes", "status", "unanswered")
 
     def __init__(self) -> None:
         self.finished = Accumulator()
-        self.open = 0  # requests begun, less those that are over, whether these count or not
+        #: Requests begun, less those that are over, including those out of scope. May be below 0
+        #: for a moment: the two are read one after the other.
+        self.open = 0
         self.unanswered = 0
         self.status: dict[int, int] = {}  # status code -> responses
         self.request_bytes = 0
         self.response_bytes = 0
 
     def add(self, more: Tally) -> None:
-        """Add all that another one holds."""
+        """Add all of another one."""
         self.finished.add(more.finished)
         self.open += more.open
         self.unanswered += more.unanswered
@@ -72,9 +74,9 @@ def count_in_four(
     sum_ns: int,
     latencies: Histogram,
 ) -> None:
-    """Count the same requests in four accumulators at once; maxima are left to the caller.
+    """Count the same requests in four accumulators, except for the maximum.
 
-    A tick comes here for every active endpoint.
+    Written out, since every active endpoint comes here in every tick.
     """
     for one in accumulators:
         one.requests += requests

@@ -1,14 +1,14 @@
-"""The ledger: which row every cell counts in, and what the rows have come to.
+"""Map kernel counters to endpoint rows, and add them up.
 
-A source counts in cells (source.py), a screen shows rows, one for each endpoint key. Several cells
-share a row where their keys have become the same: by a template of the user's (path_rules.py), or
-because a process has more paths than ``paths.max_distinct``; those beyond it, in the order in which
-they came, are added up under ``~other``. A cell is in scope, or not, by the key that it had when it
-was learnt.
+A source counts in cells (source.py); a row is an endpoint as the screen shows it. Several cells
+share a row if their keys have become the same: through a path template of the user's
+(path_rules.py), or because a process has more paths than ``paths.max_distinct``. Paths beyond that
+number, in order of appearance, are counted under ``~other``. Whether a cell is in the scope of the
+run is decided once, by the key it had when it was registered.
 
-When the rules of paths change, rows that go by the same path from then on become one, with all
-that they have counted, so every sum stays what it was. What a row has counted is never taken apart:
-where cells part again, each takes only its requests in flight along.
+When the path rules change, rows that now have the same path are merged with all they have counted,
+so every sum stays the same. What a row has counted is never split again: if cells part later, each
+takes only its requests in flight along.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.collect.source import (
     LEFT_OUT,
-    Growth,
+    CellDelta,
     Measure,
     RawEndpoint,
     RawResponse,
@@ -31,6 +31,7 @@ from httptop.model import (
     MOST_PIDS,
     OVERFLOW_PATH,
     SIDES,
+    STATUS_UNKNOWN,
     EndpointKey,
     EndpointStats,
     Side,
@@ -39,31 +40,33 @@ from httptop.model import (
 )
 
 
-class _Place:
-    """Where the requests of an endpoint's cell are counted."""
+class _RequestCell:
+    """A cell of requests: the row and side it counts in."""
 
-    __slots__ = ("key", "open", "row", "scope_key", "side", "unanswered_count")
+    __slots__ = ("counts_unanswered", "key", "open", "row", "scope_key", "side")
 
     def __init__(self, key: EndpointKey, scope_key: EndpointKey, side: SideRow) -> None:
         self.key = key  # as the source has it
-        self.scope_key = scope_key
+        self.scope_key = scope_key  # as the path rules had it when the cell was registered
         self.side = side
-        self.unanswered_count = True
+        self.counts_unanswered = True  # whether unanswered requests are in scope
         self.row: Row | None = None  # None: out of scope
-        self.open = 0  # the cell's part of the row's
+        self.open = 0  # its part of row.total.open
 
 
-class _Outcome:
-    """Where a cell of responses is counted."""
+class _ResponseCell:
+    """A cell of responses: the cell of its requests, and what it counts of them."""
 
-    __slots__ = ("counts", "measure", "place", "status")
+    __slots__ = ("counts", "measure", "requests", "status")
 
-    def __init__(self, place: _Place, raw: RawResponse, counts: bool) -> None:
-        self.place, self.status, self.measure, self.counts = place, raw.status, raw.measure, counts
+    def __init__(self, requests: _RequestCell, raw: RawResponse, counts: bool) -> None:
+        self.requests = requests
+        self.status, self.measure = raw.status, raw.measure
+        self.counts = counts  # whether its status is in scope; its requests are over anyway
 
 
-class Ledger:
-    """All rows of a run; the collector's thread alone touches it."""
+class EndpointRows:
+    """All rows of a run, and the sums of both sides; for the collector's thread alone."""
 
     def __init__(
         self,
@@ -73,19 +76,19 @@ class Ledger:
         max_distinct: int,
         history: int,
     ) -> None:
-        """``history``: ticks of the trends, those of endpoints being short anyway."""
+        """``history``: ticks in the trends of both sides; a row keeps at most TREND_TICKS."""
         self._scope, self._rules, self._max_distinct = scope, rules, max_distinct
         self._trend_ticks = min(TREND_TICKS, history)
-        self._places: dict[int, _Place] = {}
-        self._outcomes: dict[int, _Outcome] = {}
+        self._request_cells: dict[int, _RequestCell] = {}
+        self._response_cells: dict[int, _ResponseCell] = {}  # of those that have grown
         self._responses: dict[int, RawResponse] = {}
         self._rows: dict[EndpointKey, Row] = {}
-        self._overflow: list[Row] = []  # the rows of ~other; no rule moves them
+        self._overflow: list[Row] = []  # the rows of ~other; no rule applies to them
         self._paths: dict[tuple[Side, str, str], set[str]] = {}
         self._sides: dict[Side, SideRow] = {side: SideRow(history) for side in SIDES}
         self._active: set[Row] = set()  # with something in their window
-        self._shown: dict[Row, EndpointStats] = {}
-        self._slot = 0
+        self._stats: dict[Row, EndpointStats] = {}  # up to date for rows that are not active
+        self._slot = 0  # of the window
         #: Latencies for which the kernel had no histogram, since start.
         self.unmeasured_latencies = 0
 
@@ -95,26 +98,26 @@ class Ledger:
         return sum(row.total.finished.requests for row in self._overflow)
 
     def totals(self, covered_s: float) -> dict[Side, Totals]:
-        """Return the sums of each side; the window has covered so much."""
+        """Return the sums of each side; ``covered_s``: the seconds that the window covers."""
         return {side: row.totals(covered_s) for side, row in self._sides.items()}
 
-    def endpoints(self, covered_s: float) -> tuple[EndpointStats, ...]:
-        """Return the rows that have something to show."""
+    def stats(self, covered_s: float) -> tuple[EndpointStats, ...]:
+        """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
         for row in self._active:
-            self._shown[row] = row.stats(covered_s)
-        return tuple(stats for stats in self._shown.values() if stats.requests or stats.in_flight)
+            self._stats[row] = row.stats(covered_s)
+        return tuple(stats for stats in self._stats.values() if stats.requests or stats.in_flight)
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
-        """Return where a request with this outcome counts; None: nowhere."""
-        place = self._places.get(cell)
-        if place is None or place.row is None or not self._scope.admits(place.scope_key, status):
+        """Return the key of the row that a request of a cell is counted in; None: in none."""
+        known = self._request_cells.get(cell)
+        if known is None or known.row is None or not self._scope.admits(known.scope_key, status):
             return None
-        return place.row.key
+        return known.row.key
 
     # ---- time --------------------------------------------------------------------------------
 
     def move_window(self, slot: int) -> None:
-        """Go on to a slot of the window; forget what is too old."""
+        """Move the window on to a slot, by number; drop what is older than the window."""
         if slot == self._slot:
             return
         self._slot = slot
@@ -123,15 +126,15 @@ class Ledger:
         for row in list(self._active):
             if not row.expire(slot):
                 self._active.discard(row)
-                self._shown[row] = row.stats(1.0)
+                self._stats[row] = row.stats(1.0)
 
     def fold(self) -> None:
-        """Bring the sums of the sides up to date within a tick."""
+        """Bring the sums of the sides up to date; the tick goes on."""
         for side in self._sides.values():
             side.fold(self._slot)
 
     def end_tick(self, tick: int, elapsed_s: float) -> None:
-        """Close the tick of this number."""
+        """End tick number ``tick``, which lasted ``elapsed_s``: its value joins the trends."""
         for side in self._sides.values():
             side.end_tick(self._slot, elapsed_s)
         for row in self._active:
@@ -139,26 +142,26 @@ class Ledger:
 
     # ---- what cells are for ------------------------------------------------------------------
 
-    def learn(self, reading: Reading) -> None:
-        """Note what new cells are for, and which processes use them."""
+    def register(self, reading: Reading) -> None:
+        """Register new cells, and the processes active on endpoints."""
         self._responses.update(reading.responses)
         # A lower number was given out earlier.
-        for cell in sorted(reading.endpoints.keys() - self._places.keys()):
+        for cell in sorted(reading.endpoints.keys() - self._request_cells.keys()):
             key = _key(reading.endpoints[cell])
             shown = self._by_rules(key)
-            place = self._places[cell] = _Place(key, shown, self._sides[key.side])
+            known = self._request_cells[cell] = _RequestCell(key, shown, self._sides[key.side])
             if self._scope.admits_key(shown):
-                place.unanswered_count = self._scope.admits(shown, 0)
-                place.row = self._row(shown)
+                known.counts_unanswered = self._scope.admits(shown, STATUS_UNKNOWN)
+                known.row = self._row(shown)
         if reading.processes is not None:
             self._note_processes(reading.processes)
 
     def _note_processes(self, processes: Iterable[tuple[int, int]]) -> None:
         pids: dict[Row, set[int]] = {}
         for cell, pid in processes:
-            place = self._places.get(cell)
-            if place is not None and place.row is not None:
-                pids.setdefault(place.row, set()).add(pid)
+            known = self._request_cells.get(cell)
+            if known is not None and known.row is not None:
+                pids.setdefault(known.row, set()).add(pid)
         for row, seen in pids.items():
             row.pids = tuple(sorted(seen)[:MOST_PIDS])
 
@@ -167,7 +170,7 @@ class Ledger:
         return key if path == key.path else replace(key, path=path)
 
     def _row(self, key: EndpointKey) -> Row:
-        """Return the row of a key, or that of ``~other`` where there are too many."""
+        """Return the row of a key, or that of ``~other`` if there are too many."""
         row = self._rows.get(key)
         if row is not None:
             return row
@@ -183,73 +186,71 @@ class Ledger:
 
     # ---- counting ----------------------------------------------------------------------------
 
-    def count(self, growth: Iterable[Growth]) -> None:
-        """Add what cells have grown by to their rows and sides."""
-        places, outcomes = self._places, self._outcomes
-        for grown in growth:
-            cell = grown.cell
-            place = places.get(cell)
-            if place is not None:
-                self._count_requests(place, grown)
-            elif (outcome := outcomes.get(cell) or self._outcome(cell)) is not None:
-                if outcome.measure is Measure.LATENCY:
-                    self._count_responses(outcome, grown)
+    def add(self, deltas: Iterable[CellDelta]) -> None:
+        """Add what cells have counted to their rows and sides; unknown cells are passed over."""
+        request_cells, response_cells = self._request_cells, self._response_cells
+        for delta in deltas:
+            cell = delta.cell
+            requests = request_cells.get(cell)
+            if requests is not None:
+                self._add_requests(requests, delta)
+            elif (responses := response_cells.get(cell) or self._response_cell(cell)) is not None:
+                if responses.measure is Measure.LATENCY:
+                    self._add_responses(responses, delta)
                 else:
-                    self._count_time(outcome, grown)
+                    self._add_times(responses, delta)
 
-    def _outcome(self, cell: int) -> _Outcome | None:
-        """Return what a cell of responses is for when it grows for the first time."""
+    def _response_cell(self, cell: int) -> _ResponseCell | None:
+        """Return what is known of a cell of responses, which has grown for the first time."""
         raw = self._responses.get(cell)
-        if raw is None:
+        requests = None if raw is None else self._request_cells.get(raw.endpoint)
+        if raw is None or requests is None:
             return None
-        place = self._places.get(raw.endpoint)
-        if place is None:
-            return None
-        counts = raw.status != LEFT_OUT and self._scope.admits(place.scope_key, raw.status)
-        outcome = self._outcomes[cell] = _Outcome(place, raw, counts)
-        return outcome
+        counts = raw.status != LEFT_OUT and self._scope.admits(requests.scope_key, raw.status)
+        made = self._response_cells[cell] = _ResponseCell(requests, raw, counts)
+        return made
 
-    def _count_requests(self, place: _Place, grown: Growth) -> None:
-        row = place.row
+    def _add_requests(self, cell: _RequestCell, delta: CellDelta) -> None:
+        row = cell.row
         if row is None:
             return
         self._active.add(row)
-        tick = place.side.tick
-        lost = grown.unanswered
-        opened = grown.counted - lost - grown.moved
-        place.open += opened
+        tick = cell.side.tick
+        unanswered = delta.unanswered
+        opened = delta.counted - unanswered - delta.moved
+        cell.open += opened
         row.total.open += opened
-        row.total.request_bytes += grown.bytes
+        row.total.request_bytes += delta.bytes
         tick.open += opened
-        tick.request_bytes += grown.bytes
-        if lost and place.unanswered_count:
-            row.count_unanswered(self._slot, lost, tick)
+        tick.request_bytes += delta.bytes
+        if unanswered and cell.counts_unanswered:
+            row.count_unanswered(self._slot, unanswered, tick)
 
-    def _count_responses(self, outcome: _Outcome, grown: Growth) -> None:
-        place = outcome.place
-        row = place.row
+    def _add_responses(self, cell: _ResponseCell, delta: CellDelta) -> None:
+        requests = cell.requests
+        row = requests.row
         if row is None:
             return
         self._active.add(row)
-        tick = place.side.tick
-        counted = grown.counted
-        place.open -= counted
+        tick = requests.side.tick
+        counted = delta.counted
+        requests.open -= counted
         row.total.open -= counted
         tick.open -= counted
-        if outcome.counts:
-            row.count_responses(self._slot, outcome.status, grown, tick)
-            self.unmeasured_latencies += grown.unmeasured
+        if cell.counts:
+            row.count_responses(self._slot, cell.status, delta, tick)
+            self.unmeasured_latencies += delta.unmeasured
 
-    def _count_time(self, outcome: _Outcome, grown: Growth) -> None:
-        row = outcome.place.row
-        if row is not None and outcome.counts:
-            row.spans.add(outcome.measure, grown)
+    def _add_times(self, cell: _ResponseCell, delta: CellDelta) -> None:
+        row = cell.requests.row
+        if row is not None and cell.counts:
+            row.timings.add(cell.measure, delta)
             self._active.add(row)
 
     # ---- other rules -------------------------------------------------------------------------
 
     def regroup(self, rules: PathRules) -> Mapping[EndpointKey, EndpointKey]:
-        """Go by other rules from now on; return the keys that rows had, with those they have."""
+        """Apply other path rules; return the former keys of rows, each with its new one."""
         self._rules = rules
         renamed: dict[EndpointKey, EndpointKey] = {}
         merged: dict[Row, Row] = {}
@@ -269,18 +270,18 @@ class Ledger:
         for key in self._rows:
             if key.path != OVERFLOW_PATH:
                 self._paths.setdefault((key.side, key.process, key.method), set()).add(key.path)
-        for place in self._places.values():
-            if place.row is not None:
-                self._move(place, merged.get(place.row, place.row))
+        for cell in self._request_cells.values():
+            if cell.row is not None:
+                self._move(cell, merged.get(cell.row, cell.row))
         self._active = {merged.get(row, row) for row in self._active}
-        self._shown = {row: row.stats(1.0) for row in self._rows.values()}
+        self._stats = {row: row.stats(1.0) for row in self._rows.values()}
         return renamed
 
-    def _move(self, place: _Place, row: Row) -> None:
-        """Let a cell that has counted in a row do so in the one that its key means now."""
-        place.row = self._row(self._by_rules(place.key))
-        row.total.open -= place.open
-        place.row.total.open += place.open
+    def _move(self, cell: _RequestCell, row: Row) -> None:
+        """Have a cell that has counted in ``row`` count in the row of its key from now on."""
+        cell.row = self._row(self._by_rules(cell.key))
+        row.total.open -= cell.open
+        cell.row.total.open += cell.open
 
 
 def _key(raw: RawEndpoint) -> EndpointKey:

@@ -1,4 +1,7 @@
-"""The rows behind a snapshot: what has been counted for each endpoint, and for each side."""
+"""The rows behind a snapshot: what has been counted for each endpoint, and for each side.
+
+For the collector's thread alone; ``slot`` is the number of the window's current slot (window.py).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import Final
 
 from httptop.collect import histogram
 from httptop.collect.accumulator import Accumulator, Tally, count_in_four
-from httptop.collect.source import Growth
-from httptop.collect.timings import Spans
+from httptop.collect.source import CellDelta
+from httptop.collect.timings import Timings
 from httptop.collect.window import Window
 from httptop.model import MOST_PIDS, NO_LATENCY, EndpointKey, EndpointStats, Latency, Totals
 
@@ -23,7 +26,7 @@ class Row:
 
     __slots__ = (
         "_recent", "_since_start", "_tick_count", "_tick_sum_ns", "_trend", "_trend_counts",
-        "_trend_tick", "_trend_ticks", "key", "pids", "spans", "total", "window",
+        "_trend_tick", "_trend_ticks", "key", "pids", "timings", "total", "window",
     )  # fmt: skip
 
     def __init__(self, key: EndpointKey, trend_ticks: int = TREND_TICKS) -> None:
@@ -31,9 +34,10 @@ class Row:
         self.pids: tuple[int, ...] = ()
         self.total = Tally()
         self.window = Window()
-        self.spans = Spans()
-        self._recent: Latency | None = NO_LATENCY  # of the window; None: to be summed up
-        self._since_start: Latency | None = NO_LATENCY  # likewise
+        self.timings = Timings()
+        #: Summaries over the window and since start; None: out of date.
+        self._recent: Latency | None = NO_LATENCY
+        self._since_start: Latency | None = NO_LATENCY
         self._tick_sum_ns = 0
         self._tick_count = 0
         # Lists, not deques, which take 760 bytes each: there may be ten thousand rows.
@@ -42,9 +46,9 @@ class Row:
         self._trend_ticks = trend_ticks
         self._trend_tick = 0
 
-    def count_responses(self, slot: int, status: int, grown: Growth, side: Tally) -> None:
-        """Count responses of one status, or further bytes of them, here and in the side's tick."""
-        _, count, size, spent_ns, max_ns, _, unmeasured, _, latencies = grown
+    def count_responses(self, slot: int, status: int, delta: CellDelta, side: Tally) -> None:
+        """Count responses of one status, or more bytes of them, here and in the side's tick."""
+        _, count, size, spent_ns, max_ns, _, unmeasured, _, latencies = delta
         for tally in (self.total, side):
             tally.response_bytes += size
             if max_ns > tally.finished.max_ns:
@@ -61,7 +65,7 @@ class Row:
         self._recent = self._since_start = None
 
     def count_unanswered(self, slot: int, count: int, side: Tally) -> None:
-        """Count requests that will have no response, here and in the side's tick."""
+        """Count requests that will get no response, here and in the side's tick."""
         self.total.unanswered += count
         side.unanswered += count
         window = self.window
@@ -69,13 +73,13 @@ class Row:
         count_in_four(into, count, count, 0, {})
 
     def expire(self, slot: int) -> bool:
-        """Forget what the window no longer covers; return whether it holds anything."""
+        """Drop what the window no longer covers; return whether anything is left in it."""
         if self.window.expire(slot):
             self._recent = None
         return bool(self.window.slots)
 
     def end_tick(self, tick: int) -> None:
-        """Close the trend's current tick."""
+        """End a tick, by number: its mean latency joins the trend."""
         self._skip_to(tick - 1)
         count = max(0, self._tick_count)  # of several counters, read one after the other
         self._trend.append(self._tick_sum_ns / count if count else None)
@@ -85,7 +89,7 @@ class Row:
         self._tick_sum_ns = self._tick_count = 0
 
     def _skip_to(self, tick: int) -> None:
-        """Note that the ticks up to this one brought nothing."""
+        """Fill the trend up to this tick: the row was not active since its last one."""
         missed = tick - self._trend_tick
         if missed > 0:
             missed = min(missed, self._trend_ticks)
@@ -100,12 +104,12 @@ class Row:
             del self._trend_counts[: -self._trend_ticks]
 
     def absorb(self, other: Row) -> None:
-        """Add all of another row, its trend and processes, too."""
+        """Add all of another row, its trend and processes included."""
         self.total.add(other.total)
         self.window.add(other.window)
         self._recent = self._since_start = None
         self.pids = tuple(sorted({*self.pids, *other.pids})[:MOST_PIDS])
-        self.spans.absorb(other.spans)
+        self.timings.absorb(other.timings)
         self._tick_sum_ns += other._tick_sum_ns
         self._tick_count += other._tick_count
         last = max(self._trend_tick, other._trend_tick)
@@ -122,14 +126,16 @@ class Row:
         self._trend, self._trend_counts = means[::-1], counts[::-1]
 
     def stats(self, covered_s: float) -> EndpointStats:
-        """Return the row as it stands."""
+        """Return the row as it is now; ``covered_s``: the seconds that the window covers."""
         total, finished = self.total, self.total.finished
         if self._recent is None:
             self._recent = self.window.sum.latency(finished.max_ns)
         if self._since_start is None:
-            # Has nothing left the window yet?
+            # As long as nothing has left the window, both are the same.
             same = self._recent.count == finished.requests - total.unanswered
             self._since_start = self._recent if same else finished.latency(finished.max_ns)
+        # By position, in the order of the fields: every active row comes here in every tick, and
+        # keywords would cost 4 % of it.
         return EndpointStats(
             self.key,
             self.pids,
@@ -143,7 +149,7 @@ class Row:
             self._recent,
             self._since_start,
             tuple(self._trend),
-            *self.spans.summaries(finished, self._since_start),
+            *self.timings.summaries(finished, self._since_start),
         )
 
 
@@ -153,18 +159,18 @@ class SideRow:
     __slots__ = ("_error_share", "_folded", "_p50", "_p99", "_rps", "_total", "tick", "window")
 
     def __init__(self, history: int = 120) -> None:
-        """``history``: ticks of the trends."""
+        """``history``: ticks in the trends."""
         self._total = Tally()
         self.window = Window()
-        self.tick = Tally()  # what came since the last time that it was folded in
-        self._folded = Accumulator()  # of the trends' current tick, counted already
+        self.tick = Tally()  # since the last fold(): not yet in the sums
+        self._folded = Accumulator()  # of the current tick, in the sums already
         self._rps: deque[float] = deque(maxlen=history)
         self._error_share: deque[float | None] = deque(maxlen=history)
         self._p50: deque[float | None] = deque(maxlen=history)
         self._p99: deque[float | None] = deque(maxlen=history)
 
     def fold(self, slot: int) -> None:
-        """Count what has come since the last time; the trends' current tick goes on."""
+        """Add what came since the last call to the sums; the tick goes on."""
         tick, self.tick = self.tick, Tally()
         self._total.add(tick)
         finished = tick.finished
@@ -174,7 +180,7 @@ class SideRow:
             self.window.sum.add(finished)
 
     def end_tick(self, slot: int, elapsed_s: float) -> None:
-        """Count what the tick brought, and close the trends' current tick."""
+        """End a tick, which lasted ``elapsed_s``: its rates and percentiles join the trends."""
         self.fold(slot)
         tick, self._folded = self._folded, Accumulator()
         if elapsed_s < _SHORTEST_TICK_S:
@@ -186,20 +192,20 @@ class SideRow:
             trend.append(histogram.quantile(latencies, share, max_ns) if latencies else None)
 
     def totals(self, covered_s: float) -> Totals:
-        """Return the sums as they stand."""
+        """Return the sums as they are now; ``covered_s``: the seconds that the window covers."""
         total, window = self._total, self.window.sum
         return Totals(
-            total.finished.requests,
-            window.requests / covered_s if covered_s > 0 else 0.0,
-            max(0, total.open),
-            total.unanswered,
-            dict(total.status),
-            total.request_bytes,
-            total.response_bytes,
-            window.latency(total.finished.max_ns),
-            window.errors / window.requests if window.requests else 0.0,
-            tuple(self._rps),
-            tuple(self._error_share),
-            tuple(self._p50),
-            tuple(self._p99),
+            requests=total.finished.requests,
+            rps=window.requests / covered_s if covered_s > 0 else 0.0,
+            in_flight=max(0, total.open),
+            unanswered=total.unanswered,
+            status=dict(total.status),
+            request_bytes=total.request_bytes,
+            response_bytes=total.response_bytes,
+            latency=window.latency(total.finished.max_ns),
+            error_share=window.errors / window.requests if window.requests else 0.0,
+            trend_rps=tuple(self._rps),
+            trend_error_share=tuple(self._error_share),
+            trend_p50_ns=tuple(self._p50),
+            trend_p99_ns=tuple(self._p99),
         )

@@ -1,8 +1,8 @@
-"""The sampled requests that a snapshot shows: redacted as they come, the best of them kept.
+"""The sampled requests that a snapshot shows: redacted on arrival, the most useful ones kept.
 
-Which are the best is a matter of ``sampling.strategy``, as it is in the kernel: with ``tail``
-ordinary requests do not push out those that failed or were slow, and with ``per-endpoint`` those of
-a busy endpoint do not push out those of a quiet one.
+Which are kept follows ``sampling.strategy``, as in the kernel: with ``tail`` ordinary requests do
+not displace failed or slow ones, and with ``per-endpoint`` those of a busy endpoint do not displace
+those of a quiet one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from httptop.http.heads import path_in, response_length
 from httptop.http.redaction import response_head
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 
-#: Requests kept at least and at most; between these, what a tick may bring.
+#: Requests kept: twice what a tick may bring, within these limits.
 _FEWEST: Final = 200
 _MOST: Final = 4000
 
 
-class Recent:
-    """What is kept of the samples."""
+class RecentRequests:
+    """The samples that are kept; for the collector's thread alone."""
 
     def __init__(self, settings: Settings, scope: Scope) -> None:
         self._scope = scope
@@ -36,13 +36,13 @@ class Recent:
         self.adopt(settings)
 
     def adopt(self, settings: Settings) -> None:
-        """Go by other settings of sampling from now on."""
+        """Apply other settings of sampling."""
         self._sampling = settings.sampling
         a_tick = round(settings.sampling.per_second * settings.general.tick_s)
         self._room = min(max(_FEWEST, 2 * a_tick), _MOST)
 
     def add(self, sample: RawSample, key: EndpointKey, unix_offset_s: float) -> None:
-        """Keep a request of an endpoint; the offset leads from the source's clock to Unix time."""
+        """Keep a sample of an endpoint; ``unix_offset_s``: Unix time less the monotonic clock."""
         security = self._security
         most = security.max_captured_bytes
         response = sample.response[:most]
@@ -50,31 +50,31 @@ class Recent:
         path = path_in(sample.line[:most], cut, redact_query=security.redact_query)
         self._serial += 1
         request = Transaction(
-            self._serial,
-            sample.start_ns / 1e9 + unix_offset_s,
-            key,
-            sample.pid,
-            key.path if path is None else path,
-            sample.status,
-            sample.latency_ns,
-            sample.request_bytes,
-            response_length(response, key.method, sample.status),
-            sample.peer,
-            sample.latency_ns >= self._sampling.slow_threshold_ns,
-            response_head(response, self._names, query=security.redact_query),
+            serial=self._serial,
+            started_at=sample.start_ns / 1e9 + unix_offset_s,
+            key=key,
+            pid=sample.pid,
+            path=key.path if path is None else path,
+            status=sample.status,
+            latency_ns=sample.latency_ns,
+            request_bytes=sample.request_bytes,
+            response_bytes=response_length(response, key.method, sample.status),
+            peer=sample.peer,
+            slow=sample.latency_ns >= self._sampling.slow_threshold_ns,
+            response_head=response_head(response, self._names, query=security.redact_query),
         )
         if self._scope.admits_sample(request):
             self._kept.append(request)
 
     def rename(self, keys: Mapping[EndpointKey, EndpointKey]) -> None:
-        """Follow rows to their new keys."""
+        """Give requests the new keys of their rows; ``keys``: former key -> new one."""
         self._kept = [
             replace(request, key=keys[request.key]) if request.key in keys else request
             for request in self._kept
         ]
 
     def newest_first(self) -> tuple[Transaction, ...]:
-        """Forget what there is no room for; return the rest."""
+        """Drop what there is no room for; return the rest."""
         if len(self._kept) > self._room:
             self._kept = sorted(self._best(), key=lambda request: request.serial)
         return tuple(reversed(self._kept))

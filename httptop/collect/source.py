@@ -1,9 +1,9 @@
-"""What a source hands to the collector: raw counts by cell, not yet rows.
+"""What a source hands to the collector: what the kernel has counted, by cell.
 
-The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered), and for
-each status of an endpoint one of its responses (their latencies) and one for each further measure
-of them. A source says once what a new cell is for, and then, each tick, by how much its counters
-have grown. Byte strings are as they came from the network; the collector cleans them.
+The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered), one for
+each status of an endpoint (responses and their latencies), and one for each further measure of
+these. A source says once what a new cell is for and then, in each reading, what has been added to
+it. Byte strings are as they came from the network; the collector cleans them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final, NamedTuple, Protocol
 
 
 class RawEndpoint(NamedTuple):
-    """The endpoint that a cell counts."""
+    """The endpoint whose requests a cell counts."""
 
     side: int  # index into model.SIDES
     process: bytes
     minor: int  # HTTP/1.minor
     method: str
     path: bytes
-    truncated: bool
+    truncated: bool  # the path went on
 
 
 class Measure(StrEnum):
@@ -47,24 +47,24 @@ class RawResponse(NamedTuple):
     measure: Measure = Measure.LATENCY
 
 
-class Growth(NamedTuple):
-    """By how much a cell has grown since the last reading; the maximum is since start."""
+class CellDelta(NamedTuple):
+    """What has been added to a cell since the last reading."""
 
     cell: int
-    counted: int  # requests begun, or responses
+    counted: int  # requests begun, or responses, or times of responses
     bytes: int  # of requests, or of responses
-    latency_sum_ns: int
-    latency_max_ns: int
-    unanswered: int
-    unmeasured: int
-    moved: int
-    histogram: dict[int, int]
+    sum_ns: int  # of the times in the histogram
+    max_ns: int  # since start, not since the last reading
+    unanswered: int  # endpoints only
+    unmeasured: int  # times that no histogram was left for
+    moved: int  # endpoints only: requests whose response is counted under ~other
+    histogram: dict[int, int]  # bucket (histogram.py) -> times
 
 
 class RawSample(NamedTuple):
     """One request and its response, as the kernel saw them."""
 
-    start_ns: int  # CLOCK_MONOTONIC
+    start_ns: int  # the monotonic clock
     latency_ns: int
     request_bytes: int
     endpoint: int  # its cell
@@ -77,7 +77,7 @@ class RawSample(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """Since start."""
+    """What was missed since start; see model.Health."""
 
     orphan_responses: int = 0
     lost_samples: int = 0
@@ -95,19 +95,20 @@ class KernelCost(NamedTuple):
     """What the programs cost while they were timed."""
 
     runs: int  # timed since start
-    ns_per_run: float | None  # None: nothing ran meanwhile
+    ns_per_run: float | None  # None: nothing ran in that time
     cpu_percent: float  # 100 = one core
 
 
 @dataclass(slots=True)
 class Reading:
-    """Everything new since the last reading."""
+    """Everything that is new since the last reading."""
 
+    #: Cells and what they count: at least the new ones.
     endpoints: dict[int, RawEndpoint] = field(default_factory=dict)
     responses: dict[int, RawResponse] = field(default_factory=dict)
-    growth: list[Growth] = field(default_factory=list)
-    processes: list[tuple[int, int]] | None = None  # (endpoint's cell, pid); None: as before
-    #: (pid, "tls" or "http2", connections seen to begin so since start)
+    deltas: list[CellDelta] = field(default_factory=list)
+    processes: list[tuple[int, int]] | None = None  # (endpoint's cell, pid), all; None: as before
+    #: (pid, "tls" or "http2", connections since start whose first bytes were of it)
     other_protocols: list[tuple[int, str, int]] = field(default_factory=list)
     samples: list[RawSample] = field(default_factory=list)
     losses: Losses = NO_LOSSES
@@ -116,17 +117,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What a source can be told while it runs; nothing of it changes a count."""
+    """What can change while a source runs; nothing here changes a count."""
 
     strategy: str  # of sampling: "tail", "all", "random" or "per-endpoint"
     share: float  # of requests that may be sampled, 0 to 1
-    per_second: int
-    burst: int
-    slow_ns: int
+    per_second: int  # samples
+    burst: int  # samples that may come at once
+    slow_ns: int  # latency from which a request counts as slow
     most_samples: int  # taken in one reading
-    processes: bool = True  # whether the processes of endpoints are noted
-    templates: tuple[str, ...] = ()  # of paths, the user's own
-    keep: tuple[str, ...] = ()  # patterns of paths that stay as they are
+    processes: bool = True  # whether the processes active on endpoints are recorded
+    templates: tuple[str, ...] = ()  # path templates of the user's (paths.templates)
+    keep: tuple[str, ...] = ()  # patterns of paths that are not templated (paths.keep)
 
 
 class Interrupted(Exception):

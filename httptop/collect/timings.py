@@ -1,38 +1,39 @@
-"""Times beside the latency: of requests that waited to be read, and of responses sent in pieces.
+"""Times of an endpoint's responses besides the latency: wait, sending, duration.
 
-Waits are looked at in windows (bpf/c/wait.h), so they are a sample.
+Waits are noted in a part of each tick only (bpf/ticks.py), so they are a sample.
 
-Of a response sent in one call, sending takes no time and the duration is the latency. The kernel
-measures the others when they are over, so the durations of all are: the latencies, without those of
-the others, with their durations. A response still under way counts with its latency.
+If one call sends a response, sending takes no time and the duration is the latency. The kernel
+measures the others once they are over. So the durations of all responses are the latencies of all,
+without those of the others, and with their durations instead. A response that is still being sent
+counts with its latency.
 """
 
 from __future__ import annotations
 
 from httptop.collect import histogram
 from httptop.collect.accumulator import Accumulator
-from httptop.collect.source import Growth, Measure
+from httptop.collect.source import CellDelta, Measure
 from httptop.model import NO_LATENCY, Latency
 
 
-class Spans:
-    """What is known of an endpoint's requests beside their latency."""
+class Timings:
+    """Times of an endpoint's responses since start; for the collector's thread alone."""
 
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
         self._times: dict[Measure, Accumulator] = {}
 
-    def add(self, measure: Measure, grown: Growth) -> None:
-        """Add what the kernel has measured."""
+    def add(self, measure: Measure, delta: CellDelta) -> None:
+        """Add times of one measure, which is not LATENCY."""
         times = self._of(measure)
-        times.requests += grown.counted
-        times.sum_ns += grown.latency_sum_ns
-        histogram.add(times.histogram, grown.histogram)
-        times.max_ns = max(times.max_ns, grown.latency_max_ns)
+        times.requests += delta.counted
+        times.sum_ns += delta.sum_ns
+        histogram.add(times.histogram, delta.histogram)
+        times.max_ns = max(times.max_ns, delta.max_ns)
 
-    def absorb(self, other: Spans) -> None:
-        """Add all of another endpoint."""
+    def absorb(self, other: Timings) -> None:
+        """Add all of another endpoint's."""
         for measure, times in other._times.items():
             self._of(measure).add(times)
 
@@ -43,10 +44,10 @@ class Spans:
         return times
 
     def summaries(self, responses: Accumulator, known: Latency) -> tuple[Latency, Latency, Latency]:
-        """Return the summaries of sending, duration and wait; ``known``: that of latencies.
+        """Return the summaries of sending, of duration and of wait.
 
-        Sending is of responses sent in pieces, duration of all responses, wait of requests looked
-        at.
+        ``responses`` are the endpoint's, all of them, and ``known`` is the summary of their
+        latencies. Sending is that of responses which more than one call sent.
         """
         if not self._times:
             return NO_LATENCY, known, NO_LATENCY

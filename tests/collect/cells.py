@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
-from httptop.collect.source import Controls, Growth, KernelCost, RawEndpoint, RawSample, Reading
+from httptop.collect.source import CellDelta, Controls, KernelCost, RawEndpoint, RawSample, Reading
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
@@ -21,14 +21,14 @@ FAST = bucket_of(10_000)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
 
-def grown(cell: int, **values: object) -> Growth:
-    blank = Growth(cell, 0, 0, 0, 0, 0, 0, 0, {})
+def delta(cell: int, **values: object) -> CellDelta:
+    blank = CellDelta(cell, 0, 0, 0, 0, 0, 0, 0, {})
     return blank._replace(**values)  # type: ignore[arg-type]
 
 
-def answered(cell: int, count: int, size: int = 0) -> Growth:
-    return grown(
-        cell, counted=count, bytes=size, latency_sum_ns=10_000 * count, latency_max_ns=10_000,
+def answered(cell: int, count: int, size: int = 0) -> CellDelta:
+    return delta(
+        cell, counted=count, bytes=size, sum_ns=10_000 * count, max_ns=10_000,
         histogram={FAST: count} if count else {},
     )  # fmt: skip
 

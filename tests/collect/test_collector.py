@@ -14,7 +14,7 @@ import pytest
 
 from httptop.collect.source import (
     LEFT_OUT,
-    Growth,
+    CellDelta,
     Interrupted,
     KernelCost,
     Losses,
@@ -32,8 +32,8 @@ from tests.collect.cells import (
     FakeSource,
     answered,
     collecting,
+    delta,
     endpoint,
-    grown,
     rows_of,
     sampled,
 )
@@ -44,10 +44,10 @@ def test_cells_become_rows() -> None:
         Reading(
             endpoints={5: endpoint("/a"), 6: endpoint("/a", 1), 7: endpoint("/silent")},
             responses={8: RawResponse(5, 200), 9: RawResponse(5, 500), 10: RawResponse(6, 200)},
-            growth=[
-                grown(5, counted=12, bytes=600, unanswered=1),
+            deltas=[
+                delta(5, counted=12, bytes=600, unanswered=1),
                 answered(8, 7, 700), answered(9, 2, 90),
-                grown(6, counted=3, bytes=30), answered(10, 3, 30),
+                delta(6, counted=3, bytes=30), answered(10, 3, 30),
             ],
             processes=[(5, 77), (5, 42), (6, 99)],
         )
@@ -75,9 +75,9 @@ def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
     first = Reading(
         endpoints={5: endpoint("/a")},
         responses={6: RawResponse(5, 200)},
-        growth=[grown(5, counted=4), answered(6, 4)],
+        deltas=[delta(5, counted=4), answered(6, 4)],
     )
-    second = Reading(growth=[grown(5, counted=6), answered(6, 6)])
+    second = Reading(deltas=[delta(5, counted=6), answered(6, 6)])
     collector = collecting(first, second)
     assert rows_of(collector.step(1001.0, 0))["server /a"].requests == 4
     assert rows_of(collector.step(1002.0, 0))["server /a"].requests == 10
@@ -92,9 +92,9 @@ def test_growth_adds_up_over_ticks_and_leaves_the_window() -> None:
 def test_a_published_snapshot_does_not_change() -> None:
     first = Reading(
         endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200)},
-        growth=[grown(5, counted=1), answered(6, 1)],
+        deltas=[delta(5, counted=1), answered(6, 1)],
     )  # fmt: skip
-    collector = collecting(first, Reading(growth=[grown(5, counted=1), answered(6, 1)]))
+    collector = collecting(first, Reading(deltas=[delta(5, counted=1), answered(6, 1)]))
     before = collector.step(1001.0, 0)
     kept = dataclasses.asdict(before)
     collector.step(1002.0, 0)
@@ -104,9 +104,9 @@ def test_a_published_snapshot_does_not_change() -> None:
 def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
     first = Reading(
         endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200), 7: RawResponse(5, 500)},
-        growth=[grown(5, counted=7), answered(6, 6)],
+        deltas=[delta(5, counted=7), answered(6, 6)],
     )  # fmt: skip
-    second = Reading(growth=[grown(5, counted=2, unanswered=1), answered(7, 1)])
+    second = Reading(deltas=[delta(5, counted=2, unanswered=1), answered(7, 1)])
     made = collecting(first, second)
     early = made.glimpse(1000.5, 0)
     total = early.total("server")
@@ -122,7 +122,7 @@ def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
 def test_network_strings_are_cleaned() -> None:
     raw = RawEndpoint(0, b"w\x1b[31m", 0, "OTHER", b"/\xff\x1b" + b"a" * 20, True)
     (row,) = (
-        collecting(Reading(endpoints={5: raw}, growth=[grown(5, counted=1)]))
+        collecting(Reading(endpoints={5: raw}, deltas=[delta(5, counted=1)]))
         .step(1001.0, 0)
         .endpoints
     )
@@ -136,9 +136,9 @@ def test_responses_that_moved_to_the_overflow_row() -> None:
         Reading(
             endpoints={1: endpoint("~other", process=b"~other"), 5: endpoint("/a")},
             responses={3: RawResponse(1, 0), 6: RawResponse(5, 200)},
-            growth=[
-                grown(5, counted=5, moved=2), answered(6, 3),
-                grown(1, counted=2), answered(3, 2),
+            deltas=[
+                delta(5, counted=5, moved=2), answered(6, 3),
+                delta(1, counted=2), answered(3, 2),
             ],
         )
     )  # fmt: skip
@@ -154,7 +154,7 @@ def test_responses_that_moved_to_the_overflow_row() -> None:
 def test_scope_by_endpoint() -> None:
     reading = Reading(
         endpoints={5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("/a", 0, "POST")},
-        growth=[grown(cell, counted=1, unanswered=1) for cell in (5, 6, 7)],
+        deltas=[delta(cell, counted=1, unanswered=1) for cell in (5, 6, 7)],
     )
     scope = limited("path = /a and method = GET")
     snapshot = collecting(reading, scope=scope).step(1001.0, 0)
@@ -166,7 +166,7 @@ def test_scope_by_status() -> None:
     reading = Reading(
         endpoints={5: endpoint("/a")},
         responses={6: RawResponse(5, 200), 7: RawResponse(5, 503)},
-        growth=[grown(5, counted=10, unanswered=1), answered(6, 5), answered(7, 2)],
+        deltas=[delta(5, counted=10, unanswered=1), answered(6, 5), answered(7, 2)],
     )
     scope = limited("status = 5xx")
     snapshot = collecting(reading, scope=scope).step(1001.0, 0)
@@ -179,28 +179,28 @@ def test_responses_below_the_minimum_latency_are_over_but_do_not_count() -> None
     reading = Reading(
         endpoints={5: endpoint("/a")},
         responses={6: RawResponse(5, 200), 7: RawResponse(5, LEFT_OUT)},
-        growth=[grown(5, counted=10), answered(6, 2), answered(7, 7)],
+        deltas=[delta(5, counted=10), answered(6, 2), answered(7, 7)],
     )
     (row,) = collecting(reading, scope=limited("latency > 0s")).step(1001.0, 0).endpoints
     assert (dict(row.status), row.requests, row.in_flight) == ({200: 2}, 2, 1)
 
 
 def test_latencies_without_a_histogram_are_noted() -> None:
-    def reading(*growth: Growth) -> Reading:
-        return Reading(growth=list(growth))
+    def reading(*deltas: CellDelta) -> Reading:
+        return Reading(deltas=list(deltas))
 
     first = Reading(
         endpoints={5: endpoint("/a"), 6: endpoint("/b")},
         responses={
             7: RawResponse(5, 200), 8: RawResponse(6, 200), 9: RawResponse(5, 200, Measure.WAIT),
         },
-        growth=[grown(5, counted=9), grown(6, counted=9), answered(7, 1)],
+        deltas=[delta(5, counted=9), delta(6, counted=9), answered(7, 1)],
     )  # fmt: skip
-    without = answered(7, 4)._replace(histogram={FAST: 1}, latency_sum_ns=10_000, unmeasured=3)
+    without = answered(7, 4)._replace(histogram={FAST: 1}, sum_ns=10_000, unmeasured=3)
     collector = collecting(
         first,
         reading(without, answered(8, 2)._replace(unmeasured=2), answered(9, 1)),
-        reading(answered(7, 2)._replace(histogram={}, latency_sum_ns=0, unmeasured=2)),
+        reading(answered(7, 2)._replace(histogram={}, sum_ns=0, unmeasured=2)),
         scope=limited("path = /a"),
     )
     assert collector.step(1001.0, 0).notes == ()
@@ -218,7 +218,7 @@ def test_latencies_without_a_histogram_are_noted() -> None:
 def test_samples_become_transactions() -> None:
     reading = Reading(
         endpoints={5: endpoint("/a/{id}")},
-        growth=[grown(5, counted=2)],
+        deltas=[delta(5, counted=2)],
         samples=[sampled(), sampled(DEFAULTS.sampling.slow_threshold_ns, 500, b"")],
     )
     snapshot = collecting(reading).step(1001.0, 1_700_000_001.0)
@@ -240,7 +240,7 @@ def test_notable_samples_are_not_pushed_out_by_ordinary_ones() -> None:
     flood = [sampled() for _ in range(1000)]
     reading = Reading(
         endpoints={5: endpoint("/a/{id}")},
-        growth=[grown(5, counted=1)],
+        deltas=[delta(5, counted=1)],
         samples=[sampled(status=500), *flood],
     )
     recent = collecting(reading).step(1001.0, 0).recent
@@ -274,13 +274,13 @@ def test_sums_hold_for_any_traffic() -> None:
     }
     readings = []
     for _ in range(40):
-        growth = []
+        deltas = []
         for cell in dice.sample(list(endpoints), 8):
             counts = [dice.randrange(5) for _ in range(4)]
             lost, waits = dice.randrange(2), dice.randrange(2)
-            growth.append(grown(cell, counted=sum(counts) + lost + waits, unanswered=lost))
-            growth += [answered(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
-        readings.append(Reading(endpoints=endpoints, responses=responses, growth=growth))
+            deltas.append(delta(cell, counted=sum(counts) + lost + waits, unanswered=lost))
+            deltas += [answered(cell * 10 + at, n, n * 9) for at, n in enumerate(counts) if n]
+        readings.append(Reading(endpoints=endpoints, responses=responses, deltas=deltas))
     collector = collecting(*readings)
     for second in range(40):
         snapshot = collector.step(1001.0 + second * dice.choice((1, 1, 7)), 0)
@@ -300,7 +300,7 @@ def test_sums_hold_for_any_traffic() -> None:
 
 def test_start_and_stop() -> None:
     source = FakeSource(
-        Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)]),
+        Reading(endpoints={5: endpoint("/a")}, deltas=[delta(5, counted=1)]),
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.01))
     collector = Collector(source, settings, Scope(), around=source.around, host="here")
@@ -340,7 +340,7 @@ def test_a_tick_may_become_another_while_it_lasts() -> None:
 
 def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
     source = FakeSource(
-        Reading(), Reading(endpoints={5: endpoint("/a")}, growth=[grown(5, counted=1)])
+        Reading(), Reading(endpoints={5: endpoint("/a")}, deltas=[delta(5, counted=1)])
     )
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
     collector = Collector(source, settings, Scope(), host="here", first_rows_at_once=True)

@@ -7,65 +7,67 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.collect.endpoints import Ledger
+from httptop.collect.endpoints import EndpointRows
 from httptop.collect.path_rules import PathRules
-from httptop.collect.source import Growth, Measure, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import CellDelta, Measure, RawEndpoint, RawResponse, Reading
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, EndpointStats
-from tests.collect.cells import answered, endpoint, grown
+from tests.collect.cells import answered, delta, endpoint
 
 RESPONSES = 100  # an endpoint's cell and this: its responses
 
 
-def _ledger(
+def _made(
     *templates: str, max_distinct: int = 1000, scope: Scope | None = None, history: int = 120
-) -> Ledger:
-    return Ledger(
+) -> EndpointRows:
+    return EndpointRows(
         scope or Scope(), PathRules(templates), max_distinct=max_distinct, history=history
     )
 
 
-def _count(ledger: Ledger, endpoints: dict[int, RawEndpoint], growth: list[Growth]) -> None:
+def _count(
+    all_rows: EndpointRows, endpoints: dict[int, RawEndpoint], deltas: list[CellDelta]
+) -> None:
     responses = {cell + RESPONSES: RawResponse(cell, 200) for cell in endpoints}
-    ledger.learn(Reading(endpoints=endpoints, responses=responses))
-    ledger.count(growth)
+    all_rows.register(Reading(endpoints=endpoints, responses=responses))
+    all_rows.add(deltas)
 
 
-def _each(*cells: int, requests: int = 1, waiting: int = 0) -> list[Growth]:
+def _each(*cells: int, requests: int = 1, waiting: int = 0) -> list[CellDelta]:
     """Return that each of these endpoints was asked for so often, and answered but for some."""
-    return [grown(cell, counted=requests + waiting, bytes=10) for cell in cells] + [
+    return [delta(cell, counted=requests + waiting, bytes=10) for cell in cells] + [
         answered(cell + RESPONSES, requests, 7) for cell in cells
     ]
 
 
-def _rows(ledger: Ledger) -> dict[str, EndpointStats]:
-    rows = ledger.endpoints(1.0)
+def _rows(all_rows: EndpointRows) -> dict[str, EndpointStats]:
+    rows = all_rows.stats(1.0)
     assert len({row.key for row in rows}) == len(rows)
     return {row.key.path: row for row in rows}
 
 
 def test_cells_of_one_key_are_one_row() -> None:
-    ledger = _ledger("/users/*")
+    all_rows = _made("/users/*")
     endpoints = {5: endpoint("/users/ann"), 6: endpoint("/users/{id}"), 7: endpoint("/a")}
-    _count(ledger, endpoints, _each(5, 6, 6, 7))
-    ledger.learn(Reading(processes=[(5, 3), (6, 1), (6, 3), (7, 9)]))
-    rows = _rows(ledger)
+    _count(all_rows, endpoints, _each(5, 6, 6, 7))
+    all_rows.register(Reading(processes=[(5, 3), (6, 1), (6, 3), (7, 9)]))
+    rows = _rows(all_rows)
     assert {path: row.requests for path, row in rows.items()} == {"/users/{id}": 3, "/a": 1}
     assert rows["/users/{id}"].pids == (1, 3)
-    ledger.end_tick(1, 1.0)
-    assert ledger.totals(1.0)["server"].requests == 4
+    all_rows.end_tick(1, 1.0)
+    assert all_rows.totals(1.0)["server"].requests == 4
 
 
 def test_paths_beyond_the_limit_are_added_up() -> None:
-    ledger = _ledger(max_distinct=2)
+    all_rows = _made(max_distinct=2)
     endpoints = {
         9: endpoint("/d"), 5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("/c"),
         10: endpoint("/a", process=b"other"), 11: endpoint("/z", method="POST"),
         12: endpoint("/z", 1), 13: endpoint("/a")._replace(minor=0),
     }  # fmt: skip
-    _count(ledger, endpoints, _each(*endpoints))
+    _count(all_rows, endpoints, _each(*endpoints))
     keys = {(row.key.process, row.key.method, row.key.side, row.key.protocol[-1], row.key.path)
-            for row in ledger.endpoints(1.0)}  # fmt: skip
+            for row in all_rows.stats(1.0)}  # fmt: skip
     assert keys == {
         ("web", "GET", "server", "1", "/a"),
         ("web", "GET", "server", "1", "/b"),
@@ -75,59 +77,59 @@ def test_paths_beyond_the_limit_are_added_up() -> None:
         ("web", "GET", "client", "1", "/z"),
         ("web", "GET", "server", "0", "/a"),
     }
-    other = next(row for row in ledger.endpoints(1.0) if row.key.path == "~other")
-    assert other.requests == ledger.overflow_requests == 2
-    _count(ledger, {14: endpoint("/e")}, _each(14, 7, 5))
-    assert ledger.overflow_requests == 4
-    assert sum(row.requests for row in ledger.endpoints(1.0)) == 11
-    ledger.end_tick(1, 1.0)
-    totals = ledger.totals(1.0)
+    other = next(row for row in all_rows.stats(1.0) if row.key.path == "~other")
+    assert other.requests == all_rows.overflow_requests == 2
+    _count(all_rows, {14: endpoint("/e")}, _each(14, 7, 5))
+    assert all_rows.overflow_requests == 4
+    assert sum(row.requests for row in all_rows.stats(1.0)) == 11
+    all_rows.end_tick(1, 1.0)
+    totals = all_rows.totals(1.0)
     assert totals["server"].requests + totals["client"].requests == 11
 
 
 def test_what_is_out_of_scope_takes_no_place() -> None:
-    ledger = _ledger(max_distinct=1, scope=limited("path ~ /a*"))
+    all_rows = _made(max_distinct=1, scope=limited("path ~ /a*"))
     endpoints = {5: endpoint("/b"), 6: endpoint("/a1"), 7: endpoint("/c"), 8: endpoint("/a2")}
-    _count(ledger, endpoints, _each(*endpoints))
-    assert {path: row.requests for path, row in _rows(ledger).items()} == {"/a1": 1, "~other": 1}
+    _count(all_rows, endpoints, _each(*endpoints))
+    assert {path: row.requests for path, row in _rows(all_rows).items()} == {"/a1": 1, "~other": 1}
 
 
 def test_a_new_template_merges_what_was_counted() -> None:
-    ledger = _ledger()
+    all_rows = _made()
     endpoints = {cell: endpoint(f"/users/{name}") for cell, name in ((5, "ann"), (6, "bob"))}
-    _count(ledger, endpoints, _each(5, requests=3, waiting=1) + _each(6, requests=2, waiting=1))
-    ledger.learn(Reading(processes=[(5, 30), (6, 10)]))
-    ledger.end_tick(1, 1.0)
-    ann, _ = ledger.endpoints(1.0)
-    renamed = ledger.regroup(PathRules(["/users/{name}"]))
+    _count(all_rows, endpoints, _each(5, requests=3, waiting=1) + _each(6, requests=2, waiting=1))
+    all_rows.register(Reading(processes=[(5, 30), (6, 10)]))
+    all_rows.end_tick(1, 1.0)
+    ann, _ = all_rows.stats(1.0)
+    renamed = all_rows.regroup(PathRules(["/users/{name}"]))
     assert renamed[ann.key].path == "/users/{name}"
-    (row,) = ledger.endpoints(1.0)
+    (row,) = all_rows.stats(1.0)
     assert (row.key.path, row.requests, row.in_flight) == ("/users/{name}", 5, 2)
     assert (row.request_bytes, row.response_bytes, row.pids) == (20, 35 // 5 * 2, (10, 30))
     assert row.latency.count == row.latency_total.count == 5
     assert row.trend_ns == (10_000.0,)
-    ledger.count(_each(5, 6))
-    assert _rows(ledger)["/users/{name}"].requests == 7
+    all_rows.add(_each(5, 6))
+    assert _rows(all_rows)["/users/{name}"].requests == 7
 
 
 def test_without_its_template_only_new_requests_are_told_apart() -> None:
-    ledger = _ledger()
+    all_rows = _made()
     endpoints = {5: endpoint("/users/ann"), 6: endpoint("/users/bob")}
-    _count(ledger, endpoints, _each(5, 6, requests=2, waiting=1))
-    ledger.regroup(PathRules(["/users/*"]))
-    ledger.regroup(PathRules())
-    ledger.count([*_each(5, requests=4), answered(6 + RESPONSES, 1)])
-    rows = {path: (row.requests, row.in_flight) for path, row in _rows(ledger).items()}
+    _count(all_rows, endpoints, _each(5, 6, requests=2, waiting=1))
+    all_rows.regroup(PathRules(["/users/*"]))
+    all_rows.regroup(PathRules())
+    all_rows.add([*_each(5, requests=4), answered(6 + RESPONSES, 1)])
+    rows = {path: (row.requests, row.in_flight) for path, row in _rows(all_rows).items()}
     assert rows == {"/users/{id}": (4, 0), "/users/ann": (4, 1), "/users/bob": (1, 0)}
 
 
 def test_merging_makes_room() -> None:
-    ledger = _ledger(max_distinct=2)
+    all_rows = _made(max_distinct=2)
     endpoints = {5: endpoint("/u/a"), 6: endpoint("/u/b"), 7: endpoint("/c")}
-    _count(ledger, endpoints, _each(5, 6, 7))
-    ledger.regroup(PathRules(["/u/*"]))
-    ledger.count(_each(5, 7))
-    assert {path: row.requests for path, row in _rows(ledger).items()} == {
+    _count(all_rows, endpoints, _each(5, 6, 7))
+    all_rows.regroup(PathRules(["/u/*"]))
+    all_rows.add(_each(5, 7))
+    assert {path: row.requests for path, row in _rows(all_rows).items()} == {
         "/u/{id}": 3, "~other": 1, "/c": 1,
     }  # fmt: skip
 
@@ -141,40 +143,40 @@ PATTERNS = st.lists(
 def test_regrouping_changes_no_sum(changes: list[list[str]], seed: int, max_distinct: int) -> None:
     """Rows come and go; what they add up to stays, at once and with all that comes later."""
     dice = random.Random(seed)
-    ledger = _ledger(max_distinct=max_distinct)
+    all_rows = _made(max_distinct=max_distinct)
     paths = ["/a/a", "/a/b", "/b/b", "/b/c", "/c/b", "/a", "/b", "/{id}/b", "/c"]
     endpoints = {5 + at: endpoint(path, at % 2) for at, path in enumerate(paths * 2)}
     tick = 0
     for templates in changes:
         for _ in range(dice.randrange(1, 4)):
             tick += 1
-            growth = []
+            deltas = []
             for cell in dice.sample(list(endpoints), 6):
                 lost, waits, done = dice.randrange(2), dice.randrange(2), dice.randrange(4)
                 counted = lost + waits + done
-                growth.append(grown(cell, counted=counted, bytes=counted, unanswered=lost))
-                growth.append(answered(cell + RESPONSES, done, done))
-            ledger.move_window(tick * 3)
-            _count(ledger, endpoints, growth)
-            ledger.end_tick(tick, 1.0)
-            _assert_sums(ledger)
-        before = ledger.totals(1.0)
-        requests = sum(row.requests for row in ledger.endpoints(1.0))
-        ledger.regroup(PathRules(templates))
-        assert ledger.totals(1.0) == before
-        assert sum(row.requests for row in ledger.endpoints(1.0)) == requests
-        _assert_sums(ledger)
+                deltas.append(delta(cell, counted=counted, bytes=counted, unanswered=lost))
+                deltas.append(answered(cell + RESPONSES, done, done))
+            all_rows.move_window(tick * 3)
+            _count(all_rows, endpoints, deltas)
+            all_rows.end_tick(tick, 1.0)
+            _assert_sums(all_rows)
+        before = all_rows.totals(1.0)
+        requests = sum(row.requests for row in all_rows.stats(1.0))
+        all_rows.regroup(PathRules(templates))
+        assert all_rows.totals(1.0) == before
+        assert sum(row.requests for row in all_rows.stats(1.0)) == requests
+        _assert_sums(all_rows)
 
 
-def _assert_sums(ledger: Ledger) -> None:
-    rows = ledger.endpoints(1.0)
+def _assert_sums(all_rows: EndpointRows) -> None:
+    rows = all_rows.stats(1.0)
     assert len({row.key for row in rows}) == len(rows)
-    for side, total in ledger.totals(1.0).items():
+    for side, total in all_rows.totals(1.0).items():
         mine = [row for row in rows if row.key.side == side]
         for name in ("requests", "rps", "in_flight", "unanswered", "response_bytes"):
             assert getattr(total, name) == sum(getattr(row, name) for row in mine), name
         # A row that is left without requests is not shown: those in flight went, their bytes stay.
-        everything = [row for row in ledger._rows.values() if row.key.side == side]
+        everything = [row for row in all_rows._rows.values() if row.key.side == side]
         assert total.request_bytes == sum(row.total.request_bytes for row in everything)
         for name in ("latency", "latency_total"):
             counted = sum(getattr(row, name).count for row in mine)
@@ -188,15 +190,15 @@ def _assert_sums(ledger: Ledger) -> None:
 
 def test_times_beside_the_latency() -> None:
     """A wait stands in a cell of its own, which counts where responses of its status do."""
-    ledger = _ledger(scope=limited("status = 200"))
+    all_rows = _made(scope=limited("status = 200"))
     responses = {
         6: RawResponse(5, 200),
         7: RawResponse(5, 404),
         8: RawResponse(5, 200, Measure.WAIT),
     }
     responses[9] = RawResponse(5, 404, Measure.WAIT)
-    ledger.learn(Reading(endpoints={5: endpoint("/a")}, responses=responses))
-    ledger.count([grown(5, counted=6), answered(6, 3), answered(7, 3)])
-    ledger.count([answered(8, 2), answered(9, 1)])
-    (row,) = _rows(ledger).values()
+    all_rows.register(Reading(endpoints={5: endpoint("/a")}, responses=responses))
+    all_rows.add([delta(5, counted=6), answered(6, 3), answered(7, 3)])
+    all_rows.add([answered(8, 2), answered(9, 1)])
+    (row,) = _rows(all_rows).values()
     assert (row.requests, row.wait_total.count, row.sending_total) == (3, 2, NO_LATENCY)

@@ -6,12 +6,12 @@ from httptop.collect.accumulator import Tally
 from httptop.collect.histogram import bucket_of
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
 from httptop.model import NO_LATENCY
-from tests.collect.cells import answered, grown
+from tests.collect.cells import answered, delta
 from tests.factory import key
 
 
 def _response(row: Row, status: int, count: int, max_ns: int = 10_000) -> None:
-    came = answered(6, count, 100 * count)._replace(latency_max_ns=max_ns)
+    came = answered(6, count, 100 * count)._replace(max_ns=max_ns)
     row.count_responses(0, status, came, Tally())
 
 
@@ -36,7 +36,7 @@ def test_a_row_adds_up() -> None:
 def test_further_bytes_of_an_response_are_no_response() -> None:
     row = Row(key())
     _response(row, 200, 1)
-    row.count_responses(0, 200, grown(6, bytes=5_000, latency_max_ns=10_000), Tally())
+    row.count_responses(0, 200, delta(6, bytes=5_000, max_ns=10_000), Tally())
     stats = row.stats(1.0)
     assert (stats.requests, stats.response_bytes) == (1, 5_100)
 
@@ -75,8 +75,8 @@ def test_a_row_takes_in_another() -> None:
     row.end_tick(2)
     _response(row, 200, 1)
     row.end_tick(3)
-    slow = grown(
-        7, counted=3, bytes=50, latency_sum_ns=60_000, latency_max_ns=20_000,
+    slow = delta(
+        7, counted=3, bytes=50, sum_ns=60_000, max_ns=20_000,
         histogram={bucket_of(20_000): 3},
     )  # fmt: skip
     other.count_responses(4, 500, slow, Tally())
@@ -146,7 +146,7 @@ def test_latencies_read_before_their_responses_reach_the_side() -> None:
     came = answered(6, 2)
     row.count_responses(0, 200, came._replace(counted=0), side.tick)
     side.end_tick(0, 1.0)
-    row.count_responses(0, 200, came._replace(histogram={}, latency_sum_ns=0), side.tick)
+    row.count_responses(0, 200, came._replace(histogram={}, sum_ns=0), side.tick)
     side.end_tick(0, 1.0)
     totals = side.totals(2.0)
     assert (totals.requests, totals.latency.count) == (2, 2)

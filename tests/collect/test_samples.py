@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.collect.samples import Recent
+from httptop.collect.samples import RecentRequests
 from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, General, Sampling, Security
@@ -19,12 +19,14 @@ from tests.factory import key
 SLOW_NS = DEFAULTS.sampling.slow_threshold_ns
 
 
-def _recent(strategy: str = "tail", per_second: int = 100) -> Recent:
-    return Recent(replace(DEFAULTS, sampling=Sampling(strategy, per_second=per_second)), Scope())
+def _recent(strategy: str = "tail", per_second: int = 100) -> RecentRequests:
+    return RecentRequests(
+        replace(DEFAULTS, sampling=Sampling(strategy, per_second=per_second)), Scope()
+    )
 
 
 def _kept(
-    recent: Recent, samples: list[RawSample], key_: EndpointKey | None = None
+    recent: RecentRequests, samples: list[RawSample], key_: EndpointKey | None = None
 ) -> tuple[Transaction, ...]:
     for sample in samples:
         recent.add(sample, key_ or key(), 0.0)
@@ -32,7 +34,7 @@ def _kept(
 
 
 def _with(security: Security, sample: RawSample) -> Transaction:
-    (request,) = _kept(Recent(replace(DEFAULTS, security=security), Scope()), [sample])
+    (request,) = _kept(RecentRequests(replace(DEFAULTS, security=security), Scope()), [sample])
     return request
 
 
@@ -70,7 +72,7 @@ def test_room_for_what_a_tick_may_bring() -> None:
     assert len(_kept(_recent("all", 500), [sampled()] * 5000)) == 1000
     assert len(_kept(_recent("all", 100_000), [sampled()] * 5000)) == 4000
     slower = replace(DEFAULTS, general=General(tick_s=5.0), sampling=Sampling("all"))
-    assert len(_kept(Recent(slower, Scope()), [sampled()] * 5000)) == 1000
+    assert len(_kept(RecentRequests(slower, Scope()), [sampled()] * 5000)) == 1000
 
 
 def test_slow_is_what_the_settings_of_the_moment_say() -> None:

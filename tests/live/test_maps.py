@@ -109,42 +109,42 @@ def counted() -> Iterator[Counted]:
 
 
 def test_nothing_has_grown(counted: Counted) -> None:
-    assert list(counted.reader.growth()) == []
-    assert list(counted.reader.growth()) == []
+    assert list(counted.reader.deltas()) == []
+    assert list(counted.reader.deltas()) == []
 
 
 def test_shards_add_up(counted: Counted) -> None:
     assert counted.take("free_cells") == 5
     counted.cell(5, 0, 10, 100, 1000, 400, 1)
     counted.cell(5, 1, 5, 50, 500, 700, 2, 3, 4)
-    (grown,) = counted.reader.growth()
-    assert grown[:8] == (5, 15, 150, 1500, 700, 3, 3, 4)
-    assert grown.histogram == {}
-    assert list(counted.reader.growth()) == []
+    (delta,) = counted.reader.deltas()
+    assert delta[:8] == (5, 15, 150, 1500, 700, 3, 3, 4)
+    assert delta.histogram == {}
+    assert list(counted.reader.deltas()) == []
     counted.cell(5, 1, 6, 60, 600, 700, 2, 3, 4)
-    (grown,) = counted.reader.growth()
-    assert grown[:8] == (5, 1, 10, 100, 700, 0, 0, 0)
+    (delta,) = counted.reader.deltas()
+    assert delta[:8] == (5, 1, 10, 100, 700, 0, 0, 0)
 
 
 def test_the_overflow_cells_are_read(counted: Counted) -> None:
     counted.cell(2, 0, 9)
-    (grown,) = counted.reader.growth()
-    assert grown[:2] == (2, 9)
+    (delta,) = counted.reader.deltas()
+    assert delta[:2] == (2, 9)
 
 
 def test_pages_grow_with_their_cell(counted: Counted) -> None:
     cell, page, other = (counted.take(name) for name in ("free_cells", "free_pages", "free_pages"))
     counted.cell(cell, 0, 3, pages={4: page})
     counted.page(page, {0: 1, 31: 2})
-    (grown,) = counted.reader.growth()
-    assert grown.histogram == {4 * 32: 1, 4 * 32 + 31: 2}
+    (delta,) = counted.reader.deltas()
+    assert delta.histogram == {4 * 32: 1, 4 * 32 + 31: 2}
     counted.cell(cell, 0, 4, pages={4: page})
     counted.cell(cell, 1, 1, pages={4: other})
     counted.page(page, {0: 1, 31: 3})
     counted.page(other, {31: 1})
-    (grown,) = counted.reader.growth()
-    assert grown.counted == 2
-    assert grown.histogram == {4 * 32 + 31: 2}
+    (delta,) = counted.reader.deltas()
+    assert delta.counted == 2
+    assert delta.histogram == {4 * 32 + 31: 2}
 
 
 def test_a_page_may_be_ahead_of_its_cell(counted: Counted) -> None:
@@ -153,32 +153,32 @@ def test_a_page_may_be_ahead_of_its_cell(counted: Counted) -> None:
     other = counted.take("free_cells")
     counted.cell(cell, 0, 1, pages={4: page})
     counted.page(page, {0: 1})
-    (grown,) = counted.reader.growth()
-    assert (grown.counted, grown.histogram) == (1, {4 * 32: 1})
+    (delta,) = counted.reader.deltas()
+    assert (delta.counted, delta.histogram) == (1, {4 * 32: 1})
     counted.page(page, {0: 2})
     counted.cell(other, 0, 1)
-    assert [grown.cell for grown in counted.reader.growth()] == [other]
+    assert [delta.cell for delta in counted.reader.deltas()] == [other]
     counted.cell(cell, 0, 2, pages={4: page})
-    (grown,) = counted.reader.growth()
-    assert (grown.counted, grown.histogram) == (1, {4 * 32: 1})
+    (delta,) = counted.reader.deltas()
+    assert (delta.counted, delta.histogram) == (1, {4 * 32: 1})
 
 
 def test_a_bucket_that_goes_round(counted: Counted) -> None:
     cell, page = counted.take("free_cells"), counted.take("free_pages")
     counted.cell(cell, 0, 1, pages={0: page})
     counted.page(page, {7: 0xFFFFFFFF})
-    list(counted.reader.growth())
+    list(counted.reader.deltas())
     counted.cell(cell, 0, 3, pages={0: page})
     counted.page(page, {7: 1})
-    (grown,) = counted.reader.growth()
-    assert grown.histogram == {7: 2}
+    (delta,) = counted.reader.deltas()
+    assert delta.histogram == {7: 2}
 
 
 def test_every_cell_in_use(counted: Counted) -> None:
     for number in range(5, CELLS):
         assert counted.take("free_cells") == number
         counted.cell(number, number % SHARDS, number)
-    assert {grown.cell: grown.counted for grown in counted.reader.growth()} == {
+    assert {delta.cell: delta.counted for delta in counted.reader.deltas()} == {
         number: number for number in range(5, CELLS)
     }
 

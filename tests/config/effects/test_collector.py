@@ -20,8 +20,8 @@ from tests.collect.cells import (
     FakeSource,
     answered,
     collecting,
+    delta,
     endpoint,
-    grown,
     sampled,
 )
 
@@ -37,7 +37,7 @@ def _traffic(*paths: str, requests: int = 1) -> Reading:
     return Reading(
         endpoints={cell: endpoint(path) for cell, path in cells.items()},
         responses={cell + 1000: RawResponse(cell, 200) for cell in cells},
-        growth=[grown(cell, counted=requests) for cell in cells]
+        deltas=[delta(cell, counted=requests) for cell in cells]
         + [answered(cell + 1000, requests) for cell in cells],
     )
 
@@ -49,7 +49,7 @@ def _shown(snapshot: Snapshot) -> dict[str, int]:
 
 
 def _sampled(settings: Settings, *samples: RawSample) -> list[Transaction]:
-    reading = Reading(endpoints={5: endpoint("/a/{id}")}, growth=[grown(5, counted=1)])
+    reading = Reading(endpoints={5: endpoint("/a/{id}")}, deltas=[delta(5, counted=1)])
     reading.samples = list(samples)
     return list(reversed(collecting(reading, settings=settings).step(1001.0, 0.0).recent))
 

@@ -21,7 +21,7 @@ from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.model import Health
 from httptop.output.json import to_json
-from tests.collect.cells import FakeSource, answered, collecting, endpoint, grown
+from tests.collect.cells import FakeSource, answered, collecting, delta, endpoint
 from tests.config.effects.conftest import ScriptedFeed
 from tests.factory import snapshot_at
 
@@ -33,7 +33,7 @@ def traffic(requests: int) -> Reading:
     return Reading(
         endpoints={5: endpoint("/a")},
         responses={6: RawResponse(5, 200)},
-        growth=[grown(5, counted=requests), answered(6, requests)],
+        deltas=[delta(5, counted=requests), answered(6, requests)],
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
-from httptop.collect.source import Growth, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import CellDelta, RawEndpoint, RawResponse, Reading
 from httptop.collector import Collector
 from httptop.config.load import check_file
 from httptop.config.scope import Scope
@@ -145,9 +145,9 @@ async def test_the_screen_covers_its_own_window(ui: Written) -> None:
         reading = Reading(
             endpoints={5: RawEndpoint(0, b"web", 1, "GET", b"/a", False)},
             responses={6: RawResponse(5, 200)},
-            growth=[
-                Growth(5, 100, 0, 0, 0, 0, 0, 0, {}),
-                Growth(6, 100, 0, 10**6, 10**4, 0, 0, 0, {100: 100}),
+            deltas=[
+                CellDelta(5, 100, 0, 0, 0, 0, 0, 0, {}),
+                CellDelta(6, 100, 0, 10**6, 10**4, 0, 0, 0, {100: 100}),
             ],
         )
         collector = Collector(FakeSource(reading), ui.settings(text), Scope(), host="here")
