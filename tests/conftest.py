@@ -1,36 +1,50 @@
-"""What all tests share: who may load probes, and saying so loudly when nobody could."""
+"""What all tests share: who may load probes, what runs beside what, and what is told at the end.
+
+Where several processes share the tests (scripts/test), one of them has all tests that load probes
+within the process: each set is loaded once (tests/live/pool.py). Those that start httptop are a
+second group. The others fill the gaps, one by one.
+"""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import pytest
 
 from httptop.doctor import checks
 
-_REFUSAL = pytest.StashKey[str]()
+_OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the tests that load probes where this host cannot be traced."""
-    wanting = [item for item in items if item.get_closest_marker("ebpf")]
-    refusal = checks.refusal() if wanting else None
-    if refusal is None:
-        return
-    config.stash[_REFUSAL] = refusal
-    for item in wanting:
-        item.add_marker(pytest.mark.skip(reason=refusal))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that load probes; skip them where this host cannot be traced."""
+    loading = [item for item in items if item.get_closest_marker("ebpf")]
+    refusal = checks.refusal() if loading else None
+    for item in loading:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("probes"))
+        if refusal is not None:
+            item.add_marker(pytest.mark.skip(reason=refusal))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Tell at the very end what was not tested, and why."""
-    refusal = config.stash.get(_REFUSAL, None)
-    if refusal is None:
-        return
-    skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if "ebpf" in report.keywords
-    ]
-    if not skipped:
-        return
-    terminalreporter.section("EBPF TESTS WERE SKIPPED", sep="!", red=True, bold=True)
-    terminalreporter.line(f"{len(skipped)} tests that load real probes did NOT run: {refusal}")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell at the very end what was tested, with probes and without; what was not, and why."""
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    spent_s: dict[bool, float] = {True: 0.0, False: 0.0}
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                with_probes = "ebpf" in report.keywords
+                spent_s[with_probes] += report.duration
+                counts[with_probes][outcome] += 1
+    terminalreporter.section("summary")
+    for with_probes, name in ((True, "with probes"), (False, "without")):
+        found = counts[with_probes]
+        words = [f"{found[word]} {word}" for word in _OUTCOMES if found[word]]
+        terminalreporter.line(
+            f"{name:<11}: {', '.join(words) or 'none'}, in {spent_s[with_probes]:.0f} s of work"
+        )
+    skipped = counts[True]["skipped"]
+    if skipped and (refusal := checks.refusal()) is not None:
+        terminalreporter.section("EBPF TESTS WERE SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{skipped} tests that load real probes did NOT run: {refusal}")

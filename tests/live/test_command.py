@@ -31,7 +31,7 @@ from tests.live.command import (
 )
 from tests.live.live import Watch, connected, exchange, request, response
 
-pytestmark = pytest.mark.ebpf
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 HELPER = "httptop-helper"
 ROLES = [HELPER, "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 import threading
 
 import pytest
 
+from httptop.config.scope import limited
 from httptop.linux.bpf_syscall import map_keys
 from httptop.model import SIDES
 from tests.live.live import (
@@ -46,7 +48,7 @@ def test_exact_and_in_order(front: str, ends: object) -> None:
     path = new_path()
     heads, replies = pipeline(path, 400)
     assert callable(ends)
-    with Watch(front=front) as watch:
+    with Watch(scope=limited(f"pid = {os.getpid()}"), front=front) as watch:
         with ends() as (client, server):
             for _ in range(5):
                 exchange(client, server, heads, replies)

@@ -22,7 +22,7 @@ import pytest
 
 from tests.live.nginx import Nginx
 
-pytestmark = pytest.mark.ebpf
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 #: Requests of each load, and how many at a time.
 EACH: Final = 400

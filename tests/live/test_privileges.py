@@ -33,7 +33,7 @@ from tests.live.command import (
 )
 from tests.live.command import readable as readable_copy
 
-pytestmark = pytest.mark.ebpf
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 #: Tries what would give a process of the same user a hold on another.
 REACH = """

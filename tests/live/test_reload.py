@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.command import NOBODY, batch, document, field, said, terminal, until
 
-pytestmark = pytest.mark.ebpf
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 
 @pytest.fixture

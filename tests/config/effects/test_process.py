@@ -28,6 +28,8 @@ from tests.live.command import (
     threads,
 )
 
+pytestmark = pytest.mark.xdist_group("commands")
+
 BPF_AND_PERFMON: Final = f"{3 << 38:016x}"
 SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 NICER: Final = 3
