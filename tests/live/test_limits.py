@@ -22,7 +22,7 @@ from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance, Sampling
 from httptop.http import path_template
 from httptop.linux.bpf_syscall import map_keys
-from httptop.model import OVERFLOW_PATH, Side, Snapshot, Transaction
+from httptop.model import OVERFLOW_PATH, Snapshot, Transaction
 from httptop.output.json import to_json
 from tests.live.live import (
     Watch,
@@ -83,8 +83,10 @@ def test_a_hundred_thousand_ids_are_a_handful_of_rows(watch: Watch, path: str) -
     assert len(hexless) <= 3, hexless
 
 
-def test_what_does_not_fit_is_counted_under_other(path: str) -> None:
-    with _only_us(performance=Performance(max_endpoints=64)) as watch, connected() as (one, two):
+@pytest.mark.setting("performance.max_endpoints")
+@pytest.mark.parametrize("most", [64, 8192])
+def test_what_does_not_fit_is_counted_under_other(path: str, most: int) -> None:
+    with _only_us(performance=Performance(max_endpoints=most)) as watch, connected() as (one, two):
         for turn in range(3):
             for number in range(200):
                 word = "".join(chr(97 + number // 26**at % 26) for at in range(3))
@@ -95,18 +97,22 @@ def test_what_does_not_fit_is_counted_under_other(path: str) -> None:
         status, unanswered, in_flight = sums_of(rows)
         assert (sum(status.values()), unanswered, in_flight) == (600, 0, 0), list(map(show, rows))
         assert snapshot.total(side).requests == 600
-        assert len(rows) <= 64
+        assert len(rows) <= min(most, 200)
         # Rows with a name are right; the rest is under ~other.
         named = [row for row in rows if row.key.path != OVERFLOW_PATH]
         assert len(named) > 10
         assert all(row.requests <= 3 for row in named)
     other = sum(row.requests for row in rows_of(snapshot, OVERFLOW_PATH))
-    assert other == snapshot.health.overflow_requests > 0
+    assert other == snapshot.health.overflow_requests
+    assert (other > 0) == (most < 200)
 
 
-def test_more_connections_than_fit(path: str) -> None:
+@pytest.mark.setting("performance.max_connections")
+@pytest.mark.parametrize("most", [64, 65536])
+def test_more_connections_than_fit(path: str, most: int) -> None:
+    """Those that are not kept have no row of their own; each end is one."""
     with (
-        _only_us(performance=Performance(max_connections=64)) as watch,
+        _only_us(performance=Performance(max_connections=most)) as watch,
         contextlib.ExitStack() as stack,
     ):
         ends = [stack.enter_context(connected_unix()) for _ in range(100)]
@@ -123,87 +129,8 @@ def test_more_connections_than_fit(path: str) -> None:
         other
         == snapshot.health.overflow_requests
         == 600 - sum(row.requests for row in rows_of(snapshot, path))
+        == 3 * max(0, 200 - most)
     )
-
-
-# ---- scopes ------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _child(work: Callable[[], None]) -> Iterator[int]:
-    pid = os.fork()
-    if not pid:
-        with contextlib.suppress(BaseException):
-            work()
-        os._exit(0)
-    try:
-        yield pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
-def _serve(server: socket.socket) -> None:
-    server.settimeout(None)  # probes are loaded meanwhile
-    while data := server.recv(65536):
-        server.sendall(response(200) * data.count(b"\r\n\r\n"))
-
-
-def test_only_one_process(path: str) -> None:
-    with connected() as (client, server), _child(lambda: _serve(server)) as pid:
-        seers: tuple[tuple[int, Side], ...] = ((pid, "server"), (os.getpid(), "client"))
-        for scope, seen in seers:
-            with Watch(scope=limited(f"pid = {scope}")) as watch:
-                for _ in range(7):
-                    client.sendall(request(path))
-                    receive(client, len(response(200)))
-                watch.expect(path, {200: 7}, sides=(seen,))
-                rows = watch.rows("")
-                assert [(row.key.path, row.key.side, row.pids) for row in rows] == [
-                    (path, seen, (scope,))
-                ]
-
-
-def test_only_one_port(path: str) -> None:
-    with connected() as (client, server), connected() as (other_client, other_server):
-        port = server.getsockname()[1]
-        with Watch(scope=limited(f"port = {port}")) as watch, connected_unix() as pair:
-            for _ in range(5):
-                exchange(client, server, request(path))
-                exchange(other_client, other_server, request(path))
-                exchange(*pair, request(path))
-            watch.expect(path, {200: 5})
-            assert {row.key.path for row in watch.rows("")} == {path}
-
-
-@pytest.mark.parametrize("side", ["server", "client"])
-def test_only_one_side(path: str, side: Side) -> None:
-    scope = limited(f"pid = {os.getpid()} and side = {side}")
-    with Watch(scope=scope) as watch, connected() as (client, server):
-        for _ in range(5):
-            exchange(client, server, request(path))
-        watch.expect(path, {200: 5}, sides=(side,))
-        assert {row.key.side for row in watch.rows("")} == {side}
-
-
-def test_only_slow_ones(path: str) -> None:
-    scope = limited(f"pid = {os.getpid()} and latency >= 20ms")
-    with Watch(scope=scope) as watch, connected() as (client, server):
-        for number in range(30):
-            client.sendall(request(path))
-            receive(server, len(request(path)))
-            if number % 5 == 0:
-                time.sleep(0.021)
-            server.sendall(response(200))
-            receive(client, len(response(200)))
-        client.sendall(request(path))
-        receive(server, len(request(path)))
-        watch.expect(path, {200: 6}, in_flight=1)
-        row = watch.row(path)
-        assert row.latency_total.count == 6
-        assert row.latency_total.p50_ns >= 20 * MS
-        assert all(sample.latency_ns >= 20 * MS for sample in watch.step().recent)
 
 
 # ---- samples -----------------------------------------------------------------------------------
@@ -356,6 +283,21 @@ def test_no_samples_at_all(path: str) -> None:
 
 
 # ---- quantiles ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _child(work: Callable[[], None]) -> Iterator[int]:
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            work()
+        os._exit(0)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _delayed(path: str, delays_s: list[float], report: int) -> None:
