@@ -159,7 +159,7 @@ class CounterReader:
         keys, values = self._other_reader.read()
         counts = struct.iter_unpack("<Q", values)
         return [
-            (pid, abi.OTHER_PROTOCOLS[kind & 1], count)
+            (pid, abi.OTHER_PROTOCOLS[kind], count)
             for (pid, kind), (count,) in zip(
                 abi.OTHER_PROTOCOL_KEY.iter_unpack(keys), counts, strict=True
             )

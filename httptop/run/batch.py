@@ -17,7 +17,7 @@ from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
 from httptop.linux.terminal import Terminal
 from httptop.model import Snapshot
-from httptop.output import batch
+from httptop.output import batch_writer
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
 from httptop.run.feed import exit_status_of, observers_of, open_feed
@@ -33,7 +33,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
     settings, terminal = config.settings, Terminal()
     configuration = Configuration(asked, invoker, session)
     with logged(settings, invoker), contextlib.ExitStack() as closing:
-        signals = closing.enter_context(batch.StopSignals())
+        signals = closing.enter_context(batch_writer.StopSignals())
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
         observed = ObservedFeed(feed, observers_of(asked, invoker))
@@ -46,7 +46,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         signals.goes_on = lambda: read_again(terminal, reloading)
         rendering = Rendering(lambda: reloading.settings.output.format)
         settle_memory()
-        missed = batch.run(
+        missed = batch_writer.run(
             observed,
             rendering.render,
             sys.stdout.fileno(),

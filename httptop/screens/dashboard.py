@@ -32,12 +32,12 @@ from httptop.screens.settings_control import SettingsControl
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.dashboard_head import HeadGraphs, TitleLine
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
-from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.input_line import InputLine
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests

@@ -15,10 +15,10 @@ from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import Page
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.dashboard_head import TitleLine
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_editor import FilterEditor
-from httptop.widgets.head import TitleLine
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.status_breakdown import StatusBreakdown

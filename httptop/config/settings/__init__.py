@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from httptop.config.settings.filter import FILTER_SETTINGS
+from httptop.config.settings.general import GENERAL_SETTINGS
+from httptop.config.settings.output import OUTPUT_SETTINGS
+from httptop.config.settings.paths import PATHS_SETTINGS
+from httptop.config.settings.performance import PERFORMANCE_SETTINGS
+from httptop.config.settings.sampling import SAMPLING_SETTINGS
 from httptop.config.settings.sections import (
     DEFAULTS,
     EventFilter,
@@ -25,15 +31,9 @@ from httptop.config.settings.sections import (
     Settings,
     Ui,
 )
+from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.table_filter import FILTER_SETTINGS
-from httptop.config.settings.table_run import (
-    GENERAL_SETTINGS,
-    OUTPUT_SETTINGS,
-    PERFORMANCE_SETTINGS,
-    SECURITY_SETTINGS,
-)
-from httptop.config.settings.table_view import PATHS_SETTINGS, SAMPLING_SETTINGS, UI_SETTINGS
+from httptop.config.settings.ui import UI_SETTINGS
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     *GENERAL_SETTINGS,

@@ -20,9 +20,9 @@ from httptop.model import Snapshot
 from httptop.run.screen import settings_for_screen
 from httptop.screens.pages import ConfirmQuit
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.dashboard_head import HeadGraphs, TitleLine
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
-from httptop.widgets.head import HeadGraphs, TitleLine
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.painting import Hued
 from tests.collect.cells import FakeSource

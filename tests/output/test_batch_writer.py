@@ -13,7 +13,7 @@ import pytest
 
 from httptop.config.settings import Settings
 from httptop.model import Snapshot
-from httptop.output import batch
+from httptop.output import batch_writer
 from tests.factory import snapshot_at
 
 
@@ -73,8 +73,8 @@ def render(one: Snapshot) -> str:
 
 
 def run(feed: FakeFeed, output: int, iterations: int | None = None) -> int:
-    with batch.StopSignals() as signals:
-        return batch.run(feed, render, output, signals, iterations)
+    with batch_writer.StopSignals() as signals:
+        return batch_writer.run(feed, render, output, signals, iterations)
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 5])
@@ -115,8 +115,8 @@ def test_a_reader_that_sleeps_holds_up_neither_feed_nor_end() -> None:
     feed = FakeFeed()
     threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGTERM)).start()
     began = time.monotonic()
-    with batch.StopSignals() as signals:
-        missed = batch.run(
+    with batch_writer.StopSignals() as signals:
+        missed = batch_writer.run(
             feed,
             lambda one: render(one) * 20_000,
             pipe.writer,
@@ -140,8 +140,10 @@ def test_large_snapshots_come_out_whole() -> None:
 
     reader = threading.Thread(target=gather)
     reader.start()
-    with batch.StopSignals() as signals:
-        batch.run(FakeFeed(pace_s=0.02), lambda _: "x" * 300_000 + "\n", pipe.writer, signals, 3)
+    with batch_writer.StopSignals() as signals:
+        batch_writer.run(
+            FakeFeed(pace_s=0.02), lambda _: "x" * 300_000 + "\n", pipe.writer, signals, 3
+        )
     os.close(pipe.writer)
     reader.join()
     assert [len(line) for line in got] == [300_000] * 3
@@ -170,6 +172,6 @@ def test_ends_with_a_feed_that_ends() -> None:
 
 def test_signal_handlers_are_given_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with batch.StopSignals():
+    with batch_writer.StopSignals():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before

@@ -1,12 +1,12 @@
-"""The settings of what is seen: path templates, samples, the screen."""
+"""The settings of ``[ui]``: what the screen looks like at first."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.string_types import KEYS, PATH_PATTERN, SCREEN_FILTER
-from httptop.config.value_types import Choice, Duration, Integer, Many, Number, Switch
+from httptop.config.settings.string_types import KEYS, SCREEN_FILTER
+from httptop.config.value_types import Choice, Duration, Many, Switch
 from httptop.model import SIDES
 from httptop.view.state import SORTS
 
@@ -52,88 +52,6 @@ _COLUMNS: Final = (
     "request_bytes",
     "response_bytes",
     "trend",
-)
-
-PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting(
-        "paths",
-        "templates",
-        Many(PATH_PATTERN),
-        "Your own templates, tried first: /users/{name}/posts/{id}, or /users/*/posts/*. Adding "
-        "one during a run merges the rows that match it; removing one affects new requests only.",
-        live=True,
-    ),
-    Setting(
-        "paths",
-        "keep",
-        Many(PATH_PATTERN),
-        "Paths that are kept as they are unless a template matches: /files/* counts every file "
-        "separately, from then on.",
-        live=True,
-    ),
-    Setting(
-        "paths",
-        "id_rules",
-        Many(Choice(("number", "hex", "mixed"))),
-        "Which path segments become {id}: numbers, hexadecimal ids, mixed letters and digits.",
-    ),
-    Setting(
-        "paths",
-        "max_distinct",
-        Integer(1, 32768),
-        "Number of paths with a row of their own per process and method; all others are counted "
-        "under ~other.",
-    ),
-)
-
-SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting(
-        "sampling",
-        "strategy",
-        Choice(("tail", "all", "random", "per-endpoint")),
-        "Which requests are sampled first. tail: failed and slow ones; all: as they come; random: "
-        "each with probability sampling.rate; per-endpoint: up to per_second for each endpoint.",
-        flags=("--sampling",),
-        metavar="tail|all|random|per-endpoint",
-        group="sampling",
-        live=True,
-    ),
-    Setting(
-        "sampling",
-        "rate",
-        Number(0, 1),
-        "Share of requests that may be sampled, at random; with tail, of those that neither failed "
-        "nor were slow; with all, it has no effect.",
-        live=True,
-    ),
-    Setting(
-        "sampling",
-        "per_second",
-        Integer(0, 100_000),
-        "Samples per second; counts are never limited.",
-        flags=("--sample-rate",),
-        metavar="N",
-        group="sampling",
-        live=True,
-    ),
-    Setting(
-        "sampling",
-        "burst",
-        Integer(1, 100_000),
-        "Number of samples that may come at once after a pause.",
-        live=True,
-    ),
-    Setting(
-        "sampling",
-        "slow_threshold",
-        Duration(1000, 3600 * _S),
-        "Latency from which a request counts as slow.",
-        "slow_threshold_ns",
-        flags=("--slow",),
-        metavar="500ms",
-        group="sampling",
-        live=True,
-    ),
 )
 
 UI_SETTINGS: Final[tuple[Setting, ...]] = (

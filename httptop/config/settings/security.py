@@ -1,0 +1,55 @@
+"""The settings of ``[security]``: what httptop may do, and what it keeps of requests."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptop.config.settings.setting import Setting
+from httptop.config.settings.string_types import HEADER, OTHER_USER
+from httptop.config.value_types import Many, Size, Switch
+
+SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "security",
+        "drop_privileges",
+        Switch(),
+        "Whether httptop gives up root once its probes are attached.",
+    ),
+    Setting(
+        "security",
+        "user",
+        OTHER_USER,
+        "User that httptop then becomes; empty: the user who called sudo, else nobody.",
+    ),
+    Setting(
+        "security",
+        "keep_no_capabilities",
+        Switch(),
+        "Whether all capabilities are given up as well; false keeps CAP_BPF and CAP_PERFMON.",
+    ),
+    Setting(
+        "security",
+        "allow_root_ui",
+        Switch(),
+        "Whether the screen may run as root; if false, httptop exits if it cannot give up root.",
+    ),
+    Setting(
+        "security",
+        "redact_query",
+        Switch(),
+        "Whether query values are shown as ***: in sampled requests, and in URLs in the header "
+        "sections of their responses.",
+    ),
+    Setting(
+        "security",
+        "redact_headers",
+        Many(HEADER),
+        "Fields of a sampled response whose values are shown as ***.",
+    ),
+    Setting(
+        "security",
+        "max_captured_bytes",
+        Size(0, 512),
+        "Bytes that a sample may hold of a request line, and of a response's header section.",
+    ),
+)
