@@ -1,7 +1,7 @@
 /*
- * The head parser and the template rule as the probes run them, on bytes that a test hands in
- * through BPF_PROG_TEST_RUN. A packet is 16 bytes for us, of which the first two are the number
- * of bytes that follow and the third the method for judge_path, and then those bytes.
+ * The header section parser and the path template rule as the probes run them, on bytes that a test
+ * passes in through BPF_PROG_TEST_RUN. A packet is a header of 16 bytes and the bytes to parse; the
+ * header's first two bytes are their number, the third is the method for judge_path().
  */
 #include "abi.h"
 #include "maps.h"
@@ -13,7 +13,7 @@
 
 struct verdict {
 	u64 body; /* content_length() */
-	u32 have; /* bytes looked at */
+	u32 have; /* bytes parsed */
 	u32 line_end; /* offsets count from the first byte; 0: not found */
 	u32 head_end;
 	u32 has_length;
@@ -66,7 +66,7 @@ static __always_inline void tell_path(struct scratch *s, struct verdict *v)
 	copy_words((u8 *)v->path, (u8 *)s->key.path, TEMPLATE_LEN / 8);
 }
 
-/* A head. */
+/* Parse a header section that begins with a request line or a status line. */
 int judge_head(void *skb)
 {
 	u32 zero = 0, end;
@@ -98,12 +98,14 @@ int judge_head(void *skb)
 	s->limit = s->line_end;
 	end = template_of(s, v->target + CARRY);
 	tell_path(s, v);
-	/* As make_endpoint_key() of request_line.h has it: nothing but the version may follow the first space. */
+	/*
+	 * As in make_endpoint_key() (request_line.h): only the version may follow the first space.
+	 */
 	v->valid = !(s->stop && BYTE(s, end) == ' ' && end != s->version_at);
 	return 0;
 }
 
-/* A target and the space behind it. */
+/* Make the path template of a target; a space follows it. */
 int judge_path(void *skb)
 {
 	u32 zero = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What kernel and user space share, and limits. Every struct has a mirror in bpf/abi.py, under its
- * name in capitals; tests/live/test_layout.py compares sizes, offsets and constants.
+ * What the kernel side and user space share: limits, constants and structs. Every struct has a
+ * mirror in bpf/abi.py, under its name in capitals; tests/live/test_layout.py compares sizes,
+ * offsets and constants.
  */
 #pragma once
 
@@ -15,47 +16,47 @@
 #ifndef MAX_CELLS /* endpoints + (endpoint, status) pairs; cell 0 is never used */
 #define MAX_CELLS 32768
 #endif
-#ifndef MAX_PAGES /* histogram pages; page 0 is never used; an id has 16 bits */
+#ifndef MAX_PAGES /* histogram pages; page 0 is never used; page ids have 16 bits */
 #define MAX_PAGES 65535
 #endif
-#ifndef MAX_PIPELINED /* requests that wait behind others on their connections */
+#ifndef MAX_PIPELINED /* queued requests of all pipelined connections */
 #define MAX_PIPELINED 16384
 #endif
 #ifndef MAX_PROCESSES
 #define MAX_PROCESSES 16384
 #endif
-#ifndef SHARDS /* copies of every counter, one a CPU, a power of two */
+#ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
 #define SHARDS 8
 #endif
 
 #define COMM_LEN 16
 #define TEMPLATE_LEN 96 /* longest path template kept */
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
-#define RESPONSE_LEN 512  /* bytes of the response that travel with a sample */
-#ifndef CAPTURE_LEN /* of these, and of the request line, at most so many are copied */
+#define RESPONSE_LEN 512  /* bytes of the response copied into a sample */
+#ifndef CAPTURE_LEN /* limit on what is copied of the response and of the request line */
 #define CAPTURE_LEN RESPONSE_LEN
 #endif
-#define PIECE_LEN 4096  /* bytes of a call that go to user space in a piece */
-#define SEGMENTS 32 /* of a path; a power of two */
-#define MAX_RULES 64 /* for paths, of the user's own */
-#define LINE_HEAD 112 /* of a line longer than LINE_LEN: this much, and its last 16 bytes */
+#define PIECE_LEN 4096  /* bytes of a call sent to user space in one piece */
+#define SEGMENTS 32 /* most segments of a path; a power of two */
+#define MAX_RULES 64 /* most path rules that a user can configure */
+#define LINE_HEAD 112 /* bytes kept of a line longer than LINE_LEN, and its last 16 */
 
-/* Histogram: 32 buckets an octave from 2^9 ns to 2^41 ns; a page holds one octave. */
+/* Histogram: 32 buckets per octave, from 2^9 ns to 2^41 ns; a page holds one octave. */
 #define OCTAVE_FIRST 9
 #define OCTAVES 32
 #define OCTAVE_BUCKETS 32
 
 #define STATUS_UNKNOWN 0
-#define STATUS_LEFT_OUT 0xffff /* excluded by the filter of the run, whatever the status */
+#define STATUS_LEFT_OUT 0xffff /* excluded by the run's filter, whatever its status */
 
 /* What the histogram of a response's cell holds. */
 enum measure {
 	MEASURE_LATENCY = 0,
-	MEASURE_WAIT, /* from bytes ready to the read, where that was noted (wait.h) */
-	/* Of responses that more than one call sent: */
-	MEASURE_HANDLING, /* to the first byte: their latency */
+	MEASURE_WAIT, /* from the first byte being readable to the read, where known (wait.h) */
+	/* Only for responses sent by more than one call: */
+	MEASURE_HANDLING, /* up to the first byte: the latency of these responses */
 	MEASURE_SENDING, /* from the first byte to the last */
-	MEASURE_DURATION, /* both together */
+	MEASURE_DURATION, /* handling and sending together */
 };
 
 enum strategy { STRATEGY_TAIL = 0, STRATEGY_ALL, STRATEGY_RANDOM, STRATEGY_PER_ENDPOINT };
@@ -86,45 +87,45 @@ enum method {
 #define C_TOKEN 128
 #define C_KIND (C_DIGIT | C_LOWER | C_UPPER)
 
-/* Cells that the loader has set up before anything is attached (bpf/build/loader.py). */
+/* Cells that the loader sets up before anything is attached (bpf/build/loader.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
 #define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
-#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* of requests that the filter excludes */
+#define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* for requests that the filter excludes */
 
 /* ---- structs ------------------------------------------------------------------------------- */
 
-/* What makes an endpoint. Bytes behind the template are zero. */
+/* The key of an endpoint. Bytes after the template are zero. */
 struct endpoint_key {
 	char comm[COMM_LEN];
 	u8 side;
 	u8 method;
 	u8 minor; /* HTTP/1.minor */
-	u8 truncated; /* the template went on */
+	u8 truncated; /* the template was cut off */
 	u32 unused;
 	char path[TEMPLATE_LEN];
 };
 
-/* What a cell of responses counts; the value in the map is its number. */
+/* The key of a cell of responses; the map's value is the number of the cell. */
 struct response_key {
-	u32 endpoint; /* its cell */
+	u32 endpoint; /* number of the endpoint's cell */
 	u16 status; /* or STATUS_UNKNOWN, STATUS_LEFT_OUT */
 	u16 measure; /* enum measure */
 };
 
 /*
- * Counters, one set a shard. A cell belongs either to an endpoint (requests begun, bytes of
+ * Counters, one set per shard. A cell belongs either to an endpoint (requests begun, bytes of
  * requests, unanswered) or to an (endpoint, status) pair (responses, bytes of responses,
  * latencies).
  */
 struct cell {
 	u64 count;
 	u64 bytes;
-	u64 latency_sum_ns; /* of those in the pages */
+	u64 latency_sum_ns; /* sum of the latencies that are in the pages */
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
-	u64 unmeasured; /* latencies for which no histogram page was left */
-	u64 moved; /* endpoint cells only: responses counted in the overflow row */
-	u64 due_ns; /* endpoint cells only, first shard: its bucket of samples */
+	u64 unmeasured; /* latencies missing from the histogram: no page was left */
+	u64 moved; /* endpoint cells only: responses counted in the overflow row instead */
+	u64 due_ns; /* endpoint cells only, first shard: like control.due_ns */
 	u16 page[OCTAVES]; /* 0: no page yet */
 };
 
@@ -132,13 +133,15 @@ struct page {
 	u32 bucket[OCTAVE_BUCKETS];
 };
 
-/* Process seen on an endpoint. */
+/* A process seen on an endpoint. */
 struct process_key {
 	u32 endpoint;
 	u32 tgid;
 };
 
-/* Something else than HTTP/1 that a process speaks, by what its connections begin with. */
+/*
+ * A protocol other than HTTP/1 that a process speaks, recognised by the first bytes of connections.
+ */
 #define OTHER_TLS 0
 #define OTHER_HTTP2 1
 struct other_protocol_key {
@@ -146,29 +149,29 @@ struct other_protocol_key {
 	u32 kind;
 };
 
-/* What user space may change while the programs run; nothing of it changes a count. */
+/* Settings that user space may change while the programs run; none of them affects a count. */
 struct control {
-	u64 due_ns; /* ours: when the bucket of samples is as full as it was at that time */
-	u64 interval_ns; /* between two samples; 0: no samples */
-	u64 burst_ns; /* that much of them may come at once */
+	u64 due_ns; /* state of the token bucket, as a time (samples.h); 0: it is full */
+	u64 interval_ns; /* time between two samples; 0: take no samples */
+	u64 burst_ns; /* size of the token bucket: burst_ns / interval_ns samples */
 	u64 slow_ns;
-	u64 share; /* of 2^32 requests, how many may be sampled */
+	u64 share; /* how many of 2^32 requests may be sampled */
 	u32 strategy;
-	u32 processes; /* whether those of endpoints are noted */
-	u64 rules; /* how many of the user's rules for paths there are */
-	u64 generation; /* of these rules: it grows when they change */
+	u32 processes; /* whether the processes of endpoints are recorded */
+	u64 rules; /* number of path rules that the user has configured */
+	u64 generation; /* version of these rules: it grows when they change */
 };
 
-/* A path template of the user's own, and where such rules take any segment. */
+/* A path rule: a template that the user has configured, or a path to be kept as it is. */
 struct rule {
-	u32 keep; /* the path stays as it is */
+	u32 keep; /* keep the path as it is */
 	u32 unused;
 	char text[TEMPLATE_LEN];
 };
 
 struct rule_shape {
-	u64 of_length; /* rules with so many segments, as bits */
-	u64 any; /* rules that take any segment here */
+	u64 of_length; /* bits of the rules that have as many segments as the map index says */
+	u64 any; /* bits of the rules that accept any segment at this position */
 };
 
 struct rule_word {
@@ -176,14 +179,14 @@ struct rule_word {
 	u64 at;
 };
 
-/* Things that went wrong, one set a shard. */
+/* What was lost or could not be parsed, one set per shard. */
 struct losses {
 	u64 orphan_responses;
 	u64 lost_samples;
 	u64 parse_errors;
-	u64 untracked_requests; /* no room for their connection */
+	u64 untracked_requests; /* no room to track their connection */
 	u64 lost_pieces;
-	u64 overfull_pipelines; /* requests that found no place in their connection's queue */
+	u64 overfull_pipelines; /* requests for which their connection's queue had no room */
 	u64 unused[2];
 };
 
@@ -204,19 +207,19 @@ struct sample {
 	u8 response[RESPONSE_LEN];
 };
 
-/* A piece of a call that waits in user space for its turn (deferred.h). */
+/* A piece of a call that was sent to user space, to be parsed later (deferred.h). */
 struct piece_head {
 	u64 sk;
 	u64 inode;
-	u64 now; /* of the call, CLOCK_MONOTONIC */
+	u64 now; /* time of the call, CLOCK_MONOTONIC */
 	u32 tgid;
-	u32 length; /* of data[], or of bytes that no buffer holds */
+	u32 length; /* of data[]; with `moved`, the number of bytes that passed */
 	u8 inbound;
-	u8 moved; /* no buffer holds the bytes */
+	u8 moved; /* the bytes themselves are not available: there is no data[] */
 	u8 unused[6];
 };
 
-/* What a byte adds to the counts of its segment of a path (path_template.h), and its classes. */
+/* What a byte adds to the counts of its path segment (path_template.h), and its classes. */
 struct byte_class {
 	u64 add;
 	u64 bits; /* C_... */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Branch-free helpers: no extra paths for the verifier. Truth is 0 or 1. They read and write
- * nothing but what they are given.
+ * Branch-free helpers: no extra paths for the verifier. Truth values are 0 or 1. They have no side
+ * effects beyond their arguments.
  *
- * OPAQUE() stands where the compiler would reason arithmetic back into branches, or a bound away.
+ * OPAQUE() is needed where the compiler would turn arithmetic back into branches, or drop a bound.
  */
 #pragma once
 
-/* From here on the compiler assumes nothing of a value. */
+/* From here on the compiler knows nothing about a value. */
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 
-#define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* all for values below 2^62 */
+#define NOT_ZERO(a) ((0 - (u64)(a)) >> 63) /* this and the next two: for values below 2^62 */
 #define AT_LEAST(a, b) (((u64)(b) - 1 - (u64)(a)) >> 63)
 #define EQUAL(a, b) ((((u64)(a) ^ (u64)(b)) - 1) >> 63)
 #define SELECT(yes, a, b) ((b) ^ (((a) ^ (b)) & (0 - (u64)(yes))))
@@ -42,7 +42,7 @@ static __always_inline u32 log2_of(u64 v)
 	return r + (w >> 1);
 }
 
-/* Number of the lowest bit that is set. */
+/* Return the number of the lowest bit that is set. */
 static __always_inline u32 lowest_bit(u64 bits)
 {
 	return log2_of(bits & (0 - bits));
@@ -50,7 +50,7 @@ static __always_inline u32 lowest_bit(u64 bits)
 
 /* ---- eight bytes at a time ----------------------------------------------------------------- */
 
-#define EACH 0x0101010101010101ULL /* times a byte: eight of it */
+#define EACH 0x0101010101010101ULL /* a byte times this repeats the byte eight times */
 #define MASK(n) ((n) >= 8 ? ~0ULL : (1ULL << ((n) * 8)) - 1) /* the first n bytes */
 
 /* Eight characters as the word they are in memory (little endian). */
@@ -58,13 +58,13 @@ static __always_inline u32 lowest_bit(u64 bits)
 	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
 	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
 
-/* Of these letters, as bytes of a word, either case; other bytes would become what they are not. */
+/* ORed to a word, lowers the letters in its bytes [from, to); changes other bytes to wrong ones. */
 #define LOWER_CASE(from, to) ((0x2020202020202020ULL << 8 * (from)) & MASK(to))
 
 /* 1 where two words of any value are the same, else 0. */
 #define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))
 
-/* A word at any address. By way of a parameter: seen to be bytes, it would be read as eight. */
+/* A word at any address. The function hides the type: the compiler would load bytes one by one. */
 static __always_inline u64 *word_of(void *at)
 {
 	return at;

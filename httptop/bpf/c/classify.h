@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first bytes on a socket that no connection is known of: are they HTTP/1?
+ * The first bytes on a socket that is not tracked yet: are they HTTP/1?
  *
- * first_bytes() is called by tail call from on_bytes() with the scratch set up. Where they may be
- * it finds out the socket (s->socket, s->inode, s->unix_socket, s->side) and goes on with
- * parse_request(), which makes the connection; a response makes one here and is an orphan. Where
- * the filter of the run excludes the connection it is passed over. Of TLS and HTTP/2 a count is
- * kept.
+ * first_bytes() is called by tail call from on_bytes() with the scratch set up. If the bytes may be
+ * a request it identifies the socket (s->socket, s->inode, s->unix_socket, s->side) and continues
+ * with parse_request(), which starts tracking the connection. A response is an orphan; tracking
+ * starts here. A connection that the run's filter excludes is recorded as passed over. TLS and
+ * HTTP/2 connections are counted.
  */
 #pragma once
 
@@ -38,9 +38,9 @@ static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 #define TLS_CLIENT_HELLO 1
 
 /*
- * These bytes begin with that of a TLS handshake: count the connection if it begins so. Many take a
- * record's five bytes of header first; of a first one these say version 3.1, for the sake of old
- * servers.
+ * The first byte is that of a TLS handshake record: count the connection if one begins. Many
+ * programs read the five-byte header of a record first; the header of a connection's first record
+ * says version 3.1, for compatibility with old servers.
  */
 static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
 {
@@ -56,9 +56,9 @@ static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
 }
 
 /*
- * Find out the socket, into s; return whether the call's registers speak of this very socket, and
- * it is a stream. The kernel may use a socket of its own on a process's behalf (a network file
- * system does).
+ * Identify the socket, into s; return whether the call's fd refers to this socket and it is a
+ * stream. The kernel may use a socket of its own on behalf of a process (a network file system
+ * does).
  */
 static __always_inline bool resolve_stream(struct scratch *s)
 {
@@ -73,8 +73,8 @@ static __always_inline bool resolve_stream(struct scratch *s)
 }
 
 /*
- * Whether bytes of which n >= 8 are there may begin a request line with a method that we do not
- * name: visible characters, and behind the first space the start of a target.
+ * Whether these bytes, n >= 8 of them valid, may begin a request line with a method not in enum
+ * method: visible characters and, after the first space, the start of a target.
  */
 static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 {
@@ -98,7 +98,7 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
-/* The program for the first bytes on a socket of which no connection is known. */
+/* The program for the first bytes on a socket that is not tracked yet. */
 int first_bytes(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
@@ -110,7 +110,7 @@ int first_bytes(u64 *ctx)
 		return 0;
 	gone = conns.lookup(&s->sk);
 	if (gone && !((u32)gone->deferred && set_aside(s, gone)) && take_out(s, gone)) {
-		/* Another socket has its place in memory now. */
+		/* The struct sock has been reused for another socket. */
 		s->then = THEN_FIRST;
 		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
 		return 0;
@@ -126,7 +126,7 @@ int first_bytes(u64 *ctx)
 			return 0;
 	}
 	if (status_of(first[0], first[1], s->piece)) {
-		/* A response to a request that we did not see. */
+		/* A response to a request that was not seen. */
 		if (!resolve_stream(s))
 			return 0;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;

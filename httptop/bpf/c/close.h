@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ends of connections, and what is pending on them: unanswered, or unknown where the connection
- * had lost sync.
+ * The ends of connections. Requests that are still pending count as unanswered, or as unknown where
+ * the connection had lost sync.
  *
- * inet_sock_set_state() is attached; abandon_requests() is called by tail call, s->then says what
- * for; sweep() is run by user space for each key of swept_conns.
+ * inet_sock_set_state() is attached; abandon_requests() is called by tail call, and s->then says
+ * what follows it; sweep() is run by user space for each key of swept_conns.
  */
 #pragma once
 
@@ -21,8 +21,9 @@
 #include "scratch.h"
 
 /*
- * A TCP connection comes to its end: closed by us, or done with. Its owner may still read what came
- * before, so where a response is due sweep() decides when the socket is let go.
+ * A TCP connection ends: its owner closes it, or it reaches TCP_CLOSE. The owner may still read
+ * what arrived before, so while a response is pending the entry stays until sweep() finds the
+ * socket released.
  */
 int inet_sock_set_state(u64 *ctx)
 {
@@ -38,8 +39,10 @@ int inet_sock_set_state(u64 *ctx)
 		forget_passed(sk);
 		return 0;
 	}
-	/* Only the owner's own close removes the entry here: in a reset, which comes in an
-	 * interrupt, another CPU may be at work on it. */
+	/*
+	 * Only the owner's close removes the entry here. A reset comes in an interrupt, while
+	 * another CPU may be using the entry.
+	 */
 	if (!conn->pending && !held_of(conn) && !conn->deferred && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			if (conn->response_left && conn->numbered)
@@ -56,7 +59,7 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
-/* What was not seen may have held anything: the connection's next byte begins a message. */
+/* Unseen bytes may have contained anything: expect the next byte to begin a message. */
 static __always_inline void resync(struct conn *conn)
 {
 	conn->deferred = 0;
@@ -70,17 +73,17 @@ static __always_inline void resync(struct conn *conn)
 	lose_response_framing(conn);
 }
 
-/* A connection that was listed for the sweep is done with. */
+/* A connection is gone: take it off the list for the sweep. */
 static __always_inline void forget_swept(u64 sk)
 {
 	if (passed_inode(sk))
-		return; /* another socket's, in the same place */
+		return; /* the entry is for another socket with the same struct sock */
 	swept_conns.delete(&sk);
 }
 
 /*
- * The program that abandons what is pending on a connection, s->gone, or the one at s->sk for
- * THEN_RESYNC.
+ * The program that abandons the pending requests of a connection: of s->gone or, for THEN_RESYNC,
+ * of the one at s->sk.
  */
 int abandon_requests(u64 *ctx)
 {
@@ -114,9 +117,9 @@ int abandon_requests(u64 *ctx)
 }
 
 /*
- * The program that user space runs for each of swept_conns: is the socket let go? Its struct sock
- * has then lost its struct socket, or belongs to another. With a second argument: the run is over,
- * settle what is held back.
+ * The program that user space runs for each key of swept_conns: has the socket been released? Then
+ * its struct sock has no struct socket any more, or belongs to another socket. A nonzero second
+ * argument says that the run is over: count the responses that are held back.
  */
 int sweep(u64 *ctx)
 {

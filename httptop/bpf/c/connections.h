@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections: made, taken over by another process, passed over where the filter of the run
- * excludes them. Their ends are in close.h.
+ * Tracked connections: created, taken over by another process, or passed over where the run's
+ * filter excludes them. Their ends are in close.h.
  *
- * Writes the maps conns, swept_conns and left_out. Called by on_bytes() for known connections, and
- * with the scratch by the programs that find new ones.
+ * Writes the maps conns, swept_conns and left_out. Called by on_bytes() for tracked connections,
+ * and with the scratch by the programs that find new ones.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 #include "maps.h"
 #include "scratch.h"
 
-/* Note the current thread as the owner, where rows go by threads. */
+/* Record the current thread as the owner, where rows are per thread. */
 static __always_inline void note_thread(struct conn *conn)
 {
 #ifdef THREAD_NAMES
@@ -27,8 +27,8 @@ static __always_inline void note_thread(struct conn *conn)
 }
 
 /*
- * List the connection in s for the sweep if no tracepoint will tell its end, or has told it
- * already; return whether it is listed.
+ * List the connection in s for the sweep if no tracepoint will report its end, or has already
+ * reported it; return whether it is listed.
  */
 static __always_inline u8 list_for_sweep(struct scratch *s)
 {
@@ -40,7 +40,7 @@ static __always_inline u8 list_for_sweep(struct scratch *s)
 	return 1;
 }
 
-/* Make a connection of what is in s, and return it; 0: no room. */
+/* Start tracking the connection in s, and return its entry; 0: no room. */
 static __always_inline struct conn *new_conn(struct scratch *s)
 {
 	u32 zero = 0;
@@ -54,7 +54,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->side = s->side;
 	conn->sk = s->sk;
 	conn->first =
-		bpf_ktime_get_ns(); /* beyond the numbers of who had this struct sock before */
+		bpf_ktime_get_ns(); /* higher than any number used before for this struct sock */
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	process_name(conn->comm);
@@ -67,9 +67,9 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 }
 
 /*
- * Take a connection out of the map, into s->gone; return whether it is ours now. Only one of those
- * who find it over gets it: the sweep of user space, or the first bytes of another socket in its
- * place.
+ * Move a connection from the map to s->gone; return whether this call did it. Both the sweep and
+ * the first bytes on a reused struct sock may find that a connection is over; only one of them gets
+ * it.
  */
 static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 {
@@ -78,9 +78,10 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 }
 
 /*
- * Another socket has the place in memory of a connection that is over, of which bytes still wait in
- * user space (deferred.h): keep it under its inode's number, which is no address, until it is
- * swept. Return whether that was done; else its requests are to be abandoned.
+ * The struct sock of a connection that is over has been reused, and bytes of the connection still
+ * wait in user space (deferred.h): keep its entry under its inode number, which cannot be an
+ * address, until the sweep removes it. Return whether that was possible; if not, its requests must
+ * be abandoned.
  */
 static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 {
@@ -91,10 +92,10 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 
 	if (!at_work)
 		return false;
-	/* take_up() looks at this after it has said what it works at; we, the other way round. */
+	/* take_up() publishes taking_up, then reads `leaving`; we do the opposite. */
 	__sync_fetch_and_add(&conn->leaving, 1);
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 2048; i++) { /* a run takes microseconds, and so does this */
+	for (u32 i = 0; i < 2048; i++) { /* take_up() takes microseconds, and so does this loop */
 		if (*(volatile u64 *)at_work != inode)
 			break;
 		bpf_ktime_get_ns();
@@ -111,7 +112,7 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 	return true;
 }
 
-/* Whether a connection of this thread is in another's hands now, where rows go by threads. */
+/* Whether the current thread is another than this one, where rows are per thread. */
 static __always_inline bool other_thread(u32 thread)
 {
 #ifdef THREAD_NAMES
@@ -121,8 +122,8 @@ static __always_inline bool other_thread(u32 thread)
 }
 
 /*
- * Remember that the connection in s is left out: to find that out at each call costs more than to
- * count its requests.
+ * Remember that the connection in s is excluded: deciding that at each call would cost more than
+ * counting its requests.
  */
 static __always_inline void pass_over(struct scratch *s)
 {
@@ -136,7 +137,7 @@ static __always_inline void pass_over(struct scratch *s)
 		left_out.update(&s->sk, &passed);
 }
 
-/* Return the inode of a connection that is left out; 0: none is known at this address. */
+/* Return the inode number of the connection passed over at this address; 0: there is none. */
 static __always_inline u64 passed_inode(u64 sk)
 {
 	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
@@ -144,7 +145,7 @@ static __always_inline u64 passed_inode(u64 sk)
 	return passed ? passed->inode : 0;
 }
 
-/* Whatever is at this address is not known to be left out any more. */
+/* Forget that the connection at this address is passed over. */
 static __always_inline void forget_passed(u64 sk)
 {
 	if (FILTER_CONNECTION)
@@ -152,7 +153,8 @@ static __always_inline void forget_passed(u64 sk)
 }
 
 /*
- * Whether a connection is known to be left out. Another process may be selected, from a request on.
+ * Whether a connection is passed over. If another process takes it over, with a request, it is
+ * judged again: the filter may select that process.
  */
 static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbound)
 {
@@ -162,14 +164,15 @@ static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbou
 		return false;
 	if (passed->verify &&
 	    passed->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
-		return false; /* its memory serves another socket now */
+		return false; /* the struct sock has been reused */
 	if (inbound != (passed->side == SIDE_SERVER))
 		return true;
 	return passed->tgid == tgid && !other_thread(passed->thread);
 }
 
 /*
- * Whether another process, or thread where rows go by threads, than before has the connection now.
+ * Whether the connection is used by another process than before, or by another thread where rows
+ * are per thread.
  */
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
@@ -182,13 +185,13 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 
 /*
  * Make the current process the owner of a connection that changed hands. False: it brings a
- * request, and the filter of the run excludes its requests; the connection is gone then if nothing
- * waits on it.
+ * request, and the run's filter excludes its requests; the connection is then forgotten unless
+ * something is pending on it.
  */
 static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bool request)
 {
 	if (FILTER_CONNECTION && !request)
-		return true; /* whoever responds to a selected request */
+		return true; /* any process may respond to a selected request */
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending && !conn->deferred) {
 			end_response(conn);
@@ -197,7 +200,7 @@ static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bo
 		return false;
 	}
 	conn->tgid = tgid;
-	conn->call_len = 0; /* the endpoint has another process name now, perhaps */
+	conn->call_len = 0; /* the process name may differ, and so the endpoint */
 	if (conn->phase != PHASE_LINE)
 		conn->line_len = 0;
 	process_name(conn->comm);

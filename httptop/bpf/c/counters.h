@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting: cells of endpoints and of their responses, histograms, losses. Called from everywhere;
- * writes the maps of counters, and where a connection's responses count (response, response_of,
- * status).
+ * Counting: the cells of endpoints and of their responses, histograms, losses. Called from
+ * everywhere; writes the maps of counters, and the connection's members that say which cell its
+ * responses are counted in (response, response_of, status).
  *
- * Every counter has one copy a CPU (a shard), written by programs that do not interrupt each other
- * there, so a plain addition is exact. It is atomic where CPUs outnumber shards (SHARED_SHARDS),
- * and where another of our programs may come in between (ADD_ANYWHERE).
+ * Every counter has one copy per CPU (a shard). The programs that write it do not interrupt each
+ * other there, so a plain addition is exact. It is atomic where CPUs share a shard or a filter
+ * holds responses back (SHARED_SHARDS), and where another of our programs may interrupt
+ * (ADD_ANYWHERE).
  */
 #pragma once
 
@@ -29,7 +30,7 @@ static __always_inline u32 shard(void)
 	return bpf_get_smp_processor_id() & (SHARDS - 1);
 }
 
-/* Return this shard's cell of a number. */
+/* Return this shard's copy of a cell. */
 static __always_inline struct cell *cell_of(u32 number)
 {
 	u32 at = number * SHARDS + shard();
@@ -54,8 +55,8 @@ static __always_inline struct losses *losses_here(void)
 	} while (0)
 
 /*
- * Return the number of the cell of s->key, made now if there is none; the overflow row's where
- * there is no room.
+ * Return the number of the cell of s->key, allocated now if there is none; if there is no room,
+ * that of the overflow row.
  */
 static __always_inline u32 endpoint_of(struct scratch *s)
 {
@@ -67,14 +68,14 @@ static __always_inline u32 endpoint_of(struct scratch *s)
 		return OVERFLOW_ENDPOINT(s->key.side & 1);
 	if (!endpoints.insert(&s->key, &number))
 		return number;
-	/* Full, or another CPU was first. */
+	/* The map is full, or another CPU was first. */
 	free_cells.push(&number, 0);
 	known = endpoints.lookup(&s->key);
 	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
 /*
- * Return the number of the cell of a response_key, made now if there is none; 0 where there is no
+ * Return the number of the cell of a response_key, allocated now if there is none; 0 if there is no
  * room.
  */
 static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
@@ -129,7 +130,7 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	}
 }
 
-/* Note that a process is active on an endpoint. */
+/* Record that a process is active on an endpoint. */
 static __always_inline void note_process(u32 endpoint, u32 tgid)
 {
 	struct process_key key = {.endpoint = endpoint, .tgid = tgid};
@@ -140,7 +141,7 @@ static __always_inline void note_process(u32 endpoint, u32 tgid)
 		processes.update(&key, &one);
 }
 
-/* Count a request that no connection could be made for, in the overflow row. */
+/* Count a request whose connection could not be tracked, in the overflow row. */
 static __always_inline void count_untracked(struct scratch *s)
 {
 	struct cell *cell = cell_of(OVERFLOW_ENDPOINT(s->side & 1));
@@ -166,7 +167,7 @@ static __always_inline void count_request(struct conn *conn)
 
 /*
  * Find the cell for responses of this kind (a status, or STATUS_LEFT_OUT) to the current request;
- * the overflow row's where there is no room.
+ * if there is no room, that of the overflow row.
  */
 static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 {
@@ -177,7 +178,7 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 	conn->status = kind;
 	if (conn->response)
 		return;
-	/* No cell is left: it moves to the overflow row. */
+	/* No cell is left: the response is counted in the overflow row. */
 	cell = cell_of(conn->current);
 	if (cell)
 		ADD(cell->moved, 1);
@@ -189,7 +190,7 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 	conn->status = STATUS_UNKNOWN;
 }
 
-/* Count a response in conn->response, its first `bytes` bytes and its latency. */
+/* Count a response in the cell conn->response, with its first `bytes` bytes and its latency. */
 static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
 	struct cell *cell = cell_of(conn->response);
@@ -202,8 +203,8 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
 }
 
 /*
- * Record a time of the last response beside its cell. User space has programs run that end
- * responses, too, so additions are atomic.
+ * Record a time of the last response in the cell for that measure. The programs that user space
+ * runs may end responses, too, so additions are atomic.
  */
 static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
 {
@@ -217,8 +218,7 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
 }
 
 /*
- * Record how long the request of the last response waited to be read, where that is known (0: it is
- * not).
+ * Record how long the request of the last response waited to be read; 0: unknown, record nothing.
  */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {

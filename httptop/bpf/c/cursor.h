@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of one call: where they are in user memory, taken window by window into data[], and the
- * programs that hand the call on to each other.
+ * The bytes of one call: where they are in user memory, how they are copied window by window into
+ * data[], and how programs hand the call on to each other.
  *
- * Reads and writes of the scratch: where the bytes are (iov, buf, left, piece, the messages) and
- * data[..have). Called by every program that looks at bytes; the connection is not touched.
+ * Reads and writes these members of the scratch: the position (iov, buf, left, piece, the messages)
+ * and data[..have). Called by every program that parses bytes; the connection is not touched.
  *
- * Programs hand a call on by next_program.call(ctx, NEXT_...), with the name of the program behind
- * NEXT_; the loader numbers them (CHAIN in bpf/build/loader.py). Such a call does not return,
- * unless the kernel has run out of patience (33 of them).
+ * Programs hand a call on by next_program.call(ctx, NEXT_...), with the program's name after NEXT_;
+ * the loader assigns the numbers (CHAIN in bpf/build/loader.py). Such a call returns only where the
+ * kernel's limit of 33 tail calls is reached.
  */
 #pragma once
 
@@ -17,19 +17,19 @@
 #include "scratch.h"
 #include "syscalls.h"
 
-/* s->then: what follows when all that is pending on a connection has been abandoned (close.h). */
-#define THEN_FIRST 0 /* another socket has its place in memory: first_bytes() with this call */
-#define THEN_RESYNC 1 /* the connection lost sync and goes on with this call */
-#define THEN_NOTHING 2 /* it is over */
+/* s->then: what follows once all pending requests of a connection are abandoned (close.h). */
+#define THEN_FIRST 0 /* the struct sock was reused: first_bytes() takes this call */
+#define THEN_RESYNC 1 /* the connection had lost sync; parse this call */
+#define THEN_NOTHING 2 /* nothing: the connection is over */
 
 /*
- * After so many programs the rest of a call's bytes goes to user space (deferred.h); the kernel's
- * 33 leave some for that.
+ * After this many programs the rest of a call's bytes goes to user space (deferred.h). The kernel's
+ * limit of 33 tail calls leaves a few for sending them.
  */
 #define STEPS 29
 
 #ifdef FRONT_SYSCALLS
-/* A call may be several messages: go on to the next, if there is one. */
+/* A call may carry several messages: go on to the next, if there is one. */
 static __always_inline void next_message(struct scratch *s)
 {
 	u64 iov = 0;
@@ -50,7 +50,7 @@ static __always_inline void next_message(struct scratch *s)
 #endif
 
 /*
- * Go on to the next iovec that is not empty, where buf is used up; false: no byte is left that can
+ * If buf is used up, go on to the next iovec that is not empty. False: no bytes are left that can
  * be read.
  */
 static __always_inline bool next_piece(struct scratch *s)
@@ -72,7 +72,7 @@ static __always_inline bool next_piece(struct scratch *s)
 	return s->piece != 0;
 }
 
-/* Go on with a program, or with user space where there have been too many. */
+/* Go on with a program, or hand the rest to user space if too many programs have run. */
 static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 {
 	if (++s->steps < STEPS)
@@ -80,7 +80,10 @@ static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
 	next_program.call(ctx, NEXT_DEFER_BYTES);
 }
 
-/* The last program of a call returns `result`: bytes that user space had taken up are done with. */
+/*
+ * End a call, returning `result`. If the bytes came from user space, take_up() no longer works on
+ * their connection.
+ */
 static __always_inline int end_call(struct scratch *s, int result)
 {
 	u32 zero = 0;
@@ -91,7 +94,7 @@ static __always_inline int end_call(struct scratch *s, int result)
 	return result;
 }
 
-/* Step over bytes at buf; there are at least as many (s->piece). */
+/* Step over bytes at buf, at most s->piece. */
 static __always_inline void skip(struct scratch *s, u32 bytes)
 {
 	s->buf += bytes;
@@ -103,8 +106,8 @@ static __always_inline void skip(struct scratch *s, u32 bytes)
 }
 
 /*
- * Append bytes at buf to data[..have), without stepping over them: at most a window, or as many as
- * the line of a chunk may have where one is due. Return how many; 0: they cannot be read.
+ * Append bytes at buf to data[..have), without stepping over them: at most WINDOW, or CHUNK_LINE
+ * where the line of a chunk is expected. Return how many; 0: they cannot be read.
  */
 static __always_inline u32 fill(struct scratch *s, bool chunk)
 {
@@ -122,15 +125,15 @@ static __always_inline u32 fill(struct scratch *s, bool chunk)
 	return n;
 }
 
-/* Return where a TCP connection is in the bytes that its owner has taken, or sent, in all. */
+/* Return the sequence number up to which a TCP connection's owner has read, or written. */
 static __always_inline u32 position_of(u64 sk, bool inbound)
 {
 	return kernel_u64(sk + (inbound ? OFF_TCP_COPIED_SEQ : OFF_TCP_WRITE_SEQ));
 }
 
 /*
- * Return how many of `left` bytes that were to come until the position `end` are still to come, now
- * that the position is `at`. Bytes may pass unseen: spliced out of a socket, say.
+ * `left` bytes were expected up to the sequence number `end`; return how many are still expected
+ * now that the connection is at `at`. Bytes may bypass the probes: when they are spliced, say.
  */
 static __always_inline u64 still_to_come(u32 at, u32 end, u64 left)
 {

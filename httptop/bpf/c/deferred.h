@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes whose turn comes later.
+ * Bytes that are parsed later.
  *
- * A call may hold more than the programs can go through in one go: hundreds of pipelined requests,
- * thousands of small chunks. The rest of its bytes then goes to user space, piece by piece, and
- * user space has take_up() go on with each (bpf/backlog.py), as often as it takes. What comes on
- * the connection meanwhile queues up behind it; once nothing waits any more calls are looked at as
- * they come again. So there is one parser and one place where things are counted, and times are
- * those of the calls.
+ * A call may contain more than the programs can parse in one go: hundreds of pipelined requests,
+ * thousands of small chunks. The rest of its bytes is sent to user space in pieces, and user space
+ * runs take_up() on each (bpf/backlog.py) until all of it is parsed. Meanwhile, further calls on
+ * the connection queue up behind; once no piece is waiting, calls are parsed directly again. So
+ * there is one parser and one place where things are counted, and times are those of the original
+ * calls.
  *
- * conn.deferred counts the pieces that wait. A piece for which the ring has no room is counted as
- * lost, and with it what follows until the others are done with: the connection has lost sync
- * (lifecycle.h).
+ * conn.deferred counts the pieces that wait. A piece that does not fit into the ring buffer is
+ * counted as lost, and so is all that follows until the waiting pieces have been parsed: the
+ * connection has lost sync (lifecycle.h).
  *
  * defer_bytes() is called by tail call with the call's bytes in the scratch; take_up() is run by
- * user space, and sets the scratch up. s->taken_up tells the two apart.
+ * user space, and sets up the scratch itself. s->taken_up tells the two apart.
  */
 #pragma once
 
@@ -32,7 +32,7 @@
 
 #define PIECES_A_RUN 32
 
-/* Send a piece to user space; where the ring has no room the connection loses sync. */
+/* Send a piece to user space; if the ring buffer has no room the connection loses sync. */
 static __always_inline void defer_piece(struct conn *conn, void *piece, u32 size)
 {
 	__sync_fetch_and_add(&conn->deferred, 1);
@@ -43,7 +43,7 @@ static __always_inline void defer_piece(struct conn *conn, void *piece, u32 size
 	COUNT_LOSS(lost_pieces);
 }
 
-/* Bytes have passed that no buffer of the process holds (sendfile, splice): parts of a body. */
+/* Bytes passed that were in no buffer of the process (sendfile, splice): part of a body. */
 static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 bytes, u64 now)
 {
 	if (inbound == (conn->side == SIDE_CLIENT)) {
@@ -55,15 +55,15 @@ static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 byt
 			return;
 		}
 		/*
-		 * More than was to come, or lines of chunks: where responses begin is not known
-		 * now.
+		 * More bytes than expected, or lines of chunks: it is no longer known where
+		 * responses begin.
 		 */
 		lose_response_framing(conn);
 	} else if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
 		take_request_body(conn, bytes);
 	} else if (conn->phase == PHASE_BODY || conn->phase == PHASE_CHUNKS ||
 		   conn->phase == PHASE_TRAILERS) {
-		/* The lines of chunks went by unseen: the body ends when the response begins. */
+		/* Lines of chunks were missed: take the body to end when the response begins. */
 		count_request_body(conn, bytes);
 		if (conn->chunked_request) {
 			conn->phase = PHASE_BODY;
@@ -74,7 +74,7 @@ static __always_inline void take_unseen(struct conn *conn, bool inbound, u64 byt
 	}
 }
 
-/* A call moved so many bytes that no buffer holds. Called by the attached programs (hooks.h). */
+/* A call moved bytes that were in no buffer. Called by the attached programs (hooks.h). */
 static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
 	struct conn *conn = conns.lookup(&sk);
@@ -98,8 +98,8 @@ static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 }
 
 /*
- * The program that hands the rest of a call to user space. Of bytes that come from there it returns
- * how many are left. A connection that has lost sync resynchronises here.
+ * The program that hands the rest of a call to user space. For bytes that came back from there it
+ * returns how many are left to parse. A connection that has lost sync resynchronises here.
  */
 int defer_bytes(u64 *ctx)
 {
@@ -153,7 +153,10 @@ int defer_bytes(u64 *ctx)
 	if (!s->left)
 		return 0;
 	next_program.call(ctx, NEXT_DEFER_BYTES);
-	/* A call of megabytes: what is left can be had only as a part of a body. */
+	/*
+	 * Out of tail calls, in a call of megabytes: pass on how many bytes are left, as part of a
+	 * body.
+	 */
 	piece->head.moved = 1;
 	piece->head.length = s->left;
 	defer_piece(conn, piece, sizeof(struct piece_head));
@@ -161,10 +164,10 @@ int defer_bytes(u64 *ctx)
 }
 
 /*
- * The program that user space runs to go on with bytes that were deferred, which are in its memory
- * now (bpf/backlog.py has the order of arguments). Returns how many of them are still to be taken
- * up. A length of 0 says that a piece is done with. Less than 0: another CPU is setting the
- * connection aside, come again.
+ * The program that user space runs to parse deferred bytes, which are in its own memory now
+ * (bpf/backlog.py has the order of the arguments). Returns how many of them are left to parse. A
+ * length of 0 says that a piece is finished. A negative result: another CPU is setting the
+ * connection aside, try again.
  */
 int take_up(u64 *ctx)
 {
@@ -182,7 +185,7 @@ int take_up(u64 *ctx)
 		return 0;
 	s->taken_up = 1;
 	__sync_fetch_and_add(at_work,
-			     inode); /* the kernel's order of memory: before what follows */
+			     inode); /* a full memory barrier: `leaving` is read after it */
 	if (conn->leaving || conn->inode != inode)
 		return end_call(s, -1);
 	if (!length) {
@@ -194,7 +197,7 @@ int take_up(u64 *ctx)
 		return end_call(s, 0);
 	s->inbound = ctx[6];
 	s->now = ctx[4];
-	if (ctx[7]) { /* no buffer held them */
+	if (ctx[7]) { /* they were in no buffer */
 		take_unseen(conn, s->inbound, length, s->now);
 		return end_call(s, 0);
 	}
@@ -203,7 +206,7 @@ int take_up(u64 *ctx)
 	s->buf = ctx[2];
 	s->left = s->piece = s->message_left = length;
 	s->messages = 0;
-	s->call_len = 0; /* a piece is no call: nothing is to be like it */
+	s->call_len = 0; /* a piece is not a call: later calls are not compared with it */
 	s->fresh = 0;
 	s->steps = 0;
 	s->began = 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * on_bytes(): what becomes of a call that moved bytes. Called by the attached programs (hooks.h).
+ * on_bytes(): dispatches a call that moved bytes. Called by the attached programs (hooks.h).
  *
- * Short ways, which end the call here: a part of a body; the same request as before, alone in its
- * call; a response of the same kind as the last. All else goes by tail call to the program that
- * takes the bytes, with the scratch set up for it: where the bytes are, whose they are, the time.
+ * Three short ways end the call here: a part of a body; a call that repeats the last request and
+ * holds nothing else; a response of the same kind as the last. All other calls go by tail call to
+ * the program that parses the bytes, with the scratch set up for it: where the bytes are, the
+ * socket, the process, the time.
  */
 #pragma once
 
@@ -26,21 +27,21 @@
 #include "syscalls.h"
 #include "wait.h"
 
-/* Count a call that holds nothing but a part of a body; return whether it did. */
+/* If a call holds nothing but a part of a body, count it; return whether it does. */
 static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes)
 {
 	if (request) {
 		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
 			return false;
 		if (!conn->pending && conn->body_numbered)
-			return false; /* its response has begun: has the rest come by unseen? */
+			return false; /* response begun: the rest may have bypassed the probes */
 		take_request_body(conn, bytes);
 		return true;
 	}
 	if (!conn->framed) {
 		if (conn->pending || conn->phase == PHASE_HEAD)
 			return false;
-		conn->shape = SHAPE_OTHER; /* it was not whole in its call */
+		conn->shape = SHAPE_OTHER; /* so the last response was not whole in its call */
 	} else {
 		if (conn->response_left < bytes)
 			return false;
@@ -55,8 +56,8 @@ static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes
 }
 
 /*
- * Take a response of the last one's status, `bytes` in a call, to be framed as that one was; return
- * whether it is like it.
+ * For a response of the same status as the last, `bytes` long in this call: if it looks alike,
+ * frame it as the last one was. Return whether it does.
  */
 static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
 {
@@ -77,9 +78,9 @@ static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piec
 }
 
 /*
- * `ret` bytes went through a socket by a call with these registers. `socket` is 0 where only the
- * struct sock is known so far. `buf` is where the call's buffer, vector or message is, the first of
- * `messages` where there are several. Returns 0, as a program does.
+ * Dispatch a call with these registers that moved `ret` bytes through a socket. `socket` is 0 where
+ * only the struct sock is known so far. `buf` is the address of the call's buffer, vector or
+ * message, or of the first of `messages` messages. Returns 0, as a program does.
  */
 static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs, u64 socket,
 				    u64 sk, bool inbound, s64 ret, u64 buf, u32 messages)
@@ -93,7 +94,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
-		conn = 0; /* its memory serves another socket now */
+		conn = 0; /* the struct sock has been reused */
 	ready_ns = inbound ? take_ready(conn, sk, ret) : 0;
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
@@ -130,7 +131,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			piece = vector[1];
 	}
 
-	/* Most sockets carry something else: a message begins with a letter, or an empty line. */
+	/*
+	 * Most sockets carry other protocols; an HTTP message begins with a letter or an empty
+	 * line.
+	 */
 	if (!conn && piece) {
 		u8 letter = 0;
 
@@ -154,12 +158,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			next = NEXT_DEFER_BYTES;
 		} else if (request) {
 			next = NEXT_PARSE_REQUEST;
-			/* The same request as before, and nothing but it? */
+			/* Does the call repeat the last request, and hold nothing else? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
 				/*
-				 * Into the stack: the kernel checks a copy into a map for far
-				 * longer.
+				 * On the stack: the kernel's own checks of a copy into a map take
+				 * far longer.
 				 */
 				u8 head[LINE_LEN] = {};
 				u64 n = ret;
@@ -187,7 +191,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				return 0;
 			status = status_of(first[0], first[1], 16);
 			latency_ns = now - conn->start_ns;
-			/* Of the same kind as the one before? */
+			/* Is the response of the same kind as the last? */
 			if (status == conn->status && status >= 200 &&
 			    status == kind_of(conn, status, latency_ns) &&
 			    frame_like_last(conn, buf, piece, ret)) {

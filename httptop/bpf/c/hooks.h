@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where bytes are seen to pass: the attached programs. sock_recv_length and sock_send_length (Linux
- * 6.3 and newer) run where bytes go through a socket; sys_exit, before that, at the return of every
- * system call. They find out the socket, the direction and where the bytes are, and hand the call
- * to on_bytes(), or to on_moved_bytes() where no buffer of the process holds them. A call whose
- * bytes stay in the socket (MSG_PEEK) is none.
+ * The attached programs, which see bytes pass. sock_recv_length and sock_send_length (Linux 6.3 and
+ * newer) run where bytes go through a socket; on older kernels sys_exit runs at the return of every
+ * system call. They find the socket, the direction and the address of the bytes, and pass the call
+ * to on_bytes(), or to on_moved_bytes() if the bytes are in no buffer of the process. A call that
+ * leaves its bytes in the socket (MSG_PEEK) is ignored.
  *
- * They write nothing but the place in a batch of messages (sendmmsg, recvmmsg).
+ * They write nothing but the position within a batch of messages (sendmmsg, recvmmsg).
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 #include "scratch.h"
 #include "syscalls.h"
 
-/* One of the two directions may be left out (filter.reads, filter.writes). */
+/* One of the two directions may be switched off (filter.events.reads, filter.events.writes). */
 #if defined(NO_READS)
 #define LOOKED_AT(inbound) (!(inbound))
 #elif defined(NO_WRITES)
@@ -28,8 +28,8 @@
 #endif
 
 /*
- * Whether a read leaves its bytes in the socket, or puts none into the process's buffer: of TCP,
- * MSG_TRUNC throws them away; to Unix sockets it means nothing.
+ * Whether a read leaves its bytes in the socket, or discards them: MSG_TRUNC does so on TCP; on
+ * Unix sockets it has no such effect.
  */
 static __always_inline bool not_taken(u64 sk, u32 flags)
 {
@@ -39,10 +39,10 @@ static __always_inline bool not_taken(u64 sk, u32 flags)
 }
 
 #ifdef FRONT_SOCKETS
-/* Return for how many bytes a message's vector has room; counting stops beyond `enough`. */
+/* Return how many bytes a message's iovecs have room for; counting stops beyond `enough`. */
 static __always_inline u64 room_of(u64 message, u64 enough)
 {
-	u64 header[2] = {}, room = 0; /* iovecs, and how many */
+	u64 header[2] = {}, room = 0; /* address of the iovecs, and how many */
 
 	if (read_user(header, sizeof(header), (void *)(message + MSGHDR_IOV)))
 		return 0;
@@ -59,10 +59,10 @@ static __always_inline u64 room_of(u64 message, u64 enough)
 }
 
 /*
- * Return the message of a sendmmsg or recvmmsg that has just gone; 0: none that is looked at. The
- * tracepoint is passed once for each and does not say which, so we count: up to an error, to a
- * message that went in part, or to the last of the array. The kernel writes the length of each
- * before it goes on to the next.
+ * Return the address of the message that a sendmmsg or recvmmsg has just moved; 0: ignore it. The
+ * tracepoint fires once per message and does not say which, so we count: up to an error, to a
+ * message that was moved in part, or to the last of the array. The kernel writes the length of each
+ * message before it goes on to the next.
  */
 static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
 {
@@ -93,8 +93,8 @@ static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
 }
 
 /*
- * Tracepoints where bytes go through a socket, and nowhere else: other system calls cost nothing at
- * all. The registers of the process tell where the bytes are.
+ * Both tracepoints fire only where bytes go through a socket, so other system calls cost nothing.
+ * The registers that the process entered the kernel with tell where the bytes are.
  */
 static __always_inline int through_socket(u64 *ctx, bool inbound)
 {
@@ -134,18 +134,18 @@ int sock_send_length(u64 *ctx)
 	return through_socket(ctx, false);
 }
 #else
-/* Every system call's return is looked at, and nearly all let go at once. */
+/* sys_exit() runs at the return of every system call; nearly all are dismissed at once. */
 
 #define MOST_MESSAGES 32
 
-/* Return how many bytes went in so many messages of a sendmmsg or recvmmsg. */
+/* Return how many bytes the messages of a sendmmsg or recvmmsg moved in total. */
 static __always_inline u64 bytes_of_batch(u64 array, u32 messages)
 {
 	struct scratch *s = scratch_here();
 
 	if (!s)
 		return 0;
-	s->number = 0; /* by way of memory: else the verifier walks on once for each sum */
+	s->number = 0; /* in memory: else the verifier follows every possible sum */
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < MOST_MESSAGES; i++) {
 		u32 length = 0;
@@ -156,7 +156,7 @@ static __always_inline u64 bytes_of_batch(u64 array, u32 messages)
 		s->number += length;
 	}
 	if (messages > MOST_MESSAGES)
-		COUNT_LOSS(lost_pieces); /* of such a call the rest is not looked at */
+		COUNT_LOSS(lost_pieces); /* the other messages are not parsed */
 	return s->number;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP/1 parser of header sections. It knows bytes in s->data and nothing of sockets and
- * connections, so that tests run it through BPF_PROG_TEST_RUN on bytes of their own.
+ * The HTTP/1 parser of header sections. It works on the bytes in s->data and knows nothing of
+ * sockets and connections, so tests can run it through BPF_PROG_TEST_RUN on their own bytes.
  *
  * Reads data[CARRY..have); writes what it finds as offsets into data (newline, line_end, head_end,
- * length_at, coding_at, host_at, version_at), s->method and s->minor, and cursor, number and stop,
- * which are nobody's between calls. Called by the programs of requests.h and responses.h.
+ * length_at, coding_at, host_at, version_at), s->method and s->minor. cursor, number and stop are
+ * temporaries, not preserved between calls. Called by the programs of requests.h and responses.h.
  *
- * A header section is looked at in words of eight bytes: most words hold no newline, and only lines
- * that may be Content-Length or Transfer-Encoding are looked at further.
+ * A header section is scanned in words of eight bytes: most words contain no newline, and only
+ * lines that may be Content-Length or Transfer-Encoding are examined further.
  */
 #pragma once
 
@@ -22,8 +22,8 @@
 #define SCAN_TURNS 128
 
 /*
- * Return the method that these eight bytes begin with, and the length of its name; -1: none that we
- * name.
+ * Return the method that these eight bytes begin with, and the length of its name; -1: none of enum
+ * method.
  */
 static __always_inline int method_of(u64 word, u32 *length)
 {
@@ -66,7 +66,7 @@ static __always_inline int method_of(u64 word, u32 *length)
 	return -1;
 }
 
-#define METHOD_LEN 23 /* longest name of a method */
+#define METHOD_LEN 23 /* longest method name accepted */
 #define LINE_LEAST 12 /* "A * HTTP/1.1" */
 
 /* Return the length of the token that data[CARRY..) begins with, at most METHOD_LEN + 1. */
@@ -85,7 +85,10 @@ static __always_inline u32 token_length(struct scratch *s)
 	return s->cursor;
 }
 
-/* Whether a target behind a method that we do not name may begin so: "/", "*", "http://". */
+/*
+ * Whether a target may begin with this byte, after a method not in enum method: "/", "*",
+ * "http://".
+ */
 static __always_inline bool target_may_come(u8 byte)
 {
 	return byte == '/' || byte == '*' || (byte | 0x20) == 'h';
@@ -98,24 +101,27 @@ static __always_inline bool line_may_come(struct scratch *s)
 
 	if (have >= 8 && method_of(WORD(&s->data[CARRY]), &name) >= 0)
 		return true;
-	length = token_length(s); /* of which what lies behind `have` came earlier */
+	length = token_length(s); /* bytes after `have` are stale, but may be counted */
 	if (length >= have)
 		return have <= METHOD_LEN;
 	if (!length || length > METHOD_LEN || BYTE(s, CARRY + length) != ' ')
 		return false;
-	/* Of methods that we name some are shorter than the eight bytes asked for above. */
+	/*
+	 * Known methods are compared above only if there are eight bytes; with fewer, accept any
+	 * target.
+	 */
 	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
-/* Whether a byte ends a line, or is the first of two that do. */
+/* Whether a byte is a line end, or the first byte of one (CR LF). */
 static __always_inline bool ends_line(u8 byte)
 {
 	return byte == '\r' || byte == '\n';
 }
 
 /*
- * Return the status of a response that begins with these 16 bytes, of which n are there; 0: it is
- * no response.
+ * Return the status of a response that begins with these 16 bytes, n of them valid; 0: it is not a
+ * response.
  */
 static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 {
@@ -139,8 +145,8 @@ static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 }
 
 /*
- * Forget what an earlier scan found. `in_head`: the first line has ended in an earlier window; the
- * newline before the current one is at data[CARRY].
+ * Reset what an earlier scan found. `in_head`: the first line ended in an earlier window, and the
+ * newline before the current line is at data[CARRY].
  */
 static __always_inline void start_scan(struct scratch *s, bool in_head)
 {
@@ -154,11 +160,11 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 
 /*
  * Look for the end of a header section in data[CARRY..have), after start_scan(): newline is the
- * last newline before it, line_end is behind the first line, head_end behind the empty line; what
- * is not there is 0. Field values stand at length_at, coding_at and host_at.
+ * last newline before it, line_end is just after the first line, head_end just after the empty
+ * line; what is not found is 0. length_at, coding_at and host_at are where field values begin.
  *
- * A turn takes a word without a newline, or one newline. Where the turns run out first, `have` is
- * drawn in to what was looked at, and the rest comes in the next window.
+ * An iteration takes either a word without a newline, or one newline. If the iterations run out,
+ * `have` is lowered to what was scanned, and the rest comes in the next window.
  */
 static __always_inline void scan_head(struct scratch *s)
 {
@@ -198,7 +204,7 @@ static __always_inline void scan_head(struct scratch *s)
 		yes = SAME(name | LOWER_CASE(0, 7), CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
 		      SAME((rest | LOWER_CASE(0, 6)) & MASK(7),
 			   CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
-		yes &= AT_LEAST(s->have, at + 17); /* behind `have` is what came earlier */
+		yes &= AT_LEAST(s->have, at + 17); /* bytes after `have` are stale */
 		OPAQUE(yes);
 		s->length_at = SELECT(yes, at + 16, s->length_at);
 		yes = SAME(name | LOWER_CASE(0, 8), CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
@@ -220,7 +226,7 @@ static __always_inline void scan_head(struct scratch *s)
 
 /*
  * Read the request line data[CARRY..line_end) into method, minor and version_at; return the offset
- * where the target begins. 0: it is no request line.
+ * where the target begins. 0: it is not a request line.
  */
 static __always_inline u32 request_line(struct scratch *s)
 {
@@ -259,7 +265,7 @@ static __always_inline u32 request_line(struct scratch *s)
 }
 
 /*
- * Return Content-Length's value, the digits at data[length_at..); BODY_OPEN where it is not a
+ * Return the value of Content-Length, the digits at data[length_at..); BODY_OPEN if it is not a
  * number.
  */
 static __always_inline u64 content_length(struct scratch *s)
@@ -289,7 +295,7 @@ static __always_inline u64 content_length(struct scratch *s)
 	return BODY_OPEN;
 }
 
-/* Whether the last of the codings at data[coding_at..) is "chunked": only then it frames a body. */
+/* Whether the last coding at data[coding_at..) is "chunked": only then is the body chunked. */
 static __always_inline bool is_chunked(struct scratch *s)
 {
 	s->number = 0;
@@ -310,15 +316,15 @@ static __always_inline bool is_chunked(struct scratch *s)
 	return !(u8)s->number || (u8)s->number == ',';
 }
 
-/* Whether a byte is a digit of base 16. */
+/* Whether a byte is a hexadecimal digit. */
 static __always_inline bool hexadecimal(u8 byte)
 {
 	return byte - '0' < 10u || (byte | 0x20) - 'a' < 6u;
 }
 
 /*
- * Return the bytes of a chunk and of the line end behind it, from the line at data[CARRY]; 0: the
- * last chunk.
+ * Return the length of a chunk, with the line end after it, from the chunk's line at data[CARRY];
+ * 0: the last chunk.
  */
 static __always_inline u64 chunk_length(struct scratch *s)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is read of the kernel's own structs. No layout is written down here: every OFF_ comes from
- * the running kernel's BTF (linux/btf.py). What begins with the current task is read by plain
- * loads. Nothing is written; what cannot be read reads as 0.
+ * Reading the kernel's own structs. No layout is hard-coded: every OFF_ comes from the running
+ * kernel's BTF (linux/btf.py). What is reached from the current task is read by plain loads.
+ * Nothing is written; what cannot be read reads as 0.
  */
 #pragma once
 
 #include "abi.h"
 
 /*
- * bpf_probe_read_user and bpf_probe_read_kernel by their numbers. Under their names BCC reads all
- * of /proc/kallsyms to see whether they exist, 0.4 s; they do from Linux 5.5 on.
+ * bpf_probe_read_user and bpf_probe_read_kernel, by number. Given their names, BCC reads all of
+ * /proc/kallsyms to see whether they exist, which takes 0.4 s; they do from Linux 5.5 on.
  */
 static long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
@@ -36,9 +36,9 @@ struct registers { /* x86-64, as in ptrace(2) */
 #define SHUTDOWN_BOTH 3
 
 /*
- * Where the kernel has bpf_rdonly_cast (6.2), an address is declared to be that of a struct and
- * then read by a plain load; the loader puts the kernel function in the place of this call. Else
- * each read is a call of bpf_probe_read_kernel, 20 ns.
+ * With bpf_rdonly_cast (Linux 6.2 and newer), an address is declared to point to a struct and then
+ * read by a plain load; the loader replaces this call by the kernel function. Without it, each read
+ * is a call of bpf_probe_read_kernel, 20 ns.
  */
 #ifdef TYPE_FILE
 static void *(*cast_to)(u64 address, u32 type) = (void *)CAST_CALL;
@@ -72,9 +72,9 @@ static __always_inline u16 kernel_u16(u64 address)
 }
 
 /*
- * Return the struct socket behind a file descriptor of a task; 0: it is no socket. A socket's file
- * points to a struct socket and to an inode that are parts of one struct socket_alloc: no other
- * file has the two at that distance.
+ * Return the struct socket of a task's file descriptor; 0: it is not a socket. A socket's file
+ * points to a struct socket and to an inode that are both part of one struct socket_alloc: in no
+ * other file are the two at that distance.
  */
 static __always_inline u64 socket_of(void *task, u32 fd)
 {
@@ -105,15 +105,15 @@ static __always_inline u64 inode_number_of(u64 socket)
 	return kernel_u64(socket + OFF_SOCKET_INODE + OFF_INODE_NUMBER);
 }
 
-/* Return a task's process id, as the first namespace has it. */
+/* Return a task's process id in the initial PID namespace. */
 static __always_inline u32 process_of(void *task)
 {
 	return *(u32 *)((char *)task + OFF_TASK_TGID);
 }
 
 /*
- * Write the name of the current process: its first thread's, or the thread's own where rows go by
- * threads.
+ * Write the name of the current process: its main thread's name, or the current thread's where rows
+ * are per thread.
  */
 static __always_inline void process_name(char *comm)
 {

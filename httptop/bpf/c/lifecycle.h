@@ -2,16 +2,17 @@
 /*
  * The life of a request on its connection: begun, answered, abandoned.
  *
- * begun: its header section is complete. Counted under its endpoint; it waits for its response.
- * answered: the first byte of a final response. Counted under (endpoint, status), measured.
- * abandoned: the connection ended first. Counted as unanswered.
+ * - begun: its header section is complete. Counted under its endpoint; it is pending now.
+ * - answered: its final response has begun. Counted under (endpoint, status), latency recorded.
+ * - abandoned: the connection ended first. Counted as unanswered.
  *
- * Reads and writes what the connection keeps of pending requests and of the last response, and the
- * map queue; the scratch is not touched. Called by the programs of both directions, by the short
- * ways of on_bytes(), and at the ends of connections.
+ * Reads and writes the connection's state of pending requests and of the last response, and the map
+ * queue; does not touch the scratch. Called by the programs of both directions, by the short ways
+ * of on_bytes(), and at the ends of connections.
  *
- * Where something was not seen the connection loses sync: nobody knows which response is whose, so
- * what is pending gets an unknown outcome, and the next call is taken to begin a message.
+ * A connection that missed some bytes loses sync: it is no longer known which response belongs to
+ * which request, so pending requests get an unknown outcome, and the next call is taken to begin a
+ * message.
  */
 #pragma once
 
@@ -23,8 +24,8 @@
 #include "maps.h"
 #include "samples.h"
 
-#define ABANDONED_A_RUN 32 /* and there may be 30 runs (close.h) */
-#define MAX_PIPELINE 512 /* requests of one connection that wait for their responses */
+#define ABANDONED_A_RUN 32 /* per run of abandon_requests(), which has up to 30 */
+#define MAX_PIPELINE 512 /* most pending requests on one connection */
 
 /* Lost sync: the next call marks pending requests unknown and resynchronises (defer_bytes()). */
 static __always_inline void lose_sync(struct conn *conn)
@@ -33,21 +34,21 @@ static __always_inline void lose_sync(struct conn *conn)
 	conn->blurred = 1;
 }
 
-/* Bytes of a call cannot be read from the process's memory. */
+/* Bytes of a call cannot be read from the process's memory: count a loss, and lose sync. */
 static __always_inline void lose_call(struct conn *conn)
 {
 	lose_sync(conn);
 	COUNT_LOSS(lost_pieces);
 }
 
-/* The final response is there: a body whose end nothing told ends with it. */
+/* The final response has begun: a request body of unknown length ends here. */
 static __always_inline void end_open_body(struct conn *conn)
 {
 	if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
 		conn->phase = PHASE_IDLE;
 }
 
-/* Count bytes of a body to a request that waits behind others. */
+/* Count bytes of the latest request's body, for a request queued behind others. */
 static __always_inline void count_queued_body(struct conn *conn, u64 bytes)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending - 1};
@@ -70,7 +71,7 @@ static __always_inline void count_request_body(struct conn *conn, u64 bytes)
 		count_queued_body(conn, bytes);
 }
 
-/* Bytes of the latest request's body have come; more than it has do no harm. */
+/* Count bytes of the latest request's body and advance in it; bytes beyond its end are ignored. */
 static __always_inline void take_request_body(struct conn *conn, u64 bytes)
 {
 	count_request_body(conn, bytes);
@@ -93,14 +94,14 @@ static __always_inline void count_response_body(struct conn *conn, u64 bytes, u6
 	}
 	if (!conn->response)
 		return;
-	if (now != conn->response_ns) /* in another call than its first bytes */
+	if (now != conn->response_ns) /* a later call than that of its first bytes */
 		conn->last_ns = now;
 	cell = cell_of(conn->response);
 	if (cell)
 		ADD(cell->bytes, bytes);
 }
 
-/* The response held back, if there is one, is over: its size decides whether it counts. */
+/* If a response is held back, count it now that it is over: its size decides how. */
 static __always_inline void settle_held(struct conn *conn)
 {
 	struct held *held = held_of(conn);
@@ -118,8 +119,8 @@ static __always_inline void settle_held(struct conn *conn)
 }
 
 /*
- * Nothing more of the last response will come. Where more than one call sent it, its times are
- * known only now; of all others sending took no time.
+ * No more bytes of the last response will come. If more than one call sent it, record its times,
+ * known only now; otherwise sending took no time.
  */
 static __always_inline void end_response(struct conn *conn)
 {
@@ -138,8 +139,8 @@ static __always_inline void end_response(struct conn *conn)
 }
 
 /*
- * A final response to the current request begins, with so many bytes: count it, or hold it back
- * where a filter asks for its size.
+ * A final response to the current request begins, with `bytes` bytes so far: count it, or hold it
+ * back if a filter needs its size.
  */
 static __always_inline void begin_response(struct conn *conn, u32 status, u64 latency_ns, u64 bytes)
 {
@@ -161,8 +162,8 @@ static __always_inline void begin_response(struct conn *conn, u32 status, u64 la
 }
 
 /*
- * Whether no response is ever seen, as only one direction is looked at: a request is over at once,
- * with an unknown outcome.
+ * Whether responses are never seen, as only one direction is watched: a request is then over at
+ * once, with an unknown outcome.
  */
 static __always_inline bool responses_unseen(struct conn *conn)
 {
@@ -177,7 +178,10 @@ static __always_inline bool responses_unseen(struct conn *conn)
 /* Begin a request while none is pending. */
 static __always_inline void begin_sole_request(struct conn *conn)
 {
-	/* A response that is still under way is that of the request before. */
+	/*
+	 * If the end of the last response is unknown, expect a new response. If it is known to be
+	 * still under way, it belongs to the previous request.
+	 */
 	if (!conn->framed) {
 		conn->response_phase = RESPONSE_START;
 		conn->response_left = 0;
@@ -196,13 +200,16 @@ static __always_inline void begin_sole_request(struct conn *conn)
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->head_bytes = 0;
-	/* A response that nobody had asked for may have been this one's: see take_unsolicited(). */
+	/*
+	 * An unsolicited response may have been the response to this request: see
+	 * take_unsolicited().
+	 */
 	conn->blurred = conn->owed;
 	conn->owed = 0;
 	keep_hosts(conn, conn->hosts);
 }
 
-/* Begin a request, perhaps behind others; of too many the outcome is unknown at once. */
+/* Begin a request, possibly pipelined; beyond MAX_PIPELINE the outcome is recorded as unknown. */
 static __always_inline void begin_request(struct conn *conn)
 {
 	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
@@ -216,11 +223,11 @@ static __always_inline void begin_request(struct conn *conn)
 	if (!conn->pending) {
 		begin_sole_request(conn);
 		if (conn->wait_ns)
-			conn->shape = SHAPE_OTHER; /* the long way counts it */
+			conn->shape = SHAPE_OTHER; /* only the full parser counts the wait */
 		return;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
-		conn->blurred = 1; /* its response will be nobody's */
+		conn->blurred = 1; /* its response cannot be attributed */
 		count_request(conn);
 		count_unknown_outcome(conn);
 		COUNT_LOSS(overfull_pipelines);
@@ -229,7 +236,7 @@ static __always_inline void begin_request(struct conn *conn)
 	count_request(conn);
 	conn->pending++;
 	conn->head_bytes = 0;
-	/* Whose response comes next, this one's or that of the one before? */
+	/* It is uncertain which of these requests the next response belongs to. */
 	if (conn->blurred)
 		lose_sync(conn);
 }
@@ -247,7 +254,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	key.sk = conn->sk;
 	key.number = conn->first;
 	next = queue.lookup(&key);
-	if (!next) { /* another CPU moved `first` while begin_request() took a number from it */
+	if (!next) { /* another CPU changed `first` while begin_request() was reading it */
 		COUNT_LOSS(overfull_pipelines);
 		return;
 	}
@@ -259,10 +266,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	queue.delete(&key);
 }
 
-/*
- * Whether the response to the current request is to be sampled; its place in the bucket is taken
- * then.
- */
+/* Whether to sample the response to the current request; if so, its token is taken. */
 static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
 	return sample_selected(conn, status, latency_ns) &&
@@ -270,8 +274,8 @@ static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 late
 }
 
 /*
- * Count a request without a response; where it is not certain which response was whose (blurred),
- * the outcome is unknown.
+ * Count a request without a response as unanswered; if pairing was uncertain (blurred), as one with
+ * an unknown outcome.
  */
 static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 {
@@ -292,8 +296,8 @@ static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 }
 
 /*
- * Abandon pending requests, at most ABANDONED_A_RUN of them. To a filter their latency is the time
- * that they waited.
+ * Abandon pending requests, at most ABANDONED_A_RUN of them. A filter on latency uses the time that
+ * they have been pending.
  */
 static __always_inline void abandon_some(struct conn *conn)
 {

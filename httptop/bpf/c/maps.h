@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every map but the scratch, each with its bound, and what only the kernel side keeps in them.
- * Those that count are arrays from which nothing is deleted: user space reads them at leisure and
- * subtracts.
+ * Every map but the scratch, each with its size limit, and the structs that only the kernel side
+ * uses. Counters are in arrays from which nothing is deleted: user space may read them at any time
+ * and subtracts the previous reading.
  */
 #pragma once
 
 #include "abi.h"
 #include "conn.h"
 
-#define CACHED_LEN 80 /* longest request line whose endpoint is remembered beyond its connection */
+#define CACHED_LEN 80 /* longest request line whose endpoint is cached for all connections */
 
 /*
- * A request line of a process, as read under the rules for paths of this generation, and what
- * became of it. Bytes behind the line are zero.
+ * A cache of endpoints: a request line of a process, under one generation of the path rules
+ * (control.generation), and its endpoint. Bytes after the line are zero.
  */
 struct line_key {
 	char comm[COMM_LEN];
@@ -24,12 +24,12 @@ struct line_key {
 
 struct line_value {
 	u32 endpoint;
-	u32 tgid; /* noted as active on it */
+	u32 tgid; /* process last recorded as active on it */
 	u32 method;
 	u32 unused;
 };
 
-/* A request that waits behind others on its connection. */
+/* A request queued behind others on its connection. */
 struct queued {
 	u64 start_ns;
 	u64 bytes;
@@ -39,11 +39,11 @@ struct queued {
 	u8 unused[2];
 };
 
-/* Where a thread is in its sendmmsg or recvmmsg. */
+/* How far a thread has come in its sendmmsg or recvmmsg. */
 struct batch {
 	u64 array;
-	u32 next; /* message */
-	u32 last; /* length of the one before */
+	u32 next; /* index of the next message */
+	u32 last; /* length of the previous message */
 };
 
 struct queue_key {
@@ -57,18 +57,20 @@ struct piece {
 };
 
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
-/* Connections whose end no tracepoint tells: sweep() looks for it (bpf/sweep.py). */
+/* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
-BPF_ARRAY(blank_conn, struct conn, 1); /* zeros: what a new connection begins as */
+BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections */
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
 BPF_TABLE("lru_hash", struct line_key, struct line_value, lines, 4096);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
-/* The lowest number is on top: what is given back goes out next, so numbers in use have no gaps. */
+/*
+ * The lowest number is on top, and returned numbers are reused first, so used numbers have no gaps.
+ */
 BPF_STACK(free_cells, u32, MAX_CELLS);
 BPF_STACK(free_pages, u32, MAX_PAGES);
-BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: the next cell, the next page */
+BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: next cell, next page */
 BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
 BPF_ARRAY(losses, struct losses, SHARDS);
@@ -78,13 +80,13 @@ BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
 BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(classes, struct byte_class, 256);
 BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
-	  2048); /* connections seen to begin so */
+	  2048); /* number of connections */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_RINGBUF_OUTPUT(pieces, PIECE_PAGES);
 BPF_PERCPU_ARRAY(outgoing, struct piece, 1);
-BPF_ARRAY(taking_up, u64, 1); /* inode of the connection whose bytes are being taken up; or 0 */
-/* A connection that the filter leaves out; see pass_over(). */
+BPF_ARRAY(taking_up, u64, 1); /* inode number of the connection that take_up() works on; or 0 */
+/* A connection that the filter excludes; see pass_over(). */
 struct passed {
 	u64 inode;
 	u32 tgid;
@@ -102,12 +104,12 @@ struct glob_step {
 BPF_ARRAY(glob_steps, struct glob_step, 256);
 #endif
 #ifdef SEES_READY
-/* What came into a socket of which no connection is known yet; see wait.h. */
+/* A packet that arrived in a socket that is not tracked yet; see wait.h. */
 struct ready {
 	u64 sk;
 	u64 ns;
 	u64 mark;
-	u64 peer; /* inode of the other end of a Unix socket */
+	u64 peer; /* inode number of a Unix socket's other end */
 };
 #define READY_BITS 13
 BPF_ARRAY(ready, struct ready, 1 << READY_BITS);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a request target to its path template, one byte at a time. httptop/http/path_template.py
- * holds the same rule in words and in Python, and tests/vectors/paths.txt holds both to it.
+ * From a request target to its path template, one byte at a time. httptop/http/path_template.py has
+ * the same rule in words and in Python; tests/vectors/paths.txt tests both.
  *
  * template_of() reads the target at data[at..limit) and s->method, and writes key.path and
- * key.truncated; what stands under its name in struct scratch is its own. Called by
+ * key.truncated; the members of struct scratch listed under its name are private to it. Called by
  * make_endpoint_key().
  *
- * The verifier walks every turn of a loop with every combination of its branches. So state is kept
- * in the scratch map, whose contents it does not follow, and decisions are arithmetic on 0 and 1:
- * a turn has few branches, and they merge again at its end.
+ * The verifier follows every iteration of a loop with every combination of its branches. So state
+ * is kept in the scratch map, whose contents it does not track, and decisions are arithmetic on 0
+ * and 1: an iteration has few branches, and they merge again at its end.
  */
 #pragma once
 
@@ -18,19 +18,19 @@
 #include "maps.h"
 #include "scratch.h"
 
-#define TARGET_LEN 256 /* bytes of a target looked at; a longer one is marked truncated */
+#define TARGET_LEN 256 /* bytes of a target that are read; a longer one is marked truncated */
 
 #define OUT(s, at) ((s)->template[(inside(at))])
 #define OUT_WORD(s, at) WORD(&OUT(s, at))
 
-/* A segment's counts, twelve bits each, so that one addition a byte counts all of them. */
+/* A segment's counts, twelve bits each, so that one addition per byte updates all of them. */
 #define DIGITS(sum) ((sum) & 0xfff)
 #define LETTERS(sum) ((sum) >> 12 & 0xfff)
 #define HEXES(sum) ((sum) >> 24 & 0xfff)
 #define HYPHENS(sum) ((sum) >> 36 & 0xfff)
 #define OTHERS(sum) ((sum) >> 48 & 0xfff)
 
-/* Which of the rules hold (paths.id_rules). */
+/* Which of the rules for ids apply (paths.id_rules). */
 #ifndef ID_NUMBER
 #define ID_NUMBER 1
 #define ID_HEX 1
@@ -43,8 +43,8 @@
 #define ID_TEXT 0x7d64697bULL /* "{id}" */
 
 /*
- * Whether a segment of so many bytes, with these counts and changes of kind, is an id; 0 or 1.
- * OPAQUE keeps the compiler from turning the arithmetic back into branches.
+ * Whether a segment of `length` bytes, with these counts and changes between kinds of characters,
+ * is an id; 0 or 1. OPAQUE keeps the compiler from turning the arithmetic back into branches.
  */
 static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 {
@@ -78,7 +78,9 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	return yes;
 }
 
-/* Return where in an absolute form, data[at..limit), the path begins; limit where it has none. */
+/*
+ * Return where the path begins in a target in absolute form, data[at..limit); limit if it has none.
+ */
 static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 {
 	s->number = 0;
@@ -102,7 +104,7 @@ static __always_inline u32 behind_authority(struct scratch *s, u32 at)
 	return s->cursor;
 }
 
-/* The current segment ends before data[end]: keep what classifies it, and begin the next. */
+/* The current segment ends before data[end]: store what it is classified by, and begin the next. */
 static __always_inline void segment_ends(struct scratch *s, u32 end)
 {
 	struct segment *segment =
@@ -128,7 +130,7 @@ static __always_inline void segment_ends(struct scratch *s, u32 end)
 	s->segment_at = end + 1;
 }
 
-/* First pass: cut the path into segments and count what they are made of. */
+/* First pass: cut the path into segments and count the kinds of characters in each. */
 static __always_inline void cut_path(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
@@ -169,7 +171,7 @@ static __always_inline void cut_path(struct scratch *s)
 	segment_ends(s, s->end);
 }
 
-/* Second pass: write the segments, or "{id}" in the place of one, to template[]. */
+/* Second pass: write each segment, or "{id}" in its place, to template[]. */
 static __always_inline void write_path(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
@@ -214,7 +216,7 @@ static __always_inline void write_path(struct scratch *s)
 	}
 }
 
-/* Whether the user has rules for paths. */
+/* Whether the user has configured path rules. */
 static __always_inline bool has_rules(void)
 {
 	struct control *control = control_here();
@@ -250,8 +252,8 @@ static __always_inline u32 rule_of(struct scratch *s)
 }
 
 /*
- * Write the template of the user's rule that the path matches to key.path. False: none matches, or
- * the rule keeps the path (verbatim).
+ * Write the template of the user's rule that the path matches to key.path. False: no rule matches,
+ * or the rule keeps the path as it is (verbatim).
  */
 static __always_inline bool apply_rule(struct scratch *s)
 {
@@ -272,7 +274,7 @@ static __always_inline bool apply_rule(struct scratch *s)
 }
 
 /*
- * Write the template of the target at data[at..limit) to key.path; return the offset behind the
+ * Write the template of the target at data[at..limit) to key.path; return the offset just after the
  * target's path.
  */
 static __always_inline u32 template_of(struct scratch *s, u32 at)
@@ -297,7 +299,8 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 		cut_path(s);
 	}
 	/*
-	 * Authority and asterisk form are no paths: a count that no id has leaves them as they are.
+	 * The authority and asterisk forms are not paths: a count that no id can have keeps them as
+	 * they are.
 	 */
 	s->segments[0].sum += raw << 48;
 	s->segments[0].has_stem &= 1 - raw;
@@ -311,7 +314,7 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	}
 	s->key.truncated = out > TEMPLATE_LEN || !s->stop || s->segment_count > SEGMENTS;
 
-	/* What lies behind the template reads as zero: keys are compared whole. */
+	/* Clear the bytes after the template: map keys are compared as a whole. */
 #pragma clang loop unroll(disable)
 	for (u32 at = 0; at < TEMPLATE_LEN; at += 8) {
 		u64 keep = ~0ULL;

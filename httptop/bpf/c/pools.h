@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pools of free cells and pages, filled once before anything is attached: the loader runs each
- * program as often as there are numbers, from the one in pool_next down.
+ * program once per number; pool_next holds the next number, counting down.
  */
 #pragma once
 

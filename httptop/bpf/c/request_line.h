@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Request lines: kept until they are whole, compared with the one before on the connection, looked
- * up among those that came before on any connection, or read into an endpoint's key.
+ * Request lines: kept until they are complete, compared with the previous one on the connection,
+ * looked up in a cache for all connections, or parsed into an endpoint's key.
  *
  * Reads the request line, data[CARRY..line_end), and writes line[] of the connection and s->key.
  * Called by the programs of requests.h; same_bytes() by on_bytes(), too.
@@ -19,7 +19,7 @@
 #include "path_template.h"
 #include "scratch.h"
 
-/* Whether two runs of `length` bytes, at most LINE_LEN, are the same. */
+/* Whether two strings of `length` bytes, at most LINE_LEN, are equal. */
 static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 {
 	u64 difference = 0;
@@ -28,7 +28,7 @@ static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 	for (u32 turn = 0; turn < LINE_LEN / 8; turn++) {
 		u64 mask = ~0ULL, at = turn * 8;
 
-		OPAQUE(at); /* or the compiler leaves out the bound that the verifier needs */
+		OPAQUE(at); /* else the compiler drops the bound that the verifier needs */
 		if (at >= LINE_LEN || at >= length)
 			break;
 		if (length - at < 8)
@@ -38,7 +38,7 @@ static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 	return !difference;
 }
 
-/* Whether the request line is that of the request before on the connection. */
+/* Whether the request line equals that of the previous request on the connection. */
 static __always_inline bool same_line(struct conn *conn, struct scratch *s, u32 length)
 {
 	return conn->line_len == length && length <= LINE_LEN &&
@@ -60,7 +60,7 @@ static __always_inline void keep_line(struct conn *conn, struct scratch *s)
 }
 
 /*
- * The request line is complete: read it into s->key, but for the process's name. False: it is no
+ * Parse the complete request line into s->key, except for the process name. False: it is not a
  * request line.
  */
 static __always_inline bool make_endpoint_key(struct scratch *s)
@@ -72,7 +72,7 @@ static __always_inline bool make_endpoint_key(struct scratch *s)
 		return false;
 	s->limit = s->cut ? CARRY + LINE_HEAD : s->line_end;
 	end = template_of(s, target);
-	/* Nothing but the version may follow the first space. */
+	/* Only the version may follow the first space. */
 	if (s->stop && BYTE(s, end) == ' ' && end != s->version_at)
 		return false;
 	s->key.side = s->side;
@@ -82,7 +82,7 @@ static __always_inline bool make_endpoint_key(struct scratch *s)
 	return true;
 }
 
-/* Make s->line of the request line. False: it is too long to be remembered. */
+/* Make the cache key s->line from the request line. False: the line is too long for the cache. */
 static __always_inline bool make_line_key(struct scratch *s, const char *comm)
 {
 	u32 length = s->line_end - CARRY;
@@ -107,8 +107,8 @@ static __always_inline bool make_line_key(struct scratch *s, const char *comm)
 }
 
 /*
- * The endpoint of the line is in the connection: remember it for other connections, if it may come
- * often.
+ * Cache the line's endpoint, which is in the connection, for other connections. Only one line in
+ * eight is, at random.
  */
 static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 {
@@ -116,14 +116,14 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 		.endpoint = conn->endpoint, .tgid = s->tgid, .method = conn->method};
 
 	if (bpf_get_prandom_u32() & 7)
-		return; /* of lines with ids in them most come once */
+		return; /* most lines that contain ids come only once */
 	if (make_line_key(s, conn->comm))
 		lines.update(&s->line, &value);
 }
 
 /*
- * Put the endpoint of a line that is remembered into the connection, made now if there is none;
- * return it. 0: the line is not known, or there is no room.
+ * If the line is in the cache, put its endpoint into the connection, which is created if there is
+ * none, and return the connection. 0: the line is not cached, or there is no room.
  */
 static __always_inline struct conn *recall_line(struct conn *conn, struct scratch *s)
 {

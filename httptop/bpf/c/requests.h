@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests: header sections that may be cut anywhere, pipelined, repeated.
+ * The parser of requests, which may be split between calls anywhere, and pipelined.
  *
- * parse_request() takes a window of a call and keeps its place in the connection (phase, body_left,
- * line[], partial[]); place_request() reads a request line that the connection has not just had,
- * which takes the verifier a program of its own. Both are called by tail call, with the call's
- * bytes in the scratch, and call each other until no byte is left. s->fresh: no connection is known
- * yet.
+ * parse_request() parses a window of a call and keeps its position in the connection (phase,
+ * body_left, line[], partial[]). place_request() parses a request line that differs from the
+ * previous one on its connection; it is a program of its own for the verifier's sake. Both are
+ * called by tail call, with the call's bytes in the scratch, and call each other until no byte is
+ * left. s->fresh: the connection is not tracked yet.
  */
 #pragma once
 
@@ -31,12 +31,12 @@ static __always_inline void keep_partial(struct conn *conn, struct scratch *s)
 
 	copy_words(conn->partial, &s->data[inside(s->newline + 1)], PARTIAL_LEN / 8);
 	conn->partial_len = length < PARTIAL_LEN ? length : PARTIAL_LEN;
-	/* A longer line that is not Content-Length in its first bytes never will be. */
+	/* A longer line is taken to be none of the fields that matter: spoil its name. */
 	if (length > PARTIAL_LEN)
 		conn->partial[0] = 'x';
 }
 
-/* Note what the fields seen so far say of the body, and of the host where the filter asks. */
+/* Record what the fields seen so far say about the body and, if the filter needs it, the host. */
 static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 {
 	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s)) {
@@ -47,7 +47,7 @@ static __always_inline void note_framing(struct conn *conn, struct scratch *s)
 	note_host(conn, s);
 }
 
-/* What came is no HTTP: count a parse error, and take the next call to begin a request. */
+/* The bytes are not HTTP: count a parse error, and expect the next call to begin a request. */
 static __always_inline void parse_failed(struct conn *conn)
 {
 	conn->phase = PHASE_IDLE;
@@ -59,18 +59,18 @@ static __always_inline void parse_failed(struct conn *conn)
 }
 
 /*
- * What was taken for the start of a request line is none: a connection that never had one is of no
- * interest.
+ * The bytes are not a request line after all: count a parse error or, if the connection never had a
+ * request, stop tracking it.
  */
 static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 {
 	if (conn->endpoint || conn->pending || conn->deferred)
 		parse_failed(conn);
 	else
-		conns.delete(&s->sk); /* no HTTP ever came: of no interest */
+		conns.delete(&s->sk); /* no HTTP was ever seen on it */
 }
 
-/* The header section is over: what comes next is the body, or another request. */
+/* The header section is complete: the body follows, or another request. */
 static __always_inline void begin_body(struct conn *conn)
 {
 	if (conn->chunked_request) {
@@ -83,8 +83,8 @@ static __always_inline void begin_body(struct conn *conn)
 }
 
 /*
- * Take a chunk's line, or trailers, of which data[CARRY..have) has come, and what this call has of
- * the chunk behind it.
+ * Parse the line of a chunk, or trailers, from data[CARRY..have), and the part of the chunk that is
+ * in the current iovec.
  */
 static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s)
 {
@@ -101,7 +101,7 @@ static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s
 	} else if (!s->line_end) {
 		s->newline = CARRY - 1;
 		keep_partial(conn, s);
-		conn->partial[0] = s->data[CARRY]; /* the length stands first, however long it is */
+		conn->partial[0] = s->data[CARRY]; /* even of a long line: the length comes first */
 	} else {
 		consumed = s->line_end - s->carried;
 		conn->partial_len = 0;
@@ -118,8 +118,8 @@ static __always_inline void take_chunk_line(struct conn *conn, struct scratch *s
 }
 
 /*
- * The endpoint is known: take what the window has of the header section. Where that is complete the
- * request begins.
+ * The endpoint is known: parse the part of the header section that is in the window. If that
+ * completes it the request begins.
  */
 static __always_inline void take_header_section(struct conn *conn, struct scratch *s)
 {
@@ -137,7 +137,7 @@ static __always_inline void take_header_section(struct conn *conn, struct scratc
 	consumed = s->head_end - s->carried;
 	conn->head_bytes += consumed;
 	conn->partial_len = 0;
-	/* One call, one request, nothing else: the next one like it takes the short way. */
+	/* If the call is exactly one request, an identical call may take the short way. */
 	conn->call_len =
 		s->carried == CARRY && consumed == s->call_len && !conn->body_left ? consumed : 0;
 	begin_request(conn);
@@ -145,7 +145,7 @@ static __always_inline void take_header_section(struct conn *conn, struct scratc
 	skip(s, consumed);
 }
 
-/* Step over the line ends that data[CARRY..have) begins with. */
+/* Step over line ends at the beginning of data[CARRY..have). */
 static __always_inline void skip_empty_lines(struct scratch *s)
 {
 	s->cursor = CARRY;
@@ -159,8 +159,8 @@ static __always_inline void skip_empty_lines(struct scratch *s)
 }
 
 /*
- * All bytes of the call have been looked at: note where a body will end, to know it if bytes pass
- * unseen.
+ * The whole call has been parsed: record where its body will end, to notice later if bytes bypassed
+ * the probes.
  */
 static __always_inline void end_request_call(struct conn *conn, struct scratch *s)
 {
@@ -172,8 +172,8 @@ static __always_inline void end_request_call(struct conn *conn, struct scratch *
 }
 
 /*
- * Bytes of the body may have passed unseen, as its response has begun; this call's begin at the
- * position `at`.
+ * The response has begun, so bytes of the request's body may have bypassed the probes: count those
+ * before `at`, the sequence number where this call begins.
  */
 static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 {
@@ -183,10 +183,10 @@ static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 		return;
 	take_request_body(conn, unseen);
 	if (conn->phase != PHASE_BODY)
-		conn->phase = PHASE_IDLE; /* of chunks the lines were not seen either */
+		conn->phase = PHASE_IDLE; /* the lines of further chunks were missed, too */
 }
 
-/* Take a window of a call; 0, as programs return. */
+/* Parse a window of a call; return 0, as a program does. */
 static __always_inline int read_request(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn = 0;
@@ -239,7 +239,7 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 	}
 	idle = !conn || conn->phase == PHASE_IDLE;
 	if (idle && ends_line(s->data[CARRY])) {
-		skip_empty_lines(s); /* RFC 9112, 2.2: they may stand before a request line */
+		skip_empty_lines(s); /* RFC 9112, 2.2: empty lines may precede a request line */
 		goto again;
 	}
 	if (conn && idle) {
@@ -247,7 +247,7 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 		struct byte_class *class = classes.lookup(&byte);
 
 		if (!class || !(class->bits & C_TOKEN)) {
-			parse_failed(conn); /* no method begins so */
+			parse_failed(conn); /* no method begins with this byte */
 			return 0;
 		}
 		conn->head_ns = s->now;
@@ -266,7 +266,7 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 		goto again;
 	}
 	if (!conn && s->line_end && s->line_end <= CARRY + LINE_LEAST)
-		return 0; /* too short a line */
+		return 0; /* the line is too short */
 	if (!s->line_end) {
 		if ((!conn || !conn->endpoint) && !line_may_come(s)) {
 			if (conn)
@@ -316,7 +316,10 @@ int parse_request(u64 *ctx)
 	return s ? end_call(s, read_request(ctx, s)) : 0;
 }
 
-/* Read the request line, make its endpoint, and take what the window has of the header section. */
+/*
+ * Parse the request line, find its endpoint, and parse the part of the header section in the
+ * window.
+ */
 static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
@@ -356,7 +359,7 @@ static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 	return 0;
 }
 
-/* The program for a request line that its connection has not just had. */
+/* The program for a request line that differs from the previous one on its connection. */
 int place_request(u64 *ctx)
 {
 	struct scratch *s = scratch_here();

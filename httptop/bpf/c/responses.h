@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Responses. Their framing is told by their header sections, so the place in them is known from
- * call to call:
+ * The parser of responses. Header sections give their framing, so the position within the stream of
+ * responses is known from call to call:
  *
- *  START    the next byte begins a response
- *  HEAD     behind a status line; INTERIM: the same of a 1xx
- *  CHUNKS   the next byte begins the line of a chunk, or goes on with it
- *  TRAILERS behind the last chunk
+ *   START    the next byte begins a response
+ *   HEAD     after a status line; INTERIM: likewise, of a 1xx response
+ *   CHUNKS   the next byte belongs to the line of a chunk
+ *   TRAILERS after the last chunk
  *
- * with response_left bytes of a body, or of a chunk, to come first. All of this is in the
- * connection (response_phase, response_left, response_partial[], framed, shape); parse_response()
- * is called by tail call with the call's bytes in the scratch, and calls itself until no byte is
- * left.
+ * In each phase, response_left bytes of a body, or of a chunk, come first. All of this is kept in
+ * the connection (response_phase, response_left, response_partial[], framed, shape).
+ * parse_response() is called by tail call with the call's bytes in the scratch, and calls itself
+ * until no byte is left.
  *
- * A response of the same kind as the one before may take the short way (dispatch.h), where little
- * more than its first bytes is looked at. Where the one before was whole in its call this one is
- * taken to be so, too: until the next that is looked at the place is not known (framed is 0), and
- * what else comes is taken for its rest. Where the one before began with a call of its header
- * section alone, and this call has the same length and the same Content-Length, its place is known.
+ * A response of the same kind as the last may take the short way (dispatch.h), which reads little
+ * more than its first bytes. If the last response was whole in its call, this one is assumed to be
+ * so, too. Its end is then unknown (framed is 0) until a response is parsed again; bytes that come
+ * in between are counted as its body. If the last response began with a call of only its header
+ * section, and this call has the same length and the same Content-Length, its end is known.
  */
 #pragma once
 
@@ -32,15 +32,15 @@
 #include "samples.h"
 #include "scratch.h"
 
-/* Whether some of the last response is still to come. */
+/* Whether part of the last response is still to come. */
 static __always_inline bool response_under_way(struct conn *conn)
 {
 	return conn->response_left || conn->response_phase || conn->response_partial_len;
 }
 
 /*
- * It is not known any more where the responses stand: what comes next is the rest of the last, or
- * not.
+ * The position within the stream of responses is lost: what follows may be the rest of the last
+ * response, or a new one.
  */
 static __always_inline void lose_response_framing(struct conn *conn)
 {
@@ -51,7 +51,7 @@ static __always_inline void lose_response_framing(struct conn *conn)
 	conn->shape = SHAPE_OTHER;
 }
 
-/* A header section is over: what comes next is its body, or another response. */
+/* A header section is complete: its body follows, or another response. */
 static __always_inline void end_response_head(struct conn *conn)
 {
 	u8 phase = conn->response_phase;
@@ -68,7 +68,7 @@ static __always_inline void end_response_head(struct conn *conn)
 		conn->response_left = conn->response_length;
 }
 
-/* Note what the fields in data[] say of the response's body. */
+/* Record what the fields in data[] say about the response's body. */
 static __always_inline void note_response_framing(struct conn *conn, struct scratch *s)
 {
 	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
@@ -89,8 +89,8 @@ static __always_inline void keep_response_line(struct conn *conn, struct scratch
 }
 
 /*
- * A final response begins at data[CARRY]: count it under the current request, sample it, and go on
- * to the next request.
+ * A final response begins at data[CARRY]: count it for the current request, sample it if selected,
+ * and make the next request current.
  */
 static __always_inline void take_final_response(struct conn *conn, struct scratch *s)
 {
@@ -112,9 +112,7 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 	advance_pipeline(conn);
 }
 
-/*
- * The call is a header section and nothing else: keep what tells whether the next one is like it.
- */
+/* The call is a header section and nothing else: record what frame_like_last() compares. */
 static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 {
 	u64 word, end;
@@ -125,7 +123,7 @@ static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 	word = WORD_AT(s, s->length_at);
 	end = word ^ (EACH * '\r');
 	if (!((end - EACH) & ~end & (EACH << 7)))
-		return; /* a long number goes on behind the word */
+		return; /* the number is too long to fit in the word */
 	conn->length_word = word;
 	conn->length_at = s->length_at - CARRY;
 	conn->head_len = s->call_len;
@@ -133,9 +131,9 @@ static __always_inline void note_shape(struct conn *conn, struct scratch *s)
 }
 
 /*
- * Bytes stand in the place of a response, and no request is pending. A server may give a response
- * before it closes an idle connection. Or one thread has read the response while another had not
- * come back yet from sending the request: then the request is seen next, and if another is seen
+ * A response, or something else, comes while no request is pending. A server may send a response
+ * before it closes an idle connection. Or one thread read the response before another thread's call
+ * that sent the request returned: then the request is seen next. If a further request is seen
  * before a response, the outcomes of both are unknown (owed).
  */
 static __always_inline void take_unsolicited(struct conn *conn, struct scratch *s)
@@ -150,8 +148,8 @@ static __always_inline void take_unsolicited(struct conn *conn, struct scratch *
 }
 
 /*
- * Take bytes that begin no response where one should begin. False: they may be the start of one,
- * and are kept for the next window.
+ * Bytes that are not a response come where one should begin: count them as part of the last
+ * response. False: they may be the start of a response, and are kept for the next window.
  */
 static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 {
@@ -164,7 +162,7 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 		return false;
 	}
 	/*
-	 * The rest of a response of which we took the first bytes only; ours may begin behind it.
+	 * The rest of a response that took the short way; the expected response may begin after it.
 	 */
 	lose_response_framing(conn);
 	conn->blurred = 1;
@@ -174,7 +172,10 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 	return true;
 }
 
-/* Bytes of the body may have passed unseen; this call's begin at the position `at`. */
+/*
+ * Bytes of the body may have bypassed the probes: count those before `at`, the sequence number
+ * where this call begins.
+ */
 static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u64 now)
 {
 	u64 left = still_to_come(at, conn->response_end, conn->response_left);
@@ -185,10 +186,10 @@ static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u6
 	conn->response_left = left;
 	if (!left)
 		conn->response_phase =
-			RESPONSE_START; /* of chunks the lines were not seen either */
+			RESPONSE_START; /* the lines of further chunks were missed, too */
 }
 
-/* Take what the iovec at hand has of the body, or of a chunk. */
+/* Count the part of the body, or of a chunk, that is in the current iovec. */
 static __always_inline void take_response_body(struct conn *conn, struct scratch *s)
 {
 	u32 n = conn->response_left < s->piece ? conn->response_left : s->piece;
@@ -199,7 +200,7 @@ static __always_inline void take_response_body(struct conn *conn, struct scratch
 	skip(s, n);
 }
 
-/* Take a chunk's line, of which data[CARRY..have) has come. */
+/* Parse the line of a chunk, from data[CARRY..have). */
 static __always_inline void take_response_chunk_line(struct conn *conn, struct scratch *s)
 {
 	u32 consumed = s->have - s->carried;
@@ -218,8 +219,8 @@ static __always_inline void take_response_chunk_line(struct conn *conn, struct s
 }
 
 /*
- * All bytes of the call have been looked at: note its shape, and where a body will end, to know it
- * if bytes pass unseen.
+ * The whole call has been parsed: record its shape, and where the body will end, to notice later if
+ * bytes bypassed the probes.
  */
 static __always_inline void end_response_call(struct conn *conn, struct scratch *s)
 {
@@ -229,20 +230,23 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 		conn->shape = SHAPE_WHOLE;
 	if (conn->response_left == BODY_OPEN && !conn->pending) {
 		/*
-		 * It ends with the connection, or with the next request where servers are careless.
+		 * The body ends with the connection or, with careless servers, when the next
+		 * request comes.
 		 */
 		conn->response_left = 0;
 		conn->framed = 0;
 	}
 	conn->numbered = 0;
-	/* Bytes that waited in user space: where the socket is now says nothing of them. */
+	/*
+	 * For bytes that waited in user space, the socket's current sequence number is of no use.
+	 */
 	if (conn->response_left && conn->tcp && !s->taken_up) {
 		conn->numbered = 1;
 		conn->response_end = position_of(s->sk, s->inbound) + conn->response_left;
 	}
 }
 
-/* Take a window of a call; 0, as programs return. */
+/* Parse a window of a call; return 0, as a program does. */
 static __always_inline int read_response(u64 *ctx, struct scratch *s)
 {
 	struct conn *conn;
@@ -288,7 +292,7 @@ static __always_inline int read_response(u64 *ctx, struct scratch *s)
 	}
 	if (conn->response_phase == RESPONSE_START) {
 		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
-			begin_request(conn); /* its header section was not complete yet */
+			begin_request(conn); /* answered before its header section was complete */
 			conn->phase = PHASE_IDLE;
 		}
 		if (!conn->pending) {
@@ -296,7 +300,7 @@ static __always_inline int read_response(u64 *ctx, struct scratch *s)
 				take_unsolicited(conn, s);
 			else
 				count_response_body(conn, s->left,
-						    s->now); /* the rest of the last one */
+						    s->now); /* the rest of the last response */
 			return 0;
 		}
 		if (!s->status) {
@@ -332,9 +336,7 @@ again:
 	if (s->left) {
 		if (s->steps + 1 < STEPS || conn->pending)
 			go_on(ctx, s, NEXT_PARSE_RESPONSE);
-		/*
-		 * A heap of chunks, and nobody waits for what comes behind: not worth the trouble.
-		 */
+		/* Many chunks remain and no request is pending: stop parsing. */
 		count_response_body(conn, s->left, s->now);
 		lose_response_framing(conn);
 		return 0;
@@ -351,9 +353,7 @@ int parse_response(u64 *ctx)
 	return s ? end_call(s, read_response(ctx, s)) : 0;
 }
 
-/*
- * The program that samples the response that has just been counted on the short way (dispatch.h).
- */
+/* The program that samples a response that was just counted on the short way (dispatch.h). */
 int sample_response(u64 *ctx)
 {
 	struct scratch *s = scratch_here();

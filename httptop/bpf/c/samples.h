@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Samples of single requests, for user space, behind a token bucket that refills at interval_ns a
- * sample and holds burst_ns of them. Two CPUs may take the same token: the rate is a budget, not a
- * count. Reads the connection and the control block; writes the bucket and the ring buffer.
+ * Samples of single requests, for user space, limited by a token bucket that gains a token every
+ * interval_ns and holds up to burst_ns worth of them. Its state is a time, due_ns: at the time
+ * `now` it holds now - due_ns worth of tokens. Two CPUs may take the same token: the rate is a
+ * budget, not an exact count. Reads the connection and the control block; writes the bucket and the
+ * ring buffer.
  */
 #pragma once
 
@@ -14,8 +16,8 @@
 #include "maps.h"
 
 /*
- * Take a token from a bucket, unless less than `reserve_ns` of samples would be left; return
- * whether there was one.
+ * Take a token from a bucket if it holds at least `reserve_ns` worth of them; return whether it
+ * did.
  */
 static __always_inline bool take_token(u64 *due_ns, struct control *control, u64 now,
 				       u64 reserve_ns)
@@ -31,9 +33,9 @@ static __always_inline bool take_token(u64 *due_ns, struct control *control, u64
 }
 
 /*
- * Whether a response may be sampled, by strategy; its token is taken then. tail: failed and slow
- * requests may empty the bucket, the others leave half of it. per-endpoint: each endpoint has a
- * bucket to itself.
+ * Whether the strategy lets a response be sampled; if so, a token is taken. tail: failed and slow
+ * requests may empty the bucket, the others leave half of it. per-endpoint: each endpoint has its
+ * own bucket.
  */
 static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns, u64 now)
 {
@@ -60,8 +62,8 @@ static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns
 }
 
 /*
- * Whether line[] is the current request's: other requests may have come behind it, whole, in part,
- * or too many for the queue (blurred).
+ * Whether line[] belongs to the current request. It does not if a later request has come, whole or
+ * in part, or did not fit into the queue (blurred).
  */
 static __always_inline bool line_is_current(struct conn *conn)
 {
@@ -69,13 +71,13 @@ static __always_inline bool line_is_current(struct conn *conn)
 	       conn->phase != PHASE_HEAD;
 }
 
-/* Bytes of a request line that travel with a sample. */
+/* Bytes of a request line that are copied into a sample. */
 #define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
 /*
- * Sample the current request, or the one that has just been answered. Its line is empty where
- * another one's is kept. `sk` is 0 where the socket may be another's by now: its peer is not known
- * then.
+ * Sample the current request, or the one that has just been answered. The line is left empty if
+ * line[] holds another request's. `sk` is 0 if the struct sock may have been reused: then the peer
+ * is unknown.
  */
 static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_ns, u32 status,
 					u64 response, u32 response_len)
@@ -96,7 +98,7 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 	sample->line_len = line_len > LINE_COPIED ? LINE_COPIED : line_len;
 	sample->family = kernel_u16(sk + OFF_SOCK_FAMILY);
 	sample->port = bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));
-	sample->unused[0] = line_len > LINE_COPIED; /* the line went on */
+	sample->unused[0] = line_len > LINE_COPIED; /* the line was cut off */
 	sample->unused[1] = sample->unused[2] = 0;
 	if (sample->family == FAMILY_INET6)
 		read_kernel(sample->address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is kept of a call, from program to program: one struct scratch a CPU. Programs of ours
- * do not interrupt each other where tracepoints run without preemption; from Linux 7 on they may
- * (httptop --doctor says so). Nothing of it outlives the call.
+ * The state of a call while programs hand it on to each other: one struct scratch per CPU. Our
+ * programs do not interrupt each other where tracepoints run with preemption disabled; from Linux 7
+ * on they may (httptop --doctor says so). None of it outlives the call.
  *
- * data[] holds a window of the call's bytes, from CARRY on, behind what an earlier window or call
- * left unfinished. Whatever a loop keeps is in here, too: the verifier does not follow what memory
- * holds, so a turn looks the same to it each time.
+ * data[] holds a window of the call's bytes, starting at CARRY, after whatever an earlier window or
+ * call left unfinished. Loop variables live here as well: the verifier does not track the contents
+ * of map memory, so every iteration looks the same to it.
  */
 #pragma once
 
@@ -16,13 +16,13 @@
 #include "maps.h"
 
 /* The layout of data[]. */
-#define CARRY 8        /* where the bytes carried over from the last window begin */
-#define CARRY_LEN 255  /* at most that many */
-#define WINDOW 768     /* new bytes looked at in one go */
-#define CHUNK_LINE 64  /* likewise where the line of a chunk is due */
+#define CARRY 8        /* where bytes carried over from the last window begin */
+#define CARRY_LEN 255  /* most bytes carried over */
+#define WINDOW 768     /* new bytes parsed at a time */
+#define CHUNK_LINE 64  /* likewise where the line of a chunk is expected */
 #define DATA_LEN 2048  /* > CARRY + CARRY_LEN + WINDOW + the longest look-ahead */
 
-/* What classifies a segment of a path, see path_template.h. */
+/* What a path segment is classified by, see path_template.h. */
 struct segment {
 	u64 sum;
 	u64 stem_sum;
@@ -39,49 +39,49 @@ struct scratch {
 	/* ---- the call (dispatch.h, take_up()), and its bytes (cursor.h) ---- */
 	u64 sk;
 	u64 now; /* when the call was seen */
-	u64 ready_ns; /* when the first byte of a call's became ready; 0: not known */
+	u64 ready_ns; /* when the call's first byte became readable; 0: unknown */
 	u64 socket;
 	u64 iov; /* user address of the next iovec; 0: the call had a plain buffer */
-	u64 message; /* likewise of the call's next message, where it had several */
+	u64 message; /* user address of the call's next message, where it had several */
 	u64 buf; /* user address of the next byte */
-	u32 messages; /* how many of them there are */
-	u32 message_left; /* bytes of the one at hand that are in further iovecs, or at buf */
+	u32 messages; /* messages still to come */
+	u32 message_left; /* bytes of the current message that are not parsed yet */
 	u32 call_len;
-	u32 left; /* bytes of the call not yet looked at */
-	u32 piece; /* of these, the ones at buf (the rest is in further iovecs) */
+	u32 left; /* bytes of the call that are not parsed yet */
+	u32 piece; /* how many of these are at buf; the rest is in further iovecs */
 	u32 tgid;
 	u32 fd;
-	u32 steps; /* programs that this call has passed through */
-	u32 taken_up; /* these are bytes that had waited in user space */
+	u32 steps; /* programs that have run for this call */
+	u32 taken_up; /* the bytes come back from user space (deferred.h) */
 	u8 inbound;
 
-	/* ---- what is found out of a connection that is not known yet (classify.h) ---- */
-	u8 fresh; /* it is not known yet */
-	u8 side; /* of any connection, once it is known */
+	/* ---- a connection that is not tracked yet (classify.h) ---- */
+	u8 fresh; /* the connection is not tracked yet */
+	u8 side; /* set for tracked connections, too */
 	u8 unix_socket;
 	u64 inode;
-	u64 truths; /* conditions of the filter on it that hold */
+	u64 truths; /* filter conditions that the connection meets, as bits */
 
-	/* ---- what is found out of the responses in the call (responses.h) ---- */
+	/* ---- responses in the call (responses.h) ---- */
 	u32 began; /* a response began in this call */
-	u32 shape; /* what the call is, if it is no more than what has been looked at */
-	u32 status; /* of the response in hand */
+	u32 shape; /* enum shape, provided that nothing more follows in the call */
+	u32 status; /* of the response being parsed */
 
 	/* ---- the parser (http_head.h): offsets into data; 0: not found ---- */
 	u32 have; /* data[CARRY..have) is set */
 	u32 carried; /* data[CARRY..carried) came in an earlier window */
-	u32 cut; /* the carried line lacks its middle */
+	u32 cut; /* the carried line lacks its middle part */
 	u32 newline; /* last newline before the header section's end */
-	u32 line_end; /* behind the first newline */
-	u32 head_end; /* behind the empty line */
+	u32 line_end; /* just after the first line */
+	u32 head_end; /* just after the empty line */
 	u32 length_at; /* the value of Content-Length */
-	u32 coding_at; /* Transfer-Encoding */
+	u32 coding_at; /* the value of Transfer-Encoding */
 	u32 host_at; /* the value of Host */
-	u32 version_at; /* the space before it */
+	u32 version_at; /* the space before the HTTP version */
 	u8 method;
 	u8 minor;
 
-	/* ---- locals of any loop, nobody's behind it ---- */
+	/* ---- loop temporaries; not preserved after the loop ---- */
 	u8 bracket;
 	u32 cursor;
 	u64 number;
@@ -91,12 +91,12 @@ struct scratch {
 	u32 limit; /* where template_of() stops looking */
 	u32 target;
 	u32 end;
-	u32 stop; /* the target came to its end before we stopped looking */
+	u32 stop; /* the end of the target was found */
 	u64 sum; /* counts of the current segment, see path_template.h */
-	u64 hash; /* of its bytes */
-	u64 alive; /* rules that match as far as we have come */
-	u64 verbatim; /* the path stays as it is */
-	u64 stem_sum; /* the same before its last dot */
+	u64 hash; /* of the current segment's bytes */
+	u64 alive; /* bits of the rules that match so far */
+	u64 verbatim; /* the path is kept as it is */
+	u64 stem_sum; /* counts before the segment's last dot */
 	u64 switches;
 	u64 stem_switches;
 	u64 last_kind;
@@ -107,9 +107,9 @@ struct scratch {
 	u64 copy_from;
 	u64 copy_to;
 	u64 copy_end;
-	struct segment segments[SEGMENTS + 1]; /* the last takes what is too much */
+	struct segment segments[SEGMENTS + 1]; /* the last takes all beyond SEGMENTS */
 
-	/* ---- what comes of a request line (request_line.h) ---- */
+	/* ---- keys made from a request line (request_line.h) ---- */
 	struct endpoint_key key;
 	struct line_key line;
 
@@ -132,8 +132,8 @@ static __always_inline struct scratch *scratch_here(void)
 }
 
 /*
- * An offset into data that the verifier believes: the compiler may not reason the mask away. Words
- * of a few bytes may be read at it.
+ * Bound an offset into data for the verifier; the compiler must not optimise the mask away. A few
+ * bytes may be read from there on.
  */
 static __always_inline u64 inside(u64 at)
 {

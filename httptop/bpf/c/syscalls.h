@@ -30,6 +30,6 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 
-#define MMSGHDR_LEN 64 /* struct mmsghdr: a struct msghdr and, at 56, the length of what went */
+#define MMSGHDR_LEN 64 /* struct mmsghdr: a struct msghdr and, at 56, the bytes moved */
 #define MMSGHDR_SENT 56
 #define MSGHDR_IOV 16

@@ -2,25 +2,27 @@
 /*
  * Wait: how long the first bytes of a request lay in the server's socket before it read them.
  *
- * The kernel says of every socket when something becomes ready in it. To look at that costs, so it
- * is done in windows: user space attaches the program for a while. What is noted in a window may be
- * read long after it: that counts, or long waits would be cut off.
+ * The kernel has a hook for every time that a socket becomes readable. Using it costs CPU time, so
+ * it is used in windows: user space attaches the program for a while. A packet recorded in a window
+ * may be read long after it and still counts; otherwise long waits would be missed.
  *
- * A wrong wait is worse than none, so what is noted is the time of a packet of which two things are
- * sure:
+ * A wrong wait is worse than none, so the recorded time is that of a packet for which two things
+ * are certain:
  *
- * - It found the socket empty: it alone is in the queue, and as it came. A packet behind others, or
- *   one that the kernel has joined to the one before, tells nothing of the first of them, which may
- *   have come before the window. So the rule needs no memory of what came while nobody looked.
- * - The read in hand begins with it: of TCP the mark is its first sequence number, which must be
- *   where the read began. Of Unix sockets it is the packet itself, which the read must have taken
- *   something of; each read that we see takes the mark away, and of a socket that we know nothing
- *   of yet the other end must be the same. So a struct sock may be another's by now, and packets
- *   may come, or be read, on another CPU meanwhile.
+ * - It found the socket empty: it is alone in the queue, and as it arrived. A packet queued behind
+ *   others, or one that the kernel has merged with the previous one, says nothing about the first
+ *   of them, which may have arrived before the window. So the rule needs no record of what arrived
+ *   outside of windows.
+ * - The current read begins with it. For TCP the mark is the packet's first sequence number, which
+ *   must be where the read began. For Unix sockets it is the packet's address, and the read must
+ *   have taken bytes from it; each read that we see removes the mark, and for a socket that is not
+ *   tracked yet the other end must be the same. So it does no harm if a struct sock has been
+ *   reused, or if packets arrive, or are read, on another CPU meanwhile.
  *
- * Of a socket with no connection yet (often not even accepted) the note is kept in one of a fixed
- * number of slots; two that share a slot cost each other a wait. A note is used up by the next
- * read, and counts if a request begins at the first byte of that, with none before it pending.
+ * For a socket that is not tracked yet (often not even accepted) the record is kept in one of a
+ * fixed number of slots; of two sockets that share a slot, one loses its wait. A record is used up
+ * by the next read, and counts if a request begins at the first byte of that read and no other
+ * request is pending.
  */
 #pragma once
 
@@ -32,13 +34,13 @@
 
 #ifdef SEES_READY
 #define FAMILY_INET 2
-#define TCP_ESTABLISHED 1 /* connected Unix sockets are that, too */
+#define TCP_ESTABLISHED 1 /* connected Unix sockets have this state, too */
 #define SHUTDOWN_RECEIVE 1
 #define TCP_MARK (1ULL << 32)
-#define IS_TCP(mark) ((mark) >> 33 == 0) /* else the address of a struct sk_buff */
-#define STORED asm volatile("" ::: "memory") /* what stands before is, before what follows */
+#define IS_TCP(mark) ((mark) >> 33 == 0) /* else it is the address of a struct sk_buff */
+#define STORED asm volatile("" ::: "memory") /* compiler barrier: no access moves past it */
 
-/* Return the slot for a socket of which no connection is known. */
+/* Return the slot for a socket that is not tracked yet. */
 static __always_inline struct ready *ready_slot(u64 sk)
 {
 	u32 at = sk * 0x9e3779b97f4a7c15ULL >> (64 - READY_BITS);
@@ -46,7 +48,7 @@ static __always_inline struct ready *ready_slot(u64 sk)
 	return ready.lookup(&at);
 }
 
-/* Return the inode of the other end of a Unix socket; 0: there is none. */
+/* Return the inode number of the other end of a Unix socket; 0: there is none. */
 static __always_inline u64 other_end(u64 sk)
 {
 	u64 peer = kernel_u64(sk + OFF_UNIX_PEER), socket = peer ? socket_of_sock(peer) : 0;
@@ -55,8 +57,8 @@ static __always_inline u64 other_end(u64 sk)
 }
 
 /*
- * Return the bytes of a TCP packet as its own headers tell; what was joined to it is not among
- * them.
+ * Return the payload length of a TCP packet according to its own headers; packets that were merged
+ * into it are not included.
  */
 static __always_inline u32 told_length(u64 skb)
 {
@@ -72,8 +74,8 @@ static __always_inline u32 told_length(u64 skb)
 }
 
 /*
- * Return the mark of the packet that is alone in a socket, unread and as it came; 0: there is none
- * such.
+ * Return the mark of the packet that is alone in a socket, unread and as it arrived; 0: there is no
+ * such packet.
  */
 static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 {
@@ -87,7 +89,7 @@ static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 	seq = kernel_u32(skb + OFF_SKB_TCP_SEQ);
 	length = kernel_u32(skb + OFF_SKB_LEN);
 	/*
-	 * The end of the stream takes a number, too, and may have been joined to what came before.
+	 * A FIN takes a sequence number, too, and may have been merged into the packet before it.
 	 */
 	if (seq != kernel_u32(sk + OFF_TCP_COPIED_SEQ) ||
 	    kernel_u32(skb + OFF_SKB_TCP_END) - seq != length || told_length(skb) != length)
@@ -95,21 +97,21 @@ static __always_inline u64 lone_packet(u64 sk, bool unix_socket)
 	return TCP_MARK | seq;
 }
 
-/* Whether a read that is just over, of so many bytes, began with the packet of this mark. */
+/* Whether a read of `bytes` bytes that has just ended began with the packet of this mark. */
 static __always_inline bool began_with(u64 sk, u64 mark, u32 bytes)
 {
 	if (IS_TCP(mark)) {
 		u32 begun = kernel_u32(sk + OFF_TCP_COPIED_SEQ) - bytes;
 		bool ended = kernel_u16(sk + OFF_SOCK_SHUTDOWN) & SHUTDOWN_RECEIVE;
 
-		/* It may have taken the number of the stream's end, too. */
+		/* The read may also have taken the sequence number of the FIN. */
 		return begun == (u32)mark || (ended && begun - 1 == (u32)mark);
 	}
 	return kernel_u64(sk + OFF_SOCK_QUEUE) != mark ||
 	       kernel_u32(mark + OFF_SKB_UNIX_CONSUMED) != 0;
 }
 
-/* Whether a socket is a stream of a kind that is looked at, and connected. */
+/* Whether a socket is a connected stream over TCP or a Unix socket. */
 static __always_inline bool connected_stream(u64 sk, u16 family)
 {
 	if ((kernel_u16(sk + OFF_SOCK_STATE) & 0xff) != TCP_ESTABLISHED)
@@ -121,8 +123,8 @@ static __always_inline bool connected_stream(u64 sk, u16 family)
 }
 
 /*
- * The program that sees something become ready in a socket; attached for a while now and then.
- * Notes the packet with the connection, or in a slot.
+ * The program that runs when a socket becomes readable; attached for a while now and then. Records
+ * the packet in the connection, or in a slot.
  */
 int sk_data_ready(u64 *ctx)
 {
@@ -139,10 +141,10 @@ int sk_data_ready(u64 *ctx)
 	mark = lone_packet(sk, family == FAMILY_UNIX);
 	if (!mark)
 		return 0;
-	/* Its reader may be at work on another CPU: a time never stands beside another's mark. */
+	/* A read may run on another CPU: never let it see one packet's time with another's mark. */
 	if (conn) {
 		if (IS_TCP(mark) && conn->ready && conn->ready_mark == mark)
-			return 0; /* told again */
+			return 0; /* already recorded */
 		conn->ready = 0;
 		STORED;
 		conn->ready_mark = mark;
@@ -167,8 +169,8 @@ int sk_data_ready(u64 *ctx)
 #endif
 
 /*
- * A read of so many bytes is over: use up the socket's note, and return when the read's first byte
- * became ready. 0: that is not known.
+ * A read of `bytes` bytes has ended: use up the socket's record, and return when the read's first
+ * byte became readable. 0: unknown.
  */
 static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 {
@@ -202,10 +204,7 @@ static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 	return 0;
 }
 
-/*
- * Return how long a request waited whose first byte is the next one of the call; 0: that is not
- * known.
- */
+/* Return how long the request that begins with the next byte of the call has waited; 0: unknown. */
 static __always_inline u64 wait_of(struct scratch *s)
 {
 	return s->ready_ns && s->left == s->call_len ? s->now - s->ready_ns : 0;
