@@ -112,7 +112,7 @@ static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
 	return true;
 }
 
-/* Whether the current thread is another than this one, where rows are per thread. */
+/* Whether the current thread is not `thread`; only where rows are per thread. */
 static __always_inline bool other_thread(u32 thread)
 {
 #ifdef THREAD_NAMES
