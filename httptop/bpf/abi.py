@@ -19,14 +19,13 @@ METHODS: Final = (
 #: Cells that the loader sets up before anything is attached (abi.h).
 OVERFLOW_ENDPOINTS: Final = {1: 0, 2: 1}  # cell -> side
 OVERFLOW_RESPONSES: Final = {3: 1, 4: 2}  # cell -> the endpoint's cell
-LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; what they count is nobody's
+LEFT_OUT_ENDPOINTS: Final = {5: 0, 6: 1}  # cell -> side; requests that the run filter excludes
 FIRST_FREE_CELL: Final = 7
 
-#: The program, and raw tracepoint, that sees when something becomes ready in a socket, and the map
-#: that opens and closes its windows (wait.h).
+#: The program, and the raw tracepoint, that sees data become ready in a socket (wait.h).
 READY: Final = "sk_data_ready"
 
-#: What the histogram of a response's cell holds (source.Measure), by number in the kernel.
+#: What a response cell's histogram measures (source.Measure), by the kernel's number.
 MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
@@ -37,7 +36,7 @@ PROCESS_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct("<32I")
 LOSSES: Final = struct.Struct("<8Q")
-#: Key of what else than HTTP/1 a process speaks: its id, the kind.
+#: A protocol other than HTTP/1 that a process speaks: pid, index into OTHER_PROTOCOLS.
 OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")
 OTHER_PROTOCOLS: Final = ("tls", "http2")
 PIECE_HEAD: Final = struct.Struct("<3QII??6x")
@@ -48,5 +47,5 @@ RULE_WORD: Final = struct.Struct("<QQ")
 BYTE_CLASS: Final = struct.Struct("<QQ")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
 
-#: Index of the first page number in an unpacked CELL, behind its counters.
+#: Index of the first page number in an unpacked CELL, after its counters.
 CELL_PAGES: Final = 8

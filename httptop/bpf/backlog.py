@@ -1,8 +1,8 @@
-"""Go on with bytes for which the kernel's programs had no time within a call (bpf/c/deferred.h).
+"""Process bytes that the kernel's programs deferred within a call (bpf/c/deferred.h).
 
-They come over a ring buffer in the order in which they passed. Each piece is handed back to the
-programs where it lies, as often as it takes: they keep their place in the connection and count as
-ever, so nothing here knows HTTP.
+They arrive over a ring buffer in the order in which they were sent or received. Each piece is
+passed back to the programs in place, as many times as necessary. The programs keep their position
+in the connection and count as usual, so nothing here knows HTTP.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from httptop.bpf.abi import PIECE_HEAD
 from httptop.bpf.ring import Ring
 from httptop.linux import bpf_syscall
 
-#: Pieces that are taken up in one go, so that ticks come in time all the same.
+#: Pieces processed by one call of work(), so that ticks are not late.
 _MOST: Final = 256
 _PAUSE_S: Final = 0.0001
 
 
 class Backlog:
-    """The bytes that wait; ``descriptor`` is readable when there are any."""
+    """The deferred bytes; ``descriptor`` is readable when there are any."""
 
     def __init__(self, map_fd: int, program_fd: int) -> None:
         self.descriptor = map_fd
@@ -31,12 +31,12 @@ class Backlog:
         self._most: int | None = None
 
     def work(self) -> None:
-        """Go on with some of what waits."""
+        """Process some of the deferred bytes."""
         self._taken, self._most = 0, _MOST
         self._ring.consume()
 
     def finish(self) -> None:
-        """Go on with all that waits."""
+        """Process all deferred bytes."""
         self._most = None
         self._ring.consume()
 
@@ -45,19 +45,19 @@ class Backlog:
         sk, inode, now_ns, pid, length, inbound, moved = PIECE_HEAD.unpack(head)
         at += PIECE_HEAD.size
         if not moved and size < PIECE_HEAD.size + length:
-            raise RuntimeError(f"a piece of {size} bytes says that {length} bytes are in it")
+            raise RuntimeError(f"a piece of {size} bytes claims to hold {length} bytes")
         left = length
         while left:
             before, first = left, at + length - left
             left = self._run(sk, inode, first, left, now_ns, pid, inbound, moved)
             if not 0 <= left < before:
-                raise RuntimeError(f"the probes took up {before - left} of {before} bytes")
-        self._run(sk, inode, 0, 0, now_ns, pid, inbound, moved)  # nothing is left of this one
+                raise RuntimeError(f"the probes consumed {before - left} of {before} bytes")
+        self._run(sk, inode, 0, 0, now_ns, pid, inbound, moved)  # this piece is complete
         self._taken += 1
         return self._taken != self._most
 
     def _run(self, *arguments: int) -> int:
-        """Run the program; where the kernel is just moving the connection, wait and come again."""
+        """Run the program; retry while another CPU is moving the connection to another key."""
         while (left := bpf_syscall.run_raw_tracepoint(self._program_fd, *arguments)) < 0:
             time.sleep(_PAUSE_S)
         return left

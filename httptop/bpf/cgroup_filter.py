@@ -1,4 +1,4 @@
-"""Tell the kernel which control groups belong to the containers that a filter asks for."""
+"""Tell the kernel which control groups belong to the containers that a filter selects."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from httptop.linux import bpf_syscall
 from httptop.linux.containers import ContainerWatch
 
 _NO_HIERARCHY = (
-    "a filter asks for containers, but this host has no control groups of version 2: nothing can "
-    "match"
+    "a filter selects containers, but this host has no version 2 control groups: nothing can match"
 )
 
 
 class GroupFilter:
-    """Keeps the table of control groups up to date."""
+    """Keeps the kernel's table of control groups up to date."""
 
     def __init__(self, items: Sequence[Sequence[str]]) -> None:
-        """``items``: lists of globs; made while the names of containers can be read."""
+        """``items``: lists of globs. Create it while container names can still be read (as root).
+
+        ``notes`` holds a sentence if no group can ever match.
+        """
         self._watch = ContainerWatch(items)
         self.notes = () if self._watch.possible else (_NO_HIERARCHY,)
 
     def update(self, map_fd: int) -> None:
-        """Add groups that came, take out those that went."""
+        """Add new groups and remove those that are gone."""
         came, went = self._watch.changes()
         for group in went:
             with contextlib.suppress(FileNotFoundError):
@@ -33,7 +35,7 @@ class GroupFilter:
         for group, bits in came.items():
             try:
                 bpf_syscall.map_update(map_fd, struct.pack("<Q", group), struct.pack("<I", bits))
-            except OSError as fault:
-                if fault.errno != errno.E2BIG:
+            except OSError as error:
+                if error.errno != errno.E2BIG:
                     raise
                 return  # the table is full

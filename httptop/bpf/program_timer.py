@@ -1,4 +1,4 @@
-"""What the probes cost, timed by the kernel for short whiles: timing has a cost of its own."""
+"""Measure the probes' cost in short intervals, since having the kernel time them costs as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from httptop.collect.source import KernelCost
 from httptop.linux import bpf_syscall
 
-#: Whiles that are added up: one alone says little.
+#: Intervals that are averaged: one alone says little.
 _WHILES: Final = 8
 
 
@@ -22,8 +22,8 @@ class ProgramTimer:
     def __init__(self, programs: Mapping[str, int], enable: Callable[[], int]) -> None:
         """``programs``: descriptors, by name.
 
-        ``enable`` has the kernel time programs until the descriptor that it returns is closed. It
-        raises :class:`OSError` where that is refused: then there is no cost.
+        ``enable`` has the kernel time programs until the descriptor that it returns is closed. If
+        it raises :class:`OSError`, no cost is reported.
         """
         self._programs, self._enable = programs, enable
         self._enabled: int | None = None
@@ -33,7 +33,7 @@ class ProgramTimer:
         self._cost: KernelCost | None = None
 
     def switch(self, on: bool) -> None:
-        """Begin, or end, a while; within it each run of a program costs two clock readings."""
+        """Begin or end an interval; in it each run of a program costs two clock readings."""
         if on:
             with contextlib.suppress(OSError):
                 self._enabled = self._enable()
@@ -49,12 +49,12 @@ class ProgramTimer:
             )
 
     def take_cost(self) -> KernelCost | None:
-        """Return what was found since the last call, if anything was."""
+        """Return the cost if it was measured since the last call, else None."""
         cost, self._cost = self._cost, None
         return cost
 
     def close(self) -> None:
-        """Have the kernel time no more; idempotent."""
+        """Stop the kernel's timing; idempotent."""
         if self._enabled is not None:
             os.close(self._enabled)
             self._enabled = None

@@ -17,8 +17,10 @@ class Ring:
     """Consumes a ring buffer."""
 
     def __init__(self, map_fd: int, take: Callable[[int, int], bool]) -> None:
-        """``take`` gets address and size of each record, valid for that call, and says whether to
-        go on with the next one.
+        """Map the ring buffer; raises :class:`OSError`.
+
+        ``take`` gets each record's address, valid during the call, and its size in bytes. It
+        returns whether to continue with the next record.
         """
         self._library = ctypes.CDLL(str(find_library(name=LIBRARY) or LIBRARY), use_errno=True)
         self._library.bpf_new_ringbuf.restype = ctypes.c_void_p
@@ -26,7 +28,7 @@ class Ring:
         self._library.bpf_consume_ringbuf.argtypes = [ctypes.c_void_p]
         self._library.bpf_free_ringbuf.argtypes = [ctypes.c_void_p]
         self._take = take
-        self._fault: BaseException | None = None
+        self._error: BaseException | None = None
         self._callback = _CALLBACK(self._one)  # must live as long as the ring
         self._ring = self._library.bpf_new_ringbuf(map_fd, self._callback, None)
         if not self._ring:
@@ -35,16 +37,16 @@ class Ring:
     def _one(self, _context: int | None, data: int, size: int) -> int:
         try:
             return 0 if self._take(data, size) else -1
-        except BaseException as fault:  # noqa: BLE001 - C code is between us and whom it concerns
-            self._fault = fault
+        except BaseException as error:  # noqa: BLE001 - it cannot pass through the C code
+            self._error = error
             return -1
 
     def consume(self) -> None:
-        """Hand on the records that are there, until that is enough; raise what ``take`` raises."""
+        """Pass the present records to ``take`` until it returns False; raise what it raises."""
         self._library.bpf_consume_ringbuf(self._ring)
-        if self._fault is not None:
-            fault, self._fault = self._fault, None
-            raise fault
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def close(self) -> None:
         """Unmap the ring; idempotent."""

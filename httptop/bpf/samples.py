@@ -24,7 +24,7 @@ class SampleReader:
         return len(self._records) != self._most
 
     def read(self, most: int | None = None) -> list[RawSample]:
-        """Return the samples that have come since the last call, at most so many."""
+        """Return the samples since the last call, at most ``most`` (None: all)."""
         self._most = most
         self._ring.consume()
         records, self._records = self._records, []

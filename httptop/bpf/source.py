@@ -23,7 +23,7 @@ from httptop.linux import bpf_syscall
 
 
 class LiveSource:
-    """Readings of the running kernel."""
+    """Reads the probes in the running kernel; see ``collect.source.Source``."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class LiveSource:
         loading: Loading | None = None,
         enable_statistics: Callable[[], int] = bpf_syscall.enable_stats,
     ) -> None:
-        """Start to load at once; :meth:`load` waits for the end of it.
+        """Start loading at once; :meth:`load` waits until it is complete.
 
         ``loading``: a load that was begun ahead. ``enable_statistics`` has the kernel time programs
-        until the descriptor that it returns is closed; it raises :class:`OSError` where it cannot.
+        until the descriptor that it returns is closed; it raises :class:`OSError` if it cannot.
         """
         self._plan = plan
         self._enable_statistics = enable_statistics
@@ -53,7 +53,11 @@ class LiveSource:
         self._sweep: SocketSweep | None = None
 
     def open(self) -> None:
-        """Do all three steps to the first reading, as root; what needs none may follow attach."""
+        """Do all three steps before the first reading, as root.
+
+        To give up root in between, call them one by one: steps that need no root may run after
+        :meth:`attach`.
+        """
         self.load()
         self.attach()
         self.try_waits()
@@ -85,12 +89,12 @@ class LiveSource:
         self._refused = dict(probes.refused)
 
     def attach(self) -> None:
-        """Begin to count; raise :class:`Unavailable`."""
+        """Start counting; raises :class:`Unavailable`."""
         assert self._probes is not None
         self._probes.attach()
 
     def try_waits(self) -> None:
-        """Do without waits where the kernel refuses to have them noted, with the rights of now."""
+        """Disable wait measurement if the kernel refuses it at our current privileges."""
         assert self._probes is not None
         try:
             self.note_waits(True)
@@ -101,12 +105,12 @@ class LiveSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what cannot be seen."""
+        """Sentences about what cannot be measured."""
         said = (f"the kernel refused {name}: {reason}" for name, reason in self._refused.items())
         return (*said, *(() if self._groups is None else self._groups.notes))
 
     def read(self) -> Reading:
-        """Return what is new in the maps and in the ring."""
+        """Return what is new in the maps and in the rings."""
         assert self._probes is not None
         reading = Reading()
         if self._groups is not None:
@@ -127,7 +131,7 @@ class LiveSource:
         return reading
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
-        """Wait for the end of a tick; see Source, and ticks.py for what is done meanwhile."""
+        """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""
         return self.ticks.wait(since_s, due_s, woken)
 
     def _missed(self) -> int:
@@ -141,7 +145,7 @@ class LiveSource:
         self._control.write(controls)
 
     def note_waits(self, start: bool) -> None:
-        """Open, or close, a window of bpf/c/wait.h; a kernel that cannot has none."""
+        """Start or stop measuring waits (bpf/c/wait.h), if this kernel can; raises Unavailable."""
         assert self._probes is not None
         if READY in self._probes.programs:
             if start:
@@ -150,7 +154,7 @@ class LiveSource:
                 self._probes.detach_one(READY)
 
     def detach(self) -> None:
-        """Count no more; what has been counted can still be read."""
+        """Stop counting; what was counted can still be read."""
         if self._probes is None:
             return
         self._probes.detach()

@@ -1,9 +1,9 @@
-"""Find the sockets that are gone without a word.
+"""Find sockets whose release the probes cannot see.
 
-Of TCP connections the kernel tells the probes when they end, of Unix sockets it does not; and a TCP
-connection may be over while its owner has yet to read the response. The probes list such
-connections; each reading we have the kernel look whether their sockets have been let go (sweep() in
-bpf/c/close.h), which counts what waits on them as unanswered.
+The kernel tells the probes when TCP connections end, but not when Unix sockets do; and a TCP
+connection may end before its process has read the response. The probes list such connections. At
+each reading the kernel checks whether their sockets have been released (sweep() in bpf/c/close.h)
+and counts requests still pending on them as unanswered.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ class SocketSweep:
         self._program_fd = program_fd
 
     def run(self) -> int:
-        """Have each looked at once; return how many there were."""
+        """Check each listed connection once; return how many there were."""
         keys, _ = self._reader.read()
         for (sk,) in struct.iter_unpack("<Q", keys):
             bpf_syscall.run_raw_tracepoint(self._program_fd, sk, 0)
         return len(keys) // 8
 
     def settle(self, conns_fd: int) -> None:
-        """Have the responses counted that are held back until they are whole, as they stand."""
+        """Count responses that are held back until complete as they are now, at the end of a run.
+
+        ``conns_fd``: the map of all connections.
+        """
         for key in bpf_syscall.map_keys(conns_fd, 8):
             bpf_syscall.run_raw_tracepoint(self._program_fd, int.from_bytes(key, "little"), 1)

@@ -1,6 +1,6 @@
-"""Wait from one reading to the next, and do meanwhile what the probes need.
+"""Wait from one reading to the next, and meanwhile do what the probes need.
 
-Each tick, from one reading to the next, has room for three things::
+Each tick, from one reading to the next, may contain three activities::
 
     reading   timing          window of waits                     reading
     |─────────██████──────────────▒▒▒▒▒▒▒▒────────────────────────|
@@ -8,8 +8,8 @@ Each tick, from one reading to the next, has room for three things::
               other tick          in each
 
 - The kernel times the programs right after every other reading.
-- While a window is open it is noted when requests become ready to be read (bpf/c/wait.h).
-- What the programs deferred is gone on with at once (backlog.py), but not while they are timed.
+- While a window is open, the programs record when requests become ready to be read (bpf/c/wait.h).
+- Deferred bytes are processed immediately (backlog.py), but not while the programs are timed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-#: For how long, and every how many ticks, the kernel times our programs.
+#: How long the kernel times our programs, and in every how many ticks.
 _TIMING_S: Final = 0.02
 _TIMING_TICKS: Final = 2
-#: The window in which waits are noted: its share of each tick, and how long it may be. It lies
-#: elsewhere in each tick, so that neither we nor traffic that keeps time with us decides what it
-#: sees: the golden ratio spreads its places evenly, however many ticks there are.
+#: The window in which waits are measured: its share of each tick, and its longest duration. Its
+#: position differs in each tick, so that periodic traffic, ours included, does not bias it: the
+#: golden ratio spreads the positions evenly over any number of ticks.
 _WAITS_SHARE: Final = 0.1
 _WAITS_MOST_S: Final = 1.0
 _GOLDEN: Final = 0.6180339887
 
 
 class Ticks:
-    """The waits of a run, one after the other; used by one thread."""
+    """Waits for the ticks of a run; used by one thread."""
 
     def __init__(
         self,
@@ -41,17 +41,18 @@ class Ticks:
         time_programs: Callable[[bool], None],
         note_waits: Callable[[bool], None],
     ) -> None:
-        """``deferred``: a descriptor that is readable when there is something for ``tend``.
+        """``deferred``: a descriptor that is readable when ``tend`` has bytes to process.
 
-        The other two begin, or end, a while in which the programs are timed and waits are noted.
+        ``time_programs`` and ``note_waits`` start (True) or stop (False) the kernel's timing of
+        the programs and the measurement of waits.
         """
         self._deferred, self._tend = deferred, tend
         self._time_programs, self._note_waits = time_programs, note_waits
         self._readings = 0
-        self._to_time = False  # in this tick, still
+        self._to_time = False  # whether the programs are yet to be timed in this tick
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
-        """Wait as ``collect.source.Source.wait`` says."""
+        """Wait as ``collect.source.Source.wait`` specifies."""
         if self._wait(since_s, due_s, woken):
             return True
         self._readings += 1
@@ -59,7 +60,10 @@ class Ticks:
         return False
 
     def tend_until(self, at_s: float, woken: int) -> bool:
-        """Wait, and go on with what is deferred; return whether ``woken`` ended that."""
+        """Wait until ``at_s`` and process deferred bytes; return whether ``woken`` ended the wait.
+
+        ``at_s`` is a time of the monotonic clock.
+        """
         waiting = select.poll()
         for descriptor in (woken, self._deferred):
             waiting.register(descriptor, select.POLLIN)

@@ -1,4 +1,4 @@
-"""Tell the running programs what may change: sampling, and the user's rules for paths."""
+"""Change the settings of running programs: sampling, and the user's rules for paths."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ HASH_FACTOR: Final = 0x100000001B3
 
 @dataclass(frozen=True, slots=True)
 class RuleTables:
-    """The user's rules for paths as the kernel looks them up (bpf/c/path_template.h)."""
+    """The user's rules for paths as the kernel looks them up (bpf/c/path_template.h).
 
-    rules: tuple[tuple[bytes, bool], ...]  # text, whether the path stays as it is
-    of_length: tuple[int, ...]  # by number of segments: rules, as bits
-    any: tuple[int, ...]  # by segment: rules that take any there
-    words: dict[tuple[int, int], int]  # (hash, segment) -> rules that want this word there
+    A set of rules is an integer with bit i set for rule i.
+    """
+
+    rules: tuple[tuple[bytes, bool], ...]  # template, whether the path is kept unchanged
+    of_length: tuple[int, ...]  # by number of segments: the rules that have so many
+    any: tuple[int, ...]  # by segment: the rules that accept any word there
+    words: dict[tuple[int, int], int]  # (hash, segment) -> rules that require this word there
 
 
 def tables_of(templates: Sequence[str], keep: Sequence[str]) -> RuleTables:
-    """Return the tables of at most 64 rules; of several that match the first counts."""
+    """Return the tables of at most 64 rules; the first rule that matches a path applies."""
     patterns = [(text, False) for text in templates] + [(text, True) for text in keep]
     of_length, any_word = [0] * (SEGMENTS + 1), [0] * (SEGMENTS + 1)
     words: dict[tuple[int, int], int] = {}
@@ -74,13 +77,13 @@ class ControlWriter:
         self._generation = 0
 
     def write(self, controls: Controls) -> None:
-        """Have the programs go on like this."""
+        """Apply these controls; invalidate endpoints cached under the old rules."""
         rules = (controls.templates, controls.keep)
         if rules != self._rules:
-            self._put(controls, 0)  # while the tables change no rule applies
+            self._put(controls, 0)  # no rule applies while the tables change
             self._write_rules(tables_of(*rules))
             self._rules = rules
-            self._generation += 1  # what lines came to under other rules is not to be used
+            self._generation += 1  # endpoints cached under the old rules are not used any more
         self._put(controls, min(MAX_RULES, len(controls.templates) + len(controls.keep)))
 
     def _put(self, controls: Controls, rules: int) -> None:

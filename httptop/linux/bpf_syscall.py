@@ -1,7 +1,7 @@
-"""The few commands of bpf(2) that httptop needs, by their number; no library in between.
+"""Call the few commands of bpf(2) that httptop needs, directly and without a library.
 
-Attribute layouts are those of ``union bpf_attr`` (include/uapi/linux/bpf.h), which only grows.
-Every function raises OSError with the kernel's errno.
+The layouts are those of ``union bpf_attr`` (include/uapi/linux/bpf.h), which only grows. Every
+function raises OSError with the kernel's errno.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf(command: int, attr: bytearray) -> int:
-    """Call bpf(2); ``attr`` is read and written. Return what it returns."""
+    """Call bpf(2) and return its result; the kernel reads and writes ``attr``."""
     number = _NUMBERS.get(platform.machine())
     if number is None:
-        raise OSError(38, f"bpf(2) has no number here for {platform.machine()}")
+        raise OSError(38, f"httptop does not know the number of bpf(2) on {platform.machine()}")
     if len(attr) < _ATTR_LEN:
         attr.extend(bytes(_ATTR_LEN - len(attr)))
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
@@ -53,9 +53,10 @@ def prog_load(
     log: ctypes.Array[ctypes.c_char] | None = None,
     log_level: int = 1,
 ) -> int:
-    """Load a program whose instructions stand in memory; return its descriptor.
+    """Load a program from instructions at an address; return its descriptor.
 
-    ``log_level``: 1 for all that the verifier looked at, 4 for its figures alone.
+    ``instructions`` is their number. The verifier writes to ``log``; ``log_level``: 1 for
+    everything it examined, 4 for its statistics only.
     """
     licence = ctypes.create_string_buffer(b"GPL")
     attr = bytearray(_ATTR_LEN)
@@ -68,7 +69,7 @@ def prog_load(
 
 
 def raw_tracepoint_open(prog_fd: int, name: str) -> int:
-    """Attach a program to a tracepoint; return the link."""
+    """Attach a program to a tracepoint; return the link's descriptor."""
     text = ctypes.create_string_buffer(name.encode())
     attr = bytearray(struct.pack("<QI", ctypes.addressof(text), prog_fd))
     return bpf(_RAW_TRACEPOINT_OPEN, attr)
@@ -85,7 +86,7 @@ def run_program(prog_fd: int, data: bytes, repeat: int = 1) -> int:
 
 
 def run_raw_tracepoint(prog_fd: int, *arguments: int) -> int:
-    """Run a raw tracepoint program once, with these arguments; return what it returns."""
+    """Run a raw tracepoint program once with these arguments; return its return value."""
     context = ctypes.create_string_buffer(struct.pack(f"<{len(arguments)}Q", *arguments))
     attr = bytearray(_ATTR_LEN)
     struct.pack_into("<I", attr, 0, prog_fd)
@@ -104,7 +105,7 @@ def map_create(name: str, kind: int, key_len: int, value_len: int, entries: int,
 
 
 def map_info(map_fd: int) -> tuple[str, int, int, int, int, int]:
-    """Return a map's name, kind, length of key and value, entries and flags."""
+    """Return a map's name, kind, key length, value length, number of entries and flags."""
     info = ctypes.create_string_buffer(80)
     bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
     kind, _, key_len, value_len, entries, flags, name = struct.unpack_from("<6I16s", info)
@@ -112,7 +113,7 @@ def map_info(map_fd: int) -> tuple[str, int, int, int, int, int]:
 
 
 def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:
-    """Return the value under ``key``; None where there is none. Of a queue, the next one."""
+    """Return the value of ``key``, of a queue its next value; None if there is none."""
     key_buffer = ctypes.create_string_buffer(key, len(key))
     key_at = ctypes.addressof(key_buffer) if key else 0  # a queue has no keys
     value = ctypes.create_string_buffer(value_len)
@@ -144,7 +145,7 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
 
 
 def map_delete(map_fd: int, key: bytes) -> None:
-    """Take an entry out of a map; one that is not there is no error."""
+    """Delete an entry of a map, if it exists."""
     held = ctypes.create_string_buffer(key, len(key))
     attr = bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(held), 0, 0))
     with contextlib.suppress(FileNotFoundError):
@@ -152,7 +153,7 @@ def map_delete(map_fd: int, key: bytes) -> None:
 
 
 def map_keys(map_fd: int, key_len: int) -> Iterator[bytes]:
-    """Yield the keys of a map that nobody changes meanwhile."""
+    """Yield the keys of a map, which must not change meanwhile."""
     now, following = bytes(0), ctypes.create_string_buffer(key_len)
     while True:
         held = ctypes.create_string_buffer(now, key_len)
@@ -167,7 +168,7 @@ def map_keys(map_fd: int, key_len: int) -> Iterator[bytes]:
 
 
 class BatchReader:
-    """Read a map's whole contents, many entries a call, into buffers kept between calls."""
+    """Reads a map's whole contents, many entries in each call, into buffers that it keeps."""
 
     def __init__(self, map_fd: int, key_len: int, value_len: int, batch: int = 4096) -> None:
         self._map_fd, self._key_len, self._value_len, self._batch = (
@@ -181,7 +182,7 @@ class BatchReader:
         self._cursor = ctypes.create_string_buffer(max(8, key_len))
 
     def read(self, limit: int | None = None) -> tuple[bytes, bytes]:
-        """Return all keys and all values, each concatenated; of an array the first ``limit``."""
+        """Return all keys and all values, each concatenated; of an array only ``limit`` entries."""
         keys, values = bytearray(), bytearray()
         started = False
         while limit is None or limit > 0:
@@ -203,10 +204,10 @@ class BatchReader:
             done = False
             try:
                 bpf(_MAP_LOOKUP_BATCH, attr)
-            except FileNotFoundError:  # the kernel's way to say that this was the last batch
+            except FileNotFoundError:  # ENOENT: this was the last batch
                 done = True
             except OSError as error:
-                if error.errno != 28 or count >= 1 << 20:  # ENOSPC: one bucket holds more
+                if error.errno != 28 or count >= 1 << 20:  # ENOSPC: a bucket holds more entries
                     raise
                 self.__init__(self._map_fd, self._key_len, self._value_len, count * 2)  # type: ignore[misc]
                 started = False
@@ -225,7 +226,10 @@ class BatchReader:
 
 
 def prog_times(prog_fd: int) -> tuple[int, int, int]:
-    """Return a program's (run time in ns, runs, runs missed); the first two need the statistics."""
+    """Return a program's (run time in ns, runs, missed runs).
+
+    The first two grow only while :func:`enable_stats` has the kernel time programs.
+    """
     info = ctypes.create_string_buffer(232)
     attr = bytearray(struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info)))
     bpf(_OBJ_GET_INFO, attr)

@@ -1,7 +1,7 @@
-"""Read where the running kernel keeps the few struct members that the probes need, from its BTF.
+"""Read the offsets of the struct members that the probes need from the running kernel's BTF.
 
 BTF (``/sys/kernel/btf/vmlinux``) is the kernel's own description of its types. One pass over it
-finds the structs by name; members inside anonymous structs and unions are followed.
+finds the structs by name; members of anonymous structs and unions are found, too.
 """
 
 from __future__ import annotations
@@ -26,21 +26,24 @@ TRACEPOINTS: Final = (
 
 
 class BtfError(Exception):
-    """The kernel's type information is missing, malformed or lacks what was asked for."""
+    """The kernel's type information is missing or malformed, or lacks a requested type."""
 
 
 class Btf:
     """Struct layouts and type ids of one BTF blob."""
 
     def __init__(self, blob: bytes, names: Iterable[str]) -> None:
-        """Index structs, typedefs and functions by ``names``; others are unknown afterwards."""
+        """Index the structs, typedefs and functions called ``names``; raises BtfError.
+
+        Only these can be looked up.
+        """
         if len(blob) < 24:
             raise BtfError("too short")
         magic, _, _, header, type_at, type_len, str_at, str_len = struct.unpack_from(
             "<HBBIIIII", blob
         )
         if magic != _MAGIC:
-            raise BtfError("no BTF of this machine's byte order")
+            raise BtfError("not BTF in this machine's byte order")
         self._strings = blob[header + str_at : header + str_at + str_len]
         self._words = memoryview(blob)[header + type_at : header + type_at + type_len].cast("I")
         wanted = {self._offset_of(name): name for name in names}
@@ -50,7 +53,7 @@ class Btf:
 
     @classmethod
     def of_kernel(cls, names: Iterable[str]) -> Btf:
-        """Read the running kernel's; raise BtfError where it has none."""
+        """Read the running kernel's BTF; raise BtfError if it has none."""
         try:
             return cls(VMLINUX.read_bytes(), names)
         except OSError as error:
@@ -81,22 +84,25 @@ class Btf:
                 at += 3
 
     def typedef_id(self, name: str) -> int | None:
-        """Return the type id of a typedef; None where there is none."""
+        """Return the type id of a typedef; None if it does not exist."""
         return self._ids.get((_KIND_TYPEDEF, name))
 
     def struct_id(self, name: str) -> int:
-        """Return the type id of a struct."""
+        """Return the type id of a struct; raise BtfError if it does not exist."""
         try:
             return self._ids[_KIND_STRUCT, name]
         except KeyError:
             raise BtfError(f"the kernel has no struct {name}") from None
 
     def function_id(self, name: str) -> int | None:
-        """Return the type id of a kernel function; None where there is none."""
+        """Return the type id of a kernel function; None if it does not exist."""
         return self._ids.get((_KIND_FUNC, name))
 
     def offset(self, struct_name: str, member: str) -> int:
-        """Return the offset of ``member`` in bytes; ``a.b`` goes into the struct ``a``."""
+        """Return the offset of ``member`` in bytes; ``a.b`` is the member ``b`` of member ``a``.
+
+        Raises BtfError if there is none.
+        """
         type_id = self.struct_id(struct_name)
         total = 0
         for name in member.split("."):
@@ -108,7 +114,7 @@ class Btf:
         return total // 8
 
     def _member(self, type_id: int, name: str) -> tuple[int, int] | None:
-        """Find a member: (offset in bits, its type id)."""
+        """Return a member's (offset in bits, type id); None if there is none."""
         at = self._positions[self._strip(type_id)]
         info = self._words[at + 1]
         if info >> 24 & 31 not in (_KIND_STRUCT, _KIND_UNION):
@@ -126,29 +132,29 @@ class Btf:
         return None
 
     def _strip(self, type_id: int) -> int:
-        """Follow typedefs and qualifiers to the type itself."""
+        """Follow typedefs and qualifiers to the underlying type."""
         for _ in range(32):
             at = self._positions[type_id]
             if self._words[at + 1] >> 24 & 31 not in (_KIND_TYPEDEF, 9, 10, 11, 18):
                 return type_id
             type_id = self._words[at + 2]
-        raise BtfError("types in a circle")
+        raise BtfError("a type refers to itself")
 
     def _name(self, at: int) -> str:
         return self._strings[at : self._strings.index(b"\0", at)].decode("ascii", "replace")
 
 
 class Kernel(NamedTuple):
-    """What the probes must know of the kernel that they run in."""
+    """What the probes must know about the kernel that they run in."""
 
     offsets: dict[str, int]  # the OFF_ macros of kernel_structs.h
-    tracepoints: frozenset[str]  # of TRACEPOINTS, those that the kernel has
-    types: dict[str, int]  # the TYPE_ macros
-    cast_id: int | None  # bpf_rdonly_cast
+    tracepoints: frozenset[str]  # those of TRACEPOINTS that the kernel has
+    types: dict[str, int]  # the TYPE_ macros: type ids
+    cast_id: int | None  # type id of bpf_rdonly_cast
 
 
 def describe_kernel() -> Kernel:
-    """Read the running kernel's BTF."""
+    """Read the running kernel's BTF; raise BtfError."""
     structs = (
         "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
         "tcp_sock sk_buff tcp_skb_cb unix_skb_parms"
@@ -197,7 +203,7 @@ def describe_kernel() -> Kernel:
 
 
 def _offsets_of_packets(btf: Btf) -> dict[str, int]:
-    """Return where a socket's packets are, for wait.h."""
+    """Return the offsets for a socket's packets, which wait.h needs."""
     at = btf.offset
     return {
         "OFF_SOCK_QUEUE": at("sock", "sk_receive_queue.next"),

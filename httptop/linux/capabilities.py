@@ -1,7 +1,8 @@
-"""Linux's capabilities and a thread's other promises, by prctl(2), capget(2) and capset(2).
+"""Change a thread's Linux capabilities and related attributes: prctl(2), capget(2), capset(2).
 
-All of it belongs to a thread. New threads and processes take over what the one that starts them
-has. Imports next to nothing: the helper of httptop, which stays small, uses it.
+They belong to a thread; new threads and processes inherit those of the thread that starts them.
+Every function raises OSError. The module imports very little, so that the helper, which uses it,
+stays small.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 
-# Plain assignments, no Final: typing alone would double what the helper imports.
+# No Final here: importing typing would double what the helper imports.
 CAP_CHOWN = 0
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
@@ -41,24 +42,27 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def make_undumpable() -> None:
-    """Let nobody but root trace this process, read its memory or take its descriptors."""
+    """Allow only root to trace this process, read its memory or copy its descriptors."""
     _prctl(_SET_DUMPABLE, 0)
 
 
 def keep_over_change_of_user(keep: bool) -> None:
-    """Have this thread keep its permitted set when it changes from root to another user."""
+    """Set whether this thread keeps its permitted set when it changes from root to another user."""
     _prctl(_SET_KEEPCAPS, int(keep))
 
 
 def forbid_new_privileges() -> None:
-    """Have programs that are started from here on gain nothing, setuid or not; for good."""
+    """Prevent programs started from now on from gaining privileges, setuid ones included.
+
+    It cannot be undone.
+    """
     _prctl(_SET_NO_NEW_PRIVS, 1)
 
 
 def empty_inherited_sets() -> None:
-    """Empty the sets that programs started later would gain from: ambient, inheritable, bounding.
+    """Empty the sets from which programs started later gain: ambient, inheritable, bounding.
 
-    The bounding set stays where this thread may not change it, as in some containers.
+    The bounding set remains if this thread may not change it, as in some containers.
     """
     _prctl(_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
     effective, permitted, _ = _get()
@@ -69,14 +73,14 @@ def empty_inherited_sets() -> None:
 
 
 def keep_only(kept: Iterable[int]) -> None:
-    """Reduce this thread's capabilities to those of ``kept`` that it has, for good."""
+    """Reduce this thread's capabilities permanently to those of ``kept`` that it has."""
     mask = _get()[1] & sum(1 << number for number in kept)
     _set(mask, mask, 0)
 
 
 @contextlib.contextmanager
 def without_capabilities() -> Iterator[None]:
-    """Let this thread act without any capability for a while."""
+    """Run a block in this thread without any effective capability."""
     effective, permitted, inheritable = _get()
     _set(0, permitted, inheritable)
     try:

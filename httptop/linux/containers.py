@@ -1,11 +1,12 @@
-"""Containers and units, told from control groups; nothing here needs more than to read /proc.
+"""Recognise containers and systemd units by their control groups.
 
-A container runtime gives each container a control group whose path holds its id, or its name;
-systemd does so with units. What a container makes below its own group it may call as it likes, so
-the outermost id or name on a path counts. Names that Docker and Podman gave are in files that root
-alone can read: they are read when a :class:`Names` is made, and later ones as long as rights last.
+A container runtime gives each container a control group whose path contains its id or its name;
+systemd does the same for units. A container can name the groups below its own as it likes, so the
+outermost id or name in a path counts. The names that Docker and Podman gave are in files that only
+root can read: :class:`Names` reads them when it is created, and those of later containers as long
+as the process may.
 
-The kernel knows a control group by the inode number of its directory in the version 2 hierarchy.
+The kernel identifies a control group by its directory's inode number in the version 2 hierarchy.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ _UNIT: Final = re.compile(r".+\.(?:service|scope)")
 
 _SHORT: Final = 12
 _LARGEST_FILE: Final = 4 << 20
-#: Control groups looked at, and how many above each other; a host has hundreds, and ten.
+#: The most control groups examined, and the deepest nesting; a host usually has hundreds, and ten.
 _MOST_GROUPS: Final = 100_000
 _DEEPEST: Final = 100
 
 
 class Names:
-    """The names of containers by their ids, as far as they can be read."""
+    """The names of containers by their ids, where they can be read."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        """Read those of all containers that there are."""
+        """Read the names of all containers that exist now."""
         self._docker = root / "var/lib/docker/containers"
         self._podman = root / "var/lib/containers/storage/overlay-containers/containers.json"
         self._known: dict[str, str] = {}
@@ -57,7 +58,7 @@ class Names:
                 self.of(container)
 
     def of(self, container: str) -> str:
-        """Return the name of a container; empty where it cannot be found out."""
+        """Return the name of a container; empty if it cannot be determined."""
         if container not in self._known:
             name = _text(_json(self._docker / container / "config.v2.json"), "Name").lstrip("/")
             self._known[container] = name or self._of_podman(container)
@@ -74,9 +75,9 @@ class Names:
 
 
 def owners_of(path: str, name_of: Callable[[str], str]) -> tuple[str, ...]:
-    """Return the names and ids by which the container, pod or unit of a control group is known.
+    """Return the names and ids of the container, pod or unit that a control group belongs to.
 
-    Nothing where the group belongs to none. ``name_of`` returns the name of a container by its id.
+    The result is empty if it belongs to none. ``name_of`` returns a container's name for its id.
     """
     steps = [step for step in path.split("/") if step]
     pod: tuple[str, ...] = ()
@@ -107,7 +108,7 @@ def _named(above: str, step: str) -> str:
 def _shown(text: str) -> str:
     try:
         return clean(text.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:  # half a character, in JSON
+    except UnicodeEncodeError:  # a lone surrogate in JSON
         return clean(text.encode("utf-8", "backslashreplace"))
 
 
@@ -124,25 +125,25 @@ def _json(file: Path) -> object:
         return None
 
 
-# The groups that the kernel is to look for
+# Which groups match the globs of a filter
 
 
 class _Group:
-    """A directory of the hierarchy, as it was when last looked at."""
+    """A directory of the hierarchy, as it was when last read."""
 
     __slots__ = ("below", "bits", "depth", "inode", "links", "path")
 
     def __init__(self, path: str, depth: int, bits: int) -> None:
         self.path, self.depth, self.bits = path, depth, bits
-        self.inode = self.links = -1  # not looked at yet
+        self.inode = self.links = -1  # not read yet
         self.below: dict[str, _Group] = {}
 
 
 class ContainerWatch:
-    """Follows which control groups belong to what is asked for.
+    """Tracks which control groups match lists of globs.
 
-    ``items`` are lists of globs; a group answers to an item when the name, the id, the short id or
-    the unit of its owner, or of a group above it, matches one of its globs.
+    ``items`` are the lists. A group matches an item if one of the item's globs matches the name,
+    the id, the short id or the unit of the group's owner, or of a parent group's owner.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class ContainerWatch:
         names: Names | None = None,
         mount: Path | None = None,
     ) -> None:
-        """``mount``: where the version 2 hierarchy is; found by default."""
+        """``mount``: the mount point of the version 2 hierarchy; by default :func:`hierarchy`."""
         self._items = [tuple(item) for item in items]
         self._names = names or Names()
         self._mount = mount or hierarchy()
@@ -161,13 +162,14 @@ class ContainerWatch:
 
     @property
     def possible(self) -> bool:
-        """Whether there is a hierarchy to look at."""
+        """Whether the host has a version 2 hierarchy."""
         return self._mount is not None
 
     def changes(self) -> tuple[dict[int, int], set[int]]:
-        """Return what is different since the last call: ids with their bits, and ids that went.
+        """Return the changes since the last call: new or changed groups, and removed groups.
 
-        Bit i of an id says that it answers to item i. A call costs two microseconds a group.
+        Groups are identified by inode number; each has a bit mask in which bit i is set if it
+        matches item i. A call takes two microseconds for each group.
         """
         if self._mount is None:
             return {}, set()
@@ -182,10 +184,10 @@ class ContainerWatch:
         return added, gone
 
     def _look(self, group: _Group, into: dict[int, int]) -> bool:
-        """Bring a group and those below up to date; return whether it is still there.
+        """Update a group and those below it; return whether it still exists.
 
-        A directory's links say how many are below it, so that only those have to be read where
-        some came or went.
+        A directory's link count tells how many are below it, so only directories whose count has
+        changed need to be read.
         """
         self._seen += 1
         try:
@@ -203,7 +205,7 @@ class ContainerWatch:
         return True
 
     def _read(self, group: _Group, into: dict[int, int]) -> None:
-        """Read which groups are below one; look at those that are new."""
+        """Read which groups are below one, and update the new ones."""
         known, group.below = group.below, {}
         try:
             with os.scandir(group.path) as entries:
@@ -222,7 +224,7 @@ class ContainerWatch:
             group.below[name] = below
 
     def _items_of(self, path: str) -> int:
-        """Return which of the items a group belongs to, as bits."""
+        """Return the items that a group matches, as a bit mask."""
         words = owners_of(path.removeprefix(str(self._mount)), self._names.of)
         return sum(
             1 << number
@@ -232,7 +234,7 @@ class ContainerWatch:
 
 
 def hierarchy(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:
-    """Return where the version 2 hierarchy of control groups is mounted as a whole."""
+    """Return the mount point of the whole version 2 hierarchy of control groups; None if none."""
     try:
         lines = mountinfo.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:

@@ -9,17 +9,17 @@ _CPUS: Final = Path("/sys/devices/system/cpu")
 
 
 def online_cpus() -> set[int]:
-    """Return the CPUs that run now."""
+    """Return the numbers of the CPUs that are online."""
     return parse_cpus((_CPUS / "online").read_text("ascii", "replace"))
 
 
 def possible_cpus() -> int:
-    """Return the number of CPUs that the kernel may ever number."""
+    """Return one more than the highest CPU number that the kernel may ever use."""
     return max(parse_cpus((_CPUS / "possible").read_text("ascii", "replace"))) + 1
 
 
 def parse_cpus(text: str) -> set[int]:
-    """Return the numbers of the kernel's list format: ``0-3,8``."""
+    """Return the numbers in the kernel's list format: ``0-3,8``."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, _, last = part.partition("-")

@@ -1,8 +1,8 @@
-"""Read and write files of the user's safely although we are root.
+"""Read and write the invoking user's files safely although this process is root.
 
-Under sudo the file system is used with the rights of the user who called it, so that no link or
-directory of theirs can make root read or overwrite what they could not. Where those rights do
-not suffice (``/etc``), root's are used only along a path that nobody else can change.
+Under sudo, files are accessed with the permissions of the invoking user, so that no link or
+directory of theirs can make root read or overwrite a file that they could not. If those permissions
+do not suffice (``/etc``), root's are used, but only along a path that nobody else can change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from httptop.linux.fsuid import files_of
 
 
 class FileError(OSError):
-    """A file that is refused; the message says why."""
+    """A file was refused; the message says why."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -34,12 +34,12 @@ class InvokingUser:
     uid: int
     gid: int
     home: Path
-    #: Whether that is another user than the one of this process.
+    #: Whether this process runs as another user (root, under sudo).
     elevated: bool = False
 
 
 def invoking_user(environ: Mapping[str, str]) -> InvokingUser:
-    """Return who called us: under sudo the user who did, else the user of this process."""
+    """Return the invoking user: under sudo the user who called it, else this process's user."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         with contextlib.suppress(KeyError, ValueError, OverflowError):
@@ -57,9 +57,9 @@ def invoking_user(environ: Mapping[str, str]) -> InvokingUser:
 
 @contextlib.contextmanager
 def rights_of(invoker: InvokingUser) -> Iterator[int]:
-    """Use the invoking user's rights on files for a while, in this thread; yield whose they are.
+    """Access files with the invoking user's permissions, in this thread; yield the effective uid.
 
-    A process that gave up root has its own rights only.
+    A process that gave up root has only its own permissions.
     """
     if not invoker.elevated or os.geteuid() != 0:
         yield os.geteuid()
@@ -71,8 +71,8 @@ def rights_of(invoker: InvokingUser) -> Iterator[int]:
 def open_regular(path: Path, invoker: InvokingUser) -> BinaryIO:
     """Open a regular file for reading.
 
-    Raises :class:`FileNotFoundError` as it is and :class:`FileError` with a clear reason for
-    everything else. Root's rights are used for files that belong to root, never for others'.
+    Raises :class:`FileNotFoundError`, and :class:`FileError` with a clear reason for every other
+    error. Root's permissions are used only for files that belong to root.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -110,16 +110,17 @@ def read_text(path: Path, limit: int, invoker: InvokingUser) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileError(f"{path}: no text: byte {error.start} is not UTF-8") from None
+        raise FileError(f"{path}: not a text file: byte {error.start} is not UTF-8") from None
     if "\0" in text:
-        raise FileError(f"{path}: no text: it holds NUL bytes")
+        raise FileError(f"{path}: not a text file: it contains NUL bytes")
     return text
 
 
 def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
-    """Replace a file by ``text`` in one step, mode 0600, the invoking user's; return where it is.
+    """Replace a file's contents by ``text`` atomically; return its path, links resolved.
 
-    A link of the invoking user's own is followed, another's refused.
+    The file has mode 0600 and belongs to the invoking user. Links that belong to root or the
+    invoking user are followed, others refused. Raises :class:`FileError`.
     """
     target = _followed(path, invoker)
 
@@ -132,9 +133,10 @@ def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
 
 
 def create(path: Path, invoker: InvokingUser, *, append: bool = False) -> int:
-    """Return a descriptor to write a new or emptied file through: mode 0600, the invoking user's.
+    """Create or truncate a file and return a descriptor for writing; raises :class:`FileError`.
 
-    ``append``: what the file holds stays, and all writing goes to its end.
+    The file has mode 0600 and belongs to the invoking user. ``append``: keep its contents and
+    write at its end.
     """
     target = _followed(path, invoker)
     opened: list[int] = []
@@ -168,9 +170,10 @@ def create(path: Path, invoker: InvokingUser, *, append: bool = False) -> int:
 def _with_rights(
     path: Path, target: Path, invoker: InvokingUser, action: Callable[[int], None]
 ) -> None:
-    """Act with the invoking user's rights, else with root's where no link led to ``target``.
+    """Call ``action`` with the invoking user's permissions, else, if safe, with root's.
 
-    The action is told whose rights it has.
+    They are safe if no link led to ``target`` and nobody else can change its directory. ``action``
+    gets the uid whose permissions it has.
     """
     try:
         try:
@@ -188,7 +191,7 @@ def _with_rights(
 
 
 def _replace(target: Path, text: str, owner: InvokingUser | None) -> None:
-    """Write beside the file and rename; ``owner``: who shall have it, if not who writes."""
+    """Write a temporary file and rename it; ``owner``: its owner, if not the current user."""
     if target.is_dir():
         raise FileError(f"{target}: is a directory")
     if target.exists() and not target.is_file():
@@ -217,7 +220,7 @@ def _replace(target: Path, text: str, owner: InvokingUser | None) -> None:
 
 
 def _followed(path: Path, invoker: InvokingUser) -> Path:
-    """Return where a path leads; refuse links that neither root nor the invoking user made."""
+    """Resolve a path's links; refuse those that belong to neither root nor the invoking user."""
     at = Path(os.path.abspath(path))
     for _ in range(40):
         link = next((step for step in (*reversed(at.parents), at) if step.is_symlink()), None)
@@ -237,7 +240,7 @@ def _followed(path: Path, invoker: InvokingUser) -> Path:
 
 
 def _only_roots(path: Path) -> bool:
-    """Return whether nobody but root can change where a path leads."""
+    """Return whether only root can change where a path leads."""
     at = Path(os.path.abspath(path))
     for step in (*at.parents, at):
         try:

@@ -1,8 +1,8 @@
-"""Use files with another user's rights, in one thread of a process that is root.
+"""Access files with another user's permissions, in one thread of a process that runs as root.
 
-``seteuid`` of the C library changes all threads at once, and then the collector's, too, could not
-read the kernel's maps for a moment. Linux knows a user for the use of files alone, a thread's own:
-once it is not root's, root's powers over files are gone with it.
+The C library's ``seteuid`` changes all threads at once, so the collector's thread could not read
+the kernel's maps meanwhile. Linux has a separate user id for file access (fsuid), which belongs to
+a thread. While it is not root's, the thread also lacks root's capabilities over files.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pwd
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_ASK: Final = ctypes.c_uint32(-1)  # an id that changes nothing; the response is the one in force
-#: The system call setgroups; that of the C library changes all threads.
+_ASK: Final = ctypes.c_uint32(-1)  # an invalid id: the call changes nothing, returns the current
+#: The number of the system call setgroups; the C library's function changes all threads.
 _SETGROUPS: Final = {"x86_64": 116, "aarch64": 159}
 
 
 @contextlib.contextmanager
 def files_of(uid: int, gid: int) -> Iterator[None]:
-    """Let this thread use files as a user can; raises :class:`PermissionError` if not root."""
+    """Give this thread a user's permissions on files; raises :class:`PermissionError`."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.setfsuid.restype = libc.setfsgid.restype = ctypes.c_uint32
     before = libc.setfsuid(_ASK), libc.setfsgid(_ASK)

@@ -1,7 +1,7 @@
-"""Stream sockets of a network namespace, from the tables below ``/proc/PID/net``.
+"""Read the stream sockets of a network namespace from the tables in ``/proc/PID/net``.
 
-A socket's inode number is the same in these tables and behind ``/proc/PID/fd``, and no two
-namespaces share one.
+A socket has the same inode number in these tables and in the links of ``/proc/PID/fd``. It is
+unique across namespaces.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Final
 
 from httptop.model import clean
 
-#: Lines of a table that are looked at.
+#: The most lines of a table that are read.
 _MOST_LINES: Final = 200_000
 _LONGEST_LINE: Final = 1024
 _LONGEST_NAME: Final = 40
 _TCP_LISTENS: Final = b"0A"
-#: Established, and closed by the other side, which a half-open server still responses.
+#: Established; and closed by the peer (CLOSE_WAIT), to which a server may still send a response.
 _TCP_CONNECTED: Final = (b"01", b"08")
 _UNIX_STREAM: Final = b"0001"
 _UNIX_LISTENS: Final = 1 << 16
@@ -28,19 +28,19 @@ _UNIX_CONNECTED: Final = b"03"
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A stream socket that listens or is connected."""
+    """A listening or connected stream socket."""
 
     listens: bool
     port: int = 0  # TCP; 0: a Unix socket
-    peer_port: int = 0  # of a connection
-    name: str = ""  # of a Unix socket, cleaned; starts with "@" where it is no file
+    peer_port: int = 0  # of a TCP connection
+    name: str = ""  # of a listening Unix socket, cleaned; starts with "@" if it is no file
 
 
 def read_sockets(net: Path) -> dict[int, Socket]:
-    """Return the stream sockets in the tables of a directory, by inode; no table, no sockets."""
+    """Return the stream sockets in a directory's tables, by inode; missing tables are ignored."""
     found: dict[int, Socket] = {}
-    # What a Unix socket is called may hold a line break and then whatever looks like a line: TCP
-    # comes last, and so counts.
+    # A Unix socket's name may contain a line break and text that looks like another entry. TCP is
+    # read last, so that its entries prevail.
     for name, read in (("unix", _unix), ("tcp6", _tcp), ("tcp", _tcp)):
         try:
             for line in _lines(net / name):
@@ -62,7 +62,7 @@ def _lines(table: Path) -> Iterator[bytes]:
 
 
 def _tcp(line: bytes) -> tuple[int, Socket] | None:
-    """Read ``0: 0100007F:1F90 00000000:0000 0A ... ... ... uid ... inode``."""
+    """Parse ``0: 0100007F:1F90 00000000:0000 0A ... ... ... uid ... inode``."""
     fields = line.split(maxsplit=10)
     inode, state = int(fields[9]), fields[3]
     port = int(fields[1].rpartition(b":")[2], 16)
@@ -74,7 +74,7 @@ def _tcp(line: bytes) -> tuple[int, Socket] | None:
 
 
 def _unix(line: bytes) -> tuple[int, Socket] | None:
-    """Read ``address: references protocol flags type state inode name``."""
+    """Parse ``address: references protocol flags type state inode name``."""
     fields = line.split(maxsplit=7)
     if fields[4] != _UNIX_STREAM:
         return None

@@ -1,4 +1,4 @@
-"""Other processes: whether they are there and work, and how to end one of ours."""
+"""Look at other processes: whether they exist, their CPU time; end a child."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 #: Inode of the first process id namespace, a constant of the kernel (PROC_PID_INIT_INO).
 FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-#: Fields of /proc/PID/stat behind the name: time in user mode, and in the kernel.
+#: Fields of /proc/PID/stat after the name: time in user mode, and in the kernel.
 _USER, _KERNEL = 11, 12
 
 
 def is_process(pid: int, proc: Path = Path("/proc")) -> bool:
-    """Return whether there is a process of this number; that of a thread is none."""
+    """Return whether ``pid`` is the id of a process, not of another thread of one."""
     try:
         status = (proc / str(pid) / "status").read_text("utf-8", "replace")
     except OSError:
@@ -24,7 +24,7 @@ def is_process(pid: int, proc: Path = Path("/proc")) -> bool:
 
 
 def in_first_pid_namespace() -> bool:
-    """Return whether processes have the numbers here that the kernel gives them itself."""
+    """Return whether process ids here are those of the first namespace, which the kernel uses."""
     try:
         return os.stat("/proc/self/ns/pid").st_ino == FIRST_PID_NAMESPACE
     except OSError:
@@ -34,7 +34,7 @@ def in_first_pid_namespace() -> bool:
 def cpu_time_s(pid: int) -> float:
     """Return the CPU time of a process and its threads, in steps of a clock tick (10 ms).
 
-    0 where there is no such process.
+    It is 0 if there is no such process.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -45,7 +45,7 @@ def cpu_time_s(pid: int) -> float:
 
 
 def end_child(child: subprocess.Popen[bytes], patience_s: float) -> None:
-    """Wait for a child that was told to end, and kill it where it does not do so in time."""
+    """Wait for a child that was told to end; kill it if it does not end in time."""
     try:
         child.wait(patience_s)
     except subprocess.TimeoutExpired:

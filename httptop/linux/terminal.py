@@ -1,8 +1,8 @@
-"""The terminal that httptop was started from, and whether it is still there.
+"""Tell whether the terminal that httptop was started from still exists.
 
-SIGHUP says either that the terminal is gone, and then the run ends, or that the configuration is
-to be read again. The kernel takes the controlling terminal from the processes of a session before
-it sends the signal, so a look is enough to tell which.
+SIGHUP means either that the terminal is gone, which ends the run, or that the configuration should
+be read again. The kernel detaches a session's processes from their controlling terminal before it
+sends the signal, so it is enough to check for one.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ _HUNG_UP: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Terminal:
-    """To be made at the start, while the terminal is there."""
+    """The terminal at the time this is created: at the start, while there is one."""
 
     def __init__(self) -> None:
         self._controlled = _has_controlling_terminal()
         self._input: select.poll | None = None
         if sys.__stdin__ is not None and os.isatty(sys.__stdin__.fileno()):
             self._input = select.poll()
-            self._input.register(sys.__stdin__.fileno(), 0)  # a hang-up is always told
+            self._input.register(sys.__stdin__.fileno(), 0)  # poll always reports a hang-up
 
     @property
     def gone(self) -> bool:
-        """Whether there was a terminal and is none any more."""
+        """Whether there was a terminal and it is gone."""
         if self._controlled and not _has_controlling_terminal():
             return True
         return self._input is not None and any(event & _HUNG_UP for _, event in self._input.poll(0))
 
     def wait_until_gone(self) -> bool:
-        """Wait until standard input hangs up; False at once where that is no terminal.
+        """Wait until standard input hangs up; return False at once if it is not a terminal.
 
-        A terminal that is not ours to control sends no signal when it goes.
+        A terminal that is not our controlling terminal sends no signal when it goes away.
         """
         if self._input is None:
             return False

@@ -1,4 +1,4 @@
-"""End a poll from another thread, or from a signal handler."""
+"""End a poll from another thread or from a signal handler."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 
 
 class Wakeup:
-    """A pipe: what polls its ``reader`` wakes up when it is set.
+    """A pipe whose ``reader`` becomes readable when it is set.
 
-    Unlike :class:`threading.Event` it has no lock, which a second signal could find taken.
+    Unlike :class:`threading.Event` it has no lock, on which a second signal could deadlock.
     """
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def set(self) -> None:
-        """End the poll, now or when it begins."""
+        """End the current poll, or else the next one; any thread or signal handler may call it."""
         with contextlib.suppress(OSError):  # full: the poll ends anyway
             os.write(self._writer, b"\0")
 

@@ -217,7 +217,7 @@ def test_an_unknown_variable_is_a_fault(invoker: InvokingUser) -> None:
     [
         (b"\na = = 1\n", "some.toml:2: invalid TOML: Invalid value at column 5"),
         (b"a = 1\nb = ", "some.toml:2: invalid TOML: Invalid value (at end of document)"),
-        (b"\xff\xfe", "no text: byte 0 is not UTF-8"),
+        (b"\xff\xfe", "not a text file: byte 0 is not UTF-8"),
         (b"a = 1\0", "NUL"),
         (b"#" * ((1 << 20) + 1), "larger than 1024 KiB"),
         (b"a = " + b"[" * 100_000, "invalid TOML"),

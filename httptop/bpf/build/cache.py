@@ -1,7 +1,7 @@
-"""Keep compiled probes, so that only the first run with some settings takes clang's second.
+"""Cache compiled probes, so that only the first run with given settings spends a second in clang.
 
-What is kept is loaded by root, so the directory must be root's alone, and so must be the file.
-Anything that is not quite right is as if it were not there: then the probes are compiled.
+Root loads what is cached, so the directory and its files must belong to root and be accessible to
+root only. Anything else is ignored, and the probes are compiled.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-#: Images kept; the longest unused goes first.
+#: Images kept; the least recently used is removed first.
 _MOST: Final = 32
 _LARGEST: Final = 4 << 20
 _SUFFIX: Final = ".image"
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the name under which an image is kept: a hash of all that it was made of."""
+    """Return the name under which an image is cached: a hash of everything it was made from."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -31,13 +31,13 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 class Cache:
-    """Images in a directory; without one nothing is kept."""
+    """Images in a directory; without one nothing is cached."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
     def read(self, key: str) -> bytes | None:
-        """Return what is kept under a key."""
+        """Return the image cached under a key; None if there is none that can be trusted."""
         directory = self._open(create=False)
         if directory is None:
             return None
@@ -48,7 +48,7 @@ class Cache:
                 if not stat.S_ISREG(found.st_mode) or not _ours(found):
                     return None
                 with contextlib.suppress(OSError):
-                    os.utime(file.fileno())  # used just now
+                    os.utime(file.fileno())  # the time of last use
                 return file.read(_LARGEST)
         except OSError:
             return None
@@ -56,7 +56,7 @@ class Cache:
             os.close(directory)
 
     def write(self, key: str, data: bytes) -> None:
-        """Keep an image; where that cannot be done the next run compiles again."""
+        """Cache an image; if that fails, the next run compiles again."""
         directory = self._open(create=True)
         if directory is None or len(data) >= _LARGEST:
             return
@@ -74,7 +74,10 @@ class Cache:
             os.close(directory)
 
     def _open(self, *, create: bool) -> int | None:
-        """Open the directory, if nobody but root can write to it."""
+        """Open the directory; None unless it is accessible to its owner, this process's user, only.
+
+        ``create``: make it if it does not exist.
+        """
         if self._directory is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""The probes, seen from the process that uses them: a child loads them, we hold the descriptors."""
+"""Load the probes in a child process and hold their descriptors in this one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from httptop.linux import bpf_syscall
 from httptop.linux.processes import cpu_time_s, end_child
 
 _MOST_DESCRIPTORS: Final = 64
-#: What loads the probes. -P: the current directory must not lend modules to a program run by root.
+#: What loads the probes. -P: a program run by root must not import from the current directory.
 _LOADER: Final = (sys.executable, "-P", "-m", "httptop.bpf.build.loader")
-#: How often to look whether the child gets on, and how long it has to end.
+#: How often to check that the child makes progress, and how long it may take to end.
 _LOOK_S: Final = 0.5
 _END_PATIENCE_S: Final = 1.0
 
@@ -35,11 +35,11 @@ class Plan:
 
     defines: dict[str, int]
     conditions: Conditions = field(default_factory=Conditions)
-    front: str | None = None  # insist on this way to see bytes
-    cache: str = ""  # directory of compiled probes; empty: none is kept
+    front: str | None = None  # use this front (loader.FRONTS) only
+    cache: str = ""  # directory of compiled probes; empty: no cache
 
     def to_json(self) -> bytes:
-        """Return it as the loader reads it."""
+        """Return the plan as the loader reads it from standard input."""
         return json.dumps(
             {
                 "defines": {**self.defines, **self.conditions.defines},
@@ -55,7 +55,7 @@ class Plan:
 class Probes:
     """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
 
-    front: str  # how bytes are seen: "sockets" or "syscalls"
+    front: str  # the tracepoints used: "sockets" or "syscalls"
     maps: dict[str, int]
     programs: dict[str, int]
     points: tuple[str, ...]  # programs that :meth:`attach` attaches
@@ -63,7 +63,7 @@ class Probes:
     links: dict[str, int] = field(default_factory=dict)
 
     def attach(self) -> None:
-        """Attach every program that is not attached; raise Unavailable where one cannot be."""
+        """Attach every program that is not attached yet; raise Unavailable if one cannot be."""
         for name in self.points:
             if name not in self.links:
                 self.attach_one(name)
@@ -78,7 +78,7 @@ class Probes:
         self.links[name] = link
 
     def detach_one(self, name: str) -> None:
-        """Detach it."""
+        """Detach an attached program."""
         _close((self.links.pop(name),))
 
     def detach(self) -> None:
@@ -97,18 +97,17 @@ class Probes:
 class Patience:
     """How long a load may take."""
 
-    quiet_s: float = 10.0  # until the user is told that it goes on
-    stalled_s: float = 30.0  # without CPU time of the child, until it is given up
+    quiet_s: float = 10.0  # until the user is told that loading continues
+    stalled_s: float = 30.0  # without CPU time used by the child, until the load fails
 
 
 PATIENCE: Final = Patience()
 
 
 class Loading:
-    """A load under way in a child process: start it ahead, say what to load, wait for it late.
+    """A load in progress in a child process: start it early, :meth:`give` a plan, :meth:`wait`.
 
-    Until it is told what to load the child does what is the same for all plans: it imports BCC and
-    reads the kernel's types.
+    Until it gets the plan, the child does what all plans need: it reads the kernel's types.
     """
 
     def __init__(self, command: Sequence[str] = _LOADER) -> None:
@@ -121,7 +120,7 @@ class Loading:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C is for us; the child ends by itself
+                start_new_session=True,  # Ctrl-C reaches us only; the child ends by itself
             )
 
     @property
@@ -130,7 +129,7 @@ class Loading:
         return self._child.pid
 
     def give(self, plan: Plan) -> None:
-        """Say what to load."""
+        """Tell the child what to load."""
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:
             pipe.write(plan.to_json())
@@ -142,10 +141,10 @@ class Loading:
         stop: int | None = None,
         patience: Patience = PATIENCE,
     ) -> Probes:
-        """Return the probes, not attached yet, however long that takes as long as the child works.
+        """Wait while the child makes progress; return the probes, which are not attached yet.
 
-        ``tell`` gets a sentence where it takes long. Raises :class:`Unavailable` where there are no
-        probes, and :class:`Interrupted` as soon as the descriptor ``stop`` is readable.
+        ``tell`` gets a sentence if it takes long. Raises :class:`Unavailable` if the probes cannot
+        be loaded, and :class:`Interrupted` as soon as the descriptor ``stop`` is readable.
         """
         try:
             self._await_reply(tell, stop, patience)
@@ -193,14 +192,14 @@ class Loading:
             raise Interrupted
 
     def _last_words(self) -> str:
-        """Return what the child said last, once it is ended."""
+        """End the child; return the last line of its standard error, or its exit status."""
         assert self._child.stderr is not None
         self._end()
         said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
         return said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
 
     def cancel(self) -> None:
-        """End the child if it still runs, and let go of it; idempotent."""
+        """End the child if it still runs, and release its resources; idempotent."""
         self._end()
         assert self._child.stderr is not None
         self._child.stderr.close()
@@ -208,7 +207,7 @@ class Loading:
     def _end(self) -> None:
         self._channel.close()
         assert self._child.stdin is not None
-        self._child.stdin.close()  # not told what to load it ends by itself
+        self._child.stdin.close()  # without a plan the child ends by itself
         end_child(self._child, _END_PATIENCE_S)
 
 

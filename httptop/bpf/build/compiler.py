@@ -1,7 +1,7 @@
-"""Compile the probes with BCC's clang, or take what an earlier run compiled.
+"""Compile the probes with BCC's clang, or use what an earlier run compiled.
 
-BCC brings all of LLVM (120 MB resident) and takes a second, so this runs in the loader's process
-only, which is short-lived. This module is the only one that imports bcc.
+BCC loads all of LLVM (120 MB resident) and takes a second, so this runs in the short-lived loader
+process only. No other module imports bcc.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from httptop.bpf.build.object_file import Image, image_of
 HERE: Final = Path(__file__).parents[1] / "c"
 _STUBS: Final = HERE.with_name("stubs")
 
-# A table for a switch would be data, which BCC does not load.
+# A jump table would be data, which BCC does not load.
 FLAGS: Final = (
     "-O2", "-fno-jump-tables", "-Wno-macro-redefined", "-Wno-pragma-once-outside-header",
 )  # fmt: skip
@@ -33,20 +33,22 @@ _INCLUDE: Final = re.compile(r'^#include "([^"\n]+)".*$', re.MULTILINE)
 
 
 class LoadError(Exception):
-    """The probes cannot be had here; the text says why and is for people."""
+    """The probes cannot be loaded here; the message tells the user why."""
 
 
 def source(name: str = "probes.c", conditions: str = "") -> str:
-    """Return a C source of ours as one text, with a filter's conditions written into it.
+    """Return one of our C sources as a single text that includes a filter's conditions.
 
-    BCC rewrites map accesses in the main file only, so it cannot be left to clang to include our
-    headers.
+    BCC rewrites map accesses in the main file only, so clang cannot include our headers itself.
     """
     return paste(f'#include "{name}"\n', conditions)
 
 
 def paste(text: str, conditions: str = "") -> str:
-    """Return a C text with our headers in the place of their includes, each once: the first."""
+    """Return a C text in which each header's first include is replaced by its contents.
+
+    Later includes of the same header are removed.
+    """
     seen = set()
 
     def include(match: re.Match[str]) -> str:
@@ -63,7 +65,7 @@ def paste(text: str, conditions: str = "") -> str:
 
 
 def import_bcc() -> Any:
-    """Return the module of the distribution's BCC; raise LoadError where it is not installed."""
+    """Return the distribution's BCC module; raise LoadError if it is not installed."""
     directory = find_bcc()
     if directory is None:
         raise LoadError("BCC is not installed")
@@ -87,7 +89,7 @@ def compile_module(text: str, defines: dict[str, int]) -> Any:
 
 
 def instructions_of(module: Any, name: str) -> bytes:
-    """Return a compiled function."""
+    """Return the instructions of a compiled function; raise LoadError."""
     from bcc import lib
 
     start = lib.bpf_function_start(module.module, name.encode())
@@ -100,7 +102,7 @@ def instructions_of(module: Any, name: str) -> bytes:
 def image(
     defines: dict[str, int], names: tuple[str, ...], conditions: str = "", cache: Path | None = None
 ) -> Image:
-    """Return the programs of these names, compiled: kept of an earlier run, or now."""
+    """Return the compiled programs ``names``, from the cache if it has them; raise LoadError."""
     text = source(conditions=conditions)
     library = find_library()
     found = library.stat() if library is not None else None

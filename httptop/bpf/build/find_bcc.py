@@ -2,11 +2,11 @@
 
 BCC does not come from PyPI (the package called ``bcc`` there is something else). The
 distribution's module is pure Python over ctypes, so any Python can use it once its directory is on
-``sys.path``; only the short-lived loader child puts it there, since that directory holds much else
-that must not shadow what is in our virtual environment.
+``sys.path``. Only the short-lived loader process adds it, since that directory contains other
+modules, which must not shadow those of our virtual environment.
 
-Run as a program, this file prints that directory, or nothing with exit status 1; the set-up script
-uses it so, before anything of ours is installed. It therefore imports nothing of ours.
+Run as a program, this file prints that directory, or nothing with exit status 1. The set-up script
+runs it before httptop is installed, so it imports nothing from httptop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-#: Where distributions and ``make install`` of BCC put its Python module; globs below a root.
+#: Where distributions and BCC's ``make install`` put its Python module; globs below a root.
 MODULE_DIRECTORIES: Final = (
     "usr/lib/python3/dist-packages",
     "usr/lib/python3.[0-9]*/site-packages",
@@ -30,7 +30,7 @@ MODULE_DIRECTORIES: Final = (
 #: Files that only the BPF Compiler Collection has; PyPI's ``bcc`` has none of them.
 MARKS: Final = ("libbcc.py", "table.py", "syscall.py")
 
-#: The clang front end and all else that the Python module calls.
+#: The library behind the Python module; it contains clang.
 LIBRARY: Final = "libbcc.so.0"
 LIBRARY_DIRECTORIES: Final = (
     "usr/lib/*-linux-gnu",
@@ -62,7 +62,7 @@ def is_bcc(package: Path) -> bool:
 
 
 def find_bcc(root: Path = Path("/")) -> Path | None:
-    """Return the directory to put on ``sys.path`` so that ``import bcc`` finds the real one."""
+    """Return the directory to put on ``sys.path`` so that ``import bcc`` imports BCC."""
     for directory in _directories(root, MODULE_DIRECTORIES):
         if is_bcc(directory / "bcc"):
             return directory
@@ -70,7 +70,7 @@ def find_bcc(root: Path = Path("/")) -> Path | None:
 
 
 def find_impostor(directories: Iterable[str]) -> Path | None:
-    """Return a package among ``directories`` that is called ``bcc`` and is not BCC."""
+    """Return a package in ``directories`` that is called ``bcc`` but is not BCC."""
     for directory in directories:
         package = Path(directory, "bcc")
         if (package / "__init__.py").is_file() and not is_bcc(package):
@@ -85,7 +85,7 @@ def find_library(root: Path = Path("/"), name: str = LIBRARY) -> Path | None:
             return directory / name
     if root != Path("/"):
         return None
-    # Somewhere unusual: ask the dynamic linker's cache. Slow, so it comes last.
+    # Last, since it is slow: ask the dynamic linker's cache.
     import ctypes.util
 
     found = ctypes.util.find_library(name.removeprefix("lib").partition(".so")[0])
@@ -105,10 +105,10 @@ def os_release(root: Path = Path("/")) -> dict[str, str]:
 
 
 def install_command(release: Mapping[str, str] | None = None, *, root_user: bool = False) -> str:
-    """Return the command that installs BCC on the distribution of ``release`` (this one).
+    """Return the command that installs BCC on the distribution of ``release`` (default: this host).
 
-    Without ``sudo`` for the root user. On a distribution that is not known, a pointer to BCC's
-    own list of packages.
+    It has no ``sudo`` for the root user. For an unknown distribution the text refers to BCC's own
+    list of packages.
     """
     fields = os_release() if release is None else release
     for name in (fields.get("ID", ""), *fields.get("ID_LIKE", "").split()):

@@ -1,12 +1,11 @@
-"""Compile and load the probes, in a process of its own that ends right after.
+"""Compile and load the probes in a separate, short-lived process.
 
-BCC brings all of LLVM (120 MB resident). So ``python -m httptop.bpf.build.loader`` does that work
-in a short-lived child and sends the descriptors of maps, programs and links over a Unix socket;
-what keeps a program attached is its link's descriptor, so nothing is pinned and nothing survives
-the process that holds it.
+BCC loads all of LLVM (120 MB resident). So ``python -m httptop.bpf.build.loader`` runs as a child
+that sends the descriptors of maps and programs over a Unix socket and exits. Nothing is pinned: a
+program stays attached only as long as the parent holds its link.
 
-The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`); its reply is
-one JSON object, with the descriptors it names attached in that order.
+The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`). Its reply is
+one JSON object, sent with the descriptors it names, in that order.
 """
 
 from __future__ import annotations
@@ -40,39 +39,39 @@ from httptop.linux.btf import BtfError, Kernel, describe_kernel
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
 
-#: A call of this number stands for bpf_rdonly_cast (kernel_structs.h); load() puts in its type id.
+#: Placeholder for a call of bpf_rdonly_cast (kernel_structs.h); load() puts in its type id.
 CAST_CALL: Final = 0x70000001
 _CAST_MARK: Final = struct.pack("<I", CAST_CALL)
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
-#: The programs reached by tail call; what calls one names its number NEXT_ and its name (cursor.h).
+#: The programs reached by tail call, in the order of their NEXT_ numbers (cursor.h).
 CHAIN: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
     "defer_bytes", "abandon_requests",
 )  # fmt: skip
 
-#: Ways to see bytes pass, best first, and the tracepoints (and programs of that name) of each.
+#: Fronts: sets of tracepoints that see bytes pass, best first; each has a program of its name.
 FRONTS: Final = {
     "sockets": ("sock_recv_length", "sock_send_length"),
     "syscalls": ("sys_exit",),
 }
 
-#: What need not be attached where one direction is not looked at.
+#: Tracepoints that need not be attached if the macro excludes their direction.
 BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
 
-#: The program, and raw tracepoint, that sees TCP connections end.
+#: The program, and the raw tracepoint, that sees TCP connections end.
 END: Final = "inet_sock_set_state"
 
 #: The programs that fill the pools of cells and of pages; run once.
 _POOLS: Final = ("fill_cells", "fill_pages")
 
-#: The program that user space runs to find sockets that are gone without a word.
+#: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
-#: The program that user space runs to go on with bytes that were deferred.
+#: The program that user space runs to process deferred bytes (backlog.py).
 TAKE_UP: Final = "take_up"
 
-#: Maps whose descriptors user space wants.
+#: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
     "samples", "other_protocols", "pieces", "free_cells", "free_pages", "queue", "controls",
@@ -81,7 +80,7 @@ MAPS: Final = (
 
 
 def with_cast(instructions: bytes, cast_id: int) -> bytearray:
-    """Return a program with calls of bpf_rdonly_cast (of this type id) for those of CAST_CALL."""
+    """Return a program whose CAST_CALLs call bpf_rdonly_cast, which has this type id."""
     code = bytearray(instructions)
     for at in range(0, len(code), 8):
         if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
@@ -97,9 +96,10 @@ def load(
     *,
     cast_id: int = 0,
 ) -> int:
-    """Load one program; on refusal raise LoadError with the verifier's last words.
+    """Load one program and return its descriptor.
 
-    ``cast_id`` is the type of bpf_rdonly_cast.
+    ``cast_id``: the type id of bpf_rdonly_cast, 0 if the kernel has none. Raises LoadError with the
+    end of the verifier's log; all of it goes to the file named by HTTPTOP_VERIFIER_LOG, if set.
     """
     code = with_cast(instructions, cast_id)
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
@@ -121,7 +121,7 @@ def load(
 
 
 def fill_classes(map_fd: int) -> None:
-    """Put into a map what each byte counts as in a path, and its classes."""
+    """Fill a map with each byte's classes in a path and what it adds to their counts."""
     for code, bits in enumerate(CLASSES):
         counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
         other = not bits & (DIGIT | LOWER | UPPER | JOINT)
@@ -130,7 +130,7 @@ def fill_classes(map_fd: int) -> None:
 
 
 def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
-    """Put into the maps what must be there before the first call is seen."""
+    """Fill the maps that the programs need before the first call is seen."""
     fill_classes(probes.maps["classes"])
     last_cell, last_page = plan["defines"]["MAX_CELLS"] - 1, plan["defines"]["MAX_PAGES"]
     for pool, first in enumerate((last_cell, last_page)):
@@ -153,7 +153,7 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
 
 
 def prepare() -> Kernel:
-    """Do what is the same for every plan: read the kernel's types."""
+    """Read the kernel's types, which every plan needs; raise LoadError."""
     try:
         return describe_kernel()
     except BtfError as error:
@@ -163,9 +163,9 @@ def prepare() -> Kernel:
 def defines_of(
     sizes: dict[str, int], kernel: Kernel, front: str, types: dict[str, int]
 ) -> dict[str, int]:
-    """Return the macros that the headers want: sizes, the kernel's layout, numbers of programs.
+    """Return the macros that the headers need: sizes, the kernel's layout, numbers of programs.
 
-    ``types`` are those of :func:`casts_of`, or none: then the kernel is read by calls.
+    ``types`` are those of :func:`casts_of`; if empty, kernel memory is read by helper calls.
     """
     defines = {**sizes, **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
     defines |= {f"NEXT_{name.upper()}": number for number, name in enumerate(CHAIN)}
@@ -173,15 +173,15 @@ def defines_of(
 
 
 def casts_of(kernel: Kernel) -> dict[str, int]:
-    """Return the macros for reads by plain loads; empty where the kernel has no bpf_rdonly_cast."""
+    """Return the macros for reads by plain loads; empty if the kernel has no bpf_rdonly_cast."""
     return {} if kernel.cast_id is None else {**kernel.types, "CAST_CALL": CAST_CALL}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
-    """Load everything; return the reply and the descriptors it names.
+    """Load everything; return the reply and the descriptors it names; raise LoadError.
 
-    Of the ways to do it the best that this kernel takes is chosen, none of them less exact:
-    tracepoints of sockets before those of system calls, plain loads before calls.
+    Uses the cheapest variant that this kernel accepts; all are equally exact. Tracepoints of
+    sockets are preferred to those of system calls, plain loads to helper calls.
     """
     casts = casts_of(kernel)
     refused: dict[str, str] = {}
@@ -194,11 +194,11 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
             except LoadError as error:
                 refused[f"{front}{', plain loads' if types else ''}"] = str(error)
     reasons = "; ".join(dict.fromkeys(refused.values()))
-    raise LoadError(reasons or "the kernel has no tracepoints that we could use")
+    raise LoadError(reasons or "the kernel has none of the tracepoints that httptop can use")
 
 
 def compiled(plan: dict[str, Any], kernel: Kernel, front: str, types: dict[str, int]) -> Image:
-    """Return all programs of a front, compiled; raise LoadError."""
+    """Return all compiled programs of a front; raise LoadError."""
     defines = defines_of(plan["defines"], kernel, front, types)
     ready = (READY,) if "SEES_READY" in defines else ()
     names = (*_POOLS, *CHAIN, TAKE_UP, *FRONTS[front], END, SWEEP, *ready)
@@ -223,7 +223,7 @@ def _load_with(
         code = probes.instructions(name)
         return load(code, name, _RAW_TRACEPOINT, cast_id=kernel.cast_id or 0)
 
-    # The verifier walks each program for up to a tenth of a second, on all CPUs if it may.
+    # The verifier takes up to a tenth of a second for each program, so load them in parallel.
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(passed, pool.map(loaded, passed), strict=True))
     for number, name in enumerate(CHAIN):
@@ -237,7 +237,7 @@ def _load_with(
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
-    for name in ready:  # attached for a while now and then
+    for name in ready:  # attached only during windows (ticks.py)
         try:
             programs[name] = loaded(name)
         except LoadError as error:
@@ -255,24 +255,24 @@ def _load_with(
 
 
 def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
-    """Whether the waits of requests can be seen: where servers' reads and responses both are."""
+    """Return whether waits can be measured: only if servers' reads and writes are both seen."""
     server = defines["FILTER_SIDES"] & 1 and not BLIND.keys() & defines.keys()
     return front == "sockets" and READY in kernel.tracepoints and bool(server)
 
 
 def main() -> int:
-    """Serve one plan: standard input to the socket whose number is the only argument."""
+    """Load one plan from standard input; reply on the socket whose number is the only argument."""
     reply: dict[str, Any]
     descriptors: list[int] = []
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         with open(os.devnull, "w") as quiet:
             keep = os.dup(2)
-            os.dup2(quiet.fileno(), 2)  # clang's and libbpf's own words; ours come in the reply
+            os.dup2(quiet.fileno(), 2)  # hides the output of clang and libbpf; errors are replied
             try:
                 kernel = prepare()
                 text = sys.stdin.read()
                 if not text:
-                    return 0  # nothing is wanted after all
+                    return 0  # the parent needs no probes after all
                 reply, descriptors = load_all(json.loads(text), kernel)
             except LoadError as error:
                 reply = {"error": str(error)}
@@ -287,6 +287,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
-    # BCC's and LLVM's own tear-down takes 50 ms and changes nothing.
+    # Skip the tear-down of BCC and LLVM, which takes 50 ms and has no effect.
     sys.stdout.flush()
     os._exit(code)

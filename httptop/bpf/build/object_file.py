@@ -1,7 +1,7 @@
-"""Compiled probes: maps by their shapes, programs as instructions that name maps by number.
+"""Compiled probes: map definitions, and instructions that refer to maps by index.
 
-An image holds no descriptor of a running process, so it can be kept (bpf/build/cache.py) and loaded
-without a compiler.
+An image contains no descriptors of a running process, so it can be cached (bpf/build/cache.py) and
+loaded without a compiler.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Final, NamedTuple
 
 from httptop.linux import bpf_syscall
 
-_LOAD_WIDE: Final = 0x18  # an instruction of 16 bytes; in the upper half of byte 1: what it loads
+_LOAD_WIDE: Final = 0x18  # a 16-byte instruction; the upper half of byte 1 says what it loads
 _MAP: Final = 1
 _WIDTH: Final = 8
 
 
 class MapShape(NamedTuple):
-    """What a map is created with."""
+    """The parameters that a map is created with."""
 
     name: str
     kind: int
@@ -40,13 +40,13 @@ class Image:
     programs: dict[str, bytes]
 
     def to_bytes(self) -> bytes:
-        """Return it as a file holds it."""
+        """Return the image as the contents of a file."""
         programs = {name: base64.b64encode(code).decode() for name, code in self.programs.items()}
         return json.dumps({**asdict(self), "programs": programs}).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Image:
-        """Return the image of a file; raise :class:`ValueError` where it is none."""
+        """Return the image in a file's contents; raise :class:`ValueError` if they are none."""
         try:
             found = json.loads(data)
             maps = tuple(
@@ -56,16 +56,16 @@ class Image:
                 str(name): base64.b64decode(code, validate=True)
                 for name, code in found["programs"].items()
             }
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
-            raise ValueError(f"no image of programs: {fault}") from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"not an image of programs: {error}") from None
         for code in programs.values():
             if len(code) % _WIDTH or any(n >= len(maps) for _, n in _references(code)):
-                raise ValueError("no image of programs: a reference leads nowhere")
+                raise ValueError("not an image of programs: a reference to no map")
         return cls(maps, programs)
 
 
 def image_of(programs: Mapping[str, bytes]) -> Image:
-    """Return the image of programs whose references to maps are open descriptors of ours."""
+    """Return the image of programs that refer to maps by this process's open descriptors."""
     numbers: dict[int, int] = {}
     shapes: list[MapShape] = []
     code: dict[str, bytes] = {}
@@ -81,7 +81,7 @@ def image_of(programs: Mapping[str, bytes]) -> Image:
 
 
 class Loaded:
-    """The maps of an image, created; its programs, ready to be loaded."""
+    """The created maps of an image, and its programs ready to be loaded."""
 
     def __init__(self, image: Image) -> None:
         """Create the maps; raises OSError."""
@@ -95,7 +95,7 @@ class Loaded:
             raise
 
     def instructions(self, name: str) -> bytes:
-        """Return a program with the descriptors of our maps in it; raise KeyError."""
+        """Return a program that refers to our maps' descriptors; raise KeyError."""
         code = bytearray(self._image.programs[name])
         for at, number in _references(code):
             descriptor = self.maps[self._image.maps[number].name]
@@ -110,7 +110,7 @@ class Loaded:
 
 
 def _references(code: bytes | bytearray) -> list[tuple[int, int]]:
-    """Return where a program refers to maps, and to which."""
+    """Return the (offset in bytes, map) pairs of a program's references to maps."""
     found = []
     at = 0
     while at < len(code):
