@@ -1,17 +1,16 @@
-"""Give up root for good, in a process that has threads.
+"""Give up root permanently, in a process that has threads.
 
-What belongs to the process and what to a thread decides the order:
+The order follows from what belongs to the process and what to a thread:
 
 - The bounding, inheritable and ambient sets of capabilities and "no new privileges" belong to a
-  thread, and new ones take over those of the thread that starts them. So :meth:`Drop.prepare` is
-  called by the main thread before there are others. It takes nothing away at once, only from
-  programs that are started later.
-- Users and groups the C library changes in all threads. Where the last user id ceases to be
-  root's, the kernel empties the capabilities of each. So any thread may call :meth:`Drop.give_up`;
-  capabilities that are to stay, stay in that thread only.
-- What a process may do is judged by each call, so a look at every thread ends it.
+  thread, and new threads inherit those of the thread that starts them. So the main thread calls
+  :meth:`Drop.prepare` before there are others. It affects only programs that are started later.
+- The C library changes users and groups in all threads. When a thread's last user id ceases to be
+  root's, the kernel clears its capabilities. So any thread may call :meth:`Drop.give_up`;
+  capabilities that are kept remain in that thread only.
+- The kernel checks permissions per thread, so the last step checks every thread.
 
-Nobody but root can trace the process from then on, not even its own user.
+From then on only root can trace the process, not even its own user.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ from httptop.linux import capabilities
 from httptop.linux.files import InvokingUser
 from httptop.linux.fsuid import files_of
 
-#: Where the system has no user of that name.
+#: The uid and gid to use if the system has no such user.
 _NOBODY: Final = 65534
-#: What is imported late, or by the demo's processes.
+#: Packages that are imported late, or by the demo's processes.
 _LATE: Final = ("textual", "rich", "psutil", "pygments", "markdown_it")
 _OURS: Final = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom httptop becomes."""
+    """The user that httptop becomes."""
 
     name: str
     uid: int
@@ -49,7 +48,7 @@ class User:
 
 
 def user_of(wanted: str, invoker: InvokingUser) -> User:
-    """Return the user to become: the one wanted (name or number), who called sudo, or nobody."""
+    """Return the user to become: ``wanted`` (name or number), else who called sudo, else nobody."""
     if not wanted:
         wanted = str(invoker.uid) if invoker.elevated and invoker.uid else "nobody"
     try:
@@ -64,20 +63,20 @@ def user_of(wanted: str, invoker: InvokingUser) -> User:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """What is going to be given up, and what is to be said about it."""
+    """The plan for giving up root."""
 
-    user: User | None = None  # None: the process stays who it is
-    kept: frozenset[int] = frozenset()  # capabilities
-    notes: tuple[str, ...] = ()
+    user: User | None = None  # the user to become; None: the process keeps its user
+    kept: frozenset[int] = frozenset()  # the capabilities to keep
+    notes: tuple[str, ...] = ()  # sentences for the user
 
     def prepare(self) -> None:
-        """Bind the calling thread and what it starts from now on; the first step."""
+        """Restrict what this thread, and what it starts from now on, can gain; the first step."""
         if self.user is not None:
             capabilities.forbid_new_privileges()
             capabilities.empty_inherited_sets()
 
     def give_up(self) -> None:
-        """Become the user; raise :class:`HttptopError` where anything of root would be left."""
+        """Become the user; raise :class:`HttptopError` if any of root's privileges remain."""
         if self.user is None:
             return
         try:
@@ -88,7 +87,7 @@ class Drop:
         if left:
             raise HttptopError(
                 f"root could not be given up ({'; '.join(left)}); "
-                "--set security.drop_privileges=false runs httptop all the same"
+                "--set security.drop_privileges=false runs httptop as root instead"
             )
 
 
@@ -98,10 +97,10 @@ NOTHING: Final = Drop()
 def plan_drop(
     security: Security, invoker: InvokingUser, *, screen: bool, needed: Collection[int] = ()
 ) -> Drop:
-    """Decide what to give up, in the main thread, as root; otherwise there is nothing to give up.
+    """Decide what to give up: nothing unless this process is root. Call it in the main thread.
 
-    ``needed``: capabilities without which this kernel refuses what is still to be done. Raises
-    :class:`HttptopError` where a screen must not run as root and would.
+    ``needed``: capabilities without which this kernel refuses later operations. Raises
+    :class:`HttptopError` if a screen would run as root although that is forbidden.
     """
     if os.geteuid() != 0:
         return NOTHING
@@ -116,15 +115,15 @@ def plan_drop(
         return Drop(user, frozenset((capabilities.CAP_BPF, capabilities.CAP_PERFMON)))
     if needed:
         names = " and ".join(sorted(capabilities.NAMES[number] for number in needed))
-        note = f"httptop keeps {names}: this kernel lets nobody read BPF maps without"
+        note = f"httptop keeps {names}: this kernel requires it for reading BPF maps"
         return Drop(user, frozenset(needed), (note,))
     return Drop(user)
 
 
 def refuse_root_screen(
-    security: Security, *, screen: bool, reason: str = "a capture needs none, run it as a user"
+    security: Security, *, screen: bool, reason: str = "replaying needs no root, run it as a user"
 ) -> None:
-    """Raise :class:`HttptopError` where this is a screen, and root's, and that is not wanted."""
+    """Raise :class:`HttptopError` if a screen runs as root and ``allow_root_ui`` is false."""
     if screen and not security.allow_root_ui and os.geteuid() == 0:
         raise HttptopError(
             "the screen may not run as root (security.allow_root_ui is false), and root is not "
@@ -133,9 +132,9 @@ def refuse_root_screen(
 
 
 def _obstacle(user: User) -> str | None:
-    """Return why httptop cannot go on as a user; None where it can.
+    """Return why httptop cannot continue as a user; None if it can.
 
-    Much is imported late, and the demo starts a Python of its own.
+    The user must be able to read what is imported late, and the Python that the demo starts.
     """
     found = (importlib.machinery.PathFinder.find_spec(name) for name in _LATE)
     theirs = [spec.origin for spec in found if spec is not None and spec.origin]
@@ -181,7 +180,7 @@ def _become(user: User, kept: Collection[int]) -> None:
 
 
 def _left(user: User, kept: Collection[int]) -> Iterator[str]:
-    """Yield what the threads of this process have that they should not."""
+    """Yield the privileges that threads of this process have but should not."""
     allowed = sum(1 << number for number in kept)
     groups = [str(group) for group in sorted(user.groups)]
     for task in os.listdir("/proc/self/task"):

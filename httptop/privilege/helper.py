@@ -1,17 +1,17 @@
-"""A small process that stays root when httptop gives it up, and does four things for it.
+"""Start and ask the helper: a small process that stays root when httptop gives it up.
 
 ::
 
     httptop (nobody) ──── socket pair ──── helper (root, with the few capabilities for this)
-                          SETTLE      ───►  once: which files, and whose they are
+                          SETTLE      ───►  once: the files, and their user
                           STATISTICS  ───►  has the kernel time BPF programs; returns a descriptor
                           READ        ───►  returns the text of one of the configuration files
-                          SAVE        ───►  replaces the configuration file, where it is a valid one
+                          SAVE        ───►  replaces the configuration file, if the text is valid
                           SURVEY      ───►  returns which processes hold stream sockets
                                             (coverage/processes.py)
 
-Nothing else can be asked for. This is the half of httptop; that of the helper, which decides what
-it does and what it does not, is :mod:`httptop.privilege.helper_process`.
+It does nothing else. This module runs in httptop; :mod:`httptop.privilege.helper_process` runs in
+the helper and decides which requests are allowed.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ if TYPE_CHECKING:
     from httptop.coverage.processes import Survey
     from httptop.linux.files import InvokingUser
 
-#: Seconds after which a helper that does not reply is given up: about files, which may wait for
-#: a disk; about statistics, for which the collector waits; at the end.
+#: Seconds to wait for the helper: for files, which may wait for a disk; for statistics, while the
+#: collector waits; for its end.
 _PATIENCE_S = 10.0
 _TICK_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.0
 
 
 class Helper:
-    """The helper, seen from the process that asks it; any thread may."""
+    """The helper as seen by httptop; any thread may call the methods."""
 
     def __init__(self) -> None:
-        """Fork; the process should have one thread and be small. Raises :class:`OSError`."""
+        """Fork the helper, while this process is small and has one thread; raises OSError."""
         self._channel, theirs = socket.socketpair()
         self._ended = False
         self.pid = os.fork()
@@ -86,9 +86,9 @@ class Helper:
     def settle(
         self, invoker: InvokingUser, read: Sequence[Path] = (), save: Path | None = None
     ) -> None:
-        """Say once which files it is about, for whom; then nothing of it can be changed.
+        """Tell the helper, once and unchangeably, the files and the user it may act for.
 
-        ``read``: files whose text may be asked for, ``save`` is one of them.
+        ``read``: files that may be read, in addition to ``save``, which may also be replaced.
         """
         limits = {
             "invoker": [invoker.uid, invoker.gid, str(invoker.home), invoker.elevated],
@@ -105,18 +105,18 @@ class Helper:
         return descriptors[0]
 
     def read(self, path: Path) -> str:
-        """Return the text of one of the files settled on.
+        """Return the text of one of the settled files.
 
-        Raises :class:`FileNotFoundError` where there is none, :class:`HelperError` with the reason
-        where it cannot be read.
+        Raises :class:`FileNotFoundError` if it does not exist, :class:`HelperError` with the reason
+        if it cannot be read.
         """
         return self._ask(READ, os.fsencode(os.path.abspath(path)))[0].decode()
 
     def save(self, path: Path, text: str) -> Path:
-        """Replace the configuration file settled on; return where it is.
+        """Replace the settled configuration file; return its path, links resolved.
 
-        Raises :class:`HelperError` where the text is no valid configuration, changes what it must
-        not, or cannot be written.
+        Raises :class:`HelperError` if the text is not a valid configuration, changes a setting that
+        it must not, or cannot be written.
         """
         from pathlib import Path
 
@@ -124,7 +124,7 @@ class Helper:
         return Path(os.fsdecode(self._ask(SAVE, request)[0]))
 
     def survey(self) -> Survey:
-        """Return which processes hold stream sockets, as ``coverage.processes.survey`` does."""
+        """Return the processes with stream sockets, as ``coverage.processes.survey`` does."""
         from httptop.coverage.processes import from_text
 
         return from_text(self._ask(SURVEY)[0].decode())
@@ -144,7 +144,7 @@ class Helper:
                 done, length = HEAD.unpack(head + receive(self._channel, HEAD.size - len(head)))
                 reply = receive(self._channel, length)
             except (OSError, EOFError) as error:
-                # What is in the socket now belongs to no question.
+                # A late reply would be taken for that of the next request.
                 self._channel.close()
                 raise HelperError("the privileged helper of httptop is gone") from error
         finally:

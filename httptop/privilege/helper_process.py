@@ -1,14 +1,14 @@
-"""The helper itself: the process that stays root when httptop gives it up.
+"""Run the helper: the process that stays root when httptop gives it up.
 
-It replies to what :mod:`httptop.privilege.helper` asks and to nothing else: the paths are settled
-before httptop has looked at anybody's traffic, and a second SETTLE ends it, as does every message
-that makes no sense. So does the end of the socket, which comes when httptop ends, however it ends.
+It serves the requests of :mod:`httptop.privilege.helper` only. The paths are settled before httptop
+sees any traffic. A second SETTLE ends the helper, and so does any invalid message. It also ends
+with the socket, which closes when httptop ends, for whatever reason.
 
-What is saved changes neither what httptop may do (security) nor which files it writes: who got
-hold of httptop must not get hold of root when it is started next.
+A saved configuration can change neither the security settings nor the files that httptop writes:
+an attacker who controls httptop must not get root when it is started next.
 
-It is forked off first of all, while httptop is small, so this module imports little, and what a
-file needs is imported in a child of its own that ends with the reply.
+The helper is forked first of all, while httptop is small, so this module imports little. What a
+request needs beyond is imported in a child process that ends with the reply.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
     from httptop.linux.files import InvokingUser
 
-#: Seconds after which a look at the processes is ended.
+#: Seconds after which a survey of the processes is aborted.
 _LONGEST_SURVEY_S = 5
 
 
 def run(channel: socket.socket) -> None:
-    """Be the helper until the socket ends or something makes no sense; called in a fresh fork."""
+    """Serve until the socket ends or a message is invalid; called in the new process."""
     _alone(channel)
     _serve(channel)
 
 
 def _alone(channel: socket.socket) -> None:
-    """Leave the terminal and the descriptors of the other process."""
-    os.setsid()  # no signal from its keys
+    """Detach from httptop's terminal and descriptors, and restrict what this process can gain."""
+    os.setsid()  # Ctrl-C in the terminal must not end it
     with open("/proc/self/comm", "w") as name:
         name.write("httptop-helper")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -67,7 +67,7 @@ def _alone(channel: socket.socket) -> None:
 
 
 def _serve(channel: socket.socket) -> None:
-    """Reply until the socket ends or something makes no sense."""
+    """Reply to requests until the socket ends or a message is invalid."""
     limits: dict[str, Any] | None = None
     while True:
         try:
@@ -94,9 +94,10 @@ def _serve(channel: socket.socket) -> None:
 
 
 def _reduce(*, elevated: bool) -> None:
-    """Keep what the rest needs.
+    """Drop all capabilities but those for the requests.
 
-    That is: the statistics, files with the rights of whose they are, and what processes hold.
+    They need: the statistics, access to files with their user's permissions, and the descriptors
+    and mappings of processes.
     """
     kept = [
         capabilities.CAP_SYS_ADMIN,
@@ -132,7 +133,7 @@ def _apart(
     limits: dict[str, Any],
     text: bytes,
 ) -> None:
-    """Reply from a child: what it imports, and what may go wrong in it, ends with it."""
+    """Reply from a child process, so that its imports and its errors end with it."""
     child = os.fork()
     if child == 0:
         try:
@@ -140,7 +141,7 @@ def _apart(
                 reply, done = action(limits, text), DONE
             except FileNotFoundError:
                 reply, done = b"", ABSENT
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other side shall know
+            except Exception as error:  # noqa: BLE001 - httptop is told, whatever it is
                 reply, done = str(error).encode("utf-8", "replace")[:4000], REFUSED
             _reply(channel, reply, done)
         finally:
@@ -186,14 +187,14 @@ def _save(limits: dict[str, Any], request: bytes) -> bytes:
     for setting in SETTINGS:
         guarded = setting.section == "security" or setting.kind is FILE
         if guarded and setting.of(new) != setting.of(now):
-            raise HelperError(f"{setting.key} can be changed by hand only, in {path}")
+            raise HelperError(f"{setting.key} can be changed only by hand, in {path}")
     return os.fsencode(write_text(path, wanted, invoker))
 
 
 def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:
-    """Look at the processes with no more rights than that takes, and not for long.
+    """Survey the processes with the capabilities that this requires, and with a time limit.
 
-    One that is stuck in the kernel can hold up who reads its mappings.
+    Reading the mappings of a process that is stuck in the kernel can block.
     """
     import time
 

@@ -1,7 +1,8 @@
-"""What httptop and its helper say to each other over a socket pair.
+"""The protocol between httptop and its helper, over a socket pair.
 
-A message is a byte (request: what; reply: whether it worked), its length in four bytes, and its
-text. Imports next to nothing: the helper, which stays small, uses it.
+A message is one byte (the kind of a request, or the result of a reply), the length of its text in
+four bytes, and the text. The module imports very little, so that the helper, which uses it, stays
+small.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
 HEAD = struct.Struct("=cI")
-#: Bytes of a text: that of a configuration file, with its path, or of a survey.
+#: The most bytes of a text: a configuration file with its path, or a survey.
 LONGEST = LARGEST_FILE + 4096
 
 
 class HelperError(OSError):
-    """The helper refused, or is gone; the message says why."""
+    """The helper refused a request or is gone; the message says why."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 def receive(channel: socket.socket, length: int) -> bytes:
-    """Return exactly ``length`` bytes; raise :class:`EOFError` where they do not come or are many.
+    """Return exactly ``length`` bytes.
 
-    Raises :class:`OSError` as the socket does, a timeout included.
+    Raises :class:`EOFError` if the socket ends before or ``length`` is above LONGEST, and
+    :class:`OSError` as the socket does, on a timeout, too.
     """
     if length > LONGEST:
         raise EOFError

@@ -1,6 +1,7 @@
-"""The command line: what is run, and what it says about settings.
+"""Parse the command line: what to run, and which settings it changes.
 
-The flags of settings come from the table in :mod:`httptop.config.settings`; the others stand here.
+The flags of settings come from the table in :mod:`httptop.config.settings`; the others are defined
+here.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ UNNAMED: Final = Path("")
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What the command line asks for."""
+    """The parsed command line."""
 
     settings: dict[str, Flag]  # by the key of the setting
     batch: bool = False
@@ -66,7 +67,7 @@ class Arguments:
 
 
 def parse(words: Sequence[str]) -> Arguments:
-    """Return what the command line means; raise :class:`UsageError`.
+    """Return the parsed command line; raise :class:`UsageError`.
 
     Prints and raises :class:`SystemExit` for ``--help`` and ``--version``.
     """
@@ -103,7 +104,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see httptop --help)")
 
     def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002
-        say(message.rstrip("\n"))  # which tells where it cannot be written
+        say(message.rstrip("\n"))  # which reports an output that cannot be written
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -186,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _examples() -> str:
-    """Return the examples as they can be pasted, each below what it does."""
+    """Return the examples, ready to be pasted, each below its description."""
     lines = ["examples:"]
     for what, command in _EXAMPLES:
         lines += [f"  # {what}", f"  {command.format(program=program())}"]
@@ -199,7 +200,7 @@ class _Format(argparse.RawDescriptionHelpFormatter):
 
 
 class _Last(argparse.Action):
-    """Keep what the last of a repeated flag said."""
+    """Keep the last value of a repeated flag."""
 
     def __call__(
         self,
@@ -212,7 +213,7 @@ class _Last(argparse.Action):
 
 
 def _brief(doc: str) -> str:
-    """Return the first clause of a setting's meaning; docs/settings.md has all of it."""
+    """Return the first clause of a setting's description; docs/settings.md has all of it."""
     clause = re.split(r"[;:.] |\.$", doc)[0]
     return clause[0].lower() + clause[1:]
 

@@ -27,7 +27,7 @@ from httptop.run.session import Session
 
 
 def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
-    """Print snapshots to the end; return the exit status."""
+    """Print snapshots until the run ends; return the exit status."""
     if sys.stdout is None:
         raise HttptopError("standard output is closed")
     settings, terminal = config.settings, Terminal()
@@ -65,15 +65,15 @@ def _report(reload: Reload) -> None:
 
 
 class Rendering:
-    """Makes text or JSON of the snapshots of a run, one after the other."""
+    """Renders the snapshots of a run, one after the other, as text or JSON."""
 
     def __init__(self, chosen: Callable[[], str]) -> None:
-        """``chosen`` returns the format, which may change meanwhile: ``text`` or ``json``."""
+        """``chosen`` returns the current format, ``text`` or ``json``; it may change."""
         self._chosen = chosen
         self._notes: tuple[str, ...] = ()
 
     def render(self, snapshot: Snapshot) -> str:
-        """Return what is printed of a snapshot; as text its notes where they are new."""
+        """Return a snapshot as text or JSON; text contains only notes that are new."""
         if self._chosen() == "json":
             from httptop.output.json import to_json
 

@@ -1,4 +1,4 @@
-"""The configuration of a run: where it stands, read again while the run goes on, saved."""
+"""The configuration of a run: find its files, read them again during the run, save changes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from httptop.run.session import Session
 
 
 class Configuration:
-    """What the flags, the environment and the files of a run say.
+    """The configuration from a run's flags, environment and files.
 
-    What is root's alone is read and written by the helper, once this process has given up root.
+    Once this process has given up root, the helper reads and writes the files.
     """
 
     def __init__(self, asked: Arguments, invoker: InvokingUser, session: Session) -> None:
@@ -29,7 +29,7 @@ class Configuration:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that are read, whether they are there or not."""
+        """The files that are read if they exist."""
         return config_files(os.environ, self._caller, self._asked.config)
 
     @property
@@ -44,7 +44,7 @@ class Configuration:
         return load(self._asked.settings, os.environ, self._caller, self._asked.config, read=read)
 
     def save(self, changes: Mapping[str, object]) -> Path:
-        """Write changed settings, by key, and return where; raise :class:`HttptopError`."""
+        """Write changed settings, by key, and return the file; raise :class:`HttptopError`."""
         helper = self._session.helper
         named = (os.environ, self._caller, self._asked.config)
         if helper is None:
@@ -59,9 +59,9 @@ def follow(
     feed: Feed,
     report: Callable[[Reload], None],
 ) -> Reloading:
-    """Return what has the settings read again, and the run go on with them; to be started.
+    """Return a :class:`Reloading`, not started, that applies changed settings to the run.
 
-    ``report`` tells the user of each reload; it is called in a thread of its own.
+    ``report`` tells the user about each reload; it is called in the reloading thread.
     """
 
     def adopt(reload: Reload) -> None:
@@ -75,7 +75,7 @@ def follow(
 
 
 def read_again(terminal: Terminal, reloading: Reloading) -> bool:
-    """Take SIGHUP: have the settings read again; return whether the run goes on."""
+    """Handle SIGHUP: request a reload of the settings; return whether the run continues."""
     if terminal.gone:
         return False
     reloading.ask()

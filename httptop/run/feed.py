@@ -1,4 +1,4 @@
-"""The feed of a run: what makes its snapshots, and who sees them pass."""
+"""Create the feed of a run, which makes its snapshots, and the observers, which receive them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def open_feed(
     screen: bool = False,
     tell: Callable[[str], None] = complain,
 ) -> Feed:
-    """Return what makes the snapshots: the probes of this host, or a capture.
+    """Return the feed that makes the snapshots, from this host's probes or from a capture.
 
-    ``screen`` and ``tell`` are those of :func:`httptop.run.live.open_live`.
+    ``screen`` and ``tell`` are those of :func:`httptop.run.live.open_live`. Raises
+    :class:`HttptopError`.
     """
     schedule(settings.performance, session.pids)
     if asked.replay is not None:
@@ -57,10 +58,10 @@ def open_feed(
 
 
 def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
-    """Return who sees every snapshot: a recording, where one is asked for, and the log.
+    """Return the observers of every snapshot: the log, and a recorder if ``--record`` is given.
 
-    To be called once the feed is open: only then is it right to empty the file of a recording.
-    Raises :class:`UsageError` where that is refused.
+    Call it once the feed is open, since it truncates the file of the recording. Raises
+    :class:`UsageError` if that file is refused.
     """
     if asked.record is None:
         return [SnapshotLog()]
@@ -70,7 +71,7 @@ def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
 
 
 def exit_status_of(feed: Feed) -> int:
-    """Return the exit status of a run that went to its end; tell where its capture did not."""
+    """Return the exit status of a finished run; report a replayed capture that was damaged."""
     problem: str | None = getattr(feed, "problem", None)
     if problem is not None:
         complain(problem)

@@ -1,4 +1,4 @@
-"""A live run: what it does before its first reading, and after its last one."""
+"""Set up a live run before its first reading, and wind it down after its last one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from httptop.linux.processes import in_first_pid_namespace, is_process
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.session import Session
 
-#: Seconds that the demo has until the ticks begin all the same.
+#: Seconds to wait for the demo before the ticks begin without it.
 _LONGEST_START_S: Final = 30.0
 
 
@@ -43,12 +43,13 @@ def open_live(
     read: Sequence[Path] = (),
     save: Path | None = None,
 ) -> Feed:
-    """Begin to load the probes and return the collector over them.
+    """Begin to load the probes and return a collector that reads them.
 
-    ``screen``: whether it is for a screen, which shows the first rows at once and may not be root's
-    where ``security.allow_root_ui`` is false. ``tell`` tells the user what takes long, from another
-    thread. ``read`` and ``save``: the configuration files that the helper may read, and replace,
-    once root is given up. Raises :class:`Unavailable` where this host plainly cannot be traced.
+    ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
+    root if ``security.allow_root_ui`` is false. ``tell`` tells the user what takes long; it is
+    called from another thread. ``read`` and ``save``: the configuration files that the helper may
+    read and replace once root is given up. Raises :class:`Unavailable` if a quick check shows that
+    this host cannot be traced.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
@@ -56,7 +57,7 @@ def open_live(
     notes = absent_processes(scope)
     for note in notes:
         complain(note)
-    # The loader needs all of root, so it is started before any of that is given up.
+    # The loader needs all of root's capabilities, so it is started before any are given up.
     source = LiveSource(plan, loading=session.take_loading(), enable_statistics=session.statistics)
     try:
         drop = begin_drop(settings.security, session, screen=screen, read=read, save=save)
@@ -92,21 +93,21 @@ def started(
     notes: tuple[str, ...] = (),
     await_demo: bool,
 ) -> Iterator[tuple[str, ...]]:
-    """Start what a live run needs, in this order, in the collector's thread; wind it down.
+    """Start what a live run needs, in this order, in the collector's thread; end it afterwards.
 
-    ``tell`` tells the user what takes long. Raises :class:`Interrupted` where the descriptor
-    ``stop`` becomes readable before the probes are loaded. Yields sentences about what cannot be
-    seen, ``notes`` among them.
+    ``tell`` tells the user what takes long. Raises :class:`Interrupted` if the descriptor ``stop``
+    becomes readable before the probes are loaded. Yields sentences about what cannot be seen,
+    ``notes`` included.
 
-    The thread that gives up root is the one that may keep a capability, and it reads the maps. The
-    demo starts once the probes see its first request, and ends before they are detached, so that
-    its last requests are whole. ``await_demo``: the ticks begin with its first response, so that
-    there is something in the first of few snapshots.
+    Only the thread that gives up root may keep a capability, and this one reads the maps. The demo
+    starts after the probes are attached, so that they see its first request, and ends before they
+    are detached, so that its last requests are complete. ``await_demo``: begin the ticks with the
+    demo's first response, so that the first of a few snapshots is not empty.
     """
     source.load(tell, stop)
     source.attach()
     drop.give_up()
-    source.try_waits()  # with the rights that are left
+    source.try_waits()  # with the capabilities that are left
     with demo or contextlib.nullcontext():
         if demo and await_demo and not demo.wait_for_response(_LONGEST_START_S, stop):
             tell("the demo's services are still starting")
@@ -114,9 +115,9 @@ def started(
 
 
 def absent_processes(scope: Scope) -> tuple[str, ...]:
-    """Return a sentence where processes that the run is limited to by number are not there.
+    """Return a sentence if processes that the run selects by id do not exist.
 
-    None in a process id namespace of our own, where processes have other numbers.
+    The result is empty in a process id namespace of our own, where ids differ from the kernel's.
     """
     if not in_first_pid_namespace():
         return ()
@@ -140,9 +141,9 @@ def begin_drop(
     read: Sequence[Path] = (),
     save: Path | None = None,
 ) -> Drop:
-    """Do what has to be done before other threads are there: plan, settle the helper, prepare.
+    """Plan the drop, settle the helper and prepare, before this process has other threads.
 
-    What needs all of root is to be started before. Raises as :func:`plan_drop` does.
+    Whatever needs all of root must be started before. Raises as :func:`plan_drop` does.
     """
     invoker = invoking_user(os.environ)
     drop = plan_drop(security, invoker, screen=screen, needed=host.needed_after_attaching())
@@ -153,7 +154,7 @@ def begin_drop(
         session.start_helper().settle(invoker, read, save)
     except OSError as error:
         session.end_helper()
-        note = f"no helper that stays root ({error}): settings cannot be saved or read again"
+        note = f"the helper that stays root failed ({error}): settings cannot be saved or reloaded"
         drop = replace(drop, notes=(*drop.notes, note))
     drop.prepare()
     return drop

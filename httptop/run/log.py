@@ -1,7 +1,7 @@
-"""What httptop writes about itself: to a file, and only where the user named one.
+"""Log what httptop does to a file, only if the user named one.
 
 Lines are ``2026-01-01T00:00:00.000Z warning samples lost: 12, and counting``, safe to show on a
-terminal. Nothing goes to the screen; a file that cannot be written any more is told at the end.
+terminal. Nothing goes to the screen; a file that cannot be written is reported at the end.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOSSES: Final = {
 
 
 class _Lines(logging.Formatter):
-    """One line a message, whatever it holds."""
+    """Formats each message as a single line, whatever it contains."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -51,7 +51,7 @@ class _Lines(logging.Formatter):
 
 
 class LogFile(logging.Handler):
-    """Writes to an open file, which it closes; remembers why it could not."""
+    """Writes to an open file, which it closes; ``failure`` says why it could not write."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class LogFile(logging.Handler):
         self.setFormatter(_Lines())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line at once."""
+        """Write a line immediately."""
         data = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
         try:
             if os.write(self._descriptor, data) != len(data):
@@ -76,9 +76,9 @@ class LogFile(logging.Handler):
 
 @contextlib.contextmanager
 def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFile | None]:
-    """Log for a while to ``general.log_file``, if there is one; what it holds is kept.
+    """Append the log to ``general.log_file``, if it is set, during a block.
 
-    Raises :class:`UsageError` where the file is refused.
+    Raises :class:`UsageError` if the file is refused.
     """
     name = settings.general.log_file
     if not name:
@@ -99,12 +99,12 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
 
 
 def set_level(settings: Settings) -> None:
-    """Write from now on what weighs at least as much as the settings say."""
+    """Set the level of the log to that of the settings."""
     LOG.setLevel(settings.general.log_level.upper())
 
 
 def log_start(settings: Settings) -> None:
-    """Write which version starts with which settings, as far as they are not the defaults."""
+    """Log the version and the settings that differ from their defaults."""
     LOG.info("httptop %s starts", __version__)
     for setting in SETTINGS:
         value = setting.of(settings)
@@ -113,14 +113,14 @@ def log_start(settings: Settings) -> None:
 
 
 def log_reload(reload: Reload) -> None:
-    """Write what became of a configuration that was read again."""
+    """Log the result of a reload of the configuration."""
     for sentence in reload.sentences():
         LOG.log(logging.ERROR if reload.error else logging.INFO, "%s", sentence)
 
 
 @contextlib.contextmanager
 def logged(settings: Settings, invoker: InvokingUser) -> Iterator[None]:
-    """Log the start and the end of a run, and tell where that could not be written."""
+    """Log the start and the end of a run; tell the user if the log could not be written."""
     with logging_to_file(settings, invoker) as log:
         log_start(settings)
         try:
@@ -136,7 +136,7 @@ def logged(settings: Settings, invoker: InvokingUser) -> Iterator[None]:
 
 
 class SnapshotLog(Observer):
-    """Writes what snapshots tell that is worth a line: notes, losses that begin and that end."""
+    """Logs what changes between snapshots: new notes, losses that begin or end, shed work."""
 
     def __init__(self) -> None:
         self._health = Health()
@@ -145,7 +145,7 @@ class SnapshotLog(Observer):
         self._shed: tuple[str, ...] = ()
 
     def see(self, snapshot: Snapshot) -> None:
-        """Compare a snapshot with the one before."""
+        """Compare a snapshot with the previous one."""
         for note in snapshot.notes:
             words_only = re.sub("[0-9]+", "", note)
             if words_only not in self._notes:
@@ -174,10 +174,10 @@ class SnapshotLog(Observer):
             )
 
     def failed(self, error: BaseException) -> None:
-        """Write why the run fails."""
+        """Log why the run fails."""
         LOG.error("%s", str(error) or type(error).__name__)
 
     def end(self, last: Snapshot | None) -> None:
-        """See the last snapshot."""
+        """Log what the last snapshot changes."""
         if last is not None:
             self.see(last)

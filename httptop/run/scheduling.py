@@ -1,4 +1,4 @@
-"""How httptop's own threads and processes share the CPUs with others."""
+"""Set how httptop's threads and processes use memory and share the CPUs with others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from httptop.linux.cpus import online_cpus
 
 
 def settle_memory() -> None:
-    """Let the collector of garbage pass by what was imported, and come rarely.
+    """Exempt imported objects from garbage collection and run it less often.
 
-    A tick makes thousands of objects and no cycle; with 5,000 endpoints the usual thresholds cost
-    60 ms a tick, these 4 ms.
+    A tick creates thousands of objects and no cycles. With 5,000 endpoints the default thresholds
+    cost 60 ms a tick, these 4 ms.
     """
     gc.collect()
     gc.freeze()
@@ -25,11 +25,11 @@ def settle_memory() -> None:
 def schedule(performance: Performance, beside: Iterable[int] = ()) -> None:
     """Apply ``performance.nice`` and ``performance.cpu_affinity`` to this process and others.
 
-    ``beside``: the process ids of those that stand beside this one already.
+    ``beside``: the ids of our other processes that have already been started.
 
-    Both belong to a thread and are taken over by those that it starts, processes included; so this
-    is called before there are others. Raises :class:`UsageError` for a CPU that is not there and
-    :class:`HttptopError` where the nice value is refused.
+    Both belong to a thread; threads and processes that it starts inherit them. So call this before
+    starting others. Raises :class:`UsageError` for a CPU that does not exist, and
+    :class:`HttptopError` if the nice value is refused.
     """
     tasks = list(_tasks(("self", *map(str, beside))))
     if performance.cpu_affinity:
@@ -55,8 +55,8 @@ def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:
             allowed = set()
         if missing := sorted(set(cpus) - allowed):
             raise UsageError(
-                f"performance.cpu_affinity: CPU {', '.join(map(str, missing))} is not for httptop: "
-                "its control group (cpuset) has others"
+                f"performance.cpu_affinity: httptop may not use CPU "
+                f"{', '.join(map(str, missing))}: its control group (cpuset) excludes it"
             )
 
 
@@ -69,7 +69,7 @@ def _renice(value: int, tasks: Iterable[int]) -> None:
         except OSError as error:
             raise HttptopError(
                 f"performance.nice: the kernel refuses {value} ({error.strerror}); "
-                "values below the present one need root"
+                "values below the current one need root"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""A run on a screen, and what its keys do beyond the screen."""
+"""A run on a screen, and the actions of its keys that affect the run."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 
 def run_screen(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
-    """Show the screen to the end; return the exit status."""
+    """Show the screen until the run ends; return the exit status."""
     settings = settings_for_screen(config, os.environ)
     with logged(settings, invoker), contextlib.ExitStack() as closing:
         return ScreenRun(asked, settings, invoker, session, closing).show()
 
 
 class Countdown(Observer):
-    """Says when as many snapshots as were asked for have been published."""
+    """Calls ``done`` once a given number of snapshots has been published."""
 
     def __init__(self, iterations: int | None, done: Callable[[], None]) -> None:
-        """``iterations``: None for no end."""
+        """``iterations``: the number of snapshots; None for no limit."""
         self._left, self._done = iterations, done
 
     def see(self, snapshot: Snapshot) -> None:  # noqa: ARG002
@@ -55,7 +55,7 @@ class Countdown(Observer):
 
 
 class ScreenRun:
-    """What the screen may do to the run: see ``screens.base.RunControls``."""
+    """What the screen can change in the run: see ``screens.base.RunControls``."""
 
     can_save = True
 
@@ -67,13 +67,13 @@ class ScreenRun:
         session: Session,
         closing: contextlib.ExitStack,
     ) -> None:
-        """Open the feed; what has to be ended when the run does is left to ``closing``."""
+        """Open the feed; ``closing`` ends what must end with the run."""
         replayed = asked.replay is not None
         self.can_demo = not (asked.demo or replayed)
         self.can_change = self.can_survey = not replayed
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
-        self._terminal = Terminal()  # while it is there
+        self._terminal = Terminal()  # while it exists
         self._scope = scope_of(settings.filter)
         self._feed = open_feed(
             asked, settings, self._scope, invoker, session, screen=True, tell=self._tell
@@ -91,7 +91,7 @@ class ScreenRun:
         closing.callback(self._demo.stop)
 
     def show(self) -> int:
-        """Show the screen to the end; return the exit status, or raise why the feed failed."""
+        """Show the screen until the run ends; return the exit status or raise the feed's error."""
         # The loader works in a process of its own while Textual is imported.
         from httptop.app import HttptopApp
 
@@ -120,9 +120,9 @@ class ScreenRun:
             raise HttptopError(str(error)) from None
 
     def save(self, changes: Mapping[str, object]) -> str:
-        """Write settings; return where."""
+        """Write settings; return the file's path; raise :class:`HttptopError`."""
         path = self._configuration.save(changes)
-        self._reloading.took(changes)  # or the file would be news
+        self._reloading.took(changes)  # or the changed file would be reported as a reload
         return str(path)
 
     def change(self, changes: Mapping[str, object]) -> None:
@@ -130,11 +130,11 @@ class ScreenRun:
         self._feed.apply(self._reloading.took(changes))
 
     def reload(self) -> bool:
-        """Have the settings read again, unless the terminal is gone."""
+        """Request a reload of the settings; return False if the terminal is gone instead."""
         return read_again(self._terminal, self._reloading)
 
     def survey(self) -> Survey:
-        """Look at the processes of this host."""
+        """Survey this host's processes; may take seconds."""
         return self._session.survey()
 
     def _read(self) -> Settings:
@@ -147,21 +147,21 @@ class ScreenRun:
         self._app.post_message(SettingsReloaded(reload))
 
     def _tell(self, text: str) -> None:
-        """Tell the user something that is no failure; from any thread, while the screen runs."""
+        """Show the user a message; any thread may call it while the screen runs."""
         assert self._app is not None
         self._app.say(text)
 
     def _leave(self) -> None:
-        """End the screen; from any thread, while it runs."""
+        """End the screen; any thread may call it while the screen runs."""
         assert self._app is not None
         self._app.exit()
 
 
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
-    """Return the settings as a screen needs them.
+    """Return the settings adapted to a screen.
 
-    It has a window of its own, unless a flag asked for one, and the console of Linux has no
-    braille.
+    It uses ``ui.window`` unless a flag sets the window, and no braille symbols on the Linux
+    console, whose font lacks them.
     """
     settings = config.settings
     if not config.origins["general.window"].startswith("--"):
@@ -173,7 +173,7 @@ def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
 
 
 def _end_with(terminal: Terminal) -> None:
-    """Send ourselves SIGHUP when the terminal is gone: Textual would read its end for ever."""
+    """Send ourselves SIGHUP when the terminal is gone; Textual would read end-of-file forever."""
 
     def wait() -> None:
         if terminal.wait_until_gone():

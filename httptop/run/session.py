@@ -1,8 +1,8 @@
-"""What a run has from its first moment: the helper that stays root, and a load begun ahead.
+"""Own the processes that a run starts first: the helper that stays root, and the loader.
 
-Both are started before the settings are known and before much is imported: the helper while there
-is little to fork, the load because it takes longest. One session is made in ``__main__`` and handed
-down; who makes it ends it, and with it whatever of the two is left.
+Both are started before the settings are known and before much is imported: the helper while the
+process to fork is small, the loader because loading takes longest. ``__main__`` creates one session
+and passes it on; it also ends the session, and so any of the two that still runs.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The processes of ours that stand beside a run; a context manager that ends them."""
+    """The processes that run beside httptop's own; a context manager that ends them."""
 
     def __init__(self) -> None:
         """Start nothing."""
-        #: The helper, where there is one.
+        #: The helper, if it runs.
         self.helper: Helper | None = None
         self._loading: Loading | None = None
 
     def begin(self) -> None:
-        """Start both, before it is sure that they are needed; to be called as root."""
-        with contextlib.suppress(OSError):  # it is told later where there can be none
+        """Start both, before it is known whether they are needed; call it as root."""
+        with contextlib.suppress(OSError):  # begin_drop() tries again and reports the error
             self.start_helper()
         from httptop.bpf.build.child import Loading
 
         self._loading = Loading()
 
     def start_helper(self) -> Helper:
-        """Return the helper that there is, or a new one; raise :class:`OSError`."""
+        """Return the running helper, or start one; raise :class:`OSError`."""
         if self.helper is None:
             self.helper = Helper()
         return self.helper
 
     def end_helper(self) -> None:
-        """End the helper, if there is one, and wait for it."""
+        """End the helper, if it runs, and wait for it."""
         helper, self.helper = self.helper, None
         if helper is not None:
             helper.end()
 
     def take_loading(self) -> Loading:
-        """Return the load that was begun ahead, or a new one; whoever takes it ends it."""
+        """Return the load that was begun ahead, or a new one; the receiver must end it."""
         from httptop.bpf.build.child import Loading
 
         loading, self._loading = self._loading, None
@@ -58,21 +58,21 @@ class Session:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The process ids of what runs: started before the settings were known."""
+        """The ids of our processes that run already."""
         beside = (self._loading, self.helper)
         return tuple(process.pid for process in beside if process is not None)
 
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open.
 
-        Raises :class:`OSError` where that is refused. Any thread may call it.
+        Raises :class:`OSError` if it is refused. Any thread may call it.
         """
         return bpf_syscall.enable_stats() if self.helper is None else self.helper.statistics()
 
     def survey(self) -> Survey:
-        """Look at the processes of the host, by the helper where there is one.
+        """Survey the host's processes, through the helper if it runs.
 
-        May take seconds, and raise :class:`OSError`. Any thread may call it.
+        It may take seconds and raise :class:`OSError`. Any thread may call it.
         """
         if self.helper is not None:
             return self.helper.survey()
@@ -83,7 +83,7 @@ class Session:
         return survey(time.time())
 
     def end(self) -> None:
-        """End what is left; idempotent."""
+        """End the processes that still run; idempotent."""
         loading, self._loading = self._loading, None
         if loading is not None:
             loading.cancel()

@@ -101,7 +101,7 @@ def test_what_the_kernel_needs_is_kept_and_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
     plan = plan_drop(Security(), ROOT, screen=True, needed={CAP_BPF})
     assert plan.kept == {CAP_BPF}
-    assert plan.notes == ("httptop keeps CAP_BPF: this kernel lets nobody read BPF maps without",)
+    assert plan.notes == ("httptop keeps CAP_BPF: this kernel requires it for reading BPF maps",)
     assert plan_drop(Security(), ROOT, screen=True).kept == frozenset()
     both = plan_drop(Security(keep_no_capabilities=False), ROOT, screen=True, needed={CAP_BPF})
     assert both.kept == {CAP_BPF, CAP_PERFMON}
@@ -180,5 +180,5 @@ def test_a_thread_that_was_there_before_is_found() -> None:
     said = given_up(prepared=False)
     assert said[0] == (
         "root could not be given up (a thread may gain privileges); "
-        "--set security.drop_privileges=false runs httptop all the same"
+        "--set security.drop_privileges=false runs httptop as root instead"
     )

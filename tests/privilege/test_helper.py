@@ -184,12 +184,12 @@ def test_what_is_saved_gives_nobody_root_at_the_next_start(
 ) -> None:
     file = folder / "config.toml"
     helper.settle(ROOT, save=file)
-    with pytest.raises(HelperError, match="can be changed by hand only"):
+    with pytest.raises(HelperError, match="can be changed only by hand"):
         helper.save(file, text)
     assert not file.exists()
     file.write_text(text)  # by hand, and so it stays
     helper.save(file, text + '[ui]\nsort = "p99"\n')
-    with pytest.raises(HelperError, match="can be changed by hand only"):
+    with pytest.raises(HelperError, match="can be changed only by hand"):
         helper.save(file, '[ui]\nsort = "p99"\n')
 
 

@@ -67,5 +67,7 @@ def test_it_goes_on_where_there_can_be_no_helper(monkeypatch: pytest.MonkeyPatch
     session = Session()
     drop = begin_drop(Security(), session, screen=True)
     assert drop.user is not None
-    assert drop.notes[0].startswith("no helper that stays root ([Errno 11] no process to be had)")
+    assert drop.notes[0].startswith(
+        "the helper that stays root failed ([Errno 11] no process to be had)"
+    )
     assert session.helper is None
