@@ -1,8 +1,8 @@
-"""Say what this host can trace, what is missing and the command that fixes it.
+"""Report what this host can trace, what is missing and the command that fixes it.
 
-``checks`` judges a :class:`~httptop.doctor.host.Host`, in the order in which a user would fix
-things; ``refusal`` is the first check that forbids tracing, as one line, and is cheap; ``main`` is
-``httptop --doctor``: the whole table, and at its end the real thing, loading the probes.
+``checks`` evaluates a :class:`~httptop.doctor.host.Host`, in the order in which a user would fix
+things. ``refusal`` is the first check that forbids tracing, as one line, and is cheap. ``main`` is
+``httptop --doctor``: it prints the whole table and loads the probes at the end.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from httptop.doctor.host import Host
 from httptop.errors import HttptopError
 from httptop.linux.processes import FIRST_PID_NAMESPACE
 
-#: Exit status where live tracing is not possible.
+#: Exit status if live tracing is not possible.
 CANNOT_TRACE: Final = 77
 
-#: What the probes need came with these kernels: the last of it, a task's registers for BPF, and
-#: memory accounted to the control group instead of RLIMIT_MEMLOCK.
+#: The kernels that introduced what the probes need last: access to a task's registers from BPF;
+#: and BPF memory charged to the control group instead of RLIMIT_MEMLOCK.
 OLDEST_KERNEL: Final = (5, 15)
 CGROUP_MEMORY_KERNEL: Final = (5, 11)
-#: From this kernel on, programs at tracepoints can be preempted, which they are not yet made for.
+#: From this kernel on, programs at tracepoints can be preempted, which ours do not handle yet.
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
-#: Small tables, for a trial needs no room; and compiled anew, for that is tried, too.
+#: Small tables suffice for a trial; no cache, since compiling is tried as well.
 _TRIAL: Final = {
     "performance.max_connections": 1024,
     "performance.max_endpoints": 64,
@@ -49,7 +49,7 @@ _TRIAL: Final = {
     "performance.cache": "",
 }
 
-#: Where the probes see bytes pass (bpf/build/loader.py).
+#: The fronts of bpf/build/loader.py: where the probes see bytes pass.
 _FRONTS: Final = {
     "sockets": "at the sockets: other system calls cost nothing",
     "syscalls": "at every system call: this kernel has no tracepoints at sockets (Linux 6.3 has)",
@@ -61,13 +61,13 @@ class Check:
     """One finding about a host."""
 
     name: str
-    ok: bool | None  # False: no live tracing. None: good to know, and tracing works all the same
+    ok: bool | None  # False: no live tracing. None: a note, tracing works nevertheless
     finding: str
-    remedy: str = ""  # a command or a sentence; empty where there is nothing to do
+    remedy: str = ""  # a command or a sentence; empty if there is nothing to do
 
 
 def checks(host: Host) -> list[Check]:
-    """Judge a host. The first check that is not ok is what to fix first."""
+    """Check a host. The first check whose ``ok`` is False is what to fix first."""
     found = [
         _architecture(host),
         _privileges(host) if host.proc else _proc(),
@@ -75,7 +75,7 @@ def checks(host: Host) -> list[Check]:
         _library(host),
         _lockdown(host),
     ]
-    if host.machine in hosts.MACHINES:  # elsewhere bpf(2) has another number: nothing was tried
+    if host.machine in hosts.MACHINES:  # bpf(2) was not tried elsewhere: its number differs
         found += [_bpf(host), _kernel(host)]
     return [*found, _btf(host), *_notes(host)]
 
@@ -83,7 +83,7 @@ def checks(host: Host) -> list[Check]:
 def refusal(host: Host | None = None) -> str | None:
     """Return why this host cannot be traced and what to do about it, in one line; None if it can.
 
-    Takes a few milliseconds: it does not load the probes.
+    It takes a few milliseconds, since it does not load the probes.
     """
     for check in checks(host or hosts.this_host()):
         if check.ok is False:
@@ -160,7 +160,7 @@ def _bpf(host: Host) -> Check:
             name,
             False,
             f"this kernel ({host.release}) was built without BPF",
-            "boot a kernel with CONFIG_BPF_SYSCALL, as the distributions' own have",
+            "boot a kernel with CONFIG_BPF_SYSCALL, such as your distribution's own",
         )
     if code == errno.EPERM and host.kernel < CGROUP_MEMORY_KERNEL and host.privileged:
         return Check(
@@ -195,8 +195,8 @@ def _kernel(host: Host) -> Check:
         return Check(
             "Kernel",
             None,
-            f"{host.release}; the probes are made for {version} and newer and load on an older "
-            "one only where its distribution has added what they need",
+            f"{host.release}; the probes need {version} or newer and load on an older kernel only "
+            "if its distribution has added what they need",
         )
     if host.ring_buffer_errno == 0 and host.kernel >= PREEMPTIBLE_KERNEL:
         return Check(
@@ -207,7 +207,7 @@ def _kernel(host: Host) -> Check:
         )
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)
-    if host.ring_buffer_errno == errno.EPERM:  # told above
+    if host.ring_buffer_errno == errno.EPERM:  # reported by _bpf()
         return Check("Kernel", None, f"{host.release}; cannot be tried without privileges")
     if host.kernel < OLDEST_KERNEL or host.ring_buffer_errno == errno.EINVAL:
         return Check(
@@ -217,7 +217,7 @@ def _kernel(host: Host) -> Check:
             f"boot Linux {version} or newer",
         )
     reason = os.strerror(host.ring_buffer_errno)
-    return Check("Kernel", False, f"the kernel gives no BPF ring buffer: {reason}")
+    return Check("Kernel", False, f"the kernel cannot create a BPF ring buffer: {reason}")
 
 
 def _btf(host: Host) -> Check:
@@ -227,13 +227,13 @@ def _btf(host: Host) -> Check:
         "BTF",
         False,
         "this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
-        "boot a kernel with CONFIG_DEBUG_INFO_BTF, as the distributions' own have; "
+        "boot a kernel with CONFIG_DEBUG_INFO_BTF, such as your distribution's own; "
         "in a container mount /sys",
     )
 
 
 def _notes(host: Host) -> Iterator[Check]:
-    """Yield what is good to know, and forbids nothing."""
+    """Yield notes, which do not prevent tracing."""
     if host.jit == 0:
         yield Check(
             "BPF JIT",
@@ -256,7 +256,7 @@ def _notes(host: Host) -> Iterator[Check]:
     elif host.proc:
         yield Check("Container", True, "none, or with the host's processes")
     if host.io_uring_disabled == 2:
-        yield Check("io_uring", True, "disabled: nothing can pass by it")
+        yield Check("io_uring", True, "disabled: no request can bypass the probes")
     else:
         yield Check("io_uring", None, "requests that a program sends through it are not seen")
 
@@ -266,7 +266,7 @@ def _memory(limit: int | None) -> str:
 
 
 def bcc_version(host: Host) -> Check:
-    """Import BCC in a process of its own, as the loader does, and tell its version."""
+    """Import BCC in a separate process, as the loader does, and report its version."""
     if host.bcc is None:
         return _bcc(host)
     code = "import sys; sys.path.append(sys.argv[1]); import bcc; print(bcc.__version__)"
@@ -280,7 +280,7 @@ def bcc_version(host: Host) -> Check:
 
 
 def probe_load() -> Check:
-    """Load and attach the probes for a moment: the test that counts."""
+    """Load and attach the probes for a moment; takes seconds."""
     name = "Probes"
     try:
         loading = Loading()
@@ -312,7 +312,7 @@ def table(findings: Sequence[Check]) -> str:
 
 
 def main(host: Host | None = None) -> int:
-    """Print checks and processes; return 0 where live tracing works and 77 where it does not."""
+    """Print checks and processes; return 0 if live tracing works and 77 if it does not."""
     host = host or hosts.this_host()
     findings = [bcc_version(host) if check.name == "BCC" else check for check in checks(host)]
     if all(check.ok is not False for check in findings):

@@ -1,7 +1,7 @@
-"""What this host offers to eBPF, read cheaply: the facts that the doctor judges.
+"""Collect the facts about this host that the doctor's checks need.
 
-A :class:`Host` is plain data, so that a judgement about a host is a function of it. Reading one
-takes a few milliseconds: small files below ``/proc`` and ``/sys``, and a few trial calls of bpf(2).
+A :class:`Host` is plain data, so that the checks are functions of it. Collecting it takes a few
+milliseconds: small files below ``/proc`` and ``/sys``, and a few trial calls of bpf(2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from httptop.console import command_line
 from httptop.linux import bpf_syscall
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, without_capabilities
 
-#: Architectures whose registers and system calls the probes know.
+#: Architectures whose registers and system calls the probes support.
 MACHINES: Final = ("x86_64",)
 
 _BPF_MAP_CREATE: Final = 0
@@ -32,27 +32,27 @@ _BPF_PROG_TYPE_RAW_TRACEPOINT: Final = 17
 #: Instructions: "r0 = 0" and "exit", a program that returns 0; "r1 = r0".
 _NO_OPERATION: Final = bytes((0xB7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0))
 _PASS_ON: Final = bytes((0xBF, 1, 0, 0, 0, 0, 0, 0))
-#: Functions that the probes call and that not every kernel with a ring buffer has, by number. The
-#: second takes what the first returns.
+#: BPF helper functions of the probes that some kernels with a ring buffer lack, and their numbers.
+#: The second takes the result of the first.
 _HELPERS: Final = {"bpf_get_current_task_btf": 158, "bpf_task_pt_regs": 175}
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Facts about a host, as far as tracing is concerned. None: could not be found out."""
+    """Facts about a host that matter for tracing. None: unknown, unless said otherwise."""
 
     machine: str  # as uname -m says
     release: str  # of the kernel
     euid: int
-    proc: bool  # whether /proc is there
+    proc: bool  # whether /proc is mounted
     capabilities: int  # effective set, a bit mask; 0 without /proc
-    bcc: Path | None  # directory that holds BCC's Python package
+    bcc: Path | None  # the directory with BCC's Python package; None: not installed
     impostor: Path | None  # a package called bcc that is not BCC
     libbcc: Path | None
-    #: errno of creating a BPF map and a BPF ring buffer; 0: it worked.
+    #: errno of creating a BPF map and a BPF ring buffer; 0: success.
     bpf_errno: int
     ring_buffer_errno: int
-    missing_helper: str | None  # a function that the probes call and this kernel lacks
+    missing_helper: str | None  # a helper function of the probes that this kernel lacks
     lockdown: str | None  # "none", "integrity", "confidentiality"; None: no lockdown here
     btf: bool
     jit: int | None  # /proc/sys/net/core/bpf_jit_enable
@@ -64,7 +64,7 @@ class Host:
 
     @property
     def kernel(self) -> tuple[int, int]:
-        """The kernel's version, as far as it can be compared."""
+        """The kernel's major and minor version; (0, 0) if its release is not understood."""
         numbers = []
         for part in self.release.split(".")[:2]:
             digits = part[: len(part) - len(part.lstrip("0123456789"))]
@@ -82,7 +82,7 @@ class Host:
 
 
 def this_host(root: Path = Path("/")) -> Host:
-    """Read the facts about this host; files are looked for below ``root``."""
+    """Collect the facts about this host; paths are relative to ``root``."""
     system = os.uname()
     fields = _status(root / "proc/self/status")
     known = system.machine in MACHINES
@@ -112,17 +112,17 @@ def this_host(root: Path = Path("/")) -> Host:
 
 
 def probe_bpf() -> tuple[int, int]:
-    """Create and drop a small BPF map and a ring buffer; return the errno of each, 0 for none."""
+    """Create and close a small BPF map and a ring buffer; return the errno of each, 0: success."""
     array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
     ring = struct.pack("=IIII", _BPF_MAP_TYPE_RINGBUF, 0, 0, mmap.PAGESIZE)
     return _map_create(array), _map_create(ring)
 
 
 def missing_helper(helpers: Mapping[str, int] = _HELPERS) -> str | None:
-    """Return the first of ``helpers`` that the kernel lacks, found by loading a program for each.
+    """Return the first of ``helpers`` that the kernel lacks; it loads a program to test each.
 
-    None where it has them all, or refuses such programs for another reason (without its BTF it
-    refuses these).
+    Returns None if it has them all, or refuses the programs for another reason, such as missing
+    BTF.
     """
     code = b""
     for name, number in helpers.items():
@@ -138,10 +138,11 @@ def missing_helper(helpers: Mapping[str, int] = _HELPERS) -> str | None:
 
 
 def needed_after_attaching() -> frozenset[int]:
-    """Return the capabilities without which maps and programs cannot be used any more.
+    """Return the capabilities that using open maps and programs requires.
 
-    Found by trying, with a map and a program of no use: since Linux 6.0 who has the descriptor may
-    use it; before, only where nobody forbade BPF to users (kernel.unprivileged_bpf_disabled).
+    They are found by trying with a dummy map and program. Since Linux 6.0 their descriptors
+    suffice; before, only if BPF is not forbidden to users (kernel.unprivileged_bpf_disabled).
+    Raises OSError.
     """
     array = struct.pack("=IIII", _BPF_MAP_TYPE_ARRAY, 4, 8, 1)
     table = bpf_syscall.bpf(_BPF_MAP_CREATE, bytearray(array))
@@ -184,7 +185,7 @@ def _status(path: Path) -> dict[str, str]:
 
 
 def _lockdown(path: Path) -> str | None:
-    # "none [integrity] confidentiality": the one in brackets is in force.
+    # "none [integrity] confidentiality": the current mode is in brackets.
     text = _text(path)
     return text.partition("[")[2].partition("]")[0] or None if text else None
 

@@ -1,7 +1,7 @@
-"""The filter language: one way to select requests (grammar: docs/filters.md).
+"""The filter language, which selects requests (grammar: docs/filters.md).
 
-:func:`parse` turns a text into a frozen tree; the ``matches_`` functions apply a tree to what
-httptop knows; ``str(tree)`` is a filter again.
+:func:`parse` turns a text into a frozen tree; the ``matches_`` functions apply a tree to rows,
+samples and endpoints; ``str(tree)`` is an equivalent text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Filters made from a row of the endpoint table: its process, path, status, process numbers."""
+"""Make filters from a row of the endpoint table: its process, path, statuses, process ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from httptop.model import STATUS_UNKNOWN, EndpointStats
 
 RowField = Literal["comm", "path", "status", "pid"]
 
-#: Classes of statuses, the worst first; None: no response.
+#: Status classes, the worst first; None: no response.
 _WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
 
 
 def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
-    """Return what a row has of a field; of statuses all that may be chosen, the worst first."""
+    """Return a row's values of a field; for ``status`` all that can be chosen, the worst first."""
     match field:
         case "comm":
             return (row.key.process,)
@@ -29,9 +29,9 @@ def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
 
 
 def outcomes(row: EndpointStats) -> list[tuple[str, int]]:
-    """Return statuses and classes that a row has, with their number, the worst first.
+    """Return a row's statuses and classes with their numbers of requests, the worst first.
 
-    A class stands before its codes, and only where it has several.
+    A class precedes its codes, and is included only if it has several.
     """
     found: list[tuple[str, int]] = []
     for hundreds in _WORST_FIRST:
@@ -48,6 +48,6 @@ def outcomes(row: EndpointStats) -> list[tuple[str, int]]:
 
 
 def part_for(field: RowField, values: tuple[str, ...], excluded: bool) -> Expression:
-    """Return ``field = value,value``, or with ``!=`` where they are excluded."""
+    """Return ``field = value,value``, or with ``!=`` if they are excluded."""
     written = ",".join(str(Value(value, "literal")) for value in values)
     return parse(f"{field} {'!=' if excluded else '='} {written}")

@@ -1,6 +1,6 @@
-"""What may follow at a place of a filter that is being typed: fields, operators, values, words.
+"""Complete a filter that is being typed: fields, operators, values, words.
 
-A tolerant reading of the text before the cursor: it knows no errors, only what is expected next.
+The text before the cursor is parsed tolerantly: there are no errors, only what is expected next.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from httptop.filters.on_screen import SCREEN_FIELDS
 from httptop.filters.values import FIELDS, Value
 from httptop.model import STATUS_UNKNOWN, Side, Snapshot
 
-#: Values of each field that were seen, the likeliest first.
+#: The observed values of each field, the likeliest first.
 Seen = Mapping[str, Sequence[str]]
 
 _MOST: Final = 64
@@ -38,7 +38,7 @@ _OPENERS: Final = {"not": "the opposite of what follows", "(": "what belongs tog
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text that may stand there, and what it is."""
+    """A text that can be inserted, and a note that explains it."""
 
     text: str
     note: str = ""
@@ -46,16 +46,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Candidates for the characters from ``start`` to ``end`` of the text."""
+    """Candidates that replace the characters from ``start`` to ``end`` of the text."""
 
     start: int
     end: int
     candidates: tuple[Candidate, ...] = ()
-    #: Whether a word alone stands before the cursor: it may yet become the name of a field.
+    #: Whether a single word precedes the cursor: it may still become the name of a field.
     unsettled: bool = False
 
     def applied(self, text: str, chosen: int) -> tuple[str, int]:
-        """Return the text with a candidate put in, and where the cursor stands then."""
+        """Return the text with a candidate inserted, and the cursor's new position."""
         new = self.candidates[chosen].text
         rest = text[self.end :]
         if new.endswith(" ") and rest.startswith(" "):
@@ -65,7 +65,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What is expected where the cursor stands, and how much of it has been typed."""
+    """What is expected at the cursor, and how much of it has been typed."""
 
     expects: Literal["operand", "operator", "value", "joiner", "nothing"]
     start: int
@@ -73,11 +73,11 @@ class _Place:
     field: str = ""
     operator: str = ""
     taken: frozenset[str] = frozenset()  # values of the list so far
-    alone: bool = False  # whether a word without an operator stands just before
+    alone: bool = False  # whether a word without an operator precedes it
 
 
 def complete(text: str, cursor: int, seen: Seen) -> Completion:
-    """Return what may stand at the cursor, what fits best first."""
+    """Return the candidates at the cursor, the best first."""
     place = _place(text[:cursor])
     rest = (_VALUE if place.expects == "value" else _WORD).match(text, cursor)
     end = rest.end() if rest is not None and place.typed else cursor
@@ -107,14 +107,14 @@ def _offered(place: _Place, seen: Seen) -> Iterable[Candidate]:
 
 
 def _written(value: str, operator: str) -> str:
-    """Return a value as it must be written to mean itself."""
+    """Return a value escaped for the operator, so that it matches only itself."""
     if operator in ("~", "!~"):
         value = re.sub(r"([*?\[])", r"[\1]", value)
     return str(Value(value, "literal"))
 
 
 def _matching(typed: str, offered: Iterable[Candidate]) -> list[Candidate]:
-    """Return those that begin with what was typed, then those that contain it."""
+    """Return the candidates that begin with what was typed, then those that contain it."""
     sought = typed.casefold()
     begin: list[Candidate] = []
     contain: list[Candidate] = []
@@ -130,7 +130,7 @@ def _matching(typed: str, offered: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _place(text: str) -> _Place:
-    """Read a text that ends at the cursor."""
+    """Return what is expected after a text that ends at the cursor."""
     expects: Literal["operand", "joiner"] = "operand"
     at = 0
     alone = False
@@ -177,7 +177,7 @@ def _place(text: str) -> _Place:
 
 
 def _values(text: str, name: str, operator: re.Match[str]) -> _Place | int:
-    """Read a list of values; return where it ends, or the place where it is still typed."""
+    """Read a list of values; return its end, or the place if the cursor is in the list."""
     if operator[0] == "!":
         return _Place("operator", operator.start(), "!", name)
     taken: set[str] = set()
@@ -208,7 +208,7 @@ def _skipped(text: str, at: int) -> int:
 
 
 def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
-    """Return the values that a snapshot holds, those of the shown side and of busy rows first."""
+    """Return the values in a snapshot, those of the shown side and of busy rows first."""
     if snapshot is None:
         return {}
     rows = sorted(snapshot.endpoints, key=lambda row: (row.key.side != side, -row.requests))

@@ -1,7 +1,7 @@
-"""Apply a filter to what httptop knows: rows, sampled requests, endpoint keys.
+"""Apply a filter to rows, sampled requests and endpoint keys.
 
-A value that is not known (the peer of a row, say) equals nothing. Where a *field* cannot be
-decided yet the result is None, by the rules of three-valued logic.
+An unknown value (such as the peer of a row) equals nothing. If a *field* is not decided yet, the
+result may be None, by the rules of three-valued logic.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
 from httptop.filters.values import ORDERINGS
 from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
 
-#: Fields of an endpoint's key: exact wherever rows are.
+#: Fields of an endpoint's key: exact for every row.
 KEY_FIELDS: Final = frozenset(("comm", "method", "path", "side", "proto", "tls"))
 #: Fields that a row of the endpoint table has.
 ROW_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "in_flight"}
@@ -28,8 +28,8 @@ Known = tuple[str | int, ...] | None
 def matches_row(expression: Expression, row: EndpointStats) -> bool:
     """Return whether a filter selects requests of a row.
 
-    The status of a row is each of its codes in turn, its pid any of its processes', its latency
-    the p99 of the window (since start where the window is empty), its size the mean response.
+    A row has each of its status codes in turn and any of its processes' pids. Its latency is the
+    p99 of the window (since start if the window is empty), its size the mean response size.
     """
     codes: tuple[int, ...] = tuple(row.status)
     if row.unanswered:
@@ -59,7 +59,7 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
 def matches_transaction(expression: Expression, request: Transaction) -> bool:
     """Return whether a filter selects a sampled request.
 
-    Its path is the sent one, without its query, or the template.
+    Its path is the one sent, without the query, or its template: either may match.
     """
 
     def known(name: str) -> Known:
@@ -76,7 +76,7 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
                 return () if request.response_bytes is None else (request.response_bytes,)
             case "peer":
                 return () if request.peer is None else (request.peer,)
-            case "port":  # the server's: known from the peer of a client only
+            case "port":  # the server's: known only from a client's peer
                 port = (request.peer or "").rpartition(":")[2]
                 client = request.key.side == "client" and port.isdecimal()
                 return (int(port),) if client else ()
@@ -87,9 +87,10 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
 
 
 def matches_key(expression: Expression, key: EndpointKey, status: int | None) -> bool | None:
-    """Return whether a filter selects a request of an endpoint; None where its status decides.
+    """Return whether a filter selects a request of an endpoint.
 
-    Fields other than those of the key and ``status`` equal nothing.
+    Returns None if ``status`` is None and decides. Fields other than ``status`` and those of the
+    key equal nothing.
     """
 
     def known(name: str) -> Known:
@@ -101,13 +102,13 @@ def matches_key(expression: Expression, key: EndpointKey, status: int | None) ->
 
 
 def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | None:
-    """Return the truth of an expression, None where ``known`` could not decide it."""
+    """Return whether an expression holds; None if ``known`` does not decide it."""
     match expression:
         case Compare(name, operator, values):
             found = known(name)
             if found is None:
                 return None
-            if name == "status" and operator in ORDERINGS:  # no response is not below 200
+            if name == "status" and operator in ORDERINGS:  # unknown is not below 200
                 found = tuple(code for code in found if code != STATUS_UNKNOWN)
             holds = any(one.holds(operator, value) for value in found for one in values)
             return holds != operator.startswith("!")

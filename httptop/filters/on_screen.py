@@ -1,8 +1,8 @@
-"""A filter on the screen: it hides endpoints and live requests, which are still counted.
+"""Filter the screen: hide endpoints and live requests, which are still counted.
 
-Of its parts joined by ``and`` each applies wherever all its fields are known. So ``comm = nginx
-and peer = 10.0.0.0/8`` leaves the endpoints of nginx, and of the live requests those of nginx
-from that network; a part that could be applied nowhere is refused.
+Each part joined by ``and`` applies wherever all its fields are known. So ``comm = nginx and peer =
+10.0.0.0/8`` shows the endpoints of nginx, and those live requests of nginx that come from that
+network. A part that could not be applied anywhere is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
 from httptop.model import EndpointStats, Transaction
 
-#: Fields that something on the screen has.
+#: Fields that rows or live requests have.
 SCREEN_FIELDS: Final = ROW_FIELDS | TRANSACTION_FIELDS
 
 Reach = Literal["both", "endpoints", "requests"]
@@ -30,7 +30,7 @@ Reach = Literal["both", "endpoints", "requests"]
 def parse_for_screen(text: str) -> Expression:
     """Return the tree of a filter that the screen can apply.
 
-    Raises :class:`FilterError` where the text is no filter, and at a field that is not known here.
+    Raises :class:`FilterError` if the text is not a filter or uses a field unknown to the screen.
     """
     expression = parse(text)
     for part in conjuncts(expression):
@@ -39,7 +39,7 @@ def parse_for_screen(text: str) -> Expression:
 
 
 def reach(part: Expression) -> Reach:
-    """Return what a part of a filter decides; raise :class:`FilterError` where it is nothing."""
+    """Return what a part of a filter applies to; raise :class:`FilterError` if to nothing."""
     compared = tuple(comparisons(part))
     for found in compared:
         if found.name not in SCREEN_FIELDS:
@@ -62,16 +62,16 @@ def reach(part: Expression) -> Reach:
 
 
 def joined(parts: tuple[Expression, ...]) -> Expression | None:
-    """Return the filter whose parts must all hold; None without parts."""
+    """Return the filter in which all parts must hold; None without parts."""
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else And(parts)
 
 
 def with_part(expression: Expression | None, part: Expression) -> Expression | None:
-    """Return a filter with one part more, or without it where it was there already.
+    """Return a filter with a part added, or removed if the filter contains it already.
 
-    Raises :class:`FilterError` where the text would become too long to be read again.
+    Raises :class:`FilterError` if the text would become longer than MAX_LENGTH.
     """
     parts = () if expression is None else conjuncts(expression)
     if part in parts:
@@ -83,9 +83,9 @@ def with_part(expression: Expression | None, part: Expression) -> Expression | N
 
 
 class ScreenFilter:
-    """A filter made ready: asked for every row of every tick.
+    """A filter prepared for use on every row of every tick.
 
-    What depends on the endpoint's key alone is decided once for each endpoint.
+    Parts that depend only on the endpoint's key are evaluated once for each endpoint.
     """
 
     def __init__(self, expression: Expression) -> None:
@@ -93,7 +93,7 @@ class ScreenFilter:
         of_rows = tuple(part for part in parts if reach(part) != "requests")
         names = {part: {found.name for found in comparisons(part)} for part in of_rows}
         by_key = joined(tuple(part for part in of_rows if names[part] <= KEY_FIELDS))
-        # One expression: it is the same status that all its parts must hold for.
+        # One expression, since all its parts must hold for the same status.
         by_figures = joined(tuple(part for part in of_rows if not names[part] <= KEY_FIELDS))
         self._by_key = None if by_key is None else key_test(by_key)
         self._by_figures = None if by_figures is None else row_test(by_figures)
@@ -112,5 +112,5 @@ class ScreenFilter:
 
 @lru_cache(maxsize=4)
 def screen_filter(expression: Expression) -> ScreenFilter:
-    """Return the filter made ready; the same one while the same is asked for."""
+    """Return the prepared filter; the most recent ones are cached."""
     return ScreenFilter(expression)

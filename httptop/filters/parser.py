@@ -1,4 +1,4 @@
-"""Turn a text into the tree of a filter, or say at which column it stops making sense.
+"""Parse the text of a filter into a tree; errors tell the column.
 
 ::
 
@@ -8,8 +8,8 @@
     comparison = field operator value { "," value }
     operator = "=" | "!=" | "~" | "!~" | "<" | "<=" | ">" | ">="
 
-A word alone means ``path ~ *word*``. Quotes make a value or a word of anything; a value after
-``~`` that begins and ends with a slash is a regular expression.
+A word alone means ``path ~ *word*``. A value or a word in quotes may contain anything. A value
+after ``~`` that begins and ends with a slash is a regular expression.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class _Parser:
             raise FilterError(f"{name} {text!r}: {error}", start + 1) from None
 
     def end_of_regex(self) -> int | None:
-        """Return the index after the ``/regex/`` that starts here; None where it is a glob."""
+        """Return the index after the ``/regex/`` that starts here; None if it is a glob."""
         if self.peek() != "/":
             return None
         at = self.at + 1

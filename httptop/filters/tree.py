@@ -1,4 +1,4 @@
-"""The tree of a filter: frozen, comparable, and printable as a filter that means the same."""
+"""The tree of a filter: frozen, comparable, and printable as an equivalent filter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from httptop.filters.values import Value
 
 
 class FilterError(ValueError):
-    """A text that is no filter; ``column`` counts from 1."""
+    """A text is not a valid filter; ``column`` counts from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(f"column {column}: {message}")
@@ -19,7 +19,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A field compared with values, of which any may hold."""
+    """A comparison of a field with values; it holds if it does for any of them."""
 
     name: str  # of the field
     operator: str  # one of = != ~ !~ < <= > >=
@@ -35,7 +35,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite of ``item``."""
+    """The negation of ``item``."""
 
     item: Expression
 
@@ -71,7 +71,7 @@ def _bracketed(item: Expression, *looser: type[And] | type[Or]) -> str:
 
 
 def conjuncts(expression: Expression) -> tuple[Expression, ...]:
-    """Return the parts that must all hold; the expression itself where it is no ``and``."""
+    """Return the parts that must all hold; the expression itself if it is not an ``and``."""
     if isinstance(expression, And):
         return tuple(part for item in expression.items for part in conjuncts(item))
     return (expression,)

@@ -1,4 +1,4 @@
-"""The fields of the filter language, and the values that stand right of an operator."""
+"""The fields of the filter language, and the values they are compared with."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _NEEDS_QUOTES: Final = re.compile(r"[\s(),\"']|^$|^/.*/$")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: what kind of values it has and which operators make sense for it."""
+    """A field: the kind of its values and the operators it allows."""
 
-    values: str  # what it is compared with, in a message: "a process name"
+    values: str  # a phrase for messages: "a process name"
     operators: tuple[str, ...]
-    number: Callable[[str], tuple[int, int]] | None = None  # text -> lowest, highest
+    number: Callable[[str], tuple[int, int]] | None = None  # text -> lowest, highest number
     choices: tuple[str, ...] = ()
     upper: bool = False  # compared in upper case
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value of a comparison; ``text`` is as written, without its quotes."""
+    """One value of a comparison; ``text`` is what was written, without quotes."""
 
     text: str
     kind: Literal["literal", "glob", "regex", "span", "network"]
@@ -40,11 +40,14 @@ class Value:
 
     @classmethod
     def word(cls, word: str) -> Value:
-        """Return the glob that a word alone stands for."""
+        """Return the glob that a word without a field means."""
         return cls(f"*{word}*", "glob")
 
     def holds(self, operator: str, value: str | int) -> bool:
-        """Return whether ``value operator self``; for != and !~ whether the opposite does not."""
+        """Return whether ``value operator self`` holds; ``!=`` and ``!~`` count as ``=`` and ``~``.
+
+        The caller negates the result for these two.
+        """
         if isinstance(value, int):
             return self._holds_number(operator, value)
         match self.kind:
@@ -78,7 +81,7 @@ class Value:
         return self.quoted()
 
     def quoted(self) -> str:
-        """Return the value in quotes where quotes do not change its meaning."""
+        """Return the value in quotes, unless they would change its meaning."""
         if self.kind == "regex":
             return self.text
         escaped = self.text.replace("\\", "\\\\").replace('"', '\\"')
@@ -86,7 +89,7 @@ class Value:
 
 
 def parse_value(name: str, operator: str, text: str, quoted: bool) -> Value:
-    """Return a value of the field ``name``; raise :class:`ValueError` saying what is allowed."""
+    """Return a value of the field ``name``; raise :class:`ValueError` that says what is allowed."""
     field = FIELDS[name]
     if field.number is not None:
         return _span(field.number, text)
@@ -131,7 +134,7 @@ def _regex(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text[1:-1].replace("\\/", "/"))
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(f"not a regular expression: {error}") from None
 
 
 def _span(number: Callable[[str], tuple[int, int]], text: str) -> Value:

@@ -1,4 +1,4 @@
-"""What user space reads of HTTP/1 header sections: of samples only, never of what is counted."""
+"""Parse header sections of sampled HTTP/1 requests and responses; counts do not depend on it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
     """Return the path of a request line as sent, with its query, cleaned.
 
-    Values in the query are masked, unless told not to; a user's name and password always are. None
-    where the line, perhaps cut short, holds no path.
+    ``cut``: the line is truncated. Values in the query are masked if ``redact_query`` is set, a
+    user's name and password always. Returns None if the line contains no path.
     """
     method, _, target = line.partition(b" ")
     if not target:
@@ -35,10 +35,10 @@ def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
 
 
 def response_length(response: bytes, method: str, status: int) -> int | None:
-    """Return the length of a whole response, header section and body, from its first bytes.
+    """Return the length of a response, header section and body, in bytes, from its first bytes.
 
-    None where they do not tell: the header section goes on, or the body is chunked or ends with the
-    connection.
+    Returns None if they do not tell: the header section continues after them, or the body is
+    chunked or ends with the connection.
     """
     end = _HEAD_END.search(response)
     if end is None:

@@ -1,29 +1,29 @@
-"""From a request target to its path template: ``/users/42?x=1`` -> ``/users/{id}``.
+"""Turn a request target into its path template: ``/users/42?x=1`` -> ``/users/{id}``.
 
-The same rule runs in the kernel (bpf/c/path_template.h); tests/vectors/paths.txt holds both to it.
+The kernel applies the same rules (bpf/c/path_template.h); tests/vectors/paths.txt tests both.
 
-1. The path ends at the first ``?``, ``#``, space or control character. Of an absolute form
-   (``http://host/path``) scheme and authority are cut off, where they end within 256 bytes;
-   authority form (CONNECT) and ``*`` stay as they are.
-2. Each segment between slashes becomes ``{id}`` where it is one of
+1. The path ends at the first ``?``, ``#``, space or control character. From an absolute form
+   (``http://host/path``) scheme and authority are removed if they end within 256 bytes;
+   authority form (CONNECT) and ``*`` are kept unchanged.
+2. Each segment between slashes becomes ``{id}`` if it is one of
 
    - digits, or digits and hyphens: ``42``, ``2024-01-15``;
-   - a UUID: 36 characters, four hyphens, else hexadecimal digits with at least one 0-9;
+   - a UUID: 36 characters, four hyphens, otherwise hexadecimal digits with at least one 0-9;
    - hexadecimal: 8 characters or more, at least one of them 0-9;
    - long and mixed: 16 characters or more of ``A-Za-z0-9`` and joints (``-_.~=+:%,@``) with a
      letter, and
 
      - a digit and four or more switches, or
-     - a digit and no joint, from 20 characters on, or
-     - two switches or more in every five characters,
+     - a digit, no joint and 20 characters or more, or
+     - on average two or more switches in five characters,
 
-     where a switch is a neighbour of another kind: digit, lower case, upper case.
+     where a switch is a change between digits, lower case and upper case.
 
-   So ``v1``, ``2024-report`` and ``my-long-article-title`` stay.
-3. A segment that is an id and an extension of one to five letters keeps the extension:
+   So ``v1``, ``2024-report`` and ``my-long-article-title`` are kept.
+3. If a segment is an id followed by an extension of one to five letters, the extension is kept:
    ``42.json`` -> ``{id}.json``.
-4. At most 96 bytes of template are kept, of at most 32 segments (the empty one before the first
-   slash is one) and less than 256 bytes of path; what is longer is marked as truncated.
+4. A template has at most 96 bytes and 32 segments (including the empty one before the first slash)
+   and is made from less than 256 bytes of path; anything longer is marked as truncated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TEMPLATE_LEN: Final = 96
 SEGMENTS: Final = 32
 AUTHORITY_LEN: Final = 256
 
-#: Kinds of ids that settings may leave alone: rule 2's first, second and third, and its fourth.
+#: Kinds of ids that settings can exempt. In rule 2: the first; the second and third; the fourth.
 RULES: Final = ("number", "hex", "mixed")
 
 DIGIT, HEX, LOWER, UPPER, JOINT, END, SLASH, TOKEN = (1 << bit for bit in range(8))
@@ -61,7 +61,7 @@ def _classes() -> bytes:
     return bytes(table)
 
 
-#: The class bits of every byte; the loader hands this very table to the kernel.
+#: The class bits of every byte; the loader copies this table to the kernel.
 CLASSES: Final = _classes()
 
 _ID: Final = b"{id}"
@@ -111,7 +111,7 @@ def _segment(segment: bytes) -> bytes:
 
 
 def _behind_authority(target: bytes) -> bytes | None:
-    """Return an absolute form from its path on; None where that is too far away."""
+    """Return an absolute form without scheme and authority; None if they are too long."""
     slashes = 0
     for at, code in enumerate(target[:AUTHORITY_LEN]):
         slashes += code == 0x2F
@@ -121,20 +121,20 @@ def _behind_authority(target: bytes) -> bytes | None:
 
 
 def _cut(target: bytes) -> bytes:
-    """Return what stands before the first byte that ends a path."""
+    """Return the bytes before the first one that ends a path."""
     return target[: next((at for at, code in enumerate(target) if CLASSES[code] & END), None)]
 
 
 def origin_of(target: bytes, *, connect: bool = False) -> bytes:
-    """Return a request target as sent from its path on: without scheme and authority.
+    """Return a request target as sent, without scheme and authority.
 
-    Query and fragment are still there; it ends before the first space or control character.
+    Query and fragment are included; it ends before the first space or control character.
     """
     if target[:1] not in (b"/", b"*") and not connect:
         target = _behind_authority(target) or b""
         if target[:1] != b"/":
             target = b"/" + target
-    return _TARGET.match(target)[0]  # type: ignore[index]  # it matches the empty text, too
+    return _TARGET.match(target)[0]  # type: ignore[index]  # it always matches
 
 
 def path_of(target: bytes, *, connect: bool = False) -> bytes:

@@ -1,8 +1,8 @@
-"""Take secrets out of sampled requests, before anything else sees them.
+"""Mask secrets in sampled requests before anything else sees them.
 
-What is not surely harmless counts as a secret: a header line that is none, a query that has no
-names, a name that looks like an id. All of it is hostile input: a header may be folded over several
-lines, a line may end anywhere, a URL may hold a password.
+Whatever is not certainly harmless counts as a secret: a malformed header line, a query without
+names, a name that looks like an id. All input may be hostile: a header may be folded over several
+lines, a line may end anywhere, a URL may contain a password.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ MASK: Final = b"***"
 _MOST_LINES: Final = 32
 _LONGEST_LINE: Final = 256
 
-#: A carriage return alone ends a line for some readers, and what follows it is then a header.
+#: Some parsers end a line at a lone carriage return and take what follows for a header.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)", re.S)
-#: What stands before the @ of an authority, or of what a browser would take for one.
+#: What precedes the @ of an authority, or of what a browser would take for one.
 _USER: Final = re.compile(rb"(:[/\\]*|[/\\]{2})[^/\\?#]*@")
 _NAME: Final = re.compile(rb"(?:[A-Za-z0-9_.$:~\[\]-]|%5[BDbd]){1,64}")
-#: Headers whose values are addresses: a # in them begins a fragment.
+#: Headers whose values are URLs: a # in them starts a fragment.
 _LINKS: Final = frozenset((b"content-location", b"link", b"location", b"refresh"))
 
 
 def redacted_target(target: bytes) -> bytes:
-    """Return a path with its query and fragment, their values masked: ``/search?q=***#***``.
+    """Return a path with the values of its query and fragment masked: ``/search?q=***#***``.
 
-    The names in a query stay; a part without one is masked whole.
+    The names in a query are kept; a part without a name is masked completely.
     """
     at = min((at for at in (target.find(b"?"), target.find(b"#")) if at >= 0), default=len(target))
     query, hashed, fragment = target[at:].partition(b"#")
@@ -48,16 +48,16 @@ def _redacted_part(part: bytes) -> bytes:
 
 
 def without_user(text: bytes) -> bytes:
-    """Return a text with URLs in it, their ``user:password@`` masked."""
+    """Return a text in which ``user:password@`` of any URL is masked."""
     return _USER.sub(rb"\1***@", text) if b"@" in text else text
 
 
 def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return the header section of a response, line by line, from its first bytes, ready to show.
+    """Return the lines of a response's header section from its first bytes, ready to be shown.
 
-    The values of headers with such ``names`` (lower case) are masked, and with ``query`` those in
-    the query of any address. A header folded over several lines becomes one line; what may be
-    incomplete, the last line, is left out.
+    The values of headers called ``names`` (lower case) are masked, and if ``query`` is set, those
+    in the query of any URL. A folded header becomes one line. The last line is left out, since it
+    may be incomplete.
     """
     lines = _LINE_END.split(response)[:-1]
     if not lines or not lines[0].startswith(b"HTTP/"):
