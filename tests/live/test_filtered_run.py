@@ -20,9 +20,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.live.command import document, running
 from tests.live.nginx import Nginx
 
-pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
+pytestmark = pytest.mark.ebpf
 
 #: Requests of each load, and how many at a time.
 EACH: Final = 400
@@ -121,40 +122,6 @@ def load(servers: list[Server]) -> None:
         thread.join()
 
 
-def shown(servers: list[Server], *flags: str) -> Counter[tuple[str, str, int]]:
-    """Run httptop over a load; return (process, path, status) of what its last snapshot holds."""
-    run = subprocess.Popen(
-        [sys.executable, "-m", "httptop", "-b", "--format", "json", "--side", "server", *flags],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout is not None
-    try:
-        run.stdout.readline()  # attached, and a first snapshot taken
-        load(servers)
-        run.send_signal(signal.SIGINT)
-        last: dict[str, Any] = json.loads(run.stdout.read().splitlines()[-1])
-    finally:
-        run.kill()
-        run.wait()
-        run.stdout.close()
-    assert last["final"]
-    assert last["health"]["lost_samples"] + last["health"]["parse_errors"] == 0
-    rows = [
-        row
-        for row in last["endpoints"]
-        if row["path"].split("/")[1] in ("users", "missing", "other")
-    ]
-    assert all(row["unanswered"] == 0 for row in rows)
-    return Counter(
-        {
-            (row["process"], row["path"], int(status)): count
-            for row in rows
-            for status, count in row["status"].items()
-        }
-    )
-
-
 Meant = Callable[[str, str, int], bool]
 CASES: Final[dict[str, Meant]] = {
     "--pid {pids[2]}": lambda name, _path, _status: name == "search",
@@ -172,19 +139,60 @@ CASES: Final[dict[str, Meant]] = {
 }
 
 
-@pytest.mark.parametrize("flags", CASES)
-def test_a_filter_shows_what_it_means(servers: list[Server], flags: str) -> None:
-    meant = CASES[flags]
+Counts = Counter[tuple[str, str, int]]
+
+
+def counts_of(run: subprocess.Popen[str]) -> Counts:
+    """End a run; return (process, path, status) of what its last snapshot holds."""
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=60)
+    last: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert last["final"]
+    assert last["health"]["lost_samples"] + last["health"]["parse_errors"] == 0
+    rows = [
+        row
+        for row in last["endpoints"]
+        if row["path"].split("/")[1] in ("users", "missing", "other")
+    ]
+    assert all(row["unanswered"] == 0 for row in rows)
+    return Counter(
+        {
+            (row["process"], row["path"], int(status)): count
+            for row in rows
+            for status, count in row["status"].items()
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def shown(servers: list[Server]) -> dict[str, Counts]:
+    """Return what a run with each filter has shown of one load, all of them side by side."""
     pids, ports = [server.pids for server in servers], [server.port for server in servers]
-    words = [flags] if "=" in flags.split()[0] else flags.split()
-    before = [server.served() for server in servers]
-    found = shown(servers, *(word.format(pids=pids, ports=ports) for word in words))
-    expected: Counter[tuple[str, str, int]] = Counter()
-    for server, then in zip(servers, before, strict=True):
-        for (path, status), count in (server.served() - then).items():
+    with ExitStack() as stack:
+        runs = {}
+        for flags in CASES:
+            words = [flags] if "=" in flags.split()[0] else flags.split()
+            filled = (word.format(pids=pids, ports=ports) for word in words)
+            runs[flags] = stack.enter_context(
+                running("-b", "--format", "json", "--side", "server", *filled)
+            )
+        for run in runs.values():
+            document(run)  # attached, and a first snapshot taken
+        load(servers)
+        return {flags: counts_of(run) for flags, run in runs.items()}
+
+
+@pytest.mark.parametrize("flags", CASES)
+def test_a_filter_shows_what_it_means(
+    servers: list[Server], shown: dict[str, Counts], flags: str
+) -> None:
+    meant = CASES[flags]
+    expected: Counts = Counter()
+    for server in servers:
+        for (path, status), count in server.served().items():
             template = "/users/{id}" if path.startswith("/users") else path
             if meant(server.name, template, status):
                 expected[server.name, template, status] += count
-    assert found == expected
+    assert shown[flags] == expected
     assert expected.total() % EACH == 0
     assert expected
