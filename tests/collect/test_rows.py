@@ -33,7 +33,7 @@ def test_a_row_adds_up() -> None:
     assert stats.latency_total.max_ns == 10_050
 
 
-def test_further_bytes_of_an_response_are_no_response() -> None:
+def test_further_bytes_of_a_response_are_no_response() -> None:
     row = Row(key())
     _response(row, 200, 1)
     row.count_responses(0, 200, delta(6, bytes=5_000, max_ns=10_000), Tally())

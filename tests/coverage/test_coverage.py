@@ -227,7 +227,7 @@ def test_beyond_the_bound_servers_stay_and_the_rest_is_counted(tree: Tree) -> No
     assert f"{MOST_HOLDERS + 1} processes" in table(found)
 
 
-def test_the_largest_survey_fits_into_an_response_of_the_helper() -> None:
+def test_the_largest_survey_fits_into_a_reply_of_the_helper() -> None:
     name = "\U0001f600" * 40
     port = (65_535,) * 4
     holder = Holder(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.live import FRONTS, Watch, new_path
+from tests.live.live import Watch, new_path
 from tests.live.parser import Parser
 
 
@@ -17,16 +17,9 @@ def parser() -> Parser:
 
 
 @pytest.fixture
-def watch() -> Iterator[Watch]:
-    """The probes as a user gets them, watching everything."""
-    with Watch() as watch:
-        yield watch
-
-
-@pytest.fixture(params=FRONTS)
-def each_watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
-    """The probes in each of the ways that there are."""
-    with Watch(front=request.param) as watch:
+def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
+    """The probes as a user gets them, watching everything; or a front that a test is about."""
+    with Watch(front=getattr(request, "param", None)) as watch:
         yield watch
 
 

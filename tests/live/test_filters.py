@@ -405,7 +405,7 @@ def test_latencies() -> None:
         assert {sample.status for sample in some.step().recent} == {201}
 
 
-def test_a_request_without_an_response_has_waited_so_long() -> None:
+def test_a_request_without_a_response_has_waited_so_long() -> None:
     path = new_path()
     with watch(f"{OURS} and latency >= 40ms") as some:
         for wait_s in (0.0, 0.05):
@@ -444,7 +444,7 @@ def test_response_sizes() -> None:
         assert 41_470 < row.response_bytes < 41_470 + 3 * 100
 
 
-def test_an_response_held_back_counts_at_the_end_of_the_run() -> None:
+def test_a_response_held_back_counts_at_the_end_of_the_run() -> None:
     path = new_path()
     with connected() as ends, watch(f"{OURS} and size > 100") as some:
         exchange(*ends, request(path), response(200, bytes(1000)))

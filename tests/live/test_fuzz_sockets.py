@@ -11,7 +11,7 @@ from tests.stress.fuzz.sockets import fuzz
 
 pytestmark = pytest.mark.ebpf
 
-SECONDS = float(os.environ.get("HTTPTOP_FUZZ_SECONDS", "4"))
+SECONDS = float(os.environ.get("HTTPTOP_FUZZ_SECONDS", "3"))
 
 
 def test_random_conversations_are_counted_exactly(watch: Watch) -> None:

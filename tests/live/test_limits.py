@@ -432,7 +432,7 @@ def test_hostile_paths_come_out_escaped(watch: Watch, path: str) -> None:
 
 
 @pytest.mark.parametrize("ends", [connected, connected_unix])
-def test_a_server_that_is_killed_before_it_responses(
+def test_a_server_that_is_killed_before_it_responds(
     watch: Watch, path: str, ends: Callable[[], Ends]
 ) -> None:
     with ends() as (client, server):

@@ -39,7 +39,7 @@ def test_a_hundred_samples_a_second_of_all_that_nginx_serves(tmp_path: Path) -> 
         Watch(settings, limited(f"port = {nginx.port}")) as watch,
     ):
         before, started = nginx.requests(), time.monotonic()
-        command = ["wrk", "-t1", "-c16", "-d3s", "-s", str(tmp_path / "load.lua"), nginx.url("/")]
+        command = ["wrk", "-t1", "-c16", "-d2s", "-s", str(tmp_path / "load.lua"), nginx.url("/")]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as load:
             while load.poll() is None:
                 seen |= {request.serial: request for request in watch.step().recent}

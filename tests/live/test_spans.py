@@ -66,7 +66,7 @@ def test_sending_and_duration(front: str) -> None:
         assert row.duration_total.mean_ns * 4 == pytest.approx(spent_ns)
 
 
-def test_an_response_in_one_piece_takes_no_time_to_send() -> None:
+def test_a_response_in_one_piece_takes_no_time_to_send() -> None:
     path = new_path()
     with Watch() as watch, connected() as ends:
         exchange(*ends, request(path))

@@ -14,6 +14,7 @@ import pytest
 from httptop.bpf.abi import METHODS
 from httptop.model import SIDES, Side
 from tests.live.live import (
+    FRONTS,
     Watch,
     connected,
     connected_unix,
@@ -33,9 +34,9 @@ Send = Callable[[End, bytes], int]
 Take = Callable[[End], bytes]
 
 
-@pytest.fixture
-def watch(each_watch: Watch) -> Watch:
-    return each_watch
+#: What concerns the way in which bytes are seen; the rest is the same, and the conformance cases
+#: are played in each way, too.
+each_front = pytest.mark.parametrize("watch", FRONTS, indirect=True)
 
 
 def _readv(end: End) -> bytes:
@@ -71,6 +72,7 @@ ENDS = {
 }
 
 
+@each_front
 @pytest.mark.parametrize("take", TAKE)
 @pytest.mark.parametrize("send", SEND)
 def test_calls(watch: Watch, path: str, take: str, send: str) -> None:
@@ -89,6 +91,7 @@ def test_calls(watch: Watch, path: str, take: str, send: str) -> None:
         assert row.pids == (os.getpid(),)
 
 
+@each_front
 @pytest.mark.parametrize("ends", ENDS)
 def test_kinds_of_sockets(watch: Watch, path: str, ends: str) -> None:
     with ENDS[ends]() as (client, server):
@@ -153,7 +156,7 @@ def test_a_new_connection_and_small_pieces(watch: Watch, path: str, size: int) -
     assert (row.request_bytes, row.response_bytes) == (4 * len(head), 4 * len(reply))
 
 
-def test_an_response_cut_anywhere(watch: Watch, path: str) -> None:
+def test_a_response_cut_anywhere(watch: Watch, path: str) -> None:
     head, reply = request(path), response(404, b"nothing")
     with connected() as (client, server):
         for cut in range(1, len(reply)):
@@ -167,6 +170,7 @@ def test_an_response_cut_anywhere(watch: Watch, path: str) -> None:
         assert watch.row(path, side).response_bytes == len(reply) * (len(reply) - 1)
 
 
+@each_front
 def test_the_reader_takes_less_than_the_writer_gave(watch: Watch, path: str) -> None:
     head, reply = request(path, "PUT", "X: " + "y" * 3000), response(201, b"z" * 5000)
     with connected() as (client, server):
@@ -185,6 +189,7 @@ def test_the_reader_takes_less_than_the_writer_gave(watch: Watch, path: str) -> 
     assert (row.request_bytes, row.response_bytes) == (5 * len(head), 5 * len(reply))
 
 
+@each_front
 @pytest.mark.parametrize("size", [500, 1020, 5000, 100_000])
 def test_huge_heads(watch: Watch, path: str, size: int) -> None:
     head = request(path, "GET", *(f"X-{at}: {'v' * 90}" for at in range(size // 100)))
@@ -272,7 +277,7 @@ def test_a_chunked_body(watch: Watch, path: str) -> None:
     _no_decoy(watch)
 
 
-def test_an_response_before_the_body_has_come(watch: Watch, path: str) -> None:
+def test_a_response_before_the_body_has_come(watch: Watch, path: str) -> None:
     head, body = request(path, "POST", "Content-Length: 300"), DECOY * 10
     with connected() as (client, server):
         for _ in range(2):
@@ -316,6 +321,7 @@ def test_a_body_that_ends_with_the_connection(watch: Watch, path: str) -> None:
     assert {row.response_bytes for row in watch.rows(path)} == {len(head + body)}
 
 
+@each_front
 def test_sendfile(watch: Watch, path: str) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"
     with tempfile.TemporaryFile() as file, connected() as (client, server):
@@ -335,6 +341,7 @@ def test_sendfile(watch: Watch, path: str) -> None:
     assert {row.response_bytes for row in watch.rows(path)} == {2 * (len(head) + 300_000)}
 
 
+@each_front
 def test_splice(watch: Watch, path: str) -> None:
     head, body = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"s" * 5000
     reader, writer = os.pipe()
@@ -501,6 +508,7 @@ def test_pipelined_and_chunked(watch: Watch, path: str, together: bool) -> None:
         watch.expect(f"{path}/{chr(97 + at)}", {400 + at: 1})
 
 
+@each_front
 def test_pipelined_in_a_vector(watch: Watch, path: str) -> None:
     heads = [request(f"{path}/{at}") for at in range(12)]
     replies = [response(200, b"x" * at) for at in range(12)]
@@ -574,7 +582,8 @@ def _in_child(work: Callable[[], None]) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_a_child_that_responses(watch: Watch, path: str) -> None:
+@each_front
+def test_a_child_that_responds(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path) * 2)
 
@@ -589,6 +598,7 @@ def test_a_child_that_responses(watch: Watch, path: str) -> None:
     watch.expect(path, {200: 1, 201: 1, 202: 1})
 
 
+@each_front
 def test_a_connection_passed_to_another_process(watch: Watch, path: str) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs, connected() as (client, server):
@@ -614,6 +624,7 @@ def test_a_connection_passed_to_another_process(watch: Watch, path: str) -> None
     watch.expect(path, {200: 1, 201: 1})
 
 
+@each_front
 def test_dup_and_close_of_one_descriptor(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path))
@@ -627,6 +638,7 @@ def test_dup_and_close_of_one_descriptor(watch: Watch, path: str) -> None:
     watch.expect(path, {200: 1})
 
 
+@each_front
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_one_end_closes_first(watch: Watch, path: str, ends: str, who: Side) -> None:
@@ -652,6 +664,7 @@ def test_half_closed_and_answered(watch: Watch, path: str) -> None:
     watch.expect(path, {200: 1})
 
 
+@each_front
 def test_reset(watch: Watch, path: str) -> None:
     with connected() as (client, server):
         client.sendall(request(path))
@@ -663,7 +676,7 @@ def test_reset(watch: Watch, path: str) -> None:
     watch.expect(path, {}, unanswered=1)
 
 
-def test_an_response_to_a_client_that_has_gone(watch: Watch, path: str) -> None:
+def test_a_response_to_a_client_that_has_gone(watch: Watch, path: str) -> None:
     """The reset comes back while the server is still sending; nothing may stay of it."""
     for _ in range(30):
         with connected() as (client, server):
@@ -707,6 +720,7 @@ def test_half_a_head_and_gone(watch: Watch, path: str) -> None:
     watch.expect(path, {200: 1})
 
 
+@each_front
 @pytest.mark.parametrize("ends", ENDS)
 def test_descriptors_used_again(watch: Watch, path: str, ends: str) -> None:
     for number in range(700):
@@ -722,6 +736,7 @@ def test_descriptors_used_again(watch: Watch, path: str, ends: str) -> None:
 # ---- what is no traffic ------------------------------------------------------------------------
 
 
+@each_front
 def test_peeking_counts_once(watch: Watch, path: str) -> None:
     head, reply = request(path), response(200)
     with connected() as (client, server):
@@ -739,6 +754,7 @@ def test_peeking_counts_once(watch: Watch, path: str) -> None:
     assert watch.row(path, "client").response_bytes == 2 * len(reply)
 
 
+@each_front
 def test_files_pipes_and_datagrams_are_no_connections(watch: Watch, path: str) -> None:
     head = request(path)
     with tempfile.TemporaryFile() as file:
@@ -775,6 +791,7 @@ def test_files_pipes_and_datagrams_are_no_connections(watch: Watch, path: str) -
     assert not watch.rows(path)
 
 
+@each_front
 def test_calls_that_fail_count_nothing(watch: Watch, path: str) -> None:
     head = request(path)
     with connected() as (client, server):
