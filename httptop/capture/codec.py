@@ -1,13 +1,12 @@
-"""The lines of a capture file: whole snapshots, every line building on the one before.
+"""Encode and decode the lines of a capture; each is a snapshot that refers to the previous one.
 
-The first line is a header: ``{"httptop": "capture", "schema": 1}``. Then each line is a snapshot.
-To stay small,
+The first line is a header: ``{"httptop": "capture", "schema": 1}``. To keep the others short,
 
-- an endpoint's key is written once, in ``keys`` of the line where it first appears, and is its
-  number (0, 1, 2, ...) from then on;
-- an endpoint that is as it was in the line before is its number alone;
-- a trend that went on from the one before is ``[dropped at the front, [new at the end]]``;
-- a sampled request that was in the line before is its serial alone.
+- an endpoint's key is written once, in ``keys`` of the line where it first appears; from then on
+  it is replaced by its number (0, 1, 2, ...);
+- an endpoint that has not changed since the previous line is only its number;
+- a trend is written as ``[values dropped at the front, [values added at the end]]``;
+- a sampled request that was in the previous line is only its serial.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _Trend = tuple[float | None, ...]
 
 
 class Encoder:
-    """Turns snapshots into lines; keeps the one before."""
+    """Turns snapshots into lines, in order; remembers the previous one."""
 
     def __init__(self) -> None:
         self._numbers: dict[EndpointKey, int] = {}
@@ -136,7 +135,7 @@ class Encoder:
 
 
 class Decoder:
-    """Turns lines into snapshots; raises :class:`CaptureError` at the first that is none."""
+    """Turns lines into snapshots, in order; raises :class:`CaptureError` for an invalid line."""
 
     def __init__(self) -> None:
         self._keys: list[EndpointKey] = []
@@ -256,7 +255,7 @@ def _load(line: bytes) -> Json:
 
 
 def _trend_json(before: Sequence[float | None], now: Sequence[float | None]) -> Json:
-    """Return how a trend went on; at most a few values are new where ticks follow each other."""
+    """Return a trend as the difference to the previous one: a few new values for each tick."""
     for new in range(min(3, len(now) + 1)):
         kept = len(now) - new
         if kept <= len(before) and tuple(before[len(before) - kept :]) == tuple(now[:kept]):

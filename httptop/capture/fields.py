@@ -1,4 +1,4 @@
-"""The values inside a capture's lines: written as plain JSON, read back with every type checked."""
+"""Write the values in a capture's lines as plain JSON, and check every type when reading them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from httptop.model import (
     clean,
 )
 
-#: What json.loads returns: checked wherever it is used.
+#: What json.loads returns; its type is checked at each use.
 Json = Any
 _LARGEST: Final = 1 << 63
 _LATEST: Final = 253_402_300_800.0  # the year 10000
@@ -26,8 +26,8 @@ _MOST_HEAD_LINES: Final = 256
 _LONGEST_HEAD_LINE: Final = 4096
 
 
-#: Lists of a capture go by position: what a new version adds to them comes last, and nothing is
-#: ever taken out or moved. The names are those of the dataclasses, whose order means nothing here.
+#: Lists in a capture are positional: new versions append values, and never remove or move any. The
+#: names are those of the dataclasses' fields, whose order does not matter here.
 KEY: Final = ("side", "process", "protocol", "tls", "method", "path")
 HEALTH: Final = (
     "orphan_responses",
@@ -39,7 +39,7 @@ HEALTH: Final = (
     "missed_calls",
     "overfull_pipelines",
 )
-#: The numbers, and whether they are whole; behind them comes the list of what was shed.
+#: The numbers, and whether they are whole; the list of what was shed follows them.
 OVERHEAD: Final = (
     ("cpu_percent", False),
     ("rss_bytes", True),
@@ -54,11 +54,11 @@ _MOST_KINDS: Final = 1 << 16  # of other protocols, by process
 
 
 class CaptureError(ValueError):
-    """A capture that makes no sense."""
+    """A capture is invalid; the message completes "FILE: ..."."""
 
 
 class Fields:
-    """The members of a JSON object, each with its expected type."""
+    """Reads the members of a JSON object; raises :class:`CaptureError` for an unexpected type."""
 
     def __init__(self, document: Json) -> None:
         if not isinstance(document, dict):
@@ -82,7 +82,7 @@ class Fields:
         return self.as_text(self[name])
 
     def number(self, name: str) -> float:
-        """Return a member that is a number, not negative."""
+        """Return a member that is a number >= 0."""
         return self.as_number(self[name])
 
     def time(self, name: str) -> float:
@@ -95,7 +95,7 @@ class Fields:
 
     @staticmethod
     def as_list(value: Json, length: int | None = None) -> list[Json]:
-        """Return a list, of the given length where there is one."""
+        """Return a list, of the given length unless that is None."""
         if not isinstance(value, list) or length not in (None, len(value)):
             raise CaptureError("holds something else where a list is expected")
         return value
@@ -109,7 +109,7 @@ class Fields:
 
     @staticmethod
     def as_number(value: Json) -> float:
-        """Return a finite number, not negative, and as it was: whole or not."""
+        """Return a finite number >= 0, an int or a float as it was written."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CaptureError("holds something else where a number is expected")
         if not 0 <= value < _LARGEST or not math.isfinite(value):
@@ -118,14 +118,14 @@ class Fields:
 
     @staticmethod
     def as_time(value: Json) -> float:
-        """Return a Unix time that a calendar knows."""
+        """Return a Unix time before the year 10000."""
         if Fields.as_number(value) >= _LATEST:
             raise CaptureError("holds a time out of range")
         return float(value)
 
     @staticmethod
     def as_count(value: Json) -> int:
-        """Return a whole number, not negative."""
+        """Return a whole number >= 0."""
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
             raise CaptureError("holds something else where a count is expected")
         return value
@@ -139,16 +139,16 @@ class Fields:
 
     @staticmethod
     def as_status(value: Json) -> dict[int, int]:
-        """Return responses by their status code."""
+        """Return numbers of responses by status code."""
         pairs = [Fields.as_list(pair, 2) for pair in Fields.as_list(value)]
         return {Fields.as_count(code): Fields.as_count(n) for code, n in pairs}
 
 
 def latency_json(latency: Latency) -> Json:
-    """Return a summary as a list, an empty one where nothing was measured."""
+    """Return a summary as a list, empty if nothing was measured."""
     if latency == NO_LATENCY:
         return []
-    return [  # by hand: astuple() is slow, and there are two for every row
+    return [  # not astuple(), which is slow: every row has several
         latency.count,
         latency.mean_ns,
         latency.p50_ns,
@@ -199,7 +199,7 @@ def read_key(value: Json) -> EndpointKey:
 
 
 def totals_json(totals: Totals, trends: list[Json]) -> Json:
-    """Return the totals of a side; ``trends`` are written already."""
+    """Return the totals of a side as a list; ``trends`` are JSON already."""
     return [
         totals.requests,
         totals.rps,
@@ -215,7 +215,7 @@ def totals_json(totals: Totals, trends: list[Json]) -> Json:
 
 
 def read_totals(value: Json, trend: Callable[[str, Json], tuple[float | None, ...]]) -> Totals:
-    """Return what :func:`totals_json` wrote; ``trend`` reads a trend by its name."""
+    """Return what :func:`totals_json` wrote; ``trend`` decodes the trend of a name."""
     cells = Fields.as_list(value, 10)
     rps, error_share, p50_ns, p99_ns = Fields.as_list(cells[9], 4)
     rates = trend("rps", rps)
@@ -239,7 +239,7 @@ def read_totals(value: Json, trend: Callable[[str, Json], tuple[float | None, ..
 
 
 def transaction_json(request: Transaction) -> Json:
-    """Return a sampled request."""
+    """Return a sampled request as a list."""
     return [
         request.serial,
         request.started_at,
@@ -257,7 +257,7 @@ def transaction_json(request: Transaction) -> Json:
 
 
 def read_transaction(value: Json) -> Transaction:
-    """Return what :func:`transaction_json` wrote; older captures lack the response's head."""
+    """Return what :func:`transaction_json` wrote; older captures lack the header section."""
     cells = Fields.as_list(value)
     if len(cells) == 11:
         cells = [*cells, []]
@@ -291,8 +291,8 @@ def health_json(health: Health) -> Json:
 def read_health(value: Json) -> Health:
     """Return what :func:`health_json` wrote.
 
-    Counters that the version of the capture did not have yet are 0; those that we do not know are
-    left out.
+    Counters that the capture lacks, from an older version, are 0; unknown ones, from a newer
+    version, are ignored.
     """
     counters = zip(HEALTH, Fields.as_list(value), strict=False)
     return Health(**{name: Fields.as_count(counter) for name, counter in counters})
@@ -305,7 +305,7 @@ def overhead_json(overhead: Overhead) -> Json:
 
 
 def read_overhead(value: Json) -> Overhead:
-    """Return what :func:`overhead_json` wrote; older captures do not say what was shed."""
+    """Return what :func:`overhead_json` wrote; older captures lack what was shed."""
     cells = Fields.as_list(value)
     numbers: dict[str, Json] = {}
     for (name, whole), cell in zip(OVERHEAD, Fields.as_list(cells[:8], 8), strict=True):
@@ -318,7 +318,7 @@ def read_overhead(value: Json) -> Overhead:
 
 
 def other_protocols_json(connections: Mapping[tuple[int, str], int]) -> Json:
-    """Return what other protocols processes speak, as ``[pid, kind, connections]`` each."""
+    """Return processes' connections of other protocols as ``[pid, kind, connections]`` lists."""
     return [[pid, kind, count] for (pid, kind), count in connections.items()]
 
 

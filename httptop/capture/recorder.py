@@ -1,8 +1,8 @@
 """Write snapshots to a capture file and read them back.
 
-The file holds the lines of :mod:`httptop.capture.codec`, gzip where its name ends in ``.gz``.
-Each line is flushed, so that a capture cut off by a crash is whole up to its last lines. A reader
-trusts nothing: sizes are bounded, types are checked, texts are cleaned.
+The file contains the lines of :mod:`httptop.capture.codec`, compressed if its name ends in ``.gz``.
+Each line is flushed, so that a capture interrupted by a crash lacks at most the last line. A reader
+trusts nothing: it bounds sizes, checks types and cleans texts.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
 
-#: Bytes of one line, decompressed.
+#: The most bytes of one line, decompressed.
 LONGEST_LINE: Final = 32 << 20
-#: Bytes of a file, before compression, after which a recording ends.
+#: The most bytes of a file, before compression; a larger recording fails.
 LARGEST_FILE: Final = 8 << 30
 
 
 class RecordingError(HttptopError):
-    """A capture that cannot be written on."""
+    """A capture cannot be written any further."""
 
 
 class Recorder(Observer):
     """Writes the snapshots of a run to a capture file; ``close`` is idempotent."""
 
     def __init__(self, path: Path, invoker: InvokingUser) -> None:
-        """Create or empty the file; raise :class:`UsageError` where that is refused."""
+        """Create or truncate the file; raises :class:`UsageError` if it is refused."""
         self._path = path
         try:
             descriptor = create(path, invoker)
@@ -53,7 +53,7 @@ class Recorder(Observer):
         self._put(self._encoder.header())
 
     def see(self, snapshot: Snapshot) -> None:
-        """Append a snapshot; where that fails, raise :class:`RecordingError` once."""
+        """Append a snapshot; raise :class:`RecordingError` on the first failure only."""
         if not self._broken:
             try:
                 self.write(snapshot)
@@ -70,11 +70,11 @@ class Recorder(Observer):
             self.close()
 
     def write(self, snapshot: Snapshot) -> None:
-        """Append a snapshot; raise :class:`RecordingError` when it does not fit."""
+        """Append a snapshot; raise :class:`RecordingError`."""
         self._put(self._encoder.line(snapshot))
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish and close the file; raise :class:`RecordingError`."""
         raw, self._raw = self._raw, None
         if raw is None:
             return
@@ -106,13 +106,13 @@ class Recorder(Observer):
 
 
 class CutOff(CaptureError):
-    """The capture stops in the middle of a line."""
+    """The capture ends in the middle of a line."""
 
 
 def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
     """Yield the snapshots of a capture.
 
-    Raises :class:`CutOff` where it ends too early, :class:`CaptureError` where it makes no sense.
+    Raises :class:`CutOff` if it ends within a line, :class:`CaptureError` if it is invalid.
     """
     lines = _read_lines(file)
     decoder = Decoder()

@@ -1,4 +1,4 @@
-"""Play a capture: a feed without root, without BCC and without a kernel."""
+"""Replay a capture: a feed that needs neither root nor BCC."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from httptop.errors import UsageError
 from httptop.linux.files import FileError, InvokingUser, open_regular
 from httptop.model import Snapshot
 
-#: Seconds waited for at most between two snapshots: a pause in a capture is not played in full.
+#: The most seconds between two snapshots; longer pauses in a capture are shortened.
 _LONGEST_PAUSE_S: Final = 3600.0
 
 
 class ReplayFeed:
     """Plays a capture's snapshots at the pace they were taken, or one every ``pace_s``.
 
-    The last one is marked final, wherever the capture ended. ``problem`` says in one line where
-    the file stopped making sense; ``damaged`` whether that was more than a missing end.
+    The last one is marked final, even if the capture is incomplete. ``problem`` is a line about the
+    first error in the file; ``damaged`` tells whether that is more than a missing end.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ReplayFeed:
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
-        """Begin to play."""
+        """Start playing in a thread of its own; see Feed."""
 
         def run() -> None:
             try:
@@ -72,12 +72,12 @@ class ReplayFeed:
         self._thread.start()
 
     def apply(self, settings: Settings) -> None:
-        """Take over the pace, where it is not that of the capture."""
+        """Adopt ``general.tick`` as the pace, unless the capture's own is used."""
         if self._pace_s is not None:
             self._pace_s = settings.general.tick_s
 
     def stop(self) -> Snapshot | None:
-        """End; return the snapshot played last, marked final."""
+        """Stop playing; return the last snapshot played, marked final."""
         self._stopping.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()

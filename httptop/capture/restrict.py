@@ -1,8 +1,8 @@
-"""Limit a snapshot that was taken already, as far as that can be done exactly.
+"""Limit a recorded snapshot to a scope, where that can be done exactly.
 
-Endpoints are left out whole, and what is added up is added up again. Summaries of a latency
-cannot be added, so the totals' latency, its trends and the share of errors in the window stay
-only where one endpoint, or all, are left; else they are unknown.
+Whole endpoints are left out, and the totals are added up again. Latency summaries cannot be added,
+so the totals' latency is known only if one endpoint or all of them remain; their trends and the
+share of errors in the window only if all do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HINT: Final = "a capture holds sums, not requests; limit the run that records i
 
 
 def require_narrowable(scope: Scope) -> None:
-    """Raise :class:`UsageError` where a capture cannot be limited so."""
+    """Raise :class:`UsageError` if captures cannot be limited to a scope."""
     asked = {part.name for item in scope.kernel for part in comparisons(item)}
     refused = sorted(asked - KEY_FIELDS)
     if scope.by_status:
@@ -31,7 +31,7 @@ def require_narrowable(scope: Scope) -> None:
 
 
 def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
-    """Return what a snapshot shows of the endpoints that a scope admits."""
+    """Return a snapshot of only the endpoints that a scope admits."""
     if scope.everything:
         return snapshot
     endpoints = tuple(row for row in snapshot.endpoints if scope.admits_key(row.key))

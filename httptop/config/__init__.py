@@ -1,4 +1,4 @@
-"""Settings: declared, read, checked, written, read again. To import the package costs nothing."""
+"""Settings: declare, read, check, write and reload them. Importing the package itself is cheap."""
 
-#: Bytes of a configuration file.
+#: The most bytes of a configuration file.
 LARGEST_FILE = 1 << 20

@@ -1,7 +1,7 @@
-"""Settings that are allowed one by one and contradict each other.
+"""Find settings that are valid one by one but contradict each other.
 
-Without these checks a run could start in which nothing can ever be counted, or in which it is left
-to chance which of two settings wins.
+Without these checks a run could start in which nothing can ever be counted, or in which it is
+unclear which of two settings applies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network(":
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """What is wrong with a setting, and the others that it contradicts."""
+    """An error in a setting, and the other settings that it contradicts."""
 
     key: str
     message: str
@@ -37,7 +37,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _expression(settings)
     for pattern in sorted(set(settings.paths.templates) & set(settings.paths.keep)):
         yield Contradiction(
-            "paths.templates", f"{pattern} is kept as it is as well", ("paths.keep",)
+            "paths.templates", f"{pattern} is in paths.keep as well", ("paths.keep",)
         )
 
 
@@ -88,7 +88,7 @@ def _requests(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _expression(settings: Settings) -> Iterator[Contradiction]:
-    """Yield what the filter selects and the plain settings exclude."""
+    """Yield contradictions of the filter expression with the plain settings."""
     plain = {
         "pid": ("filter.process.pids", settings.filter.process.pids),
         "port": ("filter.network.ports", settings.filter.network.ports),
@@ -102,7 +102,7 @@ def _expression(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _no_side(events: EventFilter) -> Contradiction | None:
-    """Return the settings that together leave no request to see, None where they do not."""
+    """Return the settings that together exclude every request; None if some can be seen."""
     serving = events.side != "client" and events.reads and events.accepts
     sending = events.side != "server" and events.writes and events.connects
     if serving or sending:
@@ -123,7 +123,7 @@ def _excluded(section: str, name: str, value: str) -> Contradiction:
 
 
 def _covered(selected: tuple[str, ...], excluded: tuple[str, ...]) -> Iterator[str]:
-    """Yield the selected globs that are excluded altogether."""
+    """Yield the selected globs that are excluded completely."""
     for pattern in selected:
         plain = not set("*?[") & set(pattern)
         if pattern in excluded or (plain and any(glob(one).match(pattern) for one in excluded)):

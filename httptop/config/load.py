@@ -1,8 +1,9 @@
-"""Gather the settings from all their sources, and find every error on the way.
+"""Read the settings from all their sources, and report every error in them.
 
-Later ones win: defaults, ``/etc/httptop/config.toml``, the user's ``config.toml`` (or, instead of
-both, the file of ``--config``), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A
-configuration with an error is not used at all: all errors are raised together.
+Later sources override earlier ones: defaults, ``/etc/httptop/config.toml``, the user's
+``config.toml`` (or the file of ``--config`` instead of both), environment
+(``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A configuration with an error is not used at all:
+all errors are raised together.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Problem:
 
 
 class ConfigError(UsageError):
-    """Everything that is wrong with the configuration; its text has one line for each."""
+    """All errors in the configuration; the message has one line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -62,7 +63,7 @@ class ConfigError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What a flag said: its name as written, and its texts."""
+    """A flag of the command line: its name as written, and its values."""
 
     name: str
     texts: tuple[str, ...]
@@ -78,7 +79,7 @@ class Config:
 
 
 def user_file(environ: Mapping[str, str], invoker: InvokingUser) -> Path:
-    """Return where the user's file is; under sudo that of the user who called it."""
+    """Return the path of the user's file; under sudo that of the invoking user."""
     base = None if invoker.elevated else environ.get("XDG_CONFIG_HOME")
     root = Path(base) if base and base.startswith("/") else invoker.home / ".config"
     return root / "httptop" / "config.toml"
@@ -90,7 +91,7 @@ def config_files(
     file: Path | None = None,
     system_file: Path | None = None,
 ) -> tuple[Path, ...]:
-    """Return the files that :func:`load` reads, whether they are there or not."""
+    """Return the files that :func:`load` reads if they exist."""
     if file is not None:
         return (file,)
     return (system_file or SYSTEM_FILE, user_file(environ, invoker))
@@ -106,8 +107,8 @@ def load(
 ) -> Config:
     """Return the effective configuration; raise :class:`ConfigError` with all its errors.
 
-    ``file`` (that of ``--config``) must exist and is read instead of the ones found. ``read``
-    reads files in another way than with the rights of this process.
+    ``file`` (that of ``--config``) must exist and is read instead of the usual ones. ``read``
+    replaces reading files with this process's permissions.
     """
     gathering = _Gathering()
     for path in config_files(environ, invoker, file, system_file):
@@ -118,21 +119,21 @@ def load(
 
 
 def check_file(path: Path, invoker: InvokingUser) -> Config:
-    """Return the configuration of one file over the defaults; raise all its errors."""
+    """Return the configuration of one file over the defaults; raise :class:`ConfigError`."""
     gathering = _Gathering()
     gathering.file(path, _reader(invoker, None), required=True)
     return gathering.result()
 
 
 def check_text(text: str, path: Path) -> Config:
-    """Return the configuration of a text that is to stand in a file; raise all its errors."""
+    """Return the configuration of a text to be written to ``path``; raise :class:`ConfigError`."""
     gathering = _Gathering()
     gathering.text(text, path)
     return gathering.result()
 
 
 def read_config(path: Path, invoker: InvokingUser, read: Read | None = None) -> str:
-    """Return the text of a file, empty where there is none; raise :class:`OSError`."""
+    """Return the text of a file, empty if it does not exist; raise :class:`OSError`."""
     try:
         return _reader(invoker, read)(path)
     except FileNotFoundError:
@@ -144,7 +145,7 @@ def _reader(invoker: InvokingUser, read: Read | None) -> Read:
 
 
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
-    """Return settings in which those named by key have other values."""
+    """Return settings with the given values, by key, and all others of ``base``."""
     settings: Any = base
     for key, value in values.items():
         setting = BY_KEY[key]
@@ -160,7 +161,7 @@ def _replaced(holder: Any, path: list[str], value: object) -> Any:
 
 
 class _Gathering:
-    """Values and errors of one load; later values replace earlier ones."""
+    """Collects values and errors of one load; later values replace earlier ones."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
@@ -188,18 +189,18 @@ class _Gathering:
             self.lines[setting.key] = line
 
     def refuse(self, setting: Setting, problem: Problem) -> None:
-        """Note an error; what stood before does not count as the setting's value either."""
+        """Record an error; the setting's earlier value is discarded, too."""
         self.problems.append(problem)
         self.values.pop(setting.key, None)
 
     def problem(self, key: str, message: str) -> Problem:
-        """Return an error in a setting's value, wherever that came from."""
+        """Return an error in a setting's value, with the place that set it."""
         origin = self.origins[key]
         shown = "" if origin.endswith(key) else key  # "--set filter.expression"
         return Problem(origin, message, self.lines.get(key), shown)
 
     def problem_of(self, found: Contradiction) -> Problem:
-        """Return the error that a contradiction is, with all its places."""
+        """Return a contradiction as an error that names all the places involved."""
         values = build(self.values)
         others = []
         for key in found.others:
@@ -290,7 +291,7 @@ def _short(text: str) -> str:
 
 
 def _hint(path: tuple[str, ...]) -> str:
-    """Return the nearest key to a wrong one: its neighbours first, then its namesakes."""
+    """Return a hint at a similar key: first of the same section, then of the same name."""
     above = ".".join(path[:-1])
     prefix = f"{above}." if above else ""
     known = [*BY_KEY, *_SECTIONS]

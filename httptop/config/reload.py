@@ -1,7 +1,7 @@
 """Read the configuration again while httptop runs: on SIGHUP, or when one of its files changes.
 
-The same files, environment and flags are read as at the start. Settings that a running httptop can
-follow are applied, the others are named. A configuration with an error changes nothing.
+The same files, environment and flags are read as at the start. Settings that can change during a
+run are applied, the others are reported. A configuration with an error changes nothing.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from httptop.config.settings import BY_KEY, SETTINGS, Settings
 from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 
-#: Time between two looks at the files.
+#: Seconds between two checks of the files.
 _LOOK_S: Final = 1.0
-#: For how long a file that changes must stay as it is: an editor may write it in several steps.
+#: How long a changed file must stay unchanged: an editor may write it in several steps.
 _SETTLED_S: Final = 0.1
 _Signature = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """What became of a configuration that was read again."""
+    """The result of reading the configuration again."""
 
-    settings: Settings  # that hold now
+    settings: Settings  # the current ones
     applied: tuple[str, ...] = ()  # keys
     refused: tuple[str, ...] = ()  # keys of settings that only a restart can change
-    error: str = ""  # one line for each; nothing was changed then
+    error: str = ""  # one line for each error; if there is any, nothing was changed
 
     @property
     def news(self) -> bool:
-        """Whether anything is different or wrong."""
+        """Whether the user needs to be told anything."""
         return bool(self.applied or self.refused or self.error)
 
     def sentences(self) -> Iterator[str]:
-        """Yield what the user is told, a line each."""
+        """Yield the lines for the user."""
         if self.error:
-            yield "the configuration has errors; the settings stay as they are:"
+            yield "the configuration has errors; the settings are unchanged:"
             yield from self.error.splitlines()
             return
         if self.applied:
@@ -58,7 +58,7 @@ class Reload:
 
 
 def compare(running: Settings, read: Settings) -> Reload:
-    """Return which of the settings that were read a run can follow, and which it cannot."""
+    """Return which of the changed settings a run can adopt, and which it cannot."""
     changed = [s for s in SETTINGS if s.of(running) != s.of(read)]
     live = {s.key: s.of(read) for s in changed if s.live}
     refused = tuple(s.key for s in changed if not s.live)
@@ -66,11 +66,11 @@ def compare(running: Settings, read: Settings) -> Reload:
 
 
 class Watch:
-    """Tells when files changed, came or went.
+    """Detects when files change, appear or disappear.
 
-    A file that cannot be reached by its path (root was given up) is reached from the nearest
-    directory above it that existed at the start; where that is not allowed either, it counts as
-    unchanged.
+    If a file cannot be accessed by its path (since root was given up), it is accessed from the
+    nearest parent directory that existed at the start, which is held open. If that is refused, too,
+    it counts as unchanged.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -78,14 +78,14 @@ class Watch:
         self._seen = {file: self._signature(file, None) for file in self._above}
 
     def changed(self) -> bool:
-        """Return whether a file is not as it was when this was last asked."""
+        """Return whether a file has changed since the last call."""
         now = {file: self._signature(file, seen) for file, seen in self._seen.items()}
         different = now != self._seen
         self._seen = now
         return different
 
     def close(self) -> None:
-        """Let the directories go."""
+        """Close the directories."""
         for _, descriptor in self._above.values():
             os.close(descriptor)
 
@@ -104,7 +104,7 @@ class Watch:
 
 
 class Reloading:
-    """Does it in a thread of its own, and tells what came of it."""
+    """Watches the files and reads the configuration again, in a thread of its own."""
 
     def __init__(
         self,
@@ -115,12 +115,12 @@ class Reloading:
         *,
         look_s: float = _LOOK_S,
     ) -> None:
-        """``read`` returns the settings anew or raises :class:`HttptopError`.
+        """``read`` returns the settings or raises :class:`HttptopError`.
 
-        ``adopt`` gets every reload, in this thread; a file that changed and says the same as
-        before is not worth one.
+        ``adopt`` gets every reload, in this object's thread; a changed file with the same settings
+        as before causes none.
         """
-        #: That hold now; may be read by any thread.
+        #: The current settings; any thread may read them.
         self.settings = settings
         self._read = read
         self._adopt = adopt
@@ -133,11 +133,11 @@ class Reloading:
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def ask(self) -> None:
-        """Have everything read again; from any thread, or from a signal handler."""
+        """Request a reload; any thread or signal handler may call it."""
         self._asked += 1
         self._wakeup.set()
 
@@ -153,7 +153,7 @@ class Reloading:
         self._wakeup.close()
 
     def again(self) -> Reload:
-        """Read everything again; what can be followed holds from now on."""
+        """Read everything again; settings that can change during a run are current from now on."""
         with self._lock:
             try:
                 reload = compare(self.settings, self._read())
@@ -163,7 +163,10 @@ class Reloading:
             return reload
 
     def took(self, changes: Mapping[str, object]) -> Settings:
-        """Note what the user changed otherwise, as far as a run can follow; return what holds."""
+        """Record settings that the user changed on the screen; return the current settings.
+
+        Those that cannot change during a run are ignored.
+        """
         live = {key: value for key, value in changes.items() if BY_KEY[key].live}
         with self._lock:
             self.settings = build(live, self.settings)
@@ -186,7 +189,7 @@ class Reloading:
                 self._answered = asked
 
     def _settled(self) -> bool:
-        """Return whether a file changed, once it changes no more."""
+        """Return whether a file changed; wait until it does not change any more."""
         changed = moving = self._watch.changed()
         while moving and not self._stopping:
             time.sleep(_SETTLED_S)
@@ -199,7 +202,7 @@ def _shown(key: str, settings: Settings) -> str:
 
 
 def _nearest_directory(file: Path) -> tuple[Path, int]:
-    """Return the nearest directory above a file that there is, and a descriptor of it."""
+    """Return the nearest existing directory above a file, and a descriptor of it."""
     for directory in Path(os.path.abspath(file)).parents:
         with contextlib.suppress(OSError):
             return directory, os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

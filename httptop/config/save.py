@@ -1,4 +1,4 @@
-"""Write settings to a configuration file: in one step, and only if nothing is wrong."""
+"""Write settings to a configuration file: atomically, and only without errors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NOTHING = "nothing was written"
 
 
 def save_all(settings: Settings, path: Path, invoker: InvokingUser) -> Path:
-    """Write all settings and return the path; the user's comments of an existing file are kept.
+    """Write all settings and return the path; the user's comments in an existing file are kept.
 
-    Raises :class:`UsageError` where that file is not valid TOML, or cannot be read or replaced.
+    Raises :class:`UsageError` if that file is not valid TOML, or cannot be read or replaced.
     """
     try:
         previous = read_config(path, invoker)
@@ -40,12 +40,12 @@ def save_changes(
     read: Callable[[Path], str] | None = None,
     write: Callable[[Path, str], Path] | None = None,
 ) -> Path:
-    """Change the settings named by key in ``file``, else in the user's own; return where.
+    """Change settings, by key, in ``file``, by default the user's own; return its path.
 
-    All others stay as they are in that file, whatever flags or the environment say; what it does
-    not set is still left to other files and the defaults. ``read`` and ``write`` replace access
-    with the rights of this process.
-    Raises :class:`UsageError` with all errors of the file, and those the changes would bring.
+    All others keep the values of that file, whatever flags or the environment say; what it does
+    not set is not written. ``read`` and ``write`` replace file access with this process's
+    permissions. Raises :class:`UsageError` with all errors of the file, including those that the
+    changes would cause.
     """
     path = Path(os.path.abspath(file or user_file(environ, invoker)))
     try:

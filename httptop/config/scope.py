@@ -1,9 +1,9 @@
-"""What a run selects: fixed at its start, so that rows, totals and samples agree.
+"""The scope of a run: what it selects, fixed at its start, so that rows, totals and samples agree.
 
 The plain settings are shorthand for the filter language: each becomes an expression, and all of
-them must hold. A part that uses only an endpoint's key and a status code, which the collector
-knows exactly, is applied there; any other becomes part of the programs in the kernel
-(bpf/filter/c_conditions.py). What neither knows exactly is refused, never ignored.
+them must hold. A part that uses only an endpoint's key and status codes, which the collector knows
+exactly, is applied there; any other is compiled into the kernel's programs
+(bpf/filter/c_conditions.py). What neither can apply exactly is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from httptop.literals import format_duration
 from httptop.model import SIDES, EndpointKey, Side, Transaction
 
 _EXACT_FIELDS: Final = KEY_FIELDS | {"status"}
-#: What the programs in the kernel can ask for.
+#: Fields that the kernel's programs can filter by.
 KERNEL_FIELDS: Final = frozenset(
     (
         "pid", "user", "container", "comm", "side", "port", "peer", "socket", "connection",
         "host", "method", "status", "latency", "size", "request_size",
     )
 )  # fmt: skip
-#: What both know: the kernel saves the work, the collector has the last word.
+#: Fields that both can filter by: the kernel saves work, the collector decides exactly.
 _BOTH: Final = frozenset(("comm", "side"))
 
 
@@ -58,7 +58,7 @@ class Scope:
 
     @property
     def by_status(self) -> bool:
-        """Whether the status of a request decides anything in the collector."""
+        """Whether the collector filters by status."""
         return any(part.name == "status" for item in self.collector for part in comparisons(item))
 
     @property
@@ -67,7 +67,7 @@ class Scope:
         return self == Scope()
 
     def admits(self, key: EndpointKey, status: int) -> bool:
-        """Return whether requests of an endpoint with this outcome count; 0: unanswered."""
+        """Return whether the collector counts requests of an endpoint with a status; 0: none."""
         if not self.collector:
             return True
         known = self._admitted.get((key, status))
@@ -81,7 +81,7 @@ class Scope:
         return all(matches_key(item, key, None) is not False for item in self.collector)
 
     def admits_sample(self, request: Transaction) -> bool:
-        """Return whether the size of a sampled response, which the kernel did not know, fits."""
+        """Return whether a sampled response has a selected size, which the kernel did not know."""
         for item in self.kernel:
             names = {part.name for part in comparisons(item)}
             if "size" in names and not (
@@ -91,7 +91,7 @@ class Scope:
         return True
 
     def described(self) -> tuple[tuple[str, bool], ...]:
-        """Return the limits as filters, one each, and whether the kernel applies it."""
+        """Return each limit as a filter, and whether the kernel applies it."""
         parts = [(str(item), True) for item in self.kernel]
         parts += [(str(item), False) for item in self.collector if item not in self.kernel]
         plain = (("received bytes", self.reads), ("sent bytes", self.writes))
@@ -99,14 +99,14 @@ class Scope:
         return tuple(parts)
 
     def describe(self) -> tuple[str, ...]:
-        """Return the limits as filters, one each: ``pid = 1,2``."""
+        """Return each limit as a filter: ``pid = 1,2``."""
         return tuple(text for text, _ in self.described())
 
 
 def scope_of(settings: Filter) -> Scope:
-    """Return the limits that the settings ask for.
+    """Return the scope of the filter settings.
 
-    Raises :class:`UsageError` where they cannot be met exactly.
+    Raises :class:`UsageError` if it cannot be applied exactly.
     """
     scope = Scope(reads=settings.events.reads, writes=settings.events.writes)
     for part in _plain(settings):
@@ -187,7 +187,7 @@ def _plain(settings: Filter) -> list[Expression]:
     )
     parts: list[Expression] = []
     for name, operator, texts in some:
-        # Globs of settings are globs even between slashes.
+        # Globs in settings are never regular expressions, even between slashes.
         values = tuple(parse_value(name, operator, text, operator in ("~", "!~")) for text in texts)
         if values:
             parts.append(Compare(name, operator, values))

@@ -1,7 +1,7 @@
 """Write the settings as a TOML file that explains itself.
 
-Our own comments start with ``##`` and are rewritten each time; the user's (``#``) are kept before
-the setting, or the end of the file, that they preceded.
+Our own comments start with ``##`` and are rewritten each time. The user's (``#``) are kept in front
+of the setting, or the end of the file, that they preceded.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _SECTION_DOCS: Final = {
 
 
 def to_toml(settings: Settings, previous: str = "", stated: Set[str] = BY_KEY.keys()) -> str:
-    """Return the file of ``settings``; the user's comments of ``previous`` are kept.
+    """Return the text of a file with ``settings``; the user's comments in ``previous`` are kept.
 
-    Settings whose keys are not ``stated`` stand there as comments, for the reader only.
+    Settings whose keys are not in ``stated`` are written as comments.
     """
     kept = user_comments(previous, BY_KEY.keys())
     lines = [*_HEAD]

@@ -1,7 +1,7 @@
-"""What tomllib does not tell of a TOML file: the lines of its keys, and the user's comments.
+"""Find what tomllib does not report about a TOML file: the lines of its keys, the user's comments.
 
-Both are found by a look at the single lines, which is right for files as people write them; in odd
-ones (keys in quotes across lines, comments inside a list) a line or a place may be missed.
+Both are found line by line, which works for files as people write them; in unusual ones (quoted
+keys across lines, comments inside a list) a line or a place may be missed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Set
 from typing import Final
 
-#: How the comments begin that httptop writes itself.
+#: The start of the comments that httptop writes itself.
 OURS: Final = "##"
-#: Where comments stand that no key follows.
+#: The key of comments that no setting follows.
 AT_END: Final = ""
 _HEADER: Final = re.compile(r"\[\[?([^\[\]]+)\]")
 _KEY: Final = re.compile(r"""[\w."' \t-]+""")
-#: All of a line before its comment: strings may hold a #.
+#: The part of a line before its comment: strings may contain a #.
 _BEFORE_COMMENT: Final = re.compile(r"""(?:[^#"']|"(?:[^"\\]|\\.)*+"|'[^']*+')*+""")
 
 
@@ -37,9 +37,9 @@ def lines_of_keys(text: str) -> dict[str, int]:
 
 
 def user_comments(text: str, keys: Set[str]) -> dict[str, list[str]]:
-    """Return the comments that are not ours by the key, of ``keys``, that they precede.
+    """Return the user's comments by the key, one of ``keys``, that they precede.
 
-    A comment behind a key, in its line, belongs to that key, too.
+    A comment at the end of a key's line belongs to that key, too.
     """
     found: dict[str, list[str]] = {}
     section: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def _key(line: str) -> str:
 
 
 def _behind(line: str) -> str:
-    """Return the comment at the end of a line, without its marks an ordinary one."""
+    """Return the comment at the end of a line, as an ordinary ``#`` comment."""
     found = _BEFORE_COMMENT.match(line)
     comment = line[found.end() :] if found else ""
     return ("# " + comment.strip("# \t")).rstrip() if comment.startswith("#") else ""

@@ -1,8 +1,8 @@
-"""The kinds of values a setting can have: read from TOML or from text, checked, written as TOML.
+"""The kinds of values of settings: how to read them from TOML or text, check them, write them.
 
-``parse`` takes what tomllib found and returns the value that the program uses; ``parse_text``
-takes a flag's or an environment variable's text. Both raise :class:`ValueError` with what is
-allowed. ``show`` writes a value as TOML that ``parse`` turns back into the same value.
+``parse`` converts a value from tomllib into the one that the program uses; ``parse_text`` converts
+the text of a flag or an environment variable. Both raise :class:`ValueError` that says what is
+allowed. ``show`` returns TOML that ``parse`` converts back into the same value.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Kind(Protocol):
 
     @property
     def allowed(self) -> str:
-        """What may stand there, for messages and the documentation."""
+        """What is allowed, for messages and the documentation."""
 
     def parse(self, value: object) -> object:
-        """Return the value of a TOML value."""
+        """Return the setting's value for a TOML value; raise ValueError."""
 
     def parse_text(self, text: str) -> object:
-        """Return the value of a text."""
+        """Return the setting's value for a text; raise ValueError."""
 
     def show(self, value: object) -> str:
         """Return the value as TOML."""
@@ -52,11 +52,11 @@ def show_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A span of time from ``low_ns`` to ``high_ns``; kept in seconds or in nanoseconds."""
+    """A duration from ``low_ns`` to ``high_ns``, in seconds or in nanoseconds."""
 
     low_ns: int
     high_ns: int
-    seconds: bool = False  # kept as float seconds, and a number without unit means seconds
+    seconds: bool = False  # the value is float seconds; a number without a unit means seconds
 
     @property
     def allowed(self) -> str:
@@ -212,7 +212,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that ``check`` accepts: it returns the text to keep, or raises ValueError."""
+    """A text; ``check`` returns it in its normal form or raises ValueError."""
 
     allowed: str
     check: Callable[[str], str]
@@ -235,7 +235,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list of values of another kind: each once, in the order they came."""
+    """A list of values of another kind, without duplicates, in the given order."""
 
     item: Kind
 

@@ -1,12 +1,12 @@
-"""Print snapshots as they come, without a screen.
+"""Print snapshots as they are published, without a screen.
 
-One thread, this one, writes; the feed's thread only leaves a snapshot and a byte in a pipe, so a
-reader that is too slow holds up neither the feed nor the end of the run. A run ends
+Only the calling thread writes. The feed's thread just queues a snapshot and writes a byte to a
+pipe, so a slow reader delays neither the feed nor the end of the run. A run ends
 
 - after N snapshots: the Nth is the last one, taken after the feed has stopped;
-- at SIGINT, SIGTERM, or SIGHUP where that does not mean something else, after a last snapshot;
+- at SIGINT, SIGTERM, or SIGHUP unless that has another meaning, after a last snapshot;
 - when the feed itself ends (the end of a capture) or fails;
-- quietly, when nobody reads the output any more.
+- silently, when the reader of the output is gone.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Snapshot
 
-#: Snapshots that wait for a slow reader; the oldest are dropped first.
+#: The most snapshots queued for a slow reader; the oldest are dropped first.
 _MOST_WAITING: Final = 16
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Closed(Exception):
-    """Nobody reads the output any more."""
+    """The reader of the output is gone, or was too slow at the end."""
 
 
 class StopSignals:
-    """Turns SIGINT, SIGTERM and SIGHUP into a wish to end, for as long as it is entered.
+    """Makes SIGINT, SIGTERM and SIGHUP end the run while it is entered.
 
-    ``goes_on`` may be set to what SIGHUP means instead; it returns whether the run goes on.
+    ``goes_on`` can be set to another handler of SIGHUP, which returns whether the run continues.
     """
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         for number in _SIGNALS:
-            # nohup stays in force; SIGINT is ignored in every "command &" of a script, but
-            # who sends it to us means it.
+            # An ignored SIGHUP (nohup) stays ignored. SIGINT does not: shells ignore it for every
+            # "command &" of a script, but whoever sends it to us does so on purpose.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         return self
@@ -75,7 +75,7 @@ class StopSignals:
 
 
 class Output:
-    """Writes to a descriptor without being stuck in it: other events end the wait for a reader."""
+    """Writes to a descriptor without blocking: a wake-up interrupts waiting for the reader."""
 
     def __init__(self, descriptor: int, wakeup: Wakeup) -> None:
         self._descriptor = descriptor
@@ -84,7 +84,7 @@ class Output:
         self._poll.register(wakeup.reader, select.POLLIN)
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait for the wake-up; raise :class:`Closed` when the reader goes away meanwhile."""
+        """Wait for a wake-up; raise :class:`Closed` if the reader goes away meanwhile."""
         self._poll.register(self._descriptor, 0)
         self._polled(timeout_s)
         self._wakeup.clear()
@@ -92,9 +92,9 @@ class Output:
     def write(self, text: str, ending: Callable[[], float | None]) -> None:
         """Write all of ``text``.
 
-        ``ending`` returns the time (:func:`time.monotonic`) after which to give up, None for
-        never; it is asked again after each wake-up. Raises :class:`Closed` when nobody reads,
-        :class:`HttptopError` where the output cannot be written.
+        ``ending`` returns the time (:func:`time.monotonic`) at which to give up, None for never;
+        it is called again after each wake-up. Raises :class:`Closed` if the reader is gone or
+        this time has come, :class:`HttptopError` if the output cannot be written.
         """
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         while data:
@@ -103,7 +103,7 @@ class Output:
             self._poll.register(self._descriptor, select.POLLOUT)
             if self._polled(timeout_s) & select.POLLOUT:
                 try:
-                    # A pipe that polls as writable takes this much without blocking.
+                    # A pipe that poll() reports as writable takes this much without blocking.
                     data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
                 except BlockingIOError:
                     time.sleep(0.01)
@@ -137,12 +137,10 @@ def run(
     iterations: int | None = None,
     patience_s: Callable[[], float] = lambda: DEFAULTS.general.shutdown_timeout_s,
 ) -> int:
-    """Print what a feed publishes to a descriptor until the run ends.
+    """Print a feed's snapshots to a descriptor until the run ends.
 
-    ``patience_s`` is the time that the last snapshot has to get out once the run is to end.
-
-    Returns the number of snapshots that a slow reader missed. Raises what the feed failed with,
-    after it has been stopped.
+    ``patience_s`` returns how long to wait for the reader once the run is to end. Returns the
+    number of snapshots that a slow reader missed. Raises the feed's error after stopping it.
     """
     return _Run(feed, render, output, signals, iterations, patience_s).go()
 
@@ -190,7 +188,7 @@ class _Run:
         return self._missed
 
     def _consume(self) -> Snapshot | None:
-        """Print until the run is to end; return the last snapshot where the feed gave it."""
+        """Print until the run is to end; return the last snapshot if the feed published it."""
         taken = 0
         while not self._signals.received and self._failure is None:
             if not self._waiting:
@@ -206,7 +204,7 @@ class _Run:
         return None
 
     def _ending(self) -> float | None:
-        """Return when to give up writing: some time after the first wish to end."""
+        """Return when to give up writing: ``patience_s`` after the run should have ended."""
         if self._deadline is None and (self._signals.received or self._failure is not None):
             self._deadline = time.monotonic() + self._patience_s()
         return self._deadline

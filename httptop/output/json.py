@@ -1,7 +1,7 @@
 """A snapshot as one line of JSON, for scripts.
 
-Keys are stable; what is not known is left out. Counters are cumulative, rates and latencies
-cover the window, ``latency_total_ms`` covers everything since start.
+Keys are stable; unknown values are left out. Counters are cumulative, rates and latencies cover the
+window, and the values named ``*_total_ms`` cover everything since start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Json = dict[str, object]
 
 
 def to_json(snapshot: Snapshot) -> str:
-    """Return a snapshot as one line without its line end."""
+    """Return a snapshot as one line, without a line end."""
     rows = sorted(snapshot.endpoints, key=lambda row: (-row.requests, row.key))
     document: _Json = {
         "schema": SCHEMA,

@@ -31,7 +31,7 @@ from httptop.model import (
 
 _NARROWEST_PATH: Final = 16
 _LEFT: Final = (("process", 15), ("method", 7))
-#: Title, width and importance: the highest go first where there is no room.
+#: Title, width and rank; columns with the highest rank are dropped first if there is no room.
 _NUMBERS: Final = (
     ("REQ/S", 6, 0),
     ("COUNT", 6, 0),
@@ -49,7 +49,7 @@ _NUMBERS: Final = (
 
 
 def to_text(snapshot: Snapshot, columns: int = 132) -> str:
-    """Return a snapshot as lines of at most ``columns`` characters (never below 60)."""
+    """Return a snapshot as lines of at most ``columns`` characters (60 or more)."""
     columns = max(60, columns)
     lines = [_title(snapshot)]
     lines += [_summary(side, snapshot.total(side)) for side in SIDES]
@@ -165,7 +165,7 @@ def _cells(row: EndpointStats) -> dict[str, str]:
 
 
 def _fit(text: str, width: int) -> str:
-    """Return a text cut and filled to ``width`` columns of a terminal."""
+    """Return a text cut or padded to ``width`` columns of a terminal."""
     if text.isascii() and len(text) <= width:
         return text.ljust(width)
     if sum(map(_columns, text)) > width:
@@ -187,7 +187,7 @@ def _columns(character: str) -> int:
 
 
 def _wrapped(line: str, columns: int) -> list[str]:
-    """Return a line folded at its blanks; continuations are indented."""
+    """Return a line wrapped at spaces; continuation lines are indented."""
     lines: list[str] = []
     while len(line) > columns:
         at = line.rfind(" ", 4, columns + 1)

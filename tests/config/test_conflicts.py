@@ -118,7 +118,7 @@ def test_the_filter_and_the_plain_settings() -> None:
 
 def test_a_path_that_is_template_and_kept() -> None:
     assert found(paths__templates="/a/*,/b/*", paths__keep="/b/*") == [
-        ("paths.templates", "/b/* is kept as it is as well", ("paths.keep",))
+        ("paths.templates", "/b/* is in paths.keep as well", ("paths.keep",))
     ]
 
 

@@ -53,7 +53,7 @@ def test_a_fault_keeps_the_settings() -> None:
     reload = reloading.again()
     assert reload.settings is reloading.settings is DEFAULTS
     assert list(reload.sentences()) == [
-        "the configuration has errors; the settings stay as they are:",
+        "the configuration has errors; the settings are unchanged:",
         "a.toml:1: x: bad",
         "a.toml:2: y: worse",
     ]

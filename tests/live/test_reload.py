@@ -36,7 +36,7 @@ def test_a_file_of_roots_that_changes(file: Path) -> None:
         file.write_text("[sampling]\nper_secnd = 7\n")
         run.send_signal(signal.SIGHUP)
         assert list(islice(said(run.stderr), 2)) == [
-            "the configuration has errors; the settings stay as they are:",
+            "the configuration has errors; the settings are unchanged:",
             f"{file}:2: sampling.per_secnd: unknown key; did you mean 'per_second'?",
         ]
         document(run)

@@ -87,7 +87,7 @@ def test_reloads(file: Path) -> None:
     log_reload(Reload(settings, error="a.toml:1: x: bad"))
     assert lines(file) == [
         'info the configuration was read again: general.tick = "2s"',
-        "error the configuration has errors; the settings stay as they are:",
+        "error the configuration has errors; the settings are unchanged:",
         "error a.toml:1: x: bad",
     ]
 

@@ -37,7 +37,7 @@ async def test_shows_an_error_and_stays_as_it_is() -> None:
     error = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
     text, severity = await said(app, Reload(DEFAULTS, error=error))
     assert error in text
-    assert "the settings stay as they are" in text
+    assert "the settings are unchanged" in text
     assert severity == "error"
     assert app.view.sort == "rps"
 

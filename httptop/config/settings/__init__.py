@@ -1,8 +1,7 @@
-"""Every setting, once: its place, kind, meaning and flag; the default is the dataclass's.
+"""Declare every setting once: its place, kind, meaning and flag; defaults are in sections.py.
 
-From the table ``SETTINGS`` come the flags, the checks, ``--print-config``, the comments of
-``--save-config`` and docs/settings.md. A setting stands here only when changing it changes
-something.
+The flags, the checks, ``--print-config``, the comments of ``--save-config`` and docs/settings.md
+are made from the table ``SETTINGS``. A setting is listed only if changing it has an effect.
 """
 
 from __future__ import annotations

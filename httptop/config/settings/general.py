@@ -1,4 +1,4 @@
-"""The settings of ``[general]``: the run itself: its pace, its log, its window."""
+"""The settings of ``[general]``: the pace, the window and the log of a run."""
 
 from __future__ import annotations
 

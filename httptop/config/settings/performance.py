@@ -1,4 +1,4 @@
-"""The settings of ``[performance]``: sizes of the kernel tables and what httptop may cost."""
+"""The settings of ``[performance]``: sizes of the kernel's tables and limits of httptop's cost."""
 
 from __future__ import annotations
 

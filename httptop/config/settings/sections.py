@@ -1,4 +1,4 @@
-"""The values of all settings, a frozen class a section; a field's default is the setting's."""
+"""The values of all settings: a frozen class for each section, whose defaults are the settings'."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is fixed for the run."""
+    """What is counted; fixed for the run."""
 
     expression: str = ""
     process: ProcessFilter = ProcessFilter()
@@ -159,7 +159,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Ui:
-    """How the screen looks at its start."""
+    """How the screen looks at first."""
 
     window_s: float = 10.0
     refresh_s: float = 0.0  # 0: with every tick

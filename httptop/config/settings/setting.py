@@ -1,4 +1,4 @@
-"""The description of one setting: where it stands, what it may be, what it does."""
+"""The description of one setting: its place, the values it allows, its meaning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Setting:
     name: str  # in the file
     kind: Kind
     doc: str
-    attribute: str = ""  # of the section's dataclass; empty: the name
+    attribute: str = ""  # of the section's dataclass; empty: ``name``
     flags: tuple[str, ...] = ()
     metavar: str = ""
     group: str = "filters"  # heading in --help
@@ -45,7 +45,7 @@ class Setting:
 
     @property
     def default(self) -> object:
-        """Return the value that holds where nothing else is said."""
+        """Return the default value."""
         return self.of(DEFAULTS)
 
     def of(self, settings: Settings) -> object:

@@ -1,4 +1,4 @@
-"""The kinds of text that settings hold, each with what it may be."""
+"""The kinds of texts in settings, each with its check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _status(text: str) -> str:
 
 
 def _filter(parse: Callable[[str], Expression]) -> Callable[[str], str]:
-    """Return a check that brings a filter into its usual form; nothing is no filter."""
+    """Return a check that converts a filter into its normal form; an empty text is allowed."""
 
     def check(text: str) -> str:
         try:
@@ -111,7 +111,7 @@ def _key(text: str) -> str:
 
 
 class Keys(Many):
-    """Keys of the user's own: each may be given away once, and every action keeps one."""
+    """The user's own keys: each for one action only, and every action keeps at least one key."""
 
     __slots__ = ()
 

@@ -56,7 +56,7 @@ def test_disabled_it_says_so_and_does_nothing(
     assert main(["-b", "--demo"]) == 0
     assert capsys.readouterr() == (
         "",
-        "httptop: general.enabled is false (HTTPTOP_GENERAL__ENABLED): nothing is done\n",
+        "httptop: general.enabled is false (HTTPTOP_GENERAL__ENABLED): nothing to do\n",
     )
     assert started == []
     assert main(["--print-config"]) == 0
@@ -206,7 +206,7 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
     assert err.splitlines() == [
         'httptop: the configuration was read again: general.tick = "2s", output.format = "json"',
         "httptop: only a restart changes general.window",
-        "httptop: the configuration has errors; the settings stay as they are:",
+        "httptop: the configuration has errors; the settings are unchanged:",
         f"httptop: {file}:2: general.tik: unknown key; did you mean 'tick'?",
     ]
     for line in err.splitlines():
