@@ -1,7 +1,7 @@
 """``python -m httptop`` and the ``httptop`` command.
 
-An old Python must be able to read this file, and httptop/__init__.py, in order to say that it is
-too old: no syntax newer than Python 3.6, no ``from __future__ import annotations``.
+An old Python must be able to compile this file and httptop/__init__.py in order to report that it
+is too old: no syntax newer than Python 3.6, no ``from __future__ import annotations``.
 """
 
 import errno
@@ -18,7 +18,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it; python3 -m httpt
 
 __all__ = ["main"]
 
-#: Words of a command line that wants no probes, or not at once.
+#: Flags of runs that need no probes, or not immediately.
 _NO_PROBES = (
     "-h", "--help", "--version", "--doctor", "--replay", "--save-config", "--validate-config",
     "--print-config",
@@ -26,7 +26,7 @@ _NO_PROBES = (
 
 
 def main() -> int:
-    """Run httptop and return its exit status; or end, where something would keep us from it."""
+    """Run httptop and return its exit status; exit directly if other threads still run."""
     from httptop.run.session import Session
 
     with Session() as session:
@@ -41,26 +41,27 @@ def main() -> int:
             status = int(ended.code or 0)
     status = _written(status)
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
-        # A terminal that is closed sends SIGHUP and SIGCONT. On the latter Textual starts a second
-        # thread that reads keys, and stops only one: the other would read "end of file" for ever.
+        # When a terminal is closed, the kernel sends SIGHUP and SIGCONT. On SIGCONT Textual starts
+        # a second thread that reads keys, but stops only one; the other would read "end of file"
+        # forever.
         os._exit(status)
     return status
 
 
 def _written(status: int) -> int:
-    """Write what is left in the buffers; return the status, 1 where standard output takes no more.
+    """Flush the standard streams; return the status, or 1 if standard output cannot be written.
 
-    That its reader, or the terminal, is gone is no failure.
+    It is not an error if its reader, or the terminal, is gone.
     """
     from httptop.console import complain, unwritten
 
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except (ValueError, AttributeError):  # it is closed, or never was
+        except (ValueError, AttributeError):  # it is closed, or was never open
             continue
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or Python would try once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or Python would try to flush again
             if number == 1 and error.errno not in (errno.EIO, errno.EPIPE):
                 complain(unwritten(error))
                 status = status or 1

@@ -1,7 +1,7 @@
-"""The application: takes snapshots from a feed, holds the view, shows the screens.
+"""The application: receives snapshots from a feed, holds the view, shows the screens.
 
-The feed runs in a thread of its own and reaches us by ``post_message`` only. The app adopts the
-newest snapshot (unless paused) and lets the screens draw it; nothing here computes figures.
+The feed runs in its own thread and uses ``post_message`` only. The app adopts the newest snapshot
+(unless paused) and lets the screens draw it; it computes no figures.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FAILED: Final = 1
 
 
 class HttptopApp(Httptop):
-    """The dashboard over a feed of snapshots; ``feed=None`` waits for posted ones (tests)."""
+    """Shows the snapshots of a feed; with ``feed=None`` it waits for posted ones (tests)."""
 
     TITLE = "httptop"
     CSS_PATH = "httptop.tcss"
@@ -54,13 +54,13 @@ class HttptopApp(Httptop):
         paths: Paths = DEFAULTS.paths,
         fixed: tuple[Fixed, ...] = (),
     ) -> None:
-        """Prepare; nothing starts before the app runs.
+        """Prepare the app; nothing starts before it runs.
 
-        ``run`` is what the screen may do to the run; without it the screen only shows.
-        ``watching`` says in a few words what is traced; ``fixed`` are the filters of the run.
+        ``run`` is what the screen can change in the run; None: nothing. ``watching`` says in a few
+        words what is traced; ``fixed`` are the filters of the run.
 
         Raises:
-            ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` cannot be.
+            ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` is invalid.
         """
         super().__init__()
         if ui.sort not in SORTS:
@@ -80,7 +80,7 @@ class HttptopApp(Httptop):
         self._take_keys()
         self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
-        #: Why the feed failed, if it did.
+        #: The error with which the feed failed; None if it did not.
         self.failure: BaseException | None = None
         self.demo_state = ""
         self.view = View(
@@ -137,25 +137,25 @@ class HttptopApp(Httptop):
             self.exit(0)
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Take a snapshot from any thread; never blocks."""
+        """Accept a snapshot; any thread may call it, and it never blocks."""
         self.post_message(SnapshotArrived(snapshot))
 
     def fail(self, error: BaseException) -> None:
-        """Take the end of the feed from any thread; never blocks."""
+        """Accept the feed's error; any thread may call it, and it never blocks."""
         self.post_message(FeedFailed(error))
 
     async def on_unmount(self) -> None:
-        """Stop the feed without holding up the loop that its thread may be posting to."""
+        """Stop the feed without blocking the event loop, to which its thread may be posting."""
         await asyncio.to_thread(self.stop_feed)
 
     def stop_feed(self) -> None:
-        """Stop the feed; does nothing the second time."""
+        """Stop the feed; idempotent."""
         if self._feed is not None and self._feed_runs:
             self._feed_runs = False
             self._feed.stop()
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
-        """Adopt the snapshot, or only remember it: while paused, or before it is due."""
+        """Adopt the snapshot, or only keep it while paused or before it is due."""
         self.newest = message.snapshot
         if self._is_due(message.snapshot):
             self._drawn_at_s = message.snapshot.uptime_s
@@ -171,9 +171,9 @@ class HttptopApp(Httptop):
         return snapshot.uptime_s - self._drawn_at_s >= least_s
 
     def adopt(self, settings: Settings) -> None:
-        """Apply settings that were read again: all of the screen's but its symbols.
+        """Apply settings that were read again: all of the screen's except its symbols.
 
-        Order, side and filter stay as the user's keys left them unless the file changed them.
+        The user's changes to order, side and filter are kept unless the file changed these.
         """
         before, self.ui = self.ui, settings.ui
         self.paths = self.read_paths = settings.paths
@@ -188,7 +188,7 @@ class HttptopApp(Httptop):
         self.refresh_screens()
 
     def on_settings_reloaded(self, message: SettingsReloaded) -> None:
-        """Apply the settings, and say what changed."""
+        """Apply the settings and tell the user what changed."""
         reload = message.reload
         if reload.applied:
             self.adopt(reload.settings)
@@ -199,7 +199,7 @@ class HttptopApp(Httptop):
             self.notify(text, severity="warning" if reload.refused else "information", markup=False)
 
     def on_feed_failed(self, message: FeedFailed) -> None:
-        """Say why; the exit status says so, too."""
+        """Tell the user why; the exit status will be that of a failure."""
         self.failure = message.error
         text = str(message.error).strip() or type(message.error).__name__
         self.push_screen(Failure(text))
@@ -207,7 +207,7 @@ class HttptopApp(Httptop):
     # The view
 
     def change_view(self, **changes: Any) -> None:
-        """Change some fields of the view and draw; leaving the pause adopts the newest."""
+        """Change fields of the view and draw; ending a pause adopts the newest snapshot."""
         view = replace(self.view, **changes)
         if view == self.view:
             return
@@ -217,7 +217,7 @@ class HttptopApp(Httptop):
         self.refresh_screens()
 
     def refresh_screens(self) -> None:
-        """Draw the screen that is on top, or seen below boxes."""
+        """Draw the screen on top, or the one below the boxes."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, HttptopScreen):
                 if screen.is_mounted:
@@ -233,7 +233,7 @@ class HttptopApp(Httptop):
         self.push_screen(RequestScreen(request))
 
     def action_notes(self) -> None:
-        """Show what was missed and what cannot be seen."""
+        """Show losses, and what cannot be seen."""
         self.push_screen(notes_page(self.newest))
 
     def action_coverage(self) -> None:
@@ -241,7 +241,7 @@ class HttptopApp(Httptop):
         self.push_screen(CoverageScreen())
 
     def action_help(self) -> None:
-        """Show keys, columns and words."""
+        """Show keys, columns and terms."""
         if not isinstance(self.screen, Page | Failure):
             self.push_screen(help_page(self._actions))
 
@@ -259,7 +259,7 @@ class HttptopApp(Httptop):
     # The demo
 
     def action_demo(self) -> None:
-        """Start the demo services in a thread; once, and only if the run can."""
+        """Start the demo services in a thread, once, if the run allows it."""
         run = self.run_controls
         if run is None or not run.can_demo or self.demo_state:
             return
@@ -276,7 +276,7 @@ class HttptopApp(Httptop):
             self.post_message(DemoStarted())
 
     def on_demo_started(self, message: DemoStarted) -> None:
-        """Say whether the demo is running."""
+        """Tell the user whether the demo is running."""
         if message.error is None:
             self.demo_state = (
                 "The demo services are running; their requests will appear in a moment."

@@ -1,4 +1,4 @@
-"""The command: what is asked for, and how every failure becomes a line and an exit status."""
+"""The command: dispatch on its arguments; turn every failure into a line and an exit status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from httptop.run.session import Session
 def main(words: Sequence[str] | None = None, session: Session | None = None) -> int:
     """Run httptop and return its exit status; every failure is a line on standard error.
 
-    ``session``: what was started already, which its maker ends.
+    ``session``: the processes started already, if any; the caller ends them.
     """
     if session is None:
         with Session() as session:
@@ -69,7 +69,7 @@ def _main(asked: Arguments, session: Session) -> int:
         say(str(save_all(config.settings, path, invoker)))
         return 0
     if not config.settings.general.enabled:
-        complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing is done")
+        complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing to do")
         return 0
     if asked.batch or not can_draw(os.environ):
         return run_batch(asked, config, invoker, session)
@@ -77,7 +77,7 @@ def _main(asked: Arguments, session: Session) -> int:
 
 
 def _validated(config: Config) -> int:
-    names = ", ".join(map(str, config.files)) or "no configuration file, the defaults hold"
+    names = ", ".join(map(str, config.files)) or "no configuration file, the defaults apply"
     say(f"{names}: no error")
     return 0
 

@@ -29,12 +29,12 @@ from httptop.config.settings import Settings
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Health, Overhead, Snapshot, clean
 
-#: How often, and for how long, to look for the first rows before the first tick.
+#: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
 
 
-#: What a run does around the ticks of its collector.
+#: Makes the context that a collector's ticks run in; its argument is a descriptor (see Collector).
 Around = Callable[[int], AbstractContextManager[tuple[str, ...]]]
 
 
@@ -43,7 +43,7 @@ def _nothing_around(_: int) -> AbstractContextManager[tuple[str, ...]]:
 
 
 class Collector:
-    """Makes snapshots of a source; a :class:`httptop.collect.feed.Feed`."""
+    """Makes snapshots from a source; a :class:`httptop.collect.feed.Feed`."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ class Collector:
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
     ) -> None:
-        """``around`` makes what the thread enters before it uses the source and leaves after ticks.
+        """``around`` returns a context manager, entered by the thread around its use of the source.
 
-        It gets a descriptor that is readable once the run is to end, and yields sentences about
-        what cannot be seen, or raises :class:`Interrupted`. ``first_rows_at_once``: a snapshot is
-        made as soon as there are rows, before the first tick.
+        ``around`` gets a descriptor that is readable once the run is to end. The context yields
+        sentences about what cannot be seen, or raises :class:`Interrupted`.
+        ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         """
         self._source, self._settings = source, settings
         self._around = around
@@ -85,7 +85,7 @@ class Collector:
         self._last_s = 0.0
         self._handed_in: deque[Settings] = deque(maxlen=1)
         self._stopping = threading.Event()
-        #: Of the thread: for whatever is new, and for the end of the run alone.
+        #: Wake the thread: for any news, and for the end of the run only.
         self._wakeups: tuple[Wakeup, ...] = ()
         self._wakeup_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -108,12 +108,12 @@ class Collector:
         self._thread.start()
 
     def apply(self, settings: Settings) -> None:
-        """Go on with other settings from the next step on, or at once where the thread waits."""
+        """Use other settings from the next step on, or immediately if the thread is waiting."""
         self._handed_in.append(settings)
         self._wake()
 
     def stop(self) -> Snapshot | None:
-        """End the thread and return the last snapshot; None where there never was one."""
+        """End the thread and return the last snapshot; None if there never was one."""
         self._stopping.set()
         self._wake(to_end=True)
         if self._thread is not None:
@@ -148,8 +148,8 @@ class Collector:
                     self._look(publish)
                 self._loop(publish, woken)
             self._source.detach()
-            # A program that was running on another CPU when the link was closed ends within
-            # microseconds; its count belongs to the last snapshot.
+            # A program still running on another CPU when its link was closed ends within
+            # microseconds; the last snapshot must include its counts.
             time.sleep(0.002)
             self._final = self.step(time.monotonic(), time.time(), final=True)
         except Interrupted:  # nothing was counted
@@ -160,7 +160,7 @@ class Collector:
             self._source.close()
 
     def _look(self, publish: Callable[[Snapshot], None]) -> None:
-        """Publish the first rows as soon as they are there, if before the first tick."""
+        """Publish the first rows as soon as they exist, if that is before the first tick."""
         last_s = self._started_s + min(self._tick_s, _LOOKING_S) - 2 * _LOOK_S
         while time.monotonic() < last_s and not self._stopping.wait(_LOOK_S):
             snapshot = self.glimpse(time.monotonic(), time.time())
@@ -175,7 +175,7 @@ class Collector:
             if self._source.wait(before_s, due_s, woken.reader):
                 woken.clear()
                 self._adopt()
-                # A shorter interval may be over already: that makes no tick late.
+                # A shorter interval may be over already, which does not make the tick late.
                 before_s = max(before_s, time.monotonic() - self._tick_s)
                 continue
             now_s = time.monotonic()
@@ -208,13 +208,13 @@ class Collector:
         return self._snapshot(reading, overhead, uptime_s, unix_s, final)
 
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
-        """Return a snapshot within a tick, which goes on: trends and own cost wait for its end."""
+        """Return a snapshot within a tick, without advancing trends and own cost."""
         reading, uptime_s = self._read(now_s, unix_s)
         self._rows.fold()
         return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
 
     def _adopt(self) -> None:
-        """Take over the settings that were handed in, if any."""
+        """Adopt the settings passed to :meth:`apply`, if any."""
         if not self._handed_in:
             return
         before, self._settings = self._settings, self._handed_in.pop()
@@ -225,14 +225,14 @@ class Collector:
         self._control()
 
     def _control(self) -> None:
-        """Tell the source how to go on, if that has changed."""
+        """Pass the controls to the source if they have changed."""
         controls = controls_of(self._settings, self._governor.level)
         if controls != self._controls:
             self._controls = controls
             self._source.control(controls)
 
     def _read(self, now_s: float, unix_s: float) -> tuple[Reading, float]:
-        """Read the source into the rows; return what it said, and the uptime."""
+        """Read the source into the rows; return the reading, and the uptime in seconds."""
         reading = self._source.read()
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)

@@ -1,4 +1,4 @@
-"""What httptop says outside of its output: lines that are safe to show, and to whom."""
+"""Write lines to the standard streams, safe to show on a terminal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LONGEST_LINE = 2000
 
 
 def say(text: str) -> None:
-    """Write a line to standard output at once.
+    """Write a line to standard output immediately.
 
-    Raises :class:`BrokenPipeError` when nobody reads it, :class:`HttptopError` where it cannot be
+    Raises :class:`BrokenPipeError` if the reader is gone, :class:`HttptopError` if it cannot be
     written.
     """
     try:
@@ -31,12 +31,12 @@ def say(text: str) -> None:
 
 
 def unwritten(error: OSError) -> str:
-    """Return the sentence for an output that cannot be written."""
+    """Return the message for an output that cannot be written."""
     return f"cannot write the output: {(error.strerror or type(error).__name__).lower()}"
 
 
 def complain(message: str) -> None:
-    """Write a message to standard error, each line with our name and safe to show."""
+    """Write a message to standard error, with our name before each line."""
     with contextlib.suppress(OSError, AttributeError):
         for line in message.splitlines() or [""]:
             text = clean(line.encode("utf-8", "surrogateescape"), _LONGEST_LINE)
@@ -44,7 +44,7 @@ def complain(message: str) -> None:
 
 
 def program(called_by: str | None = None) -> str:
-    """Return how a shell calls this program, from any directory and under sudo, too.
+    """Return how to call this program in a shell, from any directory and under sudo.
 
     ``called_by`` is the first word of the command line, by default that of this process.
     """
@@ -70,7 +70,7 @@ def can_draw(environ: Mapping[str, str]) -> bool:
 
 
 def forget_output() -> None:
-    """Keep Python from trying, and complaining, once more when it exits."""
+    """Keep Python from flushing standard output again at exit, and reporting the error."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

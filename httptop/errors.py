@@ -1,4 +1,4 @@
-"""The ways in which a run ends badly, each with its exit status; the message is one line."""
+"""The errors that end a run, each with its exit status; the message is one line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import ClassVar
 
 
 class HttptopError(Exception):
-    """A failure that the user is told about in one line."""
+    """A failure; the message tells the user in one line."""
 
     exit_status: ClassVar[int] = 1
 
 
 class UsageError(HttptopError):
-    """Flags, configuration or an input file that cannot be obeyed."""
+    """Invalid flags, configuration or input file."""
 
     exit_status = 2
 

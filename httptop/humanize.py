@@ -1,7 +1,7 @@
-"""Numbers as people read them: short, bounded in width, never more exact than they are.
+"""Format numbers for people: short, of limited width, with no more digits than are meaningful.
 
-Pure functions, shared by the screens and the text exporter. What is not known is ``-``. All
-results are plain text; the widest are noted where it matters for a column.
+Pure functions, shared by the screens and the text output. Unknown values are ``-``. All results are
+plain text; the docstrings give the greatest width.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: What stands for a value that is not known.
+#: The text for an unknown value.
 UNKNOWN: Final = "-"
 
 _DURATION_UNITS: Final = ((1_000.0, "ns"), (1_000.0, "µs"), (1_000.0, "ms"))
@@ -21,7 +21,7 @@ _SI_SIZE_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 LatencyUnit = Literal["auto", "us", "ms", "s"]
 ByteUnits = Literal["iec", "si"]
 
-#: How many nanoseconds a fixed unit has, its sign, and the most characters of a latency in it.
+#: Nanoseconds in a fixed unit, its symbol, and the most characters of a latency in it.
 _FIXED: Final = {"us": (1e3, "µs", 9), "ms": (1e6, "ms", 8), "s": (1e9, "s", 8)}
 
 
@@ -38,10 +38,10 @@ class Units:
         return 6 if self.latency == "auto" else _FIXED[self.latency][2]
 
     def duration(self, ns: float | None) -> str:
-        """Return a latency in the unit asked for; one too long for the column as `duration` does.
+        """Return a latency in the chosen unit, or as `duration` does if too long for the column.
 
-        A fixed unit has three digits that mean something, or all before the point: ``0.840µs``,
-        ``12.3ms``, ``1840ms``.
+        A fixed unit has three significant digits, or all before the point: ``0.840µs``, ``12.3ms``,
+        ``1840ms``.
         """
         if ns is None or self.latency == "auto":
             return duration(ns)
@@ -121,7 +121,7 @@ def size(n: float | None) -> str:
 def percent(share: float | None) -> str:
     """Return a share (0 to 1) as ``0%``, ``1.2%``, ``97%``: at most 5 characters.
 
-    A share that is not nothing never reads ``0%`` and one that is not all never ``100%``.
+    A share above 0 is never shown as ``0%``, and one below 1 never as ``100%``.
     """
     if share is None:
         return UNKNOWN
@@ -138,7 +138,7 @@ def percent(share: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a span as ``0:42``, ``12:07``, ``1:02:03``, ``3d 02:03``."""
+    """Return a duration as ``0:42``, ``12:07``, ``1:02:03``, ``3d 02:03``."""
     whole = max(0, int(seconds))
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
@@ -151,21 +151,21 @@ def clock(seconds: float) -> str:
 
 
 def time_of_day(unix: float) -> str:
-    """Return a moment as local ``HH:MM:SS.mmm`` (12 characters)."""
+    """Return a Unix time as local ``HH:MM:SS.mmm`` (12 characters)."""
     milliseconds = int(unix * 1_000)
     local = time.localtime(milliseconds // 1_000)
     return f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{milliseconds % 1_000:03d}"
 
 
 def _short(value: float) -> str:
-    """Return a number below 1024 with one decimal where it has less than three digits."""
+    """Return a number below 1024, with one decimal if it has fewer than three digits."""
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
 def _three_digits(value: float) -> str:
     """Return a number with three digits, or more before the point; at most three decimals.
 
-    What is not nothing never reads ``0``.
+    A number above 0 is never shown as ``0``.
     """
     if value <= 0:
         return "0"

@@ -1,4 +1,4 @@
-"""The small literals that flags, TOML file and filter language share: ``10ms``, ``4KiB``, ``5xx``.
+"""Parse the literals of flags, TOML files and the filter language: ``10ms``, ``4KiB``, ``5xx``.
 
 Every ``parse_`` function raises :class:`ValueError` with a message that names what is allowed.
 """
@@ -43,7 +43,7 @@ _LARGEST: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class StatusRange:
-    """Status codes from ``low`` to ``high``, both included; 0 to 0 stands for "no response"."""
+    """Status codes from ``low`` to ``high``, both included; 0 to 0 means "no response"."""
 
     low: int
     high: int
@@ -53,9 +53,10 @@ class StatusRange:
 
 
 def parse_duration(text: str, bare_ns: int | None = None) -> int:
-    """Return nanoseconds of ``10ms``, ``1.5s``, ``2m``.
+    """Return the nanoseconds of ``10ms``, ``1.5s``, ``2m``.
 
-    ``bare_ns`` is the unit of a number without one; None: such a number is refused, except 0.
+    ``bare_ns`` is the unit, in nanoseconds, of a number without one; None: such a number is an
+    error, except 0.
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
@@ -81,7 +82,7 @@ def format_duration(duration_ns: int) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return bytes of ``512``, ``4KiB``, ``1.5MB``; K, M and G alone are powers of 1024."""
+    """Return the bytes of ``512``, ``4KiB``, ``1.5MB``; K, M and G alone are powers of 1024."""
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise ValueError("a size such as 512, 4KiB or 1MB is needed")
@@ -101,7 +102,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def parse_status(text: str) -> StatusRange:
-    """Return the codes of ``404``, ``5xx``, ``400-499``; ``unknown`` is a request unanswered."""
+    """Return the codes of ``404``, ``5xx``, ``400-499``; ``unknown`` means no response."""
     text = text.strip().lower()
     if text == "unknown":
         return StatusRange(0, 0)
@@ -132,12 +133,12 @@ def _integer_needed(low: int, high: int) -> str:
 
 @lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
-    """Return a shell glob as a compiled expression for ``match``; ``*`` crosses slashes."""
+    """Return a shell glob as a regular expression for ``match``; ``*`` matches slashes, too."""
     return re.compile(fnmatch.translate(pattern))
 
 
 def matches_any(text: str, globs: tuple[str, ...]) -> bool:
-    """Return whether one of the globs matches all of ``text``; true without globs."""
+    """Return whether a glob matches all of ``text``; true without globs."""
     return not globs or any(glob(pattern).match(text) for pattern in globs)
 
 

@@ -1,9 +1,9 @@
-"""What httptop knows, as frozen values: the one vocabulary of sources, screens and exporters.
+"""The data that the collector, the screens and the outputs share, as frozen values.
 
-This module imports nothing of ours. A :class:`Snapshot` is a complete, immutable picture of one
-tick; a screen or an exporter is a function of it. Strings that came from the network or from a
-process have been cleaned (:func:`clean`) before they get here: printable, bounded, no control
-characters; so no consumer needs to escape for a terminal again.
+This module imports nothing from httptop. A :class:`Snapshot` is the complete, immutable state at
+one tick; screens and outputs are functions of it. Strings from the network or from a process are
+cleaned (:func:`clean`) before they get here: printable, of limited length, without control
+characters. So no consumer needs to escape them for a terminal.
 
 Units are in the names: ``_ns`` nanoseconds, ``_s`` seconds, ``_bytes`` bytes. Counters are
 cumulative since httptop started unless a name says ``window``.
@@ -18,28 +18,28 @@ from typing import Final, Literal
 Side = Literal["server", "client"]
 SIDES: Final[tuple[Side, Side]] = ("server", "client")
 
-#: Path of the row that counts requests whose endpoint did not fit into the kernel's tables.
+#: Path of the row that counts requests for which the kernel's tables had no room.
 OVERFLOW_PATH: Final = "~other"
 
-#: ``status`` of a request that will never have a response that we can know.
+#: ``status`` of a request without a response, or with one that httptop cannot know.
 STATUS_UNKNOWN: Final = 0
 
 
-#: Length of ``EndpointStats.pids``; where it is reached, some may have been left out.
+#: The most entries of ``EndpointStats.pids``; if there are so many, some may be missing.
 MOST_PIDS: Final = 16
 
 
 def status_name(status: int) -> str:
-    """Return a status as people and scripts read it: ``200``, ``unknown``."""
+    """Return a status as text for people and scripts: ``200``, ``unknown``."""
     return "unknown" if status == STATUS_UNKNOWN else str(status)
 
 
 def clean(raw: bytes, limit: int = 256) -> str:
     """Return bytes from the network as printable text, at most ``limit`` characters.
 
-    UTF-8 that is valid and printable stays; every other byte or character (control characters,
-    ESC, invalid UTF-8, bidirectional and other invisible marks) appears as ``\\xNN`` or
-    ``\\uNNNN``. A text that was cut ends in ``…``.
+    Valid and printable UTF-8 is kept; every other byte or character (control characters, ESC,
+    invalid UTF-8, bidirectional and other invisible marks) becomes ``\\xNN`` or ``\\uNNNN``. A
+    truncated text ends in ``…``.
     """
     text = raw.decode("utf-8", "surrogateescape")
     if not (text.isascii() and text.isprintable()):
@@ -51,7 +51,7 @@ def clean(raw: bytes, limit: int = 256) -> str:
 
 def _printable(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of invalid UTF-8
         return f"\\x{code - 0xDC00:02x}"
     if character.isprintable():
         return character
@@ -60,13 +60,13 @@ def _printable(character: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointKey:
-    """What makes an endpoint: who, which way, which method, which path template."""
+    """The key of an endpoint: side, process, protocol, method and path template."""
 
     side: Side
     process: str  # name of the process (its first thread's), at most 15 characters
     protocol: str  # "HTTP/1.0", "HTTP/1.1"
     tls: bool
-    method: str  # as RFC 9110 names it; "OTHER" for a token we do not name
+    method: str  # of RFC 9110, or "OTHER" for any other token
     path: str  # template: "/users/{id}"
 
 
@@ -74,8 +74,8 @@ class EndpointKey:
 class Latency:
     """A summary of a latency histogram; all values in nanoseconds.
 
-    Quantiles are exact to 1.6 % (the width of a histogram bucket). ``count == 0`` means that
-    nothing was measured and that the other fields mean nothing.
+    Quantiles are accurate to 1.6 % (the width of a histogram bucket). If ``count == 0``, nothing
+    was measured and the other fields are meaningless.
     """
 
     count: int = 0
@@ -96,7 +96,7 @@ class EndpointStats:
     """One row of the endpoint table."""
 
     key: EndpointKey
-    pids: tuple[int, ...]  # processes seen on it, ascending; at most MOST_PIDS
+    pids: tuple[int, ...]  # its processes, ascending; at most MOST_PIDS
     requests: int  # answered + unanswered
     rps: float  # requests a second over the window
     in_flight: int
@@ -106,13 +106,14 @@ class EndpointStats:
     response_bytes: int
     latency: Latency  # over the window
     latency_total: Latency  # since start
-    #: Mean latency of each of the last ticks, oldest first, nanoseconds; None: no response then.
+    #: Mean latency of each recent tick, oldest first, nanoseconds; None: no response in that tick.
     trend_ns: tuple[float | None, ...] = ()
-    #: Since start, of responses sent in more than one call: from their first byte to their last.
+    #: Since start, of responses sent in several calls: from their first byte to their last.
     sending_total: Latency = NO_LATENCY
     #: Since start, of all responses: from the request to the response's last byte.
     duration_total: Latency = NO_LATENCY
-    #: Since start, server side, of a sample: from the request's first bytes ready to their read.
+    #: Since start, server side, of a sample of requests: from their first bytes being ready to be
+    #: read to the read.
     wait_total: Latency = NO_LATENCY
 
     def status_class(self, hundreds: int) -> int:
@@ -121,13 +122,13 @@ class EndpointStats:
 
     @property
     def errors(self) -> int:
-        """Responses with a status of 400 or more, and requests that got none."""
+        """The number of responses with a status of 400 or more, and of unanswered requests."""
         return self.unanswered + sum(n for code, n in self.status.items() if code >= 400)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All endpoints of one side together."""
+    """The totals of all endpoints of one side."""
 
     requests: int = 0
     rps: float = 0.0
@@ -139,7 +140,7 @@ class Totals:
     latency: Latency = NO_LATENCY
     #: Share of errors (status >= 400 and unanswered) among the window's requests, 0 to 1.
     error_share: float = 0.0
-    # One value a tick, oldest first, newest last; None where nothing was measured in that tick.
+    # One value for each tick, oldest first; None: nothing was measured in that tick.
     trend_rps: tuple[float, ...] = ()
     trend_error_share: tuple[float | None, ...] = ()
     trend_p50_ns: tuple[float | None, ...] = ()
@@ -155,41 +156,41 @@ NO_TOTALS: Final = Totals()
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One sampled request and its response; never the source of a count."""
+    """One sampled request and its response; counts never depend on it."""
 
     serial: int  # ascending in order of arrival, unique within a run
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
     pid: int
-    #: As sent, with its query (security.redact_query masks the values), cleaned; the template of
-    #: the endpoint where it is not known, as of requests with others behind them in a pipeline.
+    #: As sent, with its query (security.redact_query masks the values), cleaned; the endpoint's
+    #: template if it is unknown, as for requests with others behind them in a pipeline.
     path: str
-    status: int  # STATUS_UNKNOWN: it got no response
+    status: int  # STATUS_UNKNOWN: no response
     latency_ns: int
     request_bytes: int  # seen up to the response's first byte
-    response_bytes: int | None  # of the whole response where its head says so; None: unknown
+    response_bytes: int | None  # of the whole response if its header section tells; None: unknown
     peer: str | None = None  # "203.0.113.7:443", "[::1]:80", None: not known (Unix socket)
-    slow: bool = False  # at least the sampler's threshold
-    #: Lines of the response's head that were captured, cleaned and redacted, the status line first.
+    slow: bool = False  # took at least sampling.slow_threshold
+    #: Captured lines of the response's header section, the status line first; cleaned, redacted.
     response_head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What httptop missed or could not place; all zero on a good day."""
+    """What httptop missed or could not attribute; normally all 0."""
 
     orphan_responses: int = 0  # responses whose request was not seen
     lost_samples: int = 0  # samples that did not fit into the ring buffer
     lost_pieces: int = 0  # pieces of calls that did not fit
     overflow_requests: int = 0  # requests counted under ~other
-    parse_errors: int = 0  # heads on a known HTTP connection that made no sense
+    parse_errors: int = 0  # malformed header sections on known HTTP connections
     late_ticks: int = 0  # ticks that started late by more than half an interval
-    missed_calls: int = 0  # system calls the kernel did not show us (program was busy)
+    missed_calls: int = 0  # system calls that the kernel did not report (the program was busy)
     overfull_pipelines: int = 0  # requests without a place behind others; outcome unknown
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, cut or guessed at."""
+        """Whether nothing was lost or left out."""
         return not (
             self.lost_samples
             or self.lost_pieces
@@ -202,7 +203,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """What httptop costs. None: not known yet, or not to be had on this host."""
+    """What httptop itself costs. None: unknown yet, or not available on this host."""
 
     cpu_percent: float | None = None  # user space, all httptop processes; 100 = one core
     rss_bytes: int | None = None
@@ -212,12 +213,12 @@ class Overhead:
     bpf_ns_per_call: float | None = None
     bpf_calls: int | None = None
     samples_per_s: float | None = None
-    shed: tuple[str, ...] = ()  # detail left out to stay cheap: "samples", "pids"
+    shed: tuple[str, ...] = ()  # detail left out to limit the cost: "samples", "pids"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole picture at one tick."""
+    """The complete state at one tick."""
 
     taken_at: float  # Unix time, seconds: the only clock a consumer may use
     host: str
@@ -230,11 +231,11 @@ class Snapshot:
     health: Health = Health()
     overhead: Overhead = Overhead()
     final: bool = False
-    #: Plain sentences about what cannot be seen here, e.g. a probe that the kernel refused.
+    #: Sentences about what cannot be seen here, e.g. because the kernel refused a probe.
     notes: tuple[str, ...] = ()
-    #: (pid, "tls" or "http2") -> connections since start that were seen to begin so, either side.
+    #: (pid, "tls" or "http2") -> connections seen to start with it since start, on either side.
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     def total(self, side: Side) -> Totals:
-        """Return the totals of one side; zeros where it has none."""
+        """Return the totals of one side, zeros if it has none."""
         return self.totals.get(side, NO_TOTALS)

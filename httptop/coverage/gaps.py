@@ -1,8 +1,8 @@
-"""Why a process is not seen, or not all of it: a row for each process, in words.
+"""Explain why a process is not seen, or only in part: a row for each process.
 
-Pure: takes a survey of the processes (processes.py) and a snapshot, returns rows, those with the
-most missing first. What only the bytes themselves could tell is said to be unknown: a process that
-maps a TLS library need not speak TLS, nor need one that uses a port of TLS.
+Pure functions of a survey of the processes (processes.py) and a snapshot; rows with the most
+missing come first. What only the bytes themselves could tell is reported as unknown: neither a
+mapped TLS library nor a port for TLS proves that a process speaks TLS.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LISTENS_WIDTH: Final = 24
 
 _TLS_HELP: Final = "put a proxy in front that terminates TLS and forwards HTTP/1"
 _SURE: Final = 3
-#: What holds for every table.
+#: Sentences below every table.
 FOOTNOTES: Final = (
     "TLS built into a program (Node, Rust, Java) shows only when a connection begins.",
     "HTTP/3 cannot be told apart from other protocols.",
@@ -27,9 +27,9 @@ FOOTNOTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing of a process, and what to do about it."""
+    """Something that is not seen of a process, and what to do about it."""
 
-    #: _SURE: its requests are not seen; 2: likely so; 1: not known; 0: good to know.
+    #: _SURE: its requests are not seen; 2: probably not; 1: unknown; 0: a note.
     weight: int
     what: str
     help: str = ""
@@ -42,24 +42,24 @@ class Row:
     holder: Holder
     #: HTTP/1 requests counted, both sides; None: nothing was counted here.
     requests: int | None
-    shared: bool  # other processes share its endpoints; how much is whose is not known
-    gaps: tuple[Gap, ...]  # the gravest first
+    shared: bool  # other processes share its endpoints, so ``requests`` is an upper bound
+    gaps: tuple[Gap, ...]  # the most serious first
 
     @property
     def weight(self) -> int:
-        """How much is missing."""
+        """How much is missing, as a rank for sorting."""
         return max((gap.weight for gap in self.gaps), default=0)
 
     @property
     def seen(self) -> str:
-        """The requests as text."""
+        """The number of requests as text."""
         if self.requests is None:
             return "-"
         return f"{'≤ ' if self.shared and self.requests else ''}{self.requests:,}"
 
     @property
     def listens(self) -> str:
-        """Where it listens, as text."""
+        """The ports and sockets on which it listens, as text."""
         holder = self.holder
         names = [f":{port}" for port in holder.tcp_ports]
         names += holder.unix_names or (["unix"] if holder.unix_listening else [])
@@ -68,14 +68,14 @@ class Row:
 
     @property
     def connections(self) -> str:
-        """How many connections it has: ``12 tcp 3 unix``."""
+        """The number of its connections: ``12 tcp 3 unix``."""
         holder = self.holder
         parts = ((holder.tcp_connected, "tcp"), (holder.unix_connected, "unix"))
         return " ".join(f"{n} {kind}" for n, kind in parts if n) or "-"
 
 
 def rows(found: Survey, snapshot: Snapshot | None) -> list[Row]:
-    """Return a row for each holder: those of which most is missing first, then servers."""
+    """Return a row for each holder: those with the most missing first, then servers."""
     made = [_row(holder, snapshot) for holder in found.holders]
     return sorted(
         made,
@@ -108,7 +108,7 @@ def _row(holder: Holder, snapshot: Snapshot | None) -> Row:
 
 
 def _has_part(row: EndpointStats, holder: Holder) -> bool:
-    """Return whether a process may have requests of an endpoint, by its name where PIDs lack."""
+    """Return whether a process may have requests of an endpoint; by name if PIDs are missing."""
     if holder.pid in row.pids:
         return True
     cut = not row.pids or len(row.pids) >= MOST_PIDS
@@ -116,7 +116,7 @@ def _has_part(row: EndpointStats, holder: Holder) -> bool:
 
 
 def _http2(connections: int, counted: bool) -> Iterator[Gap]:
-    """Yield what connections that began with HTTP/2's preface mean."""
+    """Yield the gap that connections with HTTP/2's preface cause."""
     if connections:
         yield Gap(
             2 if counted else _SURE,
@@ -148,11 +148,11 @@ def _gaps(holder: Holder, counted: bool, tls: int) -> Iterator[Gap]:
     if holder.ptraced_by:
         yield Gap(0, f"is traced by process {holder.ptraced_by}, which may stop it")
     if holder.cut:
-        yield Gap(0, "has more descriptors than httptop looks at")
+        yield Gap(0, "has more descriptors than httptop inspects")
 
 
 def _tls(holder: Holder, counted: bool, seen: int) -> Iterator[Gap]:
-    """Yield what hellos, ports and mappings say about TLS; only the first is certain."""
+    """Yield gaps from TLS hellos, ports and mapped libraries; only hellos are certain."""
     libraries = ", ".join(holder.tls_libraries)
     known = libraries or ("Go has its own" if holder.go else "")
     if seen:
@@ -175,7 +175,7 @@ def _likely(holder: Holder) -> int:
 
 
 def _silent(holder: Holder) -> Gap:
-    """Return what it may mean that no request was seen."""
+    """Return the likely reason that no request was seen."""
     if not holder.tcp:
         return Gap(0, "has Unix sockets only, and no HTTP/1 was seen on them")
     what = "no HTTP/1 was seen: it is idle, or speaks something else"
@@ -184,11 +184,11 @@ def _silent(holder: Holder) -> Gap:
     return Gap(1, what)
 
 
-# As text, for the doctor
+# As text, for --doctor
 
 
 def headline(found: Survey, shown: int) -> list[str]:
-    """Return, in sentences, how many processes there are and how many are not shown."""
+    """Return sentences on how many processes there are and how many are not shown."""
     n = len(found.holders) + found.left_out
     lines = [f"{n} process{'es' if n != 1 else ''} with stream sockets or io_uring."]
     if shown < n:
@@ -200,7 +200,7 @@ def headline(found: Survey, shown: int) -> list[str]:
 
 
 def table(found: Survey, most: int = 40) -> str:
-    """Return the table of a host where nothing is counted, the rows with the most missing first."""
+    """Return a survey as a table, for a host where nothing is counted; at most ``most`` rows."""
     made = rows(found, None)[:most]
     lines = [" ".join(headline(found, len(made)))]
     if made:

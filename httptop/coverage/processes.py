@@ -1,12 +1,12 @@
-"""Which processes hold stream sockets, and what decides whether their requests can be seen.
+"""Find the processes with stream sockets, and what decides whether their requests can be seen.
 
-Everything is read from procfs: no program's file is opened, since another user's file system could
-respond late or never. To see what other users' processes hold takes ``CAP_SYS_PTRACE`` and
+Everything is read from procfs: no program file is opened, since another user's file system could
+respond late or never. Inspecting other users' processes takes ``CAP_SYS_PTRACE`` and
 ``CAP_DAC_READ_SEARCH``.
 
-Texts come from the processes and are cleaned; everything is bounded. What is known of a program
-comes from its mappings: libraries from their names, Go from the address where its heap begins, 32
-bits from addresses that all fit in them.
+Texts come from the processes and are cleaned; all sizes are bounded. Programs are recognised by
+their mappings: libraries by their names, Go by the start address of its heap, 32-bit programs by
+their addresses.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Any, Final
 from httptop.linux.proc_net import Socket, read_sockets
 from httptop.model import clean
 
-#: Holders reported, and names and numbers of each; all of it fits into a megabyte.
+#: The most holders reported, and the most names and numbers of each; all fit into a megabyte.
 MOST_HOLDERS: Final = 500
 _MOST_NAMED: Final = 4
-#: Descriptors inspected: of a process, and of all.
+#: The most descriptors inspected: of a process, and of all together.
 _MOST_FDS: Final = 20_000
 _MOST_FDS_IN_ALL: Final = 400_000
 _MOST_NAMESPACES: Final = 200
 _LARGEST_MAPS: Final = 4 << 20
 
-#: Ports on which TLS is spoken as a rule.
+#: Ports that usually carry TLS.
 TLS_PORTS: Final = frozenset((443, 465, 636, 853, 993, 995, 2376, 5671, 6443, 8443, 9443))
 
 _TLS_LIBRARY: Final = re.compile(
     rb"/(lib(?:ssl|gnutls|mbedtls|wolfssl|s2n|tls)[-_.0-9][^/ \n]{0,40})(?: \(deleted\))?\n"
 )
-#: Where Go has put the first part of its heap, on 64-bit machines, since version 1.11.
+#: The start address of Go's heap on 64-bit machines, since Go 1.11.
 _GO_HEAP: Final = re.compile(rb"^c000000000-", re.MULTILINE)
 _END_OF_MAPPING: Final = re.compile(rb"^[0-9a-f]+-([0-9a-f]+) ", re.MULTILINE)
 
@@ -49,34 +49,34 @@ class Holder:
     pid: int
     process: str  # cleaned
     tcp_ports: tuple[int, ...] = ()  # on which it listens, ascending; at most a few
-    unix_names: tuple[str, ...] = ()  # likewise
+    unix_names: tuple[str, ...] = ()  # of listening Unix sockets, cleaned; at most a few
     tcp_listening: int = 0  # sockets
     unix_listening: int = 0
     tcp_connected: int = 0
     unix_connected: int = 0
-    tls_ports: tuple[int, ...] = ()  # of its own and of its peers, those of TLS_PORTS
+    tls_ports: tuple[int, ...] = ()  # its own and its peers' ports that are in TLS_PORTS
     tls_libraries: tuple[str, ...] = ()  # mapped, cleaned; at most a few
     go: bool = False
     io_uring: int = 0  # descriptors
     bits32: bool = False
-    ptraced_by: int = 0  # PID; 0: nobody
+    ptraced_by: int = 0  # PID; 0: not traced
     stopped: bool = False
     cut: bool = False  # not all of its descriptors were inspected
 
     @property
     def tcp(self) -> int:
-        """Its TCP sockets."""
+        """The number of its TCP sockets."""
         return self.tcp_listening + self.tcp_connected
 
     @property
     def unix(self) -> int:
-        """Its Unix stream sockets."""
+        """The number of its Unix stream sockets."""
         return self.unix_listening + self.unix_connected
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a look at all processes found."""
+    """The result of inspecting all processes."""
 
     taken_at: float  # Unix time, seconds
     holders: tuple[Holder, ...]
@@ -85,7 +85,7 @@ class Survey:
 
 
 def survey(taken_at: float, proc: Path = Path("/proc")) -> Survey:
-    """Look at all processes; ``taken_at`` is the time now."""
+    """Inspect all processes; ``taken_at``: the current Unix time. It may take seconds."""
     sockets: dict[int, Socket] = {}
     namespaces: set[str] = set()
     held: list[tuple[Path, list[int], int, bool]] = []
@@ -123,7 +123,7 @@ def survey(taken_at: float, proc: Path = Path("/proc")) -> Survey:
 
 
 def _descriptors(folder: Path, most: int) -> tuple[list[int], int, int, bool]:
-    """Return inodes of sockets, rings of io_uring, descriptors seen, and whether there are more."""
+    """Return socket inodes, and numbers of io_uring rings and descriptors; whether more exist."""
     inodes: set[int] = set()
     rings = seen = 0
     with os.scandir(folder) as entries:
@@ -143,7 +143,7 @@ def _descriptors(folder: Path, most: int) -> tuple[list[int], int, int, bool]:
 
 
 def _rank(sockets: Iterable[Socket], rings: int) -> tuple[bool, bool, bool]:
-    """Return what makes a holder worth a row: servers before clients, TCP before Unix."""
+    """Return a rank by which holders are kept: servers before clients, TCP before Unix."""
     sockets = list(sockets)
     return (
         any(one.listens and one.port for one in sockets),
@@ -187,7 +187,7 @@ def _holder(process: Path, sockets: list[Socket], rings: int, cut: bool) -> Hold
 
 
 def _all_in_32_bits(ends: list[bytes]) -> bool:
-    """Whether the mappings are those of a 32-bit program; the page of vsyscall is everybody's."""
+    """Return whether mappings are those of a 32-bit program; every process maps vsyscall."""
     addresses = [int(end, 16) for end in ends]
     return bool(addresses) and all(
         end <= 1 << 32 or end >= 0xFFFF_FFFF_FF60_0000 for end in addresses
@@ -195,7 +195,7 @@ def _all_in_32_bits(ends: list[bytes]) -> bool:
 
 
 def _state(process: Path) -> tuple[str, int]:
-    """Return the letter of a process's state and the PID of who traces it."""
+    """Return the letter of a process's state and its tracer's PID (0: none)."""
     lines = _start_of(process / "status", 1 << 14).decode("ascii", "replace").splitlines()
     values = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
     state, tracer = values.get("State", ["?"]), values.get("TracerPid", ["0"])
@@ -203,7 +203,7 @@ def _state(process: Path) -> tuple[str, int]:
 
 
 def _maps(process: Path) -> bytes:
-    """Return its mappings; nothing where they may not be read, which is not all that is known."""
+    """Return a process's mappings; empty if they may not be read, unlike its descriptors."""
     try:
         return _start_of(process / "maps", _LARGEST_MAPS)
     except PermissionError:
@@ -215,7 +215,7 @@ def _start_of(file: Path, most: int) -> bytes:
         return opened.read(most)
 
 
-# Handed over as text, from the process that may look to the one that shows
+# As text, to pass from the helper to httptop
 
 
 def to_text(found: Survey) -> str:
@@ -224,7 +224,7 @@ def to_text(found: Survey) -> str:
 
 
 def from_text(text: str) -> Survey:
-    """Return what :func:`to_text` was given."""
+    """Return the survey that :func:`to_text` wrote; raise ValueError if it is invalid."""
     values: dict[str, Any] = json.loads(text)
     values["holders"] = tuple(map(_holder_of, values["holders"]))
     return Survey(**values)

@@ -25,7 +25,7 @@ Changes = Mapping[str, object]
 
 
 class RunControls(Protocol):
-    """What the screen may do to the run that feeds it.
+    """What the screen can change in the run that feeds it.
 
     :meth:`reload` is called in the thread of the screen and returns at once. The others may take
     seconds: the screen calls them in threads of their own, and only where the flag allows it.
@@ -69,14 +69,14 @@ class RunControls(Protocol):
         """
 
     def reload(self) -> bool:
-        """Have the settings read again; return whether the run continues."""
+        """Request a reload of the settings; return whether the run continues."""
 
     def survey(self) -> Survey:
         """Inspect the processes of the host that have stream sockets.
 
         Raises:
             OSError: The processes cannot be inspected.
-            ValueError: What the privileged helper returned makes no sense.
+            ValueError: The privileged helper returned an invalid survey.
         """
 
 
@@ -86,22 +86,22 @@ class Httptop(App[int]):
     #: The snapshot shown, and the newest that arrived; they differ while paused.
     snapshot: Snapshot | None
     newest: Snapshot | None
-    #: What the user looks at; changed by :meth:`change_view` only.
+    #: The state of the dashboard; only :meth:`change_view` changes it.
     view: View
-    #: The settings of the screen, as they were read or saved last.
+    #: The settings of the screen, as last read or saved.
     ui: Ui
-    #: How paths are counted, and how that was read or saved last.
+    #: The rules for paths in force, and those last read or saved.
     paths: Paths
     read_paths: Paths
-    #: The characters that graphs and lines are drawn with; the same for the whole run.
+    #: The characters of graphs and lines; fixed for the whole run.
     symbols: Symbols
     #: What is traced, in a few words.
     watching: str
     #: The filters of the run.
     fixed: tuple[Fixed, ...]
-    #: What the screen may do to the run; None: it only shows.
+    #: What the screen can change in the run; None: nothing.
     run_controls: RunControls | None
-    #: What became of the demo, in words; empty until it is started.
+    #: The state of the demo in words; empty until it is started.
     demo_state: str
 
     @property
@@ -136,7 +136,7 @@ class Httptop(App[int]):
 
 
 class HttptopScreen(Screen[None]):
-    """A screen of its own, not a box above another one."""
+    """A full screen, not a box above another one."""
 
     @property
     def httptop(self) -> Httptop:
@@ -146,7 +146,7 @@ class HttptopScreen(Screen[None]):
         return app
 
     def refresh_scene(self) -> None:
-        """Draw what the app holds now; a screen that does not follow the snapshots does nothing."""
+        """Draw the app's current state; does nothing on a screen that does not show snapshots."""
 
     def action_pause(self) -> None:
         """Stop adopting snapshots, or resume."""

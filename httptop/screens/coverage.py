@@ -1,4 +1,4 @@
-"""Why a service does not show up: the processes with stream sockets, and what is missing of each.
+"""Why a service does not show up: the processes with stream sockets, and what is not seen of each.
 
 The processes are inspected in a thread, when the screen opens and on a key; the title says how old
 the result is.
@@ -24,12 +24,12 @@ from httptop.widgets.text_page import TextPage
 
 _MOST_ROWS: Final = 200
 _PROCESS_WIDTH: Final = 16
-_REPLAYED: Final = "This is a capture; it does not hold the processes of its host."
+_REPLAYED: Final = "This is a capture; it does not contain the processes of its host."
 _COLOURS: Final = {3: "$hue-bad", 2: "$hue-warn", 1: "$hue-text", 0: "$hue-muted"}
 
 
 class CoverageScreen(HttptopScreen):
-    """A table that scrolls, with a few lines per process."""
+    """A scrollable table with a few lines for each process."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,y", "app.pop_screen", "Back", show=False),
@@ -38,7 +38,7 @@ class CoverageScreen(HttptopScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        #: What is shown.
+        #: The rows shown.
         self.rows: list[Row] = []
         self._looking = False
 
@@ -49,12 +49,12 @@ class CoverageScreen(HttptopScreen):
         yield KeyBar(page_hints(self.httptop.key_of, ("r", "look again", "screen.look")))
 
     def on_mount(self) -> None:
-        """Inspect at once."""
+        """Inspect the processes immediately."""
         self.query_one(TextPage).focus()
         self.action_look()
 
     def action_look(self) -> None:
-        """Inspect the processes, unless that is under way."""
+        """Inspect the processes, unless that is in progress."""
         run = self.httptop.run_controls
         if run is None or not run.can_survey:
             self._title("")

@@ -49,12 +49,12 @@ _LIVE_SIZES = ("-live", "-live-tall", "-live-off")
 
 
 class Dashboard(HttptopScreen):
-    """A function of the app's snapshot and view; its actions only change the view.
+    """Draws the app's snapshot through its view; its actions only change the view.
 
-    Filters and settings are changed by two controls, which the actions call.
+    Two controls, which the actions call, change filters and settings.
     """
 
-    #: Never an input: it is hidden while nothing is typed, and would take the focus.
+    #: Never an input line: while closed it is hidden, and must not get the focus.
     AUTO_FOCUS = "EndpointTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
@@ -84,7 +84,7 @@ class Dashboard(HttptopScreen):
         self._live_size = _LIVE_SIZES[0]
 
     def compose(self) -> ComposeResult:
-        """Lay out the widgets; they are told what to show."""
+        """Lay out the widgets."""
         self._head.border_title = "traffic"
         self._breakdown.border_title = "responses since start"
         yield TooSmall()
@@ -101,13 +101,13 @@ class Dashboard(HttptopScreen):
         yield self._key_bar
 
     def on_mount(self) -> None:
-        """Show what has arrived already."""
+        """Show the newest snapshot, if there is one."""
         self.update_classes({"-tty": self.httptop.symbols == "tty", self._live_size: True})
         self._table.focus()
         self.refresh_scene()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened below another screen."""
+        """Draw what changed while another screen was on top."""
         if self.scene.snapshot is not self.httptop.snapshot:
             self.refresh_scene()
 
@@ -149,7 +149,7 @@ class Dashboard(HttptopScreen):
             self.call_after_refresh(self._focus_table)
 
     def _focus_table(self) -> None:
-        """Return the focus to the table, which lost it while it had no rows and was hidden."""
+        """Return the focus to the table, which loses it while it is hidden without rows."""
         if self.focused is None and self.app.app_focus:
             self.set_focus(self._table)
 
@@ -157,16 +157,16 @@ class Dashboard(HttptopScreen):
 
     @property
     def _open_line(self) -> InputLine | None:
-        """The line that is typed in."""
+        """The open input line; None if there is none."""
         return next((line for line in self._lines if line.is_open), None)
 
     def _let_type(self) -> None:
-        """Refuse an action while something is typed: its key is a letter of the text."""
+        """Cancel an action while an input line is open: its key is then part of the text."""
         if self._open_line is not None:
             raise SkipAction
 
     def _show_keys(self) -> None:
-        """Show in the footer the keys that work now."""
+        """Show the keys that work now in the footer."""
         line = self._open_line
         self.set_class(line is self._editor, "-editing")
         key = self.httptop.key_of
@@ -181,7 +181,7 @@ class Dashboard(HttptopScreen):
             self._key_bar.show(dashboard_hints(key, self.httptop.view, demo=demo))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """End typing when another widget was clicked; what was typed is kept."""
+        """Close an input line when another widget is clicked; keep its text."""
         if not isinstance(event.widget, Input) and (line := self._open_line) is not None:
             line.close()
 
@@ -193,12 +193,16 @@ class Dashboard(HttptopScreen):
         self._show_keys()
 
     def action_submit_line(self) -> None:
-        """Do as Enter does in the line that is typed in."""
+        """Act as if Enter were pressed in the open input line."""
         if (line := self._open_line) is not None:
             line.submit()
 
     def action_clear(self) -> None:
-        """End typing; else keep all chips; release the requests; remove the filters; deselect."""
+        """Do the first that applies.
+
+        Cancel the input line; stop picking a filter; release the live requests; remove the filters;
+        deselect the endpoint.
+        """
         if (line := self._open_line) is not None:
             line.action_cancel()
         elif self._filters.stop_picking():
@@ -213,44 +217,44 @@ class Dashboard(HttptopScreen):
     # Filters
 
     def action_filter(self) -> None:
-        """Type a part of a path."""
+        """Open the input line for a part of a path."""
         self._let_type()
         self._filters.type_path()
         self._show_keys()
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        """Filter as the user types."""
+        """Filter by a part of a path as the user types."""
         self.httptop.change_view(path_filter=message.text)
 
     def action_edit_filter(self) -> None:
-        """Write a filter."""
+        """Open the editor for a filter."""
         self._let_type()
         self._filters.type_filter()
         self._show_keys()
 
     def on_filter_editor_changed(self, message: FilterEditor.Changed) -> None:
-        """Filter as the user writes."""
+        """Filter as the user types."""
         self.httptop.change_view(expression=message.expression)
 
     def action_take_candidate(self, n: int | None = None) -> None:
-        """Put a candidate into the filter that is written, the selected one if none is named."""
+        """Insert a candidate into the filter being typed, by default the selected one."""
         self._editor.take(self._editor.advice.selected if n is None else n)
 
     def action_only(self, field: RowField) -> None:
-        """Show only what has the selected row's process, path, status or PIDs."""
+        """Show only rows that share the selected row's process, path, status or PIDs."""
         self._filters.by_row(field, excluded=False)
 
     def action_exclude(self, field: RowField) -> None:
-        """Hide what has it."""
+        """Hide rows that share the selected row's value."""
         self._filters.by_row(field, excluded=True)
 
     def action_drop_filter(self, n: int) -> None:
-        """Remove a filter of the screen by its place among the chips; -1 is the last."""
+        """Remove a filter of the screen by its index among the chips; -1 is the last."""
         self._filters.remove(n)
         self._show_keys()
 
     def action_pick_filter(self) -> None:
-        """Let a digit say which filter is removed; a single one goes at once."""
+        """Let the next digit choose the filter to remove; a single one is removed at once."""
         self._filters.pick()
         self._show_keys()
 
@@ -269,22 +273,22 @@ class Dashboard(HttptopScreen):
         self._show_keys()
 
     def action_save(self) -> None:
-        """Write what was changed on the screen to the configuration file."""
+        """Save the settings changed on the screen to the configuration file."""
         self._settings.save()
 
     # Order and side
 
     def action_cycle_sort(self, step: int) -> None:
-        """Sort by the next or previous of the columns shown."""
+        """Sort by the next or previous column shown."""
         names = [column.sort for column, _ in self._table.columns]
         now = self.httptop.view.sort
         index = names.index(now) + step if now in names else 0
         self._sort(names[index % len(names)])
 
     def action_sort_column(self, index: int) -> None:
-        """Sort by one of the columns shown, counted from the left; again reverses.
+        """Sort by a column shown, by its index from the left; the same one again reverses.
 
-        While a filter is picked the number is that of the filter.
+        While a filter is being picked, the index is that of the filter.
         """
         columns = self._table.columns
         if self._filters.picking:
@@ -315,7 +319,7 @@ class Dashboard(HttptopScreen):
         self.httptop.change_view(selected=message.key)
 
     def action_open(self) -> None:
-        """Open the endpoint under the cursor, or the request that is being selected."""
+        """Open the endpoint under the cursor, or the selected live request."""
         if self._live.held:
             self._live.action_open()
         else:
@@ -326,7 +330,7 @@ class Dashboard(HttptopScreen):
         self.httptop.open_endpoint(message.key)
 
     def action_live(self) -> None:
-        """Make the live request table tall, hide it, bring it back."""
+        """Enlarge the list of live requests, then hide it, then restore it."""
         index = _LIVE_SIZES.index(self._live_size) + 1
         self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
 
@@ -351,7 +355,7 @@ class Dashboard(HttptopScreen):
         self.httptop.open_request(message.request)
 
     def on_live_requests_held(self) -> None:
-        """Show in the footer the keys that work now."""
+        """Show the keys that work now in the footer."""
         self._show_keys()
 
     def on_live_requests_left(self) -> None:

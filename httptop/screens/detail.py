@@ -1,4 +1,4 @@
-"""One endpoint: everything known about it, in full."""
+"""The screen of one endpoint: everything known about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from httptop.widgets.key_bar import KeyBar
 
 
 class DetailScreen(HttptopScreen):
-    """The page of one endpoint; follows the snapshots like the dashboard."""
+    """The page of one endpoint; it shows each new snapshot, as the dashboard does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
@@ -33,7 +33,7 @@ class DetailScreen(HttptopScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show what there is."""
+        """Show the current snapshot."""
         self.query_one(EndpointDetail).focus()
         self.refresh_scene()
 

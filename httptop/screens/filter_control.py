@@ -1,7 +1,7 @@
-"""What keys and clicks do to the filters of the screen: typed ones, those by row, chips.
+"""Change the filters of the screen by keys and clicks: typed ones, those by row, chips.
 
-A filter here hides endpoints and live requests; they are still counted and keep their history.
-What the whole run is limited to stands beside it as chips that cannot be removed.
+These filters hide endpoints and live requests, which are still counted and keep their history.
+The filters of the whole run are shown beside them, as chips that cannot be removed.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class FilterControl:
     # Typing
 
     def type_path(self) -> None:
-        """Open the line in which a part of a path is typed."""
+        """Open the input line for a part of a path."""
         self._bar.begin(self._app.view.path_filter)
 
     def type_filter(self) -> None:
-        """Open the editor with the present filter."""
+        """Open the editor with the current filter."""
         view = self._app.view
         self._before_edit = view.expression
         text = "" if view.expression is None else str(view.expression)
         self._editor.open(text, seen_in(self._app.snapshot, view.side))
 
     def typing_ended(self, line: InputLine, kept: bool) -> None:
-        """Undo what was typed unless it is kept: all of a path, the changes to a filter."""
+        """Unless the text is kept, remove the filter by path, or restore the previous filter."""
         if line is self._bar and not kept:
             self._app.change_view(path_filter="")
         elif line is self._editor and not kept:
@@ -59,7 +59,7 @@ class FilterControl:
     # The selected row
 
     def by_row(self, field: RowField, *, excluded: bool) -> None:
-        """Show only what has the selected row's process, path, status or PIDs, or hide that."""
+        """Show only rows that share the selected row's value of a field, or hide them."""
         table = self._table
         if table.cursor_row >= len(table.rows):
             return
@@ -93,13 +93,13 @@ class FilterControl:
     # Chips
 
     def remove(self, n: int) -> None:
-        """Remove a filter by its place among the chips, from 0; -1 is the last."""
+        """Remove a filter by its index among the chips; -1 is the last."""
         self.stop_picking()
         view = self._app.view.without_filter(n)
         self._app.change_view(path_filter=view.path_filter, expression=view.expression)
 
     def pick(self) -> None:
-        """Let a digit say which filter is removed, or no longer; a single one goes at once."""
+        """Let the next digit choose the filter to remove, or stop that; remove a single one."""
         if self._app.view.filter_count < 2:
             self.remove(-1)
         elif self.picking:
@@ -109,7 +109,7 @@ class FilterControl:
             self.show_chips()
 
     def stop_picking(self) -> bool:
-        """Remove the numbers from the chips; return whether they had any."""
+        """Hide the numbers of the chips; return whether they were shown."""
         picked, self.picking = self.picking, False
         if picked:
             self.show_chips()

@@ -1,4 +1,4 @@
-"""The keys that the dashboard's footer names, the most important first."""
+"""The keys in the footers, the most important first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KeyOf = Callable[[str], str]
 
 
 def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
-    """Return the keys of the dashboard; ``demo``: whether that of the demo is named."""
+    """Return the keys of the dashboard; ``demo``: include the demo's key."""
     hints: list[Hint] = [(key("quit"), "quit", "app.ask_quit"), (key("help"), "help", "app.help")]
     if demo:
         hints.append((key("demo"), "demo", "app.demo"))
@@ -50,7 +50,7 @@ def held_hints(key: KeyOf) -> list[Hint]:
 
 
 def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
-    """Return the keys of a page that scrolls, its own among them."""
+    """Return the keys of a page that scrolls, including its ``own`` ones."""
     return [
         ("Esc", "back", "app.pop_screen"),
         (key("quit"), "quit", "app.ask_quit"),
@@ -60,7 +60,7 @@ def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
     ]
 
 
-#: The keys that work while a filter is picked to be removed.
+#: The keys that work while the user picks a filter to remove.
 PICKING_HINTS: tuple[Hint, ...] = (
     (f"1 to {DIGITS}", "remove that filter", ""),
     ("Esc", "keep them", "screen.clear"),

@@ -1,4 +1,4 @@
-"""What other threads tell the app."""
+"""Messages from other threads to the app."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from httptop.model import Snapshot
 
 
 class SnapshotArrived(Message):
-    """The feed made a snapshot. A slow screen skips to the newest."""
+    """The feed published a snapshot. A slow screen skips to the newest one."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
-        """Let a newer snapshot take the place of one that still waits."""
+        """Let a newer snapshot replace one that is still queued."""
         return isinstance(message, SnapshotArrived)
 
 

@@ -1,4 +1,4 @@
-"""Boxes above the dashboard: help, notes, a failure, the question before quitting."""
+"""Boxes above the dashboard: help, notes, a failure, the confirmation before quitting."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNSEEN: Final = (
 
 
 class Page(ModalScreen[None]):
-    """A text in a box that scrolls; the keys that opened it close it, too."""
+    """A scrollable text in a box; the keys that opened it close it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,h,f1,n,q,enter", "dismiss", "Close", show=False),
@@ -60,7 +60,7 @@ class Page(ModalScreen[None]):
 
 
 def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
-    """Return the page of keys, with their names in ``ui.keys``, of columns and of words."""
+    """Return the page of keys (with their names in ``ui.keys``), columns and terms."""
     blocks = [
         _keys(actions),
         _block("Columns", [(column.title, column.meaning) for column in COLUMNS]),
@@ -98,7 +98,7 @@ def _keys_of(action: Action) -> str:
 
 
 def notes_page(snapshot: Snapshot | None) -> Page:
-    """Return the page of what was missed and what cannot be seen."""
+    """Return the page of losses, and of what cannot be seen."""
     blocks: list[Content] = []
     if snapshot is not None:
         counters = []
@@ -132,7 +132,7 @@ def _block(title: str, lines: tuple[tuple[str, str], ...] | list[tuple[str, str]
 
 
 class Failure(ModalScreen[None]):
-    """Says in plain text why there will be no more snapshots."""
+    """Tells the user why there will be no more snapshots."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "app.quit_failed", "Quit", show=False),

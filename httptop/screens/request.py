@@ -1,4 +1,4 @@
-"""One sampled request: all that is known about it, and its response's header section."""
+"""The screen of one sampled request: everything known about it, its response's header section."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class RequestScreen(HttptopScreen):
         yield KeyBar(page_hints(self.httptop.key_of, ("Enter", "its endpoint", "screen.endpoint")))
 
     def on_mount(self) -> None:
-        """Show what there is."""
+        """Show the request."""
         self.query_one(TextPage).focus()
         self.refresh_scene()
 
     def refresh_scene(self) -> None:
-        """Write the page in the present units."""
+        """Write the page in the current units."""
         blocks = [_facts(self.request, self.httptop.units), _header_section(self.request)]
         self.query_one(TextPage).show(Content("\n\n").join(blocks))
 
     def action_endpoint(self) -> None:
-        """Open the endpoint that it was counted under."""
+        """Open the endpoint that counts the request."""
         self.httptop.open_endpoint(self.request.key)
 
 

@@ -1,7 +1,6 @@
-"""What keys do to the settings: how paths are counted, and saving what was changed.
+"""Change settings by keys: how paths are counted, and saving what was changed.
 
-Both reach beyond the screen, into the run or a file; so they go through the app's run controls, in
-a thread, and may be refused.
+Both affect the run or a file; so they use the app's run controls, in a thread, and may fail.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class SettingsControl:
     # Saving
 
     def save(self) -> None:
-        """Write what was changed on the screen to the configuration file, and say where."""
+        """Save the settings changed on the screen to the configuration file, and show its path."""
         app, run = self._app, self._app.run_controls
         made = changes(app.view, app.ui, app.theme, app.paths, app.read_paths)
         if run is None or not run.can_save:

@@ -1,4 +1,4 @@
-"""A small box in which one of the statuses of a row is selected."""
+"""A small box to choose one of a row's statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from httptop.widgets.painting import status_hue
 
 
 class StatusChooser(ModalScreen[str | None]):
-    """Statuses with their number of responses; a digit, Enter or a click takes one."""
+    """Shows statuses with their numbers of responses; a digit, Enter or a click chooses one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Close", show=False),
@@ -52,7 +52,7 @@ class StatusChooser(ModalScreen[str | None]):
         )
 
     def action_move(self, lines: int) -> None:
-        """Go up or down."""
+        """Move the cursor up or down."""
         options = self.query_one(OptionList)
         if lines > 0:
             options.action_cursor_down()
@@ -60,10 +60,10 @@ class StatusChooser(ModalScreen[str | None]):
             options.action_cursor_up()
 
     def action_take(self, n: int) -> None:
-        """Take a status by its number."""
+        """Choose a status by its number."""
         if n < len(self.statuses):
             self.dismiss(self.statuses[n][0])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take the one under the cursor."""
+        """Choose the status under the cursor."""
         self.action_take(event.option_index)

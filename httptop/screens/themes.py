@@ -1,4 +1,4 @@
-"""Colours. Those of statuses can be told apart by colour-blind eyes (after Okabe and Ito)."""
+"""The themes. Colour-blind users can tell the colours of statuses apart (after Okabe and Ito)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LIGHT_HUES: Final = {
 
 
 def _theme(name: str, hues: dict[str, str], *, dark: bool) -> Theme:
-    """Return the theme of a set of hues; Textual's own colours are taken from them, too."""
+    """Return the theme of a set of hues, which determine Textual's own colours, too."""
     background = "#0c1117" if dark else "#f7f9fb"
     return Theme(
         name=name,

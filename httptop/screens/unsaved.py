@@ -1,4 +1,4 @@
-"""What was changed on the screen and can be saved as settings. Pure."""
+"""Find what was changed on the screen and can be saved as settings; pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from httptop.view.state import View
 
 
 def changes(view: View, ui: Ui, theme: str, paths: Paths, read: Paths) -> dict[str, object]:
-    """Return the settings, by key, that differ from those read (``ui`` and ``read``)."""
+    """Return the settings, by key, that differ from those last read (``ui`` and ``read``)."""
     now = {
         "ui.filter": (filter_text(view), ui.filter),
         "ui.sort": (view.sort, ui.sort),
@@ -25,7 +25,7 @@ def changes(view: View, ui: Ui, theme: str, paths: Paths, read: Paths) -> dict[s
 
 
 def filter_text(view: View) -> str:
-    """Return the filters of a view as one; the part of a path becomes a glob of the same case."""
+    """Return a view's filters as one filter; the part of a path becomes a case-sensitive glob."""
     parts = () if view.expression is None else (view.expression,)
     if view.path_filter:
         literally = re.sub(r"([*?\[])", r"[\1]", view.path_filter)

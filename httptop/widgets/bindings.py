@@ -1,4 +1,4 @@
-"""Textual's bindings, made from the table of actions."""
+"""Make Textual's bindings from the table of actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from httptop.view.keys import ACTIONS, Place, effective
 
 
 def bindings(place: Place) -> list[BindingType]:
-    """Return the bindings of a place; each has its action's name as id, so keys can be changed."""
+    """Return the bindings of a place; their ids are the actions' names, so keys can be changed."""
     return [
         Binding(
             ",".join(action.keys),
@@ -26,7 +26,7 @@ def bindings(place: Place) -> list[BindingType]:
 
 
 def keymap(own: Sequence[str]) -> dict[str, str]:
-    """Return the keys of those actions that the user gave others, as Textual takes them."""
+    """Return the keys of actions that the user's own keys change, in Textual's format."""
     return {
         action.name: ",".join(action.keys)
         for action, ours in zip(effective(own), ACTIONS, strict=True)

@@ -13,7 +13,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointStats
 from httptop.widgets.painting import Align, latency_hue
 
-#: Makes a cell: its text and its hue.
+#: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
 
 
@@ -23,14 +23,14 @@ class Column:
 
     sort: str
     title: str
-    width: int  # least width, cells; 0: that of a latency in its unit
+    width: int  # minimum width in cells; 0: that of a latency in its unit
     priority: int  # lower ones are shown first
     meaning: str  # for the help screen
     cell: Cell
     align: Align = "right"
 
     def least(self, units: Units) -> int:
-        """Return its least width in cells."""
+        """Return its minimum width in cells."""
         return self.width or units.latency_width
 
 
@@ -179,9 +179,9 @@ def layout(
 ) -> tuple[tuple[Column, int], ...]:
     """Return the columns that fit into ``width`` cells, with their widths, in order.
 
-    With ``names`` these are the columns named, without the last ones if they do not fit; without,
-    the default choice. One cell separates two columns. Spare cells go to the path and the process
-    name first, then to the trend, then to the path again; so columns never move with the data.
+    They are those in ``names``, without the last ones if they do not fit, or the default ones if it
+    is empty. One cell separates two columns. Spare cells go first to the path and the process name,
+    then to the trend, then to the path again; so columns never move with the data.
     """
     widths = _asked(width, names, units) if names else _chosen(width, units)
     left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
@@ -205,7 +205,7 @@ def layout(
 
 
 def _chosen(width: int, units: Units) -> dict[str, int]:
-    """Return the default columns and their least widths; the path grows before rare ones appear."""
+    """Return the default columns and minimum widths; the path grows before rare ones appear."""
     chosen = set()
     left = width + 1
     for column in sorted(COLUMNS, key=lambda column: column.priority):
@@ -219,7 +219,7 @@ def _chosen(width: int, units: Units) -> dict[str, int]:
 
 
 def _asked(width: int, names: tuple[str, ...], units: Units) -> dict[str, int]:
-    """Return the first of the user's columns that fit, and their least widths."""
+    """Return the first of the user's columns that fit, and their minimum widths."""
     widths: dict[str, int] = {}
     left = width + 1
     for name in dict.fromkeys(names):

@@ -1,4 +1,4 @@
-"""The line at the bottom: what httptop costs, and what it missed."""
+"""The line at the bottom: httptop's own cost, and what it missed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from httptop.widgets.sparkline import Symbols
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One counter of :class:`Health` in words."""
+    """A counter of :class:`Health`, and its name and meaning on the screen."""
 
     field: str
     short: str
@@ -43,7 +43,7 @@ def losses(health: Health) -> list[tuple[Loss, int]]:
 
 
 def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
-    """Return what is known of the overhead as label and value."""
+    """Return the known values of the overhead as (label, value) pairs."""
     found: list[tuple[str, str]] = []
     if overhead.cpu_percent is not None:
         found.append(("cpu", f"{overhead.cpu_percent:.1f}%"))
@@ -59,7 +59,7 @@ def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
 
 
 class CostLine(Painted):
-    """Own CPU, memory, kernel time and ns per call; every loss in a loud colour; notes."""
+    """Shows own CPU, memory, kernel time and ns per call; losses in a striking colour; notes."""
 
     DEFAULT_CSS = """
     CostLine { height: 1; }
@@ -71,12 +71,12 @@ class CostLine(Painted):
         self.units = DEFAULT_UNITS
 
     def show(self, snapshot: Snapshot | None, units: Units) -> None:
-        """Take a snapshot."""
+        """Show a snapshot."""
         self.snapshot, self.units = snapshot, units
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
-        """Return the one line; costs that do not fit give way to losses."""
+        """Return the line; losses take precedence over costs if not all fit."""
         snapshot = self.snapshot
         text, muted = self.hue("text"), self.hue("muted")
         if snapshot is None:

@@ -1,4 +1,4 @@
-"""The top of the dashboard: whose traffic this is, and how it is doing."""
+"""The top of the dashboard: the title, and the main figures of the shown side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from httptop.widgets.sparkline import Symbols, ceiling, graph, trend
 
 
 class TitleLine(Painted):
-    """Name, host, uptime and the two sides; a banner while paused."""
+    """Shows name, host, uptime and the two sides; a banner while paused."""
 
     DEFAULT_CSS = """
     TitleLine { height: 1; }
@@ -28,7 +28,7 @@ class TitleLine(Painted):
         self.newest_at: float | None = None
 
     def show(self, scene: Scene, newest_at: float | None) -> None:
-        """Take a scene, and the time of the newest snapshot there is (shown or not)."""
+        """Show a scene; ``newest_at``: the Unix time of the newest snapshot, shown or not."""
         self.scene, self.newest_at = scene, newest_at
         self.repaint()
 
@@ -64,13 +64,13 @@ class TitleLine(Painted):
         return [spread(left, right, width, text)]
 
     def _host(self, host: str, room: int) -> str:
-        """Return a host name that leaves room for the rest."""
+        """Return the host name, shortened to leave ``room`` for the rest."""
         return host if len(host) <= room else self.fit(host, room)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure of the head with its trend."""
+    """A figure of the head with its trend."""
 
     label: str
     short: str
@@ -82,7 +82,7 @@ class Metric:
 
 
 def metrics(totals: Totals, rps: float, units: Units) -> tuple[Metric, Metric, Metric, Metric]:
-    """Return the four figures of the head; ``rps`` is the rate just now, the rest the window's."""
+    """Return the four figures of the head; ``rps`` is the current rate, the others the window's."""
     latency = totals.latency
     known = latency.count > 0
     peak = max(totals.trend_rps, default=0.0)
@@ -128,7 +128,7 @@ def metrics(totals: Totals, rps: float, units: Units) -> tuple[Metric, Metric, M
 
 
 class HeadGraphs(Painted):
-    """Requests a second, error share, p50 and p99, each with its trend.
+    """Shows requests per second, error share, p50 and p99, each with its trend.
 
     One line high, it shows figures and short trends; higher, two by two graphs::
 
@@ -149,7 +149,7 @@ class HeadGraphs(Painted):
         self.units = DEFAULT_UNITS
 
     def show(self, scene: Scene, units: Units) -> None:
-        """Take the totals of a scene."""
+        """Show the totals of a scene."""
         self.totals, self.rps, self.units = scene.totals, scene.rps, units
         self.repaint()
 

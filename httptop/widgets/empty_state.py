@@ -1,4 +1,4 @@
-"""What stands in place of the table while there is nothing to show, and what to do about it."""
+"""The text in place of the table while there is nothing to show, and what to do about it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EmptyState(Painted):
         self.scene = Scene(None, View())
 
     def show(self, scene: Scene, demo_state: str) -> None:
-        """Take a scene, and the state of the demo in words."""
+        """Show a scene, and the state of the demo in words."""
         self.scene, self.demo_state = scene, demo_state
         self.border_title = table_title(scene, self.symbols)
         self.repaint()
@@ -77,7 +77,7 @@ class EmptyState(Painted):
         return lines
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return the words as one block in the middle."""
+        """Return the text as one block in the middle."""
         words = self._words()
         block = max(line.used for line in words)
         left = max((width - block) // 2, 1)

@@ -46,7 +46,7 @@ _QUANTILES = (
 
 
 class EndpointDetail(Hued, ScrollView, can_focus=True):
-    """The page of one endpoint; scrolls where the terminal is low."""
+    """The page of one endpoint; it scrolls if the terminal is too low."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", "Down", show=False),
@@ -69,7 +69,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self._painted_for = 0
 
     def show(self, snapshot: Snapshot | None, units: Units) -> None:
-        """Take the newest figures; an endpoint that is gone keeps its last ones."""
+        """Show the newest figures; an endpoint that is gone keeps its last ones."""
         self.units = units
         if snapshot is None:
             return
@@ -116,7 +116,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text = self.hue("text")
         inner = width - 2
         blocks = [*self._facts(stats, inner), Strip([]), *self._trend(stats, inner)]
-        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # two fit
+        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # the first two always fit
         latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
         responses_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
@@ -249,7 +249,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
 
 
 def _times(stats: EndpointStats) -> list[tuple[str, Latency]]:
-    """Return what is known besides the latency, since start."""
+    """Return the names and summaries of times other than the latency, since start."""
     times = [("WAIT", stats.wait_total)] if stats.wait_total.count else []
     if stats.sending_total.count:
         times += [("SENDING", stats.sending_total), ("DURATION", stats.duration_total)]
@@ -261,7 +261,7 @@ def _value(latency: Latency, field: str) -> float | None:
 
 
 class DetailTitle(Painted):
-    """Method and path of the endpoint."""
+    """Shows method and path of the endpoint."""
 
     DEFAULT_CSS = """
     DetailTitle { height: 1; }

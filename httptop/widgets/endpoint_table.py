@@ -27,7 +27,7 @@ _TITLES: Final = {column.sort: column.title for column in COLUMNS}
 
 
 def table_title(scene: Scene, symbols: Symbols) -> Content:
-    """Return how many endpoints are shown, of how many, and their order."""
+    """Return the number of endpoints shown and of all, and their order."""
     view, glyphs = scene.view, GLYPHS[symbols]
     parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
     if view.filtered:
@@ -40,7 +40,7 @@ def table_title(scene: Scene, symbols: Symbols) -> Content:
 
 
 class EndpointTable(Hued, ScrollView, can_focus=True):
-    """Endpoints of one side. The first line of the content is the header and does not scroll."""
+    """The endpoints of one side. The first line of the content, the header, does not scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
@@ -58,7 +58,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             super().__init__()
 
     class Opened(Message):
-        """An endpoint's details were asked for."""
+        """The user wants to see the details of an endpoint."""
 
         def __init__(self, key: EndpointKey) -> None:
             self.key = key
@@ -76,7 +76,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         self.rows: Sequence[EndpointStats] = ()
         self.view = View()
         self.units = DEFAULT_UNITS
-        #: Names of the columns that the user chose; empty: the default ones.
+        #: Names of the user's columns; empty: the default ones.
         self.names: tuple[str, ...] = ()
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
@@ -94,7 +94,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         return layout(width, self.names, self.units)
 
     def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
-        """Take the rows of a scene; keep the selected endpoint in sight if it was."""
+        """Show the rows of a scene; keep the selected endpoint visible if it was."""
         self.names, self.units = names, units
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
@@ -113,7 +113,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Forget the styles of the old theme."""
+        """Discard the styles of the old theme."""
         super().notify_style_update()
         self._styles = {}
 
@@ -131,7 +131,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         return self._row(self.rows[index], index == self.cursor_row, width)
 
     def _style(self, name: str) -> tuple[Style, Style]:
-        """Return the style of a hue off and on the cursor."""
+        """Return the styles of a hue: off the cursor and on it."""
         pair = self._styles.get(name)
         if pair is None:
             plain = self.hue(name)
@@ -231,7 +231,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
                 self.action_open()
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight when the terminal shrinks."""
+        """Keep the cursor visible when the terminal shrinks."""
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         if self.view.selected is not None:
             self._bring_into_sight()

@@ -1,4 +1,4 @@
-"""The line in which a part of a path is typed."""
+"""The input line for a part of a path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from httptop.widgets.input_line import InputLine
 
 
 class FilterBar(InputLine):
-    """Filters while one types."""
+    """Filters by a part of a path as the user types."""
 
     HINTS = (
         ("Enter", "keep the filter", "screen.submit_line"),
@@ -19,7 +19,7 @@ class FilterBar(InputLine):
     )
 
     class Changed(Message):
-        """The text was changed."""
+        """The text changed."""
 
         def __init__(self, text: str) -> None:
             self.text = text
@@ -31,11 +31,11 @@ class FilterBar(InputLine):
         yield Input(placeholder="part of a path", compact=True, select_on_focus=False)
 
     def typed(self, text: str) -> None:
-        """Pass the text on."""
+        """Post the text."""
         self.post_message(self.Changed(text))
 
     def on_key(self, event: events.Key) -> None:
-        """Keep the filter and leave with the arrow keys, too."""
+        """Keep the filter and leave the line with the arrow keys, too."""
         if event.key in ("down", "up"):
             event.stop()
             self.close()

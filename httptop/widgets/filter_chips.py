@@ -1,4 +1,4 @@
-"""The present filters as chips above the table: those of the run, and those of the screen."""
+"""The current filters as chips above the table: those of the run, and those of the screen."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _NOTES = {"endpoints": "endpoints: ", "requests": "live: ", "both": ""}
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One filter in words."""
+    """One filter as text."""
 
     text: str
-    label: str = ""  # what applies it, where it is fixed for the run
+    label: str = ""  # for a filter of the run: what applies it
 
 
 def removable(view: View) -> list[Chip]:
@@ -40,10 +40,10 @@ def removable(view: View) -> list[Chip]:
 
 
 class FilterChips(Painted):
-    """A line of chips, or as many as they need; takes no room without any.
+    """Shows the chips on as many lines as they need; without chips it takes no room.
 
-    Filters of the run cannot be removed: what they left out was not counted. Those that the kernel
-    applies say so.
+    Filters of the run cannot be removed, since what they exclude is not counted. Those that the
+    kernel applies are labelled.
     """
 
     DEFAULT_CSS = """
@@ -59,7 +59,7 @@ class FilterChips(Painted):
         self.numbered = False
 
     def show(self, view: View, numbered: bool) -> None:
-        """Take the filters of a view."""
+        """Show the filters of a view; ``numbered``: with the numbers that remove them."""
         chips = removable(view)
         if chips == self.chips and numbered == self.numbered and self.has_class("-some"):
             return

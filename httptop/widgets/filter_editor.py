@@ -1,4 +1,4 @@
-"""The line in which a filter is written, what is wrong with it, and what may follow."""
+"""The input line for a filter, with its errors and completions below."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDEST_CANDIDATE: Final = 40
 
 
 class Advice(Painted):
-    """Below the text: a mark under the error and its reason, then what may follow."""
+    """Shows, below the text, a mark under the error with its reason, then the candidates."""
 
     DEFAULT_CSS = """
     Advice { height: 6; }
@@ -41,7 +41,7 @@ class Advice(Painted):
         self.selected = 0
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return the line of the mark and the candidates, the selected one in sight."""
+        """Return the line of the mark and the candidates, the selected one always visible."""
         lines = self._mark(width)
         rows = height - len(lines)
         top = max(0, min(self.selected - rows // 2, len(self.completion.candidates) - rows))
@@ -88,9 +88,9 @@ class Advice(Painted):
 
 
 class FilterEditor(InputLine):
-    """Filters while one types: the last text that was valid holds.
+    """Filters as the user types: the last valid text applies.
 
-    A word alone, which may yet become a field's name, does not filter before Enter. Tab takes the
+    A single word, which may still become a field's name, applies only after Enter. Tab inserts the
     selected candidate.
     """
 
@@ -112,7 +112,7 @@ class FilterEditor(InputLine):
     )
 
     class Changed(Message):
-        """The filter was changed; None: the text is empty."""
+        """The filter changed; None: the text is empty."""
 
         def __init__(self, expression: Expression | None) -> None:
             self.expression = expression
@@ -124,7 +124,7 @@ class FilterEditor(InputLine):
         self.seen: Seen = {}
 
     def compose(self) -> ComposeResult:
-        """Make the input and what stands below it."""
+        """Make the input and the advice below it."""
         with Horizontal():
             yield Label(_LABEL, markup=False)
             yield Input(
@@ -133,17 +133,17 @@ class FilterEditor(InputLine):
         yield Advice(self.symbols)
 
     def on_mount(self) -> None:
-        """Follow the cursor."""
+        """Update the advice whenever the cursor moves."""
         self.watch(self.field, "selection", self._follow, init=False)
         self.watch(self.field, "scroll_x", self._place_mark, init=False)
 
     @property
     def advice(self) -> Advice:
-        """What stands below the text."""
+        """The widget below the text."""
         return self.query_one(Advice)
 
     def open(self, text: str, seen: Seen) -> None:
-        """Show the editor with a first text, and complete values out of ``seen``."""
+        """Show the editor with an initial text; ``seen`` are the values that it completes."""
         self.seen = seen
         self.begin(text)
         self._advise(text)
@@ -157,11 +157,11 @@ class FilterEditor(InputLine):
             advice.repaint()
 
     def action_take(self) -> None:
-        """Put the selected candidate into the text."""
+        """Insert the selected candidate."""
         self.take(self.advice.selected)
 
     def take(self, n: int) -> None:
-        """Put a candidate into the text."""
+        """Insert a candidate by its index."""
         completion, field = self.advice.completion, self.field
         if self.is_open and n < len(completion.candidates):
             field.value, field.cursor_position = completion.applied(field.value, n)
@@ -174,7 +174,7 @@ class FilterEditor(InputLine):
             self._apply(text)
 
     def submitted(self, text: str, /) -> None:
-        """Keep the filter; where it is not valid, point at the error more loudly."""
+        """Keep the filter; if it is not valid, highlight the error."""
         advice = self.advice
         if advice.error is None:
             self._apply(text)
@@ -184,7 +184,7 @@ class FilterEditor(InputLine):
             advice.repaint()
 
     def _follow_cursor(self) -> None:
-        """Scroll to the cursor; the input does not do so for a text that came all at once."""
+        """Scroll to the cursor, which the input does not do for a text set as a whole."""
         field = self.field
         at = width_of(field.value[: field.cursor_position])
         field.scroll_to_region(Region(at, 0, 1, 1), force=True, animate=False)
@@ -197,9 +197,9 @@ class FilterEditor(InputLine):
         self._advise(self.field.value)
 
     def _advise(self, text: str) -> None:
-        """Say what is wrong or worth knowing about a text, and what may follow at the cursor.
+        """Show the error or a note about a text, and the candidates at the cursor.
 
-        When keys come fast it is not the newest text, but each gets its turn.
+        When the user types fast it may not be the newest text; each is shown in turn.
         """
         field, advice = self.field, self.advice
         advice.error, advice.note = None, ""
@@ -208,7 +208,7 @@ class FilterEditor(InputLine):
                 advice.note = _note(parse_for_screen(text))
         except FilterError as error:
             advice.error = error
-            # A text that ends too early, or in half a value, is still being typed.
+            # A text that is incomplete, or ends within a value, is still being typed.
             advice.loud = " " in text[error.column - 1 :].strip()
         advice.completion = complete(text, min(field.cursor_position, len(text)), self.seen)
         if advice.error is None and advice.completion.unsettled:
@@ -217,7 +217,7 @@ class FilterEditor(InputLine):
         self._place_mark()
 
     def _place_mark(self) -> None:
-        """Keep the mark below its character, wherever the text has been scrolled to."""
+        """Keep the mark below its character, however far the text is scrolled."""
         field, advice = self.field, self.advice
         if advice.error is not None:
             before = width_of(field.value[: advice.error.column - 1])
@@ -226,7 +226,7 @@ class FilterEditor(InputLine):
 
 
 def _note(expression: Expression) -> str:
-    """Return what may surprise: a part that filters only endpoints or only live requests."""
+    """Return a note if a part filters only endpoints or only live requests."""
     reached = {reach(part): part for part in conjuncts(expression)}
     if "requests" in reached:
         return f"filters live requests only: {reached['requests']}"

@@ -1,6 +1,6 @@
-"""What all lines share in which something is typed.
+"""The base class of input lines.
 
-A line takes room and the focus only while it is open. Whoever opened it moves the focus elsewhere
+A line takes room and the focus only while it is open. The screen that opened it moves the focus
 when :class:`InputLine.Closed` arrives.
 """
 
@@ -31,7 +31,7 @@ class InputLine(Widget):
     HINTS: ClassVar[tuple[Hint, ...]] = ()
 
     class Closed(Message):
-        """Typing is over; ``kept`` unless it was cancelled."""
+        """The line was closed; ``kept`` unless the user cancelled."""
 
         def __init__(self, line: InputLine, kept: bool) -> None:
             self.line = line
@@ -40,20 +40,20 @@ class InputLine(Widget):
 
     @property
     def field(self) -> Input:
-        """Where the text is typed."""
+        """The input widget."""
         return self.query_one(Input)
 
     @property
     def is_open(self) -> bool:
-        """Whether something is being typed."""
+        """Whether the line is open."""
         return self.has_class("-open")
 
     def on_mount(self) -> None:
-        """Keep the cursor still: no picture depends on the moment it was taken."""
+        """Stop the cursor from blinking, so that pictures do not depend on time."""
         self.field.cursor_blink = False
 
     def begin(self, text: str) -> None:
-        """Show the line with a first text, and take the focus."""
+        """Show the line with an initial text, and take the focus."""
         self.add_class("-open")
         field = self.field
         with self.prevent(Input.Changed):
@@ -72,7 +72,7 @@ class InputLine(Widget):
         self.close(kept=False)
 
     def submit(self) -> None:
-        """Do as Enter does."""
+        """Act as if Enter were pressed."""
         self.submitted(self.field.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -82,14 +82,14 @@ class InputLine(Widget):
             self.typed(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the text, likewise."""
+        """Submit the text, unless the line was closed before the key arrived."""
         event.stop()
         if self.is_open:
             self.submitted(event.value)
 
     def typed(self, text: str) -> None:
-        """Take another text, while it is typed."""
+        """Handle a changed text while the user types."""
 
     def submitted(self, _text: str, /) -> None:
-        """Take the text at the end; here it is kept."""
+        """Handle Enter; by default, close the line and keep the text."""
         self.close()

@@ -1,4 +1,4 @@
-"""The footer: the keys that work here, each of them clickable."""
+"""The footer: the keys that work at the moment, each of them clickable."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from textual.strip import Strip
 
 from httptop.widgets.painting import Line, Painted
 
-#: Key, what it does, action on a click.
+#: Key, its meaning, the action on a click.
 Hint = tuple[str, str, str]
 
 
 class KeyBar(Painted):
-    """Keys, the most important first; those that do not fit are left out."""
+    """Shows keys, the most important first; those that do not fit are left out."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; }
@@ -25,7 +25,7 @@ class KeyBar(Painted):
         self.hints = tuple(hints)
 
     def show(self, hints: Sequence[Hint]) -> None:
-        """Take other keys."""
+        """Show other keys."""
         if (hints := tuple(hints)) != self.hints:
             self.hints = hints
             self.repaint()

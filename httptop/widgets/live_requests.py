@@ -1,7 +1,7 @@
-"""The live requests: the newest sampled ones, one per line, of which one can be selected.
+"""The live requests: the newest sampled ones, one per line; one of them can be selected.
 
-Requests come faster than anyone can point at them. So the list is *held* while it has the focus;
-only another side or filter changes it meanwhile.
+Requests arrive faster than anyone can select them. So the list is *held* while it has the focus:
+only a change of side or filter changes it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def request_lines(
     units: Units,
     header: bool = True,
 ) -> list[Strip]:
-    """Return a header and a line for each of the newest samples, at most ``height`` in all."""
+    """Return a header and a line for each of the newest samples, at most ``height`` lines."""
     peer = 21 if width >= _PEER_FROM else 0
     process = 16 if width < 100 else 22
     latency = max(8, units.latency_width + 1)
@@ -87,7 +87,7 @@ def _process(sample: Transaction, width: int, ellipsis: str) -> str:
 
 
 class LiveRequests(Painted, can_focus=True):
-    """The newest sampled requests of the shown side and filter. Never the source of a count."""
+    """Shows the newest sampled requests of the shown side and filter; counts never use them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("table"),
@@ -98,7 +98,7 @@ class LiveRequests(Painted, can_focus=True):
     """
 
     class Opened(Message):
-        """The details of a request were asked for."""
+        """The user wants to see the details of a request."""
 
         def __init__(self, request: Transaction) -> None:
             self.request = request
@@ -115,18 +115,18 @@ class LiveRequests(Painted, can_focus=True):
         self.units = DEFAULT_UNITS
         self.scene = Scene(None, View())
         self.requests: list[Transaction] = []
-        #: Whether the list stands still, so that one can be selected.
+        #: Whether the list is held, so that a request can be selected.
         self.held = False
-        #: The line of the cursor among the requests, and the first of them in sight, while held.
+        #: While held: the index of the request under the cursor, and of the first visible one.
         self.cursor_row = 0
         self._top = 0
 
     def on_mount(self) -> None:
-        """Name the table."""
+        """Set the title of the list."""
         self.border_title = _TITLE
 
     def show(self, scene: Scene, units: Units) -> None:
-        """Take the samples of a scene, unless they are held."""
+        """Show the samples of a scene, unless the list is held."""
         other = _what(scene.view) != _what(self.scene.view)
         self.scene, self.units = scene, units
         if not self.held:
@@ -250,5 +250,5 @@ class LiveRequests(Painted, can_focus=True):
 
 
 def _what(view: View) -> View:
-    """Return a view without what does not decide which requests it shows."""
+    """Return a view reduced to the fields that decide which requests are shown."""
     return replace(view, sort="", descending=False, selected=None, paused=False)

@@ -1,7 +1,7 @@
-"""Lines of styled cells: the small toolbox all our widgets paint with.
+"""Paint lines of styled cells: the base classes and helpers of all our widgets.
 
-A widget paints plain strings with *hues*, names of what a colour means. Their colours are variables
-of the theme, which ``httptop.tcss`` uses, too. No markup is ever read.
+A widget paints plain strings with *hues*, which name the meaning of a colour. Their colours are
+variables of the theme, which ``httptop.tcss`` uses, too. Markup is never interpreted.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Palette = Callable[[str], Style]
 
 @dataclass(frozen=True, slots=True)
 class _Hue:
-    """Variables of the theme that a hue consists of."""
+    """The theme's variables that make a hue."""
 
     color: str
-    background: str = ""  # none: the widget's own
+    background: str = ""  # empty: the widget's own
     bold: bool = False
 
 
-#: All hues: what a colour means, never what it looks like.
+#: All hues, named by the meaning of a colour, not by its look.
 _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
     {
         "text": _Hue("hue-text"),
@@ -70,8 +70,9 @@ _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
 class Hued(Widget):
     """A widget that paints with hues and one set of symbols.
 
-    Component classes of CSS would do the same, but Textual resolves each of them for each widget
-    whenever a class or the focus changes: half of the start and of every change of layout.
+    CSS component classes would do the same, but Textual resolves each of them for each widget
+    whenever a class or the focus changes, which took half the time of the start and of every change
+    of layout.
     """
 
     def __init__(self, symbols: Symbols = "braille") -> None:
@@ -99,7 +100,7 @@ class Hued(Widget):
         return fit(text, width, align, self.glyphs.ellipsis)
 
     def notify_style_update(self) -> None:
-        """Forget the colours of another theme or background."""
+        """Discard the colours of the previous theme or background."""
         super().notify_style_update()
         self._hues = {}
 
@@ -110,11 +111,11 @@ class Painted(Hued):
     _painted: tuple[int, int, list[Strip]] | None = None
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return the lines of the content; may be fewer or narrower than asked for."""
+        """Return the lines of the content; they may be fewer or narrower than requested."""
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """Forget what was painted and draw again."""
+        """Discard the painted lines and draw again."""
         self._painted = None
         self.refresh()
 
@@ -138,7 +139,7 @@ class Painted(Hued):
 
 
 def width_of(text: str) -> int:
-    """Return the cells a text takes."""
+    """Return the width of a text in cells."""
     return len(text) if text.isascii() else cell_len(text)
 
 
@@ -176,7 +177,7 @@ class Line:
         self.used = 0
 
     def add(self, text: str, style: Style, width: int | None = None, align: Align = "left") -> Line:
-        """Append a text, cut or padded to ``width`` cells where one is given."""
+        """Append a text, cut or padded to ``width`` cells unless that is None."""
         if width is not None:
             text = fit(text, width, align)
         else:
@@ -186,7 +187,7 @@ class Line:
         return self
 
     def space(self, width: int, style: Style) -> Line:
-        """Append blanks; nothing where ``width`` is not positive."""
+        """Append blanks, none if ``width`` is not positive."""
         if width > 0:
             self.segments.append(Segment(" " * width, style))
             self.used += width
@@ -208,7 +209,7 @@ class Line:
 
 
 def spread(left: Line, right: Line, width: int, style: Style) -> Strip:
-    """Return a line with ``right`` at the right edge; it is left out where it does not fit."""
+    """Return a line with ``right`` at the right edge, or without it if it does not fit."""
     if left.used + right.used + 1 <= width:
         left.to(width - right.used, style).join(right)
     return left.strip()
@@ -235,7 +236,7 @@ def status_hue(code: int) -> str:
 
 
 def status_phrase(code: int) -> str:
-    """Return what RFC 9110 and its registry call a status code; empty for one without a name."""
+    """Return the reason phrase of a status code in the IANA registry; empty if it has none."""
     try:
         return HTTPStatus(code).phrase
     except ValueError:
@@ -243,7 +244,7 @@ def status_phrase(code: int) -> str:
 
 
 def latency_hue(ns: float | None) -> str:
-    """Return the hue of a latency: quiet when quick, loud from a second on."""
+    """Return the hue of a latency: inconspicuous if short, striking from one second on."""
     if ns is None or ns < 100e6:
         return "text"
     return "warn" if ns < 1e9 else "bad"

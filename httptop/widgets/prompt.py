@@ -1,4 +1,4 @@
-"""A line that asks for a text, and says at once what is wrong with it."""
+"""A line that asks for a text and shows errors in it while the user types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from httptop.widgets.input_line import InputLine
 
 
 class Prompt(InputLine):
-    """Enter takes the text once nothing is wrong with it."""
+    """Asks for a text; Enter accepts it once it is valid."""
 
     HINTS = (("Enter", "do it", "screen.submit_line"), ("Esc", "cancel", "screen.clear"))
 
@@ -21,7 +21,7 @@ class Prompt(InputLine):
         self._then: Callable[[str], None] = lambda _: None
 
     def compose(self) -> ComposeResult:
-        """Make the question, the input and the place for what is wrong."""
+        """Make the question, the input and the place for an error."""
         yield Label("", id="question", markup=False)
         yield Input(compact=True, select_on_focus=False)
         yield Label("", id="problem", markup=False)
@@ -29,9 +29,9 @@ class Prompt(InputLine):
     def ask(
         self, question: str, text: str, check: Callable[[str], str], then: Callable[[str], None]
     ) -> None:
-        """Ask, with a first text.
+        """Ask for a text, with an initial one.
 
-        ``check`` returns the text in its final form or raises ValueError; ``then`` takes it.
+        ``check`` returns the text in its final form or raises ValueError; ``then`` receives it.
         """
         self._check, self._then = check, then
         self.query_one("#question", Label).update(question)
@@ -39,11 +39,11 @@ class Prompt(InputLine):
         self.begin(text)
 
     def typed(self, text: str) -> None:
-        """Say what is wrong with the text."""
+        """Show the error in the text."""
         self._checked(text)
 
     def submitted(self, text: str, /) -> None:
-        """Take the text, unless something is wrong with it."""
+        """Accept the text if it is valid."""
         if (checked := self._checked(text)) is not None:
             self.close()
             self._then(checked)

@@ -1,8 +1,8 @@
-"""Trends and bars as text: braille, block or plain ASCII characters.
+"""Draw trends and bars as text: braille, block or plain ASCII characters.
 
-Pure functions over sequences whose ``None`` means that nothing was measured (drawn as a gap).
-Every scale starts at zero, so the height of a steady line says something; a value of zero keeps
-the lowest mark, which tells it from a gap. The newest value stands at the right.
+Pure functions over sequences in which ``None`` means that nothing was measured (drawn as a gap).
+Every scale starts at zero, so that heights are comparable; zero is drawn as the lowest mark, which
+distinguishes it from a gap. The newest value is on the right.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def capacity(width: int, symbols: Symbols) -> int:
 
 
 def stretched(values: Sequence[float | None], room: int) -> Sequence[float | None]:
-    """Return the values, each as often as ``room`` allows for all of them."""
+    """Return the values, each repeated as often as ``room`` allows for all of them."""
     times = room // len(values) if values else 0
     return [value for value in values for _ in range(times)] if times > 1 else values
 
@@ -122,7 +122,7 @@ def _line(levels: list[int], symbols: Symbols) -> str:
 def bar(share: float, width: int, symbols: Symbols) -> str:
     """Return a bar for a share of 0 to 1, at most ``width`` cells, unpadded.
 
-    A share that is not nothing shows at least the smallest mark.
+    A share above 0 shows at least the smallest mark.
     """
     glyphs = GLYPHS[symbols]
     steps = len(glyphs.parts) + 1

@@ -15,7 +15,7 @@ from httptop.widgets.sparkline import Symbols, bar
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One line of the breakdown: a status class, or what has none."""
+    """One line of the breakdown: a status class, or the requests without one."""
 
     label: str
     hue: str
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def outcomes(totals: Totals) -> list[Outcome]:
-    """Return 1xx to 5xx, the unanswered, and codes of no class where there are any."""
+    """Return 1xx to 5xx, the unanswered requests, and codes of no class if there are any."""
     codes: dict[int, list[tuple[int, int]]] = {}
     for code, n in totals.status.items():
         codes.setdefault(code // 100 if 100 <= code < 600 else 0, []).append((code, n))
@@ -41,10 +41,10 @@ def outcomes(totals: Totals) -> list[Outcome]:
 
 
 class StatusBreakdown(Painted):
-    """Counts, shares and bars of the outcomes.
+    """Shows counts, shares and bars of the outcomes.
 
-    One line high, it is a stacked bar with counts; higher, a line for each class with its most
-    frequent codes.
+    If it is one line high, it shows a stacked bar with counts; otherwise a line for each class with
+    its most frequent codes.
     """
 
     DEFAULT_CSS = """
@@ -56,17 +56,17 @@ class StatusBreakdown(Painted):
         self.totals = Totals()
 
     def show(self, scene: Scene) -> None:
-        """Take the totals of a scene."""
+        """Show the totals of a scene."""
         self.totals = scene.totals
         self.repaint()
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return one line, or one a class."""
+        """Return one line, or one for each class."""
         found = outcomes(self.totals)
         if height < len(found[:6]):
             return [self._one_line(found, width)]
         if len(found) > height and not found[0].requests:
-            found = found[1:]  # rather no 1xx, of which there are none, than no unknown ones
+            found = found[1:]  # omit 1xx, which is 0 here, rather than the unknown outcomes
         return [self._class_line(outcome, width) for outcome in found[:height]]
 
     def _class_line(self, outcome: Outcome, width: int) -> Strip:
@@ -115,9 +115,9 @@ class StatusBreakdown(Painted):
 
 
 def split(cells: int, parts: list[int]) -> list[int]:
-    """Return ``cells`` shared out among ``parts``: no part that is not 0 gets none.
+    """Return ``cells`` divided in proportion to ``parts``; every part above 0 gets at least one.
 
-    The sum is ``cells`` where any part is not 0 and there are cells enough.
+    The sum is ``cells`` if any part is above 0 and there are enough cells.
     """
     total = sum(parts)
     if not total:

@@ -1,4 +1,4 @@
-"""A text that scrolls: a page of its own, or the content of a box."""
+"""A text that scrolls, as a page or as the content of a box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 
 class TextPage(VerticalScroll):
-    """Scrolls by keys while it has the focus; never reads markup."""
+    """Shows a text that keys scroll while it has the focus; markup is never interpreted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll(1)", "Down", show=False),
@@ -32,10 +32,10 @@ class TextPage(VerticalScroll):
         yield Static(self.text, markup=False)
 
     def show(self, text: Content) -> None:
-        """Take another text."""
+        """Show another text."""
         self.text = text
         self.query_one(Static).update(text)
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll by some lines."""
+        """Scroll by a number of lines."""
         self.scroll_relative(y=lines, animate=False)

@@ -1,4 +1,4 @@
-"""What a terminal shows that is too small for the dashboard."""
+"""The text on a terminal that is too small for the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEAST_HEIGHT = 15
 
 
 class TooSmall(Painted):
-    """Says which size is needed, and which there is."""
+    """Shows the required size and the present one."""
 
     DEFAULT_CSS = """
     TooSmall { width: 1fr; height: 1fr; }
