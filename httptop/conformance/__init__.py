@@ -1,6 +1,6 @@
-"""Conformance: raw bytes of connections, and what must be counted of them.
+"""Conformance: raw bytes of connections, and the counts they must produce.
 
-The cases are data (``cases/*.toml``). :mod:`httptop.conformance.observer` says in plain Python what
-they mean, :mod:`httptop.conformance.live` plays them on sockets under the real probes; both, and
-the kernel's head parser in the tests, have to agree with the data.
+The cases are data (``cases/*.toml``). :mod:`httptop.conformance.observer` interprets them in plain
+Python; :mod:`httptop.conformance.live` plays them on sockets under the real probes. Both must agree
+with the data, and so must the kernel's parser of header sections in the tests.
 """

@@ -1,8 +1,8 @@
-"""The cases: what is sent on a connection, step by step, and what must be counted of it.
+"""Read the cases: the bytes sent on a connection, step by step, and the counts they must produce.
 
-The format is told in docs/conformance.md. Texts become bytes here: ``$`` is the path that a playing
-of a case has for itself, ``{name}`` another text, ``{3*name}`` three of it, ``{#name}`` and
-``{%name}`` its length in decimal and in hexadecimal; ``{100*'x'}`` repeats a text of its own.
+docs/conformance.md describes the format. Texts are converted to bytes here: ``$`` is a path that is
+unique to each run of a case, ``{name}`` another text, ``{3*name}`` three copies of it, ``{#name}``
+and ``{%name}`` its length in decimal and in hexadecimal; ``{100*'x'}`` repeats a literal text.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ class Manner:
 
     send: str = "send"  # a name in sockets.SEND
     take: str = "recv"  # a name in sockets.TAKE
-    split: int = 0  # so many bytes a write; 0: all
-    take_size: int = 65536  # at most so many bytes a read
-    iovecs: tuple[int, ...] = ()  # where the vector of a write is cut
-    peek: bool = False  # look first, with MSG_PEEK
-    read: str = "each"  # after "each" write, only "after" them all, or "never"
+    split: int = 0  # bytes of each write; 0: all
+    take_size: int = 65536  # most bytes of each read
+    iovecs: tuple[int, ...] = ()  # offsets at which a vectored write is divided
+    peek: bool = False  # read with MSG_PEEK first
+    read: str = "each"  # after "each" write, only "after" all of them, or "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that one end does."""
+    """An action of one end."""
 
     who: Side
     do: Do
-    pieces: tuple[str, ...] = ()  # a write each
+    pieces: tuple[str, ...] = ()  # one write each
     manner: Manner = Manner()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What must have been counted of an endpoint, on a side."""
+    """The expected counts of an endpoint, on one side."""
 
     side: Side
     method: str
@@ -74,18 +74,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A connection and its truth."""
+    """The steps on a connection, and the expected counts."""
 
     name: str
     group: str
     steps: tuple[Step, ...]
     rows: tuple[Row, ...]
     sockets: tuple[str, ...] = ("tcp", "unix")
-    loose: tuple[int, int] = (0, 0)  # bytes of requests and of responses that are no message's
-    known: str = ""  # why httptop is not right here yet
+    loose: tuple[int, int] = (0, 0)  # bytes of requests and of responses that belong to no message
+    known: str = ""  # the reason why httptop fails this case; empty: it does not
 
     def played(self, step: Step, path: str) -> list[bytes]:
-        """Return the writes of a step, with this path for ``$``."""
+        """Return the writes of a step, with ``path`` for ``$``."""
         pieces = [to_bytes(piece, path) for piece in step.pieces]
         size = step.manner.split
         if not size:
@@ -100,7 +100,7 @@ def to_bytes(text: str, path: str) -> bytes:
 
 
 def load_cases(directory: Path = DIRECTORY) -> list[Case]:
-    """Return all cases, each variant a case of its own; raise :class:`UsageError`."""
+    """Return all cases, each variant as a separate case; raise :class:`UsageError`."""
     common = _read(directory / _COMMON).get("text", {})
     found: list[Case] = []
     for file in sorted(directory.glob("*.toml")):
@@ -110,8 +110,8 @@ def load_cases(directory: Path = DIRECTORY) -> list[Case]:
             for case in table.get("case", ()):
                 try:
                     found.extend(_variants(case, file.stem, texts))
-                except (KeyError, TypeError, ValueError) as fault:
-                    raise UsageError(f"{file.name}: {case.get('name')}: {fault}") from None
+                except (KeyError, TypeError, ValueError) as error:
+                    raise UsageError(f"{file.name}: {case.get('name')}: {error}") from None
     twice = {case.name for case in found if sum(case.name == other.name for other in found) > 1}
     if twice:
         raise UsageError(f"cases of the same name: {', '.join(sorted(twice))}")
@@ -124,7 +124,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _variants(table: dict[str, Any], group: str, texts: Mapping[str, str]) -> Iterator[Case]:
-    """Yield the case, once for each combination of what it varies."""
+    """Yield a case for each combination of its variants."""
     vary: dict[str, list[Any]] = table.get("vary", {})
     for chosen in itertools.product(*vary.values()):
         values = dict(zip(vary, chosen, strict=True))
@@ -216,7 +216,7 @@ def _rows(line: str) -> Iterator[Row]:
 
 
 def path_of(number: int) -> str:
-    """Return the path of a playing: always as long, with nothing in it that looks like an id."""
+    """Return the path of a run: of constant length, with nothing that looks like an id."""
     return "/selftest-" + "abcdefgh"[number]
 
 

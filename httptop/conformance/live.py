@@ -1,4 +1,4 @@
-"""Play the cases on real sockets under the real probes, and compare what is counted."""
+"""Play the cases on real sockets under the real probes, and compare the counts."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from httptop.conformance.case import Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
 from httptop.model import EndpointStats, Health, Side, Snapshot
 
-#: The kernel counts within the system call; it may learn later of the ends of connections.
+#: The kernel counts within the system call, but may learn of a connection's end later.
 _PATIENCE_S: Final = 0.25
 _KNOWN_PATIENCE_S: Final = 0.02
 _PAUSE_S: Final = 0.002
-#: Each endpoint costs in every snapshot, so paths come again; what comes late is seen as late.
+#: Paths are reused, since each endpoint adds to the cost of every snapshot; late counts show up.
 _PATHS: Final = 2
 _NAME: Final = Path("/proc/self/comm")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A case as it was played on a kind of socket."""
+    """The result of playing a case on a kind of socket."""
 
     case: Case
     sockets: str
-    differences: tuple[str, ...]  # sentences; none: all agrees
+    differences: tuple[str, ...]  # sentences; empty: all counts are right
 
     @property
     def agrees(self) -> bool:
-        """Whether what must be counted was counted, and nothing else."""
+        """Whether exactly the expected counts were seen."""
         return not self.differences
 
 
 class SteppedRun:
-    """A source and its collector without a thread: every snapshot is taken by hand."""
+    """A source and its collector without a thread: the caller takes every snapshot."""
 
     def __init__(self, source: LiveSource, settings: Settings, scope: Scope) -> None:
         self.source = source
         self.collector = Collector(source, settings, scope)
 
     def __enter__(self) -> Self:
-        """Open the source; raise Unavailable where this host cannot be traced."""
+        """Open the source; raises Unavailable if this host cannot be traced."""
         self.source.open()
         self.collector.begin(time.monotonic())
         return self
@@ -64,20 +64,20 @@ class SteppedRun:
 
 
 class Stage:
-    """Plays cases in front of probes, under a name that no other process has."""
+    """Plays cases under probes, with a process name that no other process has."""
 
     def __init__(self, step: Callable[[], Snapshot]) -> None:
-        """``step`` takes a snapshot of everything that this host does."""
+        """``step`` takes a snapshot of the whole host."""
         self._step = step
         self._name = f"selftest-{os.getpid()}"[:15]
         self._played = 0
         self._before: Counted = {}
         self._now: Counted = {}
-        #: Of the whole host, as the latest snapshot has it.
+        #: The whole host's, from the latest snapshot.
         self.health = Health()
 
     def play(self, case: Case, *, once: bool = False) -> Iterator[Result]:
-        """Play a case on each of its kinds of sockets, or on the first of them."""
+        """Play a case on each of its kinds of sockets; ``once``: only on the first of them."""
         for kind in case.sockets[:1] if once else case.sockets:
             with self._renamed():
                 yield Result(case, kind, tuple(self._play(case, kind)))
@@ -102,8 +102,8 @@ class Stage:
                 _perform(case, path, ends)
                 if wanted != at_last:
                     found = self._compare(wanted, patience_s)
-        except (OSError, sockets.Stuck) as fault:
-            found = [f"it could not be played: {fault}"]
+        except (OSError, sockets.Stuck) as error:
+            found = [f"it could not be played: {error}"]
             self._now = self._rows()
         found = found or self._compare(at_last, patience_s)
         self._before = self._now
@@ -129,7 +129,7 @@ class Stage:
 
 
 def difference(wanted: Counted, seen: Counted) -> list[str]:
-    """Return what differs, a sentence for each endpoint; empty where nothing does."""
+    """Return a sentence for each endpoint that differs; empty if none does."""
     nothing = Counts()
     return [
         f"{key.side} {key.method} {key.path} {key.protocol}:"
@@ -140,9 +140,9 @@ def difference(wanted: Counted, seen: Counted) -> list[str]:
 
 
 def _perform(case: Case, path: str, ends: sockets.Ends) -> None:
-    """Do the steps of a case."""
+    """Perform the steps of a case."""
     client, server = ends
-    unread = {"client": 0, "server": 0}  # bytes on their way, by their sender
+    unread = {"client": 0, "server": 0}  # bytes in transit, by their sender
     for step in case.steps:
         who: Side = step.who
         end, other = (client, server) if who == "client" else (server, client)
@@ -166,7 +166,7 @@ def _counts(row: EndpointStats) -> Counts:
 
 
 def _grown(before: Counted, after: Counted) -> Counted:
-    """Return by how much counts have grown; endpoints that have not are left out."""
+    """Return the growth of the counts; endpoints that have not grown are left out."""
     grown = {}
     nothing = Counts()
     for key, now in after.items():

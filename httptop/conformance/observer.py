@@ -1,17 +1,17 @@
 """Watch both directions of an HTTP/1 connection: bytes in, exchanges out, no I/O.
 
-This is the reference: slow, plain, by the letter of RFC 9112, lenient where servers are (a bare LF
-ends a line, a header that means nothing is passed over). No library fits: h11 and llhttp refuse
-what a passive observer has to follow, and none tells which bytes belong to which message.
+This is the reference: slow and simple. It follows RFC 9112 closely, but is lenient where servers
+are (a bare LF ends a line, a malformed header is ignored). No library fits: h11 and llhttp reject
+input that a passive observer must follow, and none tells which bytes belong to which message.
 
-Each direction is a reader that goes from state to state as it takes lines and bytes off its buffer:
+Each direction is a state machine that consumes lines and bytes from its buffer:
 
     START -> HEAD -> LENGTH | CHUNK_SIZE -> CHUNK -> CHUNK_SIZE ... TRAILERS | TO_CLOSE -> START
-    either may end in TUNNEL (101, CONNECT with 2xx) or LOST (bytes that are no HTTP/1)
+    either may end in TUNNEL (101, CONNECT with 2xx) or LOST (bytes that are not HTTP/1)
 
-Bytes of an exchange are those of its request and of its final response, framing included. Nobody's
-are empty lines before a request, interim responses, what goes through a tunnel, and a response that
-nobody asked for.
+The bytes of an exchange are those of its request and of its final response, framing included. Empty
+lines before a request, interim responses, bytes in a tunnel and responses without a request belong
+to no exchange.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
 class State(enum.Enum):
-    """Where in a message a direction is."""
+    """The position of a direction within a message."""
 
     START = enum.auto()
     HEAD = enum.auto()
-    LENGTH = enum.auto()  # so many bytes are left of the body
+    LENGTH = enum.auto()  # a known number of bytes remains of the body
     CHUNK_SIZE = enum.auto()
-    CHUNK = enum.auto()  # so many are left of the chunk and its line end
+    CHUNK = enum.auto()  # a known number of bytes remains of the chunk and its line end
     TRAILERS = enum.auto()
     TO_CLOSE = enum.auto()
     TUNNEL = enum.auto()
@@ -45,7 +45,7 @@ class State(enum.Enum):
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and what became of it."""
+    """A request and its outcome."""
 
     method: str
     target: bytes
@@ -56,7 +56,7 @@ class Exchange:
     response_bytes: int = 0
     head: bytes = b""
     response_line: bytes = b""
-    length: int | None = 0  # of the body as the request's head has it; None: it says nonsense
+    length: int | None = 0  # of the body by the request's header section; None: it is invalid
     chunked: bool = False
 
 
@@ -65,16 +65,16 @@ class _Direction:
     state: State = State.START
     buffer: bytes = b""
     left: int = 0
-    length: int | None = None  # the head's Content-Length
-    said: bool = False  # whether it has any
+    length: int | None = None  # the Content-Length of the header section
+    said: bool = False  # whether there is one
     chunked: bool = False
-    counted: int = 0  # bytes of the buffer that are counted already
+    counted: int = 0  # bytes of the buffer that were counted already
 
     def begin(self) -> None:
         self.state, self.length, self.said, self.chunked = State.HEAD, None, False, False
 
     def line(self) -> bytes | None:
-        """Take a line with its end off the buffer; None: it has not all come."""
+        """Remove a line, with its end, from the buffer and return it; None: it is incomplete."""
         at = self.buffer.find(b"\n") + 1
         if not at:
             return None
@@ -82,7 +82,7 @@ class _Direction:
         return line
 
     def note(self, line: bytes) -> None:
-        """Keep what a header says of the body."""
+        """Record what a header says about the body."""
         name, _, value = line.partition(b":")
         value = value.strip(b" \t\r\n")
         if name.lower() == b"content-length":
@@ -93,7 +93,7 @@ class _Direction:
             self.chunked = last.lower() == b"chunked"
 
     def take(self) -> int:
-        """Take what is there of the bytes that are left; return how many."""
+        """Remove the available ones of the remaining bytes from the buffer; return their number."""
         size = min(self.left, len(self.buffer))
         self.buffer = self.buffer[size:]
         self.left -= size
@@ -102,32 +102,32 @@ class _Direction:
 
 @dataclass(slots=True)
 class Observer:
-    """One connection as one of its ends sees it."""
+    """A connection as one of its ends sees it."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     _pending: list[Exchange] = field(default_factory=list)
     _request: _Direction = field(default_factory=_Direction)
     _response: _Direction = field(default_factory=_Direction)
     _asking: Exchange | None = None  # the latest request
-    _answered: Exchange | None = None  # whom the latest final response is for
+    _answered: Exchange | None = None  # the request of the latest final response
     _interim: bool = False
 
     def request(self, data: bytes) -> None:
-        """Take bytes from the client to the server."""
+        """Process bytes from the client to the server."""
         way = self._request
         way.buffer += data
         while way.buffer and self._request_step(way):
             pass
 
     def response(self, data: bytes) -> None:
-        """Take bytes from the server to the client."""
+        """Process bytes from the server to the client."""
         way = self._response
         way.buffer += data
         while way.buffer and self._response_step(way):
             pass
 
     def close(self) -> None:
-        """The connection has ended."""
+        """Process the end of the connection."""
         for exchange in self._pending:
             exchange.unanswered = True
         self._pending.clear()
@@ -261,7 +261,7 @@ def _text(line: bytes) -> bytes:
 
 
 def _body_step(way: _Direction) -> int | None:
-    """Take bytes of a body off the buffer and return how many; None: more have to come first."""
+    """Remove bytes of a body from the buffer; return their number, None if more are needed."""
     if way.state is State.TO_CLOSE:
         way.left = len(way.buffer)
         return way.take()

@@ -1,4 +1,4 @@
-"""What the observer makes of a case: the counts that must come out, in bytes, too."""
+"""Compute the expected counts of a case, including bytes, with the observer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED: Final = (
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """The key of a row, as far as a case decides it."""
+    """The part of a row's key that a case determines."""
 
     side: Side
     method: str
@@ -27,7 +27,7 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Counts:
-    """What is counted of an endpoint."""
+    """The counts of an endpoint."""
 
     status: dict[int, int] = field(default_factory=dict)
     unanswered: int = 0
@@ -49,13 +49,13 @@ Counted = dict[Endpoint, Counts]
 
 @dataclass(slots=True)
 class Watched:
-    """What an end of the connection has seen."""
+    """What one end of the connection has seen."""
 
     observer: Observer = field(default_factory=Observer)
     sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes of requests, of responses
 
     def take(self, sender: Side, data: bytes) -> None:
-        """Watch bytes that the end has sent or read."""
+        """Process bytes that the end has sent or read."""
         if sender == "client":
             self.observer.request(data)
         else:
@@ -64,7 +64,7 @@ class Watched:
 
 
 def watched(case: Case, path: str) -> dict[Side, Watched]:
-    """Return what each end sees of a case."""
+    """Return what each end sees during a case."""
     ends: dict[Side, Watched] = {side: Watched() for side in SIDES}
     unread: dict[Side, list[bytes]] = {side: [] for side in SIDES}
     for step in case.steps:
@@ -98,7 +98,7 @@ def _send(
 
 
 def expected(case: Case, path: str, *, closed: bool = False) -> Counted:
-    """Return what must be counted when all steps are done, or once both ends are closed too."""
+    """Return the expected counts after all steps, or, if ``closed``, after closing both ends."""
     found: Counted = {}
     for side, end in watched(case, path).items():
         if closed:
@@ -110,7 +110,7 @@ def expected(case: Case, path: str, *, closed: bool = False) -> Counted:
 
 
 def endpoint_of(exchange: Exchange, side: Side) -> Endpoint:
-    """Return the endpoint that a request counts under."""
+    """Return the endpoint that counts a request."""
     connect = exchange.method == "CONNECT"
     text, truncated = template(exchange.target, connect=connect)
     method = exchange.method if exchange.method in _NAMED else "OTHER"
@@ -130,7 +130,7 @@ def _add(counts: Counts, exchange: Exchange) -> None:
 
 
 def by_the_data(case: Case, path: str) -> Counted:
-    """Return what the case's own rows say; they do not tell bytes."""
+    """Return the counts in the case's own rows, which do not include bytes."""
     return {
         Endpoint(row.side, row.method, row.path.replace("$", path), row.protocol): Counts(
             dict(row.status), row.unanswered, row.in_flight

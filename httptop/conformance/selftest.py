@@ -22,9 +22,9 @@ _VERDICT_WIDTH: Final = 8
 
 
 def main() -> int:
-    """Print the table; return 0 where all cases agree, known gaps aside, else 1.
+    """Print the table; return 0 if all cases agree, except for known gaps, else 1.
 
-    Raises :class:`Unavailable` where this host cannot be traced.
+    Raises :class:`Unavailable` if this host cannot be traced.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
@@ -60,9 +60,9 @@ def verdict(result: Result) -> str:
 
 
 def lines_of(case: Case, results: Sequence[Result]) -> Iterator[str]:
-    """Yield a case's line of the table, and below it what was expected and seen where that differs.
+    """Yield a case's line of the table, and below it any differences between expected and seen.
 
-    What the cases are known to fail on is one line, in words.
+    For a known gap they are replaced by a line with its reason.
     """
     verdicts = {result.sockets: verdict(result) for result in results}
     words = "".join(f"{verdicts.get(kind, '-'):<{_VERDICT_WIDTH}}" for kind in ("tcp", "unix"))
@@ -77,7 +77,7 @@ def lines_of(case: Case, results: Sequence[Result]) -> Iterator[str]:
 
 
 def summary(results: Sequence[Result], took_s: float) -> str:
-    """Return the last line: how many of what, in how long."""
+    """Return the last line: the numbers of results, and the time taken."""
     words = [verdict(result) for result in results]
     text = f"{len(words)} played in {took_s:.1f} s: {words.count('agrees')} agree"
     if known := words.count("known"):

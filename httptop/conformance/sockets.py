@@ -1,7 +1,7 @@
-"""Every way to move bytes through a socket that does not block.
+"""Move bytes through a non-blocking socket by every system call that does so.
 
-The calls are the traced ones themselves: each function makes one system call that succeeds, on a
-descriptor, and tells how many bytes went or which came.
+Each function makes one successful call of those that are traced, and returns the number of bytes
+sent or the bytes received.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Ends = tuple[socket.socket, socket.socket]
 
 
 class Stuck(Exception):
-    """Bytes that were sent do not come, or none can be sent any more."""
+    """Bytes that were sent do not arrive, or no more can be sent."""
 
 
 def _sendfile(end: socket.socket, parts: list[bytes]) -> int:
@@ -48,7 +48,7 @@ def _splice(end: socket.socket, parts: list[bytes]) -> int:
 
 
 def _splice_out(end: socket.socket, size: int) -> bytes:
-    """Move bytes into a pipe: no buffer of ours ever holds them where the probes could look."""
+    """Move bytes into a pipe, so that no user-space buffer lets the probes read them."""
     reader, writer = os.pipe()
     try:
         moved = os.splice(end.fileno(), writer, min(size, 65536))
@@ -94,7 +94,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _in_messages(call: str, end: socket.socket, buffers: Sequence[ctypes.Array[Any]]) -> list[int]:
-    """Make a call of several messages, a buffer each; return how many bytes went in each."""
+    """Make a call with several messages, a buffer each; return the bytes moved in each."""
     vectors = (_Vector * len(buffers))()
     messages = (_Message * len(buffers))()
     for at, (vector, message) in enumerate(zip(vectors, messages, strict=True)):
@@ -124,7 +124,7 @@ def _recvmmsg(end: socket.socket, size: int) -> bytes:
 
 
 def _discard(end: socket.socket, size: int) -> bytes:
-    """Have the kernel throw bytes away (TCP): what they were is not known to us either."""
+    """Have the kernel discard bytes (TCP): we do not see them either."""
     return bytes(end.recv_into(bytearray(size), size, socket.MSG_TRUNC))
 
 
@@ -152,7 +152,7 @@ TAKE: Final[dict[str, Take]] = {
 
 @contextlib.contextmanager
 def connected(kind: str) -> Iterator[Ends]:
-    """Yield two ends of a new connection, the client's and the server's; close them at last."""
+    """Yield the client's and the server's end of a new connection; close both afterwards."""
     client, server = _unix() if kind == "unix" else _tcp()
     with client, server:
         for end in (client, server):
@@ -176,15 +176,15 @@ def _tcp() -> Ends:
 
 
 def reset(end: socket.socket) -> None:
-    """Close an end so that the other is told of a reset."""
+    """Close an end so that the other one sees a reset."""
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     end.close()
 
 
 def move(sender: socket.socket, taker: socket.socket, data: bytes, manner: Manner) -> int:
-    """Send bytes in as few calls as it takes and, if they are to be read at once, read them.
+    """Send bytes in as few calls as possible, and read them at once if the manner says so.
 
-    Returns how many bytes are still to be read. Raises :class:`Stuck`.
+    Returns the number of bytes still to be read. Raises :class:`Stuck`.
     """
     unsent, unread = data, 0
     parts = _cut(data, manner.iovecs)
@@ -204,7 +204,7 @@ def move(sender: socket.socket, taker: socket.socket, data: bytes, manner: Manne
 
 
 def take(end: socket.socket, size: int, manner: Manner) -> int:
-    """Read so many bytes; return how many are left, which is 0."""
+    """Read ``size`` bytes; return the number of bytes left, which is 0; raise :class:`Stuck`."""
     looked = not manner.peek
     while size:
         _wait(end, select.POLLIN)

@@ -1,19 +1,19 @@
-"""The demo's services: a little shop that talks HTTP/1.1 to itself over loopback.
+"""The demo's services: a small shop whose parts talk HTTP/1.1 to each other over loopback.
 
 ::
 
     shop-load ──► shop-gateway ──┬──► shop-catalog     products, search, stock
                                  └──► shop-orders      orders, reports
 
-Each role is a process of its own, started by :mod:`httptop.demo.supervisor` as
-``python -I -S -E services.py SEED ROLE FD PORT...`` so that it imports next to nothing and
-stays small. ``FD`` is the socket to listen on, already bound by the parent to a port that the
-kernel chose; the ports are those of the services behind it. Standard input is the lifeline: it
-ends when the parent does, however it died, and so does the process. The load writes a byte to
-its standard output, a pipe to the parent, for the first response that each of its customers gets.
+Each role is a separate process, started by :mod:`httptop.demo.supervisor` as
+``python -I -S -E services.py SEED ROLE FD PORT...`` so that it imports very little and stays small.
+``FD`` is the socket to listen on, which the parent has bound to a port that the kernel chose; the
+ports are those of the services behind it. Standard input is the lifeline: it ends when the parent
+does, however it dies, and then the process ends, too. The load writes a byte to its standard
+output, a pipe to the parent, for the first response that each of its customers gets.
 
-The services are ordinary: one thread a connection, keep-alive, blocking sockets. That they fail
-now and then and are slow at times is the point.
+The services are ordinary: one thread for each connection, keep-alive, blocking sockets. They fail
+occasionally and are sometimes slow on purpose.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from typing import BinaryIO, NamedTuple
 HOST = "127.0.0.1"
 NOBODY = 65534
 
-#: Requests a second that the load generator aims at, on average.
+#: The load generator's target rate, on average: requests per second.
 RATE = 40.0
 CONNECTIONS = 6
 
-#: No response of the shop takes longer.
+#: The longest time that a response of the shop takes.
 LONGEST_RESPONSE_S = 0.6
 
 REASONS = {
@@ -59,19 +59,19 @@ class Request(NamedTuple):
     method: str
     path: str  # without the query
     headers: dict[str, str]  # lower-case names
-    random: random.Random  # the connection's own, so that a seed fixes every response
+    random: random.Random  # the connection's own, so that a seed determines every response
 
 
 class Response(NamedTuple):
     status: int
     body: bytes = b""
-    header: str = ""  # one further header line, without its line end
+    header: str = ""  # an additional header line, without its line end
 
 
 Handler = Callable[[Request], Response]
 
 
-# -- HTTP/1.1, as much of it as a demo needs ---------------------------------------------------
+# -- HTTP/1.1, as far as the demo needs it -----------------------------------------------------
 
 
 def read_head(stream: BinaryIO) -> tuple[str, dict[str, str]] | None:
@@ -110,7 +110,7 @@ def serve_connection(connection: socket.socket, handler: Handler, rng: random.Ra
 
 
 def serve(listener: socket.socket, handler: Handler, seed: int) -> None:
-    """Accept connections for ever, a thread for each."""
+    """Accept connections forever, with a thread for each."""
     serial = 0
     while True:
         connection, _ = listener.accept()
@@ -122,12 +122,12 @@ def serve(listener: socket.socket, handler: Handler, seed: int) -> None:
 
 
 def _quietly(function: Callable[..., None], *arguments: object) -> None:
-    with contextlib.suppress(OSError):  # the other side went away, as clients do
+    with contextlib.suppress(OSError):  # the other side closed the connection, as clients do
         function(*arguments)
 
 
 class Client:
-    """One keep-alive connection to a service; connects anew when the service closed it."""
+    """A keep-alive connection to a service; it reconnects if the service closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -152,7 +152,7 @@ class Client:
         raise ConnectionError("the service closed the connection twice")
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         if self._stream is not None:
             self._stream.close()
         if self._connection is not None:
@@ -161,7 +161,8 @@ class Client:
 
     def _connected(self) -> tuple[socket.socket, BinaryIO]:
         if self._connection is None or self._stream is None:
-            # Not create_connection(): its name look-up imports codecs, which nobody may read.
+            # Not create_connection(): its name lookup imports codecs, which the user nobody may
+            # not be able to read.
             self._connection = socket.socket()
             self._connection.settimeout(10)
             self._connection.connect((HOST, self._port))
@@ -184,7 +185,7 @@ class Client:
 
 
 def catalog(request: Request) -> Response:
-    """Products, search and stock; quick, now and then overloaded."""
+    """Serve products, search and stock; fast, but sometimes overloaded."""
     rng = request.random
     time.sleep(rng.uniform(0.001, 0.004))
     if rng.random() < 0.01:
@@ -209,7 +210,7 @@ def catalog(request: Request) -> Response:
 
 
 def orders(request: Request) -> Response:
-    """Orders and reports; slower, and with a bug."""
+    """Serve orders and reports; slower, and with a bug."""
     rng = request.random
     time.sleep(rng.lognormvariate(-5.0, 0.5))
     match request.method, request.path.split("/")[1:]:
@@ -233,7 +234,7 @@ def orders(request: Request) -> Response:
 
 def gateway(catalog_port: int, orders_port: int) -> Handler:
     """Return the handler of the service in front of the other two."""
-    local = threading.local()  # each connection's thread keeps its own connections behind it
+    local = threading.local()  # each connection's thread has its own connections to the services
 
     def behind(name: str, port: int) -> Client:
         client: Client | None = getattr(local, name, None)
@@ -289,7 +290,7 @@ def word(rng: random.Random) -> str:
 
 
 def customer(rng: random.Random) -> Iterator[tuple[str, str, bytes, str]]:
-    """Yield what a customer asks for next: method, target, body, a header line."""
+    """Yield a customer's requests: method, target, body, a header line."""
     while True:
         choice = rng.random() * 100
         if choice < 12:
@@ -318,16 +319,16 @@ def customer(rng: random.Random) -> Iterator[tuple[str, str, bytes, str]]:
 
 
 def rate_at(seconds: float) -> float:
-    """Return the requests a second to aim at: slow waves, so that the trends have a shape."""
+    """Return the target rate in requests per second: slow waves, to give the trends a shape."""
     return RATE * (1 + 0.45 * math.sin(seconds / 9) + 0.2 * math.sin(seconds / 2.3))
 
 
 def load(
     port: int, rng: random.Random, leaving: threading.Event, responded: Callable[[], None]
 ) -> None:
-    """Be one of ``CONNECTIONS`` customers at the gateway, until it is time to leave.
+    """Act as one of ``CONNECTIONS`` customers at the gateway until ``leaving`` is set.
 
-    ``responded`` is called when the first response has come.
+    ``responded`` is called after the first response.
     """
     client, waiting = Client(port), True
     began = time.monotonic()
@@ -351,7 +352,7 @@ def load(
 
 
 def drop_privileges() -> None:
-    """Become nobody where we are root: nothing here needs more."""
+    """Become the user nobody if we are root: the services need no privileges."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
@@ -359,7 +360,7 @@ def drop_privileges() -> None:
 
 
 def _leave(customers: list[threading.Thread], leaving: threading.Event) -> None:
-    """End, but let the customers have the responses that they wait for."""
+    """End after the customers have received their pending responses."""
     leaving.set()
     deadline = time.monotonic() + LONGEST_RESPONSE_S
     for customer_thread in customers:
@@ -373,7 +374,7 @@ def _tell_supervisor() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Be one role until standard input ends."""
+    """Run one role until standard input ends."""
     seed, role, fd = int(arguments[0]), arguments[1], int(arguments[2])
     ports = [int(port) for port in arguments[3:]]
     with open("/proc/self/comm", "w") as name:

@@ -1,10 +1,10 @@
 """Start and stop the demo: four small processes that talk HTTP to each other.
 
-No port can clash: this process binds the listening sockets to ports that the kernel chooses and
-hands them down, so a service can be called from the moment it is started. Nothing is left over:
-all children hold the reading end of one pipe as their standard input, and leave when it ends,
-which it does when this process dies, whatever it dies of. (``PR_SET_PDEATHSIG`` would fire at the
-end of the *thread* that started the children, and not at all across a change of user.)
+Ports cannot clash: this process binds the listening sockets to ports that the kernel chooses and
+passes them on, so a service can be called from the moment it starts. No process is left over: all
+children have the reading end of one pipe as their standard input, and exit when it ends, which it
+does when this process dies, for whatever reason. (``PR_SET_PDEATHSIG`` would fire at the end of the
+*thread* that started the children, and not at all after a change of user.)
 
 The services themselves are in :mod:`httptop.demo.services`.
 """
@@ -27,7 +27,7 @@ from httptop.linux.processes import end_child
 
 _PROGRAM: Final = Path(services.__file__)
 
-#: Seconds that the children have to leave by themselves.
+#: Seconds that the children have to exit by themselves.
 _PATIENCE_S: Final = 1.0
 
 
@@ -35,25 +35,25 @@ class Demo:
     """The demo's processes. A context manager; ``stop`` is idempotent and safe at exit."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """Prepare only. The same ``seed`` makes the same customers and the same faults."""
+        """Prepare only. The same ``seed`` makes the same customers and the same failures."""
         self._seed = int.from_bytes(os.urandom(4)) if seed is None else seed
         self._children: list[subprocess.Popen[bytes]] = []
         self._lifeline: int | None = None
-        self._responded: int | None = None  # readable once the load has had a response
+        self._responded: int | None = None  # readable once the load has received a response
         self.ports: dict[str, int] = {}
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The children's process ids; empty when the demo does not run."""
+        """The children's process ids; empty if the demo does not run."""
         return tuple(child.pid for child in self._children)
 
     @property
     def running(self) -> bool:
-        """Whether the demo was started and all its processes live."""
+        """Whether the demo was started and all its processes are alive."""
         return bool(self._children) and all(child.poll() is None for child in self._children)
 
     def start(self) -> None:
-        """Start the services and their load; do nothing when they run already."""
+        """Start the services and their load, unless they run already; raise OSError."""
         if self._children:
             return
         atexit.register(self.stop)
@@ -79,9 +79,9 @@ class Demo:
             os.close(responds)
 
     def wait_for_response(self, timeout_s: float, stop: int) -> bool:
-        """Wait until a request of the load has had its response; return whether it has.
+        """Wait until the load has received a response; return whether it has.
 
-        Not longer than ``timeout_s``, nor once the descriptor ``stop`` is readable.
+        The wait ends after ``timeout_s``, or once the descriptor ``stop`` is readable.
         """
         assert self._responded is not None, "the demo was not started"
         waiting = select.poll()
@@ -90,7 +90,7 @@ class Demo:
         return (self._responded, select.POLLIN) in waiting.poll(timeout_s * 1000)
 
     def stop(self) -> None:
-        """End all of it and wait until it has ended: first the load, so that no response is cut."""
+        """End all processes and wait for them: the load first, so that no response is cut off."""
         atexit.unregister(self.stop)
         for child in reversed(self._children):  # the load was started last
             child.terminate()
@@ -130,9 +130,9 @@ class Demo:
             stdout=says,
             stderr=subprocess.DEVNULL,
             pass_fds=() if listener is None else (fd,),
-            process_group=0,  # Ctrl-C is for httptop; it tells the demo
+            process_group=0,  # Ctrl-C must reach httptop only, which then ends the demo
             cwd="/",
-            env={"MALLOC_ARENA_MAX": "1"},  # a thread a connection, but not a heap a thread
+            env={"MALLOC_ARENA_MAX": "1"},  # one heap for all threads
         )
         self._children.append(child)
 

@@ -129,7 +129,7 @@ def _json(file: Path) -> object:
 
 
 class _Group:
-    """A directory of the hierarchy, as it was when last read."""
+    """The state of a directory of the hierarchy when it was last read."""
 
     __slots__ = ("below", "bits", "depth", "inode", "links", "path")
 

@@ -33,7 +33,7 @@ _LOSSES: Final = {
     "lost_samples": "samples lost",
     "lost_pieces": "pieces lost",
     "overflow_requests": "requests counted under ~other",
-    "parse_errors": "heads that made no sense",
+    "parse_errors": "malformed header sections",
     "missed_calls": "system calls missed",
     "overfull_pipelines": "requests too many in a pipeline",
     "orphan_responses": "responses without a request",

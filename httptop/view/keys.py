@@ -1,7 +1,8 @@
-"""What keys do: bindings, help page and ``ui.keys`` are made from this one table.
+"""The table of keys and actions, from which bindings, the help page and ``ui.keys`` are made.
 
-A key that the user assigns is taken from the action that has it by default, unless that action
-would be left without a key. Nothing here needs Textual, so settings can be checked without it.
+A key that the user assigns is removed from the action that has it by default, unless that action
+would be left without a key. This module does not need Textual, so that settings can be checked
+without it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ Place = Literal["table", "dashboard", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a key does; keys have Textual's names."""
+    """An action and its keys, by Textual's names."""
 
     name: str  # in ui.keys
     keys: tuple[str, ...]
     does: str  # Textual's action
     meaning: str  # on the help page
     place: Place = "dashboard"
-    #: Comes before the focused widget: letters typed right after it must reach the input.
+    #: Handled before the focused widget, so that letters typed right after it reach the input.
     priority: bool = False
 
 
@@ -68,7 +69,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
 
-#: How many things can be picked by a digit, from 1.
+#: How many items can be chosen by a digit, starting with 1.
 DIGITS: Final = 9
 
 #: Keys that cannot be assigned, and what they do.
@@ -116,7 +117,7 @@ def shown(key: str) -> str:
 
 
 def parse_key(text: str) -> tuple[str, str]:
-    """Return action and key of ``pause=space``; raise :class:`ValueError` with what is wrong."""
+    """Return action and key of ``pause=space``; raise :class:`ValueError` with the reason."""
     name, equals, key = text.partition("=")
     if not equals or not name or not key:
         raise ValueError("an action and its key are needed, as in pause=space")
@@ -143,8 +144,7 @@ def parse_key(text: str) -> tuple[str, str]:
 def effective(own: Sequence[str] = ()) -> tuple[Action, ...]:
     """Return all actions with their keys; those that the user assigned (``own``) come first.
 
-    Raises :class:`ValueError` where a key is assigned twice, or an action would be left without
-    one.
+    Raises :class:`ValueError` if a key is assigned twice, or an action would be left without one.
     """
     given: dict[str, str] = {}
     for text in own:

@@ -1,8 +1,8 @@
-"""What the user looks at: the view state, and the rows it makes of a snapshot.
+"""The state of the view, and the rows it selects from a snapshot.
 
-Pure and without Textual. A :class:`View` is the whole state of the dashboard that is not data:
-sorting, filtering, side, selection, pause. :func:`scene` joins it with a snapshot once a tick;
-every widget draws from the resulting :class:`Scene` and computes nothing of its own twice.
+Pure functions, without Textual. A :class:`View` is all of the dashboard's state that is not data:
+sorting, filtering, side, selection, pause. :func:`scene` combines it with a snapshot once a tick;
+every widget draws from the resulting :class:`Scene`, so nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class View:
     side: Side = "server"
     sort: str = "rps"
     descending: bool = True
-    path_filter: str = ""  # part of a path, in any case
-    expression: Expression | None = None  # that parse_for_screen accepted
+    path_filter: str = ""  # part of a path, case-insensitive
+    expression: Expression | None = None  # accepted by parse_for_screen
     selected: EndpointKey | None = None
     paused: bool = False
 
@@ -36,7 +36,7 @@ class View:
 
     @property
     def filter_count(self) -> int:
-        """How many filters can be removed one by one: the part of a path, and each part by and."""
+        """The number of removable filters: the part of a path, and each part joined by ``and``."""
         return bool(self.path_filter) + len(self._parts)
 
     @property
@@ -44,9 +44,9 @@ class View:
         return () if self.expression is None else conjuncts(self.expression)
 
     def without_filter(self, n: int) -> View:
-        """Return the view without one of them, counted from 0, the part of a path first.
+        """Return the view without one of these, by index; the part of a path comes first.
 
-        -1 is the last; a number that no filter has removes none.
+        -1 is the last; an index out of range removes none.
         """
         count = self.filter_count
         if not -1 <= n < count or not count:
@@ -62,7 +62,7 @@ class View:
         return "client" if self.side == "server" else "server"
 
     def sorted_by(self, sort: str) -> View:
-        """Return the view sorted by a column in its natural order; by the same one, reversed."""
+        """Return the view sorted by a column in its natural order, reversed if it was already."""
         if sort == self.sort:
             return replace(self, descending=not self.descending)
         return replace(self, sort=sort, descending=descends(sort))
@@ -72,12 +72,12 @@ _TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
 
 
 def descends(sort: str) -> bool:
-    """Return whether a column sorts from the highest down at first; text goes from A to Z."""
+    """Return whether the natural order of a column is descending; that of text is ascending."""
     return sort not in _TEXT_SORTS
 
 
 def _measured(pick: Callable[[Latency], float]) -> Callable[[EndpointStats], float]:
-    """Return a sort value from the window's latency; below all others where there is none."""
+    """Return a sort key from the window's latency; it is below all others if there is none."""
     return lambda row: pick(row.latency) if row.latency.count else -1.0
 
 
@@ -92,7 +92,7 @@ def _class(hundreds: int) -> Callable[[EndpointStats], int]:
     return lambda row: row.status_class(hundreds)
 
 
-#: Every name a view can be sorted by, and the value it compares.
+#: Every name that a view can be sorted by, and its sort key.
 SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
     {
         "process": lambda row: row.key.process,
@@ -124,7 +124,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
 
 
 def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
-    """Return the endpoints a view shows, in its order; equal ones by path, method, process."""
+    """Return the endpoints that a view shows, in order; equal ones by path, method, process."""
     side = view.side
     shown = [row for row in snapshot.endpoints if row.key.side == side]
     if view.path_filter:
@@ -144,9 +144,9 @@ def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
 
 
 def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous: int) -> int:
-    """Return the row of the selected endpoint; where it is not, the row nearest to ``previous``.
+    """Return the row of the selected endpoint; if it is not shown, the one nearest ``previous``.
 
-    0 with no rows, and where nothing was ever selected.
+    Returns 0 if there are no rows, or nothing was ever selected.
     """
     if selected is None:
         return 0
@@ -158,14 +158,14 @@ def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A snapshot as a view shows it: what all widgets of the dashboard draw from."""
+    """A snapshot as a view shows it; all widgets of the dashboard draw from it."""
 
     snapshot: Snapshot | None
     view: View
     rows: Sequence[EndpointStats] = ()
     side_rows: int = 0  # endpoints of the shown side, filtered or not
     other_rows: int = 0  # endpoints of the other side
-    selected_gone: bool = False  # the selected endpoint is nowhere in the snapshot
+    selected_gone: bool = False  # the selected endpoint is not in the snapshot
 
     @property
     def totals(self) -> Totals:
@@ -174,7 +174,7 @@ class Scene:
 
     @property
     def rps(self) -> float:
-        """Requests a second of the shown side just now: over the last second, or the last tick."""
+        """Current requests per second of the shown side: over the last second, or the last tick."""
         trend = self.totals.trend_rps
         if self.snapshot is None or not trend:
             return self.totals.rps
@@ -198,7 +198,7 @@ class Scene:
 
 
 def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) -> Scene:
-    """Join a snapshot with a view; rows are taken from ``before`` where nothing moved them."""
+    """Combine a snapshot with a view; reuse the rows of ``before`` if nothing affects them."""
     if snapshot is None:
         return Scene(None, view)
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):

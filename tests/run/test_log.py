@@ -107,9 +107,9 @@ def test_losses_that_begin_and_end(file: Path) -> None:
     watch.see(at(6, lost_samples=10, parse_errors=2))
     assert lines(file) == [
         "warning samples lost: 3, and counting",
-        "warning heads that made no sense: 1, and counting",
+        "warning malformed header sections: 1, and counting",
         "warning samples lost: 9, no more for now",
-        "warning heads that made no sense: 2, no more for now",
+        "warning malformed header sections: 2, no more for now",
         "warning samples lost: 10, and counting",
     ]
 

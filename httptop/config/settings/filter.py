@@ -212,7 +212,7 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "filter.http",
         "max_response_bytes",
         _BYTES,
-        "Only responses of at most this size, counted likewise; 0: no limit.",
+        "Only responses of at most this size, counted with the same delay; 0: no limit.",
     ),
     Setting(
         "filter.events",
