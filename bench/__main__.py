@@ -74,7 +74,7 @@ def arguments() -> argparse.Namespace:
 
 
 def say(text: str) -> None:
-    """Say on standard error what is being measured."""
+    """Report on standard error what is being measured."""
     print(f"    {text} ...", file=sys.stderr, flush=True)
 
 

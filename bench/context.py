@@ -46,7 +46,7 @@ class Context:
 
     @property
     def nginx(self) -> Nginx:
-        """The server, started when it is first wanted."""
+        """The server, started on first use."""
         if self._nginx is None:
             directory = self.work / "nginx"
             directory.mkdir()

@@ -25,7 +25,7 @@ class Goal(NamedTuple):
     value: float
 
     def met(self, figure: float) -> bool:
-        """Return whether a figure is as it should be."""
+        """Return whether a figure meets its goal."""
         match self.relation:
             case "<=":
                 return figure <= self.value
@@ -47,7 +47,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the median meets the goal; None where there is none."""
+        """Whether the median meets the goal; None if there is no goal."""
         return None if self.goal is None else self.goal.met(self.spread.median)
 
     def to_dict(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Values in which no field is as it is by default, and no two numbers are the same.
+"""Make values in which every field differs from its default, and all numbers are different.
 
-What gets lost on its way through a file, or lands in another field, shows: a field that is added
-to a dataclass is filled, too, without a word here.
+So a test notices a field that is lost in a file or read into another field. New fields of a
+dataclass are filled without any change here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _of(hint: Any, numbers: Iterator[int]) -> Any:
 
 
 def as_by_default(value: Any, path: str = "") -> Iterator[str]:
-    """Yield where something in a value is as it is by default, or empty."""
+    """Yield the places of fields in a value that are empty or have their default."""
     if is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             held = getattr(value, field.name)

@@ -1,4 +1,4 @@
-"""Who may import whom: data flows one way, and heavy libraries stay where they are needed."""
+"""Import rules: data flows one way, and heavy libraries are imported only where needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a filter becomes in the kernel: when it is decided, and what is refused."""
+"""Filters in the kernel: when they are decided, and what is refused."""
 
 from __future__ import annotations
 

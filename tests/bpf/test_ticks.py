@@ -1,4 +1,4 @@
-"""From one reading to the next: windows for waits, timing, what is deferred."""
+"""From one reading to the next: windows for waits, timing, deferred bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONG_S = 3600.0
 
 
 class Probes:
-    """Notes what is done to it, and when."""
+    """Records the calls, and when they come."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -83,7 +83,7 @@ def test_the_programs_are_timed_after_every_other_reading(probes: Probes) -> Non
 
 @pytest.mark.parametrize("call", ["waits True", "time True"])
 def test_it_can_be_woken(probes: Probes, call: str) -> None:
-    """What is open then is closed, and timing is not begun again in the same tick."""
+    """An open window is closed, and timing does not start again in the same tick."""
     probes.wait()
     probes.on_call = lambda now: probes.woken.set() if now == call else None
     assert probes.wait(1.0)[0]

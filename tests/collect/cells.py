@@ -50,7 +50,7 @@ def sampled(
 
 
 class FakeSource:
-    """Hands out the readings that it was given, and notes what it is told."""
+    """Returns the given readings in order, and records the calls."""
 
     def __init__(self, *readings: Reading, opens: Exception | None = None) -> None:
         self.readings = deque(readings)

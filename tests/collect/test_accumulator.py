@@ -1,4 +1,4 @@
-"""Accumulators: what is added can be taken away, and several count the same at once."""
+"""Accumulators: additions can be subtracted, and several can count the same data."""
 
 from __future__ import annotations
 

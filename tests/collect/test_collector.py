@@ -345,20 +345,20 @@ def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
     settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
     collector = Collector(source, settings, Scope(), host="here", first_rows_at_once=True)
     seen: queue.Queue[Snapshot] = queue.Queue()
-    collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
+    collector.start(seen.put, lambda error: pytest.fail(str(error)))
     assert list(rows_of(seen.get(timeout=30))) == ["server /a"]
     collector.stop()
     assert seen.empty()
 
 
 def test_a_source_that_cannot_open() -> None:
-    fault = OSError("no")
-    source = FakeSource(opens=fault)
+    error = OSError("no")
+    source = FakeSource(opens=error)
     collector = Collector(source, DEFAULTS, Scope(), around=source.around, host="here")
     failures: list[BaseException] = []
     collector.start(lambda _: None, failures.append)
     assert collector.stop() is None
-    assert failures == [fault]
+    assert failures == [error]
     assert source.calls[-1] == "close"
 
 
@@ -369,7 +369,7 @@ def test_stopping_before_starting() -> None:
 
 
 def test_stopping_while_it_starts_up() -> None:
-    """The run is told to end before anything could be counted: its last snapshot says that."""
+    """A run that ends before anything was counted still has a last snapshot."""
     source = FakeSource()
     waiting = threading.Event()
 

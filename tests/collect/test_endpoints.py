@@ -34,7 +34,7 @@ def _count(
 
 
 def _each(*cells: int, requests: int = 1, waiting: int = 0) -> list[CellDelta]:
-    """Return that each of these endpoints was asked for so often, and answered but for some."""
+    """Return a reading in which each endpoint got requests, and responses to all but some."""
     return [delta(cell, counted=requests + waiting, bytes=10) for cell in cells] + [
         answered(cell + RESPONSES, requests, 7) for cell in cells
     ]

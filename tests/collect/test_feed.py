@@ -38,7 +38,7 @@ class Scripted:
 
 
 class Noting(Observer):
-    """Notes all that it is told in a list; raises ``error`` at the first snapshot."""
+    """Records all calls in a list; raises ``error`` at the first snapshot."""
 
     def __init__(self, name: str, told: list[object], error: BaseException | None = None) -> None:
         self._name, self._told, self._error = name, told, error

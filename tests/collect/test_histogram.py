@@ -1,4 +1,4 @@
-"""Histograms: the buckets, and what is said of a distribution."""
+"""Histograms: the buckets, and the summary of a distribution."""
 
 from __future__ import annotations
 

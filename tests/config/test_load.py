@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is wrong with them, and how they are saved."""
+"""Settings: their sources, their errors, and how they are saved."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def loaded(invoker: InvokingUser, text: str, tmp_path: Path, **environ: str) -> 
     return load({}, environ, invoker, file)
 
 
-def faults(invoker: InvokingUser, text: str, tmp_path: Path) -> list[str]:
+def errors(invoker: InvokingUser, text: str, tmp_path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         loaded(invoker, text, tmp_path)
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
@@ -163,18 +163,18 @@ def test_precedence(setting: Setting, invoker: InvokingUser, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_what_is_not_allowed_is_a_fault(
+def test_what_is_not_allowed_is_an_error(
     setting: Setting, invoker: InvokingUser, tmp_path: Path
 ) -> None:
     wrong = EXAMPLES[setting.key][1]
     with pytest.raises(ConfigError) as caught:
         load({setting.key: Flag("--it", (wrong,))}, {setting.variable: wrong}, invoker)
     assert [problem.where for problem in caught.value.problems] == [setting.variable, "--it"]
-    (fault,) = faults(invoker, f"{setting.key} = 1979-05-27", tmp_path)
-    assert fault.startswith(f"some.toml:1: {setting.key}: ")
+    (error,) = errors(invoker, f"{setting.key} = 1979-05-27", tmp_path)
+    assert error.startswith(f"some.toml:1: {setting.key}: ")
 
 
-def test_all_faults_at_once_with_their_lines(invoker: InvokingUser, tmp_path: Path) -> None:
+def test_all_errors_at_once_with_their_lines(invoker: InvokingUser, tmp_path: Path) -> None:
     text = """\
 [general]
 tick = "1 fortnight"
@@ -189,7 +189,7 @@ http = 3
 [nonsense]
 a = 1
 """
-    assert faults(invoker, text, tmp_path) == [
+    assert errors(invoker, text, tmp_path) == [
         "some.toml:2: general.tick: unknown unit 'fortnight': use ns, us, ms, s, m or h, "
         "found '1 fortnight'",
         "some.toml:3: general.windw: unknown key; did you mean 'window'?",
@@ -201,12 +201,12 @@ a = 1
 
 
 def test_a_key_in_the_wrong_place_is_found(invoker: InvokingUser, tmp_path: Path) -> None:
-    assert faults(invoker, "pids = [1]", tmp_path) == [
+    assert errors(invoker, "pids = [1]", tmp_path) == [
         "some.toml:1: pids: unknown key; did you mean 'filter.process.pids'?"
     ]
 
 
-def test_an_unknown_variable_is_a_fault(invoker: InvokingUser) -> None:
+def test_an_unknown_variable_is_an_error(invoker: InvokingUser) -> None:
     with pytest.raises(ConfigError, match="did you mean 'HTTPTOP_GENERAL__TICK'"):
         load({}, {"HTTPTOP_GENERAL__TIK": "1"}, invoker)
     load({}, {"HTTPTOP_OTHER": "1"}, invoker)
@@ -403,7 +403,7 @@ _LINES = st.sampled_from(
 
 @settings(max_examples=200, deadline=None)
 @given(content=st.one_of(st.binary(max_size=80), st.lists(_LINES, max_size=8).map("\n".join)))
-def test_any_file_is_a_configuration_or_clean_faults(
+def test_any_file_is_a_configuration_or_clean_errors(
     tmp_path_factory: pytest.TempPathFactory, content: bytes | str
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzz.toml"

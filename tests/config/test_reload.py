@@ -1,4 +1,4 @@
-"""The configuration read again: what is applied, what is named, and when."""
+"""Reading the configuration again: what is applied, what is reported, and when."""
 
 from __future__ import annotations
 

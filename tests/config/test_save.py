@@ -1,4 +1,4 @@
-"""What is saved from the screen, and by --save-config: never more, never where it must not."""
+"""Saving from the screen and by --save-config: only what was changed, only where allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of a run: what is the kernel's, what the collector's, what is refused."""
+"""The limits of a run: which the kernel applies, which the collector, which are refused."""
 
 from __future__ import annotations
 

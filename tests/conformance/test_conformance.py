@@ -23,7 +23,7 @@ CASES = load_cases()
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_observer_agrees_with_the_data(case: Case) -> None:
-    """Outcomes as the data has them; every byte is a message's or said to be nobody's."""
+    """Outcomes agree with the data; every byte belongs to a message or is listed as loose."""
     found = expected(case, PATH)
     outcomes = {
         key: replace(counts, request_bytes=0, response_bytes=0) for key, counts in found.items()

@@ -1,4 +1,4 @@
-"""Who holds which sockets, read from made-up trees, and what is said of it."""
+"""Processes and their sockets, read from made-up trees, and the gaps reported."""
 
 from __future__ import annotations
 

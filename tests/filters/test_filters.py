@@ -1,4 +1,4 @@
-"""The filter language: what parses, what it means, and where faults point."""
+"""The filter language: what parses, what it means, and the columns of errors."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_parses_to_what_prints_as(text: str, canonical: str) -> None:
         ("a" * (MAX_LENGTH + 1), MAX_LENGTH, "characters"),
     ],
 )
-def test_points_at_the_fault(text: str, column: int | None, part: str) -> None:
+def test_points_at_the_error(text: str, column: int | None, part: str) -> None:
     if column is None:
         parse(text)
         return
@@ -207,10 +207,10 @@ def test_any_text_is_a_filter_or_a_clean_error(text: str) -> None:
     try:
         tree = parse(text)
     except FilterError as caught:
-        fault = caught
+        error = caught
         tree = None
     if tree is None:
-        assert 1 <= fault.column <= len(text) + 1
+        assert 1 <= error.column <= len(text) + 1
         return
     assert parse(str(tree)) == tree
     matches_row(tree, row())

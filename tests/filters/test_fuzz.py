@@ -166,13 +166,13 @@ def clean_or_refused(text: str) -> Config | None:
     """Return the configuration of a text; None where it was refused as it should be."""
     try:
         return check_text(text, Path("/a.toml"))
-    except ConfigError as error:
-        faults = error.problems
-    assert faults
-    for fault in faults:
-        assert str(fault).isprintable()
-        assert str(fault).startswith("/a.toml")
-        assert fault.line is None or 1 <= fault.line <= text.count("\n") + 1
+    except ConfigError as caught:
+        errors = caught.problems
+    assert errors
+    for error in errors:
+        assert str(error).isprintable()
+        assert str(error).startswith("/a.toml")
+        assert error.line is None or 1 <= error.line <= text.count("\n") + 1
     return None
 
 
@@ -200,12 +200,12 @@ def test_any_bytes(tmp_path: Path) -> None:
 
     def check(content: bytes) -> None:
         file.write_bytes(content)
-        faults = ""
+        errors = ""
         try:
             check_file(file, invoker)
         except ConfigError as error:
-            faults = str(error)
-        assert all(line.isprintable() for line in faults.split("\n"))
+            errors = str(error)
+        assert all(line.isprintable() for line in errors.split("\n"))
         assert file.read_bytes() == content
 
     check_each(content, check, _CASES // 5)

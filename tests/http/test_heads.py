@@ -1,4 +1,4 @@
-"""What is read of sampled heads."""
+"""Parsing the header sections of samples."""
 
 from __future__ import annotations
 

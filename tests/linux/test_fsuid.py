@@ -49,7 +49,7 @@ def test_only_the_thread_that_asks_has_other_rights(tmp_path: Path) -> None:
 
 
 @root_only
-def test_rights_are_given_back_after_a_fault(tmp_path: Path) -> None:
+def test_rights_are_given_back_after_an_error(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.write_text("x")
     theirs.chmod(0)

@@ -67,7 +67,7 @@ class Watch(SteppedRun):
 
     @property
     def probes(self) -> Probes:
-        """What is loaded."""
+        """The loaded probes."""
         probes = self.source._probes
         assert probes is not None
         return probes

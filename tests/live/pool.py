@@ -179,7 +179,7 @@ class AfreshSource(LiveSource):
         self._before = super().read()
 
     def read(self) -> Reading:
-        """Return what is new since it was opened."""
+        """Return what was counted since it was opened."""
         reading, before = super().read(), self._before
         reading.losses = Losses(
             *(now - then for now, then in zip(reading.losses, before.losses, strict=True))

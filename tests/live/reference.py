@@ -109,7 +109,7 @@ def _end_of_path(target: bytes, connect: bool) -> int | None:
 
 
 def status_of(data: bytes) -> int:
-    """Return the status of a response that begins so; 0: it is none."""
+    """Return the status of a response from its first bytes; 0: it is not a response."""
     found = _STATUS.match(data)
     return int(found[1]) if found else 0
 

@@ -69,7 +69,7 @@ def _exists(pid: int) -> bool:
 
 
 def _gone(held: dict[str, set[int]]) -> None:
-    """Wait until the kernel has let go of these; it does so behind a grace period."""
+    """Wait until the kernel has released these, which it does after a grace period."""
     deadline = time.monotonic() + 5
     while any(held[kind] & _ids(kind) for kind in held):
         assert time.monotonic() < deadline, {kind: held[kind] & _ids(kind) for kind in held}
@@ -196,7 +196,7 @@ def test_nothing_is_left_after_closing(path: str) -> None:
 
 
 def test_a_screen_ends_with_its_terminal() -> None:
-    """Even one that is not its controlling terminal, of which no signal tells."""
+    """Even if it is not the controlling terminal, whose end sends no signal."""
     with terminal() as (run, end):
         until(end, "\x1b[?1049h")  # the alternate screen: it draws
         end.close()

@@ -155,7 +155,7 @@ def test_users() -> None:
 
 
 def test_a_connection_handed_to_another_process() -> None:
-    """Requests of the process that is meant count, whoever answers; those of others do not."""
+    """Only requests of the selected process count, whichever process responds."""
     path = new_path()
     with connected() as (client, server), watch(OURS) as some:
         exchange(client, server, request(f"{path}/before"))
@@ -272,7 +272,7 @@ def test_sides() -> None:
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize(("name", "side"), [("reads", "client"), ("writes", "server")])
 def test_one_direction_only(front: str, name: str, side: str) -> None:
-    """What is left are requests without status, each counted once and none in flight."""
+    """The rest are requests without status, each counted once and none in flight."""
     path = new_path()
     with connected() as ends, watch(OURS, front, **{f"filter__events__{name}": False}) as some:
         exchanges(ends, path, 200, 404)

@@ -21,7 +21,7 @@ def test_random_conversations_are_counted_exactly(watch: Watch) -> None:
 
 
 def test_a_chunked_response_before_another_in_one_call(watch: Watch, path: str) -> None:
-    """What is not looked at may be unknown, but the next responses must not be taken for it."""
+    """Unread responses may be unknown, but later ones must not be mistaken for them."""
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 15
     replies = chunked + b"0\r\n\r\n" + response(404)
     with connected() as (client, server):
@@ -51,7 +51,7 @@ def test_a_method_without_a_name_that_comes_in_small_pieces(
 
 
 def test_a_chunked_request_body_by_splice(watch: Watch, path: str) -> None:
-    """The probes cannot read the chunks' lengths there; the next request counts all the same."""
+    """The probes cannot read the chunks' lengths there; the next request counts nevertheless."""
     head = request(path + "/a", "POST", "Transfer-Encoding: chunked")
     with connected() as (client, server):
         client.sendall(head)

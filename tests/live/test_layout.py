@@ -114,7 +114,7 @@ def told() -> dict[str, int]:
 
 
 def _fields(layout_: struct.Struct) -> list[tuple[int, int]]:
-    """Return (offset, size) of every field of a format; padding is none."""
+    """Return (offset, size) of every field of a format, except padding."""
     at, found = 0, []
     for count, code in re.findall(r"(\d*)([a-zA-Z?])", layout_.format):
         if code == "s":

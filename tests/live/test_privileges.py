@@ -182,7 +182,7 @@ def test_changes_are_saved_from_a_screen_without_root(folder: Path) -> None:
 
 
 def test_it_stays_root_where_the_other_user_could_not_read_its_code() -> None:
-    """And says so: what is imported later could not be found."""
+    """And says so, since later imports would fail."""
     _, environ = readable_copy()
     package = Path(environ["PYTHONPATH"]) / "httptop" / "widgets"
     package.chmod(0o700)

@@ -60,7 +60,7 @@ def ends_of(family: int) -> Iterator[Ends]:
 
 
 def serve(ends: Ends, size: int, status: int = 200) -> None:
-    """Read so many bytes and answer."""
+    """Read ``size`` bytes and send a response."""
     client, server = ends
     receive(server, size)
     server.sendall(response(status))
@@ -77,7 +77,7 @@ def looking(watch: Watch) -> Iterator[None]:
 
 
 def wait_of(watch: Watch, path: str, requests: int) -> Latency:
-    """Return the waits once all of these requests are answered; a client never has any."""
+    """Return the waits once all of these requests have responses; a client never has any."""
     watch.until(
         lambda shot: all(
             sum(row.latency_total.count for row in shot.endpoints if row.key == one.key) >= requests
@@ -298,7 +298,7 @@ def test_only_responses_that_are_meant(path: str, condition: str) -> None:
 
 
 def test_where_it_cannot_be_seen(path: str) -> None:
-    """On the way that older kernels need there is none, and nothing is said of a fault."""
+    """With the front for older kernels there is no wait, and no error is reported."""
     with Watch(front="syscalls") as watch, looking(watch), connected() as ends:
         ends[0].sendall(request(path))
         serve(ends, len(request(path)))

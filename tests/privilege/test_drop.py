@@ -1,4 +1,4 @@
-"""Giving up root: who it becomes, when it cannot, and that nothing is left in any thread."""
+"""Giving up root: the user it becomes, when it fails, and that no thread keeps privileges."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def wait():
 def give_up():
     try:
         drop.give_up()
-    except Exception as fault:
-        print(fault)
+    except Exception as error:
+        print(error)
     report()
 
 waiting = threading.Thread(target=wait)

@@ -225,7 +225,7 @@ def served() -> Iterator[tuple[socket.socket, Callable[[], int]]]:
 
 
 def say(channel: socket.socket, said: bytes) -> None:
-    """Send, and read the replies to their end; what is not read by the helper resets it."""
+    """Send, and read all replies; data that the helper does not read resets the socket."""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         channel.sendall(said)
         channel.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""What is no configuration, as the command meets it: a clear line, status 2, nothing written."""
+"""Invalid configuration files: the command prints a clear line, exits with 2, writes nothing."""
 
 from __future__ import annotations
 

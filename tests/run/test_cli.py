@@ -193,7 +193,7 @@ def test_save_overwrites_nothing_foreign(home: Path, capsys: pytest.CaptureFixtu
         assert file.read_bytes() == content
 
 
-def test_validate_lists_every_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_lists_every_error(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / "bad.toml"
     file.write_text('[general]\ntik = 1\n[output]\nformat = "xml"\n')
     assert main(["--validate-config", str(file)]) == 2
@@ -323,7 +323,7 @@ def test_a_failure_of_the_feed_is_one_line_and_1(
     assert complaint(capfd) == "httptop: the loader died\n"
 
 
-def test_an_unforeseen_fault_is_one_line_and_1(
+def test_an_unforeseen_error_is_one_line_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     live(monkeypatch, lambda *asked, **more: 1 // 0)  # noqa: ARG005

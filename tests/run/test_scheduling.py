@@ -1,4 +1,4 @@
-"""Shares of the CPUs: what is refused, and that threads and helpers are not forgotten."""
+"""CPU affinity and niceness: what is refused, and that threads and helpers are included."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_a_nice_value_that_is_refused_says_so() -> None:
             os.setresuid(65534, 65534, 65534)
             try:
                 schedule(Performance(nice=-5))
-            except HttptopError as fault:
-                status = 0 if "performance.nice: the kernel refuses -5" in str(fault) else 2
+            except HttptopError as error:
+                status = 0 if "performance.nice: the kernel refuses -5" in str(error) else 2
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0

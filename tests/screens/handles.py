@@ -1,4 +1,4 @@
-"""What tests of the screen take hold of: snapshots in, keys in, what is drawn and said out."""
+"""Helpers for tests of the screen: send snapshots and keys, read what is drawn and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard by keys and mouse: rows, selection, order, sides, sizes, what is drawn."""
+"""The dashboard by keys and mouse: rows, selection, order, sides, sizes, drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters as they are written: when they hold, what is wrong with them, completion."""
+"""Typing filters: when they apply, their errors, completion."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _SETTLE_S: Final = 3.0
 
 @dataclass
 class Cell:
-    """One server under one client: who counted how much, and whether it is the same."""
+    """One server under one client: the counts of each, and whether they agree."""
 
     server: str
     server_version: str

@@ -51,7 +51,7 @@ class Server:
 
 @dataclass
 class Running:
-    """One that answers."""
+    """A server that responds."""
 
     server: Server
     port: int
@@ -81,7 +81,7 @@ class Running:
             _end(process)
 
     def logged(self, prefix: str) -> Responses:
-        """Return what it says to have answered under a path; complete once it has ended."""
+        """Return its own counts of responses for a path; complete once it has ended."""
         return _read(self.log, self.server.line, prefix)
 
     def logged_behind(self, prefix: str) -> Responses:

@@ -77,7 +77,7 @@ def by_curl(server: Running, path: str, work: Path) -> Responses:
 
 
 def _run(command: list[str]) -> str:
-    # An upload that was refused early is a fault to curl; the status that it got stands.
+    # An upload that was refused early is an error to curl; the status that it got stands.
     return subprocess.run(
         command, capture_output=True, text=True, timeout=_TIMEOUT_S + 5, check=False
     ).stdout

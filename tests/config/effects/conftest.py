@@ -60,7 +60,7 @@ class ScriptedFeed:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home without configuration, of a user who set no variable of ours."""
+    """Return a home without configuration, of a user who set none of httptop's variables."""
     for name in list(os.environ):
         if name.startswith(("HTTPTOP_", "SUDO_", "XDG_CONFIG")):
             monkeypatch.delenv(name)

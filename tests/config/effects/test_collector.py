@@ -1,4 +1,4 @@
-"""What the settings that the collector goes by change of what is shown."""
+"""The effects of the collector's settings on what is shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.collect.cells import (
 
 
 def _with(**values: object) -> Settings:
-    """Return settings of which some are other: ``_with(general__tick=0.5)``."""
+    """Return settings with some values changed: ``_with(general__tick=0.5)``."""
     return build({key.replace("__", "."): value for key, value in values.items()})
 
 
@@ -55,7 +55,7 @@ def _sampled(settings: Settings, *samples: RawSample) -> list[Transaction]:
 
 
 class _Kernel(FakeSource):
-    """Does what it is told: takes at most so many samples, and notes users or does not."""
+    """Obeys the controls: takes at most so many samples, and records processes or does not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_another_tick_holds_at_once() -> None:
     source = FakeSource()
     collector = Collector(source, _with(general__tick=3600.0), Scope(), host="here")
     seen: queue.Queue[Snapshot] = queue.Queue()
-    collector.start(seen.put, lambda fault: pytest.fail(str(fault)))
+    collector.start(seen.put, lambda error: pytest.fail(str(error)))
     collector.apply(_with(general__tick=0.1))
     snapshots = [seen.get(timeout=30) for _ in range(3)]
     assert [snapshot.interval_s for snapshot in snapshots] == [0.1] * 3

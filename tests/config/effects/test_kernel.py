@@ -45,7 +45,7 @@ def watch(values: Mapping[str, object]) -> Watch:
 
 
 def run(values: Mapping[str, object], count: int, *, paths: int = 1, every: int = 0) -> Snapshot:
-    """Send requests, every so many of them answered with an error; return a snapshot."""
+    """Send requests, some of which get an error as response; return a snapshot."""
     path = new_path()
     with watch(values) as some, connected() as ends:
         for number in range(count):

@@ -105,7 +105,7 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
 
 @pytest.mark.setting("ui.keys")
 @pytest.mark.parametrize(
-    ("keys", "fault"),
+    ("keys", "error"),
     [
         ("paus=space", "unknown action 'paus'; did you mean 'pause'?"),
         ("pause=q", "q is the only key of 'quit'"),
@@ -113,15 +113,15 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
     ],
 )
 def test_keys_that_cannot_be_end_the_start(
-    keys: str, fault: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    keys: str, error: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HTTPTOP_UI__KEYS", keys)
     assert main(["--print-config"]) == 2
-    assert fault in capsys.readouterr().err
+    assert error in capsys.readouterr().err
 
 
 @pytest.mark.setting("ui.filter")
-def test_a_filter_that_the_screen_cannot_response_ends_the_start(
+def test_a_filter_that_the_screen_cannot_apply_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HTTPTOP_UI__FILTER", "comm = a and container = b")

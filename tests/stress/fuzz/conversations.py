@@ -142,7 +142,7 @@ class Conversation:
         end.close()
 
     def exchanges(self, kind: str, most: int = 4) -> None:
-        """Ask and answer a few times, one after the other."""
+        """Exchange a few requests and responses, one after the other."""
         dice = self.dice
         for _ in range(dice.randint(1, most)):
             method, status = dice.choice(_METHODS), dice.choice(_STATUSES)
@@ -259,7 +259,7 @@ def _head_cut(talk: Conversation) -> None:
 
 
 def _forked(talk: Conversation) -> None:
-    """The server's end is read here and answered by a child."""
+    """This process reads the server's end; a child sends the responses."""
     status = talk.dice.choice((200, 404, 500))
     talk.ask(*talk.request("GET", talk.path("forked", status)))
     reply = b"HTTP/1.1 %d Some\r\nContent-Length: 2\r\n\r\nok" % status

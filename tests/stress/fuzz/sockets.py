@@ -152,7 +152,7 @@ def _kernel_log() -> list[str]:
 
 
 def left_over(watch: Watch) -> int:
-    """Return how many entries of what is gone are in the probes' maps."""
+    """Return how many entries of closed connections the probes' maps still hold."""
     maps = {name: Map.of(watch.probes.maps[name]) for name in ("conns", "queue", "swept_conns")}
     ours = sum(COMM.encode() in value for value in contents(maps["conns"]).values())
     first = ownerless(maps, "queue", "swept_conns")
@@ -163,7 +163,7 @@ def left_over(watch: Watch) -> int:
 def fuzz(
     watch: Watch, seed: str, seconds: float, processes: int = 2, threads: int = 4
 ) -> tuple[Tally, list[str]]:
-    """Talk for so long; return what was said, and what is wrong."""
+    """Have conversations for a while; return what was sent, and the errors."""
     root, logged = new_path(), _kernel_log()
     workers = Workers(seed, root, seconds, processes, threads)
     while workers.busy:
@@ -176,15 +176,15 @@ def fuzz(
         time.sleep(0.05)
     faults = workers.faults + differences(wanted, found)
     if left := left_over(watch):
-        faults.append(f"{left} entries of what is gone are still in the maps")
+        faults.append(f"{left} entries of closed connections are still in the maps")
     faults += [line for line in _kernel_log() if line not in logged]
     if lost := watch.step().health.lost_pieces:
-        faults.append(f"{lost} chunks were lost")
+        faults.append(f"{lost} pieces were lost")
     return said, faults
 
 
 def step(watch: Watch, seed: str, seconds: float) -> list[str]:
-    """Have one conversation at a time until one is counted wrongly; return what is wrong."""
+    """Have one conversation at a time until one is miscounted; return the errors."""
     kinds = tuple(os.environ.get("HTTPTOP_FUZZ_KINDS", ",".join(KINDS)).split(","))
     Path("/proc/self/comm").write_text(COMM)
     until = time.monotonic() + seconds

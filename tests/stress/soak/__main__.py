@@ -120,7 +120,7 @@ def show(minute: float, done: int, seen: Gauge) -> str:
 
 
 def faults_of(seen: list[Gauge], wanted: Tally, found: Tally, left: int) -> list[str]:
-    """Return what is not flat, or not exact."""
+    """Return the figures that grow, or that are not exact."""
     faults = []
     settled, last = seen[len(seen) // 3], seen[-1]
     if last.rss_bytes > settled.rss_bytes * (1 + MOST_GAIN):

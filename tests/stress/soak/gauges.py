@@ -65,7 +65,7 @@ def maps_of(pid: int) -> dict[str, Map]:
 
 
 def contents(made: Map) -> dict[bytes, bytes]:
-    """Return what is in a map."""
+    """Return the entries of a map."""
     keys, values = bpf_syscall.BatchReader(made.fd, made.key_len, made.value_len, 1024).read()
     return {
         keys[at * made.key_len : (at + 1) * made.key_len]: values[
