@@ -38,11 +38,6 @@ def bounds(bucket: int) -> tuple[int, int]:
 _MIDDLES: Final = tuple(sum(bounds(bucket)) / 2 for bucket in range(BUCKETS))
 
 
-def middle(bucket: int) -> float:
-    """Return the middle of a bucket, which stands for its values, in nanoseconds."""
-    return _MIDDLES[bucket]
-
-
 def add(into: Histogram, more: Mapping[int, int]) -> None:
     """Add one histogram to another."""
     if not into:
