@@ -20,7 +20,7 @@ from httptop.conformance.live import SteppedRun
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointStats, Side, Snapshot
-from tests.live.pool import AfreshSource, cache_directory
+from tests.live.pool import AfreshSource, cached
 
 #: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
 FRONTS: Final = ("sockets", "syscalls")
@@ -52,8 +52,7 @@ class Watch(SteppedRun):
         fresh: bool = False,
     ) -> None:
         plan = dataclasses.replace(plan_of(settings, scope, possible_cpus()), front=front)
-        if plan.cache == DEFAULTS.performance.cache:
-            plan = dataclasses.replace(plan, cache=cache_directory())
+        plan = cached(plan)
         # Rules of paths and containers stay in the maps.
         fresh = fresh or bool(
             settings.paths.templates or settings.paths.keep or plan.conditions.containers

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.source import LiveSource
-from httptop.collect.source import Losses, Reading
+from httptop.collect.source import Losses, RawEndpoint, RawResponse, Reading
+from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 
 _MAP_FD_BY_ID, _OBJECT_INFO = 14, 15
@@ -28,6 +29,7 @@ _MOST_MAPS: Final = 64
 BEST_FRONT: Final = "sockets"
 #: Sets of probes that nobody uses; each holds 40 MB of maps.
 _MOST_IDLE: Final = 6
+_MOST_CELLS: Final = 2000
 #: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.
 _OF_CONNECTIONS: Final = {"conns": 8, "swept_conns": 8, "queue": 16, "left_out": 8}
 
@@ -41,6 +43,12 @@ def cache_directory() -> str:
     made = tempfile.mkdtemp(prefix="httptop-test-cache-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
+
+
+def cached(plan: Plan) -> Plan:
+    """Return a plan whose image is kept with the others of this session, not with the user's."""
+    users = plan.cache == DEFAULTS.performance.cache
+    return dataclasses.replace(plan, cache=cache_directory()) if users else plan
 
 
 def maps_of(program_fd: int) -> dict[str, int]:
@@ -81,12 +89,13 @@ class LentProbes(Probes):
 
     @property
     def is_worn(self) -> bool:
-        """Whether half of the cells have been given out: they are never taken back."""
+        """Whether so many cells have been given out that the next test had better have others.
+
+        They are never taken back, and each costs a little whenever the maps are read.
+        """
         next_cell = bpf_syscall.map_lookup(self.maps["free_cells"], b"", 4)
-        return (
-            next_cell is None
-            or int.from_bytes(next_cell, "little") > self.plan.defines["MAX_CELLS"] // 2
-        )
+        most = min(_MOST_CELLS, self.plan.defines["MAX_CELLS"] // 2)
+        return next_cell is None or int.from_bytes(next_cell, "little") > most
 
     def close(self) -> None:
         """Detach every program and give the rest back."""
@@ -171,15 +180,16 @@ class AfreshSource(LiveSource):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan, loading=_Lending())
         self._before = Reading()
-        self._first = True
+        self._names: tuple[dict[int, RawEndpoint], dict[int, RawResponse]] = ({}, {})
 
     def open(self) -> None:
         """Open it, and read what there is to be left out."""
         super().open()
         self._before = super().read()
+        self._names = (self._before.endpoints, self._before.responses)
 
     def read(self) -> Reading:
-        """Return what was counted since it was opened."""
+        """Return what was counted since it was opened, and only the names of its own cells."""
         reading, before = super().read(), self._before
         reading.losses = Losses(
             *(now - then for now, then in zip(reading.losses, before.losses, strict=True))
@@ -190,9 +200,14 @@ class AfreshSource(LiveSource):
             for pid, kind, count in reading.other_protocols
             if count > counted.get((pid, kind), 0)
         ]
-        if self._first:  # its collector has yet to hear of what is known already
-            self._first = False
-            reading.endpoints = {**before.endpoints, **reading.endpoints}
-            reading.responses = {**before.responses, **reading.responses}
-            reading.processes = before.processes if reading.processes is None else reading.processes
+        endpoints, responses = self._names
+        endpoints |= reading.endpoints
+        responses |= reading.responses
+        cells = {delta.cell for delta in reading.deltas}
+        cells |= {sample.endpoint for sample in reading.samples}
+        reading.responses = {cell: responses[cell] for cell in cells & responses.keys()}
+        cells |= {response.endpoint for response in reading.responses.values()}
+        reading.endpoints = {cell: endpoints[cell] for cell in cells & endpoints.keys()}
+        if reading.endpoints and reading.processes is None:
+            reading.processes = before.processes  # a cell that is known, of a process that is known
         return reading

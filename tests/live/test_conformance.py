@@ -16,6 +16,7 @@ from httptop.model import clean
 from tests.live import reference
 from tests.live.live import FRONTS, Watch
 from tests.live.parser import WINDOW, Parser
+from tests.live.pool import AfreshSource, cached
 
 pytestmark = pytest.mark.ebpf
 
@@ -57,6 +58,7 @@ def test_the_command(
     """A case that cannot be played, here after its client has closed, is a failure."""
     case = replace(CASES[0], steps=(*steps, *CASES[0].steps))
     monkeypatch.setattr(selftest, "load_cases", lambda: [case])
+    monkeypatch.setattr(selftest, "LiveSource", lambda plan: AfreshSource(cached(plan)))
     assert cli.main(["--selftest"]) == status
     out = capsys.readouterr().out
     assert ("FAILED" if status else "2 agree") in out

@@ -23,8 +23,8 @@ _JUMPS: Final = (5, 6)
 _ALWAYS, _CALL, _EXIT = 0x0, 0x8, 0x9
 SCOPES: Final = (
     "",
-    "pid = 1-5 and user = root and comm ~ a*b and port = 80 and peer = 10.0.0.0/8",
-    "host ~ *.example.org or status = 5xx or size > 10",
+    "pid = 1-5 and user = root and comm ~ a*b and port = 80 and peer = 10.0.0.0/8"
+    " and (host ~ *.example.org or status = 5xx or size > 10)",
 )
 
 
