@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf.build import compiler, loader
-from httptop.bpf.build.object_file import Loaded
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
@@ -78,7 +77,7 @@ def main() -> None:
         lines = (f"#define {name} {value}\n" for name, value in macros.items())
         asked.source.write_text("".join(lines) + compiler.source(conditions=given["conditions"]))
     image = loader.compiled(given, kernel, front, types)
-    loaded = Loaded(image)
+    loaded = loader.with_maps(image, given)
     print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}{'stack':>8}")
     for name in image.programs:
         code = loader.with_cast(loaded.instructions(name), kernel.cast_id or 0)

@@ -27,6 +27,9 @@ READY: Final = "sk_data_ready"
 
 #: What a response cell's histogram measures (source.Measure), by the kernel's number.
 MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
+#: Matchers that the filter of a run may have, and those of hosts among them (filter_state.h).
+MOST_MATCHERS: Final = 64
+MOST_HOST_MATCHERS: Final = 12
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
 
@@ -45,6 +48,10 @@ RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
 RULE_SHAPE: Final = struct.Struct("<QQ")
 RULE_WORD: Final = struct.Struct("<QQ")
 BYTE_CLASS: Final = struct.Struct("<QQ")
+FILTER_SET: Final = struct.Struct("<II")
+FILTER_RANGE: Final = struct.Struct("<QQ")
+MATCHER: Final = struct.Struct("<4Q")
+PEER_KEY: Final = struct.Struct("<II16s")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
 
 #: Index of the first page number in an unpacked CELL, after its counters.

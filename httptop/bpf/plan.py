@@ -40,7 +40,6 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
         "PIECE_PAGES": _PIECE_ROOM_BYTES // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,
-        "FILTER_SIDES": ("server" in scope.sides) + 2 * ("client" in scope.sides),
     }
     for rule in RULES:
         defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)
@@ -56,4 +55,4 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "THREAD_NAMES": settings.general.process_name == "thread",
     }
     defines |= {name: 1 for name, wanted in flags.items() if wanted}
-    return Plan(defines, conditions, cache=sizes.cache)
+    return Plan(defines, conditions, waits="server" in scope.sides, cache=sizes.cache)

@@ -21,6 +21,7 @@ _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
 _OBJ_GET_INFO: Final = 15
 _RAW_TRACEPOINT_OPEN: Final = 17
+_MAP_FREEZE: Final = 22
 _MAP_LOOKUP_BATCH: Final = 24
 _ENABLE_STATS: Final = 32
 
@@ -142,6 +143,11 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
             )
         ),
     )
+
+
+def map_freeze(map_fd: int) -> None:
+    """Have nobody write to a map any more by way of the system call."""
+    bpf(_MAP_FREEZE, bytearray(struct.pack("<I", map_fd)))
 
 
 def map_delete(map_fd: int, key: bytes) -> None:

@@ -52,6 +52,9 @@ CONSTANTS: Final = {
     "MAX_RULES": (abi.MAX_RULES,),
     "HASH_START": (tuning.HASH_START,),
     "HASH_FACTOR": (tuning.HASH_FACTOR,),
+    "MOST_MATCHERS": (abi.MOST_MATCHERS,),
+    "MOST_HOST_MATCHERS": (abi.MOST_HOST_MATCHERS,),
+    "PEER_BITS": (8 * (abi.PEER_KEY.size - 4),),
     **{
         f"STRATEGY_{name.upper().replace('-', '_')}": (number,)
         for number, name in enumerate(abi.STRATEGIES)
@@ -76,7 +79,9 @@ CONSTANTS: Final = {
 
 def _ask(expressions: list[str]) -> list[int]:
     """Return the compiler's values of constant expressions, by way of a program that runs."""
-    text = compiler.paste('#include "abi.h"\n#include "path_template.h"\n')
+    text = compiler.paste(
+        '#include "abi.h"\n#include "filter_state.h"\n#include "path_template.h"\n'
+    )
     stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
     text += f"""
 struct numbers {{ u64 n[{len(expressions)}]; }};

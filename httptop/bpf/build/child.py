@@ -31,10 +31,11 @@ _END_PATIENCE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to load: the sizes and conditions that are compiled in."""
+    """What to load: the sizes and conditions that are compiled in, and the values of these."""
 
     defines: dict[str, int]
     conditions: Conditions = field(default_factory=Conditions)
+    waits: bool = True  # whether waits of requests are to be measured: only servers have any
     front: str | None = None  # use this front (loader.FRONTS) only
     cache: str = ""  # directory of compiled probes; empty: no cache
 
@@ -44,7 +45,14 @@ class Plan:
             {
                 "defines": {**self.defines, **self.conditions.defines},
                 "conditions": self.conditions.text,
-                "glob_steps": [matcher.step for matcher in self.conditions.matchers],
+                "tables": {
+                    name: {
+                        "entries": table.entries,
+                        "values": [[k.hex(), v.hex()] for k, v in table.values.items()],
+                    }
+                    for name, table in self.conditions.tables.items()
+                },
+                "waits": self.waits,
                 "front": self.front,
                 "cache": self.cache,
             }

@@ -147,9 +147,16 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
     for cell, endpoint in OVERFLOW_RESPONSES.items():
         key = RESPONSE_KEY.pack(endpoint, 0, 0)
         bpf_syscall.map_update(probes.maps["responses"], key, struct.pack("<I", cell))
-    for code, steps in enumerate(zip(*plan.get("glob_steps", ()), strict=True)):
-        value = struct.pack(f"<{len(steps)}Q", *steps)
-        bpf_syscall.map_update(probes.maps["glob_steps"], struct.pack("<I", code), value)
+
+
+def _fill_tables(probes: Loaded, tables: dict[str, Any]) -> None:
+    """Put the values of a filter into the maps that its programs use, and freeze these."""
+    for name in tables.keys() & probes.maps.keys():
+        descriptor, length = probes.maps[name], probes.shapes[name].value_len
+        for key, value in tables[name]["values"]:
+            padded = bytes.fromhex(value).ljust(length, b"\0")
+            bpf_syscall.map_update(descriptor, bytes.fromhex(key), padded)
+        bpf_syscall.map_freeze(descriptor)
 
 
 def prepare() -> Kernel:
@@ -206,6 +213,15 @@ def compiled(plan: dict[str, Any], kernel: Kernel, front: str, types: dict[str, 
     return image(defines, names, plan.get("conditions", ""), cache)
 
 
+def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
+    """Create the maps of an image, with all in them that must be there before it is loaded."""
+    tables = plan.get("tables", {})
+    probes = Loaded(image, {name: table["entries"] for name, table in tables.items()})
+    _fill(probes, plan)
+    _fill_tables(probes, tables)
+    return probes
+
+
 def _load_with(
     plan: dict[str, Any],
     kernel: Kernel,
@@ -215,9 +231,8 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     passed = (*CHAIN, TAKE_UP, *FRONTS[front])
-    ready = (READY,) if _sees_ready(plan["defines"], kernel, front) else ()
-    probes = Loaded(compiled(plan, kernel, front, types))
-    _fill(probes, plan)
+    waits = plan.get("waits", True) and _sees_ready(plan["defines"], kernel, front)
+    probes = with_maps(compiled(plan, kernel, front, types), plan)
 
     def loaded(name: str) -> int:
         code = probes.instructions(name)
@@ -237,7 +252,7 @@ def _load_with(
         attached.insert(0, END)
     except LoadError as error:
         refused[END] = str(error)
-    for name in ready:  # attached only during windows (ticks.py)
+    for name in (READY,) if waits else ():  # attached only during windows (ticks.py)
         try:
             programs[name] = loaded(name)
         except LoadError as error:
@@ -255,9 +270,9 @@ def _load_with(
 
 
 def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
-    """Return whether waits can be measured: only if servers' reads and writes are both seen."""
-    server = defines["FILTER_SIDES"] & 1 and not BLIND.keys() & defines.keys()
-    return front == "sockets" and READY in kernel.tracepoints and bool(server)
+    """Return whether waits can be measured: only if reads and writes are both seen."""
+    both = not BLIND.keys() & defines.keys()
+    return front == "sockets" and READY in kernel.tracepoints and both
 
 
 def main() -> int:

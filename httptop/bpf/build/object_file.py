@@ -83,13 +83,17 @@ def image_of(programs: Mapping[str, bytes]) -> Image:
 class Loaded:
     """The created maps of an image, and its programs ready to be loaded."""
 
-    def __init__(self, image: Image) -> None:
-        """Create the maps; raises OSError."""
+    def __init__(self, image: Image, entries: Mapping[str, int]) -> None:
+        """Create the maps, some with another number of entries than compiled; raises OSError."""
         self._image = image
+        self.shapes = {
+            shape.name: shape._replace(entries=entries.get(shape.name, shape.entries))
+            for shape in image.maps
+        }
         self.maps: dict[str, int] = {}
         try:
-            for shape in image.maps:
-                self.maps[shape.name] = bpf_syscall.map_create(*shape)
+            for name, shape in self.shapes.items():
+                self.maps[name] = bpf_syscall.map_create(*shape)
         except OSError:
             self.close()
             raise

@@ -219,6 +219,33 @@ struct piece_head {
 	u8 unused[6];
 };
 
+/* A set of numbers that a filter compares with, in the ranges of struct filter_sets. */
+struct filter_set {
+	u32 first; /* its first range; they are in order */
+	u32 half; /* of their number, which is a power of two */
+};
+
+struct filter_range {
+	u64 low;
+	u64 span; /* from low to low + span */
+};
+
+/* Globs that are looked for together, as states of one word (bpf/filter/globs.py). */
+struct matcher {
+	u64 start;
+	u64 stay;
+	u64 accept;
+	u64 comparison; /* that they belong to, as a bit */
+};
+
+/* An address of the other side, or a network, in a trie. */
+#define PEER_BITS 160 /* of words and address */
+struct peer_key {
+	u32 bits; /* of words and address that count */
+	u32 words; /* of the address: 1 or 4 */
+	u32 address[4]; /* network order */
+};
+
 /* What a byte adds to the counts of its path segment (path_template.h), and its classes. */
 struct byte_class {
 	u64 add;

@@ -80,7 +80,7 @@ static __always_inline void note_host(struct conn *conn, struct scratch *s)
 {
 #if FILTER_HOST
 	if (s->host_at && s->host_at <= s->newline)
-		conn->hosts = hosts_of(s);
+		conn->hosts = hosts_met(s);
 #endif
 }
 

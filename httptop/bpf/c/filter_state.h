@@ -25,6 +25,33 @@
 #define FILTER_SIZE 0
 #endif
 
+#ifndef FILTER_SETS /* comparisons of numbers */
+#define FILTER_SETS 1
+#endif
+#ifndef FILTER_RANGES /* of all of them together, a power of two */
+#define FILTER_RANGES 2048
+#endif
+#define MOST_MATCHERS 64 /* a power of two */
+#define MOST_HOST_MATCHERS 12
+
+/* The values that numbers are compared with. */
+struct filter_sets {
+	struct filter_set sets[FILTER_SETS];
+	struct filter_range ranges[FILTER_RANGES];
+};
+
+/* The globs of all comparisons: first those of hosts, then, up to `all`, those of names. */
+struct filter_globs {
+	u32 hosts;
+	u32 all;
+	struct matcher matchers[MOST_MATCHERS];
+	u64 next[MOST_MATCHERS * 256]; /* by matcher and byte: the states that go on with it */
+};
+
+struct filter_name {
+	char comm[COMM_LEN];
+};
+
 /* What a filter may ask of a response, and of the request that it belongs to. */
 struct outcome {
 	u64 latency_ns;

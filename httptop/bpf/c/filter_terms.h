@@ -1,91 +1,217 @@
-/* What the conditions of a filter are made of; bpf/filter/ writes them over these. */
+/*
+ * What the conditions of a filter are made of. Only the shape of a filter is compiled: which fields
+ * it compares and how that is joined (bpf/filter/c_conditions.py). What they are compared with
+ * stands in maps that no program writes (bpf/filter/values.py), so any values, any number of them,
+ * run the same programs.
+ *
+ * Numbers are searched for in sets. For the others a look-up answers all comparisons of a field
+ * together, as bits: names of processes, addresses, containers, hosts.
+ */
 #pragma once
 
 #include "abi.h"
+#include "branchless.h"
+#include "filter_state.h"
 #include "kernel_structs.h"
 #include "maps.h"
 #include "scratch.h"
 
 #define HOST_LEN 256 /* longest name of a host */
 
-#ifdef MATCHERS
-/* One turn of a set of globs: the states they are in, moved on by a byte (bpf/filter/globs.py). */
-static __always_inline u64 glob_turn(u32 matcher, u64 states, u64 stay, u32 byte)
-{
-	struct glob_step *step = glob_steps.lookup(&byte);
+/* ---- numbers -------------------------------------------------------------------------------- */
 
-	return step ? ((states & step->next[matcher]) << 1) | (states & stay) : 0;
+static __always_inline const struct filter_sets *sets_here(void)
+{
+	u32 zero = 0;
+
+	return filter_sets.lookup(&zero);
 }
 
-static __always_inline u64 states_of_name(const char *comm, u32 matcher, u64 states, u64 stay)
+/*
+ * Whether a value, below 2^62, is in a set. The search finds the last range that begins at or below
+ * it, in one turn for each doubling of their number: in none where there is one range. Where it goes
+ * is computed, not branched on, or the verifier would follow every way.
+ */
+static __always_inline bool in_set(const struct filter_sets *sets, const u32 number, u64 value)
 {
+	u64 at = sets->sets[number].first, half = sets->sets[number].half;
+	const struct filter_range *range;
+
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < COMM_LEN; i++) {
-		u32 byte = (u8)comm[i];
+	for (u32 turn = 0; turn < 32; turn++) {
+		u64 reached;
 
-		if (!byte)
+		if (!half)
 			break;
-		states = glob_turn(matcher, states, stay, byte);
+		range = &sets->ranges[(at + half) & (FILTER_RANGES - 1)];
+		reached = AT_LEAST(value, range->low);
+		OPAQUE(reached);
+		at += half & (0 - reached);
+		half >>= 1;
 	}
-	return states;
+	range = &sets->ranges[at & (FILTER_RANGES - 1)];
+	return value - range->low <= range->span;
 }
 
-/* The host that begins at data[host_at], without its port. */
-static __always_inline u64 states_of_host(struct scratch *s, u32 matcher, u64 states, u64 stay)
+/* ---- globs ---------------------------------------------------------------------------------- */
+
+static __always_inline const struct filter_globs *globs_here(void)
 {
-	s->states = states;
-	s->cursor = s->host_at;
-	if (BYTE(s, s->cursor) == ' ')
-		s->cursor++;
+	u32 zero = 0;
+
+	return filter_globs.lookup(&zero);
+}
+
+/* The states of a matcher, moved on by a byte (bpf/filter/globs.py). */
+static __always_inline u64 matcher_turn(const struct filter_globs *globs, u32 number, u64 states,
+					u64 stay, u8 byte)
+{
+	u64 at = number * 256 + byte;
+
+	OPAQUE(at); /* or the compiler leaves out the mask, which the verifier of Linux 6.1 needs */
+	return ((states & globs->next[at & (MOST_MATCHERS * 256 - 1)]) << 1) | (states & stay);
+}
+
+/*
+ * The comparison that holds, as a bit, where these are the states at the end of a text. Computed, not
+ * branched on: the verifier would follow what comes for each set of comparisons.
+ */
+static __always_inline u64 comparison_met(const struct matcher *matcher, u64 states)
+{
+	u64 accepted = states & matcher->accept, any = (accepted | (0 - accepted)) >> 63;
+
+	OPAQUE(any);
+	return matcher->comparison & (0 - any);
+}
+
+/*
+ * Bring the host that begins at data[host_at] into the form that globs are for: in lower case, a 0
+ * behind it in the place of its port or of the line's end. False: it is longer than a name may be.
+ */
+static __always_inline bool host_to_match(struct scratch *s)
+{
+	u64 ends;
+
+	s->cursor = s->host_at + EQUAL(BYTE(s, s->host_at), ' ');
 	s->bracket = BYTE(s, s->cursor) == '['; /* within one a colon is part of the address */
+	s->host_at = s->cursor;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < HOST_LEN; i++) {
-		u32 byte = BYTE(s, s->cursor);
+		u64 byte = BYTE(s, s->cursor);
 
+		ends = AT_LEAST(' ', byte) | (EQUAL(byte, ':') & ~(u64)s->bracket);
+		OPAQUE(ends);
+		if (ends) {
+			BYTE(s, s->cursor) = 0;
+			return true;
+		}
+		s->bracket &= ~EQUAL(byte, ']');
+		byte |= (AT_LEAST(byte, 'A') & AT_LEAST('Z', byte)) << 5;
+		BYTE(s, s->cursor) = byte;
 		s->cursor++;
-		if (byte <= ' ' || (byte == ':' && !s->bracket))
-			return s->states;
-		if (byte == ']')
-			s->bracket = 0;
-		if (byte - 'A' < 26u)
-			byte |= 0x20;
-		s->states = glob_turn(matcher, s->states, stay, byte);
 	}
-	return 0; /* longer than a name may be */
+	return false;
 }
-#endif
 
-/* The containers, as bits, that the current process is in. */
-static __always_inline u32 containers_of_process(void)
+/* The comparisons of the host that the one at data[host_at] meets; its text in data[] is changed. */
+static __always_inline u32 hosts_met(struct scratch *s)
+{
+	const struct filter_globs *globs = globs_here();
+	u64 met = 0;
+
+	if (!globs || !host_to_match(s))
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u32 number = 0; number < MOST_HOST_MATCHERS; number++) {
+		const struct matcher *matcher = &globs->matchers[number];
+
+		if (number >= globs->hosts)
+			break;
+		s->states = matcher->start;
+#pragma clang loop unroll(disable)
+		for (u32 i = 0; i < HOST_LEN; i++) {
+			u64 byte = BYTE(s, s->host_at + i);
+
+			if (!byte)
+				break;
+			s->states = matcher_turn(globs, number, s->states, matcher->stay, byte);
+		}
+		met |= comparison_met(matcher, s->states);
+	}
+	return met;
+}
+
+/* ---- who, and with whom --------------------------------------------------------------------- */
+
+/* The comparisons of the process name that this one meets, word for word or by a glob. */
+static __always_inline u64 names_met(const char *comm)
+{
+	u64 *exact = filter_names.lookup((struct filter_name *)comm), met = exact ? *exact : 0;
+	const struct filter_globs *globs = globs_here();
+
+	if (!globs)
+		return met;
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < MOST_MATCHERS; turn++) {
+		u32 number = globs->hosts + turn;
+		const struct matcher *matcher = &globs->matchers[number & (MOST_MATCHERS - 1)];
+		u64 states = matcher->start;
+
+		if (number >= globs->all)
+			break;
+#pragma clang loop unroll(disable)
+		for (u32 i = 0; i < COMM_LEN; i++) {
+			u8 byte = comm[i];
+
+			if (!byte)
+				break;
+			states = matcher_turn(globs, number, states, matcher->stay, byte);
+		}
+		met |= comparison_met(matcher, states);
+	}
+	return met;
+}
+
+/* Those of the container that the current process is in. */
+static __always_inline u32 containers_met(void)
 {
 	u64 cgroup = bpf_get_current_cgroup_id();
-	u32 *bits = only_cgroups.lookup(&cgroup);
+	u32 *met = only_cgroups.lookup(&cgroup);
 
-	return bits ? *bits : 0;
+	return met ? *met : 0;
 }
 
-struct peer {
-	u32 words; /* of the address: 1, 4, or 0 where there is none */
-	u32 address[4];
-};
-
-static __always_inline struct peer peer_of(u64 sk, u32 unix_socket)
+/* Those of the address of the other side; a Unix socket has none. */
+static __always_inline u64 peers_met(u64 sk, u32 unix_socket)
 {
-	struct peer peer = {};
+	struct peer_key key = {.bits = PEER_BITS, .words = 1};
+	u64 *met;
 
 	if (unix_socket)
-		return peer;
-	peer.words = 1;
+		return 0;
 	if (kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_INET6) {
-		read_kernel(peer.address, 4, (void *)(sk + OFF_SOCK_DADDR));
-		return peer;
+		read_kernel(key.address, 4, (void *)(sk + OFF_SOCK_DADDR));
+	} else {
+		read_kernel(key.address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
+		if (!key.address[0] && !key.address[1] && key.address[2] == bpf_htonl(0xffff)) {
+			key.address[0] = key.address[3]; /* IPv4, mapped */
+			key.address[2] = key.address[3] = 0;
+		} else {
+			key.words = 4;
+		}
 	}
-	read_kernel(peer.address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
-	if (!peer.address[0] && !peer.address[1] && peer.address[2] == bpf_htonl(0xffff))
-		peer.address[0] = peer.address[3]; /* IPv4, mapped */
-	else
-		peer.words = 4;
-	return peer;
+	met = filter_peers.lookup(&key);
+	return met ? *met : 0;
+}
+
+/* The port of the server; 0: there is none. */
+static __always_inline u32 port_of(u64 sk, u32 side, u32 unix_socket)
+{
+	if (unix_socket)
+		return 0;
+	if (side == SIDE_SERVER)
+		return kernel_u16(sk + OFF_SOCK_NUM);
+	return bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));
 }
 
 /*

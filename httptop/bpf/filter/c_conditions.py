@@ -1,9 +1,13 @@
-"""From a filter to the C that applies it: what is asked becomes part of the programs.
+"""From a filter to the C that applies it, and to the values that it compares with.
+
+Only the shape of a filter is compiled: which fields it compares, and how that is joined by ``and``,
+``or``, ``not``. Operators and values are data (values.py), so filters of one shape share their
+programs, and no text of the user's reaches the compiler.
 
 A condition is decided as early as it can be, at one of four moments: a call of a process
-(CALLER), a new connection (CONNECTION), a complete head (REQUEST), a response (RESPONSE). Before
-the last moment that it needs, what is not known yet counts as possible; so most of what is left out
-costs next to nothing. Only numbers, no text of the user's, reach the compiler.
+(PROCESS), a new connection (CONNECTION), a complete header section (REQUEST), a response
+(RESPONSE). Before the last moment that it needs, what is not known yet counts as possible; so most
+of what is left out costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +16,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from httptop.bpf.filter.c_comparisons import Comparisons, hexadecimal
-from httptop.bpf.filter.globs import Matcher
+from httptop.bpf.filter import number_sets
+from httptop.bpf.filter.values import Table, Values
 from httptop.filters import Compare, Expression, FilterError, Not, Or, comparisons
 
-CALLER, CONNECTION, REQUEST, RESPONSE = range(4)
+PROCESS, CONNECTION, REQUEST, RESPONSE = range(4)
 _STAGE: Final = {
-    "pid": CALLER,
-    "user": CALLER,
-    "container": CALLER,
+    "pid": PROCESS,
+    "user": PROCESS,
+    "container": PROCESS,
     "comm": CONNECTION,
     "side": CONNECTION,
     "port": CONNECTION,
@@ -34,14 +38,30 @@ _STAGE: Final = {
     "size": RESPONSE,
     "request_size": RESPONSE,
 }
-_OUTCOME: Final = "u64 truths, const struct outcome *outcome"
-_OUTCOME_LINES: Final = (
-    "u32 hosts = outcome->hosts, method = outcome->method, status = outcome->status;",
-    "u64 latency_ns = outcome->latency_ns, request_bytes = outcome->request_bytes;",
-    "u64 response_bytes = outcome->response_bytes;",
-    "",
-)
-_MOST_HOSTS: Final = 8
+#: What a field is called in C: what is searched for in a set, or the bits of a look-up.
+_NUMBERS: Final = {
+    "pid": "pid",
+    "user": "user",
+    "side": "side",
+    "port": "port",
+    "socket": "unix_socket",
+    "connection": "accepted",
+    "method": "method",
+    "status": "outcome->status",
+    "latency": "outcome->latency_ns",
+    "size": "outcome->response_bytes",
+    "request_size": "outcome->request_bytes",
+}
+_BITS: Final = {"container": "containers", "comm": "names", "peer": "peers", "host": "hosts"}
+#: Where the values of the fields of a process and of a connection come from.
+_SOURCES: Final = {
+    "user": "u32 user = bpf_get_current_uid_gid();",
+    "container": "u32 containers = containers_met();",
+    "comm": "u64 names = names_met(comm);",
+    "peer": "u64 peers = peers_met(sk, unix_socket);",
+    "port": "u32 port = port_of(sk, side, unix_socket);",
+    "connection": "u32 accepted = was_accepted(sk, unix_socket);",
+}
 _MOST_TRUTHS: Final = 64
 
 #: What stands in the source where no filter does.
@@ -50,11 +70,11 @@ NOTHING: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the loader needs to build a filter in."""
+    """What the loader needs to build a filter in; all but ``tables`` depends on its shape alone."""
 
     text: str = NOTHING  # C
     defines: dict[str, int] = field(default_factory=dict)
-    matchers: tuple[Matcher, ...] = ()
+    tables: dict[str, Table] = field(default_factory=dict)  # by map
     containers: tuple[tuple[str, ...], ...] = ()  # globs; bit i of only_cgroups stands for item i
 
     @property
@@ -65,52 +85,51 @@ class Conditions:
 
 def conditions_of(parts: Iterable[Expression]) -> Conditions:
     """Return the conditions that must all hold; raise :class:`FilterError`."""
-    return _Writer(tuple(parts)).written()
+    found = tuple(parts)
+    return _Writer(found).written() if found else Conditions()
 
 
 class _Writer:
     def __init__(self, parts: tuple[Expression, ...]) -> None:
         self._parts = parts
-        self._comparisons = Comparisons()
-        self._hosts: dict[Compare, int] = {}
-        self._truths: dict[Compare, int] = {}
-        self._names = {leaf.name for part in parts for leaf in comparisons(part)}
+        self._leaves = [leaf for part in parts for leaf in comparisons(part)]
+        self._names = {leaf.name for leaf in self._leaves}
+        self._values = Values()
+        #: By identity: equal comparisons must not make a filter one of another shape.
+        self._numbers = {id(leaf): self._values.add(leaf) for leaf in self._leaves}
+        early = [leaf for leaf in self._leaves if _STAGE[leaf.name] <= CONNECTION]
+        self._truths = {id(leaf): bit for bit, leaf in enumerate(early)}
+        if len(early) > _MOST_TRUTHS:
+            raise FilterError(
+                f"more than {_MOST_TRUTHS} comparisons of processes and connections",
+                early[_MOST_TRUTHS].column,
+            )
 
     def written(self) -> Conditions:
-        if not self._parts:
-            return Conditions()
-        stages = {
-            part: max(_STAGE[leaf.name] for leaf in comparisons(part)) for part in self._parts
+        stages = {_STAGE[name] for name in self._names}
+        last = max(stages)
+        functions = [self._truths_of(), self._connection()]
+        flags = {
+            "FILTER_PROCESS": PROCESS in stages,
+            "FILTER_CONNECTION": True,
+            "FILTER_REQUEST": last >= REQUEST,
+            "FILTER_HOST": "host" in self._names,
+            "FILTER_RESPONSE": last == RESPONSE,
+            "FILTER_SIZE": "size" in self._names,
         }
-        for part in self._parts:
-            for leaf in comparisons(part):
-                self._note(leaf)
-        asks_caller = any(_STAGE[name] == CALLER for name in self._names)
-        defines = {"FILTER_PROCESS": 1} if asks_caller else {}
-        last = max(stages.values())
-        if last >= REQUEST:
-            defines["FILTER_REQUEST"] = 1
-        if last == RESPONSE:
-            defines["FILTER_RESPONSE"] = 1
-        if "size" in self._names:
-            defines["FILTER_SIZE"] = 1
-        functions = [self._caller(), self._truths_text(), self._connection()]
-        if last >= REQUEST:
-            functions += [self._hosts_text(), self._request()]
-        if last == RESPONSE:
+        if flags["FILTER_PROCESS"]:
+            functions.append(self._process())
+        if flags["FILTER_REQUEST"]:
+            functions.append(self._request())
+        if flags["FILTER_RESPONSE"]:
             functions.append(self._response())
-        if "size" in self._names:
-            functions.append(self._sample())
-        if self._hosts:
-            defines["FILTER_HOST"] = 1
-        if self._comparisons.matchers:
-            defines["MATCHERS"] = len(self._comparisons.matchers)
-        defines["FILTER_CONNECTION"] = 1
+        if flags["FILTER_SIZE"]:
+            functions.append(self._beginning())
+        sets = self._values.sets
+        defines = {name: 1 for name, asked in flags.items() if asked}
+        defines |= {"FILTER_SETS": max(1, len(sets)), "FILTER_RANGES": number_sets.room_for(sets)}
         return Conditions(
-            "\n".join(functions),
-            defines,
-            tuple(self._comparisons.matchers),
-            tuple(self._comparisons.containers),
+            "\n".join(functions), defines, self._values.tables(), tuple(self._values.containers)
         )
 
     # ---- what each moment decides ------------------------------------------------------------
@@ -129,127 +148,80 @@ class _Writer:
                 texts.append(f"({text})")
         return " && ".join(texts) or "1"
 
-    def _caller(self) -> str:
+    def _process(self) -> str:
         return _function(
-            "bool selects_process(u32 pid)",
-            [*self._process(), f"return {self._at(CALLER, self._direct)};"],
+            "bool selects_process(u32 pid)", self._sources(PROCESS), self._at(PROCESS, self._direct)
         )
 
     def _connection(self) -> str:
         return _function(
-            "bool selects_connection(u64 truths)",
-            [f"return {self._at(CONNECTION, self._by_truth)};"],
+            "bool selects_connection(u64 truths)", [], self._at(CONNECTION, self._known)
         )
 
     def _request(self) -> str:
         return _function(
             "bool selects_request(u64 truths, u32 hosts, u32 method)",
-            [f"return {self._at(REQUEST, self._by_truth)};"],
+            [],
+            self._at(REQUEST, self._known),
         )
 
     def _response(self) -> str:
         return _function(
-            f"bool selects_response({_OUTCOME})",
-            [*_OUTCOME_LINES, f"return {self._at(RESPONSE, self._by_truth)};"],
+            "bool selects_response(u64 truths, const struct outcome *outcome)",
+            ["u32 hosts = outcome->hosts, method = outcome->method;"],
+            self._at(RESPONSE, self._known),
         )
 
-    def _sample(self) -> str:
+    def _beginning(self) -> str:
         """Write what can be said of a response that has just begun: its size is not known."""
         return _function(
-            f"bool selects_beginning({_OUTCOME})",
-            [
-                *_OUTCOME_LINES,
-                f"return {self._at(RESPONSE, lambda leaf: self._by_truth(leaf, '1'))};",
-            ],
+            "bool selects_beginning(u64 truths, const struct outcome *outcome)",
+            ["u32 hosts = outcome->hosts, method = outcome->method;"],
+            self._at(RESPONSE, lambda leaf: "1" if leaf.name == "size" else self._known(leaf)),
         )
 
     # ---- what is noted of a connection -------------------------------------------------------
 
-    def _note(self, leaf: Compare) -> None:
-        plain = _positive(leaf)
-        if leaf.name == "host" and plain not in self._hosts:
-            self._hosts[plain] = len(self._hosts)
-            if len(self._hosts) > _MOST_HOSTS:
-                raise FilterError(f"at most {_MOST_HOSTS} comparisons of 'host'", leaf.column)
-        elif _STAGE[leaf.name] <= CONNECTION and plain not in self._truths:
-            self._truths[plain] = len(self._truths)
-            if len(self._truths) > _MOST_TRUTHS:
-                raise FilterError(f"more than {_MOST_TRUTHS} comparisons", leaf.column)
-
-    def _truths_text(self) -> str:
-        lines = self._process()
-        if {"comm"} & self._names:
-            lines += [
-                "const u64 *name = (const u64 *)comm;",
-                "u64 first = name[0], second = name[1];",
-            ]
-        if "port" in self._names:
-            lines += [
-                "u32 port = unix_socket ? 0 : side == SIDE_SERVER",
-                "\t? kernel_u16(sk + OFF_SOCK_NUM)",
-                "\t: bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));",
-            ]
-        if "peer" in self._names:
-            lines += ["struct peer peer = peer_of(sk, unix_socket);"]
-        if "connection" in self._names:
-            lines += ["u32 accepted = was_accepted(sk, unix_socket);"]
-        lines += ["u64 truths = 0;", ""]
+    def _truths_of(self) -> str:
+        lines = [*self._sources(CONNECTION), "u64 truths = 0;", ""]
         lines += [
-            f"truths |= (u64)!!({self._direct(leaf)}) << {bit};"
-            for leaf, bit in self._truths.items()
+            f"truths |= (u64)({self._positive(leaf)}) << {self._truths[id(leaf)]};"
+            for leaf in self._leaves
+            if id(leaf) in self._truths
         ]
-        lines += ["return truths;"]
         return _function(
-            "u64 truths_of(u64 sk, u32 pid, u32 side, u32 unix_socket, const char *comm)", lines
+            "u64 truths_of(u64 sk, u32 pid, u32 side, u32 unix_socket, const char *comm)",
+            lines,
+            "truths",
         )
 
-    def _process(self) -> list[str]:
-        lines = []
-        if "user" in self._names:
-            lines.append("u32 user = bpf_get_current_uid_gid();")
-        if "container" in self._names:
-            lines += ["u32 containers = containers_of_process();"]
-        return lines
-
-    def _hosts_text(self) -> str:
-        if not self._hosts:
-            return ""
-        lines = ["u32 hosts = 0;", "u64 states;", ""]
-        for leaf, bit in self._hosts.items():
-            for number in self._comparisons.matcher_numbers(leaf, fold_case=True):
-                matcher = self._comparisons.matchers[number]
-                lines += [
-                    f"states = states_of_host(s, {number}, {hexadecimal(matcher.start)}, "
-                    f"{hexadecimal(matcher.stay)});",
-                    f"hosts |= !!(states & {hexadecimal(matcher.accept)}) << {bit};",
-                ]
-        lines.append("return hosts;")
-        return _function("u32 hosts_of(struct scratch *s)", lines)
+    def _sources(self, stage: int) -> list[str]:
+        """Return the lines that find out the fields of a moment, and of those before it."""
+        return [
+            line for name, line in _SOURCES.items() if name in self._names and _STAGE[name] <= stage
+        ]
 
     # ---- comparisons -------------------------------------------------------------------------
 
-    def _by_truth(self, leaf: Compare, size: str | None = None) -> str:
-        if leaf.name == "size" and size is not None:
-            return size
-        plain = _positive(leaf)
-        no = "!" if leaf.operator.startswith("!") else ""
-        if plain in self._truths:
-            return f"{no}(truths >> {self._truths[plain]} & 1)"
-        if plain in self._hosts:
-            return f"{no}(hosts >> {self._hosts[plain]} & 1)"
-        return f"{no}({self._direct(plain)})"
+    def _known(self, leaf: Compare) -> str:
+        """Return a comparison, by what is noted of its connection if it was made there."""
+        if id(leaf) not in self._truths:
+            return self._direct(leaf)
+        return f"{_no(leaf)}(truths >> {self._truths[id(leaf)]} & 1)"
 
     def _direct(self, leaf: Compare) -> str:
-        plain = _positive(leaf)
-        text = self._comparisons.written(plain)
-        return text if leaf is plain else f"!({text})"
+        return f"{_no(leaf)}({self._positive(leaf)})"
+
+    def _positive(self, leaf: Compare) -> str:
+        """Return a comparison without its negation: 0 or 1."""
+        number = self._numbers[id(leaf)]
+        if leaf.name in _BITS:
+            return f"{_BITS[leaf.name]} >> {number} & 1"
+        return f"in_set(sets, {number}, {_NUMBERS[leaf.name]})"
 
 
-def _positive(leaf: Compare) -> Compare:
-    """Return a comparison without its negation."""
-    if not leaf.operator.startswith("!"):
-        return leaf
-    return Compare(leaf.name, {"!=": "=", "!~": "~"}[leaf.operator], leaf.values, leaf.column)
+def _no(leaf: Compare) -> str:
+    return "!" if leaf.operator.startswith("!") else ""
 
 
 def _written(part: Expression, negated: bool, leaf: Callable[[Compare], str]) -> str:
@@ -266,6 +238,10 @@ def _written(part: Expression, negated: bool, leaf: Callable[[Compare], str]) ->
     return " && ".join(f"({text})" for text in texts if text != "1") or "1"
 
 
-def _function(head: str, lines: list[str]) -> str:
-    body = "\n".join(f"\t{line}" if line else "" for line in lines)
+def _function(head: str, lines: list[str], result: str) -> str:
+    """Return a function; where it searches in sets these are looked up first."""
+    if any("in_set(" in text for text in (*lines, result)):
+        check = ["const struct filter_sets *sets = sets_here();", "", "if (!sets)", "\treturn 0;"]
+        lines = [*check, *lines]
+    body = "\n".join(f"\t{line}" if line else "" for line in (*lines, f"return {result};"))
     return f"static __always_inline {head}\n{{\n{body}\n}}\n"

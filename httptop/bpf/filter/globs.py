@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_BITS: Final = 64
+#: Of a matcher: a glob takes one more than it has characters.
+STATES: Final = 64
 _ANY: Final = frozenset(range(256))
 
 
@@ -41,9 +42,9 @@ def matchers_of(patterns: Iterable[str], *, fold_case: bool = False) -> list[Mat
     used = 0
     for pattern in patterns:
         sets, stars = _elements(pattern.lower() if fold_case else pattern)
-        if len(sets) + 1 > _BITS:
-            raise ValueError(f"a glob has at most {_BITS - 1} characters here")
-        if used + len(sets) + 1 > _BITS:
+        if len(sets) + 1 > STATES:
+            raise ValueError(f"a glob has at most {STATES - 1} characters here")
+        if used + len(sets) + 1 > STATES:
             found.append(_joined(group))
             group, used = [], 0
         group.append((sets, stars))

@@ -37,6 +37,7 @@
 		void (*call)(void *, int);                                                         \
 	} name __attribute__((unused))
 #define BPF_F_NO_PREALLOC 1
+#define BPF_F_RDONLY_PROG 128
 
 /* Functions of the kernel, by number, and BCC's own. */
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
@@ -87,6 +88,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_SOCK_DADDR 8
 #define OFF_SOCK_DPORT 8
 #define OFF_SOCK_FAMILY 8
+#define OFF_SOCK_NUM 8
 #define OFF_SOCK_PROTOCOL 8
 #define OFF_SOCK_QUEUE 8
 #define OFF_SOCK_QUEUED 8
