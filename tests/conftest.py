@@ -11,7 +11,8 @@ from collections import Counter
 
 import pytest
 
-from httptop.doctor import checks
+from httptop.doctor.checks import checks
+from httptop.doctor.host import this_host
 
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
@@ -19,12 +20,17 @@ _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests that load probes; skip them where this host cannot be traced."""
     loading = [item for item in items if item.get_closest_marker("ebpf")]
-    refusal = checks.refusal() if loading else None
+    refusal = _refusal() if loading else None
     for item in loading:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("probes"))
         if refusal is not None:
             item.add_marker(pytest.mark.skip(reason=refusal))
+
+
+def _refusal() -> str | None:
+    """Return why this host cannot be traced; None where it can."""
+    return next((check.finding for check in checks(this_host()) if check.ok is False), None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -45,6 +51,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{name:<11}: {', '.join(words) or 'none'}, in {spent_s[with_probes]:.0f} s of work"
         )
     skipped = counts[True]["skipped"]
-    if skipped and (refusal := checks.refusal()) is not None:
+    if skipped and (refusal := _refusal()) is not None:
         terminalreporter.section("EBPF TESTS WERE SKIPPED", sep="!", red=True, bold=True)
         terminalreporter.line(f"{skipped} tests that load real probes did NOT run: {refusal}")
