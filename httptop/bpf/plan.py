@@ -45,8 +45,8 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)
     try:
         conditions = conditions_of(scope.kernel)
-    except FilterError as fault:
-        raise UsageError(f"filter: {fault.message}") from None
+    except FilterError as error:
+        raise UsageError(f"filter: {error.message}") from None
     flags = {
         # Responses held back are counted by user space, too, beside the programs.
         "SHARED_SHARDS": cpus > shards or conditions.holds_back,

@@ -1,10 +1,16 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * The filter of the run: which processes, connections, requests and responses it selects. What it
- * asks is written by bpf/filter/c_conditions.py and stands in the place of run_filter.h. Without a
- * filter everything here is a constant, and nothing of it is compiled.
+ * The filter of the run: which processes, connections, requests and responses it selects. Its
+ * conditions are written by bpf/filter/c_conditions.py and take the place of run_filter.h. Without a
+ * filter every function here returns a constant, and the compiler leaves it out.
  *
- * A condition is decided at the first of four moments at which all that it asks is known; what is
- * not known before that counts as possible.
+ * A condition is decided at the first of four moments at which everything it compares is known;
+ * until then its unknown parts count as possible.
+ *
+ * Called by dispatch.h (a call), connections.h (a connection), requests.h (a header section) and
+ * lifecycle.h (a response). Reads the call in scratch and the connection; writes only scratch.truths,
+ * conn.filter, conn.hosts and, for a request that is not selected, conn.endpoint. Functions named
+ * after what is selected return whether it is, or still may be.
  */
 #pragma once
 
@@ -27,7 +33,7 @@ static __always_inline bool process_selected(u32 tgid)
 	return true;
 }
 
-/* ---- a connection, once, and again in the hands of another process --------------------------- */
+/* ---- a connection: when it is new, and when another process takes it over ------------------- */
 
 #if FILTER_CONNECTION
 /* Note in *truths which comparisons hold; return whether requests may be selected. */
@@ -42,7 +48,7 @@ static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 uni
 }
 #endif
 
-/* Judge the connection in s, which no struct conn is known of, into s->truths. */
+/* Judge the new connection in s, which has no struct conn yet; note the verdicts in s->truths. */
 static __always_inline bool connection_selected(struct scratch *s)
 {
 #if FILTER_CONNECTION
@@ -58,7 +64,7 @@ static __always_inline void keep_truths(struct conn *conn, u64 truths)
 #endif
 }
 
-/* Judge a connection that another process brings a request on; if it is selected, keep its truths. */
+/* Judge a connection on which another process brings a request; if selected, keep its truths. */
 static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
 {
 #if FILTER_CONNECTION
@@ -75,7 +81,7 @@ static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
 
 /* ---- a request whose header section is complete ---------------------------------------------- */
 
-/* Note which comparisons the host meets, if its field is among what has been looked at. */
+/* Note which comparisons the Host field meets, if the bytes parsed so far contain it. */
 static __always_inline void note_host(struct conn *conn, struct scratch *s)
 {
 #if FILTER_HOST
@@ -84,19 +90,19 @@ static __always_inline void note_host(struct conn *conn, struct scratch *s)
 #endif
 }
 
-/* Take the latest request out of its endpoint, before it is counted there, if it is not selected. */
+/* If the latest request is not selected, exclude it before it is counted under its endpoint. */
 static __always_inline void judge_request(struct conn *conn)
 {
 #if FILTER_REQUEST
 	if (selects_request(conn->filter.truths, conn->hosts, conn->method))
 		return;
 	conn->endpoint = LEFT_OUT_ENDPOINT(conn->side & 1);
-	conn->line_len = 0; /* the next line shall be placed anew */
+	conn->line_len = 0; /* do not reuse this line's endpoint */
 	conn->call_len = 0;
 #endif
 }
 
-/* A request has become the current one. */
+/* Keep the verdicts on the Host field of the request that has become the current one. */
 static __always_inline void keep_hosts(struct conn *conn, u8 hosts)
 {
 #if FILTER_REQUEST
@@ -114,7 +120,7 @@ static __always_inline bool left_out_already(struct conn *conn)
 #endif
 
 #if FILTER_RESPONSE
-/* What is known of the current request and of its response, which begins with this status. */
+/* Return what is known of the current request and of its response, which begins with this status. */
 static __always_inline struct outcome outcome_of(struct conn *conn, u32 status, u64 latency_ns)
 {
 	struct outcome outcome = {
@@ -130,7 +136,7 @@ static __always_inline struct outcome outcome_of(struct conn *conn, u32 status, 
 
 #endif
 
-/* What the response to the current request counts as: its status, or that it is left out. */
+/* Return what the current response counts as: its status, or STATUS_LEFT_OUT. */
 static __always_inline u32 kind_of_outcome(struct conn *conn, const struct outcome *outcome)
 {
 #if FILTER_RESPONSE
@@ -140,7 +146,7 @@ static __always_inline u32 kind_of_outcome(struct conn *conn, const struct outco
 	return outcome->status;
 }
 
-/* The same of a response that begins, or of none at all (STATUS_UNKNOWN); of its size 0 is known. */
+/* The same for a response that begins, or that never came (STATUS_UNKNOWN); its size counts as 0. */
 static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
 {
 #if FILTER_RESPONSE
@@ -151,7 +157,7 @@ static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns
 	return status;
 }
 
-/* Whether a response that begins may be sampled. User space asks for the size that its head tells. */
+/* Whether a response that begins may be sampled; user space checks the size its header section tells. */
 static __always_inline bool sample_selected(struct conn *conn, u32 status, u64 latency_ns)
 {
 #if FILTER_REQUEST

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * What the filter of a run asks for, and what is kept for it with a connection. Each of these is 0
- * unless the loader sets it (bpf/filter/c_conditions.py); what depends on a 0 is not compiled.
+ * What the filter of a run compares, the layout of its values, and what is kept for it in each
+ * connection. Types and constants only. Each FILTER_ constant is 0 unless the loader sets it
+ * (bpf/filter/c_conditions.py); code that depends on a 0 is not compiled.
  */
 #pragma once
 
@@ -21,7 +23,7 @@
 #ifndef FILTER_RESPONSE /* something is decided when the response begins, or later */
 #define FILTER_RESPONSE 0
 #endif
-#ifndef FILTER_SIZE /* something is decided when the response is over: it is held back till then */
+#ifndef FILTER_SIZE /* something is decided when the response is over: it is held back until then */
 #define FILTER_SIZE 0
 #endif
 
@@ -52,7 +54,7 @@ struct filter_name {
 	char comm[COMM_LEN];
 };
 
-/* What a filter may ask of a response, and of the request that it belongs to. */
+/* What a filter may compare of a response and its request. */
 struct outcome {
 	u64 latency_ns;
 	u64 request_bytes;
@@ -63,7 +65,7 @@ struct outcome {
 	u32 unused;
 };
 
-/* A response that is not over: it counts once its size is known. */
+/* A response that has not ended: it is counted once its size is known. */
 struct held {
 	struct outcome outcome;
 	u64 wait_ns;
@@ -75,7 +77,7 @@ struct held {
 struct conn_filter {
 #if FILTER_REQUEST
 	u64 truths; /* comparisons of the connection that hold, as bits */
-	u8 current_hosts; /* likewise of the current request's host */
+	u8 current_hosts; /* the same for the Host field of the current request */
 	u8 unused[7];
 #endif
 #if FILTER_SIZE

@@ -1,11 +1,15 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * What the conditions of a filter are made of. Only the shape of a filter is compiled: which fields
- * it compares and how that is joined (bpf/filter/c_conditions.py). What they are compared with
- * stands in maps that no program writes (bpf/filter/values.py), so any values, any number of them,
- * run the same programs.
+ * The comparisons that the conditions of a filter consist of. Only the shape of a filter is compiled:
+ * which fields it compares and how these are joined (bpf/filter/c_conditions.py). The values to compare
+ * with are in maps that no program writes (bpf/filter/values.py), so the same programs run with any
+ * values and any number of them.
  *
- * Numbers are searched for in sets. For the others a look-up answers all comparisons of a field
- * together, as bits: names of processes, addresses, containers, hosts.
+ * Numbers are searched for in sets. For names of processes, addresses, containers and hosts one
+ * look-up decides all comparisons of the field together and returns them as bits.
+ *
+ * Called by the generated functions in run_filter.h and by filter.h. Reads scratch and the maps of the
+ * filter; writes only scratch's temporaries and, for a host, the copied bytes in scratch.data.
  */
 #pragma once
 
@@ -28,9 +32,9 @@ static __always_inline const struct filter_sets *sets_here(void)
 }
 
 /*
- * Whether a value, below 2^62, is in a set. The search finds the last range that begins at or below
- * it, in one turn for each doubling of their number: in none where there is one range. Where it goes
- * is computed, not branched on, or the verifier would follow every way.
+ * Whether a value below 2^62 is in a set. A binary search finds the last range that begins at or below
+ * it; a set of one range takes no turn. Each step is computed, not branched on, or the verifier would
+ * follow both branches of every turn.
  */
 static __always_inline bool in_set(const struct filter_sets *sets, const u32 number, u64 value)
 {
@@ -73,8 +77,8 @@ static __always_inline u64 matcher_turn(const struct filter_globs *globs, u32 nu
 }
 
 /*
- * The comparison that holds, as a bit, where these are the states at the end of a text. Computed, not
- * branched on: the verifier would follow what comes for each set of comparisons.
+ * Return the comparison that holds, as a bit, given the states at the end of a text. Computed, not
+ * branched on, or the verifier would follow the rest once for each combination of comparisons.
  */
 static __always_inline u64 comparison_met(const struct matcher *matcher, u64 states)
 {
@@ -85,8 +89,8 @@ static __always_inline u64 comparison_met(const struct matcher *matcher, u64 sta
 }
 
 /*
- * Bring the host that begins at data[host_at] into the form that globs are for: in lower case, a 0
- * behind it in the place of its port or of the line's end. False: it is longer than a name may be.
+ * Normalise the host that begins at data[host_at] for the globs: lower case, terminated by a 0 that
+ * replaces what follows it (a port or the end of the line). Return false if it exceeds HOST_LEN.
  */
 static __always_inline bool host_to_match(struct scratch *s)
 {
@@ -113,7 +117,7 @@ static __always_inline bool host_to_match(struct scratch *s)
 	return false;
 }
 
-/* The comparisons of the host that the one at data[host_at] meets; its text in data[] is changed. */
+/* Return the comparisons that the host at data[host_at] meets, as bits; its text in data[] changes. */
 static __always_inline u32 hosts_met(struct scratch *s)
 {
 	const struct filter_globs *globs = globs_here();
@@ -141,9 +145,9 @@ static __always_inline u32 hosts_met(struct scratch *s)
 	return met;
 }
 
-/* ---- who, and with whom --------------------------------------------------------------------- */
+/* ---- process, container, peer --------------------------------------------------------------------- */
 
-/* The comparisons of the process name that this one meets, word for word or by a glob. */
+/* Return the comparisons that this process name meets, literally or by a glob, as bits. */
 static __always_inline u64 names_met(const char *comm)
 {
 	u64 *exact = filter_names.lookup((struct filter_name *)comm), met = exact ? *exact : 0;
@@ -172,7 +176,7 @@ static __always_inline u64 names_met(const char *comm)
 	return met;
 }
 
-/* Those of the container that the current process is in. */
+/* Return the comparisons that the current process's container meets, as bits. */
 static __always_inline u32 containers_met(void)
 {
 	u64 cgroup = bpf_get_current_cgroup_id();
@@ -181,7 +185,7 @@ static __always_inline u32 containers_met(void)
 	return met ? *met : 0;
 }
 
-/* Those of the address of the other side; a Unix socket has none. */
+/* Return the comparisons that the peer's address meets, as bits; a Unix socket has no address. */
 static __always_inline u64 peers_met(u64 sk, u32 unix_socket)
 {
 	struct peer_key key = {.bits = PEER_BITS, .words = 1};
@@ -204,7 +208,7 @@ static __always_inline u64 peers_met(u64 sk, u32 unix_socket)
 	return met ? *met : 0;
 }
 
-/* The port of the server; 0: there is none. */
+/* Return the port of the server; 0 for a Unix socket. */
 static __always_inline u32 port_of(u64 sk, u32 side, u32 unix_socket)
 {
 	if (unix_socket)
@@ -215,8 +219,8 @@ static __always_inline u32 port_of(u64 sk, u32 side, u32 unix_socket)
 }
 
 /*
- * Who opened the connection. A TCP socket that was accepted has the listener's backlog, a Unix
- * socket its address; one that connected has neither.
+ * Return whether this end accepted the connection. A TCP socket that was accepted has the listener's
+ * backlog, a Unix socket its address; one that connected has neither.
  */
 static __always_inline u32 was_accepted(u64 sk, u32 unix_socket)
 {
