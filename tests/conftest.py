@@ -1,8 +1,8 @@
 """What all tests share: who may load probes, what runs beside what, and what is told at the end.
 
-Where several processes share the tests (scripts/test), one of them has all tests that load probes
-within the process: each set is loaded once (tests/live/pool.py). Those that start httptop are a
-second group. The others fill the gaps, one by one.
+Where several processes share the tests (scripts/test), each loads a set of probes once and uses it
+again (tests/live/pool.py). Tests that must not run beside each other, such as those that start
+httptop and look at the whole host, form groups (xdist_group): one process runs a whole group.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests that load probes; skip them where this host cannot be traced."""
+    """Skip the tests that load probes where this host cannot be traced."""
     loading = [item for item in items if item.get_closest_marker("ebpf")]
     refusal = _refusal() if loading else None
     for item in loading:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("probes"))
         if refusal is not None:
             item.add_marker(pytest.mark.skip(reason=refusal))
 

@@ -23,7 +23,8 @@ import pytest
 from tests.live.command import document, running
 from tests.live.nginx import Nginx
 
-pytestmark = pytest.mark.ebpf
+#: All cases share one load, which each run would see twice if two processes shared the cases.
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("filtered runs")]
 
 #: Requests of each load, and how many at a time.
 EACH: Final = 400
