@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+import pytest
+
 from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
@@ -22,8 +24,10 @@ from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointStats, Side, Snapshot
 from tests.live.pool import AfreshSource, cached
 
-#: Both ways to see bytes; the second is for kernels without the tracepoints of the first.
-FRONTS: Final = ("sockets", "syscalls")
+#: Both ways to see bytes; the second is for kernels without the tracepoints of the first. One
+#: process has the tests of the second, so that its probes are loaded once.
+SYSCALLS: Final = pytest.param("syscalls", marks=pytest.mark.xdist_group("system calls"))
+FRONTS: Final = ("sockets", SYSCALLS)
 DEADLINE_S: Final = 5.0
 
 EVERYTHING: Final = Scope()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,25 +19,22 @@ from httptop.config.settings import DEFAULTS
 from httptop.linux.cpus import possible_cpus
 from tests.live.live import Watch, connected, exchange, new_path, request, response, sums_of
 
-pytestmark = pytest.mark.ebpf
+#: One process has all of them: most use the same probes.
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("filter shapes")]
 
-#: Filters of one shape that have between them every field, with values and lists of all lengths.
+#: Two filters of one shape that have every field, with values and lists of all lengths.
 #: tests/bpf/test_c_conditions.py looks at each field alone.
-SHAPES: Final = {
-    "of connections": (
-        "(pid = 1 or user = 0 or container = a) and comm = a and port = 80 and side = server "
-        "and (peer = ::1 or socket = unix or connection = opened)",
-        "(pid = 5-9,77,100-4000 or user = 1,2,3,4 or container ~ b*,c) and comm ~ a*b,c,d?,*e "
-        "and port >= 1024 and side = client "
-        "and (peer = 10.0.0.0/8,192.168.1.1,fe80::/10 or socket = tcp or connection = accepted)",
-    ),
-    "of responses": (
-        "(host = a or method = GET or status = 404) and (latency > 5ms or request_size = 1 "
-        "or size >= 10)",
-        "(host ~ *.org,b.com,[::1] or method = PUT,POST,OTHER or status < 300) and "
-        "(latency = 1s-2s,5s,7s or request_size = 7,9,1KiB-1MiB or size < 100)",
-    ),
-}
+SHAPE: Final = (
+    "(pid = 1 or user = 0 or container = a) and comm = a and port = 80 and side = server "
+    "and (peer = ::1 or socket = unix or connection = opened) "
+    "and (host = a or method = GET or status = 404) and (latency > 5ms or request_size = 1 "
+    "or size >= 10)",
+    "(pid = 5-9,77,100-4000 or user = 1,2,3,4 or container ~ b*,c) and comm ~ a*b,c,d?,*e "
+    "and port >= 1024 and side = client "
+    "and (peer = 10.0.0.0/8,192.168.1.1,fe80::/10 or socket = tcp or connection = accepted) "
+    "and (host ~ *.org,b.com,[::1] or method = PUT,POST,OTHER or status < 300) and "
+    "(latency = 1s-2s,5s,7s or request_size = 7,9,1KiB-1MiB or size < 100)",
+)
 
 
 def images_after(text: str, cache: Path) -> dict[str, int]:
@@ -46,9 +46,8 @@ def images_after(text: str, cache: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in cache.iterdir()}
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_a_shape_is_compiled_once(name: str, tmp_path: Path) -> None:
-    first, second = (images_after(text, tmp_path / "cache") for text in SHAPES[name])
+def test_a_shape_is_compiled_once(tmp_path: Path) -> None:
+    first, second = (images_after(text, tmp_path / "cache") for text in SHAPE)
     assert len(first) == 1
     assert second == first  # written again it would be another file
 
@@ -69,47 +68,102 @@ def test_values_decide_all_the_same(tmp_path: Path) -> None:
 
 
 FILTER: Final = (
-    "pid = {pid} and user = {user} and comm ~ {comm} and port = {port} and peer = {peer} "
-    "and (host ~ {host} or port = 1) and (method = {method} or port = 1) "
-    "and (status = {status} or port = 1) and request_size = {request_size}"
+    "pid = {pid} and user = 65534,0,7 and comm ~ {comm} and port = {port} "
+    "and peer = 10.0.0.0/8,127.0.0.0/30,::/0,127.0.0.9 "
+    "and (host ~ {long},te?t or port = 1) and (method = PUT,GET,OTHER or port = 1) "
+    "and (status = 195,197,200-209,211,213 or port = 1) and request_size = {request_size}"
 )
 FIELDS: Final = ("pid", "user", "comm", "port", "peer", "host", "method", "status", "request_size")
+COMM: Final = Path("/proc/self/comm")
 
 
-def around(number: int) -> tuple[str, str]:
-    """Return a list of numbers and ranges that has a number, and one that has all but it."""
-    below = ",".join(str(number - 2 * step) for step in range(1, min(8, number // 2)))
-    beyond = f"{number + 1}-{number + 9},{number + 20}"
-    lists = [
-        ",".join(filter(None, parts)) for parts in ((beyond, str(number), below), (beyond, below))
-    ]
-    return lists[0], lists[1]
+def far_from(number: int, *, least: int = 1) -> str:
+    """Return a list of numbers and ranges that has this number and none near it."""
+    beyond = number + 20_000
+    below = ",".join(str(some) for some in range(least, least + 12, 2))
+    return f"{beyond}-{beyond + 9},{number},{below},{beyond + 30}"
+
+
+def around(number: int) -> str:
+    """Return a list of numbers and ranges that has this number and most of its neighbours."""
+    below = ",".join(str(number - 2 * step) for step in range(1, 8))
+    return f"{number + 1}-{number + 9},{number + 20},{number},{below}"
+
+
+@pytest.fixture(scope="module")
+def listeners() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two that listen on all of loopback's addresses; the filter has the first one's port."""
+    with socket.create_server(("", 0)) as right, socket.create_server(("", 0)) as wrong:
+        yield right, wrong
+
+
+@pytest.fixture(scope="module")
+def filtered(listeners: tuple[socket.socket, socket.socket]) -> Iterator[Watch]:
+    """Probes with a list for every field."""
+    name = COMM.read_text().strip()
+    text = FILTER.format(
+        pid=far_from(os.getpid()),
+        comm=f"x,{name[:2]}*,*zz,b?",
+        port=far_from(listeners[0].getsockname()[1]),
+        # More than one word of states.
+        long=",".join(f"*{number:050}.example" for number in range(4)),
+        request_size=around(len(request(new_path()))),
+    )
+    with Watch(DEFAULTS, limited(text)) as watch:
+        yield watch
+
+
+@contextmanager
+def another(field: str) -> Iterator[None]:
+    """Be somebody else for a while, in one regard."""
+    if field == "user":
+        os.setresuid(1, -1, -1)
+        try:
+            yield
+        finally:
+            os.setresuid(0, -1, -1)
+    elif field == "comm":
+        name = COMM.read_text()
+        COMM.write_text("q")
+        try:
+            yield
+        finally:
+            COMM.write_text(name)
+    else:
+        yield
 
 
 @pytest.mark.parametrize("wrong", ["", *FIELDS])
-def test_of_each_list_the_right_value_decides(wrong: str) -> None:
-    """A request meets lists of all fields; without its own value one of them leaves it out."""
+def test_of_each_list_the_right_value_decides(
+    listeners: tuple[socket.socket, socket.socket], filtered: Watch, wrong: str
+) -> None:
+    """A request that meets all lists counts; with another value for one of them it does not."""
     path = new_path()
-    name = Path("/proc/self/comm").read_text().strip()
-    head = request(path)
-    long = ",".join(f"*{number:050}.example" for number in range(4))  # more than one word of states
-    with connected() as ends:
-        lists = {
-            "pid": around(os.getpid()),
-            "user": ("65534,0,7", "65534,1,7"),
-            "comm": (f"x,{name[:2]}*,*zz,b?", f"x,{name}?,*zz,b?"),
-            "port": around(ends[1].getsockname()[1]),
-            "peer": (
-                "10.0.0.0/8,127.0.0.0/8,::/0,127.0.0.9",
-                "0.0.0.0/2,128.0.0.0/1,::/0,127.0.0.9",
-            ),
-            "host": (f"{long},te?t", f"{long},te?ts"),
-            "method": ("PUT,GET,OTHER", "PUT,POST,OTHER"),
-            "status": around(200),
-            "request_size": around(len(head)),
-        }
-        text = FILTER.format(**{field: some[field == wrong] for field, some in lists.items()})
-        with Watch(DEFAULTS, limited(text)) as watch:
-            exchange(*ends, head, response(200))
-            counted = sums_of(watch.rows(path, "server"))[0]
+    head = request(path, "DELETE" if wrong == "method" else "GET")
+    if wrong == "host":
+        head = head.replace(b"test", b"tests")
+    elif wrong == "request_size":
+        head = request(path, "GET", "X: 67890")  # ten bytes more, one too many
+    status = 210 if wrong == "status" else 200
+    address = "127.0.0.4" if wrong == "peer" else "127.0.0.1"
+    listener = listeners[wrong == "port"]
+
+    def play() -> None:
+        with another(wrong), closing(socket.socket()) as client:
+            client.bind((address, 0))
+            client.connect((address, listener.getsockname()[1]))
+            with listener.accept()[0] as server:
+                exchange(client, server, head, response(status))
+
+    if wrong != "pid":
+        play()
+    elif child := os.fork():
+        assert os.waitpid(child, 0) == (child, 0)
+    else:
+        try:
+            play()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    counted = sums_of(filtered.rows(path, "server"))[0]
     assert counted == ({} if wrong else {200: 1})

@@ -125,12 +125,13 @@ def load(servers: list[Server]) -> None:
 
 Meant = Callable[[str, str, int], bool]
 CASES: Final[dict[str, Meant]] = {
-    "--pid {pids[2]}": lambda name, _path, _status: name == "search",
     "--pid {pids[0]},{pids[1]}": lambda name, _path, _status: name != "search",
-    "--path /users/*": lambda _name, path, _status: path == "/users/{id}",
-    "--status 4xx": lambda _name, _path, status: status == 404,
-    "--port {ports[1]}": lambda name, _path, _status: name == "orders",
-    "--comm ng*,search": lambda name, _path, _status: name != "orders",
+    "--path /users/* --port {ports[1]}": (
+        lambda name, path, _status: name == "orders" and path == "/users/{id}"
+    ),
+    "--status 4xx --comm ng*,search": (
+        lambda name, _path, status: name != "orders" and status == 404
+    ),
     "--filter=not comm = nginx and (status = 404 or path = /other) and port != {ports[1]}": (
         lambda name, path, _status: name == "search" and path in ("/missing", "/other")
     ),

@@ -15,6 +15,7 @@ import struct
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 
@@ -57,6 +58,15 @@ def only_us() -> Iterator[Watch]:
 # ---- caps --------------------------------------------------------------------------------------
 
 
+FEW: Final = 64  # endpoints, connections
+
+
+def with_room(little: bool) -> Watch:
+    """Return probes with room for few endpoints and connections, or for many."""
+    few = Performance(max_endpoints=FEW, max_connections=FEW)
+    return _only_us(performance=few if little else Performance())
+
+
 def test_a_hundred_thousand_ids_are_a_handful_of_rows(watch: Watch, path: str) -> None:
     dice = random.Random(3)
     makers: list[Callable[[int], str]] = [
@@ -83,10 +93,11 @@ def test_a_hundred_thousand_ids_are_a_handful_of_rows(watch: Watch, path: str) -
     assert len(hexless) <= 3, hexless
 
 
+@pytest.mark.xdist_group("limits")
 @pytest.mark.setting("performance.max_endpoints")
-@pytest.mark.parametrize("most", [64, 8192])
-def test_what_does_not_fit_is_counted_under_other(path: str, most: int) -> None:
-    with _only_us(performance=Performance(max_endpoints=most)) as watch, connected() as (one, two):
+@pytest.mark.parametrize("little", [True, False])
+def test_what_does_not_fit_is_counted_under_other(path: str, little: bool) -> None:
+    with with_room(little) as watch, connected() as (one, two):
         for turn in range(3):
             for number in range(200):
                 word = "".join(chr(97 + number // 26**at % 26) for at in range(3))
@@ -97,24 +108,22 @@ def test_what_does_not_fit_is_counted_under_other(path: str, most: int) -> None:
         status, unanswered, in_flight = sums_of(rows)
         assert (sum(status.values()), unanswered, in_flight) == (600, 0, 0), list(map(show, rows))
         assert snapshot.total(side).requests == 600
-        assert len(rows) <= min(most, 200)
+        assert len(rows) <= (FEW if little else 200)
         # Rows with a name are right; the rest is under ~other.
         named = [row for row in rows if row.key.path != OVERFLOW_PATH]
         assert len(named) > 10
         assert all(row.requests <= 3 for row in named)
     other = sum(row.requests for row in rows_of(snapshot, OVERFLOW_PATH))
     assert other == snapshot.health.overflow_requests
-    assert (other > 0) == (most < 200)
+    assert (other > 0) == little
 
 
+@pytest.mark.xdist_group("limits")
 @pytest.mark.setting("performance.max_connections")
-@pytest.mark.parametrize("most", [64, 65536])
-def test_more_connections_than_fit(path: str, most: int) -> None:
+@pytest.mark.parametrize("little", [True, False])
+def test_more_connections_than_fit(path: str, little: bool) -> None:
     """Those that are not kept have no row of their own; each end is one."""
-    with (
-        _only_us(performance=Performance(max_connections=most)) as watch,
-        contextlib.ExitStack() as stack,
-    ):
+    with with_room(little) as watch, contextlib.ExitStack() as stack:
         ends = [stack.enter_context(connected_unix()) for _ in range(100)]
         for _ in range(3):
             for client, server in ends:
@@ -129,7 +138,7 @@ def test_more_connections_than_fit(path: str, most: int) -> None:
         other
         == snapshot.health.overflow_requests
         == 600 - sum(row.requests for row in rows_of(snapshot, path))
-        == 3 * max(0, 200 - most)
+        == (3 * (200 - FEW) if little else 0)
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from httptop.config.scope import limited
 from httptop.model import Side
 from tests.live.live import (
+    SYSCALLS,
     Watch,
     connected,
     exchange,
@@ -88,7 +89,7 @@ def test_wrk_at_full_speed(watch: Watch, nginx: Nginx, path: str, v6: bool) -> N
     assert wrks <= status[200] + gone <= wrks + unanswered
 
 
-@pytest.mark.parametrize("watch", ["syscalls"], indirect=True)
+@pytest.mark.parametrize("watch", [SYSCALLS], indirect=True)
 def test_wrk_where_system_calls_are_seen(watch: Watch, one_worker: Nginx, path: str) -> None:
     before = one_worker.requests()
     said = _run("wrk", "-t1", "-c16", "-d1s", one_worker.url(path))

@@ -19,6 +19,7 @@ from tests.live.live import (
     receive,
     request,
     response,
+    rows_of,
 )
 
 pytestmark = pytest.mark.ebpf
@@ -43,18 +44,16 @@ def in_pieces(ends: tuple[socket.socket, socket.socket], path: str, status: int 
 @pytest.mark.parametrize("front", FRONTS)
 def test_sending_and_duration(front: str) -> None:
     path = new_path()
-    with Watch(scope=limited(f"pid = {os.getpid()}"), front=front) as watch:
+    with Watch(front=front) as watch:
         with connected() as ends:
             exchange(*ends, request(path))
             in_pieces(ends, path)
             exchange(*ends, request(path))
             in_pieces(ends, path)
         snapshot = watch.until(
-            lambda shot: all(
-                row.sending_total.count == 2 for row in shot.endpoints if row.key.path == path
-            )
+            lambda shot: all(row.sending_total.count == 2 for row in rows_of(shot, path))
         )
-    rows = [row for row in snapshot.endpoints if row.key.path == path]
+    rows = rows_of(snapshot, path)
     assert {row.key.side for row in rows} == {"server", "client"}
     for row in rows:
         assert row.requests == row.latency_total.count == row.duration_total.count == 4

@@ -297,6 +297,7 @@ def test_only_responses_that_are_meant(path: str, condition: str) -> None:
         assert watch.row(path).wait_total.p50_ns >= PAUSED_NS
 
 
+@pytest.mark.xdist_group("system calls")
 def test_where_it_cannot_be_seen(path: str) -> None:
     """With the front for older kernels there is no wait, and no error is reported."""
     with Watch(front="syscalls") as watch, looking(watch), connected() as ends:

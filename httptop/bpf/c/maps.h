@@ -115,7 +115,7 @@ struct ready {
 	u64 mark;
 	u64 peer; /* inode number of a Unix socket's other end */
 };
-#define READY_BITS 13
+#define READY_BITS 16
 BPF_ARRAY(ready, struct ready, 1 << READY_BITS);
 #endif
 BPF_PROG_ARRAY(next_program, 8);
