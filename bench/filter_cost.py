@@ -10,7 +10,7 @@ from typing import Final
 from bench.context import Context
 from bench.figures import Figure, spread
 from bench.load import Shape, wrk
-from bench.tracing import SETTLE_S, EmptyProgram, turns
+from bench.tracing import SETTLE_S, EmptyProgram, detach, turns
 from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
@@ -52,7 +52,10 @@ def measure(run: Context) -> list[Figure]:
                 (probes or empty).attach()
                 time.sleep(SETTLE_S)
                 cost[name].append(_slice(probes, empty))
-                (probes or empty).detach()
+                if probes is None:
+                    empty.detach()
+                else:
+                    detach(probes)
     own = spread(cost.pop(_EMPTY)).median
     return [
         Figure(

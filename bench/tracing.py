@@ -1,7 +1,8 @@
 """What may be attached while something is measured: nothing, an empty program, httptop's probes.
 
 All are loaded once and attached and detached in this process, so that states can be compared in
-turns of a fraction of a second: on a machine whose speed changes, nothing else can be trusted.
+turns of a fraction of a second: on a machine whose speed changes, nothing else can be trusted. Each
+time probes are detached, what they know of connections is deleted (:func:`detach`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,25 @@ from httptop.output.json import to_json
 NOTHING, EMPTY, HTTPTOP = "nothing", "empty", "httptop"
 SETTLE_S: Final = 0.03
 
+#: Maps that hold what is known of connections.
+_OF_CONNECTIONS: Final = ("conns", "queue", "swept_conns")
 _RAW_TRACEPOINT: Final = 17
 _EMPTY_SOURCE: Final = "int empty(void *ctx)\n{\n\treturn 0;\n}\n"
+
+
+def detach(probes: Probes) -> None:
+    """Detach probes and delete what they know of connections.
+
+    The connections live on unseen, and a request or response that passes meanwhile is missed. No
+    httptop is detached and attached again: it meets each connection for the first time, so here
+    they are all new at the next attachment, too.
+    """
+    probes.detach()
+    for name in _OF_CONNECTIONS:
+        descriptor = probes.maps[name]
+        key_len = bpf_syscall.map_info(descriptor)[2]
+        for key in list(bpf_syscall.map_keys(descriptor, key_len)):
+            bpf_syscall.map_delete(descriptor, key)
 
 
 class EmptyProgram:
@@ -88,7 +106,7 @@ class Tracing:
         """Attach this and nothing else, and let the machine settle."""
         if state != self.state:
             if self.state == HTTPTOP:
-                self.probes.detach()
+                detach(self.probes)
             self._empty.detach()
             if state == EMPTY:
                 self._empty.attach()
