@@ -49,7 +49,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "ids": (exactness.measure_ids, True),
     "quantiles": (quantiles.measure, True),
     "ui": (ui_tick.measure, False),
-    "collector": (collector_tick.measure, False),
+    "collector": (collector_tick.measure, True),
 }
 
 

@@ -1,82 +1,141 @@
-"""CPU time of a collector tick with 10,000 endpoints, all of them active."""
+"""CPU and memory of a collector's tick with thousands of endpoints, all of them active.
+
+The maps are real, those of loaded probes, and so is the reading of them; only what they count is
+made up (bench/counted.py). Each number of endpoints is measured in a process of its own:
+``python -m bench.collector_tick ENDPOINTS TICKS`` prints what it measured as JSON.
+"""
 
 from __future__ import annotations
 
-import gc
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
 import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from bench.context import Context
-from bench.figures import Figure, spread
-from httptop.collect.source import CellDelta, Controls, RawEndpoint, RawResponse, Reading
-from httptop.collector import Collector
-from httptop.config.scope import Scope
-from httptop.config.settings import DEFAULTS
+from bench.counted import CountedRequests
+from bench.figures import Figure, Goal, spread
+from bench.proc import rss_bytes
 
-ENDPOINTS: Final = 10_000
+ENDPOINTS: Final = (1_000, 10_000)
+_GOAL: Final = Goal("<=", 30.0)
+_REQUESTS: Final = 5
 _WARM_UP: Final = 3
-
-
-class GrowingSource:
-    """A source whose every endpoint has five more requests and responses at each reading."""
-
-    def __init__(self, endpoints: int) -> None:
-        self._reading = 0
-        self._endpoints = {
-            cell: RawEndpoint(0, b"worker", 1, "GET", b"/service/resource-%d" % cell, False)
-            for cell in range(endpoints)
-        }
-        self._responses = {endpoints + cell: RawResponse(cell, 200) for cell in range(endpoints)}
-        self._deltas = [
-            [
-                *(CellDelta(cell, 5, 400, 0, 0, 0, 0, 0, {}) for cell in range(endpoints)),
-                *(
-                    CellDelta(
-                        endpoints + cell, 5, 5_000, 9_000_000, 4_000_000, 0, 0, 0,
-                        {400 + (cell + turn) % 64: 3, 470 + (cell * 7 + turn) % 40: 2},
-                    )
-                    for cell in range(endpoints)
-                ),
-            ]
-            for turn in range(4)
-        ]  # fmt: skip
-
-    def read(self) -> Reading:
-        """Return a delta of every cell."""
-        first, self._reading = self._reading == 0, self._reading + 1
-        reading = Reading(deltas=self._deltas[self._reading % 4])
-        if first:
-            reading.endpoints, reading.responses = self._endpoints, self._responses
-        return reading
-
-    def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
-        """Do not wait."""
-        return False
-
-    def control(self, controls: Controls) -> None:
-        """Do nothing."""
-
-    def detach(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
+_MIB: Final = 1 << 20
 
 
 def measure(run: Context) -> list[Figure]:
-    """Measure ``Collector.step``, the reading of kernel maps left out."""
-    run.say("collector tick")
-    collector = Collector(GrowingSource(ENDPOINTS), DEFAULTS, Scope(), host="bench")
-    collector.begin(0.0)
-    gc.collect()
-    gc.freeze()
-    costs: list[float] = []
-    for tick in range(1, run.choose(18, 8) + 1):
-        before = time.thread_time()
-        snapshot = collector.step(float(tick), 1.7e9 + tick)
-        costs.append((time.thread_time() - before) * 1e3)
-    gc.unfreeze()
-    if len(snapshot.endpoints) != ENDPOINTS:
-        raise RuntimeError("the collector lost endpoints")
-    section = "collector tick, 10,000 endpoints, all active; reading kernel maps not included"
-    return [Figure(section, "CPU of Collector.step", "ms", spread(costs[_WARM_UP:]))]
+    """Measure each number of endpoints; the most of them is what the goal is for."""
+    section = f"collector tick, all endpoints active, {_REQUESTS} requests each; maps included"
+    figures: list[Figure] = []
+    for endpoints in ENDPOINTS:
+        run.say(f"collector tick, {endpoints:,} endpoints")
+        command = [sys.executable, "-m", "bench.collector_tick", str(endpoints)]
+        command.append(str(run.choose(17, 8)))
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        found = json.loads(done.stdout)
+        most = endpoints == max(ENDPOINTS)
+        name = f"{endpoints:,} endpoints"
+        figures += [
+            Figure(section, f"{name}: CPU", "ms", spread(found["cpu_ms"]), _GOAL if most else None),
+            Figure(section, f"{name}: of it Source.read", "ms", spread(found["read_ms"])),
+            Figure(section, f"{name}: resident memory", "MiB", spread([found["rss_mib"]])),
+        ]
+    return figures
+
+
+def main() -> None:
+    """Measure in this process, which has done nothing else; print the figures."""
+    from httptop.bpf.plan import plan_of
+    from httptop.bpf.source import LiveSource
+    from httptop.collect.source import Reading
+    from httptop.collector import Collector
+    from httptop.config.scope import Scope
+    from httptop.config.settings import DEFAULTS
+    from httptop.linux.cpus import possible_cpus
+    from httptop.run.scheduling import settle_memory
+
+    class TimedSource(LiveSource):
+        """Notes the CPU time of each reading."""
+
+        read_ms: Final[list[float]] = []
+
+        def read(self) -> Reading:
+            before = time.thread_time()
+            reading = super().read()
+            self.read_ms.append((time.thread_time() - before) * 1e3)
+            return reading
+
+    endpoints, ticks = int(sys.argv[1]), int(sys.argv[2])
+    performance = dataclasses.replace(
+        DEFAULTS.performance, max_endpoints=16_384, max_histograms=65_535
+    )
+    settings = dataclasses.replace(DEFAULTS, performance=performance)
+    plan = plan_of(settings, Scope(), possible_cpus())
+    source = TimedSource(plan)
+    source.load()
+    assert source._probes is not None
+    collector = Collector(source, settings, Scope(), host="bench")
+    cpu_ms: list[float] = []
+    with growing(source._probes.maps, plan.defines["SHARDS"], endpoints) as grow:
+        collector.begin(0.0)
+        settle_memory()
+        for tick in range(1, ticks + 1):
+            grow()
+            before = time.thread_time()
+            snapshot = collector.step(float(tick), 1.7e9 + tick)
+            cpu_ms.append((time.thread_time() - before) * 1e3)
+    requests = snapshot.total("server").requests
+    if (len(snapshot.endpoints), requests) != (endpoints, endpoints * ticks * _REQUESTS):
+        raise RuntimeError(f"{len(snapshot.endpoints)} endpoints have {requests} requests")
+    figures = {
+        "cpu_ms": cpu_ms[_WARM_UP:],
+        "read_ms": source.read_ms[_WARM_UP:],
+        "rss_mib": rss_bytes([os.getpid()]) / _MIB,
+    }
+    source.close()
+    print(json.dumps(figures))
+
+
+@contextlib.contextmanager
+def growing(maps: Mapping[str, int], shards: int, endpoints: int) -> Iterator[Callable[[], None]]:
+    """Yield a function that has another process count requests in the maps."""
+    ask, answer = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            os.close(ask[1])
+            counted = CountedRequests(maps, shards, endpoints)
+            while os.read(ask[0], 1):
+                counted.grow(_REQUESTS)
+                os.write(answer[1], b".")
+            code = 0
+        except BaseException:  # noqa: BLE001 - this process must not go on as the other one
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(ask[0])
+    os.close(answer[1])
+
+    def grow() -> None:
+        os.write(ask[1], b".")
+        if not os.read(answer[0], 1):
+            raise RuntimeError("the process that counts requests has failed")
+
+    try:
+        yield grow
+    finally:
+        os.close(ask[1])
+        os.close(answer[0])
+        os.waitpid(pid, 0)
+
+
+if __name__ == "__main__":
+    main()
