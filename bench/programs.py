@@ -15,6 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf.build import compiler, loader
+from httptop.bpf.build.linker import (
+    Linked,
+    function_records,
+    link,
+    types_of_functions,
+    with_kernel_functions,
+)
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
@@ -32,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--filter", default="", metavar="EXPR", help="with this filter of the run")
     parser.add_argument("--front", choices=loader.FRONTS, help="default: the best of this kernel")
     parser.add_argument("--calls", action="store_true", help="without plain loads, as before 6.2")
+    parser.add_argument("--tail-calls", action="store_true", help="without loops, as before 5.17")
     parser.add_argument("--source", type=Path, metavar="FILE", help="write the C as it is compiled")
     parser.add_argument(
         "--log", nargs=2, metavar=("PROGRAM", "FILE"), help="write the verifier's log of a program"
@@ -39,22 +47,27 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def said(code: bytearray, name: str, level: int) -> tuple[str, str]:
+def said(program: Linked, code: bytearray, name: str, level: int) -> tuple[str, str]:
     """Return what the verifier says of a program, and why it is refused, if it is."""
     log = ctypes.create_string_buffer(_LOG_LEN)
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
     given = (_RAW_TRACEPOINT, ctypes.addressof(buffer), len(code) // 8, name)
     refused = ""
+    types = bpf_syscall.btf_load(types_of_functions())
+    records = function_records(program)
     try:
-        os.close(bpf_syscall.prog_load(*given, log=log, log_level=level))
+        os.close(
+            bpf_syscall.prog_load(*given, log=log, log_level=level, btf_fd=types, functions=records)
+        )
     except OSError as error:
         refused = f"refused: {error.strerror}"
+    os.close(types)
     return log.value.decode("utf-8", "replace"), refused
 
 
-def row(name: str, code: bytearray) -> str:
+def row(program: Linked, code: bytearray, name: str) -> str:
     """Load a program; return its line of the table."""
-    log, refused = said(code, name, _FIGURES)
+    log, refused = said(program, code, name, _FIGURES)
     processed = re.search(r"processed (\d+) insns .* peak_states (\d+)", log)
     stack = re.search(r"stack depth ([\d+]+)", log)
     verified, states = processed.groups() if processed else ("", "")
@@ -67,25 +80,27 @@ def main() -> None:
     asked = arguments()
     plan = plan_of(DEFAULTS, limited(asked.filter) if asked.filter else Scope(), possible_cpus())
     kernel = loader.prepare()
-    front = asked.front or next(
-        name for name, programs in loader.FRONTS.items() if set(programs) <= kernel.tracepoints
-    )
-    types = {} if asked.calls else loader.casts_of(kernel)
+    possible = loader.variants(kernel, front=asked.front, loops=not asked.tail_calls)
+    variant = next(one for one in possible if not (asked.calls and one.casts))
     given = json.loads(plan.to_json())
     if asked.source:
-        macros = loader.defines_of(given["defines"], kernel, front, types)
+        macros = loader.defines_of(given["defines"], kernel, variant)
         lines = (f"#define {name} {value}\n" for name, value in macros.items())
         asked.source.write_text("".join(lines) + compiler.source(conditions=given["conditions"]))
-    image = loader.compiled(given, kernel, front, types)
+    image = loader.compiled(given, kernel, variant)
     loaded = loader.with_maps(image, given)
     print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}{'stack':>8}")
+
+    def ready(name: str) -> tuple[Linked, bytearray, str]:
+        program = link(name, loaded.instructions, loader.CALLBACKS)
+        return program, with_kernel_functions(program.code, loader.calls_of(kernel)), name
+
     for name in image.programs:
-        code = loader.with_cast(loaded.instructions(name), kernel.cast_id or 0)
-        print(row(name, code))
+        if name not in loader.CALLBACKS:
+            print(row(*ready(name)))
     if asked.log:
         name, path = asked.log
-        code = loader.with_cast(loaded.instructions(name), kernel.cast_id or 0)
-        Path(path).write_text(said(code, name, _ALL)[0])
+        Path(path).write_text(said(*ready(name), _ALL)[0])
 
 
 if __name__ == "__main__":

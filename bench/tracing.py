@@ -15,6 +15,7 @@ from typing import Final
 
 from httptop.bpf.build.child import Probes
 from httptop.bpf.build.compiler import compile_module, instructions_of
+from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.loader import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
@@ -55,7 +56,7 @@ class EmptyProgram:
 
     def __init__(self) -> None:
         code = instructions_of(compile_module(_EMPTY_SOURCE, {}), "empty")
-        self.program = load(code, "empty", _RAW_TRACEPOINT)
+        self.program = load(Linked(code, (0,)), "empty", _RAW_TRACEPOINT)
         self._link: int | None = None
 
     def attach(self) -> None:

@@ -42,7 +42,6 @@ LOSSES: Final = struct.Struct("<8Q")
 #: A protocol other than HTTP/1 that a process speaks: pid, index into OTHER_PROTOCOLS.
 OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")
 OTHER_PROTOCOLS: Final = ("tls", "http2")
-PIECE_HEAD: Final = struct.Struct("<3QII??6x")
 CONTROL: Final = struct.Struct("<5QIIQQ")
 RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
 RULE_SHAPE: Final = struct.Struct("<QQ")

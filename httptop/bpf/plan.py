@@ -14,8 +14,6 @@ from httptop.http.path_template import RULES
 
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
-#: Room for what waits in user space for its turn (bpf/c/deferred.h), a power of two.
-_PIECE_ROOM_BYTES: Final = 1 << 20
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
 
@@ -38,7 +36,6 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "MAX_PROCESSES": sizes.max_users,
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
-        "PIECE_PAGES": _PIECE_ROOM_BYTES // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,
     }
     for rule in RULES:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 
 from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
-from httptop.bpf.backlog import Backlog
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.counters import CounterReader
@@ -75,13 +74,11 @@ class LiveSource:
         )
         self._samples = SampleReader(probes.maps["samples"])
         self._closing.callback(self._samples.close)
-        self._backlog = backlog = Backlog(probes.maps["pieces"], probes.programs["take_up"])
-        self._closing.callback(backlog.close)
         self._known = set(LEFT_OUT_ENDPOINTS)
         self._control = ControlWriter(probes.maps)
         self.timer = ProgramTimer(probes.programs, self._enable_statistics)
         self._closing.callback(self.timer.close)
-        self.ticks = Ticks(backlog.descriptor, backlog.work, self.timer.switch, self.note_waits)
+        self.ticks = Ticks(self.timer.switch, self.note_waits)
         if "sweep" in probes.programs:
             self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
         if self._groups is not None:
@@ -115,7 +112,6 @@ class LiveSource:
         reading = Reading()
         if self._groups is not None:
             self._groups.update(self._probes.maps["only_cgroups"])
-        self._backlog.finish()
         if self._sweep is not None:
             self._sweep.run()
         reading.deltas = self._counters.deltas()

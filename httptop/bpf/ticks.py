@@ -1,6 +1,6 @@
 """Wait from one reading to the next, and meanwhile do what the probes need.
 
-Each tick, from one reading to the next, may contain three activities::
+Each tick, from one reading to the next, may contain two activities::
 
     reading   timing          window of waits                     reading
     |─────────██████──────────────▒▒▒▒▒▒▒▒────────────────────────|
@@ -9,7 +9,6 @@ Each tick, from one reading to the next, may contain three activities::
 
 - The kernel times the programs right after every other reading.
 - While a window is open, the programs record when requests become ready to be read (bpf/c/wait.h).
-- Deferred bytes are processed immediately (backlog.py), but not while the programs are timed.
 """
 
 from __future__ import annotations
@@ -36,17 +35,12 @@ class Ticks:
 
     def __init__(
         self,
-        deferred: int,
-        tend: Callable[[], None],
         time_programs: Callable[[bool], None],
         note_waits: Callable[[bool], None],
     ) -> None:
-        """``deferred``: a descriptor that is readable when ``tend`` has bytes to process.
-
-        ``time_programs`` and ``note_waits`` start (True) or stop (False) the kernel's timing of
-        the programs and the measurement of waits.
+        """``time_programs`` starts (True) or stops (False) the kernel's timing of the programs,
+        ``note_waits`` the measurement of waits.
         """
-        self._deferred, self._tend = deferred, tend
         self._time_programs, self._note_waits = time_programs, note_waits
         self._readings = 0
         self._to_time = False  # whether the programs are yet to be timed in this tick
@@ -59,29 +53,11 @@ class Ticks:
         self._to_time = self._readings % _TIMING_TICKS == 1
         return False
 
-    def tend_until(self, at_s: float, woken: int) -> bool:
-        """Wait until ``at_s`` and process deferred bytes; return whether ``woken`` ended the wait.
-
-        ``at_s`` is a time of the monotonic clock.
-        """
-        waiting = select.poll()
-        for descriptor in (woken, self._deferred):
-            waiting.register(descriptor, select.POLLIN)
-        while True:
-            left_s = max(0.0, at_s - time.monotonic())
-            ready = [descriptor for descriptor, _ in waiting.poll(math.ceil(left_s * 1000))]
-            if woken in ready:
-                return True
-            if ready:
-                self._tend()
-            if time.monotonic() >= at_s:
-                return False
-
     def _wait(self, since_s: float, due_s: float, woken: int) -> bool:
         if self._to_time:
             self._to_time = False
             self._time_programs(True)
-            ended = _readable(woken, _TIMING_S)
+            ended = _readable_until(time.monotonic() + _TIMING_S, woken)
             self._time_programs(False)
             if ended:
                 return True
@@ -89,17 +65,19 @@ class Ticks:
         length_s = min(_WAITS_SHARE * tick_s, _WAITS_MOST_S)
         end_s = due_s - self._readings * _GOLDEN % 1 * (tick_s - length_s)
         if end_s > time.monotonic():
-            if self.tend_until(end_s - length_s, woken):
+            if _readable_until(end_s - length_s, woken):
                 return True
             self._note_waits(True)
-            ended = self.tend_until(end_s, woken)
+            ended = _readable_until(end_s, woken)
             self._note_waits(False)
             if ended:
                 return True
-        return self.tend_until(due_s, woken)
+        return _readable_until(due_s, woken)
 
 
-def _readable(descriptor: int, timeout_s: float) -> bool:
+def _readable_until(at_s: float, descriptor: int) -> bool:
+    """Wait until a time of the monotonic clock; return whether the descriptor ended the wait."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(timeout_s * 1000))
+    left_s = max(0.0, at_s - time.monotonic())
+    return bool(waiting.poll(math.ceil(left_s * 1000)))

@@ -20,12 +20,14 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = range(5)
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
 _OBJ_GET_INFO: Final = 15
+_BTF_LOAD: Final = 18
 _RAW_TRACEPOINT_OPEN: Final = 17
 _MAP_FREEZE: Final = 22
 _MAP_LOOKUP_BATCH: Final = 24
 _ENABLE_STATS: Final = 32
 
 _ATTR_LEN: Final = 144
+_FUNC_INFO_LEN: Final = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -53,11 +55,14 @@ def prog_load(
     *,
     log: ctypes.Array[ctypes.c_char] | None = None,
     log_level: int = 1,
+    btf_fd: int | None = None,
+    functions: bytes = b"",
 ) -> int:
     """Load a program from instructions at an address; return its descriptor.
 
     ``instructions`` is their number. The verifier writes to ``log``; ``log_level``: 1 for
-    everything it examined, 4 for its statistics only.
+    everything it examined, 4 for its statistics only. ``functions``: struct bpf_func_info for each
+    function of the program, with types of ``btf_fd``.
     """
     licence = ctypes.create_string_buffer(b"GPL")
     attr = bytearray(_ATTR_LEN)
@@ -66,7 +71,23 @@ def prog_load(
         "<IIQQIIQ", attr, 0, kind, instructions, instructions_at, ctypes.addressof(licence), *log_at
     )
     attr[48:63] = name.encode()[:15].ljust(15, b"\0")
+    records = ctypes.create_string_buffer(functions, len(functions) or 1)
+    if btf_fd is not None:
+        count = len(functions) // _FUNC_INFO_LEN
+        struct.pack_into(
+            "<IIQI", attr, 72, btf_fd, _FUNC_INFO_LEN, ctypes.addressof(records), count
+        )
     return bpf(_PROG_LOAD, attr)
+
+
+def btf_load(blob: bytes) -> int:
+    """Give the kernel types that programs may refer to; return their descriptor."""
+    types = ctypes.create_string_buffer(blob, len(blob))
+    descriptor = bpf(
+        _BTF_LOAD, bytearray(struct.pack("<QQI", ctypes.addressof(types), 0, len(blob)))
+    )
+    os.set_inheritable(descriptor, False)
+    return descriptor
 
 
 def raw_tracepoint_open(prog_fd: int, name: str) -> int:

@@ -25,6 +25,10 @@ TRACEPOINTS: Final = (
 )  # fmt: skip
 
 
+#: Kernel functions that the probes may call.
+FUNCTIONS: Final = ("bpf_rdonly_cast", "bpf_preempt_disable", "bpf_preempt_enable")
+
+
 class BtfError(Exception):
     """The kernel's type information is missing or malformed, or lacks a requested type."""
 
@@ -150,7 +154,7 @@ class Kernel(NamedTuple):
     offsets: dict[str, int]  # the OFF_ macros of kernel_structs.h
     tracepoints: frozenset[str]  # those of TRACEPOINTS that the kernel has
     types: dict[str, int]  # the TYPE_ macros: type ids
-    cast_id: int | None  # type id of bpf_rdonly_cast
+    functions: dict[str, int]  # type ids of those of FUNCTIONS that the kernel has
 
 
 def describe_kernel() -> Kernel:
@@ -160,7 +164,7 @@ def describe_kernel() -> Kernel:
         "tcp_sock sk_buff tcp_skb_cb unix_skb_parms"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
-    btf = Btf.of_kernel((*structs.split(), *typedefs, "bpf_rdonly_cast"))
+    btf = Btf.of_kernel((*structs.split(), *typedefs, *FUNCTIONS))
     at = btf.offset
     offsets = {
         "OFF_TASK_FILES": at("task_struct", "files"),
@@ -198,8 +202,8 @@ def describe_kernel() -> Kernel:
         "TYPE_SOCKET": btf.struct_id("socket"),
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
     }
-    cast = btf.function_id("bpf_rdonly_cast")
-    return Kernel(offsets, frozenset(found), types, cast)
+    functions = {name: number for name in FUNCTIONS if (number := btf.function_id(name))}
+    return Kernel(offsets, frozenset(found), types, functions)
 
 
 def _offsets_of_packets(btf: Btf) -> dict[str, int]:

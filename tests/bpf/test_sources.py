@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import pytest
+
 from httptop.bpf.build import compiler, loader
 from httptop.linux.btf import Kernel
 
@@ -32,16 +34,22 @@ def test_the_table_of_contents_names_every_header() -> None:
     assert sorted(contents) == sorted(HEADERS)
 
 
-def test_programs_are_called_by_the_numbers_under_which_the_loader_files_them() -> None:
-    none = Kernel({}, frozenset(), {}, None)
-    numbers = {
-        name: number
-        for name, number in loader.defines_of({}, none, "sockets", {}).items()
-        if name.startswith("NEXT_")
-    }
-    assert list(numbers.values()) == list(range(len(loader.CHAIN)))
-    called = {name for text in HEADERS.values() for name in re.findall(r"\bNEXT_[A-Z_]+\b", text)}
-    assert called == numbers.keys()
-    for name, number in numbers.items():
-        assert f"int {loader.CHAIN[number]}(u64 *ctx)" in compiler.source()
-        assert name == f"NEXT_{loader.CHAIN[number].upper()}"
+@pytest.mark.parametrize("loops", [True, False])
+def test_the_numbers_of_steps_and_callbacks_are_the_loaders(loops: bool) -> None:
+    none = Kernel({}, frozenset(), {}, {})
+    defines = loader.defines_of({}, none, loader.Variant("sockets", loops=loops, casts=False))
+    text, called = compiler.source(), "\n".join(HEADERS.values())
+    steps = {name: number for name, number in defines.items() if name.startswith("STEP_")}
+    assert list(steps.values()) == list(range(1, len(loader.STEPS) + 1))
+    assert set(re.findall(r"\bSTEP_[A-Z_]+\b", called)) == {*steps, "STEP_DONE"}
+    for step in loader.STEPS:
+        assert f"u32 {step}(struct scratch *s)" in text
+        assert f"int {loader.program_of_step(step)}(u64 *ctx)" in text
+        assert steps[f"STEP_{step.upper()}"] == loader.STEPS.index(step) + 1
+    callbacks = {name for name in defines if name.startswith("CALLBACK_")} - {"CALLBACK_MARK"}
+    assert len(callbacks) == (len(loader.CALLBACKS) if loops else 0)
+    for callback in loader.CALLBACKS:
+        name = callback.removeprefix("take_").upper()
+        assert f"int {callback}(void *unused)" in text
+        assert re.search(rf"CALLBACK_{name}\b|TAKE_TURNS\([^;]*\b{name}\)", called)
+        assert not loops or defines[f"CALLBACK_{name}"] == loader.CALLBACKS.index(callback)

@@ -1,4 +1,4 @@
-"""From one reading to the next: windows for waits, timing, deferred bytes."""
+"""From one reading to the next: windows for waits, timing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from httptop.bpf.ticks import Ticks
 from httptop.linux.wakeup import Wakeup
 
 TICK_S = 0.05
-LONG_S = 3600.0
 
 
 class Probes:
@@ -20,9 +19,9 @@ class Probes:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.opened_s: list[float] = []
-        self.deferred, self.woken = Wakeup(), Wakeup()
+        self.woken = Wakeup()
         self.on_call: Callable[[str], None] = lambda _: None
-        self.ticks = Ticks(self.deferred.reader, self._tend, self._time, self._note)
+        self.ticks = Ticks(self._time, self._note)
 
     def wait(self, tick_s: float = TICK_S) -> tuple[bool, float]:
         """Wait for a tick from now on; return what came of it, and when it was due."""
@@ -35,10 +34,6 @@ class Probes:
     def _call(self, call: str) -> None:
         self.calls.append(call)
         self.on_call(call)
-
-    def _tend(self) -> None:
-        self.deferred.clear()
-        self._call("tend")
 
     def _time(self, on: bool) -> None:
         self._call(f"time {on}")
@@ -53,7 +48,6 @@ class Probes:
 def probes() -> Iterator[Probes]:
     made = Probes()
     yield made
-    made.deferred.close()
     made.woken.close()
 
 
@@ -94,15 +88,7 @@ def test_it_can_be_woken(probes: Probes, call: str) -> None:
     assert probes.count("time True") == probes.count("time False") == 1
 
 
-def test_what_is_deferred_is_gone_on_with_at_once(probes: Probes) -> None:
-    probes.deferred.set()
-    probes.on_call = lambda call: probes.woken.set() if call == "tend" else None
-    assert probes.wait(LONG_S)[0]
-    assert probes.calls == ["tend"]
-
-
-def test_a_tick_that_is_over_still_does_what_is_deferred(probes: Probes) -> None:
-    probes.deferred.set()
+def test_a_tick_that_is_over_does_nothing_more(probes: Probes) -> None:
     now_s = time.monotonic()
     assert not probes.ticks.wait(now_s - 2, now_s - 1, probes.woken.reader)
-    assert probes.calls == ["tend"]
+    assert probes.calls == []

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from httptop.bpf import abi
 from httptop.bpf.build import compiler, loader
+from httptop.bpf.build.linker import link
 from httptop.http import path_template
 from httptop.linux import bpf_syscall
 
@@ -22,7 +23,7 @@ DEFINES: Final = {
     "MAX_PAGES": 8,
     "SHARDS": 1,
     "SAMPLE_PAGES": 1,
-    "PIECE_PAGES": 1,
+    **loader.loop_defines(),
 }
 
 _VERDICT: Final = struct.Struct(f"<Q8I8B{path_template.TEMPLATE_LEN}s")
@@ -57,7 +58,8 @@ def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
 
 
 def _load(module: Any, name: str) -> int:
-    return loader.load(compiler.instructions_of(module, name), name, SCHED_CLS)
+    program = link(name, lambda part: compiler.instructions_of(module, part), loader.CALLBACKS)
+    return loader.load(program, name, SCHED_CLS)
 
 
 class Parser:

@@ -6,12 +6,13 @@ instruction that is none may not fall into the head of a loop that it is part of
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Final
 
 import pytest
 
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import loader
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
@@ -66,8 +67,7 @@ def falls_into_a_loop(code: bytes) -> int | None:
 def test_loops_are_closed_by_jumps(text: str) -> None:
     kernel = btf.describe_kernel()
     plan = plan_of(DEFAULTS, limited(text) if text else Scope(), 2)
-    defines = loader.defines_of({**plan.defines, **plan.conditions.defines}, kernel, "syscalls", {})
-    names = (*loader.CHAIN, *loader.FRONTS["syscalls"], loader.END, loader.SWEEP)
-    image = compiler.image(defines, names, plan.conditions.text)
+    variant = loader.Variant("syscalls", loops=False, casts=False)
+    image = loader.compiled(json.loads(plan.to_json()) | {"cache": ""}, kernel, variant)
     found = {name: falls_into_a_loop(code) for name, code in image.programs.items()}
-    assert found == dict.fromkeys(names)
+    assert found == dict.fromkeys(image.programs)

@@ -15,6 +15,7 @@ from httptop.bpf.abi import METHODS
 from httptop.model import SIDES, Side
 from tests.live.live import (
     FRONTS,
+    WAYS,
     Watch,
     connected,
     connected_unix,
@@ -36,7 +37,7 @@ Take = Callable[[End], bytes]
 
 #: What concerns the way in which bytes are seen; the rest is the same, and the conformance cases
 #: are played in each way, too.
-each_front = pytest.mark.parametrize("watch", FRONTS, indirect=True)
+each_front = pytest.mark.parametrize("watch", WAYS, indirect=True)
 
 
 def _readv(end: End) -> bytes:
@@ -189,7 +190,7 @@ def test_the_reader_takes_less_than_the_writer_gave(watch: Watch, path: str) -> 
     assert (row.request_bytes, row.response_bytes) == (5 * len(head), 5 * len(reply))
 
 
-@each_front
+@pytest.mark.parametrize("watch", FRONTS, indirect=True)
 @pytest.mark.parametrize("size", [500, 1020, 5000, 100_000])
 def test_huge_heads(watch: Watch, path: str, size: int) -> None:
     head = request(path, "GET", *(f"X-{at}: {'v' * 90}" for at in range(size // 100)))

@@ -37,6 +37,7 @@ class Plan:
     conditions: Conditions = field(default_factory=Conditions)
     waits: bool = True  # whether waits of requests are to be measured: only servers have any
     front: str | None = None  # use this front (loader.FRONTS) only
+    loops: bool = True  # use loops where the kernel has them (bpf/c/steps.h)
     cache: str = ""  # directory of compiled probes; empty: no cache
 
     def to_json(self) -> bytes:
@@ -54,6 +55,7 @@ class Plan:
                 },
                 "waits": self.waits,
                 "front": self.front,
+                "loops": self.loops,
                 "cache": self.cache,
             }
         ).encode()

@@ -15,12 +15,14 @@ import ctypes
 import errno
 import json
 import os
+import re
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from httptop.bpf.abi import (
     BYTE_CLASS,
@@ -32,22 +34,42 @@ from httptop.bpf.abi import (
     RESPONSE_KEY,
 )
 from httptop.bpf.build.compiler import LoadError, image
+from httptop.bpf.build.linker import (
+    CALLBACK_MARK,
+    Linked,
+    function_records,
+    link,
+    types_of_functions,
+    with_kernel_functions,
+)
 from httptop.bpf.build.object_file import Image, Loaded
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 from httptop.linux import bpf_syscall
 from httptop.linux.btf import BtfError, Kernel, describe_kernel
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
+_NO_CALLS: Final[Mapping[int, int]] = {}
 
-#: Placeholder for a call of bpf_rdonly_cast (kernel_structs.h); load() puts in its type id.
-CAST_CALL: Final = 0x70000001
-_CAST_MARK: Final = struct.pack("<I", CAST_CALL)
-_CALL, _KERNEL_FUNCTION = 0x85, 2
+#: Placeholders for calls of kernel functions, by macro (kernel_structs.h).
+_KERNEL_CALLS: Final = {
+    "bpf_rdonly_cast": ("CAST_CALL", 0x70000001),
+    "bpf_preempt_disable": ("PREEMPT_DISABLE_CALL", 0x70000002),
+    "bpf_preempt_enable": ("PREEMPT_ENABLE_CALL", 0x70000003),
+}
 
-#: The programs reached by tail call, in the order of their NEXT_ numbers (cursor.h).
-CHAIN: Final = (
+#: From this kernel on, a program at a tracepoint can be preempted.
+PREEMPTIBLE_KERNEL: Final = (7, 0)
+
+#: The steps of a call, in the order of their STEP_ numbers, which begin with 1 (steps.h).
+STEPS: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
-    "defer_bytes", "abandon_requests",
+    "abandon_requests", "regain_sync",
+)  # fmt: skip
+
+#: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
+CALLBACKS: Final = (
+    "take_step", "take_scan_turns", "take_cut_turns", "take_write_turn", "take_authority_turns",
+    "take_abandon_turn",
 )  # fmt: skip
 
 #: Fronts: sets of tracepoints that see bytes pass, best first; each has a program of its name.
@@ -68,48 +90,41 @@ _POOLS: Final = ("fill_cells", "fill_pages")
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
-#: The program that user space runs to process deferred bytes (backlog.py).
-TAKE_UP: Final = "take_up"
-
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
-    "samples", "other_protocols", "pieces", "free_cells", "free_pages", "queue", "controls",
-    "rules", "rule_shapes", "rule_words",
+    "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
+    "rule_shapes", "rule_words",
 )  # fmt: skip
 
 
-def with_cast(instructions: bytes, cast_id: int) -> bytearray:
-    """Return a program whose CAST_CALLs call bpf_rdonly_cast, which has this type id."""
-    code = bytearray(instructions)
-    for at in range(0, len(code), 8):
-        if code[at] == _CALL and code[at + 4 : at + 8] == _CAST_MARK:
-            code[at + 1] = _KERNEL_FUNCTION << 4
-            code[at + 4 : at + 8] = struct.pack("<I", cast_id)
-    return code
+def calls_of(kernel: Kernel) -> dict[int, int]:
+    """Return the type ids of the kernel functions that programs may call, by placeholder."""
+    return {_KERNEL_CALLS[name][1]: number for name, number in kernel.functions.items()}
 
 
-def load(
-    instructions: bytes,
-    name: str,
-    kind: int,
-    *,
-    cast_id: int = 0,
-) -> int:
-    """Load one program and return its descriptor.
+def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_CALLS) -> int:
+    """Load one program and return its descriptor; ``calls`` as :func:`calls_of` returns them.
 
-    ``cast_id``: the type id of bpf_rdonly_cast, 0 if the kernel has none. Raises LoadError with the
-    end of the verifier's log; all of it goes to the file named by HTTPTOP_VERIFIER_LOG, if set.
+    Raises LoadError with the end of the verifier's log; all of it goes to the file named by
+    HTTPTOP_VERIFIER_LOG, if set.
     """
-    code = with_cast(instructions, cast_id)
+    code = with_kernel_functions(program.code, calls)
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
     arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
-    try:
-        return bpf_syscall.prog_load(*arguments)
-    except OSError as first:
+    with contextlib.ExitStack() as closing:
+        types = None
+        if len(program.functions) > 1:
+            types = bpf_syscall.btf_load(types_of_functions())
+            closing.callback(os.close, types)
+        records = function_records(program) if types is not None else b""
+        try:
+            return bpf_syscall.prog_load(*arguments, btf_fd=types, functions=records)
+        except OSError as error:
+            first = error
         log = ctypes.create_string_buffer(16 << 20)
         try:
-            return bpf_syscall.prog_load(*arguments, log=log)
+            return bpf_syscall.prog_load(*arguments, log=log, btf_fd=types, functions=records)
         except OSError:
             said = log.value.decode("utf-8", "replace").strip()
             if path := os.environ.get("HTTPTOP_VERIFIER_LOG"):
@@ -138,7 +153,8 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
         bpf_syscall.map_update(probes.maps["pool_next"], at, value)
     cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL
     for name, number in zip(_POOLS, (cells, plan["defines"]["MAX_PAGES"]), strict=True):
-        fd = load(probes.instructions(name), name, _SOCKET_FILTER)
+        program = Linked(probes.instructions(name), (0,))
+        fd = load(program, name, _SOCKET_FILTER)
         bpf_syscall.run_program(fd, bytes(64), repeat=number)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
@@ -167,50 +183,85 @@ def prepare() -> Kernel:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
 
 
-def defines_of(
-    sizes: dict[str, int], kernel: Kernel, front: str, types: dict[str, int]
-) -> dict[str, int]:
-    """Return the macros that the headers need: sizes, the kernel's layout, numbers of programs.
+class Variant(NamedTuple):
+    """A way to do the same, of which a kernel accepts some; all are equally exact."""
 
-    ``types`` are those of :func:`casts_of`; if empty, kernel memory is read by helper calls.
+    front: str
+    loops: bool  # calls are worked through by bpf_loop (Linux 5.17), otherwise by tail calls
+    casts: bool  # kernel memory is read by plain loads (Linux 6.2), otherwise by helper calls
+
+    def __str__(self) -> str:
+        extras = ("loops", self.loops), ("plain loads", self.casts)
+        return ", ".join([self.front, *(name for name, used in extras if used)])
+
+
+def variants(kernel: Kernel, *, front: str | None = None, loops: bool = True) -> list[Variant]:
+    """Return what to try on a kernel, the best first; ``front`` and ``loops`` limit the choice.
+
+    Tracepoints of sockets are preferred to those of system calls.
     """
-    defines = {**sizes, **kernel.offsets, **types, f"FRONT_{front.upper()}": 1}
-    defines |= {f"NEXT_{name.upper()}": number for number, name in enumerate(CHAIN)}
-    return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, front) else {})
+    casts = "bpf_rdonly_cast" in kernel.functions
+    ways = [(True, True)] * casts + [(True, False), (False, False)]
+    return [
+        Variant(name, *way)
+        for name, programs in FRONTS.items()
+        if front in (None, name) and set(programs) <= kernel.tracepoints
+        for way in ways
+        if loops or not way[0]
+    ]
 
 
-def casts_of(kernel: Kernel) -> dict[str, int]:
-    """Return the macros for reads by plain loads; empty if the kernel has no bpf_rdonly_cast."""
-    return {} if kernel.cast_id is None else {**kernel.types, "CAST_CALL": CAST_CALL}
+def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[str, int]:
+    """Return the macros that the headers need: sizes, the kernel's layout, numbers of functions."""
+    defines = {**sizes, **kernel.offsets, f"FRONT_{variant.front.upper()}": 1}
+    defines |= {f"STEP_{name.upper()}": number for number, name in enumerate(STEPS, 1)}
+    calls = [] if variant.casts else ["bpf_rdonly_cast"]
+    if variant.casts:
+        defines |= kernel.types
+    if variant.loops:
+        defines |= loop_defines()
+    if kernel_release() < PREEMPTIBLE_KERNEL:
+        calls += ["bpf_preempt_disable", "bpf_preempt_enable"]
+    usable = kernel.functions.keys() - set(calls)
+    defines |= dict(_KERNEL_CALLS[name] for name in usable)
+    return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, variant.front) else {})
+
+
+def loop_defines() -> dict[str, int]:
+    """Return the macros that have calls worked through by bpf_loop."""
+    numbers = {f"CALLBACK_{name[5:].upper()}": at for at, name in enumerate(CALLBACKS)}
+    return {"LOOPS": 1, "CALLBACK_MARK": CALLBACK_MARK, **numbers}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
     """Load everything; return the reply and the descriptors it names; raise LoadError.
 
-    Uses the cheapest variant that this kernel accepts; all are equally exact. Tracepoints of
-    sockets are preferred to those of system calls, plain loads to helper calls.
+    Uses the best variant that this kernel accepts.
     """
-    casts = casts_of(kernel)
     refused: dict[str, str] = {}
-    for front, programs in FRONTS.items():
-        if plan.get("front") not in (None, front) or not set(programs) <= kernel.tracepoints:
-            continue
-        for types in (casts, {}) if casts else ({},):
-            try:
-                return _load_with(plan, kernel, front, types, refused)
-            except LoadError as error:
-                refused[f"{front}{', plain loads' if types else ''}"] = str(error)
+    limits = {"front": plan.get("front"), "loops": plan.get("loops", True)}
+    for variant in variants(kernel, **limits):
+        try:
+            return _load_with(plan, kernel, variant, refused)
+        except LoadError as error:
+            refused[str(variant)] = str(error)
     reasons = "; ".join(dict.fromkeys(refused.values()))
     raise LoadError(reasons or "the kernel has none of the tracepoints that httptop can use")
 
 
-def compiled(plan: dict[str, Any], kernel: Kernel, front: str, types: dict[str, int]) -> Image:
-    """Return all compiled programs of a front; raise LoadError."""
-    defines = defines_of(plan["defines"], kernel, front, types)
+def compiled(plan: dict[str, Any], kernel: Kernel, variant: Variant) -> Image:
+    """Return all compiled functions of a variant; raise LoadError."""
+    defines = defines_of(plan["defines"], kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
-    names = (*_POOLS, *CHAIN, TAKE_UP, *FRONTS[front], END, SWEEP, *ready)
+    steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
+    names = (*_POOLS, *steps, *FRONTS[variant.front], END, SWEEP, *ready)
     cache = Path(plan["cache"]) if plan.get("cache") else None
     return image(defines, names, plan.get("conditions", ""), cache)
+
+
+def program_of_step(step: str) -> str:
+    """Return the name of the program that takes a step, where each is one."""
+    return f"{step}_program"
 
 
 def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
@@ -223,25 +274,23 @@ def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
 
 
 def _load_with(
-    plan: dict[str, Any],
-    kernel: Kernel,
-    front: str,
-    types: dict[str, int],
-    refused: dict[str, str],
+    plan: dict[str, Any], kernel: Kernel, variant: Variant, refused: dict[str, str]
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
-    passed = (*CHAIN, TAKE_UP, *FRONTS[front])
+    front = variant.front
     waits = plan.get("waits", True) and _sees_ready(plan["defines"], kernel, front)
-    probes = with_maps(compiled(plan, kernel, front, types), plan)
+    probes, calls = with_maps(compiled(plan, kernel, variant), plan), calls_of(kernel)
 
     def loaded(name: str) -> int:
-        code = probes.instructions(name)
-        return load(code, name, _RAW_TRACEPOINT, cast_id=kernel.cast_id or 0)
+        program = link(name, probes.instructions, CALLBACKS)
+        return load(program, name, _RAW_TRACEPOINT, calls)
 
     # The verifier takes up to a tenth of a second for each program, so load them in parallel.
+    steps = () if variant.loops else tuple(map(program_of_step, STEPS))
+    needed = (*steps, *FRONTS[front])
     with ThreadPoolExecutor() as pool:
-        programs = dict(zip(passed, pool.map(loaded, passed), strict=True))
-    for number, name in enumerate(CHAIN):
+        programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
+    for number, name in enumerate(steps, 1):
         value = struct.pack("<I", programs[name])
         bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
@@ -257,8 +306,8 @@ def _load_with(
             programs[name] = loaded(name)
         except LoadError as error:
             refused[name] = str(error)
-    some = ("only_cgroups",) if "only_cgroups" in probes.maps else ()
-    maps = {name: probes.maps[name] for name in (*MAPS, *some, "next_program")}
+    some = ("only_cgroups", "next_program")
+    maps = {name: probes.maps[name] for name in (*MAPS, *some) if name in probes.maps}
     reply = {
         "front": front,
         "maps": list(maps),
@@ -267,6 +316,12 @@ def _load_with(
         "refused": refused,
     }
     return reply, [*maps.values(), *programs.values()]
+
+
+def kernel_release() -> tuple[int, int]:
+    """Return the running kernel's major and minor version."""
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:

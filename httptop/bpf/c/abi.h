@@ -36,7 +36,6 @@
 #ifndef CAPTURE_LEN /* limit on what is copied of the response and of the request line */
 #define CAPTURE_LEN RESPONSE_LEN
 #endif
-#define PIECE_LEN 4096  /* bytes of a call sent to user space in one piece */
 #define SEGMENTS 32 /* most segments of a path; a power of two */
 #define MAX_RULES 64 /* most path rules that a user can configure */
 #define LINE_HEAD 112 /* bytes kept of a line longer than LINE_LEN, and its last 16 */
@@ -205,18 +204,6 @@ struct sample {
 	u8 address[16]; /* of the peer, network order; IPv4 in the first four */
 	u8 line[LINE_LEN];
 	u8 response[RESPONSE_LEN];
-};
-
-/* A piece of a call that was sent to user space, to be parsed later (deferred.h). */
-struct piece_head {
-	u64 sk;
-	u64 inode;
-	u64 now; /* time of the call, CLOCK_MONOTONIC */
-	u32 tgid;
-	u32 length; /* of data[]; with `moved`, the number of bytes that passed */
-	u8 inbound;
-	u8 moved; /* the bytes themselves are not available: there is no data[] */
-	u8 unused[6];
 };
 
 /* A set of numbers that a filter compares with, in the ranges of struct filter_sets. */

@@ -2,9 +2,9 @@
 /*
  * The first bytes on a socket that is not tracked yet: are they HTTP/1?
  *
- * first_bytes() is called by tail call from on_bytes() with the scratch set up. If the bytes may be
- * a request it identifies the socket (s->socket, s->inode, s->unix_socket, s->side) and continues
- * with parse_request(), which starts tracking the connection. A response is an orphan; tracking
+ * first_bytes() is a step (steps.h), with the scratch set up. If the bytes may be a request it
+ * identifies the socket (s->socket, s->inode, s->unix_socket, s->side), and parse_request() is next,
+ * which starts tracking the connection. A response is an orphan; tracking
  * starts here. A connection that the run's filter excludes is recorded as passed over. TLS and
  * HTTP/2 connections are counted.
  */
@@ -21,6 +21,7 @@
 #include "kernel_structs.h"
 #include "maps.h"
 #include "scratch.h"
+#include "steps.h"
 
 /* Count a connection of a process that begins with another protocol (OTHER_...). */
 static __always_inline void note_other_protocol(u32 tgid, u32 kind)
@@ -98,62 +99,59 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
-/* The program for the first bytes on a socket that is not tracked yet. */
-int first_bytes(u64 *ctx)
+/* The step for the first bytes on a socket that is not tracked yet. */
+static __always_inline u32 first_bytes(struct scratch *s)
 {
-	struct scratch *s = scratch_here();
 	u64 first[2] = {}, n;
 	struct conn *gone;
 	u32 length;
 
-	if (!s || !next_piece(s))
-		return 0;
+	if (!next_piece(s))
+		return STEP_DONE;
 	gone = conns.lookup(&s->sk);
-	if (gone && !((u32)gone->deferred && set_aside(s, gone)) && take_out(s, gone)) {
+	if (gone && take_out(s, gone)) {
 		/* The struct sock has been reused for another socket. */
-		s->then = THEN_FIRST;
-		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
-		return 0;
+		s->then = STEP_FIRST_BYTES;
+		return STEP_ABANDON_REQUESTS;
 	}
 	n = s->piece;
 	if (n >= 16) {
 		if (read_user(first, sizeof(first), (void *)s->buf))
-			return 0;
+			return STEP_DONE;
 	} else {
 		asm volatile("" : "+r"(n));
 		n &= 15;
 		if (read_user(first, n, (void *)s->buf))
-			return 0;
+			return STEP_DONE;
 	}
 	if (status_of(first[0], first[1], s->piece)) {
 		/* A response to a request that was not seen. */
 		if (!resolve_stream(s))
-			return 0;
+			return STEP_DONE;
 		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
 		if (!connection_selected(s))
 			pass_over(s);
 		else if (new_conn(s))
 			COUNT_LOSS(orphan_responses);
-		return 0;
+		return STEP_DONE;
 	}
 	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
 	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
 		note_other_protocol(s->tgid, OTHER_HTTP2);
-		return 0;
+		return STEP_DONE;
 	}
 	if (ends_line(first[0])) {
 		/* Empty lines, perhaps before a request line. */
 	} else if (n >= 8 && method_of(first[0], &length) < 0) {
 		if (!token_may_come(first[0], first[1], n))
-			return 0;
+			return STEP_DONE;
 	}
 	if (!resolve_stream(s))
-		return 0;
+		return STEP_DONE;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();
 	if (connection_selected(s))
-		next_program.call(ctx, NEXT_PARSE_REQUEST);
-	else
-		pass_over(s);
-	return 0;
+		return STEP_PARSE_REQUEST;
+	pass_over(s);
+	return STEP_DONE;
 }

@@ -3,8 +3,8 @@
  * The ends of connections. Requests that are still pending count as unanswered, or as unknown where
  * the connection had lost sync.
  *
- * inet_sock_set_state() is attached; abandon_requests() is called by tail call, and s->then says
- * what follows it; sweep() is run by user space for each key of swept_conns.
+ * inet_sock_set_state() is attached; abandon_requests() and regain_sync() are steps (steps.h); sweep()
+ * is run by user space for each key of swept_conns.
  */
 #pragma once
 
@@ -19,13 +19,14 @@
 #include "maps.h"
 #include "responses.h"
 #include "scratch.h"
+#include "steps.h"
 
 /*
  * A TCP connection ends: its owner closes it, or it reaches TCP_CLOSE. The owner may still read
  * what arrived before, so while a response is pending the entry stays until sweep() finds the
  * socket released.
  */
-int inet_sock_set_state(u64 *ctx)
+static __always_inline int on_state(u64 *ctx)
 {
 	u64 sk = ctx[0];
 	int state = ctx[2];
@@ -43,7 +44,7 @@ int inet_sock_set_state(u64 *ctx)
 	 * Only the owner's close removes the entry here. A reset comes in an interrupt, while
 	 * another CPU may be using the entry.
 	 */
-	if (!conn->pending && !held_of(conn) && !conn->deferred && state != TCP_CLOSE) {
+	if (!conn->pending && !held_of(conn) && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			if (conn->response_left && conn->numbered)
 				catch_up_with_response(conn,
@@ -59,10 +60,18 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
+int inet_sock_set_state(u64 *ctx)
+{
+	preempt_disable();
+	on_state(ctx);
+	preempt_enable();
+	return 0;
+}
+
 /* Unseen bytes may have contained anything: expect the next byte to begin a message. */
 static __always_inline void resync(struct conn *conn)
 {
-	conn->deferred = 0;
+	conn->lost = 0;
 	conn->blurred = 0;
 	conn->phase = PHASE_IDLE;
 	conn->body_left = 0;
@@ -81,39 +90,74 @@ static __always_inline void forget_swept(u64 sk)
 	swept_conns.delete(&sk);
 }
 
-/*
- * The program that abandons the pending requests of a connection: of s->gone or, for THEN_RESYNC,
- * of the one at s->sk.
- */
-int abandon_requests(u64 *ctx)
+#define ABANDONED_A_STEP 32
+
+/* Abandon a request of the connection that the step is about; return whether none is left. */
+static __always_inline bool abandon_turn(struct scratch *s)
+{
+	struct conn *conn = &s->gone;
+
+	if (s->next == STEP_REGAIN_SYNC)
+		conn = conns.lookup(&s->sk);
+	if (!conn)
+		return true;
+	abandon_one(conn);
+	return !conn->pending;
+}
+
+#ifdef LOOPS
+int take_abandon_turn(void *unused)
 {
 	struct scratch *s = scratch_here();
-	struct conn *conn;
 
-	if (!s)
-		return 0;
-	conn = s->then == THEN_RESYNC ? conns.lookup(&s->sk) : &s->gone;
-	if (!conn)
-		return 0;
+	return !s || abandon_turn(s);
+}
+#endif
+
+/* The step that abandons pending requests of s->gone; then, once none is left, s->then is next. */
+static __always_inline u32 abandon_requests(struct scratch *s)
+{
+	struct conn *conn = &s->gone;
+
 	end_response(conn);
-	abandon_some(conn);
-	if (conn->pending) {
-		next_program.call(ctx, NEXT_ABANDON_REQUESTS);
-		return 0;
-	}
-	if (s->then == THEN_RESYNC) {
-		resync(conn);
-		if (s->inbound == (conn->side == SIDE_SERVER))
-			next_program.call(ctx, NEXT_PARSE_REQUEST);
-		else
-			next_program.call(ctx, NEXT_PARSE_RESPONSE);
-		return 0;
-	}
-	if (s->then == THEN_FIRST)
-		next_program.call(ctx, NEXT_FIRST_BYTES);
-	else
+	TAKE_TURNS(ABANDONED_A_STEP, abandon_turn, ABANDON_TURN);
+	if (conn->pending)
+		return STEP_ABANDON_REQUESTS;
+	if (s->then == STEP_DONE)
 		forget_swept(s->sk);
-	return 0;
+	return s->then;
+}
+
+/*
+ * The step for a connection that has lost sync, at its next call: abandon its pending requests, then
+ * parse the call.
+ */
+static __always_inline u32 regain_sync(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+
+	if (!conn)
+		return STEP_DONE;
+	end_response(conn);
+	TAKE_TURNS(ABANDONED_A_STEP, abandon_turn, ABANDON_TURN);
+	if (conn->pending)
+		return STEP_REGAIN_SYNC;
+	resync(conn);
+	return s->inbound == (conn->side == SIDE_SERVER) ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
+}
+
+/* Abandon all requests of s->gone; not by steps where a loop can do it: sweep() needs no others. */
+static __always_inline void abandon_gone(u64 *ctx, struct scratch *s)
+{
+#ifdef LOOPS
+	s->next = STEP_ABANDON_REQUESTS;
+	end_response(&s->gone);
+	TAKE_TURNS(MAX_PIPELINE, abandon_turn, ABANDON_TURN);
+	forget_swept(s->sk);
+#else
+	s->then = STEP_DONE;
+	take_steps(ctx, s, STEP_ABANDON_REQUESTS);
+#endif
 }
 
 /*
@@ -121,7 +165,7 @@ int abandon_requests(u64 *ctx)
  * its struct sock has no struct socket any more, or belongs to another socket. A nonzero second
  * argument says that the run is over: count the responses that are held back.
  */
-int sweep(u64 *ctx)
+static __always_inline int sweep_socket(u64 *ctx)
 {
 	u64 sk = ctx[0], socket, inode, passed;
 	struct conn *conn = conns.lookup(&sk);
@@ -135,12 +179,11 @@ int sweep(u64 *ctx)
 	socket = socket_of_sock(sk);
 	inode = socket ? inode_number_of(socket) : 0;
 	if (conn) {
-		if ((socket && inode == conn->inode) || (u32)conn->deferred || !s)
+		if ((socket && inode == conn->inode) || !s)
 			return 0;
 		s->sk = sk;
-		s->then = THEN_NOTHING;
 		if (take_out(s, conn))
-			next_program.call(ctx, NEXT_ABANDON_REQUESTS);
+			abandon_gone(ctx, s);
 		return 0;
 	}
 	passed = passed_inode(sk);
@@ -148,5 +191,13 @@ int sweep(u64 *ctx)
 		return 0;
 	forget_passed(sk);
 	swept_conns.delete(&sk);
+	return 0;
+}
+
+int sweep(u64 *ctx)
+{
+	preempt_disable();
+	sweep_socket(ctx);
+	preempt_enable();
 	return 0;
 }

@@ -12,7 +12,6 @@
 #include "filter_state.h"
 
 #define BODY_OPEN (~0ULL) /* body of unknown length: a request's ends when its response begins */
-#define LOST_PIECE (1ULL << 32) /* added to conn.deferred */
 
 /* Bytes kept of a field line that is split between two calls. */
 #define PARTIAL_LEN (FILTER_HOST ? 128 : 32)
@@ -47,8 +46,7 @@ enum shape {
 };
 
 /*
- * Keyed by the address of its struct sock (or by its inode number, see set_aside()); updated in
- * place from request to request. "Latest" is the request whose header section came last; "current"
+ * Keyed by the address of its struct sock; updated in place from request to request. "Latest" is the request whose header section came last; "current"
  * is the oldest request without a final response. They differ only where requests are pipelined.
  */
 struct conn {
@@ -66,8 +64,6 @@ struct conn {
 	u64 response_ns; /* first byte of the last response */
 	u64 handling_ns; /* from the request to that byte */
 	u64 last_ns; /* its latest byte so far, if more than one call sent it; else 0 */
-	u64 leaving; /* it is being set aside (set_aside()) */
-	u64 deferred; /* pieces waiting in user space, plus LOST_PIECE for each that was lost */
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
 	u32 response; /* cell of the last response's (endpoint, status) */
@@ -77,6 +73,7 @@ struct conn {
 	u32 body_end; /* likewise for body_left */
 	u16 head_len; /* SHAPE_HEAD: length of the call, and offset of length_word in it */
 	u16 length_at;
+	u8 lost; /* it has lost sync (lifecycle.h) */
 	u8 blurred; /* pairing is uncertain: a response may belong to another request */
 	u8 bodyless; /* the last response has no body, whatever its header section says */
 	u8 chunked; /* the last response's body is chunked */

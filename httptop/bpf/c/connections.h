@@ -77,41 +77,6 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 	return !conns.delete(&s->sk);
 }
 
-/*
- * The struct sock of a connection that is over has been reused, and bytes of the connection still
- * wait in user space (deferred.h): keep its entry under its inode number, which cannot be an
- * address, until the sweep removes it. Return whether that was possible; if not, its requests must
- * be abandoned.
- */
-static __always_inline bool set_aside(struct scratch *s, struct conn *conn)
-{
-	u64 inode = conn->inode;
-	u32 zero = 0;
-	u64 *at_work = taking_up.lookup(&zero);
-	u8 one = 1;
-
-	if (!at_work)
-		return false;
-	/* take_up() publishes taking_up, then reads `leaving`; we do the opposite. */
-	__sync_fetch_and_add(&conn->leaving, 1);
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 2048; i++) { /* take_up() takes microseconds, and so does this loop */
-		if (*(volatile u64 *)at_work != inode)
-			break;
-		bpf_ktime_get_ns();
-	}
-	if (*(volatile u64 *)at_work == inode) {
-		lose_call(conn);
-		return false;
-	}
-	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
-	s->gone.leaving = 0;
-	if (conns.update(&inode, &s->gone) || swept_conns.update(&inode, &one))
-		return false;
-	conns.delete(&s->sk);
-	return true;
-}
-
 /* Whether the current thread is not `thread`; only where rows are per thread. */
 static __always_inline bool other_thread(u32 thread)
 {
@@ -193,7 +158,7 @@ static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bo
 	if (FILTER_CONNECTION && !request)
 		return true; /* any process may respond to a selected request */
 	if (!owner_selected(conn, sk, tgid)) {
-		if (!conn->pending && !conn->deferred) {
+		if (!conn->pending) {
 			end_response(conn);
 			conns.delete(&sk);
 		}

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of one call: where they are in user memory, how they are copied window by window into
- * data[], and how programs hand the call on to each other.
+ * The bytes of one call: where they are in user memory, and how they are copied window by window
+ * into data[].
  *
  * Reads and writes these members of the scratch: the position (iov, buf, left, piece, the messages)
- * and data[..have). Called by every program that parses bytes; the connection is not touched.
- *
- * Programs hand a call on by next_program.call(ctx, NEXT_...), with the program's name after NEXT_;
- * the loader assigns the numbers (CHAIN in bpf/build/loader.py). Such a call returns only where the
- * kernel's limit of 33 tail calls is reached.
+ * and data[..have). Called by every step that parses bytes; the connection is not touched.
  */
 #pragma once
 
@@ -16,17 +12,6 @@
 #include "maps.h"
 #include "scratch.h"
 #include "syscalls.h"
-
-/* s->then: what follows once all pending requests of a connection are abandoned (close.h). */
-#define THEN_FIRST 0 /* the struct sock was reused: first_bytes() takes this call */
-#define THEN_RESYNC 1 /* the connection had lost sync; parse this call */
-#define THEN_NOTHING 2 /* nothing: the connection is over */
-
-/*
- * After this many programs the rest of a call's bytes goes to user space (deferred.h). The kernel's
- * limit of 33 tail calls leaves a few for sending them.
- */
-#define STEPS 29
 
 #ifdef FRONT_SYSCALLS
 /* A call may carry several messages: go on to the next, if there is one. */
@@ -70,28 +55,6 @@ static __always_inline bool next_piece(struct scratch *s)
 		s->piece = vector[1] < IN_MESSAGE(s) ? vector[1] : IN_MESSAGE(s);
 	}
 	return s->piece != 0;
-}
-
-/* Go on with a program, or hand the rest to user space if too many programs have run. */
-static __always_inline void go_on(u64 *ctx, struct scratch *s, const u32 next)
-{
-	if (++s->steps < STEPS)
-		next_program.call(ctx, next);
-	next_program.call(ctx, NEXT_DEFER_BYTES);
-}
-
-/*
- * End a call, returning `result`. If the bytes came from user space, take_up() no longer works on
- * their connection.
- */
-static __always_inline int end_call(struct scratch *s, int result)
-{
-	u32 zero = 0;
-	u64 *inode = s->taken_up ? taking_up.lookup(&zero) : 0;
-
-	if (inode)
-		*inode = 0;
-	return result;
 }
 
 /* Step over bytes at buf, at most s->piece. */

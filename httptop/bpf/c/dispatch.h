@@ -3,9 +3,9 @@
  * on_bytes(): dispatches a call that moved bytes. Called by the attached programs (hooks.h).
  *
  * Three short ways end the call here: a part of a body; a call that repeats the last request and
- * holds nothing else; a response of the same kind as the last. All other calls go by tail call to
- * the program that parses the bytes, with the scratch set up for it: where the bytes are, the
- * socket, the process, the time.
+ * holds nothing else; a response of the same kind as the last. All other calls are worked through in
+ * steps (steps.h), with the scratch set up for them: where the bytes are, the socket, the process,
+ * the time.
  */
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "request_line.h"
 #include "responses.h"
 #include "scratch.h"
+#include "steps.h"
 #include "syscalls.h"
 #include "wait.h"
 
@@ -90,7 +91,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	u32 length = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
-	u32 next = NEXT_FIRST_BYTES;
+	u32 next = STEP_FIRST_BYTES;
 
 	if (conn && conn->verify &&
 	    conn->inode != inode_number_of(socket ? socket : socket_of_sock(sk)))
@@ -101,7 +102,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 		if (conn->phase == PHASE_TUNNEL)
 			return 0;
-		if (!conn->deferred && take_body(conn, request, ret))
+		if (!conn->lost && take_body(conn, request, ret))
 			return 0;
 	}
 
@@ -154,10 +155,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		if (changed_hands(conn, process_of(task)) &&
 		    !change_owner(conn, sk, process_of(task), request))
 			return 0;
-		if (conn->deferred) {
-			next = NEXT_DEFER_BYTES;
+		if (conn->lost) {
+			next = STEP_REGAIN_SYNC;
 		} else if (request) {
-			next = NEXT_PARSE_REQUEST;
+			next = STEP_PARSE_REQUEST;
 			/* Does the call repeat the last request, and hold nothing else? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
@@ -181,12 +182,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		} else if (conn->pending != 1 || !conn->shape ||
 			   conn->response_of != conn->current || response_under_way(conn) ||
 			   conn->last_ns || piece < 16 || FILTER_SIZE) {
-			next = NEXT_PARSE_RESPONSE;
+			next = STEP_PARSE_RESPONSE;
 		} else {
 			u64 first[2], latency_ns;
 			u32 status;
 
-			next = NEXT_PARSE_RESPONSE;
+			next = STEP_PARSE_RESPONSE;
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
@@ -203,7 +204,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				conn->pending = 0;
 				if (!claim_sample(conn, status, latency_ns, now))
 					return 0;
-				next = NEXT_SAMPLE_RESPONSE;
+				next = STEP_SAMPLE_RESPONSE;
 			}
 		}
 	}
@@ -221,24 +222,15 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->message = message + MMSGHDR_LEN;
 	s->messages = messages ? messages - 1 : 0;
 	s->message_left = messages ? length : ret;
-	s->fresh = next == NEXT_FIRST_BYTES;
-	s->steps = 0;
-	s->taken_up = 0;
+	s->fresh = next == STEP_FIRST_BYTES;
 	s->began = 0;
 	s->shape = SHAPE_OTHER;
 	s->tgid = process_of(task);
 	s->inbound = inbound;
 	s->socket = socket;
 	s->fd = regs->di;
-	if (next == NEXT_PARSE_REQUEST)
-		next_program.call(ctx, NEXT_PARSE_REQUEST);
-	else if (next == NEXT_PARSE_RESPONSE)
-		next_program.call(ctx, NEXT_PARSE_RESPONSE);
-	else if (next == NEXT_SAMPLE_RESPONSE)
-		next_program.call(ctx, NEXT_SAMPLE_RESPONSE);
-	else if (next == NEXT_DEFER_BYTES)
-		next_program.call(ctx, NEXT_DEFER_BYTES);
-	else
-		next_program.call(ctx, NEXT_FIRST_BYTES);
+	take_steps(ctx, s, next);
+	if (s->next != STEP_DONE)
+		leave_rest(s);
 	return 0;
 }

@@ -11,10 +11,10 @@
 #pragma once
 
 #include "counters.h"
-#include "deferred.h"
 #include "dispatch.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "moved_bytes.h"
 #include "scratch.h"
 #include "syscalls.h"
 
@@ -126,12 +126,18 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 
 int sock_recv_length(u64 *ctx)
 {
-	return through_socket(ctx, true);
+	preempt_disable();
+	through_socket(ctx, true);
+	preempt_enable();
+	return 0;
 }
 
 int sock_send_length(u64 *ctx)
 {
-	return through_socket(ctx, false);
+	preempt_disable();
+	through_socket(ctx, false);
+	preempt_enable();
+	return 0;
 }
 #else
 /* sys_exit() runs at the return of every system call; nearly all are dismissed at once. */
@@ -168,7 +174,7 @@ static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 
 		on_moved_bytes(sock_of(socket), inbound, bytes);
 }
 
-int sys_exit(u64 *ctx)
+static __always_inline int through_call(u64 *ctx)
 {
 	s64 ret = ctx[1];
 	struct registers *regs;
@@ -217,5 +223,13 @@ int sys_exit(u64 *ctx)
 	if (ret <= 0)
 		return 0;
 	return on_bytes(ctx, task, regs, socket, sk, inbound, ret, regs->si, messages);
+}
+
+int sys_exit(u64 *ctx)
+{
+	preempt_disable();
+	through_call(ctx);
+	preempt_enable();
+	return 0;
 }
 #endif

@@ -18,8 +18,10 @@
 #include "filter_state.h"
 #include "maps.h"
 #include "scratch.h"
+#include "steps.h"
 
 #define SCAN_TURNS 128
+#define SCANNED_TOGETHER 8
 
 /*
  * Return the method that these eight bytes begin with, and the length of its name; -1: none of enum
@@ -159,22 +161,19 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 }
 
 /*
- * Look for the end of a header section in data[CARRY..have), after start_scan(): newline is the
- * last newline before it, line_end is just after the first line, head_end just after the empty
- * line; what is not found is 0. length_at, coding_at and host_at are where field values begin.
- *
- * An iteration takes either a word without a newline, or one newline. If the iterations run out,
- * `have` is lowered to what was scanned, and the rest comes in the next window.
+ * Look for the next newline at data[cursor..have), in a word; note the field whose line begins
+ * behind it. Return whether the scan is over (s->stop).
  */
-static __always_inline void scan_head(struct scratch *s)
+static __always_inline bool scan_turns(struct scratch *s)
 {
-	s->cursor = CARRY;
 #pragma clang loop unroll(disable)
-	for (u32 turn = 0; turn < SCAN_TURNS; turn++) {
+	for (u32 turn = 0; turn < SCANNED_TOGETHER; turn++) {
 		u64 word, found, at, gap, is_end, name, rest, yes;
 
-		if (s->cursor >= s->have)
-			return;
+		if (s->cursor >= s->have) {
+			s->stop = 1;
+			return true;
+		}
 		word = WORD_AT(s, s->cursor) ^ (EACH * '\n');
 		found = (word - EACH) & ~word & (EACH << 7);
 		if (!found) {
@@ -184,7 +183,8 @@ static __always_inline void scan_head(struct scratch *s)
 		at = s->cursor + (((found & (0 - found)) >> 7) * 0x0001020304050607ULL >> 56);
 		if (at >= s->have) {
 			s->cursor = s->have;
-			return;
+			s->stop = 1;
+			return true;
 		}
 		s->cursor = at + 1;
 
@@ -194,7 +194,8 @@ static __always_inline void scan_head(struct scratch *s)
 		OPAQUE(is_end);
 		if (is_end) {
 			s->head_end = at + 1;
-			return;
+			s->stop = 1;
+			return true;
 		}
 		s->line_end = SELECT(NOT_ZERO(s->line_end), s->line_end, at + 1);
 		s->newline = at;
@@ -221,7 +222,33 @@ static __always_inline void scan_head(struct scratch *s)
 			s->host_at = SELECT(yes, at + 6, s->host_at);
 		}
 	}
-	s->have = s->cursor;
+	return false;
+}
+
+#ifdef LOOPS
+int take_scan_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || scan_turns(s);
+}
+#endif
+
+/*
+ * Look for the end of a header section in data[CARRY..have), after start_scan(): newline is the
+ * last newline before it, line_end is just after the first line, head_end just after the empty
+ * line; what is not found is 0. length_at, coding_at and host_at are where field values begin.
+ *
+ * A turn takes either a word without a newline, or one newline. If the turns run out, `have` is
+ * lowered to what was scanned, and the rest comes in the next window.
+ */
+static __always_inline void scan_head(struct scratch *s)
+{
+	s->cursor = CARRY;
+	s->stop = 0;
+	TAKE_TURNS(SCAN_TURNS / SCANNED_TOGETHER, scan_turns, SCAN_TURNS);
+	if (!s->stop)
+		s->have = s->cursor;
 }
 
 /*

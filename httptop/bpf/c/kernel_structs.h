@@ -47,6 +47,19 @@ static void *(*cast_to)(u64 address, u32 type) = (void *)CAST_CALL;
 #define READ_AS(address, type, offset) kernel_u64((address) + (offset))
 #endif
 
+/*
+ * From Linux 7.0 on a program at a tracepoint may be preempted, and another task's program may run
+ * on its CPU meanwhile. What they share there (the scratch, the shards) is used with preemption off,
+ * as on all kernels before.
+ */
+#ifdef PREEMPT_DISABLE_CALL
+static void (*preempt_disable)(void) = (void *)PREEMPT_DISABLE_CALL;
+static void (*preempt_enable)(void) = (void *)PREEMPT_ENABLE_CALL;
+#else
+#define preempt_disable()
+#define preempt_enable()
+#endif
+
 static __always_inline u64 kernel_u64(u64 address)
 {
 	u64 value = 0;

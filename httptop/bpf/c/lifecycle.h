@@ -24,13 +24,12 @@
 #include "maps.h"
 #include "samples.h"
 
-#define ABANDONED_A_RUN 32 /* per run of abandon_requests(), which has up to 30 */
 #define MAX_PIPELINE 512 /* most pending requests on one connection */
 
-/* Lost sync: the next call marks pending requests unknown and resynchronises (defer_bytes()). */
+/* Lost sync: the next call marks pending requests unknown and resynchronises (close.h). */
 static __always_inline void lose_sync(struct conn *conn)
 {
-	__sync_fetch_and_add(&conn->deferred, LOST_PIECE);
+	conn->lost = 1;
 	conn->blurred = 1;
 }
 
@@ -296,21 +295,16 @@ static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 }
 
 /*
- * Abandon pending requests, at most ABANDONED_A_RUN of them. A filter on latency uses the time that
- * they have been pending.
+ * Abandon the current request, if there is one. A filter on latency uses the time that it has been
+ * pending.
  */
-static __always_inline void abandon_some(struct conn *conn)
+static __always_inline void abandon_one(struct conn *conn)
 {
 	u64 now = FILTER_RESPONSE ? bpf_ktime_get_ns() : 0;
 
-	if (conn->deferred >= LOST_PIECE)
-		conn->blurred = 1;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < ABANDONED_A_RUN; i++) {
-		if (!conn->pending)
-			break;
-		count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
-				conn->blurred);
-		advance_pipeline(conn);
-	}
+	if (!conn->pending)
+		return;
+	count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+			conn->blurred || conn->lost);
+	advance_pipeline(conn);
 }

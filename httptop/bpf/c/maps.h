@@ -51,11 +51,6 @@ struct queue_key {
 	u64 number; /* see conn.first */
 };
 
-struct piece {
-	struct piece_head head;
-	u8 data[PIECE_LEN];
-};
-
 BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
 /* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
@@ -83,9 +78,6 @@ BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
 	  2048); /* number of connections */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-BPF_RINGBUF_OUTPUT(pieces, PIECE_PAGES);
-BPF_PERCPU_ARRAY(outgoing, struct piece, 1);
-BPF_ARRAY(taking_up, u64, 1); /* inode number of the connection that take_up() works on; or 0 */
 /* A connection that the filter excludes; see pass_over(). */
 struct passed {
 	u64 inode;
@@ -118,7 +110,6 @@ struct ready {
 #define READY_BITS 16
 BPF_ARRAY(ready, struct ready, 1 << READY_BITS);
 #endif
-BPF_PROG_ARRAY(next_program, 8);
 
 static __always_inline struct control *control_here(void)
 {

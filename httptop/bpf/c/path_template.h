@@ -17,8 +17,10 @@
 #include "branchless.h"
 #include "maps.h"
 #include "scratch.h"
+#include "steps.h"
 
 #define TARGET_LEN 256 /* bytes of a target that are read; a longer one is marked truncated */
+#define BYTES_TOGETHER 16
 
 #define OUT(s, at) ((s)->template[(inside(at))])
 #define OUT_WORD(s, at) WORD(&OUT(s, at))
@@ -78,30 +80,48 @@ static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
 	return yes;
 }
 
+/* Look for the third slash at data[target..limit); return whether the search is over. */
+static __always_inline bool authority_turns(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < BYTES_TOGETHER; i++) {
+		u8 byte = BYTE(s, s->target);
+
+		if (s->target >= s->limit)
+			return true;
+		if (byte <= ' ' || byte == '?' || byte == '#' || byte == 0x7f) {
+			s->stop = 1;
+			s->end = s->target;
+			return true;
+		}
+		if (byte == '/' && ++s->number == 3) {
+			s->cursor = s->target;
+			return true;
+		}
+		s->target++;
+	}
+	return false;
+}
+
+#ifdef LOOPS
+int take_authority_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || authority_turns(s);
+}
+#endif
+
 /*
- * Return where the path begins in a target in absolute form, data[at..limit); limit if it has none.
+ * Have target be where the path begins in a target in absolute form, data[target..limit); limit if
+ * it has none.
  */
-static __always_inline u32 behind_authority(struct scratch *s, u32 at)
+static __always_inline void skip_authority(struct scratch *s)
 {
 	s->number = 0;
 	s->cursor = s->limit;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 256; i++) {
-		u8 byte = BYTE(s, at + i);
-
-		if (at + i >= s->limit)
-			break;
-		if (byte <= ' ' || byte == '?' || byte == '#' || byte == 0x7f) {
-			s->stop = 1;
-			s->end = at + i;
-			break;
-		}
-		if (byte == '/' && ++s->number == 3) {
-			s->cursor = at + i;
-			break;
-		}
-	}
-	return s->cursor;
+	TAKE_TURNS(TARGET_LEN / BYTES_TOGETHER, authority_turns, AUTHORITY_TURNS);
+	s->target = s->cursor;
 }
 
 /* The current segment ends before data[end]: store what it is classified by, and begin the next. */
@@ -130,24 +150,24 @@ static __always_inline void segment_ends(struct scratch *s, u32 end)
 	s->segment_at = end + 1;
 }
 
-/* First pass: cut the path into segments and count the kinds of characters in each. */
-static __always_inline void cut_path(struct scratch *s)
+/* Go on with cut_path(); return whether it is over. */
+static __always_inline bool cut_turns(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < TARGET_LEN; i++) {
-		u64 from = s->target + i, kind, last, different;
+	for (u32 i = 0; i < BYTES_TOGETHER; i++) {
+		u64 from = s->end, kind, last, different;
 		struct byte_class *class;
 		u32 byte;
 
 		if (from >= s->limit)
-			break;
+			return true;
 		byte = BYTE(s, from);
 		class = classes.lookup(&byte);
 		if (!class)
-			break;
+			return true;
 		if (class->bits & C_END) {
 			s->stop = 1;
-			break;
+			return true;
 		}
 		s->end = from + 1;
 		if (class->bits & C_SLASH) {
@@ -168,52 +188,84 @@ static __always_inline void cut_path(struct scratch *s)
 		s->switches += different;
 		s->last_kind = kind;
 	}
+	return false;
+}
+
+#ifdef LOOPS
+int take_cut_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || cut_turns(s);
+}
+#endif
+
+/* First pass: cut the path into segments and count the kinds of characters in each. */
+static __always_inline void cut_path(struct scratch *s)
+{
+	TAKE_TURNS(TARGET_LEN / BYTES_TOGETHER, cut_turns, CUT_TURNS);
 	segment_ends(s, s->end);
 }
+
+/* Write the next segment to template[]; return whether it was the last. */
+static __always_inline bool write_turn(struct scratch *s)
+{
+	u64 number = s->written, id, stem, from, length, extension;
+	struct segment *segment;
+
+	if (number >= SEGMENTS || number >= s->segment_count)
+		return true;
+	segment = &s->segments[number];
+	if (number) {
+		OUT(s, s->out) = '/';
+		s->out++;
+	}
+	s->written++;
+	from = segment->at;
+	length = segment->length;
+	id = is_id(segment->sum, length, segment->switches);
+	extension = length - segment->stem;
+	stem = segment->has_stem & AT_LEAST(extension, 2) & AT_LEAST(6, extension) &
+	       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
+	       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
+	OPAQUE(stem);
+	if ((id | stem) & ~s->verbatim) {
+		OUT_WORD(s, s->out) = ID_TEXT;
+		s->out += 4;
+		if (!stem)
+			return false;
+		from += segment->stem;
+		length = extension;
+	}
+	s->copy_from = from;
+	s->copy_to = s->out;
+	s->copy_end = s->out + length;
+#pragma clang loop unroll(disable)
+	for (u32 word = 0; word < TEMPLATE_LEN / 8; word++) {
+		if (s->copy_to >= s->copy_end)
+			break;
+		OUT_WORD(s, s->copy_to) = WORD_AT(s, s->copy_from);
+		s->copy_from += 8;
+		s->copy_to += 8;
+	}
+	s->out = s->copy_end;
+	return false;
+}
+
+#ifdef LOOPS
+int take_write_turn(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || write_turn(s);
+}
+#endif
 
 /* Second pass: write each segment, or "{id}" in its place, to template[]. */
 static __always_inline void write_path(struct scratch *s)
 {
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < SEGMENTS; i++) {
-		struct segment *segment = &s->segments[i];
-		u64 id, stem, from, length, extension;
-
-		if (i >= s->segment_count)
-			break;
-		if (i) {
-			OUT(s, s->out) = '/';
-			s->out++;
-		}
-		from = segment->at;
-		length = segment->length;
-		id = is_id(segment->sum, length, segment->switches);
-		extension = length - segment->stem;
-		stem = segment->has_stem & AT_LEAST(extension, 2) & AT_LEAST(6, extension) &
-		       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
-		       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
-		OPAQUE(stem);
-		if ((id | stem) & ~s->verbatim) {
-			OUT_WORD(s, s->out) = ID_TEXT;
-			s->out += 4;
-			if (!stem)
-				continue;
-			from += segment->stem;
-			length = extension;
-		}
-		s->copy_from = from;
-		s->copy_to = s->out;
-		s->copy_end = s->out + length;
-#pragma clang loop unroll(disable)
-		for (u32 word = 0; word < TEMPLATE_LEN / 8; word++) {
-			if (s->copy_to >= s->copy_end)
-				break;
-			OUT_WORD(s, s->copy_to) = WORD_AT(s, s->copy_from);
-			s->copy_from += 8;
-			s->copy_to += 8;
-		}
-		s->out = s->copy_end;
-	}
+	s->written = 0;
+	TAKE_TURNS(SEGMENTS, write_turn, WRITE_TURN);
 }
 
 /* Whether the user has configured path rules. */
@@ -293,7 +345,7 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	raw = EQUAL(s->method, METHOD_CONNECT) | EQUAL(BYTE(s, at), '*');
 	OPAQUE(raw);
 	if (!raw && BYTE(s, at) != '/')
-		s->target = behind_authority(s, at);
+		skip_authority(s);
 	if (s->target < s->limit) {
 		s->end = s->segment_at = s->target;
 		cut_path(s);

@@ -3,8 +3,8 @@
  * The programs, in reading order; each header includes what it uses.
  *
  * Cases that need only a few loads are handled by the attached programs themselves: a part of a
- * body, a request equal to the last one, a response of the same kind as the last. All else goes by
- * tail call to parse_request or parse_response, which parse the call's bytes window by window and
+ * body, a request equal to the last one, a response of the same kind as the last. All else is worked
+ * through in steps: parse_request() or parse_response() parse the call's bytes window by window and
  * keep their position in the connection, so a header section may be split anywhere.
  *
  * A connection is identified by its struct sock: dup, fork, descriptor passing, threads and reuse
@@ -23,8 +23,9 @@
 
 /* The path of a call. */
 #include "hooks.h" /* the attached programs: a call has moved bytes */
-#include "cursor.h" /* its bytes, window by window; tail calls from program to program */
-#include "dispatch.h" /* the short ways; else a tail call to a parser */
+#include "steps.h" /* how a call is worked through in steps */
+#include "cursor.h" /* its bytes, window by window */
+#include "dispatch.h" /* the short ways; else the call is worked through in steps */
 #include "classify.h" /* the first bytes on a socket: are they HTTP/1? */
 #include "connections.h" /* tracking connections, changing owners, passing over excluded ones */
 
@@ -43,7 +44,8 @@
 #include "filter.h" /* which requests the run selects */
 #include "filter_terms.h" /* the comparisons that its conditions consist of */
 
-/* Deferred bytes, ends, start-up. */
-#include "deferred.h" /* bytes that are parsed later */
+/* Unseen bytes, ends, start-up. */
+#include "moved_bytes.h" /* bytes that the kernel moves itself */
 #include "close.h" /* the ends of connections, and what is pending on them */
+#include "run_steps.h" /* every step, as what takes it */
 #include "pools.h" /* filling the pools of cells and pages before the start */

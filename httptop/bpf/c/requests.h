@@ -4,9 +4,8 @@
  *
  * parse_request() parses a window of a call and keeps its position in the connection (phase,
  * body_left, line[], partial[]). place_request() parses a request line that differs from the
- * previous one on its connection; it is a program of its own for the verifier's sake. Both are
- * called by tail call, with the call's bytes in the scratch, and call each other until no byte is
- * left. s->fresh: the connection is not tracked yet.
+ * previous one on its connection. Both are steps (steps.h), with the call's bytes in the scratch,
+ * and follow each other until no byte is left. s->fresh: the connection is not tracked yet.
  */
 #pragma once
 
@@ -22,6 +21,7 @@
 #include "maps.h"
 #include "request_line.h"
 #include "scratch.h"
+#include "steps.h"
 #include "wait.h"
 
 /* Keep the incomplete field line data[newline + 1..have) for the next window. */
@@ -64,7 +64,7 @@ static __always_inline void parse_failed(struct conn *conn)
  */
 static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 {
-	if (conn->endpoint || conn->pending || conn->deferred)
+	if (conn->endpoint || conn->pending || conn->lost)
 		parse_failed(conn);
 	else
 		conns.delete(&s->sk); /* no HTTP was ever seen on it */
@@ -165,7 +165,7 @@ static __always_inline void skip_empty_lines(struct scratch *s)
 static __always_inline void end_request_call(struct conn *conn, struct scratch *s)
 {
 	conn->body_numbered = 0;
-	if (conn->phase == PHASE_BODY && conn->tcp && !s->taken_up) {
+	if (conn->phase == PHASE_BODY && conn->tcp) {
 		conn->body_numbered = conn->body_left != BODY_OPEN;
 		conn->body_end = position_of(s->sk, s->inbound) + conn->body_left;
 	}
@@ -186,8 +186,8 @@ static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
 		conn->phase = PHASE_IDLE; /* the lines of further chunks were missed, too */
 }
 
-/* Parse a window of a call; return 0, as a program does. */
-static __always_inline int read_request(u64 *ctx, struct scratch *s)
+/* The step that parses a window of a call. */
+static __always_inline u32 parse_request(struct scratch *s)
 {
 	struct conn *conn = 0;
 	u32 n, length;
@@ -196,13 +196,13 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 	if (!s->fresh) {
 		conn = conns.lookup(&s->sk);
 		if (!conn)
-			return 0;
+			return STEP_DONE;
 		s->side = conn->side;
 	}
 	if (!next_piece(s)) {
 		if (conn && s->left)
 			lose_call(conn);
-		return 0;
+		return STEP_DONE;
 	}
 	if (conn && conn->phase == PHASE_BODY && conn->body_numbered && !conn->pending &&
 	    s->left == s->call_len)
@@ -235,7 +235,7 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 	if (!n) {
 		if (conn)
 			lose_call(conn);
-		return 0;
+		return STEP_DONE;
 	}
 	idle = !conn || conn->phase == PHASE_IDLE;
 	if (idle && ends_line(s->data[CARRY])) {
@@ -248,7 +248,7 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 
 		if (!class || !(class->bits & C_TOKEN)) {
 			parse_failed(conn); /* no method begins with this byte */
-			return 0;
+			return STEP_DONE;
 		}
 		conn->head_ns = s->now;
 		if (!conn->pending)
@@ -266,17 +266,17 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 		goto again;
 	}
 	if (!conn && s->line_end && s->line_end <= CARRY + LINE_LEAST)
-		return 0; /* the line is too short */
+		return STEP_DONE; /* the line is too short */
 	if (!s->line_end) {
 		if ((!conn || !conn->endpoint) && !line_may_come(s)) {
 			if (conn)
 				reject_line(conn, s);
-			return 0;
+			return STEP_DONE;
 		}
 		if (!conn) {
 			conn = new_conn(s);
 			if (!conn)
-				return 0;
+				return STEP_DONE;
 			conn->head_ns = s->now;
 			conn->wait_ns = wait_of(s);
 		}
@@ -291,10 +291,8 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 
 		if (s->carried == CARRY)
 			known = recall_line(conn, s);
-		if (!known) {
-			go_on(ctx, s, NEXT_PLACE_REQUEST);
-			return 0;
-		}
+		if (!known)
+			return STEP_PLACE_REQUEST;
 		conn = known;
 	}
 	if (conn->phase == PHASE_IDLE)
@@ -302,25 +300,17 @@ static __always_inline int read_request(u64 *ctx, struct scratch *s)
 	take_header_section(conn, s);
 again:
 	if (s->left)
-		go_on(ctx, s, NEXT_PARSE_REQUEST);
+		return STEP_PARSE_REQUEST;
 	if (conn)
 		end_request_call(conn, s);
-	return 0;
-}
-
-/* The program for a window of requests. */
-int parse_request(u64 *ctx)
-{
-	struct scratch *s = scratch_here();
-
-	return s ? end_call(s, read_request(ctx, s)) : 0;
+	return STEP_DONE;
 }
 
 /*
- * Parse the request line, find its endpoint, and parse the part of the header section in the
- * window.
+ * The step for a request line that differs from the previous one on its connection: parse it, find
+ * its endpoint, and parse the part of the header section in the window.
  */
-static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
+static __always_inline u32 place_request(struct scratch *s)
 {
 	struct conn *conn;
 	u32 length;
@@ -331,13 +321,13 @@ static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 			if (conn)
 				reject_line(conn, s);
 		}
-		return 0;
+		return STEP_DONE;
 	}
 	conn = s->fresh ? new_conn(s) : conns.lookup(&s->sk);
 	if (!conn) {
 		if (s->head_end)
 			count_untracked(s);
-		return 0;
+		return STEP_DONE;
 	}
 	if (!conn->head_ns)
 		conn->wait_ns = wait_of(s);
@@ -354,15 +344,7 @@ static __always_inline int read_request_line(u64 *ctx, struct scratch *s)
 		remember_line(conn, s);
 	take_header_section(conn, s);
 	if (s->left)
-		go_on(ctx, s, NEXT_PARSE_REQUEST);
+		return STEP_PARSE_REQUEST;
 	end_request_call(conn, s);
-	return 0;
-}
-
-/* The program for a request line that differs from the previous one on its connection. */
-int place_request(u64 *ctx)
-{
-	struct scratch *s = scratch_here();
-
-	return s ? end_call(s, read_request_line(ctx, s)) : 0;
+	return STEP_DONE;
 }

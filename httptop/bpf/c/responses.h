@@ -10,7 +10,7 @@
  *
  * In each phase, response_left bytes of a body, or of a chunk, come first. All of this is kept in
  * the connection (response_phase, response_left, response_partial[], framed, shape).
- * parse_response() is called by tail call with the call's bytes in the scratch, and calls itself
+ * parse_response() is a step (steps.h), with the call's bytes in the scratch, and follows itself
  * until no byte is left.
  *
  * A response of the same kind as the last may take the short way (dispatch.h), which reads little
@@ -31,6 +31,7 @@
 #include "maps.h"
 #include "samples.h"
 #include "scratch.h"
+#include "steps.h"
 
 /* Whether part of the last response is still to come. */
 static __always_inline bool response_under_way(struct conn *conn)
@@ -99,7 +100,7 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 
 	begin_response(conn, status, latency_ns, s->carried - CARRY);
 	if (claim_sample(conn, status, latency_ns, s->now))
-		take_sample(conn, s->taken_up ? 0 : s->sk, latency_ns, status,
+		take_sample(conn, s->sk, latency_ns, status,
 			    s->carried == CARRY ? s->buf : 0, /* else its first bytes are gone */
 			    s->piece);
 	conn->tunnel = status == 101 ||
@@ -237,28 +238,25 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 		conn->framed = 0;
 	}
 	conn->numbered = 0;
-	/*
-	 * For bytes that waited in user space, the socket's current sequence number is of no use.
-	 */
-	if (conn->response_left && conn->tcp && !s->taken_up) {
+	if (conn->response_left && conn->tcp) {
 		conn->numbered = 1;
 		conn->response_end = position_of(s->sk, s->inbound) + conn->response_left;
 	}
 }
 
-/* Parse a window of a call; return 0, as a program does. */
-static __always_inline int read_response(u64 *ctx, struct scratch *s)
+/* The step that parses a window of a call. */
+static __always_inline u32 parse_response(struct scratch *s)
 {
 	struct conn *conn;
 	u32 n, phase, consumed;
 
 	conn = conns.lookup(&s->sk);
 	if (!conn || conn->phase == PHASE_TUNNEL)
-		return 0;
+		return STEP_DONE;
 	if (!next_piece(s)) {
 		if (s->left)
 			lose_call(conn);
-		return 0;
+		return STEP_DONE;
 	}
 	if (conn->response_left && conn->numbered && conn->pending && s->left == s->call_len)
 		catch_up_with_response(conn, position_of(s->sk, s->inbound) - s->left, s->now);
@@ -277,7 +275,7 @@ static __always_inline int read_response(u64 *ctx, struct scratch *s)
 	s->carried = s->have;
 	if (!fill(s, phase == RESPONSE_CHUNKS)) {
 		lose_call(conn);
-		return 0;
+		return STEP_DONE;
 	}
 	s->status = 0;
 	if (phase == RESPONSE_START)
@@ -301,11 +299,11 @@ static __always_inline int read_response(u64 *ctx, struct scratch *s)
 			else
 				count_response_body(conn, s->left,
 						    s->now); /* the rest of the last response */
-			return 0;
+			return STEP_DONE;
 		}
 		if (!s->status) {
 			if (take_stray(conn, s))
-				return 0;
+				return STEP_DONE;
 			skip(s, n);
 			goto again;
 		}
@@ -333,36 +331,36 @@ body:
 	if (conn->response_left)
 		take_response_body(conn, s);
 again:
-	if (s->left) {
-		if (s->steps + 1 < STEPS || conn->pending)
-			go_on(ctx, s, NEXT_PARSE_RESPONSE);
-		/* Many chunks remain and no request is pending: stop parsing. */
-		count_response_body(conn, s->left, s->now);
-		lose_response_framing(conn);
-		return 0;
-	}
+	if (s->left)
+		return STEP_PARSE_RESPONSE;
 	end_response_call(conn, s);
-	return 0;
+	return STEP_DONE;
 }
 
-/* The program for a window of responses. */
-int parse_response(u64 *ctx)
+/* The step that samples a response that was just counted on the short way (dispatch.h). */
+static __always_inline u32 sample_response(struct scratch *s)
 {
-	struct scratch *s = scratch_here();
+	struct conn *conn = conns.lookup(&s->sk);
 
-	return s ? end_call(s, read_response(ctx, s)) : 0;
-}
-
-/* The program that samples a response that was just counted on the short way (dispatch.h). */
-int sample_response(u64 *ctx)
-{
-	struct scratch *s = scratch_here();
-	struct conn *conn;
-
-	if (!s)
-		return 0;
-	conn = conns.lookup(&s->sk);
 	if (conn)
 		take_sample(conn, s->sk, s->now - conn->start_ns, conn->status, s->buf, s->piece);
-	return 0;
+	return STEP_DONE;
+}
+
+/*
+ * The call holds more than its steps got through: what is left counts as a part of the last
+ * response or, where requests wait for theirs, the connection loses sync.
+ */
+static __always_inline void leave_rest(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+
+	if (!conn)
+		return;
+	if (s->next == STEP_PARSE_RESPONSE && !conn->pending) {
+		count_response_body(conn, s->left, s->now);
+		lose_response_framing(conn);
+	} else {
+		lose_call(conn);
+	}
 }

@@ -51,8 +51,8 @@ struct scratch {
 	u32 piece; /* how many of these are at buf; the rest is in further iovecs */
 	u32 tgid;
 	u32 fd;
-	u32 steps; /* programs that have run for this call */
-	u32 taken_up; /* the bytes come back from user space (deferred.h) */
+	u32 next; /* the step to be taken next (steps.h) */
+	u32 steps; /* steps taken so far, where each is a program */
 	u8 inbound;
 
 	/* ---- a connection that is not tracked yet (classify.h) ---- */
@@ -104,6 +104,7 @@ struct scratch {
 	u64 stem_at; /* where its last dot is; 0: it has none */
 	u64 segment_count;
 	u64 out; /* bytes of template[] that are set */
+	u64 written; /* segments that are in it */
 	u64 copy_from;
 	u64 copy_to;
 	u64 copy_end;
@@ -113,7 +114,7 @@ struct scratch {
 	struct endpoint_key key;
 	struct line_key line;
 
-	/* ---- a connection whose requests are being abandoned (close.h), and what for ---- */
+	/* ---- a connection whose requests are being abandoned (close.h), and what follows ---- */
 	u32 then;
 	u32 unused;
 	struct conn gone;

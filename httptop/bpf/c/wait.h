@@ -126,7 +126,7 @@ static __always_inline bool connected_stream(u64 sk, u16 family)
  * The program that runs when a socket becomes readable; attached for a while now and then. Records
  * the packet in the connection, or in a slot.
  */
-int sk_data_ready(u64 *ctx)
+static __always_inline int on_ready(u64 *ctx)
 {
 	u64 sk = ctx[0], mark;
 	struct conn *conn = conns.lookup(&sk);
@@ -164,6 +164,14 @@ int sk_data_ready(u64 *ctx)
 	slot->peer = IS_TCP(mark) ? 0 : other_end(sk);
 	STORED;
 	slot->sk = sk;
+	return 0;
+}
+
+int sk_data_ready(u64 *ctx)
+{
+	preempt_disable();
+	on_ready(ctx);
+	preempt_enable();
 	return 0;
 }
 #endif

@@ -53,18 +53,27 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 
 /* The loader's: sizes, one of the fronts, numbers of programs, the kernel's layout. */
 #define SAMPLE_PAGES 1
-#define PIECE_PAGES 1
 #ifndef FRONT_SYSCALLS
 #define FRONT_SOCKETS 1
 #define SEES_READY 1
 #endif
-#define NEXT_PARSE_REQUEST 0
-#define NEXT_PLACE_REQUEST 1
-#define NEXT_PARSE_RESPONSE 2
-#define NEXT_FIRST_BYTES 3
-#define NEXT_SAMPLE_RESPONSE 4
-#define NEXT_DEFER_BYTES 5
-#define NEXT_ABANDON_REQUESTS 6
+#define STEP_PARSE_REQUEST 1
+#define STEP_PLACE_REQUEST 2
+#define STEP_PARSE_RESPONSE 3
+#define STEP_FIRST_BYTES 4
+#define STEP_SAMPLE_RESPONSE 5
+#define STEP_ABANDON_REQUESTS 6
+#define STEP_REGAIN_SYNC 7
+#ifndef WITHOUT_LOOPS
+#define LOOPS 1
+#define CALLBACK_MARK (1ULL << 32)
+#define CALLBACK_STEP 0
+#define CALLBACK_SCAN_TURNS 1
+#define CALLBACK_CUT_TURNS 2
+#define CALLBACK_WRITE_TURN 3
+#define CALLBACK_AUTHORITY_TURNS 4
+#define CALLBACK_ABANDON_TURN 5
+#endif
 #define CAST_CALL 1
 #define TYPE_FILE 1
 #define TYPE_LIST_HEAD 2

@@ -168,7 +168,7 @@ def fuzz(
     workers = Workers(seed, root, seconds, processes, threads)
     while workers.busy:
         watch.step()  # which sweeps sockets that are gone
-        watch.tend(0.2)
+        time.sleep(0.2)
     said = workers.tally
     wanted = Counter({key: count for key, count in said.items() if key[0]})
     deadline = time.monotonic() + 5

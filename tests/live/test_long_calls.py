@@ -1,4 +1,4 @@
-"""Calls that hold more than the programs go through at once: what user space has taken up later."""
+"""Calls that hold very many messages: all of them are counted, in order, while the call is seen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ def test_exact_and_in_order(front: str, ends: object) -> None:
         with ends() as (client, server):
             for _ in range(5):
                 exchange(client, server, heads, replies)
-                watch.step()  # or the ring fills
         watch.expect(path, statuses(2000))
         for letter, status in STATUS.items():
             assert watch.row(f"{path}/{letter}/").status == {status: 400}
@@ -73,7 +72,7 @@ def test_times_are_those_of_the_calls() -> None:
             assert row.latency_total.max_ns < pause_s * 1e9
 
 
-def test_the_connection_ends_before_its_bytes_are_taken_up() -> None:
+def test_the_connection_ends_right_behind_a_long_call() -> None:
     path = new_path()
     heads, replies = pipeline(path, 300)
     half = response(200, b"") * 150
@@ -120,15 +119,14 @@ def _send_file(end: socket.socket, data: bytes) -> None:
         end.sendfile(file)
 
 
-def test_pieces_that_are_lost_are_counted_and_invent_nothing() -> None:
-    """While nobody takes pieces up the ring fills; afterwards the connection goes on."""
+@pytest.mark.xdist_group("system calls")
+def test_where_only_tail_calls_are_what_is_left_is_counted_as_lost_and_invents_nothing() -> None:
+    """Linux before 5.17 has no loops: what is beyond 30 steps is not parsed; then it goes on."""
     path = new_path()
     heads, replies = pipeline(path, 100)
-    bursts = 200  # of 4 kB and more each way, on both sides: more than there is room for
-    with Watch() as watch, connected() as (client, server):
-        for _ in range(bursts):
+    with Watch(front="tail calls") as watch, connected() as (client, server):
+        for _ in range(3):
             exchange(client, server, heads, replies)
-        watch.step()
         exchange(client, server, request(path + "/after"), response(204))
         exchange(client, server, request(path + "/after"), response(204))
         snapshot = watch.until(
@@ -145,4 +143,4 @@ def test_pieces_that_are_lost_are_counted_and_invent_nothing() -> None:
                 assert set(row.status) <= {status, 0}, row.status
                 for code, count in row.status.items():
                     counted[code] = counted.get(code, 0) + count
-            assert 0 < sum(counted.values()) <= bursts * 100
+            assert 0 < sum(counted.values()) <= 3 * 100

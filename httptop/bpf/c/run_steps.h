@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every step of a call, as what takes it: the callback of the loop in take_steps() or, without a
+ * loop, a program for each step (steps.h says why). The steps themselves are in the headers below.
+ */
+#pragma once
+
+#include "classify.h"
+#include "close.h"
+#include "requests.h"
+#include "responses.h"
+#include "scratch.h"
+#include "steps.h"
+
+#ifdef LOOPS
+/* Take the step that s->next says; stop at the last. */
+int take_step(void *unused)
+{
+	struct scratch *s = scratch_here();
+	u32 next = STEP_DONE;
+
+	if (!s)
+		return 1;
+	if (s->next == STEP_PARSE_REQUEST)
+		next = parse_request(s);
+	else if (s->next == STEP_PARSE_RESPONSE)
+		next = parse_response(s);
+	else if (s->next == STEP_PLACE_REQUEST)
+		next = place_request(s);
+	else if (s->next == STEP_FIRST_BYTES)
+		next = first_bytes(s);
+	else if (s->next == STEP_SAMPLE_RESPONSE)
+		next = sample_response(s);
+	else if (s->next == STEP_ABANDON_REQUESTS)
+		next = abandon_requests(s);
+	else if (s->next == STEP_REGAIN_SYNC)
+		next = regain_sync(s);
+	s->next = next;
+	return next == STEP_DONE;
+}
+#else
+/* Go on with the next step's program; that returns only when there have been too many. */
+static __always_inline int hand_on(u64 *ctx, struct scratch *s, u32 next)
+{
+	s->next = next;
+	if (next == STEP_DONE)
+		return 0;
+	if (++s->steps < MOST_STEPS)
+		next_program.call(ctx, next);
+	leave_rest(s);
+	return 0;
+}
+
+int parse_request_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, parse_request(s)) : 0;
+}
+
+int place_request_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, place_request(s)) : 0;
+}
+
+int parse_response_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, parse_response(s)) : 0;
+}
+
+int first_bytes_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, first_bytes(s)) : 0;
+}
+
+int sample_response_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, sample_response(s)) : 0;
+}
+
+int abandon_requests_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, abandon_requests(s)) : 0;
+}
+
+int regain_sync_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, regain_sync(s)) : 0;
+}
+#endif

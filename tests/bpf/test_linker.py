@@ -1,0 +1,84 @@
+"""Linking: callbacks behind the programs that name them, kernel functions by their type ids."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from httptop.bpf.build.linker import (
+    CALLBACK_MARK,
+    Linked,
+    function_records,
+    link,
+    types_of_functions,
+    with_kernel_functions,
+)
+
+EXIT = struct.pack("<BBhi", 0x95, 0, 0, 0)
+CALLBACKS = ("first", "second", "unused")
+
+
+def load_wide(number: int, register: int = 2) -> bytes:
+    return struct.pack("<BBhIBBhI", 0x18, register, 0, number & 0xFFFFFFFF, 0, 0, 0, number >> 32)
+
+
+def call(number: int) -> bytes:
+    return struct.pack("<BBhi", 0x85, 0, 0, number)
+
+
+FUNCTIONS = {
+    "program": load_wide(7)
+    + load_wide(CALLBACK_MARK)
+    + call(181)
+    + load_wide(CALLBACK_MARK)
+    + EXIT,
+    "first": load_wide(CALLBACK_MARK + 1) + call(181) + EXIT,
+    "second": load_wide(CALLBACK_MARK + 99) + EXIT,
+    "plain": call(5) + EXIT,
+}
+
+
+def target(code: bytes, at: int) -> int:
+    """Return the instruction that a loaded function address points to."""
+    opcode, register, _, distance = struct.unpack_from("<BBhi", code, 8 * at)
+    assert (opcode, register) == (0x18, 0x42)
+    assert struct.unpack_from("<I", code, 8 * at + 12) == (0,)
+    return at + 1 + int(distance)
+
+
+def test_callbacks_stand_behind_the_program_once_each_and_what_they_call_as_well() -> None:
+    linked = link("program", FUNCTIONS.__getitem__, CALLBACKS)
+    assert linked.functions == (0, 8, 12)
+    assert len(linked.code) == sum(len(FUNCTIONS[name]) for name in ("program", "first", "second"))
+    assert target(linked.code, 2) == target(linked.code, 5) == 8
+    assert target(linked.code, 8) == 12
+
+
+def test_other_numbers_stay() -> None:
+    linked = link("program", FUNCTIONS.__getitem__, CALLBACKS)
+    assert linked.code[:16] == load_wide(7)
+    assert linked.code[12 * 8 : 14 * 8] == load_wide(CALLBACK_MARK + 99)
+
+
+def test_a_program_without_callbacks_is_as_it_was() -> None:
+    assert link("plain", FUNCTIONS.__getitem__, CALLBACKS) == Linked(FUNCTIONS["plain"], (0,))
+
+
+def test_a_callback_that_was_not_compiled_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        link("other", {"other": load_wide(CALLBACK_MARK + 2) + EXIT}.__getitem__, CALLBACKS)
+
+
+def test_kernel_functions_are_called_by_their_type_ids() -> None:
+    code = with_kernel_functions(call(5) + call(0x70000001) + EXIT, {0x70000001: 4711})
+    assert code == call(5) + struct.pack("<BBhi", 0x85, 0x20, 0, 4711) + EXIT
+
+
+def test_the_types_are_as_long_as_they_say_and_each_function_has_one() -> None:
+    blob = types_of_functions()
+    magic, version, _, header, *lengths = struct.unpack_from("<HBBI4I", blob)
+    types_at, types_len, names_at, names_len = lengths
+    assert (magic, version, types_at, names_at) == (0xEB9F, 1, 0, types_len)
+    assert len(blob) == header + types_len + names_len
+    assert function_records(Linked(EXIT * 3, (0, 2))) == struct.pack("<4I", 0, 3, 2, 3)
