@@ -10,7 +10,7 @@ from typing import Final
 from bench.context import Context
 from bench.figures import Figure, spread
 from bench.load import Shape, wrk
-from bench.tracing import SETTLE_S, EmptyProgram, detach, turns
+from bench.tracing import SETTLE_S, EmptyProgram, attach, turns
 from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
@@ -49,13 +49,13 @@ def measure(run: Context) -> list[Figure]:
         for order in turns((_EMPTY, *scopes), run.choose(20, 5)):
             for name in order:
                 probes = loaded.get(name)
-                (probes or empty).attach()
+                if probes is None:
+                    empty.attach()
+                else:
+                    attach(probes)
                 time.sleep(SETTLE_S)
                 cost[name].append(_slice(probes, empty))
-                if probes is None:
-                    empty.detach()
-                else:
-                    detach(probes)
+                (probes or empty).detach()
     own = spread(cost.pop(_EMPTY)).median
     return [
         Figure(

@@ -2,7 +2,7 @@
 
 All are loaded once and attached and detached in this process, so that states can be compared in
 turns of a fraction of a second: on a machine whose speed changes, nothing else can be trusted. Each
-time probes are detached, what they know of connections is deleted (:func:`detach`).
+time probes are attached, they forget what they know of connections (:func:`attach`).
 """
 
 from __future__ import annotations
@@ -36,19 +36,21 @@ _RAW_TRACEPOINT: Final = 17
 _EMPTY_SOURCE: Final = "int empty(void *ctx)\n{\n\treturn 0;\n}\n"
 
 
-def detach(probes: Probes) -> None:
-    """Detach probes and delete what they know of connections.
+def attach(probes: Probes) -> None:
+    """Attach probes, and delete what they know of connections.
 
-    The connections live on unseen, and a request or response that passes meanwhile is missed. No
-    httptop is detached and attached again: it meets each connection for the first time, so here
-    they are all new at the next attachment, too.
+    The connections have lived on unseen, and requests or responses that passed meanwhile were
+    missed; also while one of two tracepoints was attached and the other not yet. No httptop is
+    detached and attached again: it meets each connection for the first time, and so they all are
+    new here, once everything is attached.
     """
-    probes.detach()
+    probes.attach()
     for name in _OF_CONNECTIONS:
         descriptor = probes.maps[name]
-        key_len = bpf_syscall.map_info(descriptor)[2]
-        for key in list(bpf_syscall.map_keys(descriptor, key_len)):
-            bpf_syscall.map_delete(descriptor, key)
+        _, _, key_len, value_len, _, _ = bpf_syscall.map_info(descriptor)
+        keys, _ = bpf_syscall.BatchReader(descriptor, key_len, value_len).read()
+        for at in range(0, len(keys), key_len):
+            bpf_syscall.map_delete(descriptor, keys[at : at + key_len])
 
 
 class EmptyProgram:
@@ -107,12 +109,12 @@ class Tracing:
         """Attach this and nothing else, and let the machine settle."""
         if state != self.state:
             if self.state == HTTPTOP:
-                detach(self.probes)
+                self.probes.detach()
             self._empty.detach()
             if state == EMPTY:
                 self._empty.attach()
             elif state == HTTPTOP:
-                self.probes.attach()
+                attach(self.probes)
             self.state = state
         time.sleep(SETTLE_S)
 
