@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 
 from httptop.bpf.abi import LINE_HEAD, SAMPLE
-from httptop.bpf.ring import Ring
 from httptop.collect.source import RawSample
+from httptop.linux.ring_buffer import RingBuffer
 
 
 class SampleReader:
     """Consumes the ring buffer of samples."""
 
     def __init__(self, map_fd: int) -> None:
-        self._records: list[bytes] = []
-        self._most: int | None = None
-        self._ring = Ring(map_fd, self._keep)
-
-    def _keep(self, data: int, size: int) -> bool:
-        if size >= SAMPLE.size:
-            self._records.append(ctypes.string_at(data, SAMPLE.size))
-        return len(self._records) != self._most
+        """Map the ring buffer; raises :class:`OSError`."""
+        self._ring = RingBuffer.of_map(map_fd)
 
     def read(self, most: int | None = None) -> list[RawSample]:
         """Return the samples since the last call, at most ``most`` (None: all)."""
-        self._most = most
-        self._ring.consume()
-        records, self._records = self._records, []
-        return [_decode(record) for record in records]
+        samples: list[RawSample] = []
+        self._ring.consume(lambda record: samples.append(_decode(record)), most)
+        return samples
 
     def close(self) -> None:
         """Unmap the ring; idempotent."""
         self._ring.close()
 
 
-def _decode(record: bytes) -> RawSample:
+def _decode(record: memoryview) -> RawSample:
     (
         start_ns, latency_ns, request_bytes, endpoint, pid, status, line_len, response_len, family,
         port, cut, _, _, address, line, response,
-    ) = SAMPLE.unpack(record)  # fmt: skip
+    ) = SAMPLE.unpack_from(record)  # fmt: skip
     return RawSample(
         start_ns,
         latency_ns,

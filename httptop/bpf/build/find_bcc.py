@@ -78,17 +78,17 @@ def find_impostor(directories: Iterable[str]) -> Path | None:
     return None
 
 
-def find_library(root: Path = Path("/"), name: str = LIBRARY) -> Path | None:
+def find_library(root: Path = Path("/")) -> Path | None:
     """Return the path of BCC's library."""
     for directory in _directories(root, LIBRARY_DIRECTORIES):
-        if (directory / name).exists():
-            return directory / name
+        if (directory / LIBRARY).exists():
+            return directory / LIBRARY
     if root != Path("/"):
         return None
     # Last, since it is slow: ask the dynamic linker's cache.
     import ctypes.util
 
-    found = ctypes.util.find_library(name.removeprefix("lib").partition(".so")[0])
+    found = ctypes.util.find_library(LIBRARY.removeprefix("lib").partition(".so")[0])
     return Path(found) if found else None
 
 
