@@ -27,6 +27,9 @@ _NO_PROBES = (
 
 def main() -> int:
     """Run httptop and return its exit status; exit directly if other threads still run."""
+    from httptop.optional_modules import leave_out
+
+    leave_out()
     from httptop.run.session import Session
 
     with Session() as session:

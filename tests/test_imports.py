@@ -19,6 +19,7 @@ ROOT = Path(httptop.__file__).parent
 #: imports only from those above its line; within a room any order will do that is no circle.
 ROOMS = (
     "errors",
+    "optional_modules",
     "literals",
     "model",
     "humanize",

@@ -7,9 +7,7 @@ root only. Anything else is ignored, and the probes are compiled.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +21,8 @@ _SUFFIX: Final = ".image"
 
 def key_of(parts: Iterable[bytes]) -> str:
     """Return the name under which an image is cached: a hash of everything it was made from."""
+    import hashlib  # once the loader has left OpenSSL out
+
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -60,7 +60,7 @@ class Cache:
         directory = self._open(create=True)
         if directory is None or len(data) >= _LARGEST:
             return
-        temporary = f".{key}.{secrets.token_hex(6)}"
+        temporary = f".{key}.{os.urandom(6).hex()}"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:

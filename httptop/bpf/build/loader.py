@@ -46,6 +46,7 @@ from httptop.bpf.build.object_file import Image, Loaded
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 from httptop.linux import bpf_syscall
 from httptop.linux.btf import BtfError, Kernel, describe_kernel
+from httptop.optional_modules import leave_out
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
 _NO_CALLS: Final[Mapping[int, int]] = {}
@@ -332,6 +333,7 @@ def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
 
 def main() -> int:
     """Load one plan from standard input; reply on the socket whose number is the only argument."""
+    leave_out()
     reply: dict[str, Any]
     descriptors: list[int] = []
     with socket.socket(fileno=int(sys.argv[1])) as channel:
