@@ -151,8 +151,7 @@ def needed_after_attaching() -> frozenset[int]:
         at = ctypes.addressof(code)
         program = bpf_syscall.prog_load(_BPF_PROG_TYPE_RAW_TRACEPOINT, at, 2, "httptop_trial")
         try:
-            with without_capabilities():
-                _use(table, program)
+            without_capabilities(lambda: _use(table, program))
         except PermissionError:
             return frozenset((CAP_BPF,))
         finally:

@@ -1,42 +1,45 @@
 """Call the few commands of bpf(2) that httptop needs, directly and without a library.
 
 The layouts are those of ``union bpf_attr`` (include/uapi/linux/bpf.h), which only grows. Every
-function raises OSError with the kernel's errno.
+function raises OSError with the kernel's errno. The module imports very little, so that the helper,
+which uses it, stays small.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import platform
 import struct
-from collections.abc import Iterator
-from typing import Final
 
-_NUMBERS: Final = {"x86_64": 321}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# No Final here: importing typing would double what the helper imports.
+_NUMBERS = {"x86_64": 321}
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = range(5)
-_PROG_LOAD: Final = 5
-_PROG_TEST_RUN: Final = 10
-_OBJ_GET_INFO: Final = 15
-_BTF_LOAD: Final = 18
-_RAW_TRACEPOINT_OPEN: Final = 17
-_MAP_FREEZE: Final = 22
-_MAP_LOOKUP_BATCH: Final = 24
-_ENABLE_STATS: Final = 32
+_PROG_LOAD = 5
+_PROG_TEST_RUN = 10
+_OBJ_GET_INFO = 15
+_BTF_LOAD = 18
+_RAW_TRACEPOINT_OPEN = 17
+_MAP_FREEZE = 22
+_MAP_LOOKUP_BATCH = 24
+_ENABLE_STATS = 32
 
-_ATTR_LEN: Final = 144
-_FUNC_INFO_LEN: Final = 8
+_ATTR_LEN = 144
+_FUNC_INFO_LEN = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf(command: int, attr: bytearray) -> int:
     """Call bpf(2) and return its result; the kernel reads and writes ``attr``."""
-    number = _NUMBERS.get(platform.machine())
+    machine = os.uname().machine
+    number = _NUMBERS.get(machine)
     if number is None:
-        raise OSError(38, f"httptop does not know the number of bpf(2) on {platform.machine()}")
+        raise OSError(38, f"httptop does not know the number of bpf(2) on {machine}")
     if len(attr) < _ATTR_LEN:
         attr.extend(bytes(_ATTR_LEN - len(attr)))
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
@@ -175,8 +178,10 @@ def map_delete(map_fd: int, key: bytes) -> None:
     """Delete an entry of a map, if it exists."""
     held = ctypes.create_string_buffer(key, len(key))
     attr = bytearray(struct.pack("<IIQQQ", map_fd, 0, ctypes.addressof(held), 0, 0))
-    with contextlib.suppress(FileNotFoundError):
+    try:
         bpf(_MAP_DELETE, attr)
+    except FileNotFoundError:
+        return
 
 
 def map_keys(map_fd: int, key_len: int) -> Iterator[bytes]:

@@ -7,12 +7,14 @@ stays small.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 # No Final here: importing typing would double what the helper imports.
 CAP_CHOWN = 0
@@ -78,13 +80,12 @@ def keep_only(kept: Iterable[int]) -> None:
     _set(mask, mask, 0)
 
 
-@contextlib.contextmanager
-def without_capabilities() -> Iterator[None]:
-    """Run a block in this thread without any effective capability."""
+def without_capabilities(action: Callable[[], None]) -> None:
+    """Call ``action`` in this thread without any effective capability."""
     effective, permitted, inheritable = _get()
     _set(0, permitted, inheritable)
     try:
-        yield
+        action()
     finally:
         _set(effective, permitted, inheritable)
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import select
 import socket
+import sys
 import threading
 
-from httptop.privilege import helper_process
+from httptop.privilege.helper_process import CHANNEL, START
 from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
@@ -35,6 +35,7 @@ from httptop.privilege.helper_protocol import (
     STATISTICS,
     SURVEY,
     HelperError,
+    Limits,
     receive,
 )
 
@@ -53,22 +54,26 @@ _TICK_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.0
 
 
+def start(channel: socket.socket) -> int:
+    """Start the helper with its end of a socket pair; return its process id. Raises OSError."""
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, *START, *sys.path],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, channel.fileno(), CHANNEL)],
+        setsid=True,
+    )
+
+
 class Helper:
     """The helper as seen by httptop; any thread may call the methods."""
 
     def __init__(self) -> None:
-        """Fork the helper, while this process is small and has one thread; raises OSError."""
+        """Start the helper; raises :class:`OSError`."""
         self._channel, theirs = socket.socketpair()
         self._ended = False
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 1
-            try:
-                helper_process.run(theirs)
-                status = 0
-            finally:
-                os._exit(status)
-        theirs.close()
+        with theirs:
+            self.pid = start(theirs)
         self._lock = threading.Lock()
 
     def end(self) -> None:
@@ -90,12 +95,16 @@ class Helper:
 
         ``read``: files that may be read, in addition to ``save``, which may also be replaced.
         """
-        limits = {
-            "invoker": [invoker.uid, invoker.gid, str(invoker.home), invoker.elevated],
-            "read": [os.path.abspath(path) for path in (*read, *((save,) if save else ()))],
-            "save": None if save is None else os.path.abspath(save),
-        }
-        self._ask(SETTLE, json.dumps(limits).encode())
+        saved = b"" if save is None else os.fsencode(os.path.abspath(save))
+        limits = Limits(
+            invoker.uid,
+            invoker.gid,
+            invoker.elevated,
+            os.fsencode(invoker.home),
+            saved,
+            [*(os.fsencode(os.path.abspath(path)) for path in read), *([saved] if saved else [])],
+        )
+        self._ask(SETTLE, limits.to_bytes())
 
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open."""

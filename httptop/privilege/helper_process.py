@@ -7,16 +7,16 @@ with the socket, which closes when httptop ends, for whatever reason.
 A saved configuration can change neither the security settings nor the files that httptop writes:
 an attacker who controls httptop must not get root when it is started next.
 
-The helper is forked first of all, while httptop is small, so this module imports little. What a
-request needs beyond is imported in a child process that ends with the reply.
+It is a Python of its own, without site packages and with few modules: that takes less memory than
+a fork of httptop. What a request needs beyond is imported in a child process that ends with the
+reply.
 """
 
 from __future__ import annotations
 
-import json
+import _socket  # socket would bring in enum, selectors and collections
 import os
-import signal
-import socket
+import sys
 
 from httptop.linux import bpf_syscall, capabilities
 from httptop.privilege.helper_protocol import (
@@ -30,45 +30,66 @@ from httptop.privilege.helper_protocol import (
     STATISTICS,
     SURVEY,
     HelperError,
+    Limits,
     receive,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import NoReturn
 
     from httptop.linux.files import InvokingUser
+
+#: The descriptor of the helper's end of the socket pair.
+CHANNEL = 3
+#: The command that starts the helper, but for the interpreter; the module path follows. -B: root's
+#: process must not write beside the sources.
+START = (
+    "-ISBc",
+    "import sys; sys.path[:] = sys.argv[1:]\n"
+    "from httptop.privilege.helper_process import main; main()",
+)
 
 #: Seconds after which a survey of the processes is aborted.
 _LONGEST_SURVEY_S = 5
 
 
-def run(channel: socket.socket) -> None:
-    """Serve until the socket ends or a message is invalid; called in the new process."""
-    _alone(channel)
-    _serve(channel)
+def main() -> NoReturn:
+    """Serve on CHANNEL until the socket ends or a message is invalid; end the process."""
+    status = 1
+    try:
+        channel = _socket.socket(fileno=CHANNEL)
+        _isolate()
+        serve(channel)
+        status = 0
+    finally:
+        os._exit(status)
 
 
-def _alone(channel: socket.socket) -> None:
-    """Detach from httptop's terminal and descriptors, and restrict what this process can gain."""
-    os.setsid()  # Ctrl-C in the terminal must not end it
+def _isolate() -> None:
+    """Detach from httptop's terminal and descriptors, and restrict what this process can gain.
+
+    It has a session of its own already, so that Ctrl-C in the terminal does not end it.
+    """
     with open("/proc/self/comm", "w") as name:
         name.write("httptop-helper")
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    os.closerange(3, channel.fileno())
-    os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
     os.chdir("/")
     capabilities.make_undumpable()
     capabilities.forbid_new_privileges()
     capabilities.empty_inherited_sets()
 
 
-def _serve(channel: socket.socket) -> None:
-    """Reply to requests until the socket ends or a message is invalid."""
-    limits: dict[str, Any] | None = None
+def serve(channel: _socket.socket) -> None:
+    """Reply to requests until the socket ends or a message is invalid.
+
+    Raises :class:`ValueError` if what is settled is malformed.
+    """
+    limits: Limits | None = None
     while True:
         try:
             what, length = HEAD.unpack(receive(channel, HEAD.size))
@@ -76,16 +97,16 @@ def _serve(channel: socket.socket) -> None:
         except (EOFError, OSError):
             return
         if what == SETTLE and limits is None:
-            limits = json.loads(text)
-            _reduce(elevated=limits["invoker"][3])
+            limits = Limits.from_bytes(text)
+            _reduce(elevated=limits.elevated)
             _reply(channel, b"")
         elif limits is None:
             return
         elif what == STATISTICS:
             _give_statistics(channel)
-        elif what == READ and os.fsdecode(text) in limits["read"]:
+        elif what == READ and text in limits.read:
             _apart(channel, _read, limits, text)
-        elif what == SAVE and os.fsdecode(text.partition(b"\0")[0]) == limits["save"]:
+        elif what == SAVE and limits.save and text.partition(b"\0")[0] == limits.save:
             _apart(channel, _save, limits, text)
         elif what == SURVEY and not text:
             _apart(channel, _survey, limits, text)
@@ -111,26 +132,28 @@ def _reduce(*, elevated: bool) -> None:
     capabilities.keep_only(kept)
 
 
-def _reply(channel: socket.socket, text: bytes, done: bytes = DONE) -> None:
+def _reply(channel: _socket.socket, text: bytes, done: bytes = DONE) -> None:
     channel.sendall(HEAD.pack(done, len(text)) + text)
 
 
-def _give_statistics(channel: socket.socket) -> None:
+def _give_statistics(channel: _socket.socket) -> None:
     try:
         descriptor = bpf_syscall.enable_stats()
     except OSError as error:
         _reply(channel, str(error.strerror).encode(), REFUSED)
         return
     try:
-        socket.send_fds(channel, [HEAD.pack(DONE, 0)], [descriptor])
+        sent = descriptor.to_bytes(4, sys.byteorder)
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)
+        channel.sendmsg([HEAD.pack(DONE, 0)], [rights])
     finally:
         os.close(descriptor)
 
 
 def _apart(
-    channel: socket.socket,
-    action: Callable[[dict[str, Any], bytes], bytes],
-    limits: dict[str, Any],
+    channel: _socket.socket,
+    action: Callable[[Limits, bytes], bytes],
+    limits: Limits,
     text: bytes,
 ) -> None:
     """Reply from a child process, so that its imports and its errors end with it."""
@@ -151,16 +174,16 @@ def _apart(
         _reply(channel, b"it took too long", REFUSED)
 
 
-def _caller(limits: dict[str, Any]) -> InvokingUser:
+def _caller(limits: Limits) -> InvokingUser:
     from pathlib import Path
 
     from httptop.linux.files import InvokingUser
 
-    uid, gid, home, elevated = limits["invoker"]
-    return InvokingUser(uid, gid, Path(home), elevated)
+    home = Path(os.fsdecode(limits.home))
+    return InvokingUser(limits.uid, limits.gid, home, limits.elevated)
 
 
-def _read(limits: dict[str, Any], path: bytes) -> bytes:
+def _read(limits: Limits, path: bytes) -> bytes:
     from pathlib import Path
 
     from httptop.config import LARGEST_FILE
@@ -169,7 +192,7 @@ def _read(limits: dict[str, Any], path: bytes) -> bytes:
     return read_text(Path(os.fsdecode(path)), LARGEST_FILE, _caller(limits)).encode()
 
 
-def _save(limits: dict[str, Any], request: bytes) -> bytes:
+def _save(limits: Limits, request: bytes) -> bytes:
     from pathlib import Path
 
     from httptop.config.load import check_text, read_config
@@ -178,7 +201,7 @@ def _save(limits: dict[str, Any], request: bytes) -> bytes:
     from httptop.linux.files import write_text
 
     path, invoker, wanted = (
-        Path(limits["save"]),
+        Path(os.fsdecode(limits.save)),
         _caller(limits),
         request.partition(b"\0")[2].decode(),
     )
@@ -191,11 +214,12 @@ def _save(limits: dict[str, Any], request: bytes) -> bytes:
     return os.fsencode(write_text(path, wanted, invoker))
 
 
-def _survey(_limits: dict[str, Any], _nothing: bytes) -> bytes:
+def _survey(_limits: Limits, _nothing: bytes) -> bytes:
     """Survey the processes with the capabilities that this requires, and with a time limit.
 
     Reading the mappings of a process that is stuck in the kernel can block.
     """
+    import signal
     import time
 
     from httptop.coverage.processes import survey, to_text

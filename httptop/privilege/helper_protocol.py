@@ -7,10 +7,13 @@ small.
 
 from __future__ import annotations
 
-import socket
 import struct
 
 from httptop.config import LARGEST_FILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
 
 SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
@@ -27,7 +30,35 @@ class HelperError(OSError):
         return str(self.args[0])
 
 
-def receive(channel: socket.socket, length: int) -> bytes:
+class Limits:
+    """What the helper may do: the user it acts for, and the files. Paths are bytes, and absolute.
+
+    As the text of SETTLE its fields are separated by zero bytes, which no path contains.
+    """
+
+    def __init__(
+        self, uid: int, gid: int, elevated: bool, home: bytes, save: bytes, read: list[bytes]
+    ) -> None:
+        """``save``: the file that may be replaced; empty: none. ``read``: those that may be read.
+
+        ``elevated``: whether httptop ran as another user than this one.
+        """
+        self.uid, self.gid, self.elevated, self.home = uid, gid, elevated, home
+        self.save, self.read = save, read
+
+    def to_bytes(self) -> bytes:
+        """Return the text of SETTLE."""
+        numbers = (self.uid, self.gid, int(self.elevated))
+        return b"\0".join([*(b"%d" % n for n in numbers), self.home, self.save, *self.read])
+
+    @classmethod
+    def from_bytes(cls, text: bytes) -> Limits:
+        """Return the limits in the text of SETTLE; raise :class:`ValueError` if it is malformed."""
+        uid, gid, elevated, home, save, *read = text.split(b"\0")
+        return cls(int(uid), int(gid), int(elevated) == 1, home, save, read)
+
+
+def receive(channel: socket, length: int) -> bytes:
     """Return exactly ``length`` bytes.
 
     Raises :class:`EOFError` if the socket ends before or ``length`` is above LONGEST, and

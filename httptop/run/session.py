@@ -1,8 +1,9 @@
 """Own the processes that a run starts first: the helper that stays root, and the loader.
 
-Both are started before the settings are known and before much is imported: the helper while the
-process to fork is small, the loader because loading takes longest. ``__main__`` creates one session
-and passes it on; it also ends the session, and so any of the two that still runs.
+Both are started before the settings are known and before much is imported: the helper so that
+nothing read later can have a part in it, the loader because loading takes longest. ``__main__``
+creates one session and passes it on; it also ends the session, and so any of the two that still
+runs.
 """
 
 from __future__ import annotations

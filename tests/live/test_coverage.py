@@ -19,6 +19,7 @@ import pytest
 from httptop.coverage.gaps import Row, rows
 from httptop.coverage.processes import Holder, Survey, survey
 from httptop.linux.files import InvokingUser
+from httptop.privilege import helper as helper_module
 from httptop.privilege import helper_process
 from httptop.privilege.helper import Helper
 from httptop.privilege.helper_protocol import SURVEY, HelperError
@@ -213,7 +214,18 @@ def test_a_look_that_hangs_is_ended_and_the_helper_goes_on(
         signal.raise_signal(signal.SIGALRM)
         return b""
 
+    def fork(channel: socket.socket) -> int:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.closerange(3, channel.fileno())  # the other end, above all
+                helper_process.serve(channel)
+            finally:
+                os._exit(0)
+        return pid
+
     monkeypatch.setattr(helper_process, "_survey", hang)
+    monkeypatch.setattr(helper_module, "start", fork)
     helper = Helper()
     try:
         helper.settle(InvokingUser(0, 0, Path("/root")))
