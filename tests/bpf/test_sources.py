@@ -22,7 +22,7 @@ def test_a_header_is_pasted_where_it_is_named_first_and_never_again() -> None:
             assert text.count(f"{line}\n") == sum(
                 other.count(f"{line}\n") for other in HEADERS.values()
             ), name
-    assert text.index("\nstruct conn {") < text.index("\nBPF_HASH(conns")
+    assert text.index("\nstruct conn {") < text.index(", struct conn, conns,")
 
 
 def test_conditions_stand_in_the_place_of_the_run_filter() -> None:

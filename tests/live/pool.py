@@ -27,7 +27,7 @@ _MAP_FD_BY_ID, _OBJECT_INFO = 14, 15
 _MOST_MAPS: Final = 64
 #: What is loaded where a plan insists on nothing and the kernel has it.
 BEST_FRONT: Final = "sockets"
-#: Sets of probes that nobody uses; each holds 40 MB of maps.
+#: Sets of probes that nobody uses; each holds 25 MB of maps.
 _MOST_IDLE: Final = 6
 _MOST_CELLS: Final = 2000
 #: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.

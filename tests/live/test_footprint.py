@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from httptop.bpf.plan import plan_of
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
+from httptop.linux.cpus import possible_cpus
 from tests.live.command import batch, children, terminal, until
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 #: OpenSSL, archives, and what BCC brings: of use to the loader at most.
 FOREIGN = re.compile(r"/(lib(?:crypto|ssl|lzma|bz2|bcc|bcc_bpf|bpf|elf|LLVM|clang|stdc\+\+)\b\S*)")
+#: Of the kernel's memory: for what is there once, and for the cells of each shard.
+MOST_ONCE, MOST_A_SHARD = 18 << 20, 6.5 * (1 << 20)
 
 
 def foreign(pid: int) -> set[str]:
@@ -33,3 +39,13 @@ def test_a_screen_and_its_helper_map_no_library_of_others() -> None:
 def test_neither_does_a_batch() -> None:
     with batch() as run:
         assert foreign(run.pid) == set()
+
+
+def test_maps_that_hold_little_take_little() -> None:
+    shards = plan_of(DEFAULTS, Scope(), possible_cpus()).defines["SHARDS"]
+    with batch() as run:
+        infos = [file.read_text() for file in Path(f"/proc/{run.pid}/fdinfo").iterdir()]
+    found = [dict(re.findall(r"^(map_id|memlock):\s*(\d+)$", info, re.M)) for info in infos]
+    maps = {fields["map_id"]: int(fields["memlock"]) for fields in found if "map_id" in fields}
+    assert len(maps) > 10
+    assert sum(maps.values()) < MOST_ONCE + MOST_A_SHARD * shards

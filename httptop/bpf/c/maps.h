@@ -51,7 +51,8 @@ struct queue_key {
 	u64 number; /* see conn.first */
 };
 
-BPF_HASH(conns, u64, struct conn, MAX_CONNECTIONS);
+/* Memory follows the connections there are; opening and closing one takes no longer for it. */
+BPF_F_TABLE("hash", u64, struct conn, conns, MAX_CONNECTIONS, BPF_F_NO_PREALLOC);
 /* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections */
