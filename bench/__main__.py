@@ -57,7 +57,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="fewer repetitions, about three minutes"
+        "--quick", action="store_true", help="fewer repetitions, three to four minutes"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON here as well")
     parser.add_argument(

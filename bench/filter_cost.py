@@ -34,8 +34,6 @@ def measure(run: Context) -> list[Figure]:
     }
     cost: dict[str, list[float]] = {name: [] for name in (_EMPTY, *scopes)}
     with contextlib.ExitStack() as closing:
-        empty = EmptyProgram()
-        closing.callback(empty.close)
         loaded = {}
         for name, scope in scopes.items():
             source = LiveSource(plan_of(DEFAULTS, scope, possible_cpus()))
@@ -44,6 +42,8 @@ def measure(run: Context) -> list[Figure]:
             assert source._probes is not None
             loaded[name] = source._probes
             source._probes.detach()
+        empty = EmptyProgram(loaded["no filter"])
+        closing.callback(empty.close)
         closing.enter_context(wrk(run.nginx.url, Shape(), run.load_cpu, run.work))
         closing.callback(os.close, bpf_syscall.enable_stats())
         for order in turns((_EMPTY, *scopes), run.choose(20, 5)):

@@ -24,11 +24,14 @@ class Nginx:
         """Start it in ``work``; ``word`` makes its paths unlike any other's on this machine."""
         self.port = _free_port()
         self.path = f"/{word}/small.txt"
+        #: Files of the same size: three endpoints.
+        self.paths = (self.path, f"/{word}/other.txt", f"/{word}/third.txt")
         self.ids = f"/{word}/ids/"
         self._status = work / "status.sock"
         self._looked = 0
         (work / "www" / word).mkdir(parents=True)
-        (work / "www" / word / "small.txt").write_text("x" * 899 + "\n")
+        for path in self.paths:
+            (work / "www" / path[1:]).write_text("x" * 899 + "\n")
         os.chmod(work, 0o755)
         config = work / "nginx.conf"
         config.write_text(self._config(work))
@@ -69,9 +72,14 @@ http {{
         raise RuntimeError("nginx did not start")
 
     @property
+    def host(self) -> str:
+        """Its address and port, as in the field Host."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
         """The small file's address."""
-        return f"http://127.0.0.1:{self.port}{self.path}"
+        return f"http://{self.host}{self.path}"
 
     def requests(self) -> int:
         """Return how many requests it has begun, these look-ups left out."""

@@ -16,7 +16,7 @@ from typing import Final
 from httptop.bpf.build.child import Probes
 from httptop.bpf.build.compiler import compile_module, instructions_of
 from httptop.bpf.build.linker import Linked
-from httptop.bpf.build.loader import load
+from httptop.bpf.build.loader import END, load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
@@ -54,24 +54,26 @@ def attach(probes: Probes) -> None:
 
 
 class EmptyProgram:
-    """A program that returns at once, on the return of every system call."""
+    """A program that returns at once, on the tracepoints where probes see bytes pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, probes: Probes) -> None:
         code = instructions_of(compile_module(_EMPTY_SOURCE, {}), "empty")
         self.program = load(Linked(code, (0,)), "empty", _RAW_TRACEPOINT)
-        self._link: int | None = None
+        self._points = [point for point in probes.points if point != END]
+        self._links: list[int] = []
 
     def attach(self) -> None:
         """Attach it; idempotent."""
-        if self._link is None:
-            self._link = bpf_syscall.raw_tracepoint_open(self.program, "sys_exit")
-            os.set_inheritable(self._link, False)
+        if not self._links:
+            for point in self._points:
+                link = bpf_syscall.raw_tracepoint_open(self.program, point)
+                os.set_inheritable(link, False)
+                self._links.append(link)
 
     def detach(self) -> None:
         """Detach it; idempotent."""
-        if self._link is not None:
-            os.close(self._link)
-            self._link = None
+        while self._links:
+            os.close(self._links.pop())
 
     def close(self) -> None:
         """Unload it."""
@@ -88,9 +90,9 @@ class Tracing:
         scope = Scope(sides=frozenset(sides))
         self._source = LiveSource(plan_of(settings, scope, possible_cpus()))
         try:
-            self._empty = EmptyProgram()
             self._source.open()
             self.refused = self._source.notes
+            self._empty = EmptyProgram(self.probes)
         except BaseException:
             self._source.close()
             raise

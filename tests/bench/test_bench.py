@@ -18,6 +18,7 @@ from bench.parsing import (
 )
 from bench.quantiles import errors_percent
 from bench.report import BEGIN, END, PAGE, replaced, results
+from bench.shapes import LONG_LEN, in_turns, long_request, long_requests
 from bench.snapshots import many
 
 WRK = """Running 5s test @ http://127.0.0.1:8080/small.txt
@@ -205,3 +206,26 @@ def test_the_table_replaces_the_one_before_and_nothing_else() -> None:
     assert replaced(PAGE.read_text(), "") != PAGE.read_text()
     with pytest.raises(ValueError, match="lacks"):
         replaced("no markers\n", "new\n")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "127.0.0.1:65535"])
+def test_a_long_request_has_its_length(host: str) -> None:
+    text = long_request(host, "/word/small.txt")
+    numbered = [(text % number).encode() for number in (1, 2**64)]
+    assert [len(request) for request in numbered] == [LONG_LEN] * 2
+    assert numbered[0] != numbered[1]
+    head, end = numbered[0].split(b"\r\n", 1)
+    assert head == b"GET /word/small.txt HTTP/1.1"
+    assert end.endswith(b"\r\n\r\n")
+    with pytest.raises(ValueError, match="no room"):
+        long_request(host, "/" + "x" * 300)
+
+
+def test_scripts_for_wrk_hold_the_requests() -> None:
+    before, after = long_request("host:1", "/a").split("%032x")
+    script = long_requests("host:1", "/a").script
+    assert before.replace("\r\n", "\\r\\n") in script
+    assert after.replace("\r\n", "\\r\\n") in script
+    script = in_turns("host:1", ("/a", "/b", "/c")).script
+    for path in ("/a", "/b", "/c"):
+        assert rf'"GET {path} HTTP/1.1\r\nHost: host:1\r\n\r\n"' in script
