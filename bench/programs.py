@@ -79,10 +79,10 @@ def main() -> None:
     """Compile, load each program once, print the table."""
     asked = arguments()
     plan = plan_of(DEFAULTS, limited(asked.filter) if asked.filter else Scope(), possible_cpus())
-    kernel = loader.prepare()
+    given = json.loads(plan.to_json())
+    kernel = loader.layout(given)
     possible = loader.variants(kernel, front=asked.front, loops=not asked.tail_calls)
     variant = next(one for one in possible if not (asked.calls and one.casts))
-    given = json.loads(plan.to_json())
     if asked.source:
         macros = loader.defines_of(given["defines"], kernel, variant)
         lines = (f"#define {name} {value}\n" for name, value in macros.items())

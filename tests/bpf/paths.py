@@ -124,8 +124,8 @@ def make_host(variant: Variant = BEST) -> Host:
     The variant need not be one that the running kernel accepts; its structs are laid out as there.
     """
     functions = {name: _FIRST_ID + at for at, name in enumerate(KERNEL_FUNCTIONS)}
-    kernel = loader.prepare()._replace(functions=functions)
     given = json.loads(cached(plan_of(DEFAULTS, Scope(), _CPUS)).to_json())
+    kernel = loader.layout(given)._replace(functions=functions)
     image = loader.compiled(given, kernel, variant)
     filled = dict(given, defines={**given["defines"], "MAX_CELLS": _CELLS, "MAX_PAGES": _CELLS})
     loaded = loader.with_maps(image, filled)

@@ -1,26 +1,27 @@
-"""Cache compiled probes, so that only the first run with given settings spends a second in clang.
+"""Cache what a start would have to work out again: compiled probes, the layout of the kernel.
 
 Root loads what is cached, so the directory and its files must belong to root and be accessible to
-root only. Anything else is ignored, and the probes are compiled.
+root only. Anything else is ignored, and worked out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-#: Images kept; the least recently used is removed first.
+#: Files kept; the least recently used is removed first.
 _MOST: Final = 32
 _LARGEST: Final = 4 << 20
-_SUFFIX: Final = ".image"
+_OURS: Final = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the name under which an image is cached: a hash of everything it was made from."""
+    """Return the name under which something is cached: a hash of everything it was made from."""
     import hashlib  # once the loader has left OpenSSL out
 
     digest = hashlib.sha256()
@@ -31,19 +32,20 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 class Cache:
-    """Images in a directory; without one nothing is cached."""
+    """Files of one kind in a directory; without one nothing is cached."""
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, suffix: str = ".image") -> None:
+        """``suffix``: that of the files' names, which tells their kind."""
+        self._directory, self._suffix = directory, suffix
 
     def read(self, key: str) -> bytes | None:
-        """Return the image cached under a key; None if there is none that can be trusted."""
+        """Return what is cached under a key; None if there is nothing that can be trusted."""
         directory = self._open(create=False)
         if directory is None:
             return None
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            with open(os.open(key + _SUFFIX, flags, dir_fd=directory), "rb") as file:
+            with open(os.open(key + self._suffix, flags, dir_fd=directory), "rb") as file:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or not _ours(found):
                     return None
@@ -56,7 +58,7 @@ class Cache:
             os.close(directory)
 
     def write(self, key: str, data: bytes) -> None:
-        """Cache an image; if that fails, the next run compiles again."""
+        """Cache something; if that fails, the next run works it out again."""
         directory = self._open(create=True)
         if directory is None or len(data) >= _LARGEST:
             return
@@ -65,7 +67,7 @@ class Cache:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:
                 file.write(data)
-            os.rename(temporary, key + _SUFFIX, src_dir_fd=directory, dst_dir_fd=directory)
+            os.rename(temporary, key + self._suffix, src_dir_fd=directory, dst_dir_fd=directory)
             _forget_oldest(directory)
         except OSError:
             with contextlib.suppress(OSError):
@@ -99,7 +101,7 @@ def _ours(found: os.stat_result) -> bool:
 
 
 def _forget_oldest(directory: int) -> None:
-    names = [name for name in os.listdir(directory) if name.endswith(_SUFFIX)]
+    names = [name for name in os.listdir(directory) if _OURS.fullmatch(name)]
     if len(names) <= _MOST:
         return
     used = {name: os.stat(name, dir_fd=directory, follow_symlinks=False) for name in names}

@@ -117,7 +117,7 @@ PATIENCE: Final = Patience()
 class Loading:
     """A load in progress in a child process: start it early, :meth:`give` a plan, :meth:`wait`.
 
-    Until it gets the plan, the child does what all plans need: it reads the kernel's types.
+    Until it gets the plan, the child imports what it needs.
     """
 
     def __init__(self, command: Sequence[str] = _LOADER) -> None:

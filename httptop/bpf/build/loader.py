@@ -34,6 +34,7 @@ from httptop.bpf.abi import (
     RESPONSE_KEY,
 )
 from httptop.bpf.build.compiler import LoadError, image
+from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.linker import (
     CALLBACK_MARK,
     Linked,
@@ -45,7 +46,7 @@ from httptop.bpf.build.linker import (
 from httptop.bpf.build.object_file import Image, Loaded
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
 from httptop.linux import bpf_syscall
-from httptop.linux.btf import BtfError, Kernel, describe_kernel
+from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
 
 _SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
@@ -176,10 +177,13 @@ def _fill_tables(probes: Loaded, tables: dict[str, Any]) -> None:
         bpf_syscall.map_freeze(descriptor)
 
 
-def prepare() -> Kernel:
-    """Read the kernel's types, which every plan needs; raise LoadError."""
+def layout(plan: Mapping[str, Any]) -> Kernel:
+    """Return the layout of the kernel's structs, from the plan's cache if it is there.
+
+    Raises LoadError.
+    """
     try:
-        return describe_kernel()
+        return layout_of_kernel(_cache_of(plan))
     except BtfError as error:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
 
@@ -256,8 +260,11 @@ def compiled(plan: dict[str, Any], kernel: Kernel, variant: Variant) -> Image:
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
     names = (*_POOLS, *steps, *FRONTS[variant.front], END, SWEEP, *ready)
-    cache = Path(plan["cache"]) if plan.get("cache") else None
-    return image(defines, names, plan.get("conditions", ""), cache)
+    return image(defines, names, plan.get("conditions", ""), _cache_of(plan))
+
+
+def _cache_of(plan: Mapping[str, Any]) -> Path | None:
+    return Path(plan["cache"]) if plan.get("cache") else None
 
 
 def program_of_step(step: str) -> str:
@@ -341,11 +348,11 @@ def main() -> int:
             keep = os.dup(2)
             os.dup2(quiet.fileno(), 2)  # hides the output of clang and libbpf; errors are replied
             try:
-                kernel = prepare()
                 text = sys.stdin.read()
                 if not text:
                     return 0  # the parent needs no probes after all
-                reply, descriptors = load_all(json.loads(text), kernel)
+                plan = json.loads(text)
+                reply, descriptors = load_all(plan, layout(plan))
             except LoadError as error:
                 reply = {"error": str(error)}
             except OSError as error:
