@@ -105,18 +105,29 @@ def image(
     defines: dict[str, int], names: tuple[str, ...], conditions: str = "", cache: Path | None = None
 ) -> Image:
     """Return the compiled programs ``names``, from the cache if it has them; raise LoadError."""
-    text = source(conditions=conditions)
+    if (kept := cached_image(defines, names, conditions, cache)) is not None:
+        return kept
+    module = compile_module(source(conditions=conditions), defines)
+    compiled = image_of({name: instructions_of(module, name) for name in names})
+    Cache(cache).write(_key(defines, names, conditions), compiled.to_bytes())
+    return compiled
+
+
+def cached_image(
+    defines: dict[str, int], names: tuple[str, ...], conditions: str, cache: Path | None
+) -> Image | None:
+    """Return what :func:`image` would return without compiling; None if it would compile."""
+    data = Cache(cache).read(_key(defines, names, conditions))
+    if data is not None:
+        with contextlib.suppress(ValueError):
+            return Image.from_bytes(data)
+    return None
+
+
+def _key(defines: dict[str, int], names: tuple[str, ...], conditions: str) -> str:
     library = find_library()
     found = library.stat() if library is not None else None
     made_by = [str(library), found and (found.st_ino, found.st_size, found.st_mtime_ns)]
     stubs = (path.read_bytes() for path in sorted(_STUBS.rglob("*")) if path.is_file())
     said = json.dumps([__version__, made_by, defines, names, FLAGS], sort_keys=True)
-    key = key_of([said.encode(), text.encode(), *stubs])
-    kept = Cache(cache)
-    if (data := kept.read(key)) is not None:
-        with contextlib.suppress(ValueError):
-            return Image.from_bytes(data)
-    module = compile_module(text, defines)
-    compiled = image_of({name: instructions_of(module, name) for name in names})
-    kept.write(key, compiled.to_bytes())
-    return compiled
+    return key_of([said.encode(), source(conditions=conditions).encode(), *stubs])

@@ -33,7 +33,7 @@ from httptop.bpf.abi import (
     READY,
     RESPONSE_KEY,
 )
-from httptop.bpf.build.compiler import LoadError, image
+from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.linker import (
     CALLBACK_MARK,
@@ -244,8 +244,7 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
     Uses the best variant that this kernel accepts.
     """
     refused: dict[str, str] = {}
-    limits = {"front": plan.get("front"), "loops": plan.get("loops", True)}
-    for variant in variants(kernel, **limits):
+    for variant in _variants_of(plan, kernel):
         try:
             return _load_with(plan, kernel, variant, refused)
         except LoadError as error:
@@ -256,11 +255,28 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
 
 def compiled(plan: dict[str, Any], kernel: Kernel, variant: Variant) -> Image:
     """Return all compiled functions of a variant; raise LoadError."""
+    return image(*_sources(plan, kernel, variant))
+
+
+def is_compiled(plan: dict[str, Any], kernel: Kernel) -> bool:
+    """Return whether the plan's cache has what :func:`load_all` loads, or tries first."""
+    first = _variants_of(plan, kernel)[:1]
+    return all(cached_image(*_sources(plan, kernel, variant)) for variant in first)
+
+
+def _variants_of(plan: Mapping[str, Any], kernel: Kernel) -> list[Variant]:
+    return variants(kernel, front=plan.get("front"), loops=plan.get("loops", True))
+
+
+def _sources(
+    plan: Mapping[str, Any], kernel: Kernel, variant: Variant
+) -> tuple[dict[str, int], tuple[str, ...], str, Path | None]:
+    """Return the arguments of :func:`image`."""
     defines = defines_of(plan["defines"], kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
     names = (*_POOLS, *steps, *FRONTS[variant.front], END, SWEEP, *ready)
-    return image(defines, names, plan.get("conditions", ""), _cache_of(plan))
+    return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
 def _cache_of(plan: Mapping[str, Any]) -> Path | None:

@@ -59,8 +59,8 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "cache",
         FILE,
-        "Directory for compiled probes, so that the next start takes a second less; empty: none. "
-        "Only root may have access to it.",
+        "Directory for compiled probes, so that the next start takes two seconds less; empty: "
+        "none. Only root may have access to it.",
     ),
     Setting(
         "performance",
