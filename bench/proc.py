@@ -46,6 +46,15 @@ def rss_bytes(pids: Iterable[int], *, peak: bool = False) -> int:
     return total * 1024
 
 
+def pss_bytes(pids: Iterable[int]) -> int:
+    """Return the same with a page that several processes map divided among these."""
+    total = 0
+    for pid in pids:
+        if found := re.search(r"^Pss:\s+(\d+)", _text(f"/proc/{pid}/smaps_rollup"), re.MULTILINE):
+            total += int(found[1])
+    return total * 1024
+
+
 def bpf_map_bytes(pids: Iterable[int]) -> int:
     """Return the memory of all BPF maps that the processes hold, each once; no part of RSS."""
     maps: dict[int, int] = {}

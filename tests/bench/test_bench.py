@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from bench.figures import Figure, Goal, certain, nearest_rank, number, ratios, spread, table
@@ -16,6 +19,7 @@ from bench.parsing import (
     parse_wrk,
     requests_of,
 )
+from bench.proc import pss_bytes, rss_bytes
 from bench.quantiles import errors_percent
 from bench.report import BEGIN, END, PAGE, replaced, results
 from bench.shapes import LONG_LEN, in_turns, long_request, long_requests
@@ -229,3 +233,17 @@ def test_scripts_for_wrk_hold_the_requests() -> None:
     script = in_turns("host:1", ("/a", "/b", "/c")).script
     for path in ("/a", "/b", "/c"):
         assert rf'"GET {path} HTTP/1.1\r\nHost: host:1\r\n\r\n"' in script
+
+
+def test_shared_pages_count_once_in_all() -> None:
+    """A process that was just forked shares nearly all; each is charged a part of it."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        both = [os.getpid(), pid]
+        assert 0 < pss_bytes(both) < 0.8 * rss_bytes(both)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
