@@ -43,7 +43,7 @@ def images_after(text: str, cache: Path) -> dict[str, int]:
     loading = Loading()
     loading.give(dataclasses.replace(plan, cache=str(cache)))
     loading.wait().close()
-    return {path.name: path.stat().st_ino for path in cache.iterdir()}
+    return {path.name: path.stat().st_ino for path in cache.glob("*.image")}
 
 
 def test_a_shape_is_compiled_once(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_values_decide_all_the_same(tmp_path: Path) -> None:
         with connected() as ends, Watch(settings, scope, fresh=True) as watch:
             exchange(*ends, request(path), response(200))
             assert sums_of(watch.rows(path, "server"))[0] == counted
-        assert len(list(cache.iterdir())) == 1
+        assert len(list(cache.glob("*.image"))) == 1
     assert len(images_after("pid != 1", cache)) == 2
 
 
