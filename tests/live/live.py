@@ -14,21 +14,40 @@ from typing import Final
 import pytest
 
 from httptop.bpf.build.child import Probes
+from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.conformance.live import SteppedRun
+from httptop.linux.btf import VMLINUX
 from httptop.linux.cpus import possible_cpus
 from httptop.model import EndpointStats, Side, Snapshot
 from tests.live.pool import AfreshSource, cached
 
-#: Both ways to see bytes; the second is for kernels without the tracepoints of the first. One
-#: process has the tests of the second, so that its probes are loaded once.
+
+def _has_tracepoint(name: str) -> bool:
+    return VMLINUX.exists() and f"\0btf_trace_{name}\0".encode() in VMLINUX.read_bytes()
+
+
+#: Both ways to see bytes, as far as this kernel has them; the second is for kernels without the
+#: tracepoints of the first. One process has the tests of the second, so that its probes are loaded
+#: once.
+SOCKETS: Final = pytest.param(
+    "sockets",
+    marks=pytest.mark.skipif(not _has_tracepoint("sock_send_length"), reason="before Linux 6.3"),
+)
 SYSCALLS: Final = pytest.param("syscalls", marks=pytest.mark.xdist_group("system calls"))
-FRONTS: Final = ("sockets", SYSCALLS)
-#: With tail calls in place of loops, as Linux 5.15 and 5.16 have it.
-TAIL_CALLS: Final = pytest.param("tail calls", marks=pytest.mark.xdist_group("system calls"))
+FRONTS: Final = (SOCKETS, SYSCALLS)
+#: With tail calls in place of loops, as Linux 5.15 and 5.16 have it. Where programs can be
+#: preempted they turn that off, and the kernel allows no tail calls meanwhile.
+TAIL_CALLS: Final = pytest.param(
+    "tail calls",
+    marks=[
+        pytest.mark.xdist_group("system calls"),
+        pytest.mark.skipif(kernel_release() >= PREEMPTIBLE_KERNEL, reason="before Linux 7.0"),
+    ],
+)
 WAYS: Final = (*FRONTS, TAIL_CALLS)
 DEADLINE_S: Final = 5.0
 
