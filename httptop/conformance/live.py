@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,10 +14,10 @@ from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
-from httptop.conformance import sockets
-from httptop.conformance.case import Case, path_of
+from httptop.conformance import at_once, sockets
+from httptop.conformance.case import PATH, Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
-from httptop.model import EndpointStats, Health, Side, Snapshot
+from httptop.model import EndpointStats, Health, Snapshot
 
 #: The kernel counts within the system call, but may learn of a connection's end later.
 _PATIENCE_S: Final = 0.25
@@ -25,6 +25,8 @@ _KNOWN_PATIENCE_S: Final = 0.02
 _PAUSE_S: Final = 0.002
 #: Paths are reused, since each endpoint adds to the cost of every snapshot; late counts show up.
 _PATHS: Final = 2
+#: What is played at once on each CPU is no case of its own, but it has a result for each socket.
+AT_ONCE: Final = Case("all of these in several processes at once on each CPU", "at once", (), ())
 _NAME: Final = Path("/proc/self/comm")
 
 
@@ -82,6 +84,15 @@ class Stage:
             with self._renamed():
                 yield Result(case, kind, tuple(self._play(case, kind)))
 
+    def play_at_once(self, cases: Sequence[Case]) -> Iterator[Result]:
+        """Play the cases in several processes at once on each CPU, on each kind of sockets."""
+        counted = {case.name: expected(case, PATH, closed=True) for case in cases}
+        for kind in AT_ONCE.sockets:
+            playable = [case for case in cases if kind in case.sockets and not case.known]
+            each = [counted[case.name] for case in playable]
+            with self._renamed():
+                yield Result(AT_ONCE, kind, tuple(self._play_at_once(playable, each, kind)))
+
     @contextlib.contextmanager
     def _renamed(self) -> Iterator[None]:
         called = _NAME.read_text().strip()
@@ -99,7 +110,7 @@ class Stage:
         found: list[str] = []
         try:
             with sockets.connected(kind) as ends:
-                _perform(case, path, ends)
+                sockets.perform(case, path, ends)
                 if wanted != at_last:
                     found = self._compare(wanted, patience_s)
         except (OSError, sockets.Stuck) as error:
@@ -108,6 +119,17 @@ class Stage:
         found = found or self._compare(at_last, patience_s)
         self._before = self._now
         return [text.replace(path, "$") for text in found]
+
+    def _play_at_once(self, cases: Sequence[Case], each: Sequence[Counted], kind: str) -> list[str]:
+        try:
+            with at_once.Players(cases, kind) as players:
+                played = players.play(self._step)
+        except OSError as error:
+            return [f"it could not be played: {error}"]
+        faults = [player.fault for player in played if player.fault]
+        found = faults or self._compare(sum_of(each, played), _PATIENCE_S)
+        self._before = self._now = self._rows()
+        return found
 
     def _compare(self, wanted: Counted, patience_s: float) -> list[str]:
         deadline = time.monotonic() + patience_s
@@ -139,24 +161,16 @@ def difference(wanted: Counted, seen: Counted) -> list[str]:
     ]
 
 
-def _perform(case: Case, path: str, ends: sockets.Ends) -> None:
-    """Perform the steps of a case."""
-    client, server = ends
-    unread = {"client": 0, "server": 0}  # bytes in transit, by their sender
-    for step in case.steps:
-        who: Side = step.who
-        end, other = (client, server) if who == "client" else (server, client)
-        if step.do == "close":
-            end.close()
-        elif step.do == "reset":
-            sockets.reset(end)
-        elif step.do == "half-close":
-            end.shutdown(1)
-        else:
-            for data in case.played(step, path):
-                unread[who] += sockets.move(end, other, data, step.manner)
-            if step.manner.read != "never":
-                unread[who] = sockets.take(other, unread[who], step.manner)
+def sum_of(each: Sequence[Counted], played: Sequence[at_once.Played]) -> Counted:
+    """Return the counts of all that was played; ``each`` case's are those under ``PATH``."""
+    wanted: Counted = {}
+    for player in played:
+        path = at_once.path_of(player.player)
+        for counted, times in zip(each, player.times, strict=True):
+            for key, counts in counted.items() if times else ():
+                ours = replace(key, path=key.path.replace(PATH, path))
+                wanted.setdefault(ours, Counts()).add(counts, times)
+    return wanted
 
 
 def _counts(row: EndpointStats) -> Counts:

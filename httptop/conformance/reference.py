@@ -35,6 +35,15 @@ class Counts:
     request_bytes: int = 0
     response_bytes: int = 0
 
+    def add(self, other: Counts, times: int) -> None:
+        """Add others ``times`` over, at least once."""
+        for code, count in other.status.items():
+            self.status[code] = self.status.get(code, 0) + count * times
+        self.unanswered += other.unanswered * times
+        self.in_flight += other.in_flight * times
+        self.request_bytes += other.request_bytes * times
+        self.response_bytes += other.response_bytes * times
+
     def __str__(self) -> str:
         outcomes = {str(code or "unknown"): count for code, count in sorted(self.status.items())}
         outcomes |= {"unanswered": self.unanswered, "in flight": self.in_flight}

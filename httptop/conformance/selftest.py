@@ -11,7 +11,7 @@ from httptop.bpf.source import LiveSource
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.conformance.case import Case, load_cases
-from httptop.conformance.live import Result, Stage, SteppedRun
+from httptop.conformance.live import AT_ONCE, Result, Stage, SteppedRun
 from httptop.console import say
 from httptop.doctor import checks
 from httptop.errors import Unavailable
@@ -41,6 +41,10 @@ def main() -> int:
             results += played
             for line in lines_of(case, played):
                 say(line)
+        played = list(stage.play_at_once(cases))
+        results += played
+        for line in lines_of(AT_ONCE, played):
+            say(line)
         took_s = time.monotonic() - began
     say("")
     say(summary(results, took_s))

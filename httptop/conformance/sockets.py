@@ -1,4 +1,4 @@
-"""Move bytes through a non-blocking socket by every system call that does so.
+"""Perform cases: move bytes through a non-blocking socket by every system call that does so.
 
 Each function makes one successful call of those that are traced, and returns the number of bytes
 sent or the bytes received.
@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from httptop.conformance.case import Manner
+from httptop.conformance.case import Case, Manner
+from httptop.model import Side
 
 WAIT_MS: Final = 2000
 
@@ -179,6 +180,28 @@ def reset(end: socket.socket) -> None:
     """Close an end so that the other one sees a reset."""
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     end.close()
+
+
+def perform(case: Case, path: str, ends: Ends, pause: Callable[[], None] | None = None) -> None:
+    """Perform the steps of a case; ``pause`` is called after each piece. Raises :class:`Stuck`."""
+    client, server = ends
+    unread = {"client": 0, "server": 0}  # bytes in transit, by their sender
+    for step in case.steps:
+        who: Side = step.who
+        end, other = (client, server) if who == "client" else (server, client)
+        if step.do == "close":
+            end.close()
+        elif step.do == "reset":
+            reset(end)
+        elif step.do == "half-close":
+            end.shutdown(socket.SHUT_WR)
+        else:
+            for data in case.played(step, path):
+                unread[who] += move(end, other, data, step.manner)
+                if pause is not None:
+                    pause()
+            if step.manner.read != "never":
+                unread[who] = take(other, unread[who], step.manner)
 
 
 def move(sender: socket.socket, taker: socket.socket, data: bytes, manner: Manner) -> int:
