@@ -10,18 +10,19 @@ ARGS ?= --demo
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fuzz test-soak setup test-zoo check bench clean
+.PHONY: help run test test-fuzz test-soak test-kernels setup test-zoo check bench clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-fuzz      a million mutated heads, ten minutes of random calls on sockets'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
+	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
-	@echo 'make clean          remove .venv, what the zoo installed, and caches (packages stay)'
+	@echo 'make clean          remove .venv, what zoo and test-kernels keep, and caches (packages stay)'
 
 run:
 	@scripts/setup run
@@ -39,6 +40,10 @@ test-fuzz:
 test-soak:
 	@scripts/setup test
 	@scripts/as-root .venv/bin/python -m tests.stress.soak
+
+test-kernels:
+	@scripts/setup test
+	@scripts/as-root .venv/bin/python -m tests.kernels $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
 test-zoo:
 	@scripts/setup test
@@ -58,5 +63,6 @@ bench:
 	@scripts/as-root .venv/bin/python -m bench $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
 clean:
+	@[ ! -e .kernels ] || scripts/as-root rm -rf .kernels
 	rm -rf .venv .venv-zoo .zoo .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
 	find httptop tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
