@@ -24,7 +24,7 @@ class Check:
 
     name: str
     command: str
-    limit_s: int  # emulation is some fifty times slower than the host
+    limit_s: int  # emulation is some fifty times slower than the host, which may be busy
     judge: Callable[[str], Judged]  # of its standard output
 
 
@@ -71,9 +71,9 @@ def shown(output: str) -> Judged:
 
 
 CHECKS: Final = (
-    Check("demo", f".venv/bin/httptop --demo -b --format json -n {SNAPSHOTS}", 300, _demo),
-    Check("selftest", ".venv/bin/httptop --selftest", 300, _selftest),
-    Check("wire", "scripts/test -q tests/live/test_wire.py", 900, _pytest),
+    Check("demo", f".venv/bin/httptop --demo -b --format json -n {SNAPSHOTS}", 600, _demo),
+    Check("selftest", ".venv/bin/httptop --selftest", 600, _selftest),
+    Check("wire", "scripts/test -q tests/live/test_wire.py", 1500, _pytest),
 )
 
 
