@@ -25,6 +25,17 @@ FIRST_FREE_CELL: Final = 7
 #: The program, and the raw tracepoint, that sees data become ready in a socket (wait.h).
 READY: Final = "sk_data_ready"
 
+#: Added to a tracepoint's name: programs for calls that those before were skipped for (hooks.h).
+LATER: Final = ("_2", "_3")
+
+
+def tracepoint_of(program: str) -> str:
+    """Return the tracepoint that a program is attached to."""
+    for suffix in LATER:
+        program = program.removesuffix(suffix)
+    return program
+
+
 #: What a response cell's histogram measures (source.Measure), by the kernel's number.
 MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
 #: Matchers that the filter of a run may have, and those of hosts among them (filter_state.h).

@@ -165,10 +165,10 @@ class CounterReader:
             )
         ]
 
-    def losses(self) -> Losses:
-        """Return what was missed since start, except for missed calls."""
+    def losses(self) -> tuple[Losses, int]:
+        """Return what was missed since start, except for missed calls, and the gaps noticed."""
         _, values = bpf_syscall.BatchReader(
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
-        return Losses(*sums[:6])
+        return Losses(*sums[:6]), sums[6]

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY
+from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.counters import CounterReader
@@ -122,7 +122,8 @@ class LiveSource:
         reading.processes = self._counters.processes()
         reading.other_protocols = self._counters.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
-        reading.losses = self._counters.losses()._replace(missed_calls=self._missed())
+        losses, gaps = self._counters.losses()
+        reading.losses = losses._replace(missed_calls=self._missed(gaps))
         reading.cost = self.timer.take_cost()
         return reading
 
@@ -130,9 +131,17 @@ class LiveSource:
         """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""
         return self.ticks.wait(since_s, due_s, woken)
 
-    def _missed(self) -> int:
+    def _missed(self, gaps: int) -> int:
+        """Return for how many calls the kernel skipped the programs.
+
+        Where a tracepoint has several, a call is missed only if it skipped all of them, which it
+        does not tell: then it is how often a TCP connection noticed.
+        """
         assert self._probes is not None
-        programs = (self._probes.programs[name] for name in self._probes.points)
+        points = self._probes.points
+        if any(tracepoint_of(name) != name for name in points):
+            return gaps
+        programs = (self._probes.programs[name] for name in points)
         return sum(bpf_syscall.prog_times(program)[2] for program in programs)
 
     def control(self, controls: Controls) -> None:

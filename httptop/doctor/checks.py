@@ -36,7 +36,7 @@ CANNOT_TRACE: Final = 77
 #: and BPF memory charged to the control group instead of RLIMIT_MEMLOCK.
 OLDEST_KERNEL: Final = (5, 15)
 CGROUP_MEMORY_KERNEL: Final = (5, 11)
-#: From this kernel on, programs at tracepoints can be preempted, which ours do not handle yet.
+#: From this kernel on, programs at tracepoints can be preempted (bpf/build/loader.py).
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
 #: Small tables suffice for a trial; no cache, since compiling is tried as well.
@@ -201,9 +201,9 @@ def _kernel(host: Host) -> Check:
     if host.ring_buffer_errno == 0 and host.kernel >= PREEMPTIBLE_KERNEL:
         return Check(
             "Kernel",
-            None,
-            f"{host.release}; with preemption, counts are not yet exact on Linux 7.0 and newer: "
-            "calls are missed, and rows may be wrong",
+            True,
+            f"{host.release}; it may preempt programs, so each is attached three times, the later "
+            "ones for calls that it skips the earlier ones for",
         )
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)

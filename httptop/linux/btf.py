@@ -161,7 +161,7 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF; raise BtfError."""
     structs = (
         "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
-        "tcp_sock sk_buff tcp_skb_cb unix_skb_parms"
+        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, *FUNCTIONS))
@@ -193,6 +193,7 @@ def describe_kernel() -> Kernel:
         "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
         "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),
         "OFF_TCP_WRITE_SEQ": at("tcp_sock", "write_seq"),
+        "OFF_TCP_ULP": at("inet_connection_sock", "icsk_ulp_ops"),
     }
     found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     if "sk_data_ready" in found:
@@ -201,6 +202,7 @@ def describe_kernel() -> Kernel:
         "TYPE_FILE": btf.struct_id("file"),
         "TYPE_SOCKET": btf.struct_id("socket"),
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
+        "TYPE_TCP_SOCK": btf.struct_id("tcp_sock"),
     }
     functions = {name: number for name in FUNCTIONS if (number := btf.function_id(name))}
     return Kernel(offsets, frozenset(found), types, functions)

@@ -316,10 +316,10 @@ def test_an_older_kernel_that_may_do_is_told_and_not_refused() -> None:
     assert checks.refusal(older) is None
 
 
-@pytest.mark.parametrize(("release", "exact"), [("6.19.0", True), ("7.0.0-rc1", False)])
-def test_a_kernel_on_which_counts_are_not_exact_is_named(release: str, exact: bool) -> None:
+@pytest.mark.parametrize(("release", "preempts"), [("6.19.0", False), ("7.0.0-rc1", True)])
+def test_a_kernel_that_preempts_programs_is_named(release: str, preempts: bool) -> None:
     host = replace(GOOD, release=release)
     (kernel,) = (check for check in checks.checks(host) if check.name == "Kernel")
     assert checks.refusal(host) is None
-    assert kernel.ok is (True if exact else None)
-    assert ("not yet exact" in kernel.finding) is not exact
+    assert kernel.ok
+    assert ("may preempt programs" in kernel.finding) is preempts

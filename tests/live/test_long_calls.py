@@ -76,7 +76,7 @@ def test_the_connection_ends_right_behind_a_long_call() -> None:
     path = new_path()
     heads, replies = pipeline(path, 300)
     half = response(200, b"") * 150
-    with Watch() as watch:
+    with Watch(scope=limited(f"pid = {os.getpid()}")) as watch:
         with connected() as (client, server):
             exchange(client, server, heads, replies)
             client.sendall(heads)

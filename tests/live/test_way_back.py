@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pytest
@@ -196,15 +196,6 @@ def miss_responses_of_a_pipeline(watch: Watch, path: str, ends: Ends) -> None:
     _answer(ends, REPLY)
 
 
-NOT_MENDED: Final = "a connection stays behind once it has missed a response: not mended yet"
-not_yet = pytest.mark.xfail(reason=NOT_MENDED, strict=True)
-
-
-def _cases(names: Iterable[str], failing: tuple[str, ...]) -> list[object]:
-    """Return parameters, some of them expected to fail."""
-    return [pytest.param(name, marks=[not_yet] * (name in failing)) for name in names]
-
-
 #: What is missed -> the outcomes that count for it, by side, as far as they can be known.
 MISSES: Final[dict[str, tuple[Miss, dict[Side, Mapping[int, int]]]]] = {
     "response": (miss_a_response, {"server": {0: 1}, "client": {0: 1}}),
@@ -229,9 +220,7 @@ MISSES: Final[dict[str, tuple[Miss, dict[Side, Mapping[int, int]]]]] = {
 
 @each_front
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "what", _cases(MISSES, ("response", "response's read", "responses of a pipeline"))
-)
+@pytest.mark.parametrize("what", MISSES)
 def test_a_connection_finds_back(watch: Watch, path: str, kind: str, what: str) -> None:
     miss, _ = MISSES[what]
     with KINDS[kind]() as ends:
@@ -242,13 +231,7 @@ def test_a_connection_finds_back(watch: Watch, path: str, kind: str, what: str) 
 
 
 @each_front
-@pytest.mark.parametrize(
-    "what",
-    _cases(
-        (what for what, (_, outcomes) in MISSES.items() if outcomes),
-        ("response", "response's read", "request's end and response"),
-    ),
-)
+@pytest.mark.parametrize("what", [what for what, (_, outcomes) in MISSES.items() if outcomes])
 def test_no_outcome_is_guessed(watch: Watch, path: str, what: str) -> None:
     """On TCP, whose sequence numbers tell that bytes were missed."""
     miss, outcomes = MISSES[what]
@@ -315,7 +298,6 @@ class Busy:
             assert not thread.is_alive()
 
 
-@not_yet
 @each_front
 @pytest.mark.parametrize("depth", [1, 4], ids=["plain", "pipelined"])
 def test_many_times_under_living_connections(watch: Watch, path: str, depth: int) -> None:

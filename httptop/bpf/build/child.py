@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from httptop.bpf.abi import tracepoint_of
 from httptop.bpf.filter.c_conditions import Conditions
 from httptop.collect.source import Interrupted
 from httptop.console import complain
@@ -79,9 +80,9 @@ class Probes:
                 self.attach_one(name)
 
     def attach_one(self, name: str) -> None:
-        """Attach a program to the tracepoint of its name; raise Unavailable."""
+        """Attach a program to the tracepoint that its name says; raise Unavailable."""
         try:
-            link = bpf_syscall.raw_tracepoint_open(self.programs[name], name)
+            link = bpf_syscall.raw_tracepoint_open(self.programs[name], tracepoint_of(name))
         except OSError as error:
             raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
         os.set_inheritable(link, False)

@@ -19,7 +19,7 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,6 +28,7 @@ from httptop.bpf.abi import (
     BYTE_CLASS,
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
+    LATER,
     OVERFLOW_ENDPOINTS,
     OVERFLOW_RESPONSES,
     READY,
@@ -65,7 +66,7 @@ PREEMPTIBLE_KERNEL: Final = (7, 0)
 #: The steps of a call, in the order of their STEP_ numbers, which begin with 1 (steps.h).
 STEPS: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
-    "abandon_requests", "regain_sync",
+    "abandon_requests", "change_owner", "catch_up", "regain_sync",
 )  # fmt: skip
 
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
@@ -232,6 +233,13 @@ def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[
     return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, variant.front) else {})
 
 
+def copies(tracepoints: Iterable[str], defines: Mapping[str, int]) -> list[str]:
+    """Return the programs for tracepoints, in order; there may be several for each (hooks.h)."""
+    several = "PREEMPT_DISABLE_CALL" in defines and "FRONT_SOCKETS" in defines
+    suffixes = ("", *LATER) if several else ("",)
+    return [name + suffix for name in tracepoints for suffix in suffixes]
+
+
 def loop_defines() -> dict[str, int]:
     """Return the macros that have calls worked through by bpf_loop."""
     numbers = {f"CALLBACK_{name[5:].upper()}": at for at, name in enumerate(CALLBACKS)}
@@ -275,7 +283,8 @@ def _sources(
     defines = defines_of(plan["defines"], kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
-    names = (*_POOLS, *steps, *FRONTS[variant.front], END, SWEEP, *ready)
+    seen = copies(FRONTS[variant.front], defines)
+    names = (*_POOLS, *steps, *seen, *copies((END,), defines), SWEEP, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -311,18 +320,21 @@ def _load_with(
 
     # The verifier takes up to a tenth of a second for each program, so load them in parallel.
     steps = () if variant.loops else tuple(map(program_of_step, STEPS))
-    needed = (*steps, *FRONTS[front])
+    blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
+    seen = [name for name in FRONTS[front] if name not in blind]
+    defines = defines_of(plan["defines"], kernel, variant)
+    attached = copies(seen, defines)
+    needed = (*steps, *attached)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
     for number, name in enumerate(steps, 1):
         value = struct.pack("<I", programs[name])
         bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
-    blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
-    attached = [name for name in FRONTS[front] if name not in blind]
+    ends = copies((END,), defines)
     try:
-        for name in (END, SWEEP):
+        for name in (*ends, SWEEP):
             programs[name] = loaded(name)
-        attached.insert(0, END)
+        attached = [*ends, *attached]
     except LoadError as error:
         refused[END] = str(error)
     for name in (READY,) if waits else ():  # attached only during windows (ticks.py)

@@ -56,6 +56,7 @@ enum measure {
 	MEASURE_HANDLING, /* up to the first byte: the latency of these responses */
 	MEASURE_SENDING, /* from the first byte to the last */
 	MEASURE_DURATION, /* handling and sending together */
+	MEASURES,
 };
 
 enum strategy { STRATEGY_TAIL = 0, STRATEGY_ALL, STRATEGY_RANDOM, STRATEGY_PER_ENDPOINT };
@@ -186,7 +187,8 @@ struct losses {
 	u64 untracked_requests; /* no room to track their connection */
 	u64 lost_pieces;
 	u64 overfull_pipelines; /* requests for which their connection's queue had no room */
-	u64 unused[2];
+	u64 gaps; /* times that messages were missed on a TCP connection (unseen.h) */
+	u64 unused[1];
 };
 
 struct sample {

@@ -15,31 +15,22 @@
 #define EQUAL(a, b) ((((u64)(a) ^ (u64)(b)) - 1) >> 63)
 #define SELECT(yes, a, b) ((b) ^ (((a) ^ (b)) & (0 - (u64)(yes))))
 
-static __always_inline u32 log2_of(u64 v)
+/* Return the number of the highest bit that is set; 0 if none is. */
+static __always_inline u64 log2_of(u64 v)
 {
-	u32 r = 0, w = v >> 32;
+	u64 sum = 0;
 
-	if (w)
-		r = 32;
-	else
-		w = v;
-	if (w >> 16) {
-		r += 16;
-		w >>= 16;
+#pragma clang loop unroll(full)
+	for (u64 step = 32; step; step >>= 1) {
+		u64 part = v >> step, more;
+
+		more = NOT_ZERO(part);
+		OPAQUE(more);
+		more *= step;
+		v >>= more;
+		sum += more;
 	}
-	if (w >> 8) {
-		r += 8;
-		w >>= 8;
-	}
-	if (w >> 4) {
-		r += 4;
-		w >>= 4;
-	}
-	if (w >> 2) {
-		r += 2;
-		w >>= 2;
-	}
-	return r + (w >> 1);
+	return sum;
 }
 
 /* Return the number of the lowest bit that is set. */

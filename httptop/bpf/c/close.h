@@ -20,6 +20,17 @@
 #include "responses.h"
 #include "scratch.h"
 #include "steps.h"
+#include "unseen.h"
+
+/* The owner closes the connection: were responses missed since the last call? */
+static __always_inline void take_last_missed(struct conn *conn, u64 sk)
+{
+	bool inbound = conn->side == SIDE_CLIENT;
+	u32 missed = bytes_missed(conn, sk, inbound, 0);
+
+	if (missed && !conn->lost)
+		take_missed(conn, sk, false, inbound, missed, bpf_ktime_get_ns());
+}
 
 /*
  * A TCP connection ends: its owner closes it, or it reaches TCP_CLOSE. The owner may still read
@@ -44,12 +55,10 @@ static __always_inline int on_state(u64 *ctx)
 	 * Only the owner's close removes the entry here. A reset comes in an interrupt, while
 	 * another CPU may be using the entry.
 	 */
+	if (state != TCP_CLOSE)
+		take_last_missed(conn, sk);
 	if (!conn->pending && !held_of(conn) && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
-			if (conn->response_left && conn->numbered)
-				catch_up_with_response(conn,
-						       position_of(sk, conn->side == SIDE_CLIENT),
-						       bpf_ktime_get_ns());
 			end_response(conn);
 			conns.delete(&sk);
 		}
@@ -67,6 +76,25 @@ int inet_sock_set_state(u64 *ctx)
 	preempt_enable();
 	return 0;
 }
+
+#ifdef PREEMPT_DISABLE_CALL
+/* The same, for ends that the programs before were skipped for (hooks.h); twice does no harm. */
+int inet_sock_set_state_2(u64 *ctx)
+{
+	preempt_disable();
+	on_state(ctx);
+	preempt_enable();
+	return 0;
+}
+
+int inet_sock_set_state_3(u64 *ctx)
+{
+	preempt_disable();
+	on_state(ctx);
+	preempt_enable();
+	return 0;
+}
+#endif
 
 /* Unseen bytes may have contained anything: expect the next byte to begin a message. */
 static __always_inline void resync(struct conn *conn)
@@ -90,8 +118,6 @@ static __always_inline void forget_swept(u64 sk)
 	swept_conns.delete(&sk);
 }
 
-#define ABANDONED_A_STEP 32
-
 /* Abandon a request of the connection that the step is about; return whether none is left. */
 static __always_inline bool abandon_turn(struct scratch *s)
 {
@@ -114,13 +140,23 @@ int take_abandon_turn(void *unused)
 }
 #endif
 
+/* Abandon a request, or some where steps are few. */
+static __always_inline void abandon_some(struct scratch *s)
+{
+#ifdef LOOPS
+	abandon_turn(s);
+#else
+	TAKE_TURNS(32, abandon_turn, ABANDON_TURN);
+#endif
+}
+
 /* The step that abandons pending requests of s->gone; then, once none is left, s->then is next. */
 static __always_inline u32 abandon_requests(struct scratch *s)
 {
 	struct conn *conn = &s->gone;
 
 	end_response(conn);
-	TAKE_TURNS(ABANDONED_A_STEP, abandon_turn, ABANDON_TURN);
+	abandon_some(s);
 	if (conn->pending)
 		return STEP_ABANDON_REQUESTS;
 	if (s->then == STEP_DONE)
@@ -128,9 +164,25 @@ static __always_inline u32 abandon_requests(struct scratch *s)
 	return s->then;
 }
 
+/* The step for a call before which bytes were missed, now or earlier. */
+static __always_inline u32 catch_up(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+	bool request;
+
+	if (!conn)
+		return STEP_DONE;
+	request = s->inbound == (conn->side == SIDE_SERVER);
+	if (s->missed && !conn->lost)
+		take_missed(conn, s->sk, request, s->inbound, s->missed, s->now);
+	if (conn->lost)
+		return STEP_REGAIN_SYNC;
+	return request ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
+}
+
 /*
  * The step for a connection that has lost sync, at its next call: abandon its pending requests, then
- * parse the call.
+ * parse the call if it may begin a request. A response now would be that of an abandoned one.
  */
 static __always_inline u32 regain_sync(struct scratch *s)
 {
@@ -139,11 +191,12 @@ static __always_inline u32 regain_sync(struct scratch *s)
 	if (!conn)
 		return STEP_DONE;
 	end_response(conn);
-	TAKE_TURNS(ABANDONED_A_STEP, abandon_turn, ABANDON_TURN);
+	abandon_some(s);
 	if (conn->pending)
 		return STEP_REGAIN_SYNC;
 	resync(conn);
-	return s->inbound == (conn->side == SIDE_SERVER) ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
+	pass_unseen(conn, s->sk, !s->inbound);
+	return s->inbound == (conn->side == SIDE_SERVER) ? STEP_PARSE_REQUEST : STEP_DONE;
 }
 
 /* Abandon all requests of s->gone; not by steps where a loop can do it: sweep() needs no others. */

@@ -68,9 +68,9 @@ struct conn {
 	u32 current; /* cell of the current request's endpoint */
 	u32 response; /* cell of the last response's (endpoint, status) */
 	u32 response_of; /* endpoint of that pair; 0: `response` must be looked up again */
+	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
 	u32 tgid;
-	u32 response_end; /* sequence number at which response_left ends, for TCP */
-	u32 body_end; /* likewise for body_left */
+	u32 seen[2]; /* TCP: where the last call that was seen ended, outbound and inbound (unseen.h) */
 	u16 head_len; /* SHAPE_HEAD: length of the call, and offset of length_word in it */
 	u16 length_at;
 	u8 lost; /* it has lost sync (lifecycle.h) */
@@ -81,14 +81,15 @@ struct conn {
 	u8 shape; /* enum shape, of the call that began the last response */
 	u8 owed; /* an unsolicited response came; it may belong to the next request */
 	u8 tunnel; /* no HTTP/1 follows the last response's header section */
-	u8 tcp; /* it is TCP: sequence numbers tell its position */
-	u8 numbered; /* response_end is valid */
-	u8 body_numbered; /* body_end is valid */
+	u8 tcp; /* sequence numbers tell its position */
 	u8 chunked_request; /* the latest request's body is chunked */
 	u8 hosts; /* host conditions that the latest request meets, as bits */
 	u8 ready; /* ready_mark and ready_ns describe a packet (wait.h) */
 	u16 status; /* status of the pair in `response` */
 	u16 pending; /* requests whose final response has not begun */
+	u16 asked; /* requests begun in this round, and responses; see stays_behind() */
+	u16 answered;
+	u8 rounds;
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: the middle is missing */
 	u16 call_len; /* length of the call that held the last request and nothing else; or 0 */
 	u8 side;

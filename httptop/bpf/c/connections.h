@@ -11,12 +11,14 @@
 #include "abi.h"
 #include "branchless.h"
 #include "conn.h"
+#include "cursor.h"
 #include "filter.h"
 #include "filter_state.h"
 #include "kernel_structs.h"
 #include "lifecycle.h"
 #include "maps.h"
 #include "scratch.h"
+#include "steps.h"
 
 /* Record the current thread as the owner, where rows are per thread. */
 static __always_inline void note_thread(struct conn *conn)
@@ -62,7 +64,11 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	keep_truths(conn, s->truths);
 	s->fresh = 0;
 	conn->verify = list_for_sweep(s);
-	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP;
+	/* Where a layer above TCP encrypts, what a process writes is not as long as what is sent. */
+	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP &&
+		    !kernel_u64(s->sk + OFF_TCP_ULP);
+	for (u32 inbound = 0; inbound < 2 && conn->tcp; inbound++)
+		conn->seen[inbound & 1] = position_of(s->sk, inbound);
 	return conn;
 }
 
@@ -153,7 +159,7 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
  * request, and the run's filter excludes its requests; the connection is then forgotten unless
  * something is pending on it.
  */
-static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bool request)
+static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool request)
 {
 	if (FILTER_CONNECTION && !request)
 		return true; /* any process may respond to a selected request */
@@ -171,4 +177,20 @@ static __always_inline bool change_owner(struct conn *conn, u64 sk, u32 tgid, bo
 	process_name(conn->comm);
 	note_thread(conn);
 	return true;
+}
+
+/* The step for a call of another process than before. */
+static __always_inline u32 change_owner(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+	bool request;
+
+	if (!conn)
+		return STEP_DONE;
+	request = s->inbound == (conn->side == SIDE_SERVER);
+	if (!take_over(conn, s->sk, s->tgid, request))
+		return STEP_DONE;
+	if (s->missed || conn->lost)
+		return STEP_CATCH_UP;
+	return request ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
 }

@@ -176,6 +176,8 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 	conn->response = response_of(conn->current, kind, MEASURE_LATENCY);
 	conn->response_of = conn->current;
 	conn->status = kind;
+	for (u32 measure = 0; measure < MEASURES - 1; measure++)
+		conn->times[measure] = 0;
 	if (conn->response)
 		return;
 	/* No cell is left: the response is counted in the overflow row. */
@@ -208,9 +210,12 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
  */
 static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
 {
-	u32 number = response_of(conn->response_of, conn->status, measured);
-	struct cell *cell = number ? cell_of(number) : 0;
+	u32 *number = &conn->times[measured - 1];
+	struct cell *cell;
 
+	if (!*number)
+		*number = response_of(conn->response_of, conn->status, measured);
+	cell = *number ? cell_of(*number) : 0;
 	if (!cell)
 		return;
 	ADD_ANYWHERE(cell->count, 1);

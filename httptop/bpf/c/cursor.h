@@ -91,18 +91,5 @@ static __always_inline u32 fill(struct scratch *s, bool chunk)
 /* Return the sequence number up to which a TCP connection's owner has read, or written. */
 static __always_inline u32 position_of(u64 sk, bool inbound)
 {
-	return kernel_u64(sk + (inbound ? OFF_TCP_COPIED_SEQ : OFF_TCP_WRITE_SEQ));
-}
-
-/*
- * `left` bytes were expected up to the sequence number `end`; return how many are still expected
- * now that the connection is at `at`. Bytes may bypass the probes: when they are spliced, say.
- */
-static __always_inline u64 still_to_come(u32 at, u32 end, u64 left)
-{
-	s32 now = end - at;
-
-	if (left >> 31 || now >= (s64)left)
-		return left;
-	return now > 0 ? now : 0;
+	return READ_U32_AS(sk, TYPE_TCP_SOCK, inbound ? OFF_TCP_COPIED_SEQ : OFF_TCP_WRITE_SEQ);
 }

@@ -26,6 +26,7 @@
 #include "scratch.h"
 #include "steps.h"
 #include "syscalls.h"
+#include "unseen.h"
 #include "wait.h"
 
 /* If a call holds nothing but a part of a body, count it; return whether it does. */
@@ -34,8 +35,6 @@ static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes
 	if (request) {
 		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
 			return false;
-		if (!conn->pending && conn->body_numbered)
-			return false; /* response begun: the rest may have bypassed the probes */
 		take_request_body(conn, bytes);
 		return true;
 	}
@@ -74,7 +73,6 @@ static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piec
 		return false;
 	conn->response_left = conn->response_length;
 	conn->framed = 1;
-	conn->numbered = 0;
 	return true;
 }
 
@@ -88,7 +86,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 {
 	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now, ready_ns;
 	u64 message = buf;
-	u32 length = 0;
+	u32 length = 0, missed = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
 	u32 next = STEP_FIRST_BYTES;
@@ -102,7 +100,8 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 
 		if (conn->phase == PHASE_TUNNEL)
 			return 0;
-		if (!conn->lost && take_body(conn, request, ret))
+		missed = bytes_missed(conn, sk, inbound, ret);
+		if (!missed && !conn->lost && take_body(conn, request, ret))
 			return 0;
 	}
 
@@ -152,27 +151,22 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
-		if (changed_hands(conn, process_of(task)) &&
-		    !change_owner(conn, sk, process_of(task), request))
-			return 0;
-		if (conn->lost) {
-			next = STEP_REGAIN_SYNC;
+		if (changed_hands(conn, process_of(task))) {
+			next = STEP_CHANGE_OWNER;
+		} else if (missed || conn->lost) {
+			next = STEP_CATCH_UP;
 		} else if (request) {
 			next = STEP_PARSE_REQUEST;
 			/* Does the call repeat the last request, and hold nothing else? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
 			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
-				/*
-				 * On the stack: the kernel's own checks of a copy into a map take
-				 * far longer.
-				 */
-				u8 head[LINE_LEN] = {};
 				u64 n = ret;
 
+				s = scratch_here();
 				OPAQUE(n);
 				n &= 255;
-				if (n <= LINE_LEN && !read_user(head, n, (void *)buf) &&
-				    same_bytes(conn->line, head, n)) {
+				if (s && n <= LINE_LEN && !read_user(s->data, n, (void *)buf) &&
+				    same_bytes(conn->line, s->data, n)) {
 					conn->head_ns = now;
 					conn->head_bytes = ret;
 					begin_sole_request(conn);
@@ -214,6 +208,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		return 0;
 	s->sk = sk;
 	s->now = now;
+	s->missed = missed;
 	s->ready_ns = ready_ns;
 	s->iov = iov;
 	s->buf = buf;

@@ -14,9 +14,9 @@
 #include "dispatch.h"
 #include "kernel_structs.h"
 #include "maps.h"
-#include "moved_bytes.h"
 #include "scratch.h"
 #include "syscalls.h"
+#include "unseen.h"
 
 /* One of the two directions may be switched off (filter.events.reads, filter.events.writes). */
 #if defined(NO_READS)
@@ -124,20 +124,88 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 	return on_bytes(ctx, task, regs, 0, sk, inbound, ret, at, 0);
 }
 
-int sock_recv_length(u64 *ctx)
+#ifdef PREEMPT_DISABLE_CALL
+/*
+ * Where programs can be preempted (kernel_structs.h), a task may lose its CPU in the middle of a program,
+ * at the latest where preemption is turned on again. Until it gets the CPU back the kernel skips this
+ * program there, for all other tasks. So there are three of each, attached one after the other: the
+ * second and the third take the calls that those before were skipped for.
+ */
+BPF_PERCPU_ARRAY(under_way, u64, 1); /* the task in the first program on this CPU; or 0 */
+
+static __always_inline int first_run(u64 *ctx, bool inbound)
+{
+	u32 zero = 0;
+	u64 *task;
+
+	preempt_disable();
+	task = under_way.lookup(&zero);
+	if (task)
+		*task = (u64)bpf_get_current_task_btf();
+	through_socket(ctx, inbound);
+	preempt_enable();
+	if (task)
+		*task = 0;
+	return 0;
+}
+
+/*
+ * Whether the first program was skipped for this call, which has just ended. On a TCP connection the
+ * sequence number says so. Otherwise it was skipped if another task is held up in it: only if this task
+ * had lost its CPU between the two, and to such a one, would a call count twice.
+ */
+static __always_inline bool skipped(u64 sk, bool inbound)
+{
+	u32 zero = 0;
+	struct conn *conn = conns.lookup(&sk);
+	u64 *task;
+
+	if (conn && conn->tcp)
+		return conn->seen[inbound & 1] != position_of(sk, inbound);
+	task = under_way.lookup(&zero);
+	return task && *task && *task != (u64)bpf_get_current_task_btf();
+}
+
+static __always_inline int later_run(u64 *ctx, bool inbound)
 {
 	preempt_disable();
-	through_socket(ctx, true);
+	if ((s32)ctx[1] > 0 && skipped(ctx[0], inbound))
+		through_socket(ctx, inbound);
 	preempt_enable();
 	return 0;
 }
 
+int sock_recv_length_2(u64 *ctx)
+{
+	return later_run(ctx, true);
+}
+
+int sock_recv_length_3(u64 *ctx)
+{
+	return later_run(ctx, true);
+}
+
+int sock_send_length_2(u64 *ctx)
+{
+	return later_run(ctx, false);
+}
+
+int sock_send_length_3(u64 *ctx)
+{
+	return later_run(ctx, false);
+}
+#else
+#define first_run(ctx, inbound) through_socket(ctx, inbound)
+#endif
+
+int sock_recv_length(u64 *ctx)
+{
+	return first_run(ctx, true);
+}
+
 int sock_send_length(u64 *ctx)
 {
-	preempt_disable();
-	through_socket(ctx, false);
-	preempt_enable();
-	return 0;
+	return first_run(ctx, false);
 }
 #else
 /* sys_exit() runs at the return of every system call; nearly all are dismissed at once. */

@@ -43,8 +43,10 @@ struct registers { /* x86-64, as in ptrace(2) */
 #ifdef TYPE_FILE
 static void *(*cast_to)(u64 address, u32 type) = (void *)CAST_CALL;
 #define READ_AS(address, type, offset) ((u64)AT(cast_to(address, type), offset))
+#define READ_U32_AS(address, type, offset) (*(u32 *)((char *)cast_to(address, type) + (offset)))
 #else
 #define READ_AS(address, type, offset) kernel_u64((address) + (offset))
+#define READ_U32_AS(address, type, offset) kernel_u32((address) + (offset))
 #endif
 
 /*

@@ -198,6 +198,9 @@ static __always_inline void begin_sole_request(struct conn *conn)
 	conn->current = conn->endpoint;
 	conn->current_method = conn->method;
 	conn->pending = 1;
+	conn->asked = 1;
+	conn->answered = 0;
+	conn->rounds = 0;
 	conn->head_bytes = 0;
 	/*
 	 * An unsolicited response may have been the response to this request: see
@@ -206,6 +209,26 @@ static __always_inline void begin_sole_request(struct conn *conn)
 	conn->blurred = conn->owed;
 	conn->owed = 0;
 	keep_hosts(conn, conn->hosts);
+}
+
+#define MOST_ROUNDS 16
+
+/*
+ * Whether a connection seems to be behind since a response of it was missed: as many requests as
+ * responses come in every round, and yet some are pending at the beginning of each. On TCP it is
+ * known (unseen.h). A client that always keeps some requests in flight looks alike; few do.
+ */
+static __always_inline bool stays_behind(struct conn *conn)
+{
+	if (conn->tcp)
+		return false;
+	if (conn->answered) {
+		conn->rounds = conn->asked == conn->answered ? conn->rounds + 1 : 0;
+		conn->asked = 0;
+		conn->answered = 0;
+	}
+	conn->asked++;
+	return conn->rounds >= MOST_ROUNDS;
 }
 
 /* Begin a request, possibly pipelined; beyond MAX_PIPELINE the outcome is recorded as unknown. */
@@ -236,7 +259,7 @@ static __always_inline void begin_request(struct conn *conn)
 	conn->pending++;
 	conn->head_bytes = 0;
 	/* It is uncertain which of these requests the next response belongs to. */
-	if (conn->blurred)
+	if (conn->blurred || stays_behind(conn))
 		lose_sync(conn);
 }
 

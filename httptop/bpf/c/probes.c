@@ -45,7 +45,7 @@
 #include "filter_terms.h" /* the comparisons that its conditions consist of */
 
 /* Unseen bytes, ends, start-up. */
-#include "moved_bytes.h" /* bytes that the kernel moves itself */
+#include "unseen.h" /* bytes that the kernel moves itself, and bytes that were missed */
 #include "close.h" /* the ends of connections, and what is pending on them */
 #include "run_steps.h" /* every step, as what takes it */
 #include "pools.h" /* filling the pools of cells and pages before the start */

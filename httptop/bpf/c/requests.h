@@ -158,34 +158,6 @@ static __always_inline void skip_empty_lines(struct scratch *s)
 	skip(s, s->cursor - CARRY);
 }
 
-/*
- * The whole call has been parsed: record where its body will end, to notice later if bytes bypassed
- * the probes.
- */
-static __always_inline void end_request_call(struct conn *conn, struct scratch *s)
-{
-	conn->body_numbered = 0;
-	if (conn->phase == PHASE_BODY && conn->tcp) {
-		conn->body_numbered = conn->body_left != BODY_OPEN;
-		conn->body_end = position_of(s->sk, s->inbound) + conn->body_left;
-	}
-}
-
-/*
- * The response has begun, so bytes of the request's body may have bypassed the probes: count those
- * before `at`, the sequence number where this call begins.
- */
-static __always_inline void catch_up_with_request(struct conn *conn, u32 at)
-{
-	u64 unseen = conn->body_left - still_to_come(at, conn->body_end, conn->body_left);
-
-	if (!unseen)
-		return;
-	take_request_body(conn, unseen);
-	if (conn->phase != PHASE_BODY)
-		conn->phase = PHASE_IDLE; /* the lines of further chunks were missed, too */
-}
-
 /* The step that parses a window of a call. */
 static __always_inline u32 parse_request(struct scratch *s)
 {
@@ -204,9 +176,6 @@ static __always_inline u32 parse_request(struct scratch *s)
 			lose_call(conn);
 		return STEP_DONE;
 	}
-	if (conn && conn->phase == PHASE_BODY && conn->body_numbered && !conn->pending &&
-	    s->left == s->call_len)
-		catch_up_with_request(conn, position_of(s->sk, s->inbound) - s->left);
 	if (conn && conn->phase == PHASE_BODY) {
 		n = conn->body_left < s->piece ? conn->body_left : s->piece;
 		take_request_body(conn, n);
@@ -299,11 +268,7 @@ static __always_inline u32 parse_request(struct scratch *s)
 		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	take_header_section(conn, s);
 again:
-	if (s->left)
-		return STEP_PARSE_REQUEST;
-	if (conn)
-		end_request_call(conn, s);
-	return STEP_DONE;
+	return s->left ? STEP_PARSE_REQUEST : STEP_DONE;
 }
 
 /*
@@ -343,8 +308,5 @@ static __always_inline u32 place_request(struct scratch *s)
 	if (s->carried == CARRY)
 		remember_line(conn, s);
 	take_header_section(conn, s);
-	if (s->left)
-		return STEP_PARSE_REQUEST;
-	end_request_call(conn, s);
-	return STEP_DONE;
+	return s->left ? STEP_PARSE_REQUEST : STEP_DONE;
 }

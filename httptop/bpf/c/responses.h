@@ -108,6 +108,7 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
 			 conn->tunnel;
 	conn->response_phase = RESPONSE_HEAD;
+	conn->answered++;
 	s->began = 1;
 	end_open_body(conn);
 	advance_pipeline(conn);
@@ -173,23 +174,6 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 	return true;
 }
 
-/*
- * Bytes of the body may have bypassed the probes: count those before `at`, the sequence number
- * where this call begins.
- */
-static __always_inline void catch_up_with_response(struct conn *conn, u32 at, u64 now)
-{
-	u64 left = still_to_come(at, conn->response_end, conn->response_left);
-
-	if (left == conn->response_left)
-		return;
-	count_response_body(conn, conn->response_left - left, now);
-	conn->response_left = left;
-	if (!left)
-		conn->response_phase =
-			RESPONSE_START; /* the lines of further chunks were missed, too */
-}
-
 /* Count the part of the body, or of a chunk, that is in the current iovec. */
 static __always_inline void take_response_body(struct conn *conn, struct scratch *s)
 {
@@ -219,10 +203,7 @@ static __always_inline void take_response_chunk_line(struct conn *conn, struct s
 	skip(s, consumed);
 }
 
-/*
- * The whole call has been parsed: record its shape, and where the body will end, to notice later if
- * bytes bypassed the probes.
- */
+/* The whole call has been parsed: record its shape. */
 static __always_inline void end_response_call(struct conn *conn, struct scratch *s)
 {
 	conn->framed = 1;
@@ -236,11 +217,6 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 		 */
 		conn->response_left = 0;
 		conn->framed = 0;
-	}
-	conn->numbered = 0;
-	if (conn->response_left && conn->tcp) {
-		conn->numbered = 1;
-		conn->response_end = position_of(s->sk, s->inbound) + conn->response_left;
 	}
 }
 
@@ -258,8 +234,6 @@ static __always_inline u32 parse_response(struct scratch *s)
 			lose_call(conn);
 		return STEP_DONE;
 	}
-	if (conn->response_left && conn->numbered && conn->pending && s->left == s->call_len)
-		catch_up_with_response(conn, position_of(s->sk, s->inbound) - s->left, s->now);
 	if (conn->response_left) {
 		take_response_body(conn, s);
 		goto again;

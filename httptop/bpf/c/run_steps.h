@@ -7,6 +7,7 @@
 
 #include "classify.h"
 #include "close.h"
+#include "connections.h"
 #include "requests.h"
 #include "responses.h"
 #include "scratch.h"
@@ -33,6 +34,10 @@ int take_step(void *unused)
 		next = sample_response(s);
 	else if (s->next == STEP_ABANDON_REQUESTS)
 		next = abandon_requests(s);
+	else if (s->next == STEP_CHANGE_OWNER)
+		next = change_owner(s);
+	else if (s->next == STEP_CATCH_UP)
+		next = catch_up(s);
 	else if (s->next == STEP_REGAIN_SYNC)
 		next = regain_sync(s);
 	s->next = next;
@@ -91,6 +96,20 @@ int abandon_requests_program(u64 *ctx)
 	struct scratch *s = scratch_here();
 
 	return s ? hand_on(ctx, s, abandon_requests(s)) : 0;
+}
+
+int change_owner_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, change_owner(s)) : 0;
+}
+
+int catch_up_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, catch_up(s)) : 0;
 }
 
 int regain_sync_program(u64 *ctx)

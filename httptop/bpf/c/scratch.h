@@ -51,6 +51,7 @@ struct scratch {
 	u32 piece; /* how many of these are at buf; the rest is in further iovecs */
 	u32 tgid;
 	u32 fd;
+	u32 missed; /* bytes that passed unseen before the call (unseen.h) */
 	u32 next; /* the step to be taken next (steps.h) */
 	u32 steps; /* steps taken so far, where each is a program */
 	u8 inbound;

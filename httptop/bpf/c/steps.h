@@ -42,7 +42,7 @@ static __always_inline void take_steps(u64 *ctx, struct scratch *s, u32 first)
 #else
 #define MOST_STEPS 30 /* a few less than the kernel has tail calls */
 
-BPF_PROG_ARRAY(next_program, 8);
+BPF_PROG_ARRAY(next_program, 16);
 
 static __always_inline void take_steps(u64 *ctx, struct scratch *s, u32 first)
 {

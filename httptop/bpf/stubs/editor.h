@@ -63,7 +63,9 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define STEP_FIRST_BYTES 4
 #define STEP_SAMPLE_RESPONSE 5
 #define STEP_ABANDON_REQUESTS 6
-#define STEP_REGAIN_SYNC 7
+#define STEP_CHANGE_OWNER 7
+#define STEP_CATCH_UP 8
+#define STEP_REGAIN_SYNC 9
 #ifndef WITHOUT_LOOPS
 #define LOOPS 1
 #define CALLBACK_MARK (1ULL << 32)
@@ -78,6 +80,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define TYPE_FILE 1
 #define TYPE_LIST_HEAD 2
 #define TYPE_SOCKET 3
+#define TYPE_TCP_SOCK 4
 #define OFF_FDT_FD 8
 #define OFF_FILES_FDT 8
 #define OFF_FILE_INODE 8
@@ -111,6 +114,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_TASK_LEADER 8
 #define OFF_TASK_TGID 8
 #define OFF_TCP_COPIED_SEQ 8
+#define OFF_TCP_ULP 8
 #define OFF_TCP_WRITE_SEQ 8
 #define OFF_UNIX_ADDRESS 8
 #define OFF_UNIX_PEER 8
