@@ -131,15 +131,16 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
  * program there, for all other tasks. So there are three of each, attached one after the other: the
  * second and the third take the calls that those before were skipped for.
  */
-BPF_PERCPU_ARRAY(under_way, u64, 1); /* the task in the first program on this CPU; or 0 */
+/* The task in the first program for outbound calls on this CPU, and for inbound ones; or 0. */
+BPF_PERCPU_ARRAY(under_way, u64, 2);
 
 static __always_inline int first_run(u64 *ctx, bool inbound)
 {
-	u32 zero = 0;
+	u32 at = inbound;
 	u64 *task;
 
 	preempt_disable();
-	task = under_way.lookup(&zero);
+	task = under_way.lookup(&at);
 	if (task)
 		*task = (u64)bpf_get_current_task_btf();
 	through_socket(ctx, inbound);
@@ -156,13 +157,13 @@ static __always_inline int first_run(u64 *ctx, bool inbound)
  */
 static __always_inline bool skipped(u64 sk, bool inbound)
 {
-	u32 zero = 0;
+	u32 at = inbound;
 	struct conn *conn = conns.lookup(&sk);
 	u64 *task;
 
 	if (conn && conn->tcp)
 		return conn->seen[inbound & 1] != position_of(sk, inbound);
-	task = under_way.lookup(&zero);
+	task = under_way.lookup(&at);
 	return task && *task && *task != (u64)bpf_get_current_task_btf();
 }
 
