@@ -63,9 +63,6 @@ _KERNEL_CALLS: Final = {
 #: From this kernel on, a program at a tracepoint can be preempted.
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
-#: From this kernel on, connections are allocated when they are opened, not ahead.
-ALLOCATING_KERNEL: Final = (6, 12)
-
 #: The steps of a call, in the order of their STEP_ numbers, which begin with 1 (steps.h).
 STEPS: Final = (
     "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
@@ -303,10 +300,7 @@ def program_of_step(step: str) -> str:
 def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
     """Create the maps of an image, with all in them that must be there before it is loaded."""
     tables = plan.get("tables", {})
-    # Older kernels allocate for programs at tracepoints in ways that can lock up (6.1 did).
-    preallocated = ("conns",) if kernel_release() < ALLOCATING_KERNEL else ()
-    entries = {name: table["entries"] for name, table in tables.items()}
-    probes = Loaded(image, entries, preallocated)
+    probes = Loaded(image, {name: table["entries"] for name, table in tables.items()})
     _fill(probes, plan)
     _fill_tables(probes, tables)
     return probes

@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
 
@@ -19,7 +19,6 @@ from httptop.linux import bpf_syscall
 _LOAD_WIDE: Final = 0x18  # a 16-byte instruction; the upper half of byte 1 says what it loads
 _MAP: Final = 1
 _WIDTH: Final = 8
-_NO_PREALLOC: Final = 1  # a flag of maps
 
 
 class MapShape(NamedTuple):
@@ -84,20 +83,11 @@ def image_of(programs: Mapping[str, bytes]) -> Image:
 class Loaded:
     """The created maps of an image, and its programs ready to be loaded."""
 
-    def __init__(
-        self, image: Image, entries: Mapping[str, int], preallocated: Collection[str] = ()
-    ) -> None:
-        """Create the maps; raises OSError.
-
-        Some have another number of ``entries`` than compiled; memory for all entries of those that
-        are ``preallocated`` is taken at once.
-        """
+    def __init__(self, image: Image, entries: Mapping[str, int]) -> None:
+        """Create the maps, some with another number of entries than compiled; raises OSError."""
         self._image = image
         self.shapes = {
-            shape.name: shape._replace(
-                entries=entries.get(shape.name, shape.entries),
-                flags=shape.flags & ~(_NO_PREALLOC * (shape.name in preallocated)),
-            )
+            shape.name: shape._replace(entries=entries.get(shape.name, shape.entries))
             for shape in image.maps
         }
         self.maps: dict[str, int] = {}
