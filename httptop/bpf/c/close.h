@@ -22,14 +22,18 @@
 #include "steps.h"
 #include "unseen.h"
 
-/* The owner closes the connection: were responses missed since the last call? */
+/* The owner closes the connection: count what was missed of the last response's body. */
 static __always_inline void take_last_missed(struct conn *conn, u64 sk)
 {
-	bool inbound = conn->side == SIDE_CLIENT;
-	u32 missed = bytes_missed(conn, sk, inbound, 0);
+	u64 missed;
 
-	if (missed && !conn->lost)
-		take_missed(conn, sk, false, inbound, missed, bpf_ktime_get_ns());
+	if (!conn->response_left)
+		return;
+	missed = bytes_missed(conn, sk, conn->side == SIDE_CLIENT, 0);
+	if (missed > conn->response_left) /* the end of the stream takes a number, too */
+		missed = conn->response_left;
+	if (missed)
+		take_unseen_response(conn, missed, bpf_ktime_get_ns());
 }
 
 /*
@@ -55,10 +59,9 @@ static __always_inline int on_state(u64 *ctx)
 	 * Only the owner's close removes the entry here. A reset comes in an interrupt, while
 	 * another CPU may be using the entry.
 	 */
-	if (state != TCP_CLOSE)
-		take_last_missed(conn, sk);
 	if (!conn->pending && !held_of(conn) && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
+			take_last_missed(conn, sk);
 			end_response(conn);
 			conns.delete(&sk);
 		}

@@ -19,6 +19,7 @@
 #include "abi.h"
 #include "conn.h"
 #include "counters.h"
+#include "cursor.h"
 #include "filter.h"
 #include "filter_state.h"
 #include "maps.h"
@@ -174,6 +175,13 @@ static __always_inline bool responses_unseen(struct conn *conn)
 	return false;
 }
 
+/* Have everything up to now be seen, in one direction (unseen.h). */
+static __always_inline void pass_unseen(struct conn *conn, u64 sk, bool inbound)
+{
+	if (conn->tcp)
+		conn->seen[inbound & 1] = position_of(sk, inbound);
+}
+
 /* Begin a request while none is pending. */
 static __always_inline void begin_sole_request(struct conn *conn)
 {
@@ -185,6 +193,8 @@ static __always_inline void begin_sole_request(struct conn *conn)
 		conn->response_phase = RESPONSE_START;
 		conn->response_left = 0;
 		conn->response_partial_len = 0;
+		/* What was missed until now belonged to earlier responses. */
+		pass_unseen(conn, conn->sk, conn->side == SIDE_CLIENT);
 	}
 	if (!conn->response_left && !conn->response_phase)
 		end_response(conn);

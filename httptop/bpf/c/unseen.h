@@ -44,13 +44,6 @@ static __always_inline u32 bytes_missed(struct conn *conn, u64 sk, bool inbound,
 	return missed >> 31 ? 0 : missed; /* it has begun before the end of the last: no gap */
 }
 
-/* Have everything up to now be seen, in one direction. */
-static __always_inline void pass_unseen(struct conn *conn, u64 sk, bool inbound)
-{
-	if (conn->tcp)
-		conn->seen[inbound & 1] = position_of(sk, inbound);
-}
-
 /* Count unseen bytes of responses as part of a body. False: none is under way. */
 static __always_inline bool take_unseen_response(struct conn *conn, u64 bytes, u64 now)
 {
