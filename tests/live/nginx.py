@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final
 
 _START_S: Final = 10.0
+_IDLE_S: Final = 10.0
 _TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 FILE_SIZE: Final = 5_000_011
 
@@ -89,6 +90,19 @@ http {{
 
     def requests(self) -> int:
         """Return how many requests it has begun, these look-ups left out."""
+        page = self._status_page()
+        found = re.search(r"requests\s+\d+ \d+ (\d+)", page)
+        assert found is not None, page
+        return int(found[1]) - self._looked
+
+    def wait_until_idle(self) -> None:
+        """Wait until it has closed every connection; what it has read of them is served then."""
+        deadline = time.monotonic() + _IDLE_S
+        while "Active connections: 1 " not in (page := self._status_page()):  # the look-up's own
+            assert time.monotonic() < deadline, page
+            time.sleep(0.005)
+
+    def _status_page(self) -> str:
         with socket.socket(socket.AF_UNIX) as status:
             status.connect(str(self._status))
             status.sendall(b"GET /stub-status HTTP/1.0\r\n\r\n")
@@ -96,9 +110,7 @@ http {{
             while more := status.recv(4096):
                 page += more
         self._looked += 1
-        found = re.search(rb"requests\s+\d+ \d+ (\d+)", page)
-        assert found is not None, page
-        return int(found[1]) - self._looked
+        return page.decode()
 
     def close(self) -> None:
         """End it."""

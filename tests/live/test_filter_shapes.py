@@ -78,10 +78,13 @@ COMM: Final = Path("/proc/self/comm")
 
 
 def far_from(number: int, *, least: int = 1) -> str:
-    """Return a list of numbers and ranges that has this number and none near it."""
-    beyond = number + 20_000
+    """Return a list of numbers and ranges that has this number and none near it.
+
+    Every number up to 65,535 gives a list of ports.
+    """
+    far = number + 20_000 if number < 20_000 else number // 2
     below = ",".join(str(some) for some in range(least, least + 12, 2))
-    return f"{beyond}-{beyond + 9},{number},{below},{beyond + 30}"
+    return f"{far}-{far + 9},{number},{below},{far + 30}"
 
 
 def around(number: int) -> str:

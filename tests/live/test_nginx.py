@@ -84,6 +84,7 @@ def test_wrk_at_full_speed(watch: Watch, nginx: Nginx, path: str, v6: bool) -> N
     status, unanswered, _ = _settled(watch, path, "client")
     assert status == {200: wrks}
     assert unanswered <= 16
+    nginx.wait_until_idle()
     status, gone, _ = _settled(watch, path, "server")
     assert status[200] + gone == nginx.requests() - before
     assert wrks <= status[200] + gone <= wrks + unanswered
@@ -98,6 +99,7 @@ def test_wrk_where_system_calls_are_seen(watch: Watch, one_worker: Nginx, path: 
     status, unanswered, _ = _settled(watch, path, "client")
     assert status == {200: int(found[1])}
     assert unanswered <= 16
+    one_worker.wait_until_idle()
     status, gone, _ = _settled(watch, path, "server")
     assert status[200] + gone == one_worker.requests() - before
 

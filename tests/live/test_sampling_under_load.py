@@ -44,6 +44,7 @@ def test_a_hundred_samples_a_second_of_all_that_nginx_serves(tmp_path: Path) -> 
             while load.poll() is None:
                 seen |= {request.serial: request for request in watch.step().recent}
                 time.sleep(0.1)
+        nginx.wait_until_idle()
         snapshot = watch.step()
         seen |= {request.serial: request for request in snapshot.recent}
         spent_s = time.monotonic() - started
