@@ -108,7 +108,8 @@ def _performed(tree: Tree, checks: Sequence[Check], runs: int, append: str) -> I
     for run in range(1, runs + 1):
         for check in checks:
             yield _told(judged(check, run, results))
-    if faults := log_faults((results / "dmesg").read_text()):
+    log = results / "dmesg"
+    if faults := log_faults(log.read_text()) if log.exists() else ["the machine ended before"]:
         yield _told(Outcome("kernel log", 0, 0, "", faults))
 
 

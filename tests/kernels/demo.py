@@ -83,7 +83,11 @@ def judge(lines: Iterable[str], snapshots: int) -> Findings:
     last: Json | None = None
     invented: dict[str, None] = {}
     for line in lines:
-        last = json.loads(line)
+        try:
+            last = json.loads(line)
+        except ValueError:
+            found.faults.append(f"what follows snapshot {found.snapshots} is cut off")
+            break
         found.snapshots += 1
         invented.update(dict.fromkeys(_invented(last)))
     if last is None or not last["final"]:

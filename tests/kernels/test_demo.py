@@ -149,6 +149,9 @@ def test_a_run_that_ended_early() -> None:
         "there is no last snapshot",
         "1 snapshots instead of 20",
     ]
+    assert judge([snapshot(right()), snapshot(right())[:50]], 1).faults == [
+        "what follows snapshot 1 is cut off"
+    ]
     assert judge([], 20).faults == ["there is no last snapshot", "0 snapshots instead of 20"]
     assert faults([]) == ["no request was seen"]
 
