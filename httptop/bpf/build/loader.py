@@ -65,7 +65,7 @@ PREEMPTIBLE_KERNEL: Final = (7, 0)
 
 #: The steps of a call, in the order of their STEP_ numbers, which begin with 1 (steps.h).
 STEPS: Final = (
-    "parse_request", "place_request", "parse_response", "first_bytes", "sample_response",
+    "read_message", "place_request", "first_bytes", "sample_response",
     "abandon_requests", "change_owner", "catch_up", "regain_sync",
 )  # fmt: skip
 

@@ -3,9 +3,8 @@
  * The first bytes on a socket that is not tracked yet: are they HTTP/1?
  *
  * first_bytes() is a step (steps.h), with the scratch set up. If the bytes may be a request it
- * identifies the socket (s->socket, s->inode, s->unix_socket, s->side), and parse_request() is next,
- * which starts tracking the connection. A response is an orphan; tracking
- * starts here. A connection that the run's filter excludes is recorded as passed over. TLS and
+ * identifies the socket (s->socket, s->inode, s->unix_socket, s->side) and starts tracking the
+ * connection; read_message() is next. So it does for a response, which is an orphan. A connection that the run's filter excludes is recorded as passed over. TLS and
  * HTTP/2 connections are counted.
  */
 #pragma once
@@ -20,6 +19,7 @@
 #include "http_head.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "requests.h"
 #include "scratch.h"
 #include "steps.h"
 
@@ -99,6 +99,34 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
+/*
+ * The call may begin with a request: track the connection, and have the request read. If it turns
+ * out to be none, the connection is forgotten again (reject_line()).
+ */
+static __always_inline u32 track_request(struct scratch *s)
+{
+	struct conn *conn;
+
+	start_scan(s, false);
+	s->cut = 0;
+	WORD(&s->data[0]) = 0;
+	s->have = s->carried = CARRY;
+	if (!fill(s, false))
+		return STEP_DONE;
+	scan_head(s);
+	if (!s->line_end && !line_may_come(s))
+		return STEP_DONE;
+	conn = new_conn(s);
+	if (!conn) {
+		if (s->head_end && request_line(s))
+			count_untracked(s);
+		return STEP_DONE;
+	}
+	open_request(conn, s);
+	s->scanned = 1;
+	return STEP_READ_MESSAGE;
+}
+
 /* The step for the first bytes on a socket that is not tracked yet. */
 static __always_inline u32 first_bytes(struct scratch *s)
 {
@@ -140,18 +168,22 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		note_other_protocol(s->tgid, OTHER_HTTP2);
 		return STEP_DONE;
 	}
-	if (ends_line(first[0])) {
-		/* Empty lines, perhaps before a request line. */
-	} else if (n >= 8 && method_of(first[0], &length) < 0) {
-		if (!token_may_come(first[0], first[1], n))
+	if (ends_line(first[0])) { /* empty lines, perhaps before a request line */
+		s->have = CARRY;
+		if (!fill(s, false))
 			return STEP_DONE;
+		skip_empty_lines(s);
+		return s->left ? STEP_FIRST_BYTES : STEP_DONE;
 	}
+	if (n >= 8 && method_of(first[0], &length) < 0 && !token_may_come(first[0], first[1], n))
+		return STEP_DONE;
 	if (!resolve_stream(s))
 		return STEP_DONE;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();
-	if (connection_selected(s))
-		return STEP_PARSE_REQUEST;
-	pass_over(s);
-	return STEP_DONE;
+	if (!connection_selected(s)) {
+		pass_over(s);
+		return STEP_DONE;
+	}
+	return track_request(s);
 }

@@ -25,13 +25,13 @@
 /* The owner closes the connection: count what was missed of the last response's body. */
 static __always_inline void take_last_missed(struct conn *conn, u64 sk)
 {
-	u64 missed;
+	u64 left = conn->streams[RESPONSES].left, missed;
 
-	if (!conn->response_left)
+	if (!left)
 		return;
 	missed = bytes_missed(conn, sk, conn->side == SIDE_CLIENT, 0);
-	if (missed > conn->response_left) /* the end of the stream takes a number, too */
-		missed = conn->response_left;
+	if (missed > left) /* the end of the stream takes a number, too */
+		missed = left;
 	if (missed)
 		take_unseen_response(conn, missed, bpf_ktime_get_ns());
 }
@@ -104,12 +104,10 @@ static __always_inline void resync(struct conn *conn)
 {
 	conn->lost = 0;
 	conn->blurred = 0;
-	conn->phase = PHASE_IDLE;
-	conn->body_left = 0;
+	restart(&conn->streams[REQUESTS]);
 	conn->head_bytes = 0;
 	conn->line_len = 0;
 	conn->call_len = 0;
-	conn->partial_len = 0;
 	lose_response_framing(conn);
 }
 
@@ -171,16 +169,14 @@ static __always_inline u32 abandon_requests(struct scratch *s)
 static __always_inline u32 catch_up(struct scratch *s)
 {
 	struct conn *conn = conns.lookup(&s->sk);
-	bool request;
 
 	if (!conn)
 		return STEP_DONE;
-	request = s->inbound == (conn->side == SIDE_SERVER);
 	if (s->missed && !conn->lost)
-		take_missed(conn, s->sk, request, s->inbound, s->missed, s->now);
+		take_missed(conn, s->sk, s->response, s->inbound, s->missed, s->now);
 	if (conn->lost)
 		return STEP_REGAIN_SYNC;
-	return request ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
+	return STEP_READ_MESSAGE;
 }
 
 /*
@@ -199,7 +195,7 @@ static __always_inline u32 regain_sync(struct scratch *s)
 		return STEP_REGAIN_SYNC;
 	resync(conn);
 	pass_unseen(conn, s->sk, !s->inbound);
-	return s->inbound == (conn->side == SIDE_SERVER) ? STEP_PARSE_REQUEST : STEP_DONE;
+	return s->response ? STEP_DONE : STEP_READ_MESSAGE;
 }
 
 /* Abandon all requests of s->gone; not by steps where a loop can do it: sweep() needs no others. */

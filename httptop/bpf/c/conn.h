@@ -16,24 +16,33 @@
 /* Bytes kept of a field line that is split between two calls. */
 #define PARTIAL_LEN (FILTER_HOST ? 128 : 32)
 
+/*
+ * How far the messages in one direction have been read. Whatever the phase, `left` bytes of a body, or
+ * of a chunk, come first.
+ */
 enum phase {
-	PHASE_IDLE = 0, /* the next byte begins a request */
+	PHASE_START = 0, /* the next byte begins a message */
 	PHASE_LINE, /* within a request line; line[] holds its beginning */
-	PHASE_HEAD, /* after the request line, within the header section */
-	PHASE_BODY, /* body_left bytes of the body, or of a chunk, are still to come */
+	PHASE_HEAD, /* after the first line, within the header section */
+	PHASE_INTERIM, /* likewise, of a 1xx response */
 	PHASE_CHUNKS, /* the next byte belongs to the line of a chunk */
 	PHASE_TRAILERS, /* after the last chunk */
-	PHASE_TUNNEL, /* no longer HTTP/1 */
+	PHASE_TUNNEL, /* of requests: no longer HTTP/1, in either direction */
 };
 
-/* The position in the stream of responses; see responses.h. */
-enum response_phase {
-	RESPONSE_START = 0, /* the next byte begins a response */
-	RESPONSE_HEAD, /* after the status line */
-	RESPONSE_INTERIM, /* likewise, of a 1xx response */
-	RESPONSE_CHUNKS, /* the next byte belongs to the line of a chunk */
-	RESPONSE_TRAILERS, /* after the last chunk */
+/* One direction of a connection. */
+struct stream {
+	u64 left; /* bytes of a body, or of a chunk, still to come; BODY_OPEN: an unknown number */
+	u64 length; /* of the body, as the header section says; BODY_OPEN: it does not */
+	u32 seen; /* TCP: where the last call that was seen ended (unseen.h) */
+	u8 phase;
+	u8 chunked; /* the body is chunked */
+	u8 partial_len; /* bytes of conn.partial[] that are set */
+	u8 unused;
 };
+
+#define REQUESTS 0 /* directions, as indexes of conn.streams[] */
+#define RESPONSES 1
 
 /*
  * What the call that began the last response contained. A response of the same kind may be framed
@@ -46,21 +55,29 @@ enum shape {
 };
 
 /*
- * Keyed by the address of its struct sock; updated in place from request to request. "Latest" is the request whose header section came last; "current"
- * is the oldest request without a final response. They differ only where requests are pipelined.
+ * Keyed by the address of its struct sock; updated in place from request to request. "Latest" is the
+ * request whose header section came last; "current" is the oldest request without a final response.
+ * They differ only where requests are pipelined.
+ *
+ * What each call needs comes first: the fewer cache lines it touches, the faster it is.
  */
 struct conn {
+	/* ---- at each call ---- */
+	struct stream streams[2];
+	u32 tgid;
+	u16 pending; /* requests whose final response has not begun */
+	u16 call_len; /* length of the call that held the last request and nothing else; or 0 */
+	u8 side;
+	u8 verify; /* its struct sock may have been reused: compare the inode number */
+	u8 lost; /* it has lost sync (lifecycle.h) */
+	u8 tcp; /* sequence numbers tell its position */
+	u8 blurred; /* pairing is uncertain: a response may belong to another request */
+	u8 framed; /* it is known where the last response ends */
+	u8 shape; /* enum shape, of the call that began the last response */
+	u8 ready; /* ready_mark and ready_ns describe a packet (wait.h) */
+
+	/* ---- at each request and response ---- */
 	u64 start_ns; /* first byte of the current request */
-	u64 head_ns; /* first byte of the latest request */
-	u64 body_left; /* bytes of the latest request's body still to come */
-	u64 response_left; /* bytes of the last response's body, or chunk, still to come */
-	u64 response_length; /* its Content-Length; BODY_OPEN: chunked, or not given */
-	u64 length_word; /* SHAPE_HEAD: eight bytes from the value of Content-Length on */
-	u64 request_bytes; /* of the current request */
-	u64 head_bytes; /* of the latest request's header section, as far as it was seen */
-	u64 sk; /* address of its struct sock */
-	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
-	u64 first; /* number of the current request, never used twice for a struct sock */
 	u64 response_ns; /* first byte of the last response */
 	u64 handling_ns; /* from the request to that byte */
 	u64 last_ns; /* its latest byte so far, if more than one call sent it; else 0 */
@@ -69,42 +86,33 @@ struct conn {
 	u32 response; /* cell of the last response's (endpoint, status) */
 	u32 response_of; /* endpoint of that pair; 0: `response` must be looked up again */
 	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
-	u32 tgid;
-	u32 seen[2]; /* TCP: where the last call that was seen ended, outbound and inbound (unseen.h) */
+
+	u64 head_ns; /* first byte of the latest request */
+	u64 head_bytes; /* of the latest request's header section, as far as it was seen */
+	u64 request_bytes; /* of the current request */
+	u64 first; /* number of the current request, never used twice for a struct sock */
+	u64 length_word; /* SHAPE_HEAD: eight bytes from the value of Content-Length on */
 	u16 head_len; /* SHAPE_HEAD: length of the call, and offset of length_word in it */
 	u16 length_at;
-	u8 lost; /* it has lost sync (lifecycle.h) */
-	u8 blurred; /* pairing is uncertain: a response may belong to another request */
-	u8 bodyless; /* the last response has no body, whatever its header section says */
-	u8 chunked; /* the last response's body is chunked */
-	u8 framed; /* it is known where the last response ends */
-	u8 shape; /* enum shape, of the call that began the last response */
-	u8 owed; /* an unsolicited response came; it may belong to the next request */
-	u8 tunnel; /* no HTTP/1 follows the last response's header section */
-	u8 tcp; /* sequence numbers tell its position */
-	u8 chunked_request; /* the latest request's body is chunked */
-	u8 hosts; /* host conditions that the latest request meets, as bits */
-	u8 ready; /* ready_mark and ready_ns describe a packet (wait.h) */
 	u16 status; /* status of the pair in `response` */
-	u16 pending; /* requests whose final response has not begun */
 	u16 asked; /* requests begun in this round, and responses; see stays_behind() */
 	u16 answered;
-	u8 rounds;
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: the middle is missing */
-	u16 call_len; /* length of the call that held the last request and nothing else; or 0 */
-	u8 side;
-	u8 phase;
 	u8 method; /* of the latest request */
 	u8 current_method; /* of the current request */
-	u8 verify; /* its struct sock may have been reused: compare the inode number */
-	u8 partial_len;
-	u8 response_partial_len;
-	u8 response_phase;
-	char comm[COMM_LEN];
-	u8 partial[PARTIAL_LEN]; /* start of a request's line that is split between two calls */
-	u8 response_partial[PARTIAL_LEN]; /* likewise of a response's line */
+	u8 hosts; /* host conditions that the latest request meets, as bits */
+	u8 rounds;
+	u8 owed; /* an unsolicited response came; it may belong to the next request */
+	u8 bodyless; /* the last response has no body, whatever its header section says */
+	u8 tunnel; /* no HTTP/1 follows the last response's header section */
+	u8 unused;
 	u8 line[LINE_LEN];
-	/* Used only where waits are measured: kept off the cache lines of the fields above. */
+
+	/* ---- where messages are cut, waits are measured, connections end ---- */
+	u64 sk; /* address of its struct sock */
+	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
+	char comm[COMM_LEN];
+	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
 	u64 wait_ns; /* of the current request, or of the one that begins; 0: unknown */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;

@@ -62,13 +62,12 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	process_name(conn->comm);
 	note_thread(conn);
 	keep_truths(conn, s->truths);
-	s->fresh = 0;
 	conn->verify = list_for_sweep(s);
 	/* Where a layer above TCP encrypts, what a process writes is not as long as what is sent. */
 	conn->tcp = !s->unix_socket && kernel_u16(s->sk + OFF_SOCK_PROTOCOL) == IPPROTO_TCP &&
 		    !kernel_u64(s->sk + OFF_TCP_ULP);
 	for (u32 inbound = 0; inbound < 2 && conn->tcp; inbound++)
-		conn->seen[inbound & 1] = position_of(s->sk, inbound);
+		*seen_of(conn, inbound) = position_of(s->sk, inbound);
 	return conn;
 }
 
@@ -172,7 +171,7 @@ static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool 
 	}
 	conn->tgid = tgid;
 	conn->call_len = 0; /* the process name may differ, and so the endpoint */
-	if (conn->phase != PHASE_LINE)
+	if (conn->streams[REQUESTS].phase != PHASE_LINE)
 		conn->line_len = 0;
 	process_name(conn->comm);
 	note_thread(conn);
@@ -183,14 +182,12 @@ static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool 
 static __always_inline u32 change_owner(struct scratch *s)
 {
 	struct conn *conn = conns.lookup(&s->sk);
-	bool request;
 
 	if (!conn)
 		return STEP_DONE;
-	request = s->inbound == (conn->side == SIDE_SERVER);
-	if (!take_over(conn, s->sk, s->tgid, request))
+	if (!take_over(conn, s->sk, s->tgid, !s->response))
 		return STEP_DONE;
 	if (s->missed || conn->lost)
 		return STEP_CATCH_UP;
-	return request ? STEP_PARSE_REQUEST : STEP_PARSE_RESPONSE;
+	return STEP_READ_MESSAGE;
 }

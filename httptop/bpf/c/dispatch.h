@@ -25,6 +25,7 @@
 #include "responses.h"
 #include "scratch.h"
 #include "steps.h"
+#include "stream.h"
 #include "syscalls.h"
 #include "unseen.h"
 #include "wait.h"
@@ -32,24 +33,24 @@
 /* If a call holds nothing but a part of a body, count it; return whether it does. */
 static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes)
 {
-	if (request) {
-		if (conn->phase != PHASE_BODY || conn->body_left < bytes)
+	struct stream *stream = &conn->streams[request ? REQUESTS : RESPONSES];
+
+	if (request || conn->framed) {
+		if (stream->left < bytes)
 			return false;
-		take_request_body(conn, bytes);
-		return true;
-	}
-	if (!conn->framed) {
-		if (conn->pending || conn->phase == PHASE_HEAD)
+		if (stream->left != BODY_OPEN) {
+			if (!request && conn->pending)
+				return false;
+			stream->left -= bytes;
+		}
+	} else {
+		if (conn->pending || conn->streams[REQUESTS].phase == PHASE_HEAD)
 			return false;
 		conn->shape = SHAPE_OTHER; /* so the last response was not whole in its call */
-	} else {
-		if (conn->response_left < bytes)
-			return false;
-		if (conn->response_left != BODY_OPEN) {
-			if (conn->pending)
-				return false;
-			conn->response_left -= bytes;
-		}
+	}
+	if (request) {
+		count_request_body(conn, bytes);
+		return true;
 	}
 	count_response_body(conn, bytes, bpf_ktime_get_ns());
 	return true;
@@ -71,7 +72,7 @@ static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piec
 	    read_user(&word, sizeof(word), (void *)(buf + conn->length_at)) ||
 	    word != conn->length_word)
 		return false;
-	conn->response_left = conn->response_length;
+	conn->streams[RESPONSES].left = conn->streams[RESPONSES].length;
 	conn->framed = 1;
 	return true;
 }
@@ -98,7 +99,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
-		if (conn->phase == PHASE_TUNNEL)
+		if (conn->streams[REQUESTS].phase == PHASE_TUNNEL)
 			return 0;
 		missed = bytes_missed(conn, sk, inbound, ret);
 		if (!missed && !conn->lost && take_body(conn, request, ret))
@@ -156,10 +157,11 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		} else if (missed || conn->lost) {
 			next = STEP_CATCH_UP;
 		} else if (request) {
-			next = STEP_PARSE_REQUEST;
+			next = STEP_READ_MESSAGE;
 			/* Does the call repeat the last request, and hold nothing else? */
 			if (conn->call_len == ret && piece == ret && ret <= LINE_LEN &&
-			    conn->phase == PHASE_IDLE && !conn->pending && ret > 0 && !ready_ns) {
+			    !under_way(&conn->streams[REQUESTS]) && !conn->pending && ret > 0 &&
+			    !ready_ns) {
 				u64 n = ret;
 
 				s = scratch_here();
@@ -174,14 +176,15 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				}
 			}
 		} else if (conn->pending != 1 || !conn->shape ||
-			   conn->response_of != conn->current || response_under_way(conn) ||
-			   conn->last_ns || piece < 16 || FILTER_SIZE) {
-			next = STEP_PARSE_RESPONSE;
+			   conn->response_of != conn->current ||
+			   under_way(&conn->streams[RESPONSES]) || conn->last_ns || piece < 16 ||
+			   FILTER_SIZE) {
+			next = STEP_READ_MESSAGE;
 		} else {
 			u64 first[2], latency_ns;
 			u32 status;
 
-			next = STEP_PARSE_RESPONSE;
+			next = STEP_READ_MESSAGE;
 			if (read_user(first, sizeof(first), (void *)buf))
 				return 0;
 			status = status_of(first[0], first[1], 16);
@@ -217,11 +220,13 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->message = message + MMSGHDR_LEN;
 	s->messages = messages ? messages - 1 : 0;
 	s->message_left = messages ? length : ret;
-	s->fresh = next == STEP_FIRST_BYTES;
+	s->scanned = 0;
 	s->began = 0;
 	s->shape = SHAPE_OTHER;
 	s->tgid = process_of(task);
 	s->inbound = inbound;
+	s->side = conn ? conn->side : SIDE_SERVER;
+	s->response = conn && inbound != (conn->side == SIDE_SERVER);
 	s->socket = socket;
 	s->fd = regs->di;
 	take_steps(ctx, s, next);

@@ -162,7 +162,7 @@ static __always_inline bool skipped(u64 sk, bool inbound)
 	u64 *task;
 
 	if (conn && conn->tcp)
-		return conn->seen[inbound & 1] != position_of(sk, inbound);
+		return *seen_of(conn, inbound) != position_of(sk, inbound);
 	task = under_way.lookup(&at);
 	return task && *task && *task != (u64)bpf_get_current_task_btf();
 }

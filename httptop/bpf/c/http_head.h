@@ -5,7 +5,7 @@
  *
  * Reads data[CARRY..have); writes what it finds as offsets into data (newline, line_end, head_end,
  * length_at, coding_at, host_at, version_at), s->method and s->minor. cursor, number and stop are
- * temporaries, not preserved between calls. Called by the programs of requests.h and responses.h.
+ * temporaries, not preserved between calls. Called by read_message() and first_bytes().
  *
  * A header section is scanned in words of eight bytes: most words contain no newline, and only
  * lines that may be Content-Length or Transfer-Encoding are examined further.
@@ -160,67 +160,73 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 	s->host_at = 0;
 }
 
+/* If the line at data[at..have) is a field that matters, note where its value begins. */
+static __always_inline void note_field(struct scratch *s, u32 at)
+{
+	u64 name = WORD_AT(s, at), rest;
+	u8 first = (u8)name | 0x20;
+
+	if (first != 'c' && first != 't' && (!FILTER_HOST || first != 'h'))
+		return;
+	rest = WORD_AT(s, at + 8);
+	/* Bytes after `have` are stale. */
+	if ((name | LOWER_CASE(0, 7)) == CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
+		if (((rest | LOWER_CASE(0, 6)) & MASK(7)) ==
+			    CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0) &&
+		    at + 16 <= s->have)
+			s->length_at = at + 15;
+	} else if ((name | LOWER_CASE(0, 8)) == CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
+		if ((rest | LOWER_CASE(1, 8)) == CHARS('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
+		    (BYTE(s, at + 16) | 0x20) == 'g' && BYTE(s, at + 17) == ':' &&
+		    at + 19 <= s->have)
+			s->coding_at = at + 18;
+	} else if (FILTER_HOST &&
+		   ((name | LOWER_CASE(0, 4)) & MASK(5)) ==
+			   CHARS('h', 'o', 's', 't', ':', 0, 0, 0) &&
+		   at + 6 <= s->have) {
+		s->host_at = at + 5;
+	}
+}
+
 /*
- * Look for the next newline at data[cursor..have), in a word; note the field whose line begins
- * behind it. Return whether the scan is over (s->stop).
+ * Look for newlines at data[cursor..have), a word at a time; note the fields whose lines begin behind
+ * them. Return whether the scan is over (s->stop).
  */
 static __always_inline bool scan_turns(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
 	for (u32 turn = 0; turn < SCANNED_TOGETHER; turn++) {
-		u64 word, found, at, gap, is_end, name, rest, yes;
+		u64 word, found;
+		u32 at, gap;
 
-		if (s->cursor >= s->have) {
+		at = s->cursor;
+		if (at >= s->have) {
 			s->stop = 1;
 			return true;
 		}
-		word = WORD_AT(s, s->cursor) ^ (EACH * '\n');
+		word = WORD_AT(s, at) ^ (EACH * '\n');
 		found = (word - EACH) & ~word & (EACH << 7);
 		if (!found) {
-			s->cursor += 8;
+			s->cursor = at + 8;
 			continue;
 		}
-		at = s->cursor + (((found & (0 - found)) >> 7) * 0x0001020304050607ULL >> 56);
+		at += ((found & (0 - found)) >> 7) * 0x0001020304050607ULL >> 56;
 		if (at >= s->have) {
 			s->cursor = s->have;
 			s->stop = 1;
 			return true;
 		}
 		s->cursor = at + 1;
-
 		gap = at - s->newline;
-		is_end = EQUAL(gap, 1) | (EQUAL(gap, 2) & EQUAL(BYTE(s, at - 1), '\r'));
-		is_end &= NOT_ZERO(s->line_end);
-		OPAQUE(is_end);
-		if (is_end) {
+		if (!s->line_end) {
+			s->line_end = at + 1;
+		} else if (gap == 1 || (gap == 2 && BYTE(s, at - 1) == '\r')) {
 			s->head_end = at + 1;
 			s->stop = 1;
 			return true;
 		}
-		s->line_end = SELECT(NOT_ZERO(s->line_end), s->line_end, at + 1);
 		s->newline = at;
-
-		name = WORD_AT(s, at + 1);
-		rest = WORD_AT(s, at + 9);
-		yes = SAME(name | LOWER_CASE(0, 7), CHARS('c', 'o', 'n', 't', 'e', 'n', 't', '-')) &
-		      SAME((rest | LOWER_CASE(0, 6)) & MASK(7),
-			   CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0));
-		yes &= AT_LEAST(s->have, at + 17); /* bytes after `have` are stale */
-		OPAQUE(yes);
-		s->length_at = SELECT(yes, at + 16, s->length_at);
-		yes = SAME(name | LOWER_CASE(0, 8), CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &
-		      SAME(rest | LOWER_CASE(1, 8), CHARS('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'));
-		yes &= EQUAL(BYTE(s, at + 17) | 0x20, 'g') & EQUAL(BYTE(s, at + 18), ':');
-		yes &= AT_LEAST(s->have, at + 20);
-		OPAQUE(yes);
-		s->coding_at = SELECT(yes, at + 19, s->coding_at);
-		if (FILTER_HOST) {
-			yes = SAME((name | LOWER_CASE(0, 4)) & MASK(5),
-				   CHARS('h', 'o', 's', 't', ':', 0, 0, 0)) &
-			      AT_LEAST(s->have, at + 7);
-			OPAQUE(yes);
-			s->host_at = SELECT(yes, at + 6, s->host_at);
-		}
+		note_field(s, at + 1);
 	}
 	return false;
 }

@@ -24,6 +24,7 @@
 #include "filter_state.h"
 #include "maps.h"
 #include "samples.h"
+#include "stream.h"
 
 #define MAX_PIPELINE 512 /* most pending requests on one connection */
 
@@ -44,8 +45,8 @@ static __always_inline void lose_call(struct conn *conn)
 /* The final response has begun: a request body of unknown length ends here. */
 static __always_inline void end_open_body(struct conn *conn)
 {
-	if (conn->phase == PHASE_BODY && conn->body_left == BODY_OPEN)
-		conn->phase = PHASE_IDLE;
+	if (conn->streams[REQUESTS].left == BODY_OPEN)
+		restart(&conn->streams[REQUESTS]);
 }
 
 /* Count bytes of the latest request's body, for a request queued behind others. */
@@ -69,17 +70,6 @@ static __always_inline void count_request_body(struct conn *conn, u64 bytes)
 		conn->request_bytes += bytes;
 	else if (conn->pending && !conn->blurred)
 		count_queued_body(conn, bytes);
-}
-
-/* Count bytes of the latest request's body and advance in it; bytes beyond its end are ignored. */
-static __always_inline void take_request_body(struct conn *conn, u64 bytes)
-{
-	count_request_body(conn, bytes);
-	if (conn->body_left == BODY_OPEN)
-		return;
-	conn->body_left -= conn->body_left < bytes ? conn->body_left : bytes;
-	if (!conn->body_left)
-		conn->phase = conn->chunked_request ? PHASE_CHUNKS : PHASE_IDLE;
 }
 
 /* Count bytes of the last response, in a call at the time `now`. */
@@ -175,28 +165,34 @@ static __always_inline bool responses_unseen(struct conn *conn)
 	return false;
 }
 
+/* Return where the sequence number is that one direction's last call ended at. */
+static __always_inline u32 *seen_of(struct conn *conn, bool inbound)
+{
+	return &conn->streams[(inbound != (conn->side == SIDE_SERVER)) & 1].seen;
+}
+
 /* Have everything up to now be seen, in one direction (unseen.h). */
 static __always_inline void pass_unseen(struct conn *conn, u64 sk, bool inbound)
 {
 	if (conn->tcp)
-		conn->seen[inbound & 1] = position_of(sk, inbound);
+		*seen_of(conn, inbound) = position_of(sk, inbound);
 }
 
 /* Begin a request while none is pending. */
 static __always_inline void begin_sole_request(struct conn *conn)
 {
+	struct stream *responses = &conn->streams[RESPONSES];
+
 	/*
 	 * If the end of the last response is unknown, expect a new response. If it is known to be
 	 * still under way, it belongs to the previous request.
 	 */
 	if (!conn->framed) {
-		conn->response_phase = RESPONSE_START;
-		conn->response_left = 0;
-		conn->response_partial_len = 0;
+		restart(responses);
 		/* What was missed until now belonged to earlier responses. */
 		pass_unseen(conn, conn->sk, conn->side == SIDE_CLIENT);
 	}
-	if (!conn->response_left && !conn->response_phase)
+	if (!responses->left && !responses->phase)
 		end_response(conn);
 	count_request(conn);
 	if (responses_unseen(conn)) {

@@ -4,8 +4,8 @@
  *
  * Cases that need only a few loads are handled by the attached programs themselves: a part of a
  * body, a request equal to the last one, a response of the same kind as the last. All else is worked
- * through in steps: parse_request() or parse_response() parse the call's bytes window by window and
- * keep their position in the connection, so a header section may be split anywhere.
+ * through in steps: read_message() reads the call's bytes window by window and keeps their position
+ * in the connection, so a message may be split anywhere.
  *
  * A connection is identified by its struct sock: dup, fork, descriptor passing, threads and reuse
  * of descriptors make no difference.
@@ -33,8 +33,10 @@
 #include "request_line.h" /* request lines: kept, compared, looked up */
 #include "http_head.h" /* the parser of header sections, which works on bytes alone */
 #include "path_template.h" /* from a target to its path template */
-#include "requests.h" /* parse_request, place_request */
-#include "responses.h" /* parse_response, sample_response */
+#include "stream.h" /* the position within the messages of one direction */
+#include "message.h" /* the reader of messages, for both directions */
+#include "requests.h" /* what requests are beyond their framing */
+#include "responses.h" /* what responses are beyond theirs */
 
 /* What becomes of a request. */
 #include "lifecycle.h" /* requests begun, answered, abandoned; losing sync */

@@ -4,7 +4,7 @@
  * looked up in a cache for all connections, or parsed into an endpoint's key.
  *
  * Reads the request line, data[CARRY..line_end), and writes line[] of the connection and s->key.
- * Called by the programs of requests.h; same_bytes() by on_bytes(), too.
+ * Called by read_message() and place_request(); same_bytes() by on_bytes(), too.
  */
 #pragma once
 
@@ -56,7 +56,7 @@ static __always_inline void keep_line(struct conn *conn, struct scratch *s)
 		length = LINE_LEN + 1;
 	}
 	conn->line_len = length;
-	conn->phase = PHASE_LINE;
+	conn->streams[REQUESTS].phase = PHASE_LINE;
 }
 
 /*
@@ -121,33 +121,51 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 		lines.update(&s->line, &value);
 }
 
-/*
- * If the line is in the cache, put its endpoint into the connection, which is created if there is
- * none, and return the connection. 0: the line is not cached, or there is no room.
- */
-static __always_inline struct conn *recall_line(struct conn *conn, struct scratch *s)
+/* If the line is in the cache, put its endpoint into the connection; return whether it is. */
+static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 {
-	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
 	struct line_value *known;
 
-	if (!conn)
-		process_name(comm);
-	if (!make_line_key(s, conn ? conn->comm : comm))
-		return 0;
+	if (!make_line_key(s, conn->comm))
+		return false;
 	known = lines.lookup(&s->line);
 	if (!known)
-		return 0;
-	if (!conn)
-		conn = new_conn(s);
-	if (!conn)
-		return 0;
+		return false;
 	if (known->tgid != s->tgid) {
 		note_process(known->endpoint, s->tgid);
 		known->tgid = s->tgid;
 	}
-	conn->head_ns = s->now;
 	conn->endpoint = known->endpoint;
 	conn->method = known->method;
 	conn->line_len = s->line_end - CARRY;
-	return conn;
+	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	return true;
+}
+
+/*
+ * Whether the request line is known: that of the previous request on its connection, or another's.
+ * Its endpoint is in the connection then.
+ */
+static __always_inline bool find_line(struct conn *conn, struct scratch *s)
+{
+	return s->carried == CARRY &&
+	       (same_line(conn, s, s->line_end - CARRY) || recall_line(conn, s));
+}
+
+/* Parse the request line, and put its endpoint into the connection. False: it is none. */
+static __always_inline bool parse_line(struct conn *conn, struct scratch *s)
+{
+	u32 length = s->line_end - CARRY;
+
+	if (!make_endpoint_key(s))
+		return false;
+	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
+	conn->endpoint = endpoint_of(s);
+	conn->method = s->method;
+	note_process(conn->endpoint, s->tgid);
+	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
+	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	if (s->carried == CARRY)
+		remember_line(conn, s);
+	return true;
 }

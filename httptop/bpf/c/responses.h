@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of responses. Header sections give their framing, so the position within the stream of
- * responses is known from call to call:
- *
- *   START    the next byte begins a response
- *   HEAD     after a status line; INTERIM: likewise, of a 1xx response
- *   CHUNKS   the next byte belongs to the line of a chunk
- *   TRAILERS after the last chunk
- *
- * In each phase, response_left bytes of a body, or of a chunk, come first. All of this is kept in
- * the connection (response_phase, response_left, response_partial[], framed, shape).
- * parse_response() is a step (steps.h), with the call's bytes in the scratch, and follows itself
- * until no byte is left.
+ * What responses are beyond their framing (message.h): which request they answer, whether they have a
+ * body, and what their calls look like. Called by read_message(), with a window in data[], and by
+ * on_bytes().
  *
  * A response of the same kind as the last may take the short way (dispatch.h), which reads little
  * more than its first bytes. If the last response was whole in its call, this one is assumed to be
@@ -32,12 +23,7 @@
 #include "samples.h"
 #include "scratch.h"
 #include "steps.h"
-
-/* Whether part of the last response is still to come. */
-static __always_inline bool response_under_way(struct conn *conn)
-{
-	return conn->response_left || conn->response_phase || conn->response_partial_len;
-}
+#include "stream.h"
 
 /*
  * The position within the stream of responses is lost: what follows may be the rest of the last
@@ -45,48 +31,9 @@ static __always_inline bool response_under_way(struct conn *conn)
  */
 static __always_inline void lose_response_framing(struct conn *conn)
 {
-	conn->response_left = 0;
-	conn->response_phase = RESPONSE_START;
-	conn->response_partial_len = 0;
+	restart(&conn->streams[RESPONSES]);
 	conn->framed = 0;
 	conn->shape = SHAPE_OTHER;
-}
-
-/* A header section is complete: its body follows, or another response. */
-static __always_inline void end_response_head(struct conn *conn)
-{
-	u8 phase = conn->response_phase;
-
-	conn->response_phase = RESPONSE_START;
-	conn->response_partial_len = 0;
-	if (conn->tunnel)
-		conn->phase = PHASE_TUNNEL;
-	if (phase != RESPONSE_HEAD || conn->bodyless)
-		return;
-	if (conn->chunked)
-		conn->response_phase = RESPONSE_CHUNKS;
-	else
-		conn->response_left = conn->response_length;
-}
-
-/* Record what the fields in data[] say about the response's body. */
-static __always_inline void note_response_framing(struct conn *conn, struct scratch *s)
-{
-	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
-		conn->chunked = 1;
-	if (s->length_at && s->length_at <= s->newline)
-		conn->response_length = content_length(s);
-}
-
-/* Keep the incomplete line data[from..have) of a response for the next window. */
-static __always_inline void keep_response_line(struct conn *conn, struct scratch *s, u32 from)
-{
-	u32 length = s->have - from;
-
-	copy_words(conn->response_partial, &s->data[inside(from)], PARTIAL_LEN / 8);
-	conn->response_partial_len = length < PARTIAL_LEN ? length : PARTIAL_LEN;
-	if (length > PARTIAL_LEN)
-		conn->response_partial[0] = 'x';
 }
 
 /*
@@ -107,7 +54,7 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 		       (conn->current_method == METHOD_CONNECT && status / 100 == 2);
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
 			 conn->tunnel;
-	conn->response_phase = RESPONSE_HEAD;
+	conn->streams[RESPONSES].phase = PHASE_HEAD;
 	conn->answered++;
 	s->began = 1;
 	end_open_body(conn);
@@ -115,12 +62,11 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 }
 
 /* The call is a header section and nothing else: record what frame_like_last() compares. */
-static __always_inline void note_shape(struct conn *conn, struct scratch *s)
+static __always_inline void note_shape(struct conn *conn, struct stream *stream, struct scratch *s)
 {
 	u64 word, end;
 
-	if (s->carried != CARRY || conn->response_phase != RESPONSE_HEAD || !s->length_at ||
-	    conn->chunked)
+	if (s->carried != CARRY || stream->phase != PHASE_HEAD || !s->length_at || stream->chunked)
 		return;
 	word = WORD_AT(s, s->length_at);
 	end = word ^ (EACH * '\r');
@@ -153,14 +99,14 @@ static __always_inline void take_unsolicited(struct conn *conn, struct scratch *
  * Bytes that are not a response come where one should begin: count them as part of the last
  * response. False: they may be the start of a response, and are kept for the next window.
  */
-static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
+static __always_inline bool take_stray(struct conn *conn, struct stream *stream, struct scratch *s)
 {
 	u32 length = s->have - CARRY;
 	u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
 
 	if (length < 13 &&
 	    !((WORD(&s->data[CARRY]) ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask)) {
-		keep_response_line(conn, s, CARRY);
+		keep_partial(conn, stream, s, CARRY);
 		return false;
 	}
 	/*
@@ -174,141 +120,73 @@ static __always_inline bool take_stray(struct conn *conn, struct scratch *s)
 	return true;
 }
 
-/* Count the part of the body, or of a chunk, that is in the current iovec. */
-static __always_inline void take_response_body(struct conn *conn, struct scratch *s)
-{
-	u32 n = conn->response_left < s->piece ? conn->response_left : s->piece;
-
-	if (conn->response_left != BODY_OPEN)
-		conn->response_left -= n;
-	count_response_body(conn, n, s->now);
-	skip(s, n);
-}
-
-/* Parse the line of a chunk, from data[CARRY..have). */
-static __always_inline void take_response_chunk_line(struct conn *conn, struct scratch *s)
-{
-	u32 consumed = s->have - s->carried;
-
-	if (!s->line_end) {
-		keep_response_line(conn, s, CARRY);
-	} else {
-		conn->response_partial_len = 0;
-		consumed = s->line_end - s->carried;
-		conn->response_left = chunk_length(s);
-		if (!conn->response_left)
-			conn->response_phase = RESPONSE_TRAILERS;
-	}
-	count_response_body(conn, consumed, s->now);
-	skip(s, consumed);
-}
-
 /* The whole call has been parsed: record its shape. */
 static __always_inline void end_response_call(struct conn *conn, struct scratch *s)
 {
+	struct stream *stream = &conn->streams[RESPONSES];
+
 	conn->framed = 1;
 	conn->shape = s->shape;
-	if (s->began && !response_under_way(conn))
+	if (s->began && !under_way(stream))
 		conn->shape = SHAPE_WHOLE;
-	if (conn->response_left == BODY_OPEN && !conn->pending) {
+	if (stream->left == BODY_OPEN && !conn->pending) {
 		/*
 		 * The body ends with the connection or, with careless servers, when the next
 		 * request comes.
 		 */
-		conn->response_left = 0;
+		stream->left = 0;
 		conn->framed = 0;
 	}
 }
 
-/* The step that parses a window of a call. */
-static __always_inline u32 parse_response(struct scratch *s)
+/* Read a status line; return the next step, or GO_ON with the fields behind it. */
+static __always_inline u32 take_status_line(struct conn *conn, struct stream *stream,
+					    struct scratch *s)
 {
-	struct conn *conn;
-	u32 n, phase, consumed;
+	struct stream *requests = &conn->streams[REQUESTS];
 
-	conn = conns.lookup(&s->sk);
-	if (!conn || conn->phase == PHASE_TUNNEL)
-		return STEP_DONE;
-	if (!next_piece(s)) {
-		if (s->left)
-			lose_call(conn);
-		return STEP_DONE;
+	s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]), s->have - CARRY);
+	if (!conn->pending && requests->phase == PHASE_HEAD && s->status) {
+		begin_request(conn); /* answered before its header section was complete */
+		requests->phase = PHASE_START;
 	}
-	if (conn->response_left) {
-		take_response_body(conn, s);
-		goto again;
-	}
-
-	phase = conn->response_phase;
-	start_scan(s, phase == RESPONSE_HEAD || phase == RESPONSE_INTERIM ||
-			      phase == RESPONSE_TRAILERS);
-	s->data[CARRY] = '\n';
-	s->have = CARRY + (s->line_end ? 1 : 0);
-	copy_words(&s->data[inside(s->have)], conn->response_partial, PARTIAL_LEN / 8);
-	s->have += conn->response_partial_len;
-	s->carried = s->have;
-	if (!fill(s, phase == RESPONSE_CHUNKS)) {
-		lose_call(conn);
+	if (!conn->pending) {
+		if (conn->framed || s->status)
+			take_unsolicited(conn, s);
+		else
+			count_response_body(conn, s->left,
+					    s->now); /* the rest of the last response */
 		return STEP_DONE;
 	}
-	s->status = 0;
-	if (phase == RESPONSE_START)
-		s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]),
-				      s->have - CARRY);
-	scan_head(s);
-	n = s->have - s->carried;
-
-	if (conn->response_phase == RESPONSE_CHUNKS) {
-		take_response_chunk_line(conn, s);
-		goto body;
-	}
-	if (conn->response_phase == RESPONSE_START) {
-		if (!conn->pending && conn->phase == PHASE_HEAD && s->status) {
-			begin_request(conn); /* answered before its header section was complete */
-			conn->phase = PHASE_IDLE;
-		}
-		if (!conn->pending) {
-			if (conn->framed || s->status)
-				take_unsolicited(conn, s);
-			else
-				count_response_body(conn, s->left,
-						    s->now); /* the rest of the last response */
+	if (!s->status) {
+		if (take_stray(conn, stream, s))
 			return STEP_DONE;
-		}
-		if (!s->status) {
-			if (take_stray(conn, s))
-				return STEP_DONE;
-			skip(s, n);
-			goto again;
-		}
-		conn->response_partial_len = 0;
-		conn->response_length = BODY_OPEN;
-		conn->chunked = 0;
-		conn->response_phase = RESPONSE_INTERIM;
-		if (s->status >= 200 || s->status == 101)
-			take_final_response(conn, s);
+		skip(s, s->have - s->carried);
+		if (s->left)
+			return STEP_READ_MESSAGE;
+		end_response_call(conn, s);
+		return STEP_DONE;
 	}
-	if (conn->response_phase != RESPONSE_TRAILERS)
-		note_response_framing(conn, s);
-	consumed = s->head_end ? s->head_end - s->carried : n;
-	if (conn->response_phase != RESPONSE_INTERIM)
-		count_response_body(conn, consumed, s->now);
-	if (s->head_end) {
-		if (consumed == s->call_len)
-			note_shape(conn, s);
-		end_response_head(conn);
-	} else {
-		keep_response_line(conn, s, s->newline + 1);
-	}
-	skip(s, consumed);
-body:
-	if (conn->response_left)
-		take_response_body(conn, s);
-again:
-	if (s->left)
-		return STEP_PARSE_RESPONSE;
-	end_response_call(conn, s);
-	return STEP_DONE;
+	stream->partial_len = 0;
+	stream->length = BODY_OPEN;
+	stream->chunked = 0;
+	stream->phase = PHASE_INTERIM;
+	if (s->status >= 200 || s->status == 101)
+		take_final_response(conn, s);
+	return GO_ON;
+}
+
+/* A response's header section is complete, `consumed` bytes of it in this window. */
+static __always_inline void end_response_head(struct conn *conn, struct stream *stream,
+					      struct scratch *s, u32 consumed)
+{
+	bool final = stream->phase == PHASE_HEAD;
+
+	if (consumed == s->call_len)
+		note_shape(conn, stream, s);
+	begin_body(stream, !final || conn->bodyless);
+	if (conn->tunnel)
+		conn->streams[REQUESTS].phase = PHASE_TUNNEL;
 }
 
 /* The step that samples a response that was just counted on the short way (dispatch.h). */
@@ -331,7 +209,7 @@ static __always_inline void leave_rest(struct scratch *s)
 
 	if (!conn)
 		return;
-	if (s->next == STEP_PARSE_RESPONSE && !conn->pending) {
+	if (s->next == STEP_READ_MESSAGE && s->response && !conn->pending) {
 		count_response_body(conn, s->left, s->now);
 		lose_response_framing(conn);
 	} else {

@@ -8,7 +8,7 @@
 #include "classify.h"
 #include "close.h"
 #include "connections.h"
-#include "requests.h"
+#include "message.h"
 #include "responses.h"
 #include "scratch.h"
 #include "steps.h"
@@ -22,10 +22,8 @@ int take_step(void *unused)
 
 	if (!s)
 		return 1;
-	if (s->next == STEP_PARSE_REQUEST)
-		next = parse_request(s);
-	else if (s->next == STEP_PARSE_RESPONSE)
-		next = parse_response(s);
+	if (s->next == STEP_READ_MESSAGE)
+		next = read_message(s);
 	else if (s->next == STEP_PLACE_REQUEST)
 		next = place_request(s);
 	else if (s->next == STEP_FIRST_BYTES)
@@ -56,11 +54,11 @@ static __always_inline int hand_on(u64 *ctx, struct scratch *s, u32 next)
 	return 0;
 }
 
-int parse_request_program(u64 *ctx)
+int read_message_program(u64 *ctx)
 {
 	struct scratch *s = scratch_here();
 
-	return s ? hand_on(ctx, s, parse_request(s)) : 0;
+	return s ? hand_on(ctx, s, read_message(s)) : 0;
 }
 
 int place_request_program(u64 *ctx)
@@ -68,13 +66,6 @@ int place_request_program(u64 *ctx)
 	struct scratch *s = scratch_here();
 
 	return s ? hand_on(ctx, s, place_request(s)) : 0;
-}
-
-int parse_response_program(u64 *ctx)
-{
-	struct scratch *s = scratch_here();
-
-	return s ? hand_on(ctx, s, parse_response(s)) : 0;
 }
 
 int first_bytes_program(u64 *ctx)

@@ -67,8 +67,9 @@ static __always_inline bool claim_token(u32 endpoint, u32 status, u64 latency_ns
  */
 static __always_inline bool line_is_current(struct conn *conn)
 {
-	return conn->pending <= 1 && !conn->blurred && conn->phase != PHASE_LINE &&
-	       conn->phase != PHASE_HEAD;
+	return conn->pending <= 1 && !conn->blurred &&
+	       conn->streams[REQUESTS].phase != PHASE_LINE &&
+	       conn->streams[REQUESTS].phase != PHASE_HEAD;
 }
 
 /* Bytes of a request line that are copied into a sample. */

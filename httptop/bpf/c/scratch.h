@@ -36,7 +36,7 @@ struct segment {
 };
 
 struct scratch {
-	/* ---- the call (dispatch.h, take_up()), and its bytes (cursor.h) ---- */
+	/* ---- the call (dispatch.h), and its bytes (cursor.h) ---- */
 	u64 sk;
 	u64 now; /* when the call was seen */
 	u64 ready_ns; /* when the call's first byte became readable; 0: unknown */
@@ -55,9 +55,10 @@ struct scratch {
 	u32 next; /* the step to be taken next (steps.h) */
 	u32 steps; /* steps taken so far, where each is a program */
 	u8 inbound;
+	u8 response; /* the bytes are of responses, not of requests */
+	u8 scanned; /* data[] has been scanned already (classify.h) */
 
 	/* ---- a connection that is not tracked yet (classify.h) ---- */
-	u8 fresh; /* the connection is not tracked yet */
 	u8 side; /* set for tracked connections, too */
 	u8 unix_socket;
 	u64 inode;

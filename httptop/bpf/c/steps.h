@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a call is worked through: in steps, each of which does one thing (parses a window of bytes,
- * looks up a request line, abandons some requests) and says which step is next. All that a step
+ * How a call is worked through: in steps, each of which does one thing (reads a window of bytes,
+ * places a request, abandons some requests) and says which step is next. All that a step
  * needs stands in the scratch, so the verifier looks at each step once, from a clean start.
  *
  * From Linux 5.17 on the helper bpf_loop takes the steps, within one run of the attached program, as
@@ -20,6 +20,7 @@
 
 /* The loader gives the numbers, and those of the callbacks (bpf/build/loader.py). */
 #define STEP_DONE 0 /* nothing is left to be done for the call */
+#define GO_ON (~0U) /* within a step: it is not over */
 
 #ifdef LOOPS
 #define MOST_STEPS (1 << 14) /* of a call; then the rest of its bytes is not parsed */

@@ -31,13 +31,13 @@
  */
 static __always_inline u32 bytes_missed(struct conn *conn, u64 sk, bool inbound, u32 bytes)
 {
-	u32 now, missed;
+	u32 now, missed, *seen = seen_of(conn, inbound);
 
 	if (!conn->tcp)
 		return 0;
 	now = position_of(sk, inbound);
-	missed = now - bytes - conn->seen[inbound & 1];
-	conn->seen[inbound & 1] = now;
+	missed = now - bytes - *seen;
+	*seen = now;
 	/* The end of a stream takes a sequence number, too. */
 	if (missed == 1 && kernel_u16(sk + OFF_SOCK_SHUTDOWN) & SHUTDOWN_BOTH)
 		return 0;
@@ -47,17 +47,19 @@ static __always_inline u32 bytes_missed(struct conn *conn, u64 sk, bool inbound,
 /* Count unseen bytes of responses as part of a body. False: none is under way. */
 static __always_inline bool take_unseen_response(struct conn *conn, u64 bytes, u64 now)
 {
-	if (conn->framed ? !response_under_way(conn) : conn->pending)
+	struct stream *stream = &conn->streams[RESPONSES];
+
+	if (conn->framed ? !under_way(stream) : conn->pending)
 		return false;
 	count_response_body(conn, bytes, now);
-	if (!conn->framed || conn->response_left == BODY_OPEN)
+	if (!conn->framed || stream->left == BODY_OPEN)
 		return true;
-	if (bytes <= conn->response_left) {
-		conn->response_left -= bytes;
+	if (bytes <= stream->left) {
+		stream->left -= bytes;
 		return true;
 	}
 	/* Lines of chunks, or the next response: it is no longer known where responses begin. */
-	if (!conn->chunked && conn->pending)
+	if (!stream->chunked && conn->pending)
 		return false;
 	lose_response_framing(conn);
 	return true;
@@ -66,34 +68,33 @@ static __always_inline bool take_unseen_response(struct conn *conn, u64 bytes, u
 /* Count unseen bytes of requests as part of a body. False: none is under way. */
 static __always_inline bool take_unseen_request(struct conn *conn, u64 bytes)
 {
-	if (conn->phase == PHASE_BODY && bytes <= conn->body_left) {
-		take_request_body(conn, bytes);
+	struct stream *stream = &conn->streams[REQUESTS];
+
+	if (!stream->left && stream->phase != PHASE_CHUNKS && stream->phase != PHASE_TRAILERS)
+		return false;
+	count_request_body(conn, bytes);
+	if (bytes <= stream->left) {
+		if (stream->left != BODY_OPEN)
+			stream->left -= bytes;
 		return true;
 	}
-	if (conn->phase != PHASE_BODY && conn->phase != PHASE_CHUNKS &&
-	    conn->phase != PHASE_TRAILERS)
-		return false;
+	restart(stream);
 	/* Lines of chunks were missed: take the body to end when the response begins. */
-	count_request_body(conn, bytes);
-	if (conn->chunked_request) {
-		conn->phase = PHASE_BODY;
-		conn->body_left = BODY_OPEN;
-	} else {
-		conn->phase = PHASE_IDLE;
-	}
+	if (stream->chunked)
+		stream->left = BODY_OPEN;
 	return true;
 }
 
 /* Bytes were missed before this call: a part of a body, or messages. */
-static __always_inline void take_missed(struct conn *conn, u64 sk, bool request, bool inbound,
+static __always_inline void take_missed(struct conn *conn, u64 sk, bool response, bool inbound,
 					u64 missed, u64 now)
 {
-	if (request ? take_unseen_request(conn, missed) : take_unseen_response(conn, missed, now))
+	if (response ? take_unseen_response(conn, missed, now) : take_unseen_request(conn, missed))
 		return;
 	COUNT_LOSS(gaps);
 	if (conn->pending) {
 		lose_sync(conn);
-	} else if (request) {
+	} else if (!response) {
 		/* Whole exchanges were missed; an unsolicited response was one of theirs. */
 		conn->owed = 0;
 		pass_unseen(conn, sk, !inbound);
@@ -108,20 +109,20 @@ static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 	struct conn *conn = conns.lookup(&sk);
 	u64 now;
 	u32 missed;
-	bool request;
+	bool response;
 
 	if (inbound)
 		take_ready(conn, sk, bytes);
-	if (!conn || conn->phase == PHASE_TUNNEL)
+	if (!conn || conn->streams[REQUESTS].phase == PHASE_TUNNEL)
 		return;
 	missed = bytes_missed(conn, sk, inbound, bytes);
-	request = inbound == (conn->side == SIDE_SERVER);
+	response = inbound != (conn->side == SIDE_SERVER);
 	now = bpf_ktime_get_ns();
 	if (missed && !conn->lost)
-		take_missed(conn, sk, request, inbound, missed, now);
+		take_missed(conn, sk, response, inbound, missed, now);
 	if (conn->lost)
 		return;
-	if (request)
+	if (!response)
 		take_unseen_request(conn, bytes);
 	else if (!take_unseen_response(conn, bytes, now))
 		lose_response_framing(conn);

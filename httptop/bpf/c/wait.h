@@ -31,6 +31,7 @@
 #include "kernel_structs.h"
 #include "maps.h"
 #include "scratch.h"
+#include "stream.h"
 
 #ifdef SEES_READY
 #define FAMILY_INET 2
@@ -133,7 +134,7 @@ static __always_inline int on_ready(u64 *ctx)
 	struct ready *slot;
 	u16 family;
 
-	if (conn && (conn->side != SIDE_SERVER || conn->phase != PHASE_IDLE))
+	if (conn && (conn->side != SIDE_SERVER || under_way(&conn->streams[REQUESTS])))
 		return 0;
 	family = kernel_u16(sk + OFF_SOCK_FAMILY);
 	if (!conn && !connected_stream(sk, family))

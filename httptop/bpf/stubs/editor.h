@@ -57,15 +57,14 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define FRONT_SOCKETS 1
 #define SEES_READY 1
 #endif
-#define STEP_PARSE_REQUEST 1
+#define STEP_READ_MESSAGE 1
 #define STEP_PLACE_REQUEST 2
-#define STEP_PARSE_RESPONSE 3
-#define STEP_FIRST_BYTES 4
-#define STEP_SAMPLE_RESPONSE 5
-#define STEP_ABANDON_REQUESTS 6
-#define STEP_CHANGE_OWNER 7
-#define STEP_CATCH_UP 8
-#define STEP_REGAIN_SYNC 9
+#define STEP_FIRST_BYTES 3
+#define STEP_SAMPLE_RESPONSE 4
+#define STEP_ABANDON_REQUESTS 5
+#define STEP_CHANGE_OWNER 6
+#define STEP_CATCH_UP 7
+#define STEP_REGAIN_SYNC 8
 #ifndef WITHOUT_LOOPS
 #define LOOPS 1
 #define CALLBACK_MARK (1ULL << 32)

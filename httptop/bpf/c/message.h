@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader of HTTP/1 messages: one for both directions. It knows their framing, so the position
+ * within a stream of messages is known from call to call, wherever calls cut them:
+ *
+ *   START    the next byte begins a message
+ *   LINE     within a request line
+ *   HEAD     after the first line; INTERIM: likewise, of a 1xx response
+ *   CHUNKS   the next byte belongs to the line of a chunk
+ *   TRAILERS after the last chunk
+ *
+ * In each phase, `left` bytes of a body, or of a chunk, come first.
+ *
+ * read_message() is a step (steps.h), with the call's bytes in the scratch and s->response saying
+ * which way they go. It reads a window of them, and follows itself until no byte is left; in between
+ * is place_request(), where a request line is not known yet. What requests and responses are beyond
+ * their framing stands in requests.h and responses.h.
+ */
+#pragma once
+
+#include "abi.h"
+#include "branchless.h"
+#include "conn.h"
+#include "cursor.h"
+#include "filter.h"
+#include "http_head.h"
+#include "lifecycle.h"
+#include "maps.h"
+#include "requests.h"
+#include "responses.h"
+#include "scratch.h"
+#include "steps.h"
+#include "stream.h"
+
+/*
+ * Fill data[CARRY..have) with what is kept of an unfinished line, and bytes of the call behind it.
+ * False: they cannot be read.
+ */
+static __always_inline bool open_window(struct conn *conn, struct stream *stream, struct scratch *s)
+{
+	bool in_head = stream->phase == PHASE_HEAD || stream->phase == PHASE_INTERIM ||
+		       stream->phase == PHASE_TRAILERS;
+
+	start_scan(s, in_head);
+	s->cut = 0;
+	WORD(&s->data[0]) = 0;
+	s->data[CARRY] = '\n';
+	s->have = CARRY + in_head;
+	if (stream->phase == PHASE_LINE) {
+		s->cut = conn->line_len > LINE_LEN;
+		copy_words(&s->data[CARRY], conn->line, LINE_LEN / 8);
+		s->have = CARRY + (s->cut ? LINE_LEN : conn->line_len);
+	} else if (stream->partial_len) {
+		copy_words(&s->data[inside(s->have)], conn->partial[s->response & 1],
+			   PARTIAL_LEN / 8);
+		s->have += stream->partial_len;
+	}
+	s->carried = s->have;
+	return fill(s, stream->phase == PHASE_CHUNKS) != 0;
+}
+
+/* Count bytes of the message, in this call. */
+static __always_inline void count_part(struct conn *conn, struct scratch *s, u64 bytes)
+{
+	if (s->response)
+		count_response_body(conn, bytes, s->now);
+	else
+		count_request_body(conn, bytes);
+}
+
+/* Step over the part of the body, or of a chunk, that is in the current iovec. */
+static __always_inline void take_part(struct conn *conn, struct stream *stream, struct scratch *s)
+{
+	u32 n = stream->left < s->piece ? stream->left : s->piece;
+
+	if (stream->left != BODY_OPEN)
+		stream->left -= n;
+	count_part(conn, s, n);
+	skip(s, n);
+}
+
+/* Read the line of a chunk, from data[CARRY..have). */
+static __always_inline void take_chunk_line(struct conn *conn, struct stream *stream,
+					    struct scratch *s)
+{
+	u32 consumed = s->have - s->carried;
+
+	if (s->line_end) {
+		consumed = s->line_end - s->carried;
+		stream->partial_len = 0;
+		stream->left = hexadecimal(s->data[CARRY]) ? chunk_length(s) : BODY_OPEN;
+		if (!stream->left)
+			stream->phase = PHASE_TRAILERS;
+	} else {
+		keep_partial(conn, stream, s, CARRY);
+	}
+	count_part(conn, s, consumed);
+	skip(s, consumed);
+}
+
+/* Note what the fields in data[] say about the message's body and, if a filter needs it, its host. */
+static __always_inline void note_fields(struct conn *conn, struct stream *stream, struct scratch *s)
+{
+	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
+		stream->chunked = 1;
+	if (s->length_at && s->length_at <= s->newline)
+		stream->length = content_length(s);
+	if (!s->response)
+		note_host(conn, s);
+}
+
+/* Read what the window has of a header section or of trailers. */
+static __always_inline void take_fields(struct conn *conn, struct stream *stream, struct scratch *s)
+{
+	u32 consumed = (s->head_end ? s->head_end : s->have) - s->carried;
+	bool trailers = stream->phase == PHASE_TRAILERS;
+
+	if (!trailers)
+		note_fields(conn, stream, s);
+	if (!s->response && !trailers)
+		conn->head_bytes += consumed; /* counted once it is whole */
+	else if (stream->phase != PHASE_INTERIM)
+		count_part(conn, s, consumed);
+	skip(s, consumed);
+	if (!s->head_end) {
+		keep_partial(conn, stream, s, s->newline + 1);
+		return;
+	}
+	if (trailers)
+		restart(stream);
+	else if (s->response)
+		end_response_head(conn, stream, s, consumed);
+	else
+		end_request_head(conn, stream, s, consumed);
+}
+
+/* The window has been read: go on behind it. */
+static __always_inline u32 go_on(struct conn *conn, struct stream *stream, struct scratch *s)
+{
+	if (stream->left)
+		take_part(conn, stream, s);
+	if (s->left)
+		return STEP_READ_MESSAGE;
+	if (s->response)
+		end_response_call(conn, s);
+	return STEP_DONE;
+}
+
+/* The step that reads a window of a call. */
+static __always_inline u32 read_message(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+	struct stream *stream;
+	u32 next;
+
+	if (!conn || conn->streams[REQUESTS].phase == PHASE_TUNNEL)
+		return STEP_DONE;
+	stream = &conn->streams[s->response & 1];
+	if (!s->scanned) {
+		if (!next_piece(s)) {
+			if (s->left)
+				lose_call(conn);
+			return STEP_DONE;
+		}
+		if (stream->left)
+			return go_on(conn, stream, s);
+		if (!open_window(conn, stream, s)) {
+			lose_call(conn);
+			return STEP_DONE;
+		}
+		if (stream->phase == PHASE_START && !s->response) {
+			if (skip_empty_lines(s))
+				return go_on(conn, stream, s);
+			if (!expect_request(conn, stream, s))
+				return STEP_DONE;
+		}
+		scan_head(s);
+	}
+	s->scanned = 0;
+	if (stream->phase == PHASE_CHUNKS) {
+		take_chunk_line(conn, stream, s);
+		return go_on(conn, stream, s);
+	}
+	if (stream->phase == PHASE_START || stream->phase == PHASE_LINE) {
+		next = s->response ? take_status_line(conn, stream, s)
+				   : take_request_line(conn, stream, s);
+		if (next != GO_ON)
+			return next;
+	}
+	take_fields(conn, stream, s);
+	return go_on(conn, stream, s);
+}
+
+/*
+ * The step for a request line that is not known yet: find its endpoint, and read what the window has
+ * of its fields.
+ */
+static __always_inline u32 place_request(struct scratch *s)
+{
+	struct conn *conn = conns.lookup(&s->sk);
+	struct stream *stream;
+
+	if (!conn)
+		return STEP_DONE;
+	stream = &conn->streams[REQUESTS];
+	if (!parse_line(conn, s)) {
+		reject_line(conn, s);
+		return STEP_DONE;
+	}
+	begin_head(conn, stream);
+	take_fields(conn, stream, s);
+	return go_on(conn, stream, s);
+}
