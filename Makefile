@@ -10,7 +10,7 @@ ARGS ?= --demo
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fuzz test-soak test-kernels setup test-zoo check bench clean
+.PHONY: help run test test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
+	@echo 'make test-suites    the test suites of a dozen HTTP parsers, played to real servers and clients'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
@@ -50,6 +51,11 @@ test-zoo:
 	@scripts/zoo-setup
 	@scripts/test -m zoo tests/zoo $(T)
 	@echo 'The table: .venv/bin/python -m tests.zoo.report'
+
+test-suites:
+	@scripts/setup test
+	@scripts/zoo-setup
+	@scripts/as-root .venv/bin/python -m tests.suites $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
 setup:
 	@scripts/setup run

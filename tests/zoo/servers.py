@@ -56,7 +56,7 @@ PidFile {work}/pid
 User nobody
 Group nogroup
 ErrorLog {work}/error.log
-LogFormat "%m %U %>s" own
+LogFormat "%r %>s" own
 CustomLog {work}/access.log own
 DocumentRoot {work}/www
 MaxKeepAliveRequests 0
@@ -137,7 +137,7 @@ def _python(*arguments: str) -> Callable[[Path, int], list[str]]:
 
 def _gunicorn(*arguments: str) -> Callable[[Path, int], list[str]]:
     return _python("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--access-logfile", "-",
-                   "--access-logformat", "%(m)s %(U)s %(s)s", *arguments, "wsgi:app")  # fmt: skip
+                   "--access-logformat", "%(r)s %(s)s", *arguments, "wsgi:app")  # fmt: skip
 
 
 def _uvicorn(http: str, loop: str) -> Callable[[Path, int], list[str]]:

@@ -30,7 +30,7 @@ func response(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	w.Write(body)
-	fmt.Printf("%s %s %d\n", r.Method, path, status)
+	fmt.Printf("%s %s %d\n", r.Method, r.RequestURI, status)
 }
 
 func main() {
