@@ -269,6 +269,7 @@ class Collector:
                 late_ticks=self._late_ticks,
                 missed_calls=losses.missed_calls,
                 overfull_pipelines=losses.overfull_pipelines,
+                discarded_requests=losses.discarded_requests,
             ),
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,

@@ -20,6 +20,8 @@ SIDES: Final[tuple[Side, Side]] = ("server", "client")
 
 #: Path of the row that counts requests for which the kernel's tables had no room.
 OVERFLOW_PATH: Final = "~other"
+#: Path of the row that counts responses to bytes that are no request.
+BAD_REQUEST_PATH: Final = "~bad request"
 
 #: ``status`` of a request without a response, or with one that httptop cannot know.
 STATUS_UNKNOWN: Final = 0
@@ -115,6 +117,8 @@ class EndpointStats:
     #: Since start, server side, of a sample of requests: from their first bytes being ready to be
     #: read to the read.
     wait_total: Latency = NO_LATENCY
+    #: Of the responses: those that the connection's end cut off, by their own framing.
+    truncated: int = 0
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -187,6 +191,8 @@ class Health:
     late_ticks: int = 0  # ticks that started late by more than half an interval
     missed_calls: int = 0  # system calls that the kernel did not report (the program was busy)
     overfull_pipelines: int = 0  # requests without a place behind others; outcome unknown
+    #: Requests that a server read behind a response that closes the connection; not counted.
+    discarded_requests: int = 0
 
     @property
     def good(self) -> bool:

@@ -171,4 +171,4 @@ class CounterReader:
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
-        return Losses(*sums[:6]), sums[6]
+        return Losses(*sums[:7]), sums[7]

@@ -38,6 +38,7 @@ HEALTH: Final = (
     "late_ticks",
     "missed_calls",
     "overfull_pipelines",
+    "discarded_requests",
 )
 #: The numbers, and whether they are whole; the list of what was shed follows them.
 OVERHEAD: Final = (

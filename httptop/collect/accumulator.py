@@ -45,7 +45,9 @@ class Accumulator:
 class Tally:
     """What a row or a side shows of a stretch of time."""
 
-    __slots__ = ("finished", "open", "request_bytes", "response_bytes", "status", "unanswered")
+    __slots__ = (
+        "finished", "open", "request_bytes", "response_bytes", "status", "truncated", "unanswered",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.finished = Accumulator()
@@ -54,6 +56,7 @@ class Tally:
         self.open = 0
         self.unanswered = 0
         self.status: dict[int, int] = {}  # status code -> responses
+        self.truncated = 0  # of the responses: cut off by the connection's end
         self.request_bytes = 0
         self.response_bytes = 0
 
@@ -62,6 +65,7 @@ class Tally:
         self.finished.add(more.finished)
         self.open += more.open
         self.unanswered += more.unanswered
+        self.truncated += more.truncated
         histogram.add(self.status, more.status)
         self.request_bytes += more.request_bytes
         self.response_bytes += more.response_bytes

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
@@ -28,6 +29,7 @@ from httptop.collect.source import (
 )
 from httptop.config.scope import Scope
 from httptop.model import (
+    BAD_REQUEST_PATH,
     MOST_PIDS,
     OVERFLOW_PATH,
     SIDES,
@@ -38,6 +40,9 @@ from httptop.model import (
     Totals,
     clean,
 )
+
+#: Paths of rows that have a place however many others there are.
+_ALWAYS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH)
 
 
 class _RequestCell:
@@ -175,7 +180,7 @@ class EndpointRows:
         if row is not None:
             return row
         paths = self._paths.setdefault((key.side, key.process, key.method), set())
-        if key.path != OVERFLOW_PATH and key.path not in paths:
+        if key.path not in _ALWAYS and key.path not in paths:
             if len(paths) >= self._max_distinct:
                 return self._row(replace(key, path=OVERFLOW_PATH))
             paths.add(key.path)
@@ -268,7 +273,7 @@ class EndpointRows:
                 merged[row] = into
         self._paths.clear()
         for key in self._rows:
-            if key.path != OVERFLOW_PATH:
+            if key.path not in _ALWAYS:
                 self._paths.setdefault((key.side, key.process, key.method), set()).add(key.path)
         for cell in self._request_cells.values():
             if cell.row is not None:
@@ -284,7 +289,13 @@ class EndpointRows:
         cell.row.total.open += cell.open
 
 
+def protocol_of(version: int) -> str:
+    """Return the protocol that a source's number of a version stands for."""
+    major, minor = divmod(version - 100, 10) if version >= 100 else (1, version)
+    return f"HTTP/{major}.{minor}"
+
+
 def _key(raw: RawEndpoint) -> EndpointKey:
     path = clean(raw.path) + ("…" if raw.truncated else "")
-    protocol = f"HTTP/1.{raw.minor}"
+    protocol = protocol_of(raw.version)
     return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path)

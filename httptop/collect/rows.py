@@ -48,8 +48,9 @@ class Row:
 
     def count_responses(self, slot: int, status: int, delta: CellDelta, side: Tally) -> None:
         """Count responses of one status, or more bytes of them, here and in the side's tick."""
-        _, count, size, spent_ns, max_ns, _, unmeasured, _, latencies = delta
+        _, count, size, spent_ns, max_ns, truncated, unmeasured, _, latencies = delta
         for tally in (self.total, side):
+            tally.truncated += truncated
             tally.response_bytes += size
             if max_ns > tally.finished.max_ns:
                 tally.finished.max_ns = max_ns
@@ -150,6 +151,7 @@ class Row:
             self._since_start,
             tuple(self._trend),
             *self.timings.summaries(finished, self._since_start),
+            total.truncated,
         )
 
 

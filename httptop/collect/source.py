@@ -18,7 +18,7 @@ class RawEndpoint(NamedTuple):
 
     side: int  # index into model.SIDES
     process: bytes
-    minor: int  # HTTP/1.minor
+    version: int  # n: HTTP/1.n; from 100 on: 100 + 10 * major + minor
     method: str
     path: bytes
     truncated: bool  # the path went on
@@ -55,9 +55,9 @@ class CellDelta(NamedTuple):
     bytes: int  # of requests, or of responses
     sum_ns: int  # of the times in the histogram
     max_ns: int  # since start, not since the last reading
-    unanswered: int  # endpoints only
+    unanswered: int  # requests; of responses: those that the connection's end cut off
     unmeasured: int  # times that no histogram was left for
-    moved: int  # endpoints only: requests whose response is counted under ~other
+    moved: int  # endpoints only: requests that ended elsewhere: under ~other, or discarded
     histogram: dict[int, int]  # bucket (histogram.py) -> times
 
 
@@ -85,6 +85,7 @@ class Losses(NamedTuple):
     untracked_requests: int = 0
     lost_pieces: int = 0
     overfull_pipelines: int = 0
+    discarded_requests: int = 0
     missed_calls: int = 0
 
 

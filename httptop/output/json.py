@@ -50,6 +50,7 @@ def to_json(snapshot: Snapshot) -> str:
             "late_ticks": snapshot.health.late_ticks,
             "missed_calls": snapshot.health.missed_calls,
             "overfull_pipelines": snapshot.health.overfull_pipelines,
+            "discarded_requests": snapshot.health.discarded_requests,
         },
         "overhead": _overhead(snapshot.overhead),
     }
@@ -88,6 +89,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "in_flight": row.in_flight,
         "unanswered": row.unanswered,
         "status": _status(row.status),
+        "truncated": row.truncated,
         "request_bytes": row.request_bytes,
         "response_bytes": row.response_bytes,
         "latency_ms": _latency(row.latency),

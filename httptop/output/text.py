@@ -120,7 +120,8 @@ def _health(snapshot: Snapshot) -> str:
         f"health: orphan responses {health.orphan_responses}, lost samples {health.lost_samples}, "
         f"lost pieces {health.lost_pieces}, overflow requests {health.overflow_requests}, "
         f"parse errors {health.parse_errors}, late ticks {health.late_ticks}, "
-        f"missed calls {health.missed_calls}, overfull pipelines {health.overfull_pipelines}"
+        f"missed calls {health.missed_calls}, overfull pipelines {health.overfull_pipelines}, "
+        f"discarded requests {health.discarded_requests}"
     )
 
 

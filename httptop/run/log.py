@@ -37,6 +37,7 @@ _LOSSES: Final = {
     "missed_calls": "system calls missed",
     "overfull_pipelines": "requests too many in a pipeline",
     "orphan_responses": "responses without a request",
+    "discarded_requests": "requests behind a response that closes",
     "late_ticks": "late ticks",
 }
 

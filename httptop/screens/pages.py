@@ -28,6 +28,7 @@ WORDS: Final = (
     ("none", "unanswered: the connection closed first"),
     ("sampled", "live requests are a sample; counts are always exact"),
     ("~other", "endpoints for which the kernel's tables had no room"),
+    ("~bad request", "what was answered and is no request, by status"),
 )
 
 #: What is not seen on any host, whatever its kernel.

@@ -34,6 +34,7 @@ LOSSES: Final = (
     Loss("late_ticks", "late ticks", "ticks delayed because this host is busy", True),
     Loss("orphan_responses", "orphans", "responses whose request was not seen", False),
     Loss("parse_errors", "parse errors", "malformed header sections", False),
+    Loss("discarded_requests", "discarded", "behind a response that closes; not counted", False),
 )
 
 

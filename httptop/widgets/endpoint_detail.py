@@ -234,6 +234,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             found.append(("?", "unknown", unknown, STATUS_UNKNOWN))
         if stats.unanswered:
             found.append(("none", "connection closed first", stats.unanswered, 0))
+        if stats.truncated:
+            found.append(("cut", "of these, cut off", stats.truncated, 0))
         reason = max(0, min(24, width - 30))
         for name, meaning, n, code in found:
             share = n / stats.requests if stats.requests else 0.0

@@ -251,14 +251,17 @@ def test_notable_samples_are_not_pushed_out_by_ordinary_ones() -> None:
 
 
 def test_health_and_cost_are_handed_on() -> None:
-    losses = Losses(orphan_responses=1, lost_samples=2, parse_errors=4, missed_calls=6)
+    losses = Losses(
+        orphan_responses=1, lost_samples=2, parse_errors=4, missed_calls=6, discarded_requests=7
+    )
     reading = Reading(losses=losses, cost=KernelCost(10, 120.0, 3.0))
     collector = collecting(reading, Reading(losses=losses))
     collector.step(1001.0, 0)
     snapshot = collector.step(1002.0, 0)
     health = snapshot.health
     assert (health.orphan_responses, health.lost_samples, health.parse_errors) == (1, 2, 4)
-    assert health.missed_calls == 6
+    assert (health.missed_calls, health.discarded_requests) == (6, 7)
+    assert health.good is False
     assert snapshot.overhead.bpf_ns_per_call == 120.0
     assert snapshot.overhead.bpf_cpu_percent == 3.0
     assert snapshot.overhead.rss_bytes

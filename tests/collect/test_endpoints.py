@@ -58,12 +58,55 @@ def test_cells_of_one_key_are_one_row() -> None:
     assert all_rows.totals(1.0)["server"].requests == 4
 
 
+def test_versions() -> None:
+    all_rows = _made(max_distinct=9)
+    versions = {5: 0, 6: 1, 7: 10, 8: 109, 9: 120, 10: 131}
+    endpoints = {
+        cell: endpoint(f"/{cell}")._replace(version=version) for cell, version in versions.items()
+    }
+    _count(all_rows, endpoints, _each(*endpoints))
+    found = {row.key.path: row.key.protocol for row in all_rows.stats(1.0)}
+    assert found == {
+        "/5": "HTTP/1.0", "/6": "HTTP/1.1", "/7": "HTTP/1.10", "/8": "HTTP/0.9", "/9": "HTTP/2.0",
+        "/10": "HTTP/3.1",
+    }  # fmt: skip
+
+
+def test_bad_requests_have_a_row_beside_all_others() -> None:
+    all_rows = _made(max_distinct=1)
+    endpoints = {5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("~bad request")}
+    _count(all_rows, endpoints, _each(*endpoints))
+    assert set(_rows(all_rows)) == {"/a", "~other", "~bad request"}
+
+
+def test_discarded_requests_are_no_requests() -> None:
+    """The kernel moves them out of their endpoint, which has no row if there are no others."""
+    all_rows = _made(max_distinct=9)
+    endpoints = {5: endpoint("/a"), 6: endpoint("/b")}
+    _count(all_rows, endpoints, [delta(5, counted=3, unanswered=1, moved=1)])
+    _count(all_rows, {}, [delta(6, counted=2)])
+    _count(all_rows, {}, [delta(6, moved=2)])
+    rows = _rows(all_rows)
+    assert set(rows) == {"/a"}
+    assert (rows["/a"].requests, rows["/a"].in_flight) == (1, 1)
+
+
+def test_responses_that_were_cut_off() -> None:
+    all_rows = _made(max_distinct=9)
+    reading = {5: endpoint("/a")}
+    responses = {6: RawResponse(5, 200)}
+    all_rows.register(Reading(endpoints=reading, responses=responses))
+    all_rows.add([delta(5, counted=3), delta(6, counted=3, unanswered=2)])
+    (row,) = all_rows.stats(1.0)
+    assert (row.status, row.truncated, row.unanswered) == ({200: 3}, 2, 0)
+
+
 def test_paths_beyond_the_limit_are_added_up() -> None:
     all_rows = _made(max_distinct=2)
     endpoints = {
         9: endpoint("/d"), 5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("/c"),
         10: endpoint("/a", process=b"other"), 11: endpoint("/z", method="POST"),
-        12: endpoint("/z", 1), 13: endpoint("/a")._replace(minor=0),
+        12: endpoint("/z", 1), 13: endpoint("/a")._replace(version=0),
     }  # fmt: skip
     _count(all_rows, endpoints, _each(*endpoints))
     keys = {(row.key.process, row.key.method, row.key.side, row.key.protocol[-1], row.key.path)

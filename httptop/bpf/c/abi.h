@@ -99,7 +99,7 @@ struct endpoint_key {
 	char comm[COMM_LEN];
 	u8 side;
 	u8 method;
-	u8 minor; /* HTTP/1.minor */
+	u8 minor; /* of HTTP/1; from 100 on: 100 + 10 * major + minor */
 	u8 truncated; /* the template was cut off */
 	u32 unused;
 	char path[TEMPLATE_LEN];
@@ -187,8 +187,8 @@ struct losses {
 	u64 untracked_requests; /* no room to track their connection */
 	u64 lost_pieces;
 	u64 overfull_pipelines; /* requests for which their connection's queue had no room */
+	u64 discarded_requests; /* behind a response that closes the connection */
 	u64 gaps; /* times that messages were missed on a TCP connection (unseen.h) */
-	u64 unused[1];
 };
 
 struct sample {
