@@ -30,10 +30,10 @@ ENDINGS: Final[dict[str, Do]] = {
 
 _TEXT: Final = re.compile(r"\{([#%]?)(?:(\d+)\*)?([a-z][a-z0-9-]*|'[^']*')\}")
 _ROW: Final = re.compile(
-    r"(?:(?P<side>server|client): )?(?P<method>[A-Z]+) (?P<path>\S+) HTTP/(?P<version>1\.\d)"
-    r" -> (?P<outcomes>.+)"
+    r"(?:(?P<side>server|client): )?(?P<method>[A-Z]+) (?P<path>~bad request|\S+)"
+    r" HTTP/(?P<version>\d\.\d+) -> (?P<outcomes>.+)"
 )
-_OUTCOME: Final = re.compile(r"(\d{3}|unanswered|in flight)(?: x(\d+))?")
+_OUTCOME: Final = re.compile(r"(\d{3}|unanswered|in flight|truncated)(?: x(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Row:
     status: Mapping[int, int]
     unanswered: int = 0
     in_flight: int = 0
+    truncated: int = 0  # of the responses in ``status``
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,18 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _variants(table: dict[str, Any], group: str, texts: Mapping[str, str]) -> Iterator[Case]:
-    """Yield a case for each combination of its variants."""
+    """Yield a case for each combination of its variants: of manners, and of texts of its own."""
     vary: dict[str, list[Any]] = table.get("vary", {})
-    for chosen in itertools.product(*vary.values()):
-        values = dict(zip(vary, chosen, strict=True))
-        name = ", ".join([table["name"], *(f"{key} {value}" for key, value in values.items())])
-        yield _case({**table, **values, "name": name}, group, texts)
+    for chosen in itertools.product(*(enumerate(values, 1) for values in vary.values())):
+        values = {key: value for key, (_, value) in zip(vary, chosen, strict=True)}
+        own = {key: value for key, value in values.items() if key not in _MANNERS}
+        parts = [
+            f"{key} {number if key in own else values[key]}"
+            for key, (number, _) in zip(vary, chosen, strict=True)
+        ]
+        manners = {key: value for key, value in values.items() if key in _MANNERS}
+        name = ", ".join([table["name"], *parts])
+        yield _case({**table, **manners, "name": name}, group, {**texts, **own})
 
 
 _MANNERS: Final = frozenset(field.name for field in fields(Manner))
@@ -197,7 +204,7 @@ def _rows(line: str) -> Iterator[Row]:
     if found is None:
         raise ValueError(f"this is no row: {line}")
     status: dict[int, int] = {}
-    others = {"unanswered": 0, "in flight": 0}
+    others = {"unanswered": 0, "in flight": 0, "truncated": 0}
     for text in found["outcomes"].split(", "):
         outcome = _OUTCOME.fullmatch(text)
         if outcome is None:
@@ -211,7 +218,7 @@ def _rows(line: str) -> Iterator[Row]:
         if found["side"] in (None, side):
             yield Row(
                 side, found["method"], found["path"], f"HTTP/{found['version']}", status,
-                others["unanswered"], others["in flight"],
+                others["unanswered"], others["in flight"], others["truncated"],
             )  # fmt: skip
 
 

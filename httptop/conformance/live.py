@@ -175,7 +175,12 @@ def sum_of(each: Sequence[Counted], played: Sequence[at_once.Played]) -> Counted
 
 def _counts(row: EndpointStats) -> Counts:
     return Counts(
-        dict(row.status), row.unanswered, row.in_flight, row.request_bytes, row.response_bytes
+        dict(row.status),
+        row.unanswered,
+        row.in_flight,
+        row.truncated,
+        row.request_bytes,
+        row.response_bytes,
     )
 
 
@@ -190,6 +195,7 @@ def _grown(before: Counted, after: Counted) -> Counted:
             {code: n for code, n in status.items() if n},
             now.unanswered - then.unanswered,
             now.in_flight - then.in_flight,
+            now.truncated - then.truncated,
             now.request_bytes - then.request_bytes,
             now.response_bytes - then.response_bytes,
         )

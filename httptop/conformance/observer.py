@@ -1,32 +1,34 @@
 """Watch both directions of an HTTP/1 connection: bytes in, exchanges out, no I/O.
 
-This is the reference: slow and simple. It follows RFC 9112 closely, but is lenient where servers
-are (a bare LF ends a line, a malformed header is ignored). No library fits: h11 and llhttp reject
-input that a passive observer must follow, and none tells which bytes belong to which message.
+This is the reference: slow and simple. What single lines say is in grammar.py; here is where they
+stand. No library fits: h11 and llhttp reject input that a passive observer must follow, and none
+tells which bytes belong to which message.
 
 Each direction is a state machine that consumes lines and bytes from its buffer:
 
-    START -> HEAD -> LENGTH | CHUNK_SIZE -> CHUNK -> CHUNK_SIZE ... TRAILERS | TO_CLOSE -> START
-    either may end in TUNNEL (101, CONNECT with 2xx) or LOST (bytes that are not HTTP/1)
+    START -> HEAD -> LENGTH | CHUNK_SIZE -> CHUNK -> CHUNK_END -> CHUNK_SIZE ... TRAILERS | TO_CLOSE
+    and START again; either may end in TUNNEL (101, CONNECT with 2xx) or LOST (bytes that are not
+    HTTP/1, or that nobody reads as such any more)
+
+A request begins when its header section is over, or when its response begins. If the response comes
+before the request line is over, or to bytes that are no request line, it belongs to a bad request.
+
+Behind a response that closes the connection (it says so, or it is HTTP/1.0 without keep-alive, or
+its body ends with the connection) no server processes a request. So what is pending at the end was
+discarded, on the server's side; the client's side sent it, and got no response.
 
 The bytes of an exchange are those of its request and of its final response, framing included. Empty
-lines before a request, interim responses, bytes in a tunnel and responses without a request belong
-to no exchange.
+lines before a message, interim responses, bytes in a tunnel, responses without a request and bytes
+that are no request and are not answered belong to no exchange.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass, field
-from typing import Final
 
-_REQUEST_LINE: Final = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,23}) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])"
-)
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: .*)?", re.S)
-_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
-_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
+from httptop.conformance import grammar
+from httptop.model import Side
 
 
 class State(enum.Enum):
@@ -36,11 +38,15 @@ class State(enum.Enum):
     HEAD = enum.auto()
     LENGTH = enum.auto()  # a known number of bytes remains of the body
     CHUNK_SIZE = enum.auto()
-    CHUNK = enum.auto()  # a known number of bytes remains of the chunk and its line end
+    CHUNK = enum.auto()  # a known number of bytes remains of the chunk
+    CHUNK_END = enum.auto()  # the line end behind it
     TRAILERS = enum.auto()
     TO_CLOSE = enum.auto()
     TUNNEL = enum.auto()
     LOST = enum.auto()
+
+
+_OPEN = frozenset((State.START, State.TO_CLOSE, State.TUNNEL, State.LOST))
 
 
 @dataclass(slots=True)
@@ -49,9 +55,12 @@ class Exchange:
 
     method: str
     target: bytes
-    minor: int
+    version: str
     status: int = 0  # 0: no final response yet
+    bad: bool = False  # bytes that are no request, and that were answered
     unanswered: bool = False
+    discarded: bool = False  # it stands behind a response that closes
+    truncated: bool = False  # the connection's end cut its response off
     request_bytes: int = 0
     response_bytes: int = 0
     head: bytes = b""
@@ -65,13 +74,12 @@ class _Direction:
     state: State = State.START
     buffer: bytes = b""
     left: int = 0
-    length: int | None = None  # the Content-Length of the header section
-    said: bool = False  # whether there is one
-    chunked: bool = False
+    fields: grammar.Fields = field(default_factory=list)
     counted: int = 0  # bytes of the buffer that were counted already
 
     def begin(self) -> None:
-        self.state, self.length, self.said, self.chunked = State.HEAD, None, False, False
+        self.state = State.HEAD
+        self.fields = []
 
     def line(self) -> bytes | None:
         """Remove a line, with its end, from the buffer and return it; None: it is incomplete."""
@@ -81,16 +89,12 @@ class _Direction:
         line, self.buffer = self.buffer[:at], self.buffer[at:]
         return line
 
-    def note(self, line: bytes) -> None:
-        """Record what a header says about the body."""
-        name, _, value = line.partition(b":")
-        value = value.strip(b" \t\r\n")
-        if name.lower() == b"content-length":
-            self.said = True
-            self.length = int(value) if _LENGTH.fullmatch(value) else None
-        elif name.lower() == b"transfer-encoding":
-            last = value.rpartition(b",")[2].strip(b" \t")
-            self.chunked = last.lower() == b"chunked"
+    def skip_line_ends(self) -> bool:
+        """Step over a line end before a message; return whether there is one."""
+        if self.buffer[:1] not in (b"\r", b"\n"):
+            return False
+        self.buffer = self.buffer[1:]
+        return True
 
     def take(self) -> int:
         """Remove the available ones of the remaining bytes from the buffer; return their number."""
@@ -104,6 +108,7 @@ class _Direction:
 class Observer:
     """A connection as one of its ends sees it."""
 
+    side: Side
     exchanges: list[Exchange] = field(default_factory=list)
     _pending: list[Exchange] = field(default_factory=list)
     _request: _Direction = field(default_factory=_Direction)
@@ -111,6 +116,15 @@ class Observer:
     _asking: Exchange | None = None  # the latest request
     _answered: Exchange | None = None  # the request of the latest final response
     _interim: bool = False
+    _minor: int = 1  # of the latest response's version
+    _closing: bool = False  # it closes the connection
+    _refused: bool = False  # by status 400, too: what follows is not read as requests
+    _bad: int = 0  # bytes that are no request, and were not answered yet
+
+    @property
+    def discarded(self) -> int:
+        """The number of requests that stand behind a response that closes."""
+        return sum(exchange.discarded for exchange in self.exchanges)
 
     def request(self, data: bytes) -> None:
         """Process bytes from the client to the server."""
@@ -129,30 +143,26 @@ class Observer:
     def close(self) -> None:
         """Process the end of the connection."""
         for exchange in self._pending:
-            exchange.unanswered = True
+            exchange.discarded = self._closing and self.side == "server"
+            exchange.unanswered = not exchange.discarded
+        if self._answered is not None and self._response.state not in _OPEN:
+            self._answered.truncated = True
+            self._count(len(self._response.buffer))
         self._pending.clear()
+        self._answered = None
         self._request.state = self._response.state = State.LOST
 
     def _request_step(self, way: _Direction) -> bool:
         """Take a step; return whether there may be another."""
+        if way.state is State.START and self._refused:
+            way.state = State.LOST
         if way.state in (State.TUNNEL, State.LOST):
-            way.buffer = b""
+            if way.state is State.LOST and not self._refused:
+                self._bad += len(way.buffer) - way.counted
+            way.buffer, way.counted = b"", 0
             return False
         if way.state is State.START:
-            if way.buffer[:1] in (b"\r", b"\n"):
-                way.buffer = way.buffer[1:]
-                return True
-            line = way.line()
-            if line is None:
-                return False
-            found = _REQUEST_LINE.fullmatch(_text(line))
-            if found is None:
-                way.state = State.LOST
-                return True
-            self._asking = Exchange(found[1].decode(), found[2], int(found[3]), head=line)
-            self._asking.request_bytes = len(line)
-            way.begin()
-            return True
+            return self._request_line(way)
         assert self._asking is not None
         if way.state is State.HEAD:
             line = way.line()
@@ -162,7 +172,7 @@ class Observer:
             self._asking.request_bytes += len(line) - way.counted
             way.counted = 0
             if _text(line):
-                way.note(line)
+                grammar.add_field(way.fields, _text(line))
             else:
                 self._request_head_over(way, self._asking)
             return True
@@ -170,18 +180,34 @@ class Observer:
         self._asking.request_bytes += size or 0
         return size is not None
 
-    def _request_head_over(self, way: _Direction, asking: Exchange) -> None:
-        asking.chunked = way.chunked
-        asking.length = way.length if way.said else 0
-        if way.chunked:
-            way.state = State.CHUNK_SIZE
-        elif way.said and way.length is None:
+    def _request_line(self, way: _Direction) -> bool:
+        if way.skip_line_ends():
+            return True
+        at = way.buffer.find(b"\n") + 1
+        if not at:
+            return False
+        found = grammar.request_line(_text(way.buffer[:at]))
+        if found is None:
             way.state = State.LOST
-        else:
-            way.left = way.length or 0
-            way.state = State.LENGTH if way.left else State.START
+            return True
+        line = way.line() or b""
+        self._asking = Exchange(*found, head=line, request_bytes=len(line))
+        way.begin()
+        return True
+
+    def _request_head_over(self, way: _Direction, asking: Exchange) -> None:
+        asking.chunked = grammar.is_chunked(way.fields) is True
+        length = grammar.content_length(way.fields)
+        asking.length = 0 if length == -1 else length
         if not self.exchanges or self.exchanges[-1] is not asking:
             self._begin(asking)
+        if asking.chunked:
+            way.state = State.CHUNK_SIZE
+        elif grammar.is_chunked(way.fields) is False or asking.length is None:
+            way.state = State.LOST
+        else:
+            way.left = asking.length
+            way.state = State.LENGTH if way.left else State.START
 
     def _begin(self, asking: Exchange) -> None:
         self.exchanges.append(asking)
@@ -193,15 +219,17 @@ class Observer:
             way.buffer = b""
             return False
         if way.state is State.START:
+            if way.skip_line_ends():
+                return True
             line = way.line()
             if line is None:
                 return False
-            found = _STATUS_LINE.fullmatch(_text(line))
+            found = grammar.status_line(_text(line))
             if found is None:
                 way.state = State.LOST
                 return True
             way.begin()
-            self._response_begins(int(found[1]), line)
+            self._response_begins(*found, line)
             return True
         if way.state is State.HEAD:
             line = way.line()
@@ -209,7 +237,7 @@ class Observer:
                 return False
             self._count(len(line))
             if _text(line):
-                way.note(line)
+                grammar.add_field(way.fields, _text(line))
             else:
                 self._response_head_over(way)
             return True
@@ -217,21 +245,35 @@ class Observer:
         self._count(size or 0)
         return size is not None
 
-    def _response_begins(self, status: int, line: bytes) -> None:
+    def _response_begins(self, status: int, minor: int, line: bytes) -> None:
         self._interim = status < 200 and status != 101
+        self._minor = minor
         self._answered = None
         if self._interim:
             return
-        asking = self._asking
-        if not self._pending and self._request.state is State.HEAD and asking is not None:
-            self._begin(asking)  # answered before its head was complete
-            self._request.counted = len(self._request.buffer)
-            asking.request_bytes += self._request.counted
+        if not self._pending:
+            self._answered_early()
         if self._pending:
             self._answered = self._pending.pop(0)
             self._answered.status = status
             self._answered.response_line = line
         self._count(len(line))
+
+    def _answered_early(self) -> None:
+        """Have a request begin to which a response comes before its header section is over."""
+        way, asking = self._request, self._asking
+        begun = bool(self.exchanges) and self.exchanges[-1] is asking
+        if way.state is State.HEAD and asking is not None and not begun:
+            way.counted = len(way.buffer)
+            asking.request_bytes += way.counted
+            self._begin(asking)
+            return
+        if way.state is State.START and way.buffer:
+            self._bad, way.counted = len(way.buffer), len(way.buffer)
+            way.state = State.LOST
+        if self._bad:
+            self._begin(Exchange("OTHER", b"", "1.1", bad=True, request_bytes=self._bad))
+            self._bad = 0
 
     def _count(self, size: int) -> None:
         if self._answered is not None and not self._interim:
@@ -241,19 +283,24 @@ class Observer:
         answered = self._answered
         if self._interim:
             way.state = State.START
-        elif answered is not None and (
+            return
+        self._closing = grammar.says_close(way.fields, self._minor)
+        length = grammar.content_length(way.fields)
+        if answered is not None and (
             answered.status == 101 or (answered.method == "CONNECT" and answered.status // 100 == 2)
         ):
             way.state = self._request.state = State.TUNNEL
         elif answered is not None and (answered.method == "HEAD" or answered.status in (204, 304)):
             way.state = State.START
-        elif way.chunked:
+        elif grammar.is_chunked(way.fields):
             way.state = State.CHUNK_SIZE
-        elif way.length is not None:
-            way.left = way.length
+        elif length is not None and length >= 0:
+            way.left = length
             way.state = State.LENGTH if way.left else State.START
         else:
             way.state = State.TO_CLOSE
+            self._closing = True
+        self._refused = self._closing and answered is not None and answered.status == 400
 
 
 def _text(line: bytes) -> bytes:
@@ -268,20 +315,31 @@ def _body_step(way: _Direction) -> int | None:
     if way.state in (State.LENGTH, State.CHUNK):
         size = way.take()
         if not way.left:
-            way.state = State.START if way.state is State.LENGTH else State.CHUNK_SIZE
+            way.state = State.START if way.state is State.LENGTH else State.CHUNK_END
         return size
+    if way.state is State.CHUNK_END:
+        return _chunk_end(way)
     line = way.line()
     if line is None:
         return None
     if way.state is State.CHUNK_SIZE:
-        found = _CHUNK_SIZE.match(line)
-        size = int(found[0], 16) if found else 0
-        if found is None:
+        size_or_none = grammar.chunk_size(_text(line))
+        if size_or_none is None:
             way.state = State.LOST
-        elif size:
-            way.left, way.state = size + 2, State.CHUNK
+        elif size_or_none:
+            way.left, way.state = size_or_none, State.CHUNK
         else:
             way.state = State.TRAILERS
     elif not _text(line):
         way.state = State.START
     return len(line)
+
+
+def _chunk_end(way: _Direction) -> int | None:
+    """Remove a line end: LF, or CR LF."""
+    if way.buffer == b"\r":
+        return None
+    size = 2 if way.buffer.startswith(b"\r\n") else 1
+    found, way.buffer = way.buffer[:size], way.buffer[size:]
+    way.state = State.CHUNK_SIZE if found.endswith(b"\n") else State.LOST
+    return size

@@ -8,7 +8,7 @@ from typing import Final
 from httptop.conformance.case import Case, Step
 from httptop.conformance.observer import Exchange, Observer
 from httptop.http.path_template import template
-from httptop.model import SIDES, Side, clean
+from httptop.model import BAD_REQUEST_PATH, SIDES, Side, clean
 
 _NAMED: Final = (
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
@@ -32,6 +32,7 @@ class Counts:
     status: dict[int, int] = field(default_factory=dict)
     unanswered: int = 0
     in_flight: int = 0
+    truncated: int = 0  # of the statuses' responses
     request_bytes: int = 0
     response_bytes: int = 0
 
@@ -41,12 +42,14 @@ class Counts:
             self.status[code] = self.status.get(code, 0) + count * times
         self.unanswered += other.unanswered * times
         self.in_flight += other.in_flight * times
+        self.truncated += other.truncated * times
         self.request_bytes += other.request_bytes * times
         self.response_bytes += other.response_bytes * times
 
     def __str__(self) -> str:
         outcomes = {str(code or "unknown"): count for code, count in sorted(self.status.items())}
         outcomes |= {"unanswered": self.unanswered, "in flight": self.in_flight}
+        outcomes |= {"truncated": self.truncated}
         text = ", ".join(
             name if count == 1 else f"{name} x{count}" for name, count in outcomes.items() if count
         )
@@ -60,7 +63,7 @@ Counted = dict[Endpoint, Counts]
 class Watched:
     """What one end of the connection has seen."""
 
-    observer: Observer = field(default_factory=Observer)
+    observer: Observer
     sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes of requests, of responses
 
     def take(self, sender: Side, data: bytes) -> None:
@@ -74,7 +77,7 @@ class Watched:
 
 def watched(case: Case, path: str) -> dict[Side, Watched]:
     """Return what each end sees during a case."""
-    ends: dict[Side, Watched] = {side: Watched() for side in SIDES}
+    ends: dict[Side, Watched] = {side: Watched(Observer(side)) for side in SIDES}
     unread: dict[Side, list[bytes]] = {side: [] for side in SIDES}
     for step in case.steps:
         if step.do in ("close", "reset"):
@@ -113,6 +116,8 @@ def expected(case: Case, path: str, *, closed: bool = False) -> Counted:
         if closed:
             end.observer.close()
         for exchange in end.observer.exchanges:
+            if exchange.discarded:
+                continue
             endpoint = endpoint_of(exchange, side)
             _add(found.setdefault(endpoint, Counts()), exchange)
     return found
@@ -120,11 +125,13 @@ def expected(case: Case, path: str, *, closed: bool = False) -> Counted:
 
 def endpoint_of(exchange: Exchange, side: Side) -> Endpoint:
     """Return the endpoint that counts a request."""
+    if exchange.bad:
+        return Endpoint(side, "OTHER", BAD_REQUEST_PATH, "HTTP/1.1")
     connect = exchange.method == "CONNECT"
     text, truncated = template(exchange.target, connect=connect)
     method = exchange.method if exchange.method in _NAMED else "OTHER"
     shown = clean(text) + ("…" if truncated else "")
-    return Endpoint(side, method, shown, f"HTTP/1.{exchange.minor}")
+    return Endpoint(side, method, shown, f"HTTP/{exchange.version}")
 
 
 def _add(counts: Counts, exchange: Exchange) -> None:
@@ -134,6 +141,7 @@ def _add(counts: Counts, exchange: Exchange) -> None:
         counts.unanswered += 1
     else:
         counts.in_flight += 1
+    counts.truncated += exchange.truncated
     counts.request_bytes += exchange.request_bytes
     counts.response_bytes += exchange.response_bytes
 
@@ -142,7 +150,7 @@ def by_the_data(case: Case, path: str) -> Counted:
     """Return the counts in the case's own rows, which do not include bytes."""
     return {
         Endpoint(row.side, row.method, row.path.replace("$", path), row.protocol): Counts(
-            dict(row.status), row.unanswered, row.in_flight
+            dict(row.status), row.unanswered, row.in_flight, row.truncated
         )
         for row in case.rows
     }
