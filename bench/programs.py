@@ -72,7 +72,7 @@ def row(program: Linked, code: bytearray, name: str) -> str:
     stack = re.search(r"stack depth ([\d+]+)", log)
     verified, states = processed.groups() if processed else ("", "")
     depth = stack[1] if stack else ""
-    return f"{name:<22}{len(code) // 8:>12}{verified:>12}{states:>8}{depth:>8}  {refused}".rstrip()
+    return f"{name:<22}{len(code) // 8:>12}{verified:>12}{states:>8}  {depth:<24}{refused}".rstrip()
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
         asked.source.write_text("".join(lines) + compiler.source(conditions=given["conditions"]))
     image = loader.compiled(given, kernel, variant)
     loaded = loader.with_maps(image, given)
-    print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}{'stack':>8}")
+    print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}  stack")
 
     def ready(name: str) -> tuple[Linked, bytearray, str]:
         program = link(name, loaded.instructions, loader.CALLBACKS)

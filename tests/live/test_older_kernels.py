@@ -2,6 +2,9 @@
 
 Before Linux 6.5 or so the verifier takes a loop only where the edge back to its head is a jump; an
 instruction that is none may not fall into the head of a loop that it is part of.
+
+Before Linux 6.13 a program has one stack of 512 bytes with all functions that it calls, each of which
+takes a multiple of 32. Newer kernels give each function a stack, and here nothing would be refused.
 """
 
 from __future__ import annotations
@@ -13,15 +16,31 @@ from typing import Final
 import pytest
 
 from httptop.bpf.build import loader
+from httptop.bpf.build.linker import Linked, link
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
 from httptop.linux import btf
+from tests.live.pool import cache_directory
 
 pytestmark = pytest.mark.ebpf
 
 _JUMPS: Final = (5, 6)
 _ALWAYS, _CALL, _EXIT = 0x0, 0x8, 0x9
+STACK_LEN: Final = 512
+_FRAME_STEP: Final = 32
+_FRAME: Final = 10  # the register that holds the end of a function's frame
+_LOAD, _STORES, _CALCULATIONS = 1, (2, 3), (4, 7)
+_MOVE, _ADD = 0xBF, 0x07
+_LOAD_WIDE, _FUNCTION = 0x18, 4
+#: In a filter: every field, with all the forms of its values.
+ALL_FIELDS: Final = (
+    "(pid = 5-9,77,100-4000 or user = 1,2,3,4 or container ~ b*,c) and comm ~ a*b,c,d?,*e "
+    "and port >= 1024 and side = client "
+    "and (peer = 10.0.0.0/8,192.168.1.1,fe80::/10 or socket = tcp or connection = accepted) "
+    "and (host ~ *.org,b.com,[::1] or method = PUT,POST,OTHER or status < 300) and "
+    "(latency = 1s-2s,5s,7s or request_size = 7,9,1KiB-1MiB or size < 100)"
+)
 SCOPES: Final = (
     "",
     "pid = 1-5 and user = root and comm ~ a*b and port = 80 and peer = 10.0.0.0/8"
@@ -71,3 +90,62 @@ def test_loops_are_closed_by_jumps(text: str) -> None:
     image = loader.compiled(json.loads(plan.to_json()) | {"cache": ""}, kernel, variant)
     found = {name: falls_into_a_loop(code) for name, code in image.programs.items()}
     assert found == dict.fromkeys(image.programs)
+
+
+def frame_of(code: bytes) -> int:
+    """Return how much of its frame a function uses: how far below the frame's end it reaches."""
+    lowest, at, frames = 0, 0, {_FRAME}
+    while at < len(code) // 8:
+        opcode, registers, offset, number = struct.unpack_from("<BBhi", code, 8 * at)
+        to, source = registers & 15, registers >> 4
+        kind = opcode & 7
+        if kind == _LOAD:
+            lowest = min(lowest, offset if source == _FRAME else 0)
+            frames.discard(to)
+        elif kind in _STORES:
+            lowest = min(lowest, offset if to == _FRAME else 0)
+        elif opcode == _MOVE and source == _FRAME:
+            frames.add(to)
+        elif kind in _CALCULATIONS:
+            if opcode == _ADD and to in frames:
+                lowest = min(lowest, number)
+            frames.discard(to)
+        at += 2 if opcode == _LOAD_WIDE else 1
+    return -lowest
+
+
+def deepest(program: Linked) -> int:
+    """Return how much stack those functions of a program take, at most, that call each other."""
+    ends = (*program.functions[1:], len(program.code) // 8)
+    frames, called = [], []
+    for first, end in zip(program.functions, ends, strict=True):
+        frame = frame_of(program.code[8 * first : 8 * end])
+        frames.append(-(-max(frame, 1) // _FRAME_STEP) * _FRAME_STEP)
+        found = set()
+        for at in range(first, end):
+            opcode, registers, distance = struct.unpack_from("<BB2xi", program.code, 8 * at)
+            if opcode == _LOAD_WIDE and registers >> 4 == _FUNCTION:
+                found.add(program.functions.index(at + 1 + distance))
+        called.append(found)
+
+    def depth(number: int) -> int:
+        return frames[number] + max(map(depth, called[number]), default=0)
+
+    return depth(0)
+
+
+@pytest.mark.parametrize("text", ["", ALL_FIELDS], ids=["no filter", "all fields"])
+@pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("sockets", True)])
+def test_the_stack_is_large_enough(front: str, casts: bool, text: str) -> None:
+    kernel = btf.describe_kernel()
+    if casts and "bpf_rdonly_cast" not in kernel.functions:
+        pytest.skip("before Linux 6.2")
+    variant = loader.Variant(front, loops=True, casts=casts)
+    plan = json.loads(plan_of(DEFAULTS, limited(text) if text else Scope(), 2).to_json())
+    image = loader.compiled(plan | {"cache": cache_directory()}, kernel, variant)
+    names = {name for name in image.programs if name not in loader.CALLBACKS}
+    depths = {
+        name: deepest(link(name, image.programs.__getitem__, loader.CALLBACKS)) for name in names
+    }
+    assert max(depths[name] for name in loader.FRONTS[front]) > STACK_LEN // 2
+    assert {name: depth for name, depth in depths.items() if depth > STACK_LEN} == {}
