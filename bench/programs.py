@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from httptop.bpf.abi import takes_record
 from httptop.bpf.build import compiler, loader
 from httptop.bpf.build.linker import (
     Linked,
@@ -28,7 +29,7 @@ from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 from httptop.linux.cpus import possible_cpus
 
-_RAW_TRACEPOINT: Final = 17
+_TRACEPOINT, _RAW_TRACEPOINT = 5, 17
 _ALL, _FIGURES = 2, 4  # how much the verifier is to say
 _LOG_LEN: Final = 256 << 20
 
@@ -51,7 +52,8 @@ def said(program: Linked, code: bytearray, name: str, level: int) -> tuple[str, 
     """Return what the verifier says of a program, and why it is refused, if it is."""
     log = ctypes.create_string_buffer(_LOG_LEN)
     buffer = (ctypes.c_char * len(code)).from_buffer(code)
-    given = (_RAW_TRACEPOINT, ctypes.addressof(buffer), len(code) // 8, name)
+    kind = _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
+    given = (kind, ctypes.addressof(buffer), len(code) // 8, name)
     refused = ""
     types = bpf_syscall.btf_load(types_of_functions())
     records = function_records(program)

@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from httptop.bpf.abi import END, tracepoint_of
 from httptop.bpf.build.child import Probes
 from httptop.bpf.build.compiler import compile_module, instructions_of
 from httptop.bpf.build.linker import Linked
-from httptop.bpf.build.loader import END, load
+from httptop.bpf.build.loader import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collector import Collector
@@ -59,7 +60,7 @@ class EmptyProgram:
     def __init__(self, probes: Probes) -> None:
         code = instructions_of(compile_module(_EMPTY_SOURCE, {}), "empty")
         self.program = load(Linked(code, (0,)), "empty", _RAW_TRACEPOINT)
-        self._points = [point for point in probes.points if point != END]
+        self._points = sorted({tracepoint_of(name) for name in probes.points} - {END})
         self._links: list[int] = []
 
     def attach(self) -> None:

@@ -25,12 +25,24 @@ FIRST_FREE_CELL: Final = 7
 #: The program, and the raw tracepoint, that sees data become ready in a socket (wait.h).
 READY: Final = "sk_data_ready"
 
-#: Added to a tracepoint's name: programs for calls that those before were skipped for (hooks.h).
+#: The program, and the raw tracepoint, that sees TCP connections end (close.h).
+END: Final = "inet_sock_set_state"
+
+#: Added to a tracepoint's name: programs that stand in for those before (hooks.h, close.h).
 LATER: Final = ("_2", "_3")
+#: The end of the name of a program that perf runs, and of its tracepoint.
+_RECORD, _LENGTH = "_record", "_length"
+
+
+def takes_record(program: str) -> bool:
+    """Return whether a program is run as perf's, and given the tracepoint's record (hooks.h)."""
+    return program.endswith(_RECORD)
 
 
 def tracepoint_of(program: str) -> str:
     """Return the tracepoint that a program is attached to."""
+    if takes_record(program):
+        return program.removesuffix(_RECORD) + _LENGTH
     for suffix in LATER:
         program = program.removesuffix(suffix)
     return program

@@ -166,7 +166,9 @@ class CounterReader:
         ]
 
     def losses(self) -> tuple[Losses, int]:
-        """Return what was missed since start, except for missed calls, and the gaps noticed."""
+        """Return what was missed since start, except for missed calls, and how often a
+        program stood in for another (hooks.h).
+        """
         _, values = bpf_syscall.BatchReader(
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)

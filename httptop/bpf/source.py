@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from httptop.bpf.abi import LEFT_OUT_ENDPOINTS, READY, tracepoint_of
+from httptop.bpf.abi import END, LATER, LEFT_OUT_ENDPOINTS, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.counters import CounterReader
@@ -48,6 +48,7 @@ class LiveSource:
         self._loading.give(plan)
         self._probes: Probes | None = None
         self._known: set[int] = set()
+        self._missed = 0
         self._most_samples: int | None = None
         self._sweep: SocketSweep | None = None
 
@@ -122,8 +123,10 @@ class LiveSource:
         reading.processes = self._counters.processes()
         reading.other_protocols = self._counters.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
-        losses, gaps = self._counters.losses()
-        reading.losses = losses._replace(missed_calls=self._missed(gaps))
+        skipped = self._skipped()  # before those for which another stood in: those of a later call
+        losses, stood_in = self._counters.losses()
+        self._missed = max(self._missed, skipped - stood_in)
+        reading.losses = losses._replace(missed_calls=self._missed)
         reading.cost = self.timer.take_cost()
         return reading
 
@@ -131,18 +134,20 @@ class LiveSource:
         """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""
         return self.ticks.wait(since_s, due_s, woken)
 
-    def _missed(self, gaps: int) -> int:
-        """Return for how many calls the kernel skipped the programs.
+    def _skipped(self) -> int:
+        """Return for how many calls the kernel has skipped the first program of a tracepoint.
 
-        Where a tracepoint has several, a call is missed only if it skipped all of them, which it
-        does not tell: then it is how often a TCP connection noticed.
+        Where others stand in for it, the ends of connections are left out: they are no calls.
         """
         assert self._probes is not None
         points = self._probes.points
-        if any(tracepoint_of(name) != name for name in points):
-            return gaps
-        programs = (self._probes.programs[name] for name in points)
-        return sum(bpf_syscall.prog_times(program)[2] for program in programs)
+        several = len({tracepoint_of(name) for name in points}) < len(points)
+        first = [
+            name
+            for name in points
+            if not name.endswith(LATER) and not (several and tracepoint_of(name) == END)
+        ]
+        return sum(bpf_syscall.prog_times(self._probes.programs[name])[2] for name in first)
 
     def control(self, controls: Controls) -> None:
         """Apply ``controls`` to the running programs."""

@@ -51,6 +51,8 @@ _TRIAL: Final = {
 
 #: The fronts of bpf/build/loader.py: where the probes see bytes pass.
 _FRONTS: Final = {
+    "records": "at the sockets, as perf's: other system calls cost nothing",
+    "triples": "at the sockets: other system calls cost nothing",
     "sockets": "at the sockets: other system calls cost nothing",
     "syscalls": "at every system call: this kernel has no tracepoints at sockets (Linux 6.3 has)",
 }
@@ -202,8 +204,8 @@ def _kernel(host: Host) -> Check:
         return Check(
             "Kernel",
             True,
-            f"{host.release}; it may preempt programs, so each is attached three times, the later "
-            "ones for calls that it skips the earlier ones for",
+            f"{host.release}; it may preempt programs, so each has two others that stand in for it "
+            "where the kernel skips it",
         )
     if host.ring_buffer_errno == 0:
         return Check("Kernel", True, host.release)

@@ -28,6 +28,9 @@ _MAP_FREEZE = 22
 _MAP_LOOKUP_BATCH = 24
 _ENABLE_STATS = 32
 
+#: A kind of map whose values belong to tasks, and a flag of maps that it needs.
+TASK_STORAGE, NO_PREALLOC = 29, 1
+
 _ATTR_LEN = 144
 _FUNC_INFO_LEN = 8
 
@@ -120,10 +123,23 @@ def run_raw_tracepoint(prog_fd: int, *arguments: int) -> int:
     return int(struct.unpack_from("<i", attr, 4)[0])
 
 
-def map_create(name: str, kind: int, key_len: int, value_len: int, entries: int, flags: int) -> int:
-    """Create a map; return its descriptor, which programs started later do not inherit."""
+def map_create(
+    name: str,
+    kind: int,
+    key_len: int,
+    value_len: int,
+    entries: int,
+    flags: int,
+    types: tuple[int, int, int] | None = None,
+) -> int:
+    """Create a map; return its descriptor, which programs started later do not inherit.
+
+    ``types``: a descriptor of types, and in it the numbers of the key's and of the value's.
+    """
     attr = bytearray(struct.pack("<5I", kind, key_len, value_len, entries, flags))
     attr += bytes(8) + name.encode()[:15].ljust(16, b"\0")
+    if types is not None:
+        attr += struct.pack("<4I", 0, *types)
     descriptor = bpf(_MAP_CREATE, attr)
     os.set_inheritable(descriptor, False)
     return descriptor

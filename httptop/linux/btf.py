@@ -161,7 +161,8 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF; raise BtfError."""
     structs = (
         "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
-        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms"
+        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms "
+        "trace_event_raw_sock_msg_length"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, *FUNCTIONS))
@@ -198,6 +199,8 @@ def describe_kernel() -> Kernel:
     found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     if "sk_data_ready" in found:
         offsets |= _offsets_of_packets(btf)
+    if "sock_send_length" in found:
+        offsets |= _offsets_of_records(btf)
     types = {
         "TYPE_FILE": btf.struct_id("file"),
         "TYPE_SOCKET": btf.struct_id("socket"),
@@ -206,6 +209,15 @@ def describe_kernel() -> Kernel:
     }
     functions = {name: number for name in FUNCTIONS if (number := btf.function_id(name))}
     return Kernel(offsets, frozenset(found), types, functions)
+
+
+def _offsets_of_records(btf: Btf) -> dict[str, int]:
+    """Return the offsets in perf's record of bytes that went through a socket, if they are told."""
+    record, members = "trace_event_raw_sock_msg_length", ("sk", "ret", "flags")
+    try:
+        return {f"OFF_RECORD_{name.upper()}": btf.offset(record, name) for name in members}
+    except BtfError:
+        return {}
 
 
 def _offsets_of_packets(btf: Btf) -> dict[str, int]:

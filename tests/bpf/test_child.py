@@ -20,7 +20,10 @@ import socket, sys, time
 channel = socket.socket(fileno=int(sys.argv[1]))
 sys.stdin.read()
 {work}
-channel.send(b'{{"front": "none", "maps": [], "programs": [], "attach": [], "refused": {{}}}}')
+channel.send(
+    b'{{"front": "none", "maps": [], "programs": [], "attach": [], "events": {{}}, '
+    b'"refused": {{}}}}'
+)
 """
 BUSY = "while time.process_time() < 1.5: pass"
 IDLE = "time.sleep(3600)"

@@ -22,6 +22,7 @@ from httptop.config.settings import DEFAULTS, Settings
 from httptop.conformance.live import SteppedRun
 from httptop.linux.btf import VMLINUX
 from httptop.linux.cpus import possible_cpus
+from httptop.linux.perf_event import number_of
 from httptop.model import EndpointStats, Side, Snapshot
 from tests.live.pool import AfreshSource, cached
 
@@ -37,6 +38,17 @@ SOCKETS: Final = pytest.param(
     "sockets",
     marks=pytest.mark.skipif(not _has_tracepoint("sock_send_length"), reason="before Linux 6.3"),
 )
+#: As where programs can be preempted, which this kernel may never do; the first as perf's programs.
+RECORDS: Final = pytest.param(
+    "records",
+    marks=[
+        pytest.mark.xdist_group("preemptible"),
+        pytest.mark.skipif(number_of("sock_send_length") is None, reason="no tracefs"),
+    ],
+)
+TRIPLES: Final = pytest.param(
+    "triples", marks=[*SOCKETS.marks, pytest.mark.xdist_group("preemptible")]
+)
 SYSCALLS: Final = pytest.param("syscalls", marks=pytest.mark.xdist_group("system calls"))
 FRONTS: Final = (SOCKETS, SYSCALLS)
 #: With tail calls in place of loops, as Linux 5.15 and 5.16 have it. Where programs can be
@@ -48,7 +60,7 @@ TAIL_CALLS: Final = pytest.param(
         pytest.mark.skipif(kernel_release() >= PREEMPTIBLE_KERNEL, reason="before Linux 7.0"),
     ],
 )
-WAYS: Final = (*FRONTS, TAIL_CALLS)
+WAYS: Final = (*FRONTS, RECORDS, TRIPLES, TAIL_CALLS)
 DEADLINE_S: Final = 5.0
 
 EVERYTHING: Final = Scope()

@@ -18,6 +18,7 @@ import tempfile
 from typing import Any, Final
 
 from httptop.bpf.build.child import Loading, Plan, Probes
+from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.source import LiveSource
 from httptop.collect.source import Losses, RawEndpoint, RawResponse, Reading
 from httptop.config.settings import DEFAULTS
@@ -26,7 +27,7 @@ from httptop.linux import bpf_syscall
 _MAP_FD_BY_ID, _OBJECT_INFO = 14, 15
 _MOST_MAPS: Final = 64
 #: What is loaded where a plan insists on nothing and the kernel has it.
-BEST_FRONT: Final = "sockets"
+BEST_FRONT: Final = "records" if kernel_release() >= PREEMPTIBLE_KERNEL else "sockets"
 #: Sets of probes that nobody uses; each holds 25 MB of maps.
 _MOST_IDLE: Final = 6
 _MOST_CELLS: Final = 2000

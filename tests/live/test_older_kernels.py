@@ -3,8 +3,8 @@
 Before Linux 6.5 or so the verifier takes a loop only where the edge back to its head is a jump; an
 instruction that is none may not fall into the head of a loop that it is part of.
 
-Before Linux 6.13 a program has one stack of 512 bytes with all functions that it calls, each of which
-takes a multiple of 32. Newer kernels give each function a stack, and here nothing would be refused.
+Before Linux 6.13 a program has one stack of 512 bytes with all functions that it calls, each of
+which takes a multiple of 32. Newer kernels give each function its own, and refuse nothing of it.
 """
 
 from __future__ import annotations

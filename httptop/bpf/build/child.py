@@ -19,7 +19,7 @@ from httptop.bpf.filter.c_conditions import Conditions
 from httptop.collect.source import Interrupted
 from httptop.console import complain
 from httptop.errors import Unavailable
-from httptop.linux import bpf_syscall
+from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.processes import cpu_time_s, end_child
 
 _MOST_DESCRIPTORS: Final = 64
@@ -66,11 +66,12 @@ class Plan:
 class Probes:
     """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
 
-    front: str  # the tracepoints used: "sockets" or "syscalls"
+    front: str  # how bytes are seen: one of loader.FRONTS
     maps: dict[str, int]
     programs: dict[str, int]
     points: tuple[str, ...]  # programs that :meth:`attach` attaches
     refused: dict[str, str] = field(default_factory=dict)  # what -> why the kernel refused it
+    events: dict[str, int] = field(default_factory=dict)  # tracepoints of programs run as perf's
     links: dict[str, int] = field(default_factory=dict)
 
     def attach(self) -> None:
@@ -82,7 +83,10 @@ class Probes:
     def attach_one(self, name: str) -> None:
         """Attach a program to the tracepoint that its name says; raise Unavailable."""
         try:
-            link = bpf_syscall.raw_tracepoint_open(self.programs[name], tracepoint_of(name))
+            if name in self.events:
+                link = perf_event.attach(self.programs[name], self.events[name])
+            else:
+                link = bpf_syscall.raw_tracepoint_open(self.programs[name], tracepoint_of(name))
         except OSError as error:
             raise Unavailable(f"cannot attach {name}: {error.strerror}") from error
         os.set_inheritable(link, False)
@@ -93,8 +97,8 @@ class Probes:
         _close((self.links.pop(name),))
 
     def detach(self) -> None:
-        """Close the links: no program runs again."""
-        _close(self.links.values())
+        """Close the links, the last first: no program runs again."""
+        _close(reversed(self.links.values()))
         self.links = {}
 
     def close(self) -> None:
@@ -173,7 +177,8 @@ class Loading:
         )
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return Probes(reply["front"], maps, programs, tuple(reply["attach"]), reply["refused"])
+        points, events = tuple(reply["attach"]), reply["events"]
+        return Probes(reply["front"], maps, programs, points, reply["refused"], events)
 
     def _await_reply(
         self, tell: Callable[[str], None], stop: int | None, patience: Patience

@@ -26,6 +26,8 @@ _KERNEL_FUNCTION: Final = 2
 _BTF_MAGIC: Final = 0xEB9F
 _INT, _FUNC, _FUNC_PROTO = 1, 12, 13
 _SIGNED: Final = 1
+#: Types in :func:`types_of_functions`, by number.
+INT_TYPE: Final = 1
 _TYPE_OF_FUNCTIONS: Final = 3
 
 

@@ -19,13 +19,14 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from httptop.bpf.abi import (
     BYTE_CLASS,
+    END,
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
     LATER,
@@ -33,6 +34,8 @@ from httptop.bpf.abi import (
     OVERFLOW_RESPONSES,
     READY,
     RESPONSE_KEY,
+    takes_record,
+    tracepoint_of,
 )
 from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.layout import layout_of_kernel
@@ -46,11 +49,11 @@ from httptop.bpf.build.linker import (
 )
 from httptop.bpf.build.object_file import Image, Loaded
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
-from httptop.linux import bpf_syscall
+from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
 
-_SOCKET_FILTER, _RAW_TRACEPOINT = 1, 17
+_SOCKET_FILTER, _TRACEPOINT, _RAW_TRACEPOINT = 1, 5, 17
 _NO_CALLS: Final[Mapping[int, int]] = {}
 
 #: Placeholders for calls of kernel functions, by macro (kernel_structs.h).
@@ -75,17 +78,19 @@ CALLBACKS: Final = (
     "take_abandon_turn",
 )  # fmt: skip
 
-#: Fronts: sets of tracepoints that see bytes pass, best first; each has a program of its name.
+#: Fronts: ways to see bytes pass, best first, with the first program for each tracepoint. The first
+#: two are for kernels that can preempt programs: others stand in for theirs (hooks.h).
 FRONTS: Final = {
+    "records": ("sock_recv_record", "sock_send_record"),
+    "triples": ("sock_recv_length", "sock_send_length"),
     "sockets": ("sock_recv_length", "sock_send_length"),
     "syscalls": ("sys_exit",),
 }
 
+_STOOD_IN_FOR: Final = ("records", "triples")
+
 #: Tracepoints that need not be attached if the macro excludes their direction.
 BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
-
-#: The program, and the raw tracepoint, that sees TCP connections end.
-END: Final = "inet_sock_set_state"
 
 #: The programs that fill the pools of cells and of pages; run once.
 _POOLS: Final = ("fill_cells", "fill_pages")
@@ -204,17 +209,30 @@ class Variant(NamedTuple):
 def variants(kernel: Kernel, *, front: str | None = None, loops: bool = True) -> list[Variant]:
     """Return what to try on a kernel, the best first; ``front`` and ``loops`` limit the choice.
 
-    Tracepoints of sockets are preferred to those of system calls.
+    Tracepoints of sockets are preferred to those of system calls. Unless it is asked for, a front
+    for kernels that can preempt programs is chosen on these only.
     """
     casts = "bpf_rdonly_cast" in kernel.functions
     ways = [(True, True)] * casts + [(True, False), (False, False)]
+    unfit = ("sockets",) if kernel_release() >= PREEMPTIBLE_KERNEL else _STOOD_IN_FOR
     return [
         Variant(name, *way)
-        for name, programs in FRONTS.items()
-        if front in (None, name) and set(programs) <= kernel.tracepoints
+        for name in FRONTS
+        if (name not in unfit if front is None else name == front) and _is_possible(name, kernel)
         for way in ways
-        if loops or not way[0]
+        if (loops or not way[0])
+        and (way[0] or name not in _STOOD_IN_FOR)  # they can hand no call on to each other
     ]
+
+
+def _is_possible(front: str, kernel: Kernel) -> bool:
+    tracepoints = {tracepoint_of(name) for name in FRONTS[front]}
+    if front == "records" and (
+        "OFF_RECORD_SK" not in kernel.offsets
+        or not all(map(perf_event.usable_number_of, tracepoints))
+    ):
+        return False
+    return tracepoints <= kernel.tracepoints
 
 
 def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[str, int]:
@@ -226,18 +244,27 @@ def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[
         defines |= kernel.types
     if variant.loops:
         defines |= loop_defines()
-    if kernel_release() < PREEMPTIBLE_KERNEL:
+    if kernel_release() < PREEMPTIBLE_KERNEL and variant.front not in _STOOD_IN_FOR:
         calls += ["bpf_preempt_disable", "bpf_preempt_enable"]
     usable = kernel.functions.keys() - set(calls)
     defines |= dict(_KERNEL_CALLS[name] for name in usable)
     return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, variant.front) else {})
 
 
-def copies(tracepoints: Iterable[str], defines: Mapping[str, int]) -> list[str]:
-    """Return the programs for tracepoints, in order; there may be several for each (hooks.h)."""
-    several = "PREEMPT_DISABLE_CALL" in defines and "FRONT_SOCKETS" in defines
-    suffixes = ("", *LATER) if several else ("",)
-    return [name + suffix for name in tracepoints for suffix in suffixes]
+def programs_of(front: str) -> list[str]:
+    """Return the programs that see bytes pass, in the order of attaching (hooks.h)."""
+    later = LATER if front in _STOOD_IN_FOR else ()
+    return [
+        program
+        for first in FRONTS[front]
+        for program in (first, *(tracepoint_of(first) + suffix for suffix in later))
+    ]
+
+
+def ends_with(defines: Mapping[str, int]) -> list[str]:
+    """Return the programs that see TCP connections end, in the order of attaching (close.h)."""
+    later = LATER if "PREEMPT_DISABLE_CALL" in defines else ()
+    return [END, *(END + suffix for suffix in later)]
 
 
 def loop_defines() -> dict[str, int]:
@@ -283,8 +310,8 @@ def _sources(
     defines = defines_of(plan["defines"], kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
-    seen = copies(FRONTS[variant.front], defines)
-    names = (*_POOLS, *steps, *seen, *copies((END,), defines), SWEEP, *ready)
+    seen = (*programs_of(variant.front), *ends_with(defines))
+    names = (*_POOLS, *steps, *seen, SWEEP, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -316,21 +343,20 @@ def _load_with(
 
     def loaded(name: str) -> int:
         program = link(name, probes.instructions, CALLBACKS)
-        return load(program, name, _RAW_TRACEPOINT, calls)
+        kind = _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
+        return load(program, name, kind, calls)
 
     # The verifier takes up to a tenth of a second for each program, so load them in parallel.
     steps = () if variant.loops else tuple(map(program_of_step, STEPS))
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
-    seen = [name for name in FRONTS[front] if name not in blind]
-    defines = defines_of(plan["defines"], kernel, variant)
-    attached = copies(seen, defines)
+    attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
     needed = (*steps, *attached)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
     for number, name in enumerate(steps, 1):
         value = struct.pack("<I", programs[name])
         bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
-    ends = copies((END,), defines)
+    ends = ends_with(defines_of(plan["defines"], kernel, variant))
     try:
         for name in (*ends, SWEEP):
             programs[name] = loaded(name)
@@ -349,6 +375,11 @@ def _load_with(
         "maps": list(maps),
         "programs": list(programs),
         "attach": attached,
+        "events": {
+            name: perf_event.number_of(tracepoint_of(name))
+            for name in attached
+            if takes_record(name)
+        },
         "refused": refused,
     }
     return reply, [*maps.values(), *programs.values()]
@@ -363,7 +394,7 @@ def kernel_release() -> tuple[int, int]:
 def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
     """Return whether waits can be measured: only if reads and writes are both seen."""
     both = not BLIND.keys() & defines.keys()
-    return front == "sockets" and READY in kernel.tracepoints and both
+    return front != "syscalls" and READY in kernel.tracepoints and both
 
 
 def main() -> int:

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
 
+from httptop.bpf.build.linker import INT_TYPE, types_of_functions
 from httptop.linux import bpf_syscall
 
 _LOAD_WIDE: Final = 0x18  # a 16-byte instruction; the upper half of byte 1 says what it loads
 _MAP: Final = 1
+#: BCC creates no storages of tasks without type information: these are compiled as hash maps.
+_TASK_STORAGES: Final = ("marks",)
 _WIDTH: Final = 8
 
 
@@ -74,10 +77,18 @@ def image_of(programs: Mapping[str, bytes]) -> Image:
         for at, descriptor in _references(instructions):
             if descriptor not in numbers:
                 numbers[descriptor] = len(shapes)
-                shapes.append(MapShape(*bpf_syscall.map_info(descriptor)))
+                shapes.append(_shape_of(descriptor))
             struct.pack_into("<I", changed, at + 4, numbers[descriptor])
         code[name] = bytes(changed)
     return Image(tuple(shapes), code)
+
+
+def _shape_of(descriptor: int) -> MapShape:
+    shape = MapShape(*bpf_syscall.map_info(descriptor))
+    if shape.name in _TASK_STORAGES:
+        kind, flags = bpf_syscall.TASK_STORAGE, bpf_syscall.NO_PREALLOC
+        return shape._replace(kind=kind, entries=0, flags=flags)
+    return shape
 
 
 class Loaded:
@@ -93,7 +104,7 @@ class Loaded:
         self.maps: dict[str, int] = {}
         try:
             for name, shape in self.shapes.items():
-                self.maps[name] = bpf_syscall.map_create(*shape)
+                self.maps[name] = _create(shape)
         except OSError:
             self.close()
             raise
@@ -111,6 +122,17 @@ class Loaded:
         for descriptor in self.maps.values():
             os.close(descriptor)
         self.maps = {}
+
+
+def _create(shape: MapShape) -> int:
+    """Create a map; return its descriptor. The storage of a task is to have a type, an int."""
+    if shape.kind != bpf_syscall.TASK_STORAGE:
+        return bpf_syscall.map_create(*shape)
+    types = bpf_syscall.btf_load(types_of_functions())
+    try:
+        return bpf_syscall.map_create(*shape, types=(types, INT_TYPE, INT_TYPE))
+    finally:
+        os.close(types)
 
 
 def _references(code: bytes | bytearray) -> list[tuple[int, int]]:

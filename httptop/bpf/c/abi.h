@@ -188,7 +188,7 @@ struct losses {
 	u64 lost_pieces;
 	u64 overfull_pipelines; /* requests for which their connection's queue had no room */
 	u64 discarded_requests; /* behind a response that closes the connection */
-	u64 gaps; /* times that messages were missed on a TCP connection (unseen.h) */
+	u64 stood_in; /* no loss: calls that a program was skipped for and another handled (hooks.h) */
 };
 
 struct sample {

@@ -2,7 +2,8 @@
 /*
  * The attached programs, which see bytes pass. sock_recv_length and sock_send_length (Linux 6.3 and
  * newer) run where bytes go through a socket; on older kernels sys_exit runs at the return of every
- * system call. They find the socket, the direction and the address of the bytes, and pass the call
+ * system call. sock_recv_record and sock_send_record run in place of the first two where programs can be
+ * preempted. They find the socket, the direction and the address of the bytes, and pass the call
  * to on_bytes(), or to on_moved_bytes() if the bytes are in no buffer of the process. A call that
  * leaves its bytes in the socket (MSG_PEEK) is ignored.
  *
@@ -38,7 +39,7 @@ static __always_inline bool not_taken(u64 sk, u32 flags)
 	return flags & (MSG_PEEK | MSG_ERRQUEUE) || kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_UNIX;
 }
 
-#ifdef FRONT_SOCKETS
+#if defined(FRONT_SOCKETS) || defined(FRONT_TRIPLES) || defined(FRONT_RECORDS)
 /* Return how many bytes a message's iovecs have room for; counting stops beyond `enough`. */
 static __always_inline u64 room_of(u64 message, u64 enough)
 {
@@ -96,17 +97,15 @@ static __always_inline u64 message_of(struct registers *regs, u64 sk, s64 ret)
  * Both tracepoints fire only where bytes go through a socket, so other system calls cost nothing.
  * The registers that the process entered the kernel with tell where the bytes are.
  */
-static __always_inline int through_socket(u64 *ctx, bool inbound)
+static __always_inline int through_socket(u64 *ctx, u64 sk, s64 ret, u32 flags, bool inbound)
 {
-	u64 sk = ctx[0];
-	s64 ret = (s32)ctx[1];
 	void *task;
 	struct registers *regs;
 	u64 nr, at;
 
 	if (!LOOKED_AT(inbound))
 		return 0;
-	if (inbound && not_taken(sk, ctx[2]))
+	if (inbound && not_taken(sk, flags))
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = task_registers(task);
@@ -124,90 +123,128 @@ static __always_inline int through_socket(u64 *ctx, bool inbound)
 	return on_bytes(ctx, task, regs, 0, sk, inbound, ret, at, 0);
 }
 
-#ifdef PREEMPT_DISABLE_CALL
-/*
- * Where programs can be preempted (kernel_structs.h), a task may lose its CPU in the middle of a program,
- * at the latest where preemption is turned on again. Until it gets the CPU back the kernel skips this
- * program there, for all other tasks. So there are three of each, attached one after the other: the
- * second and the third take the calls that those before were skipped for.
- */
-/* The task in the first program for outbound calls on this CPU, and for inbound ones; or 0. */
-BPF_PERCPU_ARRAY(under_way, u64, 2);
-
-static __always_inline int first_run(u64 *ctx, bool inbound)
+static __always_inline int through_length(u64 *ctx, bool inbound)
 {
-	u32 at = inbound;
-	u64 *task;
-
 	preempt_disable();
-	task = under_way.lookup(&at);
-	if (task)
-		*task = (u64)bpf_get_current_task_btf();
-	through_socket(ctx, inbound);
+	through_socket(ctx, ctx[0], (s32)ctx[1], ctx[2], inbound);
 	preempt_enable();
-	if (task)
-		*task = 0;
 	return 0;
 }
 
+#if defined(FRONT_TRIPLES) || defined(FRONT_RECORDS)
 /*
- * Whether the first program was skipped for this call, which has just ended. On a TCP connection the
- * sequence number says so. Otherwise it was skipped if another task is held up in it: only if this task
- * had lost its CPU between the two, and to such a one, would a call count twice.
+ * Where a program can be preempted (kernel_structs.h), a task may lose its CPU in the middle of it, at the
+ * latest where it turns preemption on again. Until the task gets the CPU back the kernel skips the
+ * program there, for all other tasks. So there are three for each tracepoint, attached one after the
+ * other. Each looks at a mark that those before it have left in the task, and handles the call if they
+ * were skipped; so a call counts once, and all three have to be skipped for it to be missed.
+ *
+ * The first is run as perf's where that can be (FRONT_RECORDS): it is given the record that perf makes of
+ * the tracepoint, with preemption off from before the kernel looks whether the program may run until after
+ * it has ended, so that no task is ever held up in it. But the kernel skips it while a task has lost the
+ * CPU within bpf(2), with a map.
  */
-static __always_inline bool skipped(u64 sk, bool inbound)
-{
-	u32 at = inbound;
-	struct conn *conn = conns.lookup(&sk);
-	u64 *task;
+#define CREATE 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */
 
-	if (conn && conn->tcp)
-		return *seen_of(conn, inbound) != position_of(sk, inbound);
-	task = under_way.lookup(&at);
-	return task && *task && *task != (u64)bpf_get_current_task_btf();
+enum mark { NOT_HANDLED, SECOND_HAS_SEEN, HANDLED };
+
+/* Marks of a task's call, by direction. The loader makes it a storage of tasks. */
+struct marks {
+	u8 of[2];
+	u8 unused[2];
+};
+BPF_F_TABLE("hash", u32, struct marks, marks, 1, 0);
+
+/* Return the mark of the current task; 0: it has none, or there is no memory for it. */
+static __always_inline u8 *mark_of(bool inbound)
+{
+	struct marks *found = marks.task_storage_get((void *)bpf_get_current_task_btf(), 0, CREATE);
+
+	return found ? &found->of[inbound] : 0;
 }
 
-static __always_inline int later_run(u64 *ctx, bool inbound)
+/* Whether the first program is to handle a call; without a mark it leaves that to the others. */
+static __always_inline bool marked(bool inbound)
 {
+	u8 *mark = LOOKED_AT(inbound) ? mark_of(inbound) : 0;
+
+	if (mark)
+		*mark = HANDLED;
+	return mark;
+}
+
+static __always_inline int stand_in(u64 *ctx, bool inbound, bool last)
+{
+	u8 *mark = LOOKED_AT(inbound) ? mark_of(inbound) : 0, before;
+
+	if (!mark)
+		return 0;
+	before = *mark;
+	*mark = last ? NOT_HANDLED : SECOND_HAS_SEEN;
+	/* What the second finds of itself has been left by a call before, for which the third was skipped. */
+	if (before == HANDLED || (last && before == SECOND_HAS_SEEN))
+		return 0;
 	preempt_disable();
-	if ((s32)ctx[1] > 0 && skipped(ctx[0], inbound))
-		through_socket(ctx, inbound);
+	COUNT_LOSS(stood_in);
 	preempt_enable();
-	return 0;
+	return through_length(ctx, inbound);
 }
 
 int sock_recv_length_2(u64 *ctx)
 {
-	return later_run(ctx, true);
-}
-
-int sock_recv_length_3(u64 *ctx)
-{
-	return later_run(ctx, true);
+	return stand_in(ctx, true, false);
 }
 
 int sock_send_length_2(u64 *ctx)
 {
-	return later_run(ctx, false);
+	return stand_in(ctx, false, false);
+}
+
+int sock_recv_length_3(u64 *ctx)
+{
+	return stand_in(ctx, true, true);
 }
 
 int sock_send_length_3(u64 *ctx)
 {
-	return later_run(ctx, false);
+	return stand_in(ctx, false, true);
 }
 #else
-#define first_run(ctx, inbound) through_socket(ctx, inbound)
+#define marked(inbound) true
 #endif
 
+#ifdef FRONT_RECORDS
+#define RECORD(type, record, offset) (*(type *)((u8 *)(record) + (offset)))
+
+static __always_inline int through_record(u64 *record, bool inbound)
+{
+	if (!marked(inbound))
+		return 0;
+	return through_socket(record, RECORD(u64, record, OFF_RECORD_SK),
+			      RECORD(s32, record, OFF_RECORD_RET),
+			      RECORD(u32, record, OFF_RECORD_FLAGS), inbound);
+}
+
+int sock_recv_record(u64 *record)
+{
+	return through_record(record, true);
+}
+
+int sock_send_record(u64 *record)
+{
+	return through_record(record, false);
+}
+#else
 int sock_recv_length(u64 *ctx)
 {
-	return first_run(ctx, true);
+	return marked(true) ? through_length(ctx, true) : 0;
 }
 
 int sock_send_length(u64 *ctx)
 {
-	return first_run(ctx, false);
+	return marked(false) ? through_length(ctx, false) : 0;
 }
+#endif
 #else
 /* sys_exit() runs at the return of every system call; nearly all are dismissed at once. */
 

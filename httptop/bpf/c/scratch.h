@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of a call while programs hand it on to each other: one struct scratch per CPU. Our
- * programs do not interrupt each other where tracepoints run with preemption disabled; from Linux 7
- * on they may (httptop --doctor says so). None of it outlives the call.
+ * The state of a call while programs hand it on to each other: one struct scratch per CPU. It is
+ * theirs, since they run with preemption off, by themselves or by the kernel (kernel_structs.h). None
+ * of it outlives the call.
  *
  * data[] holds a window of the call's bytes, starting at CARRY, after whatever an earlier window or
  * call left unfinished. Loop variables live here as well: the verifier does not track the contents

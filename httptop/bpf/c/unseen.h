@@ -91,7 +91,6 @@ static __always_inline void take_missed(struct conn *conn, u64 sk, bool response
 {
 	if (response ? take_unseen_response(conn, missed, now) : take_unseen_request(conn, missed))
 		return;
-	COUNT_LOSS(gaps);
 	if (conn->pending) {
 		lose_sync(conn);
 	} else if (!response) {
