@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from httptop.collect import sums
 from httptop.http.path_template import TEMPLATE_LEN
 
 COMM_LEN: Final = 16
@@ -48,7 +49,7 @@ def tracepoint_of(program: str) -> str:
     return program
 
 
-#: What a response cell's histogram measures (source.Measure), by the kernel's number.
+#: What a response cell's histogram measures (measure.Measure), by the kernel's number.
 MEASURES: Final = ("latency", "wait", "handling", "sending", "duration")
 #: Matchers that the filter of a run may have, and those of hosts among them (filter_state.h).
 MOST_MATCHERS: Final = 64
@@ -75,6 +76,19 @@ FILTER_RANGE: Final = struct.Struct("<QQ")
 MATCHER: Final = struct.Struct("<4Q")
 PEER_KEY: Final = struct.Struct("<II16s")
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
+
+#: The sums of rows (sums_abi.h).
+ROW: Final = sums.ROW
+ROW_TIME: Final = sums.ROW_TIME
+CELL_USE: Final = struct.Struct("<3Q3IHBB")
+SIDE_SUMS: Final = struct.Struct("<2Q1024Q1024I")
+BUCKET_GROUP: Final = struct.Struct("<16I16Q")
+WINDOW_LOG: Final = struct.Struct("<32768I")
+SUMS_RUN: Final = struct.Struct("<8IQQ512I")
+#: Flags of a cell: of the client side, in scope.
+CELL_CLIENT, CELL_IN_SCOPE = 1, 2
+#: What a cell is for; what is not named here: this and the number of the measure.
+USE_UNKNOWN, USE_NOTHING, USE_REQUESTS, USE_RESPONSES = range(4)
 
 #: Index of the first page number in an unpacked CELL, after its counters.
 CELL_PAGES: Final = 8

@@ -9,7 +9,8 @@ from typing import Final
 from httptop.bpf import abi
 from httptop.bpf.abi import CELL, PAGE
 from httptop.collect.histogram import BUCKETS_PER_OCTAVE
-from httptop.collect.source import CellDelta, Losses, Measure, RawEndpoint, RawResponse
+from httptop.collect.measure import Measure
+from httptop.collect.source import CellDelta, Losses, RawEndpoint, RawResponse
 from httptop.linux import bpf_syscall
 
 _COUNTERS: Final = struct.Struct("<8Q")

@@ -17,16 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
 from httptop.collect.rows import TREND_TICKS, Row, SideRow
-from httptop.collect.source import (
-    LEFT_OUT,
-    CellDelta,
-    Measure,
-    RawEndpoint,
-    RawResponse,
-    Reading,
-)
+from httptop.collect.source import LEFT_OUT, CellDelta, RawEndpoint, RawResponse, Reading
 from httptop.config.scope import Scope
 from httptop.model import (
     BAD_REQUEST_PATH,

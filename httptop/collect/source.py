@@ -9,8 +9,9 @@ it. Byte strings are as they came from the network; the collector cleans them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
+
+from httptop.collect.measure import Measure
 
 
 class RawEndpoint(NamedTuple):
@@ -22,17 +23,6 @@ class RawEndpoint(NamedTuple):
     method: str
     path: bytes
     truncated: bool  # the path went on
-
-
-class Measure(StrEnum):
-    """What the histogram of a response's cell holds."""
-
-    LATENCY = "latency"
-    WAIT = "wait"  # from bytes ready to the server's read, where that was noted
-    # Of responses that more than one call sent:
-    HANDLING = "handling"  # to the first byte: their latency
-    SENDING = "sending"  # from the first byte to the last
-    DURATION = "duration"  # both together
 
 
 #: The status of responses that a filter in the kernel excludes, as the kernel has it (abi.h).

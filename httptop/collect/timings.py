@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from httptop.collect import histogram
 from httptop.collect.accumulator import Accumulator
-from httptop.collect.source import CellDelta, Measure
+from httptop.collect.measure import Measure
+from httptop.collect.source import CellDelta
 from httptop.model import NO_LATENCY, Latency
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from httptop.collect.measure import Measure
 from httptop.collect.source import (
     LEFT_OUT,
     CellDelta,
     Interrupted,
     KernelCost,
     Losses,
-    Measure,
     RawEndpoint,
     RawResponse,
     Reading,

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect.endpoints import EndpointRows
+from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
-from httptop.collect.source import CellDelta, Measure, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import CellDelta, RawEndpoint, RawResponse, Reading
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, EndpointStats
 from tests.collect.cells import answered, delta, endpoint

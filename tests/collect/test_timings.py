@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from httptop.collect import histogram
 from httptop.collect.accumulator import Accumulator
 from httptop.collect.histogram import Histogram
-from httptop.collect.source import CellDelta, Measure
+from httptop.collect.measure import Measure
+from httptop.collect.source import CellDelta
 from httptop.collect.timings import Timings
 from httptop.model import NO_LATENCY, Latency
 

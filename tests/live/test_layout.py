@@ -9,19 +9,20 @@ from typing import Final
 import pytest
 
 from httptop import model
-from httptop.bpf import abi, tuning
+from httptop.bpf import abi, row_sums, tuning
 from httptop.bpf.build import compiler, loader
 from httptop.bpf.build.linker import Linked
-from httptop.collect import histogram
-from httptop.collect.source import LEFT_OUT, Losses, Measure
+from httptop.collect import histogram, sums
+from httptop.collect.measure import Measure
+from httptop.collect.source import LEFT_OUT, Losses
 from httptop.http import path_template
 from httptop.linux import bpf_syscall
 from tests.live.parser import DEFINES, SCHED_CLS
 
 pytestmark = pytest.mark.ebpf
 
-SHARED: Final = (compiler.HERE / "abi.h").read_text()
-#: The members of each struct of abi.h, and whether they are arrays.
+SHARED: Final = "".join((compiler.HERE / name).read_text() for name in ("abi.h", "sums_abi.h"))
+#: The members of each struct of these, and whether they are arrays.
 MEMBERS: Final = {
     name: {
         member: bool(array)
@@ -73,6 +74,19 @@ CONSTANTS: Final = {
     "C_SLASH": (path_template.SLASH,),
     "C_TOKEN": (path_template.TOKEN,),
     **{f"METHOD_{name}": (number,) for number, name in enumerate(abi.METHODS)},
+    "GROUP_BUCKETS * 4 + GROUP_BUCKETS * 8": (abi.BUCKET_GROUP.size,),
+    "GROUP_KEY(5, 3, 7)": (row_sums.group_key(5, 3, 7),),
+    "TIMES": (len(sums.TIMES),),
+    **{f"SIDE_ROW({side})": (row,) for side, row in enumerate(sums.SIDE_ROWS)},
+    "USE_UNKNOWN": (abi.USE_UNKNOWN,),
+    "USE_NOTHING": (abi.USE_NOTHING,),
+    "USE_REQUESTS": (abi.USE_REQUESTS,),
+    **{
+        f"USE_{'RESPONSES' if measure == 'latency' else measure.upper()}": (
+            abi.USE_RESPONSES + number,
+        )
+        for number, measure in enumerate(abi.MEASURES)
+    },
     "SIDE_SERVER": (model.SIDES.index("server"),),
     "SIDE_CLIENT": (model.SIDES.index("client"),),
 }
@@ -81,7 +95,8 @@ CONSTANTS: Final = {
 def _ask(expressions: list[str]) -> list[int]:
     """Return the compiler's values of constant expressions, by way of a program that runs."""
     text = compiler.paste(
-        '#include "abi.h"\n#include "filter_state.h"\n#include "path_template.h"\n'
+        '#include "abi.h"\n#include "sums_abi.h"\n'
+        '#include "filter_state.h"\n#include "path_template.h"\n'
     )
     stores = "".join(f"\tv->n[{at}] = {text};\n" for at, text in enumerate(expressions))
     text += f"""
@@ -182,3 +197,17 @@ def test_named_fields_are_where_the_names_say(told: dict[str, int]) -> None:
     # Read as one into the other; the gaps behind them are told apart.
     assert list(MEMBERS["losses"])[:-1] == list(Losses._fields)[:-1]
     assert list(MEMBERS["losses"])[-1] == "gaps"
+
+
+def test_the_sums_are_read_under_their_names() -> None:
+    """The figures of rows are the members of the struct, in order; percentiles are arrays."""
+    percentiles = ("p50", "p90", "p95", "p99", "p999", "p100")
+    names = []
+    for member, array in MEMBERS["row"].items():
+        of = member.removesuffix("_at")
+        names += [f"{of}_{name}" for name in percentiles] if array else [member]
+    assert list(sums.RowFigures._fields) == [*names][: -len(percentiles)]
+    assert list(MEMBERS["row"])[-1] == "unused"
+    members = ["sum_ns", "max_ns", "count", "groups", "at", "unused"]
+    assert list(MEMBERS["row_time"]) == members
+    assert sums.TimeFigures._fields[2:] == ("measured", "groups", *percentiles)

@@ -11,7 +11,7 @@ import pytest
 from httptop.bpf import abi
 from httptop.bpf.counters import CounterReader
 from httptop.collect import histogram
-from httptop.collect.source import Measure
+from httptop.collect.measure import Measure
 from httptop.linux import bpf_syscall
 from tests.live.maps import ARRAY, HASH, QUEUE, make_map, pop, push
 

@@ -67,6 +67,7 @@ class Probes:
     """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
 
     front: str  # how bytes are seen: one of loader.FRONTS
+    loops: bool  # whether the kernel has bpf_loop (bpf/c/steps.h)
     maps: dict[str, int]
     programs: dict[str, int]
     points: tuple[str, ...]  # programs that :meth:`attach` attaches
@@ -178,7 +179,8 @@ class Loading:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         points, events = tuple(reply["attach"]), reply["events"]
-        return Probes(reply["front"], maps, programs, points, reply["refused"], events)
+        front, loops, refused = reply["front"], reply["loops"], reply["refused"]
+        return Probes(front, loops, maps, programs, points, refused, events)
 
     def _await_reply(
         self, tell: Callable[[str], None], stop: int | None, patience: Patience

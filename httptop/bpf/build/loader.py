@@ -75,7 +75,7 @@ STEPS: Final = (
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
 CALLBACKS: Final = (
     "take_step", "take_scan_turns", "take_cut_turns", "take_write_turn", "take_authority_turns",
-    "take_abandon_turn",
+    "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
 )  # fmt: skip
 
 #: Fronts: ways to see bytes pass, best first, with the first program for each tracepoint. The first
@@ -98,11 +98,15 @@ _POOLS: Final = ("fill_cells", "fill_pages")
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
+#: The programs that user space runs to add up what cells count (row_sums.py).
+SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows")
+
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
-    "rule_shapes", "rule_words",
+    "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
+    "bucket_groups", "window_log", "sums_state",
 )  # fmt: skip
 
 
@@ -204,6 +208,18 @@ class Variant(NamedTuple):
     def __str__(self) -> str:
         extras = ("loops", self.loops), ("plain loads", self.casts)
         return ", ".join([self.front, *(name for name, used in extras if used)])
+
+
+def kind_of(name: str, variant: Variant) -> int:
+    """Return the type that a program is loaded as.
+
+    Where there is no bpf_loop, those that add up run turn by turn, which the kernel repeats only
+    for programs that see packets. Where there is, it had better not: it holds back the packets of a
+    CPU for as long as such a program runs.
+    """
+    if name in SUMS and not variant.loops:
+        return _SOCKET_FILTER
+    return _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
 
 
 def variants(kernel: Kernel, *, front: str | None = None, loops: bool = True) -> list[Variant]:
@@ -311,7 +327,7 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
     seen = (*programs_of(variant.front), *ends_with(defines))
-    names = (*_POOLS, *steps, *seen, SWEEP, *ready)
+    names = (*_POOLS, *steps, *seen, SWEEP, *SUMS, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -343,14 +359,13 @@ def _load_with(
 
     def loaded(name: str) -> int:
         program = link(name, probes.instructions, CALLBACKS)
-        kind = _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
-        return load(program, name, kind, calls)
+        return load(program, name, kind_of(name, variant), calls)
 
     # The verifier takes up to a tenth of a second for each program, so load them in parallel.
     steps = () if variant.loops else tuple(map(program_of_step, STEPS))
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
     attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
-    needed = (*steps, *attached)
+    needed = (*steps, *attached, *SUMS)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
     for number, name in enumerate(steps, 1):
@@ -372,6 +387,7 @@ def _load_with(
     maps = {name: probes.maps[name] for name in (*MAPS, *some) if name in probes.maps}
     reply = {
         "front": front,
+        "loops": variant.loops,
         "maps": list(maps),
         "programs": list(programs),
         "attach": attached,

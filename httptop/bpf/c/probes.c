@@ -46,8 +46,18 @@
 #include "filter.h" /* which requests the run selects */
 #include "filter_terms.h" /* the comparisons that its conditions consist of */
 
-/* Unseen bytes, ends, start-up. */
+/* Unseen bytes, ends. */
 #include "unseen.h" /* bytes that the kernel moves itself, and bytes that were missed */
 #include "close.h" /* the ends of connections, and what is pending on them */
 #include "run_steps.h" /* every step, as what takes it */
+
+/* Once a tick: what cells count, added up by row. */
+#include "sums_abi.h" /* shared with user space: the sums */
+#include "sums.h" /* their maps */
+#include "sums_cells.h" /* what is new in a cell */
+#include "sums_add.h" /* add_to_rows */
+#include "sums_window.h" /* take_from_window */
+#include "sums_percentiles.h" /* summarize_rows */
+
+/* Before the start. */
 #include "pools.h" /* filling the pools of cells and pages before the start */

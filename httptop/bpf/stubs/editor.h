@@ -38,6 +38,7 @@
 	} name __attribute__((unused))
 #define BPF_F_NO_PREALLOC 1
 #define BPF_F_RDONLY_PROG 128
+#define BPF_F_MMAPABLE 1024
 
 /* Functions of the kernel, by number, and BCC's own. */
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
@@ -74,6 +75,9 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_WRITE_TURN 3
 #define CALLBACK_AUTHORITY_TURNS 4
 #define CALLBACK_ABANDON_TURN 5
+#define CALLBACK_ADD_TURN 6
+#define CALLBACK_WINDOW_TURN 7
+#define CALLBACK_SUMMARIZE_TURN 8
 #endif
 #define CAST_CALL 1
 #define TYPE_FILE 1

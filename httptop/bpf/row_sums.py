@@ -1,0 +1,340 @@
+"""Have the kernel add up what cells count, by row (bpf/c/sums.h); see collect.sums.RowSums.
+
+The programs are run through their descriptors, each as often as it takes: a run is short, so that
+whoever waits for the CPU gets it in between. This process sees the maps as memory, but for the
+histograms; what it asks of a run stands in one of them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from httptop.bpf import abi
+from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
+from httptop.collect import histogram
+from httptop.collect.histogram import BUCKETS, OCTAVES, Histogram
+from httptop.collect.sums import (
+    FIRST_ROW,
+    ROW,
+    ROW_TIME,
+    SLOTS,
+    TIMES,
+    CellUse,
+    RowFigures,
+    SideFigures,
+    Sums,
+    TimeFigures,
+)
+from httptop.linux import bpf_syscall
+
+#: What user space writes of struct cell_use, and where.
+_USE: Final = struct.Struct("<IHBB")
+_USE_AT: Final = 32
+#: Of struct side_sums: the first members; then come the codes, and a histogram.
+_SIDE: Final = struct.Struct("<2Q")
+_STATUS_AT: Final = _SIDE.size
+_TICK_AT: Final = abi.SIDE_SUMS.size - 4 * BUCKETS
+_HISTOGRAM: Final = struct.Struct(f"<{BUCKETS}I")
+#: What a merged row adds to that which it is merged into.
+_ADDED: Final = (
+    "requests", "open", "unanswered", "truncated", "request_bytes", "response_bytes",
+    "latency_sum_ns", "window_requests", "window_errors", "window_sum_ns", "tick_sum_ns",
+    "total_count", "window_count", "tick_count",
+)  # fmt: skip
+#: The members of struct sums_run up to its counts: where to begin and end, tick, turns; counts.
+_RUN: Final = struct.Struct("<8I")
+#: Turns of a run, half a millisecond or so; a cell that is in hand then takes as many more.
+_TURNS: Final = 1024
+_MORE_TURNS: Final = OCTAVES + 1
+#: Rows so near each other are summarized together, right after the cells that they belong to.
+_NEAR: Final = 2048
+#: What programs that are no tracepoint's run on; they do not look at it.
+_NO_PACKET: Final = bytes(64)
+_BLANK: Final = RowFigures(*[0] * len(RowFigures._fields))
+
+
+def group_key(row: int, measure: int, number: int) -> int:
+    """Return the key of a group of a row's buckets."""
+    return row << 9 | measure << 6 | number
+
+
+class Side:
+    """The latencies of a side: those of the tick, and of the window by its slots."""
+
+    def __init__(self) -> None:
+        self.tick: Histogram = {}
+        self.window: Histogram = {}
+        self._slots: dict[int, Histogram] = {}
+
+    def add(self, slot: int, tick: Histogram) -> None:
+        """Add what is new in a tick's histogram."""
+        news = dict(tick)
+        histogram.subtract(news, self.tick)
+        self.tick = tick
+        if news:
+            histogram.add(self.window, news)
+            histogram.add(self._slots.setdefault(slot, {}), news)
+
+    def expire(self, slot: int) -> None:
+        """Drop the slots before the window that ends with ``slot``."""
+        for old in [known for known in self._slots if known <= slot - SLOTS]:
+            histogram.subtract(self.window, self._slots.pop(old))
+
+
+class KernelSums:
+    """The sums that the kernel keeps; a :class:`httptop.collect.sums.RowSums`.
+
+    For the collector's thread alone; every method raises :class:`OSError` if the kernel refuses.
+    """
+
+    def __init__(
+        self, maps: Mapping[str, int], programs: Mapping[str, int], *, loops: bool
+    ) -> None:
+        """Map the memory of the maps; the programs are those of loader.SUMS.
+
+        ``loops``: they take their turns by bpf_loop; otherwise each time they run it is one turn.
+        """
+        self._loops = loops
+        self._add = programs["add_to_rows"]
+        self._take = programs["take_from_window"]
+        self._summarize = programs["summarize_rows"]
+        self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
+        self._most_cells = bpf_syscall.map_info(maps["cell_uses"])[4]
+        self._used_cells = abi.FIRST_FREE_CELL
+        self._mapped: list[mmap.mmap] = []
+        self._uses = self._map(maps["cell_uses"])
+        self._rows = self._map(maps["rows"])
+        self._times = self._map(maps["row_times"])
+        self._sides = self._map(maps["side_sums"])
+        self._log = self._map(maps["window_log"])
+        self._state = self._map(maps["sums_state"])
+        self.most_rows = bpf_syscall.map_info(maps["rows"])[4]
+        #: The codes that responses of each side have had.
+        self._statuses: tuple[set[int], set[int]] = (set(), set())
+        #: The logs of the slots in the window, each with the first cell that it is of.
+        self._logs: dict[int, list[tuple[int, bytes]]] = {}
+        self._merged: dict[int, int] = {}  # row -> the row that has all of it
+        self._sides_seen = (Side(), Side())
+        for cell in abi.LEFT_OUT_ENDPOINTS:
+            self.use(cell, None)
+
+    def _map(self, descriptor: int) -> mmap.mmap:
+        _, _, _, length, entries, _ = bpf_syscall.map_info(descriptor)
+        mapped = mmap.mmap(descriptor, -(-length // 8) * 8 * entries)
+        self._mapped.append(mapped)
+        return mapped
+
+    def close(self) -> None:
+        """Unmap the maps; idempotent."""
+        for mapped in self._mapped:
+            mapped.close()
+
+    # ---- a tick ------------------------------------------------------------------------------
+
+    def use(self, cell: int, use: CellUse | None) -> None:
+        """Say what a cell is for; see RowSums."""
+        at = cell * CELL_USE.size + _USE_AT
+        if use is None:
+            _USE.pack_into(self._uses, at, 0, 0, abi.USE_NOTHING, 0)
+            return
+        kind = abi.USE_REQUESTS
+        if use.measure is not None:
+            kind = abi.USE_RESPONSES + abi.MEASURES.index(use.measure)
+            if use.in_scope:
+                self._statuses[use.side].add(use.status)
+        flags = abi.CELL_CLIENT * use.side | abi.CELL_IN_SCOPE * use.in_scope
+        _USE.pack_into(self._uses, at, use.row, use.status, kind, flags)
+
+    def add(self, tick: int, slot: int) -> list[int]:
+        """Add what cells have counted; see RowSums.
+
+        What leaves the window, and the percentiles of the rows that have changed, are done for some
+        cells after the other, since a row is then still in the CPU's cache.
+        """
+        unknown: list[int] = []
+        old = self._old_logs(slot)
+        cell, end = 1, self._end_of_cells()
+        while cell < end:
+            first = cell
+            cell = self._run(self._add, cell, end, tick)
+            *_, logged, count, first_row, last_row = _RUN.unpack_from(self._state)
+            if logged:
+                log = self._log[: 4 * logged]
+                self._logs.setdefault(slot, []).append((first, log))
+            if count:
+                unknown += SUMS_RUN.unpack_from(self._state)[10 : 10 + count]
+            while old and old[-1][0] < cell:
+                self._take_out(old.pop()[1])
+            if last_row - first_row < _NEAR:
+                self._summarize_rows(first_row, last_row + 1, tick)
+        while old:
+            self._take_out(old.pop()[1])
+        for side, seen in enumerate(self._sides_seen):
+            seen.expire(slot)
+            seen.add(slot, self._tick_histogram(side))
+        return unknown
+
+    def _run(self, program: int, first: int, end: int, tick: int = 0) -> int:
+        """Run a program on what ``first`` to before ``end`` number; return what to go on with."""
+        _RUN.pack_into(self._state, 0, first, end, tick, _TURNS, 0, 0, self.most_rows, 0)
+        while True:
+            try:
+                if self._loops:
+                    bpf_syscall.run_raw_tracepoint(program, 0)
+                else:
+                    bpf_syscall.run_program(program, _NO_PACKET, _TURNS + _MORE_TURNS)
+            except InterruptedError:  # by a signal, between turns
+                continue
+            return int(_RUN.unpack_from(self._state)[0])
+
+    def _old_logs(self, slot: int) -> list[tuple[int, bytes]]:
+        """Return the logs that leave the window, those of the highest cells first; forget them."""
+        expired = [known for known in self._logs if known <= slot - SLOTS]
+        return sorted((log for known in expired for log in self._logs.pop(known)), reverse=True)
+
+    def _take_out(self, log: bytes) -> None:
+        """Take what a log says out of the window."""
+        self._log[: len(log)] = log
+        words, taken = len(log) // 4, 0
+        while taken < words:
+            before, taken = taken, self._run(self._take, taken, words)
+            if taken == before:
+                raise RuntimeError("the log of the window makes no sense to the kernel")
+
+    def _summarize_rows(self, row: int, end: int, tick: int) -> None:
+        while row < end:
+            row = self._run(self._summarize, row, end, tick)
+
+    def _end_of_cells(self) -> int:
+        """Return the number behind those of cells in use: they are given out in ascending order."""
+        value = bpf_syscall.map_lookup(self._free_cells, b"", 4)
+        if value is None:  # none is left
+            return self._most_cells
+        # One that was given back may be on top.
+        self._used_cells = max(self._used_cells, int.from_bytes(value, "little"))
+        return self._used_cells
+
+    def read(self, tick: int, rows: int) -> Sums:
+        """Return the sums; see RowSums."""
+        self._summarize_rows(FIRST_ROW, rows, tick)
+        uses = self._uses[: self._used_cells * CELL_USE.size]
+        unmeasured, unplaced = SUMS_RUN.unpack_from(self._state)[8:10]
+        return Sums(
+            self._rows[: rows * ROW.size],
+            self._times[: rows * len(TIMES) * ROW_TIME.size],
+            memoryview(uses).cast("Q")[:: CELL_USE.size // 8].tobytes(),
+            (self._side(0), self._side(1)),
+            unmeasured + unplaced,
+        )
+
+    def _side(self, side: int) -> SideFigures:
+        at = side * abi.SIDE_SUMS.size
+        status = {}
+        for code in self._statuses[side]:
+            (count,) = struct.unpack_from("<Q", self._sides, at + _STATUS_AT + 8 * code)
+            if count:
+                status[code] = count
+        requests, errors = _SIDE.unpack_from(self._sides, at)
+        return SideFigures(
+            requests,
+            errors,
+            status,
+            dict(self._sides_seen[side].window),
+            self._sides_seen[side].tick,
+        )
+
+    def _tick_histogram(self, side: int) -> Histogram:
+        at = side * abi.SIDE_SUMS.size + _TICK_AT
+        counts = enumerate(_HISTOGRAM.unpack_from(self._sides, at))
+        return {bucket: count for bucket, count in counts if count}
+
+    def end_tick(self) -> None:
+        """Begin the sums of a tick anew; see RowSums."""
+        for at in (0, abi.SIDE_SUMS.size):
+            self._sides[at : at + _SIDE.size] = bytes(_SIDE.size)
+            self._sides[at + _TICK_AT : at + abi.SIDE_SUMS.size] = bytes(4 * BUCKETS)
+        for side in self._sides_seen:
+            side.tick = {}
+
+    # ---- other rows --------------------------------------------------------------------------
+
+    def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
+        """Add all sums of a row to those of another; see RowSums."""
+        less, more = self._row(row), self._row(into)
+        if less.tick != more.tick:
+            less = less._replace(tick_sum_ns=0, tick_count=0)
+        self._put_row(
+            into,
+            more._replace(
+                **{name: getattr(less, name) + getattr(more, name) for name in _ADDED},
+                latency_max_ns=max(less.latency_max_ns, more.latency_max_ns),
+                groups=less.groups | more.groups,
+                measures=less.measures | more.measures,
+                changed=1,
+            ),
+        )
+        self._merge_groups(row, into, 0, less.groups)
+        for measure in range(1, len(TIMES) + 1):
+            if less.measures >> measure & 1:
+                self._merge_times(row, into, measure)
+        self._put_row(row, _BLANK._replace(merged_into=into))
+        for known, target in self._merged.items():
+            if target == row:
+                self._merged[known] = into
+                self._put_row(known, _BLANK._replace(merged_into=into))
+        self._merged[row] = into
+        for cell in cells:
+            struct.pack_into("<I", self._uses, cell * CELL_USE.size + _USE_AT, into)
+
+    def renew(self, row: int) -> None:
+        """Have a row that was merged be as new; see RowSums."""
+        del self._merged[row]
+        self._put_row(row, _BLANK)
+
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+        """Have a cell count in another row from now on; see RowSums."""
+        uses = [CELL_USE.unpack_from(self._uses, at * CELL_USE.size) for at in (cell, *responses)]
+        (count, _, _, unanswered, moved, before, *_), *others = uses
+        over = sum(use[0] for use in others if use[7] == abi.USE_RESPONSES)
+        # Some of these counters may have wrapped around.
+        in_flight = (count - unanswered - moved - over + (1 << 31)) % (1 << 32) - (1 << 31)
+        for number, open_ in ((before, -in_flight), (row, in_flight)):
+            found = self._row(number)
+            self._put_row(number, found._replace(open=found.open + open_, changed=1))
+        for at in (cell, *responses):
+            struct.pack_into("<I", self._uses, at * CELL_USE.size + _USE_AT, row)
+        return [use[0] for use in others]
+
+    def _row(self, row: int) -> RowFigures:
+        return RowFigures(*ROW.unpack_from(self._rows, row * ROW.size))
+
+    def _put_row(self, row: int, figures: RowFigures) -> None:
+        ROW.pack_into(self._rows, row * ROW.size, *figures)
+
+    def _merge_times(self, row: int, into: int, measure: int) -> None:
+        ats = [(number * len(TIMES) + measure - 1) * ROW_TIME.size for number in (row, into)]
+        less, more = (TimeFigures(*ROW_TIME.unpack_from(self._times, at)) for at in ats)
+        together = more._replace(
+            sum_ns=less.sum_ns + more.sum_ns,
+            max_ns=max(less.max_ns, more.max_ns),
+            measured=less.measured + more.measured,
+            groups=less.groups | more.groups,
+        )
+        self._times[ats[0] : ats[0] + ROW_TIME.size] = bytes(ROW_TIME.size)
+        ROW_TIME.pack_into(self._times, ats[1], *together)
+        self._merge_groups(row, into, measure, less.groups)
+
+    def _merge_groups(self, row: int, into: int, measure: int, groups: int) -> None:
+        """Add groups of buckets of a row to those of another, and delete them."""
+        for group in range(groups.bit_length()):
+            if not groups >> group & 1:
+                continue
+            keys = [struct.pack("<I", group_key(at, measure, group)) for at in (row, into)]
+            found = [bpf_syscall.map_lookup(self._groups, key, BUCKET_GROUP.size) for key in keys]
+            counts = [BUCKET_GROUP.unpack(value) for value in found if value is not None]
+            added = BUCKET_GROUP.pack(*(sum(column) for column in zip(*counts, strict=True)))
+            bpf_syscall.map_update(self._groups, keys[1], added)
+            bpf_syscall.map_delete(self._groups, keys[0])

@@ -1,0 +1,155 @@
+"""The sums of rows: what the cells of a source count, added up by row.
+
+The collector says what each cell is for; the source adds up what its cells count, keeps the window
+and finds percentiles. The live source has the kernel do that (bpf/c/sums.h), so the layouts are its
+own. Rows have numbers; the first ones are the sides, which have the sums of all their rows.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from httptop.collect.histogram import Histogram
+from httptop.collect.measure import Measure
+
+#: A row: :class:`RowFigures`. A time of a row's responses: :class:`TimeFigures`.
+ROW: Final = struct.Struct("<Qq13Q12HiIIBB2x")
+ROW_TIME: Final = struct.Struct("<4Q6H4x")
+#: The measures of a row's times, in their order.
+TIMES: Final = (Measure.WAIT, Measure.HANDLING, Measure.SENDING, Measure.DURATION)
+#: The slots of the window (``general.window_s``), which expire one by one; they are numbered from
+#: the start of the run.
+SLOTS: Final = 12
+#: The rows of the sides, in the order of model.SIDES, and the first of an endpoint.
+SIDE_ROWS: Final = (1, 2)
+FIRST_ROW: Final = 3
+
+
+class RowFigures(NamedTuple):
+    """The sums of a row, since start where nothing else is said."""
+
+    requests: int  # that are over: with their final response, or without one for good
+    open: int  # begun, less those that are over; may be below 0 for a moment
+    unanswered: int
+    truncated: int  # responses that the connection's end cut off
+    request_bytes: int
+    response_bytes: int
+    latency_sum_ns: int
+    latency_max_ns: int
+    window_requests: int
+    window_errors: int  # of a side only
+    window_sum_ns: int  # of latencies
+    tick_sum_ns: int
+    total_count: int  # latencies that have a place in the histogram
+    window_count: int
+    groups: int  # the source's own
+    # The buckets of percentiles: 50, 90, 95, 99, 99.9 and 100.
+    total_p50: int
+    total_p90: int
+    total_p95: int
+    total_p99: int
+    total_p999: int
+    total_p100: int
+    window_p50: int
+    window_p90: int
+    window_p95: int
+    window_p99: int
+    window_p999: int
+    window_p100: int
+    tick_count: int  # latencies in tick_sum_ns
+    tick: int  # the source's own, like the rest
+    merged_into: int
+    changed: int
+    measures: int  # bits of the measures that it has times of
+
+
+class TimeFigures(NamedTuple):
+    """A time of a row's responses, since start; the buckets of percentiles as in a row."""
+
+    sum_ns: int
+    max_ns: int
+    measured: int  # of durations: those of all responses, however they were sent
+    groups: int
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+    p999: int
+    p100: int
+
+
+@dataclass(frozen=True, slots=True)
+class SideFigures:
+    """What only a side has, beside its row."""
+
+    tick_requests: int
+    tick_errors: int
+    status: Mapping[int, int]  # code -> responses
+    window: Histogram  # of latencies
+    tick: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums of one moment."""
+
+    rows: bytes  # ROW after ROW
+    times: bytes  # for each row, a ROW_TIME for each of TIMES
+    responses: bytes  # for each cell, as 64 bits: the responses that it has counted
+    sides: tuple[SideFigures, SideFigures]
+    #: Latencies that are in no histogram, since there was no room.
+    unmeasured: int
+
+
+class CellUse(NamedTuple):
+    """What a cell is for."""
+
+    row: int
+    side: int  # index into model.SIDES
+    measure: Measure | None = None  # of responses; None: requests
+    status: int = 0  # of responses
+    in_scope: bool = True  # whether responses, or unanswered requests, are counted
+
+
+class RowSums(Protocol):
+    """The sums that a source keeps; for the collector's thread alone."""
+
+    @property
+    def most_rows(self) -> int:
+        """The number of rows there is room for."""
+
+    def use(self, cell: int, use: CellUse | None) -> None:
+        """Say what a cell is for that had no use before; None: for nothing."""
+
+    def add(self, tick: int, slot: int) -> Collection[int]:
+        """Add what cells have counted since the last call, in a tick and a slot of the window.
+
+        The window ends with that slot: what is before it leaves the window. Returns the cells that
+        have counted and whose use is not known. What they have counted is still there for the next
+        call.
+        """
+
+    def read(self, tick: int, rows: int) -> Sums:
+        """Return the sums of as many rows, with those of ``tick``."""
+
+    def end_tick(self) -> None:
+        """Begin the sums of a tick anew, those of the sides."""
+
+    def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
+        """Add all sums of a row to those of another, where ``cells`` count from then on.
+
+        They are those of the row. It may not be used again before :meth:`renew`.
+        """
+
+    def renew(self, row: int) -> None:
+        """Have a row that was merged into another be as new; its slots must have expired."""
+
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+        """Have a cell of requests, and those of their responses, count in another row from now on.
+
+        That gets the requests in flight; what is over stays where it is. Returns how many responses
+        each of ``responses`` has counted so far.
+        """

@@ -1,0 +1,276 @@
+"""The sums of rows as plain Python adds them up: a reference for the kernel, and what fakes use."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from httptop.collect.measure import Measure
+from httptop.collect.sums import (
+    ROW,
+    ROW_TIME,
+    SIDE_ROWS,
+    SLOTS,
+    TIMES,
+    CellUse,
+    RowFigures,
+    SideFigures,
+    Sums,
+    TimeFigures,
+)
+
+_SHARES: Final = (500, 900, 950, 990, 999, 1000)
+_NO_BUCKETS: Final = (0,) * len(_SHARES)
+
+
+class CellDelta(NamedTuple):
+    """What a cell has counted since the last time."""
+
+    cell: int
+    counted: int  # requests begun, or responses, or times of responses
+    bytes: int  # of requests, or of responses
+    sum_ns: int  # of the times in the histogram
+    max_ns: int  # since start, not since the last time
+    unanswered: int  # requests; of responses: those that the connection's end cut off
+    unmeasured: int  # times that no histogram was left for
+    moved: int  # of requests only: those that ended elsewhere: under ~other, or discarded
+    histogram: dict[int, int]  # bucket -> times
+
+
+@dataclass
+class _Span:
+    """What a stretch of time has of requests that are over."""
+
+    requests: int = 0
+    errors: int = 0
+    sum_ns: int = 0
+    histogram: Counter[int] = field(default_factory=Counter)
+
+    def add(self, requests: int, errors: int, sum_ns: int, histogram: dict[int, int]) -> None:
+        self.requests += requests
+        self.errors += errors
+        self.sum_ns += sum_ns
+        self.histogram.update(histogram)
+
+
+@dataclass
+class _Row:
+    total: _Span = field(default_factory=_Span)
+    slots: dict[int, _Span] = field(default_factory=dict)
+    tick: _Span = field(default_factory=_Span)
+    tick_number: int = 0
+    unmeasured_in_tick: int = 0
+    open: int = 0
+    unanswered: int = 0
+    truncated: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    max_ns: int = 0
+    times: dict[Measure, _Span] = field(default_factory=dict)
+    max_times_ns: dict[Measure, int] = field(default_factory=dict)
+
+    def finish(
+        self, tick: int, slot: int, requests: int, errors: int, delta: CellDelta | None = None
+    ) -> None:
+        if tick != self.tick_number:
+            self.tick, self.tick_number, self.unmeasured_in_tick = _Span(), tick, 0
+        sum_ns, histogram = (delta.sum_ns, delta.histogram) if delta is not None else (0, {})
+        for span in (self.total, self.slots.setdefault(slot, _Span()), self.tick):
+            span.add(requests, errors, sum_ns, histogram)
+        if delta is None:  # the tick's mean is of responses
+            self.tick.requests -= requests
+        else:
+            self.unmeasured_in_tick += delta.unmeasured
+
+    def window(self) -> _Span:
+        found = _Span()
+        for span in self.slots.values():
+            found.add(span.requests, span.errors, span.sum_ns, span.histogram)
+        return found
+
+
+class ReferenceSums:
+    """Adds up what :meth:`feed` gets; a :class:`httptop.collect.sums.RowSums`."""
+
+    def __init__(self, most_rows: int = 1000) -> None:
+        self.most_rows = most_rows
+        self._uses: dict[int, CellUse | None] = {}
+        self._waiting: list[CellDelta] = []
+        self._rows: dict[int, _Row] = {}
+        self._counted: Counter[int] = Counter()  # by cell
+        self._open: dict[int, int] = {}  # of a cell of requests: begun, less unanswered and moved
+        self._over: dict[int, int] = {}  # of a cell of responses
+        self._status: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        self._side_ticks = (_Span(), _Span())
+        self._unmeasured = 0
+
+    def feed(self, deltas: Iterable[CellDelta]) -> None:
+        """Have cells count."""
+        self._waiting += (delta for delta in deltas if any(delta[1:4]) or any(delta[5:]))
+
+    def use(self, cell: int, use: CellUse | None) -> None:
+        assert cell not in self._uses
+        assert use is None or use.row < self.most_rows
+        self._uses[cell] = use
+
+    def add(self, tick: int, slot: int) -> Collection[int]:
+        for row in self._rows.values():
+            for old in [known for known in row.slots if known <= slot - SLOTS]:
+                del row.slots[old]
+        waiting, self._waiting = self._waiting, []
+        for delta in waiting:
+            if delta.cell not in self._uses:
+                self._waiting.append(delta)
+                continue
+            self._counted[delta.cell] += delta.counted
+            if (use := self._uses[delta.cell]) is not None:
+                self._add(delta, use, tick, slot)
+        return sorted({delta.cell for delta in self._waiting})
+
+    def _add(self, delta: CellDelta, use: CellUse, tick: int, slot: int) -> None:
+        rows = [self._row(use.row), self._row(SIDE_ROWS[use.side])]
+        for row in rows:
+            self._add_to(row, delta, use, tick, slot)
+        in_tick = self._side_ticks[use.side]
+        if use.measure is None:
+            opened = delta.counted - delta.unanswered - delta.moved
+            self._open[delta.cell] = self._open.get(delta.cell, 0) + opened
+            if use.in_scope:
+                in_tick.add(delta.unanswered, delta.unanswered, 0, {})
+        elif use.measure is Measure.LATENCY:
+            self._over[delta.cell] = self._over.get(delta.cell, 0) + delta.counted
+            if use.in_scope:
+                errors = delta.counted if use.status >= 400 else 0
+                in_tick.add(delta.counted, errors, 0, delta.histogram)
+                self._status[use.side][use.status] += delta.counted
+                self._unmeasured += delta.unmeasured
+
+    def _add_to(self, row: _Row, delta: CellDelta, use: CellUse, tick: int, slot: int) -> None:
+        if use.measure is None:
+            row.open += delta.counted - delta.unanswered - delta.moved
+            row.request_bytes += delta.bytes
+            if use.in_scope:
+                row.unanswered += delta.unanswered
+                row.finish(tick, slot, delta.unanswered, delta.unanswered)
+        elif use.measure is Measure.LATENCY:
+            row.open -= delta.counted
+            if use.in_scope:
+                row.truncated += delta.unanswered
+                row.response_bytes += delta.bytes
+                row.max_ns = max(row.max_ns, delta.max_ns)
+                errors = delta.counted if use.status >= 400 else 0
+                row.finish(tick, slot, delta.counted, errors, delta)
+        elif use.in_scope:
+            spent = row.times.setdefault(use.measure, _Span())
+            spent.add(delta.counted, 0, delta.sum_ns, delta.histogram)
+            row.max_times_ns[use.measure] = max(row.max_times_ns.get(use.measure, 0), delta.max_ns)
+
+    def _row(self, row: int) -> _Row:
+        return self._rows.setdefault(row, _Row())
+
+    def read(self, tick: int, rows: int) -> Sums:
+        numbered = [self._rows.get(number, _Row()) for number in range(rows)]
+        cells = max(self._counted, default=0) + 1
+        return Sums(
+            b"".join(ROW.pack(*figures_of(row, tick)) for row in numbered),
+            b"".join(ROW_TIME.pack(*time_of(row, at)) for row in numbered for at in TIMES),
+            b"".join(self._counted[at].to_bytes(8, "little") for at in range(cells)),
+            (self._side(0), self._side(1)),
+            self._unmeasured,
+        )
+
+    def _side(self, side: int) -> SideFigures:
+        tick = self._side_ticks[side]
+        window = self._row(SIDE_ROWS[side]).window().histogram
+        status = {code: count for code, count in self._status[side].items() if count}
+        return SideFigures(tick.requests, tick.errors, status, dict(+window), dict(+tick.histogram))
+
+    def end_tick(self) -> None:
+        self._side_ticks = (_Span(), _Span())
+
+    def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
+        less, more = self._rows.pop(row, _Row()), self._row(into)
+        for name in ("open", "unanswered", "truncated", "request_bytes", "response_bytes"):
+            setattr(more, name, getattr(less, name) + getattr(more, name))
+        more.max_ns = max(less.max_ns, more.max_ns)
+        _join(more.total, less.total)
+        for slot, span in less.slots.items():
+            _join(more.slots.setdefault(slot, _Span()), span)
+        if less.tick_number >= more.tick_number:
+            if less.tick_number > more.tick_number:
+                more.tick, more.tick_number, more.unmeasured_in_tick = _Span(), less.tick_number, 0
+            _join(more.tick, less.tick)
+            more.unmeasured_in_tick += less.unmeasured_in_tick
+        for measure, span in less.times.items():
+            _join(more.times.setdefault(measure, _Span()), span)
+            longest = max(more.max_times_ns.get(measure, 0), less.max_times_ns[measure])
+            more.max_times_ns[measure] = longest
+        for cell in cells:
+            use = self._uses[cell]
+            assert use is not None
+            assert use.row == row
+            self._uses[cell] = use._replace(row=into)
+
+    def renew(self, row: int) -> None:
+        assert row not in self._rows
+
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+        counted = []
+        in_flight = self._open.get(cell, 0)
+        for at in (cell, *responses):
+            use = self._uses[at]
+            assert use is not None
+            before = use.row
+            self._uses[at] = use._replace(row=row)
+            if at != cell:
+                in_flight -= self._over.get(at, 0)
+                counted.append(self._counted[at])
+        self._row(before).open -= in_flight
+        self._row(row).open += in_flight
+        return counted
+
+
+def _join(more: _Span, less: _Span) -> None:
+    more.add(less.requests, less.errors, less.sum_ns, less.histogram)
+
+
+def buckets_of(histogram: Counter[int]) -> tuple[int, ...]:
+    """Return the buckets of the percentiles that rows have."""
+    count = sum(histogram.values())
+    if not count:
+        return _NO_BUCKETS
+    expanded = sorted(histogram.elements())
+    return tuple(expanded[max(0, math.ceil(share * count / 1000) - 1)] for share in _SHARES)
+
+
+def figures_of(row: _Row, tick: int) -> RowFigures:
+    """Return the figures of a row; those of the kernel alone are 0."""
+    window = row.window()
+    in_tick = row.tick if row.tick_number == tick else _Span()
+    unmeasured = row.unmeasured_in_tick if row.tick_number == tick else 0
+    total = +row.total.histogram
+    measures = sum(1 << TIMES.index(measure) + 1 for measure in row.times)
+    figures = (
+        row.total.requests, row.open, row.unanswered, row.truncated, row.request_bytes,
+        row.response_bytes, row.total.sum_ns, row.max_ns, window.requests, window.errors,
+        window.sum_ns, in_tick.sum_ns, sum(total.values()), sum((+window.histogram).values()), 0,
+        *buckets_of(total), *buckets_of(+window.histogram),
+        in_tick.requests - unmeasured, 0, 0, 0, measures,
+    )  # fmt: skip
+    return RowFigures._make(figures)
+
+
+def time_of(row: _Row, measure: Measure) -> TimeFigures:
+    """Return a time of a row's responses."""
+    span = row.times.get(measure, _Span())
+    histogram = Counter(span.histogram)
+    if measure is Measure.DURATION and measure in row.times:
+        whole = Counter(row.total.histogram)
+        whole.subtract(row.times.get(Measure.HANDLING, _Span()).histogram)
+        histogram += +whole
+    count = sum(histogram.values())
+    longest = row.max_times_ns.get(measure, 0)
+    return TimeFigures._make((span.sum_ns, longest, count, 0, *buckets_of(histogram)))
