@@ -1,8 +1,8 @@
 """The collector: a thread that reads the source once a tick and publishes a frozen Snapshot.
 
-A reading says what has been added to each of the kernel's counters (collect/source.py), which
-collect/endpoints.py adds up in rows. The thread alone touches rows and source; what leaves it is
-immutable, and what comes in, other settings, waits for its next step.
+The source adds up by row what its cells count (collect/sums.py); collect/endpoints.py says which
+cells are a row. The thread alone touches rows and source; what leaves it is immutable, and what
+comes in, other settings, waits for its next step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
 from httptop.collect.source import Controls, Interrupted, Reading, Source
-from httptop.collect.window import SLOTS
+from httptop.collect.sums import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.wakeup import Wakeup
@@ -69,15 +69,10 @@ class Collector:
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
-        self._rows = EndpointRows(
-            scope,
-            PathRules(settings.paths.templates),
-            max_distinct=settings.paths.max_distinct,
-            history=settings.general.history,
-        )
+        self._scope = scope
+        self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
-        self._tick = 0
         self._slot = 0
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
@@ -191,16 +186,22 @@ class Collector:
         """Set the start of the run, ``now_s`` on a monotonic clock."""
         self._started_s = self._last_s = now_s
         self._meter.measure(now_s, 0, None)
+        self._rows = EndpointRows(
+            self._source.sums,
+            self._scope,
+            PathRules(self._settings.paths.templates),
+            max_distinct=self._settings.paths.max_distinct,
+            history=self._settings.general.history,
+        )
         self._adopt()
         self._control()
 
     def step(self, now_s: float, unix_s: float, *, final: bool = False) -> Snapshot:
         """Read the source and return the snapshot of this moment."""
         self._adopt()
-        self._tick += 1
-        reading, uptime_s = self._read(now_s, unix_s)
+        rows, reading, uptime_s = self._read(now_s, unix_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
-        self._rows.end_tick(self._tick, elapsed_s)
+        rows.end_tick(elapsed_s)
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)
@@ -209,8 +210,7 @@ class Collector:
 
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
         """Return a snapshot within a tick, without advancing trends and own cost."""
-        reading, uptime_s = self._read(now_s, unix_s)
-        self._rows.fold()
+        _, reading, uptime_s = self._read(now_s, unix_s)
         return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
 
     def _adopt(self) -> None:
@@ -221,6 +221,7 @@ class Collector:
         self._recent.adopt(self._settings)
         templates = self._settings.paths.templates
         if templates != before.paths.templates:
+            assert self._rows is not None
             self._recent.rename(self._rows.regroup(PathRules(templates)))
         self._control()
 
@@ -231,39 +232,41 @@ class Collector:
             self._controls = controls
             self._source.control(controls)
 
-    def _read(self, now_s: float, unix_s: float) -> tuple[Reading, float]:
-        """Read the source into the rows; return the reading, and the uptime in seconds."""
+    def _read(self, now_s: float, unix_s: float) -> tuple[EndpointRows, Reading, float]:
+        """Read the source into the rows; return them, the reading, and the uptime in seconds."""
+        rows = self._rows
+        assert rows is not None
         reading = self._source.read()
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)
-        self._rows.move_window(self._slot)
-        self._rows.register(reading)
-        self._rows.add(reading.deltas)
+        rows.count(self._slot, self._source.names)
+        if reading.processes is not None:
+            rows.note_processes(reading.processes)
         for sample in reading.samples:
-            key = self._rows.key_of(sample.endpoint, sample.status)
+            key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
                 self._recent.add(sample, key, unix_s - now_s)
-        return reading, uptime_s
+        return rows, reading, uptime_s
 
     def _snapshot(
         self, reading: Reading, overhead: Overhead, uptime_s: float, unix_s: float, final: bool
     ) -> Snapshot:
         oldest_s = max(0, self._slot - SLOTS + 1) * self._window_s / SLOTS
         covered_s = uptime_s - oldest_s
-        losses = reading.losses
+        losses, rows = reading.losses, self._rows
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
             uptime_s=uptime_s,
             interval_s=self._tick_s,
             window_s=self._window_s,
-            totals=self._rows.totals(covered_s),
-            endpoints=self._rows.stats(covered_s),
+            totals=rows.totals(covered_s) if rows else {},
+            endpoints=rows.table(covered_s) if rows else (),
             recent=self._recent.newest_first(),
             health=Health(
                 orphan_responses=losses.orphan_responses,
                 lost_samples=losses.lost_samples,
-                overflow_requests=self._rows.overflow_requests,
+                overflow_requests=rows.overflow_requests if rows else 0,
                 parse_errors=losses.parse_errors,
                 lost_pieces=losses.lost_pieces,
                 late_ticks=self._late_ticks,
@@ -277,7 +280,7 @@ class Collector:
             notes=(
                 *self._notes,
                 *self._governor.notes,
-                *_notes_on(losses.untracked_requests, self._rows.unmeasured_latencies),
+                *_notes_on(losses.untracked_requests, rows.unmeasured_latencies if rows else 0),
             ),
         )
 

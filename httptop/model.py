@@ -11,9 +11,10 @@ cumulative since httptop started unless a name says ``window``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, overload
 
 Side = Literal["server", "client"]
 SIDES: Final[tuple[Side, Side]] = ("server", "client")
@@ -130,6 +131,61 @@ class EndpointStats:
         return self.unanswered + sum(n for code, n in self.status.items() if code >= 400)
 
 
+class RowsOnDemand(Sequence[EndpointStats]):
+    """Rows that are made when somebody looks at them: with thousands, few are ever looked at.
+
+    Immutable like a tuple of rows, and equal to one of the same rows. Their keys, and the values of
+    one figure, can be had without any row.
+    """
+
+    @property
+    @abstractmethod
+    def keys(self) -> Sequence[EndpointKey]:
+        """The key of each row."""
+
+    @abstractmethod
+    def by_name(self, side: Side) -> Sequence[int]:
+        """Return the indices of a side's rows, in the order of path, method and process."""
+
+    @abstractmethod
+    def values(self, figure: str) -> Sequence[float] | None:
+        """Return a figure of each row, by its name in view.state.SORTS; None: not without rows."""
+
+    @abstractmethod
+    def index_of(self, key: EndpointKey) -> int | None:
+        """Return the index of the row with a key; None: there is none."""
+
+    @abstractmethod
+    def row(self, index: int) -> EndpointStats:
+        """Return a row; ``index`` is not negative."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> EndpointStats: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[EndpointStats, ...]: ...
+    def __getitem__(self, index: int | slice) -> EndpointStats | tuple[EndpointStats, ...]:
+        """Return a row, or some."""
+        if isinstance(index, slice):
+            return tuple(self.row(at) for at in range(len(self))[index])
+        return self.row(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[EndpointStats]:
+        """Make all rows, one by one."""
+        return map(self.row, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another sequence has the same rows in the same order."""
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The totals of all endpoints of one side."""
@@ -232,7 +288,7 @@ class Snapshot:
     interval_s: float  # between ticks
     window_s: float  # what rates and latencies cover
     totals: Mapping[Side, Totals]
-    endpoints: tuple[EndpointStats, ...]
+    endpoints: Sequence[EndpointStats]  # a tuple, or RowsOnDemand
     recent: tuple[Transaction, ...] = ()  # samples, newest first, bounded
     health: Health = Health()
     overhead: Overhead = Overhead()
@@ -245,3 +301,11 @@ class Snapshot:
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""
         return self.totals.get(side, NO_TOTALS)
+
+    def endpoint(self, key: EndpointKey) -> EndpointStats | None:
+        """Return the row of an endpoint, None if it has none."""
+        rows = self.endpoints
+        if isinstance(rows, RowsOnDemand):
+            index = rows.index_of(key)
+            return None if index is None else rows.row(index)
+        return next((row for row in rows if row.key == key), None)

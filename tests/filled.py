@@ -6,7 +6,7 @@ dataclass are filled without any change here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import count
 from types import UnionType
@@ -38,8 +38,8 @@ def _of(hint: Any, numbers: Iterator[int]) -> Any:
         return filled(hint, numbers)
     if origin is UnionType:
         return _of(next(one for one in arguments if one is not type(None)), numbers)
-    if origin is tuple:
-        parts = arguments[:1] * 2 if arguments[-1] is Ellipsis else arguments
+    if origin in (tuple, Sequence):
+        parts = arguments if len(arguments) > 1 and Ellipsis not in arguments else arguments[:1] * 2
         return tuple(_of(part, numbers) for part in parts)
     if origin is Mapping:
         keys = get_args(arguments[0]) if get_origin(arguments[0]) is Literal else ()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from httptop.bpf.abi import END, LATER, LEFT_OUT_ENDPOINTS, READY, tracepoint_of
+from httptop.bpf.abi import END, LATER, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
-from httptop.bpf.counters import CounterReader
+from httptop.bpf.map_reader import MapReader
 from httptop.bpf.program_timer import ProgramTimer
+from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.samples import SampleReader
 from httptop.bpf.sweep import SocketSweep
 from httptop.bpf.ticks import Ticks
 from httptop.bpf.tuning import ControlWriter
-from httptop.collect.source import Controls, Reading
+from httptop.collect.source import Controls, RawEndpoint, RawResponse, Reading
+from httptop.collect.sums import RowSums
 from httptop.console import complain
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
@@ -47,7 +49,6 @@ class LiveSource:
         self._closing.callback(self._loading.cancel)
         self._loading.give(plan)
         self._probes: Probes | None = None
-        self._known: set[int] = set()
         self._missed = 0
         self._most_samples: int | None = None
         self._sweep: SocketSweep | None = None
@@ -69,13 +70,11 @@ class LiveSource:
         """
         probes = self._probes = self._loading.wait(tell=tell, stop=stop)
         self._closing.callback(probes.close)
-        defines = self._plan.defines
-        self._counters = CounterReader(
-            probes.maps, defines["SHARDS"], defines["MAX_CELLS"], defines["MAX_PAGES"]
-        )
+        self._reader = MapReader(probes.maps, self._plan.defines["SHARDS"])
+        self._sums = KernelSums(probes.maps, probes.programs, loops=probes.loops)
+        self._closing.callback(self._sums.close)
         self._samples = SampleReader(probes.maps["samples"])
         self._closing.callback(self._samples.close)
-        self._known = set(LEFT_OUT_ENDPOINTS)
         self._control = ControlWriter(probes.maps)
         self.timer = ProgramTimer(probes.programs, self._enable_statistics)
         self._closing.callback(self.timer.close)
@@ -107,28 +106,34 @@ class LiveSource:
         said = (f"the kernel refused {name}: {reason}" for name, reason in self._refused.items())
         return (*said, *(() if self._groups is None else self._groups.notes))
 
+    @property
+    def sums(self) -> RowSums:
+        """What the cells count, added up; see Source."""
+        return self._sums
+
     def read(self) -> Reading:
-        """Return what is new in the maps and in the rings."""
+        """Return what is new in the maps and in the ring."""
         assert self._probes is not None
         reading = Reading()
         if self._groups is not None:
             self._groups.update(self._probes.maps["only_cgroups"])
         if self._sweep is not None:
             self._sweep.run()
-        reading.deltas = self._counters.deltas()
-        if any(delta.cell not in self._known for delta in reading.deltas):
-            endpoints, responses = self._counters.names()
-            reading.endpoints, reading.responses = endpoints, responses
-            self._known = {*endpoints, *responses, *LEFT_OUT_ENDPOINTS}
-        reading.processes = self._counters.processes()
-        reading.other_protocols = self._counters.other_protocols()
+        reading.processes = self._reader.processes()
+        reading.other_protocols = self._reader.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
         skipped = self._skipped()  # before those for which another stood in: those of a later call
-        losses, stood_in = self._counters.losses()
+        losses, stood_in = self._reader.losses()
         self._missed = max(self._missed, skipped - stood_in)
         reading.losses = losses._replace(missed_calls=self._missed)
         reading.cost = self.timer.take_cost()
         return reading
+
+    def names(
+        self, cells: Collection[int]
+    ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
+        """Return what cells are for; see Source."""
+        return self._reader.names(cells)
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
         """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""

@@ -1,10 +1,11 @@
-"""Map kernel counters to endpoint rows, and add them up.
+"""Which row a cell counts in, and the rows of a moment.
 
-A source counts in cells (source.py); a row is an endpoint as the screen shows it. Several cells
-share a row if their keys have become the same: through a path template of the user's
-(path_rules.py), or because a process has more paths than ``paths.max_distinct``. Paths beyond that
-number, in order of appearance, are counted under ``~other``. Whether a cell is in the scope of the
-run is decided once, by the key it had when it was registered.
+A source counts in cells (source.py) and adds up what they count by row (sums.py); a row is an
+endpoint as the screen shows it. Several cells share a row if their keys have become the same:
+through a path template of the user's (path_rules.py), or because a process has more paths than
+``paths.max_distinct``. Paths beyond that number, in order of appearance, are counted under
+``~other``. Whether a cell is in the scope of the run is decided once, by the key it had when it was
+registered.
 
 When the path rules change, rows that now have the same path are merged with all they have counted,
 so every sum stays the same. What a row has counted is never split again: if cells part later, each
@@ -13,55 +14,66 @@ takes only its requests in flight along.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
-from httptop.collect.rows import TREND_TICKS, Row, SideRow
-from httptop.collect.source import LEFT_OUT, CellDelta, RawEndpoint, RawResponse, Reading
+from httptop.collect.row_book import RowBook
+from httptop.collect.row_table import RowTable, TickMeans
+from httptop.collect.side_totals import SideTotals
+from httptop.collect.source import LEFT_OUT, RawEndpoint, RawResponse
+from httptop.collect.sums import (
+    ROW,
+    SIDE_ROWS,
+    CellUse,
+    RowFigures,
+    RowSums,
+    SideFigures,
+    Sums,
+)
 from httptop.config.scope import Scope
 from httptop.model import (
     BAD_REQUEST_PATH,
-    MOST_PIDS,
     OVERFLOW_PATH,
     SIDES,
     STATUS_UNKNOWN,
     EndpointKey,
-    EndpointStats,
     Side,
     Totals,
     clean,
 )
 
+#: Ticks of an endpoint's trend; those of the totals are a setting.
+TREND_TICKS: Final = 40
+
 #: Paths of rows that have a place however many others there are.
 _ALWAYS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH)
 
+#: The rows that count where there is no room for another one of ``~other``.
+_LAST_RESORT: Final[Mapping[Side, EndpointKey]] = {
+    side: EndpointKey(side, OVERFLOW_PATH, "HTTP/1.1", False, "OTHER", OVERFLOW_PATH)
+    for side in SIDES
+}
 
-class _RequestCell:
-    """A cell of requests: the row and side it counts in."""
+#: Returns what cells are for: those of requests, those of responses.
+Names = Callable[[Collection[int]], tuple[Mapping[int, RawEndpoint], Mapping[int, RawResponse]]]
 
-    __slots__ = ("counts_unanswered", "key", "open", "row", "scope_key", "side")
 
-    def __init__(self, key: EndpointKey, scope_key: EndpointKey, side: SideRow) -> None:
+class _Endpoint:
+    """A cell of requests and the cells of their responses."""
+
+    __slots__ = ("key", "responses", "row", "scope_key")
+
+    def __init__(self, key: EndpointKey, scope_key: EndpointKey) -> None:
         self.key = key  # as the source has it
         self.scope_key = scope_key  # as the path rules had it when the cell was registered
-        self.side = side
-        self.counts_unanswered = True  # whether unanswered requests are in scope
-        self.row: Row | None = None  # None: out of scope
-        self.open = 0  # its part of row.total.open
-
-
-class _ResponseCell:
-    """A cell of responses: the cell of its requests, and what it counts of them."""
-
-    __slots__ = ("counts", "measure", "requests", "status")
-
-    def __init__(self, requests: _RequestCell, raw: RawResponse, counts: bool) -> None:
-        self.requests = requests
-        self.status, self.measure = raw.status, raw.measure
-        self.counts = counts  # whether its status is in scope; its requests are over anyway
+        self.row: int | None = None  # None: out of scope
+        #: (cell, code) of those that have a use; None: the code does not count, or the cell has
+        #: another measure.
+        self.responses: list[tuple[int, int | None]] = []
 
 
 class EndpointRows:
@@ -69,182 +81,154 @@ class EndpointRows:
 
     def __init__(
         self,
+        sums: RowSums,
         scope: Scope,
         rules: PathRules,
         *,
         max_distinct: int,
         history: int,
     ) -> None:
-        """``history``: ticks in the trends of both sides; a row keeps at most TREND_TICKS."""
-        self._scope, self._rules, self._max_distinct = scope, rules, max_distinct
-        self._trend_ticks = min(TREND_TICKS, history)
-        self._request_cells: dict[int, _RequestCell] = {}
-        self._response_cells: dict[int, _ResponseCell] = {}  # of those that have grown
-        self._responses: dict[int, RawResponse] = {}
-        self._rows: dict[EndpointKey, Row] = {}
-        self._overflow: list[Row] = []  # the rows of ~other; no rule applies to them
+        """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS."""
+        self._sums, self._scope, self._rules = sums, scope, rules
+        self._max_distinct = max_distinct
+        self._endpoints: dict[int, _Endpoint] = {}  # by the cell of requests
+        self._responses: set[int] = set()  # cells whose use is known
+        self._book = RowBook(sums.most_rows)
+        for key in _LAST_RESORT.values():
+            self._book.make(key)
         self._paths: dict[tuple[Side, str, str], set[str]] = {}
-        self._sides: dict[Side, SideRow] = {side: SideRow(history) for side in SIDES}
-        self._active: set[Row] = set()  # with something in their window
-        self._stats: dict[Row, EndpointStats] = {}  # up to date for rows that are not active
+        self._trends: deque[TickMeans] = deque(maxlen=min(TREND_TICKS, history))
+        self._sides = {side: SideTotals(history) for side in SIDES}
+        self._tick = 1
         self._slot = 0  # of the window
-        #: Latencies for which the kernel had no histogram, since start.
-        self.unmeasured_latencies = 0
+        self._latest: Sums | None = None  # None: out of date
+
+    def _now(self) -> Sums:
+        if self._latest is None:
+            self._latest = self._sums.read(self._tick, self._book.end)
+        return self._latest
 
     @property
     def overflow_requests(self) -> int:
         """Requests counted under ``~other``."""
-        return sum(row.total.finished.requests for row in self._overflow)
+        return self._book.overflow_requests(self._now().rows)
+
+    @property
+    def unmeasured_latencies(self) -> int:
+        """Latencies for which the kernel had no histogram, since start."""
+        return self._now().unmeasured
 
     def totals(self, covered_s: float) -> dict[Side, Totals]:
         """Return the sums of each side; ``covered_s``: the seconds that the window covers."""
-        return {side: row.totals(covered_s) for side, row in self._sides.items()}
+        return {
+            side: self._sides[side].totals(*self._side(number), covered_s)
+            for number, side in enumerate(SIDES)
+        }
 
-    def stats(self, covered_s: float) -> tuple[EndpointStats, ...]:
+    def _side(self, number: int) -> tuple[RowFigures, SideFigures]:
+        now = self._now()
+        row = RowFigures(*ROW.unpack_from(now.rows, SIDE_ROWS[number] * ROW.size))
+        return row, now.sides[number]
+
+    def table(self, covered_s: float) -> RowTable:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
-        for row in self._active:
-            self._stats[row] = row.stats(covered_s)
-        return tuple(stats for stats in self._stats.values() if stats.requests or stats.in_flight)
+        now = self._now()
+        shown = self._book.shown(now.rows)
+        return RowTable(now, shown, self._book.names(), tuple(self._trends), covered_s)
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
-        known = self._request_cells.get(cell)
+        known = self._endpoints.get(cell)
         if known is None or known.row is None or not self._scope.admits(known.scope_key, status):
             return None
-        return known.row.key
+        return self._book.key_of(known.row)
 
-    # ---- time --------------------------------------------------------------------------------
+    # ---- a tick ------------------------------------------------------------------------------
 
-    def move_window(self, slot: int) -> None:
-        """Move the window on to a slot, by number; drop what is older than the window."""
-        if slot == self._slot:
-            return
-        self._slot = slot
-        for side in self._sides.values():
-            side.window.expire(slot)
-        for row in list(self._active):
-            if not row.expire(slot):
-                self._active.discard(row)
-                self._stats[row] = row.stats(1.0)
+    def count(self, slot: int, names: Names) -> None:
+        """Add what cells have counted; the window ends with a slot, by number."""
+        self._slot, self._latest = slot, None
+        unknown = self._sums.add(self._tick, slot)
+        if unknown:
+            self._register(*names(unknown))
+            self._sums.add(self._tick, slot)
+        for row in self._book.expire(slot):
+            self._sums.renew(row)
 
-    def fold(self) -> None:
-        """Bring the sums of the sides up to date; the tick goes on."""
-        for side in self._sides.values():
-            side.fold(self._slot)
+    def end_tick(self, elapsed_s: float) -> None:
+        """End the tick, which lasted ``elapsed_s``: its values join the trends."""
+        self._trends.append(TickMeans.of(self._now().rows))
+        for number, side in enumerate(SIDES):
+            self._sides[side].end_tick(*self._side(number), elapsed_s)
+        self._sums.end_tick()
+        self._tick += 1
 
-    def end_tick(self, tick: int, elapsed_s: float) -> None:
-        """End tick number ``tick``, which lasted ``elapsed_s``: its value joins the trends."""
-        for side in self._sides.values():
-            side.end_tick(self._slot, elapsed_s)
-        for row in self._active:
-            row.end_tick(tick)
+    def note_processes(self, processes: Iterable[tuple[int, int]]) -> None:
+        """Note all (cell, pid) pairs of processes active on endpoints."""
+        pids: dict[int, set[int]] = {}
+        for cell, pid in processes:
+            known = self._endpoints.get(cell)
+            if known is not None and known.row is not None:
+                pids.setdefault(known.row, set()).add(pid)
+        self._book.set_pids(pids)
 
     # ---- what cells are for ------------------------------------------------------------------
 
-    def register(self, reading: Reading) -> None:
-        """Register new cells, and the processes active on endpoints."""
-        self._responses.update(reading.responses)
+    def _register(
+        self, endpoints: Mapping[int, RawEndpoint], responses: Mapping[int, RawResponse]
+    ) -> None:
+        """Say what new cells are for."""
         # A lower number was given out earlier.
-        for cell in sorted(reading.endpoints.keys() - self._request_cells.keys()):
-            key = _key(reading.endpoints[cell])
+        for cell in sorted(endpoints.keys() - self._endpoints.keys()):
+            key = _key(endpoints[cell])
             shown = self._by_rules(key)
-            known = self._request_cells[cell] = _RequestCell(key, shown, self._sides[key.side])
+            known = self._endpoints[cell] = _Endpoint(key, shown)
+            use = None
             if self._scope.admits_key(shown):
-                known.counts_unanswered = self._scope.admits(shown, STATUS_UNKNOWN)
                 known.row = self._row(shown)
-        if reading.processes is not None:
-            self._note_processes(reading.processes)
+                counts = self._scope.admits(shown, STATUS_UNKNOWN)
+                use = CellUse(known.row, SIDES.index(key.side), in_scope=counts)
+            self._sums.use(cell, use)
+        for cell in sorted(responses.keys() - self._responses):
+            raw = responses[cell]
+            if raw.endpoint in self._endpoints:
+                self._register_responses(cell, raw, self._endpoints[raw.endpoint])
 
-    def _note_processes(self, processes: Iterable[tuple[int, int]]) -> None:
-        pids: dict[Row, set[int]] = {}
-        for cell, pid in processes:
-            known = self._request_cells.get(cell)
-            if known is not None and known.row is not None:
-                pids.setdefault(known.row, set()).add(pid)
-        for row, seen in pids.items():
-            row.pids = tuple(sorted(seen)[:MOST_PIDS])
+    def _register_responses(self, cell: int, raw: RawResponse, endpoint: _Endpoint) -> None:
+        self._responses.add(cell)
+        counts = raw.status != LEFT_OUT and self._scope.admits(endpoint.scope_key, raw.status)
+        latency = raw.measure is Measure.LATENCY
+        # Those out of scope are not counted, but they are over, too.
+        if endpoint.row is None or not (counts or latency):
+            self._sums.use(cell, None)
+            return
+        side = SIDES.index(endpoint.key.side)
+        self._sums.use(cell, CellUse(endpoint.row, side, raw.measure, raw.status, counts))
+        if counts and latency:
+            self._book.add_status(endpoint.row, raw.status, cell)
+            endpoint.responses.append((cell, raw.status))
+        else:
+            endpoint.responses.append((cell, None))
 
     def _by_rules(self, key: EndpointKey) -> EndpointKey:
         path = self._rules.apply(key.path)
         return key if path == key.path else replace(key, path=path)
 
-    def _row(self, key: EndpointKey) -> Row:
+    def _row(self, key: EndpointKey) -> int:
         """Return the row of a key, or that of ``~other`` if there are too many."""
-        row = self._rows.get(key)
+        row = self._book.number_of(key)
         if row is not None:
             return row
         paths = self._paths.setdefault((key.side, key.process, key.method), set())
-        if key.path not in _ALWAYS and key.path not in paths:
-            if len(paths) >= self._max_distinct:
-                return self._row(replace(key, path=OVERFLOW_PATH))
+        always = key.path in _ALWAYS
+        if always or key.path in paths or len(paths) < self._max_distinct:
+            row = self._book.make(key)
+        if row is None:
+            other = key.path == OVERFLOW_PATH
+            return self._row(_LAST_RESORT[key.side] if other else replace(key, path=OVERFLOW_PATH))
+        if not always:
             paths.add(key.path)
-        row = self._rows[key] = Row(key, self._trend_ticks)
-        if key.path == OVERFLOW_PATH:
-            self._overflow.append(row)
         return row
-
-    # ---- counting ----------------------------------------------------------------------------
-
-    def add(self, deltas: Iterable[CellDelta]) -> None:
-        """Add what cells have counted to their rows and sides; unknown cells are passed over."""
-        request_cells, response_cells = self._request_cells, self._response_cells
-        for delta in deltas:
-            cell = delta.cell
-            requests = request_cells.get(cell)
-            if requests is not None:
-                self._add_requests(requests, delta)
-            elif (responses := response_cells.get(cell) or self._response_cell(cell)) is not None:
-                if responses.measure is Measure.LATENCY:
-                    self._add_responses(responses, delta)
-                else:
-                    self._add_times(responses, delta)
-
-    def _response_cell(self, cell: int) -> _ResponseCell | None:
-        """Return what is known of a cell of responses, which has grown for the first time."""
-        raw = self._responses.get(cell)
-        requests = None if raw is None else self._request_cells.get(raw.endpoint)
-        if raw is None or requests is None:
-            return None
-        counts = raw.status != LEFT_OUT and self._scope.admits(requests.scope_key, raw.status)
-        made = self._response_cells[cell] = _ResponseCell(requests, raw, counts)
-        return made
-
-    def _add_requests(self, cell: _RequestCell, delta: CellDelta) -> None:
-        row = cell.row
-        if row is None:
-            return
-        self._active.add(row)
-        tick = cell.side.tick
-        unanswered = delta.unanswered
-        opened = delta.counted - unanswered - delta.moved
-        cell.open += opened
-        row.total.open += opened
-        row.total.request_bytes += delta.bytes
-        tick.open += opened
-        tick.request_bytes += delta.bytes
-        if unanswered and cell.counts_unanswered:
-            row.count_unanswered(self._slot, unanswered, tick)
-
-    def _add_responses(self, cell: _ResponseCell, delta: CellDelta) -> None:
-        requests = cell.requests
-        row = requests.row
-        if row is None:
-            return
-        self._active.add(row)
-        tick = requests.side.tick
-        counted = delta.counted
-        requests.open -= counted
-        row.total.open -= counted
-        tick.open -= counted
-        if cell.counts:
-            row.count_responses(self._slot, cell.status, delta, tick)
-            self.unmeasured_latencies += delta.unmeasured
-
-    def _add_times(self, cell: _ResponseCell, delta: CellDelta) -> None:
-        row = cell.requests.row
-        if row is not None and cell.counts:
-            row.timings.add(cell.measure, delta)
-            self._active.add(row)
 
     # ---- other rules -------------------------------------------------------------------------
 
@@ -252,35 +236,57 @@ class EndpointRows:
         """Apply other path rules; return the former keys of rows, each with its new one."""
         self._rules = rules
         renamed: dict[EndpointKey, EndpointKey] = {}
-        merged: dict[Row, Row] = {}
-        for old, row in list(self._rows.items()):
+        merged: dict[int, int] = {}
+        for old, row in self._book.numbers.items():
             key = self._by_rules(old)
             if key == old:
                 continue
             renamed[old] = key
-            del self._rows[old]
-            into = self._rows.setdefault(key, row)
-            if into is row:
-                row.key = key
-            else:
-                into.absorb(row)
+            into = self._book.rename(row, key)
+            if into != row:
                 merged[row] = into
+        if merged:
+            self._merge(merged)
         self._paths.clear()
-        for key in self._rows:
+        for key in self._book.numbers:
             if key.path not in _ALWAYS:
                 self._paths.setdefault((key.side, key.process, key.method), set()).add(key.path)
-        for cell in self._request_cells.values():
-            if cell.row is not None:
-                self._move(cell, merged.get(cell.row, cell.row))
-        self._active = {merged.get(row, row) for row in self._active}
-        self._stats = {row: row.stats(1.0) for row in self._rows.values()}
+        for cell, endpoint in self._endpoints.items():
+            if endpoint.row is not None:
+                row = self._row(self._by_rules(endpoint.key))
+                if row != endpoint.row:
+                    self._part(cell, endpoint, row)
+        self._book.look_again()
+        self._latest = None
         return renamed
 
-    def _move(self, cell: _RequestCell, row: Row) -> None:
-        """Have a cell that has counted in ``row`` count in the row of its key from now on."""
-        cell.row = self._row(self._by_rules(cell.key))
-        row.total.open -= cell.open
-        cell.row.total.open += cell.open
+    def _merge(self, merged: Mapping[int, int]) -> None:
+        """Merge rows into others, none of which is merged itself."""
+        cells: dict[int, list[int]] = {}
+        for cell, endpoint in self._endpoints.items():
+            row = endpoint.row
+            if row is not None and row in merged:
+                responses = (response for response, _ in endpoint.responses)
+                cells.setdefault(row, []).extend((cell, *responses))
+                endpoint.row = merged[row]
+        for row, into in merged.items():
+            self._sums.merge(row, into, cells.get(row, ()))
+            self._book.merge(row, into, self._slot)
+        trends = [means.merged(merged) for means in self._trends]
+        self._trends = deque(trends, self._trends.maxlen)
+
+    def _part(self, cell: int, endpoint: _Endpoint, row: int) -> None:
+        """Have a cell count in another row from now on; what it has counted stays."""
+        former, endpoint.row = endpoint.row, row
+        assert former is not None
+        cells = [response for response, _ in endpoint.responses]
+        counts = self._sums.part(cell, cells, row)
+        self._book.drop_cells(former, cells)
+        for (response, code), count in zip(endpoint.responses, counts, strict=True):
+            if code is not None:
+                self._book.add_apart(former, code, count)
+                self._book.add_apart(row, code, -count)
+                self._book.add_status(row, code, response)
 
 
 def protocol_of(version: int) -> str:

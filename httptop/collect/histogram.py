@@ -8,7 +8,7 @@ from 0 to BUCKETS - 1; a histogram is a dict from bucket to count, without the e
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -35,7 +35,8 @@ def bounds(bucket: int) -> tuple[int, int]:
     return (32 + step) << (octave + 4), (33 + step) << (octave + 4)
 
 
-_MIDDLES: Final = tuple(sum(bounds(bucket)) / 2 for bucket in range(BUCKETS))
+#: The value that stands for those in a bucket.
+MIDDLES: Final = tuple(sum(bounds(bucket)) / 2 for bucket in range(BUCKETS))
 
 
 def add(into: Histogram, more: Mapping[int, int]) -> None:
@@ -68,7 +69,7 @@ def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float
     for bucket in sorted(histogram):
         seen += histogram[bucket]
         if seen >= rank:
-            return min(_MIDDLES[bucket], max_ns)
+            return min(MIDDLES[bucket], max_ns)
     return 0.0
 
 
@@ -78,16 +79,31 @@ _SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
     """Return the summary of a histogram whose values add up to ``sum_ns``.
 
-    ``max_ns`` is the maximum of this time or of a longer one. If it is in the last bucket that is
-    not empty, it is the maximum here, too; otherwise the middle of that bucket stands for it.
+    ``max_ns`` is the maximum of this time or of a longer one.
     """
     if not histogram:
         return NO_LATENCY
     buckets = sorted(histogram)
     up_to = list(accumulate(map(histogram.__getitem__, buckets)))
-    count, last = up_to[-1], buckets[-1]
-    low, high = bounds(last)
-    top = float(max_ns) if low <= max_ns < high else _MIDDLES[last]
-    values = [_MIDDLES[buckets[bisect_left(up_to, share * count)]] for share in _SHARES]
-    p50, p90, p95, p99, p999 = [value if value < top else top for value in values]
+    count = up_to[-1]
+    found = [buckets[bisect_left(up_to, share * count)] for share in _SHARES]
+    return summary_of(count, sum_ns, max_ns, (*found, buckets[-1]))
+
+
+def summary_of(count: int, sum_ns: int, max_ns: int, buckets: Sequence[int]) -> Latency:
+    """Return the summary of ``count`` values, not 0, of which a histogram is known only in part.
+
+    ``buckets`` are those of the 50th, 90th, 95th, 99th, 99.9th and 100th percentile. If ``max_ns``
+    is in the last one, it is the maximum here, too; otherwise the middle of that bucket stands for
+    it.
+    """
+    top = top_of(buckets[-1], max_ns)
+    middles = [MIDDLES[bucket] for bucket in buckets[:-1]]
+    p50, p90, p95, p99, p999 = [middle if middle < top else top for middle in middles]
     return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)
+
+
+def top_of(last: int, max_ns: int) -> float:
+    """Return the maximum of values of which ``last`` is the last bucket; see :func:`summary_of`."""
+    low, high = bounds(last)
+    return float(max_ns) if low <= max_ns < high else MIDDLES[last]

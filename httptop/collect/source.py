@@ -1,17 +1,20 @@
-"""What a source hands to the collector: what the kernel has counted, by cell.
+"""What a source hands to the collector.
 
 The kernel counts in numbered cells: one for each endpoint (requests begun, unanswered), one for
 each status of an endpoint (responses and their latencies), and one for each further measure of
-these. A source says once what a new cell is for and then, in each reading, what has been added to
-it. Byte strings are as they came from the network; the collector cleans them.
+these. A source says what a new cell counts, and adds up what all of them count (sums.py). All else
+that is new comes in readings. Byte strings are as they came from the network; the collector cleans
+them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from httptop.collect.measure import Measure
+from httptop.collect.sums import RowSums
 
 
 class RawEndpoint(NamedTuple):
@@ -35,20 +38,6 @@ class RawResponse(NamedTuple):
     endpoint: int  # its cell
     status: int  # 0: unknown; or LEFT_OUT
     measure: Measure = Measure.LATENCY
-
-
-class CellDelta(NamedTuple):
-    """What has been added to a cell since the last reading."""
-
-    cell: int
-    counted: int  # requests begun, or responses, or times of responses
-    bytes: int  # of requests, or of responses
-    sum_ns: int  # of the times in the histogram
-    max_ns: int  # since start, not since the last reading
-    unanswered: int  # requests; of responses: those that the connection's end cut off
-    unmeasured: int  # times that no histogram was left for
-    moved: int  # endpoints only: requests that ended elsewhere: under ~other, or discarded
-    histogram: dict[int, int]  # bucket (histogram.py) -> times
 
 
 class RawSample(NamedTuple):
@@ -92,12 +81,8 @@ class KernelCost(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """Everything that is new since the last reading."""
+    """What is new since the last reading, besides what cells count."""
 
-    #: Cells and what they count: at least the new ones.
-    endpoints: dict[int, RawEndpoint] = field(default_factory=dict)
-    responses: dict[int, RawResponse] = field(default_factory=dict)
-    deltas: list[CellDelta] = field(default_factory=list)
     processes: list[tuple[int, int]] | None = None  # (endpoint's cell, pid), all; None: as before
     #: (pid, "tls" or "http2", connections since start whose first bytes were of it)
     other_protocols: list[tuple[int, str, int]] = field(default_factory=list)
@@ -127,6 +112,18 @@ class Interrupted(Exception):
 
 class Source(Protocol):
     """Where readings come from; used by the collector's thread alone."""
+
+    @property
+    def sums(self) -> RowSums:
+        """What its cells count, added up; once the run has begun."""
+
+    def names(
+        self, cells: Collection[int]
+    ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
+        """Return what cells that have counted are for: those of requests, and those of responses.
+
+        The cells of the requests that belong to these responses are among the first.
+        """
 
     def read(self) -> Reading:
         """Return what is new."""

@@ -8,7 +8,7 @@ mapped TLS library nor a port for TLS proves that a process speaks TLS.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from httptop.coverage.processes import Holder, Survey
@@ -76,6 +76,8 @@ class Row:
 
 def rows(found: Survey, snapshot: Snapshot | None) -> list[Row]:
     """Return a row for each holder: those with the most missing first, then servers."""
+    if snapshot is not None:
+        snapshot = replace(snapshot, endpoints=tuple(snapshot.endpoints))
     made = [_row(holder, snapshot) for holder in found.holders]
     return sorted(
         made,

@@ -19,7 +19,7 @@ from httptop.filters.matching import (
 from httptop.filters.parser import MAX_LENGTH, parse
 from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
-from httptop.model import EndpointStats, Transaction
+from httptop.model import EndpointKey, EndpointStats, Transaction
 
 #: Fields that rows or live requests have.
 SCREEN_FIELDS: Final = ROW_FIELDS | TRANSACTION_FIELDS
@@ -99,9 +99,18 @@ class ScreenFilter:
         self._by_figures = None if by_figures is None else row_test(by_figures)
         self._of_requests = joined(tuple(part for part in parts if reach(part) != "endpoints"))
 
+    @property
+    def by_key_alone(self) -> bool:
+        """Whether :meth:`keeps_key` says of each endpoint whether it is shown."""
+        return self._by_figures is None
+
+    def keeps_key(self, key: EndpointKey) -> bool:
+        """Return whether the parts that depend only on an endpoint's key keep it."""
+        return self._by_key is None or self._by_key(key)
+
     def keeps_row(self, row: EndpointStats) -> bool:
         """Return whether an endpoint is shown."""
-        if self._by_key is not None and not self._by_key(row.key):
+        if not self.keeps_key(row.key):
             return False
         return self._by_figures is None or self._by_figures(row)
 

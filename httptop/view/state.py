@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
 from httptop.filters import Expression, conjuncts
 from httptop.filters.on_screen import joined, screen_filter
-from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
+from httptop.model import (
+    EndpointKey,
+    EndpointStats,
+    Latency,
+    RowsOnDemand,
+    Side,
+    Snapshot,
+    Totals,
+    Transaction,
+)
+from httptop.view.picked_rows import PickedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class View:
         return replace(self, sort=sort, descending=descends(sort))
 
 
+#: These are fields of the key.
 _TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
 
 
@@ -123,10 +135,12 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
 )
 
 
-def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
+def rows(snapshot: Snapshot, view: View) -> Sequence[EndpointStats]:
     """Return the endpoints that a view shows, in order; equal ones by path, method, process."""
-    side = view.side
-    shown = [row for row in snapshot.endpoints if row.key.side == side]
+    endpoints, side = snapshot.endpoints, view.side
+    if isinstance(endpoints, RowsOnDemand):
+        return _picked(endpoints, view)
+    shown = [row for row in endpoints if row.key.side == side]
     if view.path_filter:
         needle = view.path_filter.casefold()
         shown = [row for row in shown if needle in row.key.path.casefold()]
@@ -143,6 +157,34 @@ def rows(snapshot: Snapshot, view: View) -> list[EndpointStats]:
     return shown
 
 
+def _picked(endpoints: RowsOnDemand, view: View) -> PickedRows:
+    """Return the same, and make as few rows as possible."""
+    shown = list(endpoints.by_name(view.side))
+    if view.path_filter:
+        needle, keys = view.path_filter.casefold(), endpoints.keys
+        shown = [at for at in shown if needle in keys[at].path.casefold()]
+    if view.expression is not None:
+        ready = screen_filter(view.expression)
+        if ready.by_key_alone:
+            keys = endpoints.keys
+            shown = [at for at in shown if ready.keeps_key(keys[at])]
+        else:
+            shown = [at for at in shown if ready.keeps_row(endpoints.row(at))]
+    if view.sort in _TEXT_SORTS:
+        field, keys = attrgetter(view.sort), endpoints.keys
+        shown.sort(key=lambda at: field(keys[at]))
+    elif (values := endpoints.values(view.sort)) is not None:
+        shown.sort(key=values.__getitem__, reverse=view.descending)
+        return PickedRows(endpoints, shown)
+    else:
+        value = SORTS[view.sort]
+        shown.sort(key=lambda at: value(endpoints.row(at)), reverse=view.descending)
+        return PickedRows(endpoints, shown)
+    if view.descending:
+        shown.reverse()
+    return PickedRows(endpoints, shown)
+
+
 def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous: int) -> int:
     """Return the row of the selected endpoint; if it is not shown, the one nearest ``previous``.
 
@@ -150,9 +192,14 @@ def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous
     """
     if selected is None:
         return 0
-    for index, row in enumerate(shown):
-        if row.key is selected or row.key == selected:
-            return index
+    if isinstance(shown, PickedRows):
+        found = shown.place(selected)
+        if found is not None:
+            return found
+    else:
+        for index, row in enumerate(shown):
+            if row.key is selected or row.key == selected:
+                return index
     return max(0, min(previous, len(shown) - 1))
 
 
@@ -205,7 +252,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         shown, side_rows = before.rows, before.side_rows
     else:
         shown = rows(snapshot, view)
-        side_rows = sum(1 for row in snapshot.endpoints if row.key.side == view.side)
+        side_rows = _count(snapshot, view.side)
     selected = view.selected
     return Scene(
         snapshot,
@@ -213,8 +260,22 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         shown,
         side_rows,
         len(snapshot.endpoints) - side_rows,
-        selected is not None and not any(row.key == selected for row in snapshot.endpoints),
+        selected is not None and not _has(snapshot, selected),
     )
+
+
+def _count(snapshot: Snapshot, side: Side) -> int:
+    """Return the number of a side's endpoints."""
+    if isinstance(snapshot.endpoints, RowsOnDemand):
+        return len(snapshot.endpoints.by_name(side))
+    return sum(1 for row in snapshot.endpoints if row.key.side == side)
+
+
+def _has(snapshot: Snapshot, key: EndpointKey) -> bool:
+    """Return whether an endpoint is in a snapshot."""
+    if isinstance(snapshot.endpoints, RowsOnDemand):
+        return snapshot.endpoints.index_of(key) is not None
+    return any(row.key == key for row in snapshot.endpoints)
 
 
 def _same_rows(one: View, other: View) -> bool:

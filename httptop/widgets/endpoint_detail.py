@@ -73,10 +73,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.units = units
         if snapshot is None:
             return
-        for row in snapshot.endpoints:
-            if row.key == self.key:
-                self.stats = row
-                break
+        self.stats = snapshot.endpoint(self.key) or self.stats
         self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
         self.window_s = snapshot.window_s
         self._paint()

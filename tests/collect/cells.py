@@ -7,18 +7,32 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from httptop.collect import source
+from httptop.collect.endpoints import EndpointRows
 from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
-from httptop.collect.source import CellDelta, Controls, KernelCost, RawEndpoint, RawSample, Reading
+from httptop.collect.path_rules import PathRules
+from httptop.collect.source import Controls, KernelCost, RawEndpoint, RawResponse, RawSample
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.model import EndpointStats, Overhead, Snapshot
+from tests.collect.reference_sums import CellDelta, ReferenceSums
 
 FAST = bucket_of(10_000)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Reading(source.Reading):
+    """A reading, and what cells have counted until then: what those are for that are new."""
+
+    endpoints: Mapping[int, RawEndpoint] = field(default_factory=dict)
+    responses: Mapping[int, RawResponse] = field(default_factory=dict)
+    deltas: Iterable[CellDelta] = ()
 
 
 def delta(cell: int, **values: object) -> CellDelta:
@@ -52,11 +66,16 @@ def sampled(
 class FakeSource:
     """Returns the given readings in order, and records the calls."""
 
-    def __init__(self, *readings: Reading, opens: Exception | None = None) -> None:
+    def __init__(
+        self, *readings: Reading, opens: Exception | None = None, most_rows: int = 1000
+    ) -> None:
         self.readings = deque(readings)
         self.calls: list[str] = []
         self.controls: list[Controls] = []
         self._opens = opens
+        self.sums = ReferenceSums(most_rows)
+        self._endpoints: dict[int, RawEndpoint] = {}
+        self._responses: dict[int, RawResponse] = {}
         self.read_once = threading.Event()
 
     @contextlib.contextmanager
@@ -71,8 +90,23 @@ class FakeSource:
     def read(self) -> Reading:
         self.calls.append("read")
         reading = self.readings.popleft() if self.readings else Reading()
+        self.count(reading)
         self.read_once.set()
         return reading
+
+    def count(self, reading: Reading) -> None:
+        """Have cells count what stands in a reading."""
+        self._endpoints.update(reading.endpoints)
+        self._responses.update(reading.responses)
+        self.sums.feed(reading.deltas)
+
+    def names(
+        self, cells: Collection[int]
+    ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
+        responses = {cell: self._responses[cell] for cell in cells if cell in self._responses}
+        wanted = {*cells, *(response.endpoint for response in responses.values())}
+        endpoints = {cell: self._endpoints[cell] for cell in wanted if cell in self._endpoints}
+        return endpoints, responses
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
         waiting = select.poll()
@@ -88,6 +122,35 @@ class FakeSource:
 
     def close(self) -> None:
         self.calls.append("close")
+
+
+class FedRows(EndpointRows):
+    """The rows, with a source that has cells count."""
+
+    def __init__(
+        self,
+        *templates: str,
+        max_distinct: int = 1000,
+        scope: Scope | None = None,
+        most_rows: int = 1000,
+        history: int = 120,
+    ) -> None:
+        self.source = FakeSource(most_rows=most_rows)
+        super().__init__(
+            self.source.sums, scope or Scope(), PathRules(templates),
+            max_distinct=max_distinct, history=history,
+        )  # fmt: skip
+
+    def take(self, reading: Reading, slot: int = 0) -> None:
+        """Have cells count, and add that up."""
+        self.source.count(reading)
+        self.count(slot, self.source.names)
+
+    def by_path(self) -> dict[str, EndpointStats]:
+        """Return the rows as they are now."""
+        rows = self.table(1.0)
+        assert len({row.key for row in rows}) == len(rows)
+        return {row.key.path: row for row in rows}
 
 
 class FakeMeter(OverheadMeter):

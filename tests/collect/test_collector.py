@@ -15,13 +15,11 @@ import pytest
 from httptop.collect.measure import Measure
 from httptop.collect.source import (
     LEFT_OUT,
-    CellDelta,
     Interrupted,
     KernelCost,
     Losses,
     RawEndpoint,
     RawResponse,
-    Reading,
 )
 from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
@@ -30,6 +28,7 @@ from httptop.model import Snapshot
 from tests.collect.cells import (
     FAST,
     FakeSource,
+    Reading,
     answered,
     collecting,
     delta,
@@ -37,6 +36,7 @@ from tests.collect.cells import (
     rows_of,
     sampled,
 )
+from tests.collect.reference_sums import CellDelta
 
 
 def test_cells_become_rows() -> None:
@@ -94,11 +94,21 @@ def test_a_published_snapshot_does_not_change() -> None:
         endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200)},
         deltas=[delta(5, counted=1), answered(6, 1)],
     )  # fmt: skip
-    collector = collecting(first, Reading(deltas=[delta(5, counted=1), answered(6, 1)]))
+    second = Reading(
+        endpoints={7: endpoint("/b")}, responses={8: RawResponse(5, 500)},
+        deltas=[delta(5, counted=2), answered(6, 1), answered(8, 1), delta(7, counted=1)],
+        processes=[(5, 42)],
+    )  # fmt: skip
+    collector = collecting(first, second)
     before = collector.step(1001.0, 0)
-    kept = dataclasses.asdict(before)
-    collector.step(1002.0, 0)
-    assert dataclasses.asdict(before) == kept
+    totals = dataclasses.asdict(before.total("server"))
+    # Nobody has looked at its rows yet.
+    assert [row.requests for row in collector.step(1002.0, 0).endpoints] == [3, 0]
+    (row,) = before.endpoints
+    assert (row.requests, row.in_flight, dict(row.status), row.pids) == (1, 0, {200: 1}, ())
+    assert (row.latency.count, row.trend_ns, row.rps) == (1, (10_000.0,), 1.0)
+    assert dataclasses.asdict(before.total("server")) == totals
+    assert before.endpoint(row.key) is row
 
 
 def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:

@@ -15,15 +15,23 @@ import os
 import shutil
 import struct
 import tempfile
+from array import array
+from collections.abc import Collection
 from typing import Any, Final
 
+from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
+from httptop.bpf.row_sums import KernelSums, Side
 from httptop.bpf.source import LiveSource
-from httptop.collect.source import Losses, RawEndpoint, RawResponse, Reading
+from httptop.collect.endpoints import Names
+from httptop.collect.source import Losses, Reading
+from httptop.collect.sums import CellUse, RowSums, Sums
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 
+#: Where struct cell_use says what a cell is for.
+_KIND_AT: Final = 38
 _MAP_FD_BY_ID, _OBJECT_INFO = 14, 15
 _MOST_MAPS: Final = 64
 #: What is loaded where a plan insists on nothing and the kernel has it.
@@ -181,16 +189,20 @@ class AfreshSource(LiveSource):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan, loading=_Lending())
         self._before = Reading()
-        self._names: tuple[dict[int, RawEndpoint], dict[int, RawResponse]] = ({}, {})
 
     def open(self) -> None:
         """Open it, and read what there is to be left out."""
         super().open()
         self._before = super().read()
-        self._names = (self._before.endpoints, self._before.responses)
+        self._afresh = AfreshSums(self._sums, self.names)
+
+    @property
+    def sums(self) -> RowSums:
+        """What its cells have counted since it was opened, added up."""
+        return self._afresh
 
     def read(self) -> Reading:
-        """Return what was counted since it was opened, and only the names of its own cells."""
+        """Return what came since it was opened."""
         reading, before = super().read(), self._before
         reading.losses = Losses(
             *(now - then for now, then in zip(reading.losses, before.losses, strict=True))
@@ -201,14 +213,52 @@ class AfreshSource(LiveSource):
             for pid, kind, count in reading.other_protocols
             if count > counted.get((pid, kind), 0)
         ]
-        endpoints, responses = self._names
-        endpoints |= reading.endpoints
-        responses |= reading.responses
-        cells = {delta.cell for delta in reading.deltas}
-        cells |= {sample.endpoint for sample in reading.samples}
-        reading.responses = {cell: responses[cell] for cell in cells & responses.keys()}
-        cells |= {response.endpoint for response in reading.responses.values()}
-        reading.endpoints = {cell: endpoints[cell] for cell in cells & endpoints.keys()}
-        if reading.endpoints and reading.processes is None:
-            reading.processes = before.processes  # a cell that is known, of a process that is known
+        if reading.processes is None:
+            reading.processes = before.processes  # a cell that is new, of a process that is known
+        before.processes = reading.processes
         return reading
+
+
+class AfreshSums:
+    """The sums of cells that have counted before, as if they had not."""
+
+    def __init__(self, sums: KernelSums, names: Names) -> None:
+        """Have what all cells have counted so far be read, and in no row."""
+        self._sums = sums
+        self.most_rows = sums.most_rows
+        self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
+        self.merge, self.renew = sums.merge, sums.renew
+        known: set[int] = set()
+        unknown: Collection[int] = range(sums._most_cells)
+        while unknown:  # other processes of this host may begin to count meanwhile
+            endpoints, responses = names(unknown)
+            for cell in endpoints:
+                sums.use(cell, CellUse(0, 0))
+            for cell, response in responses.items():
+                sums.use(cell, CellUse(0, 0, response.measure, 200))
+            known |= {*endpoints, *responses}
+            unknown = sums.add(0, 0)
+        sums.add(0, 0)  # a cell that has changed is read again
+        self._before = array("Q", sums.read(0, 0).responses)
+        for cell in known:
+            sums._uses[cell * CELL_USE.size + _KIND_AT] = USE_UNKNOWN
+        for mapped in (sums._rows, sums._times, sums._sides):
+            mapped[:] = bytes(len(mapped))
+        for key in list(bpf_syscall.map_keys(sums._groups, 4)):
+            bpf_syscall.map_delete(sums._groups, key)
+        sums._logs.clear()
+        sums._sides_seen = (Side(), Side())
+
+    def read(self, tick: int, rows: int) -> Sums:
+        """Return the sums, less the responses of before."""
+        found = self._sums.read(tick, rows)
+        responses = array("Q", found.responses)
+        for cell, count in enumerate(self._before):
+            responses[cell] -= count
+        return dataclasses.replace(found, responses=responses.tobytes())
+
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+        """Have cells count in another row."""
+        counts = self._sums.part(cell, responses, row)
+        before = [self._before[at] if at < len(self._before) else 0 for at in responses]
+        return [count - less for count, less in zip(counts, before, strict=True)]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from httptop.collect.source import Controls, RawResponse, RawSample, Reading
+from httptop.collect.source import Controls, RawResponse, RawSample
 from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.config.scope import Scope
@@ -18,6 +18,7 @@ from httptop.output.json import to_json
 from tests.collect.cells import (
     FakeMeter,
     FakeSource,
+    Reading,
     answered,
     collecting,
     delta,
@@ -69,6 +70,7 @@ class _Kernel(FakeSource):
         most = controls.most_samples
         reading.samples, self.waiting = self.waiting[:most], self.waiting[most:]
         reading.processes = [(10, 77)] if controls.processes else None
+        self.count(reading)
         return reading
 
 

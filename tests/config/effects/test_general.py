@@ -16,12 +16,12 @@ import pytest
 
 from httptop.cli import main
 from httptop.collect.feed import Feed
-from httptop.collect.source import RawResponse, Reading
+from httptop.collect.source import RawResponse
 from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.model import Health
 from httptop.output.json import to_json
-from tests.collect.cells import FakeSource, answered, collecting, delta, endpoint
+from tests.collect.cells import FakeSource, Reading, answered, collecting, delta, endpoint
 from tests.config.effects.conftest import ScriptedFeed
 from tests.factory import snapshot_at
 
@@ -116,7 +116,7 @@ def test_the_last_snapshot_has_so_long_to_be_read(
     late = threading.Timer(1.0, gather)
 
     def script(feed: ScriptedFeed) -> None:
-        rows = snapshot_at(1).endpoints * 2000  # more than a pipe holds
+        rows = tuple(snapshot_at(1).endpoints) * 2000  # more than a pipe holds
         feed.publish(replace(snapshot_at(1), endpoints=rows))
         terminate()
         if read:

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
-from httptop.collect.source import CellDelta, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import RawEndpoint, RawResponse
 from httptop.collector import Collector
 from httptop.config.load import check_file
 from httptop.config.scope import Scope
@@ -25,7 +25,8 @@ from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.painting import Hued
-from tests.collect.cells import FakeSource
+from tests.collect.cells import FakeSource, Reading
+from tests.collect.reference_sums import CellDelta
 from tests.factory import busy
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))

@@ -1,0 +1,95 @@
+"""Read the maps beside the counters: what cells are for, processes, losses."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+
+from httptop.bpf import abi
+from httptop.collect.measure import Measure
+from httptop.collect.source import Losses, RawEndpoint, RawResponse
+from httptop.linux import bpf_syscall
+
+
+class MapReader:
+    """Reads maps whole, in batches.
+
+    For the collector's thread alone; every method raises :class:`OSError` if the kernel refuses.
+    """
+
+    def __init__(self, maps: dict[str, int], shards: int) -> None:
+        self._maps, self._shards = maps, shards
+        self._endpoint_reader = bpf_syscall.BatchReader(
+            maps["endpoints"], abi.ENDPOINT_KEY.size, 4, 1024
+        )
+        self._response_reader = bpf_syscall.BatchReader(
+            maps["responses"], abi.RESPONSE_KEY.size, 4, 1024
+        )
+        self._process_reader = bpf_syscall.BatchReader(
+            maps["processes"], abi.PROCESS_KEY.size, 8, 1024
+        )
+        self._other_reader = bpf_syscall.BatchReader(
+            maps["other_protocols"], abi.OTHER_PROTOCOL_KEY.size, 8, 256
+        )
+        self._processes = b""
+
+    def names(
+        self, cells: Collection[int]
+    ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
+        """Return what cells count: those of requests, those of responses; see Source."""
+        keys, values = self._endpoint_reader.read()
+        endpoint_keys = _by_cell(keys, values, abi.ENDPOINT_KEY.size)
+        keys, values = self._response_reader.read()
+        response_keys = _by_cell(keys, values, abi.RESPONSE_KEY.size)
+        responses = {}
+        for cell in cells & response_keys.keys():
+            endpoint, status, measure = abi.RESPONSE_KEY.unpack(response_keys[cell])
+            responses[cell] = RawResponse(endpoint, status, Measure(abi.MEASURES[measure]))
+        wanted = {*cells, *(response.endpoint for response in responses.values())}
+        endpoints = {cell: _endpoint(endpoint_keys[cell]) for cell in wanted & endpoint_keys.keys()}
+        return endpoints, responses
+
+    def processes(self) -> list[tuple[int, int]] | None:
+        """Return all (endpoint's cell, pid) pairs; None if they have not changed."""
+        keys, _ = self._process_reader.read()
+        if keys == self._processes:
+            return None
+        self._processes = keys
+        return list(abi.PROCESS_KEY.iter_unpack(keys))
+
+    def other_protocols(self) -> list[tuple[int, str, int]]:
+        """Return (pid, protocol, connections since start whose first bytes were of it)."""
+        keys, values = self._other_reader.read()
+        counts = struct.iter_unpack("<Q", values)
+        return [
+            (pid, abi.OTHER_PROTOCOLS[kind], count)
+            for (pid, kind), (count,) in zip(
+                abi.OTHER_PROTOCOL_KEY.iter_unpack(keys), counts, strict=True
+            )
+        ]
+
+    def losses(self) -> tuple[Losses, int]:
+        """Return what was missed since start, except for missed calls, and how often a
+        program stood in for another (hooks.h).
+        """
+        _, values = bpf_syscall.BatchReader(
+            self._maps["losses"], 4, abi.LOSSES.size, self._shards
+        ).read(self._shards)
+        sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
+        return Losses(*sums[:7]), sums[7]
+
+
+def _by_cell(keys: bytes, values: bytes, length: int) -> dict[int, memoryview]:
+    """Return the key of each cell; ``values`` are their numbers."""
+    view = memoryview(keys)
+    ends = range(length, len(keys) + 1, length)
+    cells = struct.unpack(f"<{len(values) // 4}I", values)
+    return {cell: view[end - length : end] for cell, end in zip(cells, ends, strict=True)}
+
+
+def _endpoint(key: memoryview) -> RawEndpoint:
+    comm, side, method, version, truncated, _, path = abi.ENDPOINT_KEY.unpack(key)
+    name = abi.METHODS[method] if method < len(abi.METHODS) else "OTHER"
+    return RawEndpoint(
+        side & 1, comm.split(b"\0")[0], version, name, path.rstrip(b"\0"), bool(truncated)
+    )

@@ -1,0 +1,176 @@
+"""What is known of each row beside its sums: its key, its processes, the cells of its statuses.
+
+Rows have numbers (sums.py). What a table has got (row_table.py) does not change any more: the book
+copies it before it changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from httptop.collect.row_table import RowNames, ShownRows
+from httptop.collect.sums import FIRST_ROW, ROW, SLOTS
+from httptop.model import MOST_PIDS, OVERFLOW_PATH, EndpointKey
+
+
+class RowBook:
+    """The rows of a run; for the collector's thread alone."""
+
+    def __init__(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._keys: list[EndpointKey | None] = [None] * FIRST_ROW
+        self._pids: list[tuple[int, ...]] = [()] * FIRST_ROW
+        self._statuses: list[tuple[tuple[int, int], ...]] = [()] * FIRST_ROW
+        self._apart: dict[int, dict[int, int]] = {}
+        self._given: RowNames | None = None  # these lists, if a table has them
+        self._numbers: dict[EndpointKey, int] = {}
+        self._free: list[int] = []
+        self._merged: list[tuple[int, int]] = []  # (slot, row), in the order of slots
+        #: The rows shown: all with requests, in the order in which they got them; others as long as
+        #: they have requests in flight.
+        self._with_requests: list[int] = []
+        self._in_flight: list[int] = []
+        self._without_requests: set[int] = set()
+        self._shown: ShownRows | None = None
+        #: The rows of ``~other``.
+        self.overflow: list[int] = []
+
+    @property
+    def end(self) -> int:
+        """The number behind the greatest one of a row."""
+        return len(self._keys)
+
+    @property
+    def numbers(self) -> dict[EndpointKey, int]:
+        """The rows' numbers by key, as they are now."""
+        return dict(self._numbers)
+
+    def number_of(self, key: EndpointKey) -> int | None:
+        """Return the number of a key's row; None: it has none."""
+        return self._numbers.get(key)
+
+    def key_of(self, number: int) -> EndpointKey | None:
+        """Return the key of a row; None: it has been merged into another."""
+        return self._keys[number]
+
+    # ---- rows come and go --------------------------------------------------------------------
+
+    def make(self, key: EndpointKey) -> int | None:
+        """Make a row for a key that has none; return its number, or None if there is no room."""
+        self._own()
+        if self._free:
+            number = self._free.pop()
+            self._keys[number] = key
+        elif len(self._keys) < self._most_rows:
+            number = len(self._keys)
+            self._keys.append(key)
+            self._pids.append(())
+            self._statuses.append(())
+        else:
+            return None
+        self._numbers[key] = number
+        self._without_requests.add(number)
+        if key.path == OVERFLOW_PATH:
+            self.overflow.append(number)
+        return number
+
+    def rename(self, number: int, key: EndpointKey) -> int:
+        """Give a row another key; return its number, or that of the row that has the key already.
+
+        That is to be merged with it. Call :meth:`look_again` after the last one.
+        """
+        old = self._keys[number]
+        assert old is not None
+        del self._numbers[old]
+        known = self._numbers.setdefault(key, number)
+        if known == number:
+            self._own()
+            self._keys[number] = key
+        return known
+
+    def merge(self, number: int, into: int, slot: int) -> None:
+        """Give another row what is known of one; it is free once the slot ``slot`` has expired."""
+        self._own()
+        self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
+        self._statuses[into] += self._statuses[number]
+        for code, count in self._apart.pop(number, {}).items():
+            self.add_apart(into, code, count)
+        self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
+        self._merged.append((slot, number))
+
+    def look_again(self) -> None:
+        """Find out anew which rows are shown."""
+        self._with_requests = []
+        self._without_requests = set(self._numbers.values())
+        self._shown = None
+
+    def expire(self, slot: int) -> list[int]:
+        """Return merged rows of which the window that ends with ``slot`` has nothing; free them."""
+        freed = []
+        while self._merged and self._merged[0][0] <= slot - SLOTS:
+            freed.append(self._merged.pop(0)[1])
+        self._free += freed
+        return freed
+
+    # ---- what is known of them ---------------------------------------------------------------
+
+    def add_status(self, number: int, code: int, cell: int) -> None:
+        """Note that a cell counts the row's responses of a status."""
+        self._own()
+        self._statuses[number] += ((code, cell),)
+
+    def drop_cells(self, number: int, cells: Iterable[int]) -> None:
+        """Note that cells do not count responses of the row any more."""
+        gone = set(cells)
+        self._own()
+        kept = (pair for pair in self._statuses[number] if pair[1] not in gone)
+        self._statuses[number] = tuple(kept)
+
+    def add_apart(self, number: int, code: int, count: int) -> None:
+        """Add responses of a row that are in no cell of its own; those of others, if negative."""
+        self._own()
+        apart = self._apart.setdefault(number, {})
+        apart[code] = apart.get(code, 0) + count
+
+    def set_pids(self, pids: dict[int, set[int]]) -> None:
+        """Note the processes that are active on rows."""
+        self._own()
+        for number, seen in pids.items():
+            self._pids[number] = tuple(sorted(seen)[:MOST_PIDS])
+
+    def _own(self) -> None:
+        """Copy what a table has."""
+        if self._given is not None:
+            self._keys, self._pids = list(self._keys), list(self._pids)
+            self._statuses = list(self._statuses)
+            self._apart = {number: dict(counts) for number, counts in self._apart.items()}
+            self._given = None
+
+    # ---- for a table -------------------------------------------------------------------------
+
+    def names(self) -> RowNames:
+        """Return what is known, as it is now."""
+        if self._given is None:
+            self._given = RowNames(self._keys, self._pids, self._statuses, self._apart)
+        return self._given
+
+    def shown(self, rows: bytes) -> ShownRows:
+        """Return the rows that are shown by their sums."""
+        with_requests, in_flight = [], []
+        for number in sorted(self._without_requests):
+            requests, open_, *_ = ROW.unpack_from(rows, number * ROW.size)
+            if requests:
+                with_requests.append(number)
+            elif open_ > 0:
+                in_flight.append(number)
+        if with_requests or in_flight != self._in_flight or self._shown is None:
+            self._without_requests.difference_update(with_requests)
+            self._with_requests += with_requests
+            self._in_flight = in_flight
+            numbers = (*self._with_requests, *in_flight)
+            self._shown = ShownRows(numbers, self._keys, self._shown)
+        return self._shown
+
+    def overflow_requests(self, rows: bytes) -> int:
+        """Return the requests counted under ``~other``, by the sums of rows."""
+        return sum(int(ROW.unpack_from(rows, number * ROW.size)[0]) for number in self.overflow)

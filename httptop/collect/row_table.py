@@ -1,0 +1,267 @@
+"""The rows of a moment, made when somebody looks at one.
+
+With thousands of rows a tick is cheap as long as they stay numbers, and few are ever looked at. A
+table has the sums of its moment (sums.py), and shares with those of other moments what seldom
+changes: names, and the trends of former ticks. Nothing of it changes, so any thread may look.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from httptop.collect.histogram import MIDDLES, summary_of, top_of
+from httptop.collect.measure import Measure
+from httptop.collect.sums import ROW, ROW_TIME, TIMES, RowFigures, Sums, TimeFigures
+from httptop.model import NO_LATENCY, EndpointKey, EndpointStats, Latency, RowsOnDemand, Side
+
+_WORDS: Final = ROW.size // 8
+#: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
+_WORD: Final = {name: at for at, name in enumerate(RowFigures._fields[:15])}
+_TICK_COUNT_AT: Final = ROW.size // 4 - 4
+_PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
+_FIRST_PERCENTILE: Final = RowFigures._fields.index("window_p50")
+
+
+class RowNames(NamedTuple):
+    """What is known of each row, by its number; nothing changes in it."""
+
+    keys: Sequence[EndpointKey | None]
+    pids: Sequence[tuple[int, ...]]
+    #: For each code the cell that counts responses of it; a code may have several.
+    statuses: Sequence[tuple[tuple[int, int], ...]]
+    #: Of some rows, responses by code that none of their cells has; negative: that one of them has
+    #: and that are another row's.
+    apart: Mapping[int, Mapping[int, int]]
+
+
+class TickMeans(NamedTuple):
+    """The latencies of each row in a tick."""
+
+    sums_ns: memoryview  # 64 bits each
+    counts: memoryview  # 32 bits each
+
+    @classmethod
+    def of(cls, rows: bytes) -> TickMeans:
+        """Return those of the sums of rows."""
+        sums_ns = memoryview(rows).cast("Q")[_WORD["tick_sum_ns"] :: _WORDS]
+        counts = memoryview(rows).cast("i")[_TICK_COUNT_AT :: 2 * _WORDS]
+        return cls(memoryview(sums_ns.tobytes()).cast("Q"), memoryview(counts.tobytes()).cast("i"))
+
+    def merged(self, rows: Mapping[int, int]) -> TickMeans:
+        """Return the same with the latencies of some rows added to those of others."""
+        sums_ns, counts = array("Q", self.sums_ns), array("i", self.counts)
+        missing = max(0, *rows.values()) + 1 - len(counts)  # rows that came later
+        sums_ns.extend([0] * missing)
+        counts.extend([0] * missing)
+        for row, into in rows.items():
+            if row < len(counts):
+                sums_ns[into] += sums_ns[row]
+                counts[into] += counts[row]
+                sums_ns[row] = counts[row] = 0
+        return TickMeans(memoryview(sums_ns), memoryview(counts))
+
+    def mean_ns(self, row: int) -> float | None:
+        """Return a row's mean, None if it had no response."""
+        if row >= len(self.counts) or (count := self.counts[row]) <= 0:
+            return None
+        return float(self.sums_ns[row] / count)
+
+
+class ShownRows:
+    """Which rows a table shows, and in what order; shared by tables that show the same."""
+
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        keys: Sequence[EndpointKey | None],
+        before: ShownRows | None = None,
+    ) -> None:
+        """``keys``: of all rows; ``before``: what was shown before, the same for the most part."""
+        self.numbers = numbers
+        self.keys: list[EndpointKey] = [key for at in numbers if (key := keys[at]) is not None]
+        self._order: list[int] | None = None
+        self._before = None if before is None or before._order is None else before
+
+    @cached_property
+    def index(self) -> dict[EndpointKey, int]:
+        """The index of each key."""
+        return {key: at for at, key in enumerate(self.keys)}
+
+    @cached_property
+    def pick(self) -> Callable[[Sequence[float]], Sequence[float]]:
+        """A function that picks the shown rows' values out of those of all rows."""
+        if len(self.numbers) == 1:
+            (number,) = self.numbers
+            return lambda values: (values[number],)
+        return itemgetter(*self.numbers) if self.numbers else lambda _: ()
+
+    @cached_property
+    def by_name(self) -> dict[Side, list[int]]:
+        """The indices of each side's rows, by path, method and process."""
+        keys = self.keys
+        order = list(range(len(keys)))
+        if self._before is not None:  # almost sorted: the new ones come last
+            known = [self.index[key] for key in self._before.sorted_keys() if key in self.index]
+            order = list(dict.fromkeys((*known, *order)))
+        names = [(key.path, key.method, key.process) for key in keys]
+        order.sort(key=names.__getitem__)
+        self._order, self._before = order, None
+        sides: dict[Side, list[int]] = {"server": [], "client": []}
+        for at in order:
+            sides[keys[at].side].append(at)
+        return sides
+
+    def sorted_keys(self) -> list[EndpointKey]:
+        """Return the keys in order, if that is known."""
+        return [self.keys[at] for at in self._order or ()]
+
+
+class RowTable(RowsOnDemand):
+    """The rows of a moment."""
+
+    def __init__(
+        self,
+        sums: Sums,
+        shown: ShownRows,
+        names: RowNames,
+        trends: Sequence[TickMeans],
+        covered_s: float,
+    ) -> None:
+        """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers."""
+        self._sums, self._shown, self._names = sums, shown, names
+        self._trends, self._covered_s = trends, covered_s
+        self._made: dict[int, EndpointStats] = {}
+
+    @property
+    def keys(self) -> Sequence[EndpointKey]:
+        """The key of each row."""
+        return self._shown.keys
+
+    def by_name(self, side: Side) -> Sequence[int]:
+        """Return the indices of a side's rows in order; see RowsOnDemand."""
+        return self._shown.by_name[side]
+
+    def index_of(self, key: EndpointKey) -> int | None:
+        """Return the index of the row with a key; None: there is none."""
+        return self._shown.index.get(key)
+
+    # ---- one row -----------------------------------------------------------------------------
+
+    def row(self, index: int) -> EndpointStats:
+        """Return a row, which is made the first time."""
+        made = self._made.get(index)
+        if made is None:
+            made = self._made[index] = self._make(self._shown.numbers[index])
+        return made
+
+    def _make(self, number: int) -> EndpointStats:
+        key = self._names.keys[number]
+        assert key is not None
+        row = RowFigures(*ROW.unpack_from(self._sums.rows, number * ROW.size))
+        max_ns = row.latency_max_ns
+        total = _latency(row.total_count, row.latency_sum_ns, max_ns, *row[15:21])
+        window = _latency(row.window_count, row.window_sum_ns, max_ns, *row[21:27])
+        sending, duration, wait = NO_LATENCY, total, NO_LATENCY
+        if row.measures:
+            sending, duration, wait = self._times(number, row, total)
+        return EndpointStats(
+            key,
+            self._names.pids[number],
+            row.requests,
+            row.window_requests / self._covered_s if self._covered_s > 0 else 0.0,
+            max(0, row.open),
+            row.unanswered,
+            self._status(number),
+            row.request_bytes,
+            row.response_bytes,
+            window,
+            total,
+            tuple(tick.mean_ns(number) for tick in self._trends),
+            sending,
+            duration,
+            wait,
+            row.truncated,
+        )
+
+    def _status(self, number: int) -> dict[int, int]:
+        status = dict(self._names.apart.get(number, ()))
+        counts = self._responses
+        for code, cell in self._names.statuses[number]:
+            if cell < len(counts):
+                status[code] = status.get(code, 0) + counts[cell]
+        return {code: count for code, count in status.items() if count}
+
+    @cached_property
+    def _responses(self) -> memoryview:
+        return memoryview(self._sums.responses).cast("Q")
+
+    def _times(
+        self, number: int, row: RowFigures, total: Latency
+    ) -> tuple[Latency, Latency, Latency]:
+        """Return the summaries of sending, of duration and of wait."""
+        waits, handling, sending, durations = (
+            TimeFigures(*ROW_TIME.unpack_from(self._sums.times, at * ROW_TIME.size))
+            for at in range(number * len(TIMES), (number + 1) * len(TIMES))
+        )
+        duration = total
+        if _has(row, Measure.HANDLING) and _has(row, Measure.DURATION):
+            # The latencies of responses that one call sent, and the durations of the others.
+            spent_ns = max(0, row.latency_sum_ns - handling.sum_ns) + durations.sum_ns
+            max_ns = max(row.latency_max_ns, durations.max_ns)
+            duration = _latency(durations.measured, spent_ns, max_ns, *durations[4:])
+        return (
+            _latency(sending.measured, sending.sum_ns, sending.max_ns, *sending[4:]),
+            duration,
+            _latency(waits.measured, waits.sum_ns, waits.max_ns, *waits[4:]),
+        )
+
+    # ---- one figure of all rows --------------------------------------------------------------
+
+    def values(self, figure: str) -> Sequence[float] | None:
+        """Return a figure of each row; see RowsOnDemand."""
+        if figure in _WORD:
+            return self._column(figure)
+        if figure in _PERCENTILES:
+            return self._percentiles(_PERCENTILES.index(figure))
+        match figure:
+            case "rps":
+                seconds = self._covered_s
+                requests = self._column("window_requests")
+                return [count / seconds for count in requests] if seconds > 0 else requests
+            case "in_flight":
+                return [max(0, count) for count in self._column("open")]
+            case "mean":
+                sums_ns, counts = self._column("window_sum_ns"), self._column("window_count")
+                pairs = zip(sums_ns, counts, strict=True)
+                return [spent_ns / count if count else -1.0 for spent_ns, count in pairs]
+        return None
+
+    def _column(self, name: str) -> Sequence[float]:
+        """Return a figure of 64 bits of each row shown."""
+        words = memoryview(self._sums.rows).cast("q")[_WORD[name] :: _WORDS]
+        return self._shown.pick(words.tolist())
+
+    def _percentiles(self, number: int) -> list[float]:
+        """Return a percentile of each row's latencies in the window; -1 where there are none."""
+        found = []
+        for row in self._shown.numbers:
+            figures = ROW.unpack_from(self._sums.rows, row * ROW.size)
+            if figures[_WORD["window_count"]]:
+                top = top_of(figures[_FIRST_PERCENTILE + 5], figures[_WORD["latency_max_ns"]])
+                value = MIDDLES[figures[_FIRST_PERCENTILE + number]]
+                found.append(top if number == 5 else min(value, top))
+            else:
+                found.append(-1.0)
+        return found
+
+
+def _latency(count: int, sum_ns: int, max_ns: int, *buckets: int) -> Latency:
+    return summary_of(count, sum_ns, max_ns, buckets) if count else NO_LATENCY
+
+
+def _has(row: RowFigures, measure: Measure) -> bool:
+    return bool(row.measures >> TIMES.index(measure) + 1 & 1)

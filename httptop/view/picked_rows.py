@@ -1,0 +1,34 @@
+"""The rows that a view shows, where rows are made on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+from httptop.model import EndpointKey, EndpointStats, RowsOnDemand
+
+
+class PickedRows(Sequence[EndpointStats]):
+    """Some of the rows that are made on demand, in an order of their own."""
+
+    def __init__(self, rows: RowsOnDemand, indices: Sequence[int]) -> None:
+        self._rows, self._indices = rows, indices
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, at: int) -> EndpointStats: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[EndpointStats, ...]: ...
+    def __getitem__(self, at: int | slice) -> EndpointStats | tuple[EndpointStats, ...]:
+        """Return a row, or some."""
+        if isinstance(at, slice):
+            return tuple(map(self._rows.row, self._indices[at]))
+        return self._rows.row(self._indices[at])
+
+    def place(self, key: EndpointKey) -> int | None:
+        """Return where the row of an endpoint stands; None: it is not among them."""
+        index = self._rows.index_of(key)
+        return self._indices.index(index) if index in self._indices else None
