@@ -36,6 +36,11 @@ def test_a_self_test(tmp_path: Path) -> None:
     assert str(outcome) == "selftest    1      12  ok: 2 played in 0.1 s: 2 agree"
 
 
+def test_a_self_test_with_a_known_gap(tmp_path: Path) -> None:
+    output = SELFTEST.replace("agrees  agrees", "known   agrees\n    known: not yet")
+    assert not judged(BY_NAME["selftest"], 1, left(tmp_path, "selftest", output)).faults
+
+
 def test_a_self_test_that_fails(tmp_path: Path) -> None:
     output = SELFTEST.replace("response  ", "response\n    tcp: not so\nanother one ")
     outcome = judged(BY_NAME["selftest"], 1, left(tmp_path, "selftest", output, "1 9"))
