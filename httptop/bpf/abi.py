@@ -62,7 +62,7 @@ RESPONSE_KEY: Final = struct.Struct("<IHH")
 PROCESS_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<8Q32H")
 PAGE: Final = struct.Struct("<32I")
-LOSSES: Final = struct.Struct("<8Q")
+LOSSES: Final = struct.Struct("<9Q")
 #: A protocol other than HTTP/1 that a process speaks: pid, index into OTHER_PROTOCOLS.
 OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")
 OTHER_PROTOCOLS: Final = ("tls", "http2")

@@ -69,14 +69,17 @@ class MapReader:
         ]
 
     def losses(self) -> tuple[Losses, int]:
-        """Return what was missed since start, except for missed calls, and how often a
-        program stood in for another (hooks.h).
+        """Return what was missed since start, and how often a program stood in for another.
+
+        Missed calls are those that the programs dismissed (others.h); the kernel may have skipped
+        the programs for others (hooks.h).
         """
         _, values = bpf_syscall.BatchReader(
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
-        return Losses(*sums[:7]), sums[7]
+        *counted, dismissed, stood_in = sums
+        return Losses(*counted)._replace(missed_calls=dismissed), stood_in
 
 
 def _by_cell(keys: bytes, values: bytes, length: int) -> dict[int, memoryview]:

@@ -125,7 +125,7 @@ class LiveSource:
         skipped = self._skipped()  # before those for which another stood in: those of a later call
         losses, stood_in = self._reader.losses()
         self._missed = max(self._missed, skipped - stood_in)
-        reading.losses = losses._replace(missed_calls=self._missed)
+        reading.losses = losses._replace(missed_calls=losses.missed_calls + self._missed)
         reading.cost = self.timer.take_cost()
         return reading
 

@@ -6,6 +6,7 @@ finds the structs by name; members of anonymous structs and unions are found, to
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -161,7 +162,7 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF; raise BtfError."""
     structs = (
         "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
-        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms "
+        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms pt_regs "
         "trace_event_raw_sock_msg_length"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
@@ -172,6 +173,7 @@ def describe_kernel() -> Kernel:
         "OFF_TASK_LEADER": at("task_struct", "group_leader"),
         "OFF_TASK_COMM": at("task_struct", "comm"),
         "OFF_TASK_TGID": at("task_struct", "tgid"),
+        "OFF_TASK_STACK": at("task_struct", "stack"),
         "OFF_FILES_FDT": at("files_struct", "fdt"),
         "OFF_FDT_FD": at("fdtable", "fd"),
         "OFF_FILE_PRIVATE": at("file", "private_data"),
@@ -194,8 +196,11 @@ def describe_kernel() -> Kernel:
         "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
         "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),
         "OFF_TCP_WRITE_SEQ": at("tcp_sock", "write_seq"),
+        "OFF_TCP_SENT_SEQ": at("tcp_sock", "snd_nxt"),
         "OFF_TCP_ULP": at("inet_connection_sock", "icsk_ulp_ops"),
     }
+    with contextlib.suppress(BtfError):
+        offsets["OFF_TCP_CLOCK"] = at("tcp_sock", "tcp_clock_cache")
     found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     if "sk_data_ready" in found:
         offsets |= _offsets_of_packets(btf)
@@ -204,8 +209,11 @@ def describe_kernel() -> Kernel:
     types = {
         "TYPE_FILE": btf.struct_id("file"),
         "TYPE_SOCKET": btf.struct_id("socket"),
+        "TYPE_SOCK": btf.struct_id("sock"),
+        "TYPE_INODE": btf.struct_id("inode"),
         "TYPE_LIST_HEAD": btf.struct_id("list_head"),
         "TYPE_TCP_SOCK": btf.struct_id("tcp_sock"),
+        "TYPE_REGISTERS": btf.struct_id("pt_regs"),
     }
     functions = {name: number for name in FUNCTIONS if (number := btf.function_id(name))}
     return Kernel(offsets, frozenset(found), types, functions)

@@ -18,6 +18,7 @@ _EAGAIN: Final = 11
 
 #: Larger than any struct that is read here.
 _STRUCT_LEN: Final = 16384
+_STACK_LEN: Final = 16384
 _USER_LEN: Final = 1 << 20
 _BUFFER: Final = 4096  # offset of a call's bytes in user memory; iovecs come before
 _USER64_CS: Final = 0x33
@@ -53,25 +54,31 @@ class Host:
     front: str = "sockets"
     _sockets: int = 0
     _user: Region = field(init=False)
-    _registers: Region = field(init=False)
+    _stack: Region = field(init=False)
     _slots: Region = field(init=False)
 
     def __post_init__(self) -> None:
         memory = self.machine.memory
         self._user = memory.add("user", Kind.USER, _USER_LEN)
-        self._registers = memory.add("registers", Kind.KERNEL, 8 * len(_REGISTERS))
+        self._stack = memory.add("kernel stack", Kind.KERNEL, _STACK_LEN)
         self._slots = memory.add("fd table", Kind.KERNEL, _STRUCT_LEN)
         task, files, table = (
             memory.add(name, Kind.KERNEL, _STRUCT_LEN) for name in ("task", "files", "fdtable")
         )
         current = self.machine.current
-        current.task, current.registers = task.address, self._registers.address
+        current.task, current.registers = task.address, self._registers
+        self._put(task, "OFF_TASK_STACK", "Q", self._stack.address)
         self._put(task, "OFF_TASK_TGID", "I", current.tgid)
         self._put(task, "OFF_TASK_LEADER", "Q", task.address)
         self._put(task, "OFF_TASK_FILES", "Q", files.address)
         self._put(task, "OFF_TASK_COMM", "16s", current.comm)
         self._put(files, "OFF_FILES_FDT", "Q", table.address)
         self._put(table, "OFF_FDT_FD", "Q", self._slots.address)
+
+    @property
+    def _registers(self) -> int:
+        """The address of the registers that the process entered the kernel with."""
+        return self._stack.address + self.offsets["OFF_REGISTERS"]
 
     def _put(self, region: Region, offset: str, form: str, value: int | bytes) -> None:
         struct.pack_into(f"<{form}", region.data, self.offsets[offset], value)
@@ -99,11 +106,19 @@ class Host:
         struct.pack_into("<Q", self._slots.data, 8 * fd, file.address)
         return Socket(fd, sk, not unix)
 
-    def call(self, socket: Socket, number: int, data: bytes | int, *pieces: int) -> Counts:
+    def call(
+        self,
+        socket: Socket,
+        number: int,
+        data: bytes | int,
+        *pieces: int,
+        corked: bool = False,
+    ) -> Counts:
         """Have the process make a system call that moves bytes; return what the probes did.
 
         ``data`` are the bytes, or how many where they are in no buffer of the process. ``pieces``
-        are the lengths of iovecs, of WRITEV; without any, one holds everything.
+        are the lengths of iovecs, of WRITEV; without any, one holds everything. ``corked``: it is
+        not sent yet.
         """
         moved = data if isinstance(data, int) else len(data)
         buffer = self._user.address + _BUFFER
@@ -121,6 +136,9 @@ class Host:
         if socket.tcp:
             self._put(socket.sk, "OFF_TCP_COPIED_SEQ", "I", socket.read)
             self._put(socket.sk, "OFF_TCP_WRITE_SEQ", "I", socket.written)
+            if not corked:
+                self._put(socket.sk, "OFF_TCP_SENT_SEQ", "I", socket.written)
+            self._put(socket.sk, "OFF_TCP_CLOCK", "Q", self.machine.now_ns + _STEP_NS)
         return self._enter(socket, number, buffer, room, moved)
 
     def find_nothing(self, socket: Socket, number: int = RECVFROM) -> Counts:
@@ -138,10 +156,11 @@ class Host:
     def _enter(self, socket: Socket, number: int, buffer: int, room: int, result: int) -> Counts:
         values = {"orig_ax": number, "di": socket.fd, "si": buffer, "dx": room, "cs": _USER64_CS}
         words = (values.get(name, 0) for name in _REGISTERS)
-        struct.pack_into(f"<{len(_REGISTERS)}Q", self._registers.data, 0, *words)
+        at = self.offsets["OFF_REGISTERS"]
+        struct.pack_into(f"<{len(_REGISTERS)}Q", self._stack.data, at, *words)
         self.machine.now_ns += _STEP_NS
         returned = result & (1 << 64) - 1
         if self.front == "syscalls":
-            return self.machine.run("sys_exit", self._registers.address, returned)
+            return self.machine.run("sys_exit", self._registers, returned)
         name = "sock_recv_length" if number in _INBOUND else "sock_send_length"
         return self.machine.run(name, socket.sk.address, returned, 0)

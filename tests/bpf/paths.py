@@ -60,25 +60,27 @@ class Cost(NamedTuple):
 
 
 LIMITS: Final[dict[str, Cost]] = {
-    "first request of a connection: recv": Cost(4170, 27, 3, 72, 64),
-    "its response: writev of the head": Cost(2480, 8, 2, 255, 27),
-    "the same request: recv": Cost(740, 5, 1, 55, 21),
-    "the same head: writev": Cost(470, 7, 3, 40, 15),
-    "the body: sendfile": Cost(130, 4, 0, 0, 7),
-    "nothing to read: recv, EAGAIN": Cost(30, 2, 0, 0, 2),
-    "the whole response: write": Cost(430, 5, 1, 16, 13),
-    "616 bytes, another trace: recv": Cost(4190, 6, 1, 616, 47),
-    "another request than the last: recv": Cost(4700, 15, 2, 110, 55),
-    "its response, of another endpoint: writev": Cost(2490, 8, 2, 255, 27),
-    "8 requests in a call: recv": Cost(6830, 27, 8, 1980, 38),
-    "8 responses in a call: write": Cost(17720, 34, 8, 6144, 141),
-    "client, the same request: write": Cost(490, 5, 1, 55, 14),
-    "client, the whole response: read": Cost(420, 5, 1, 16, 13),
-    "64 bytes, binary: recv": Cost(130, 4, 1, 1, 5),
-    "64 bytes, binary: send": Cost(100, 4, 1, 1, 4),
-    "64 bytes, text: recv": Cost(360, 6, 2, 17, 8),
-    "64 bytes, text: send": Cost(330, 6, 2, 17, 7),
-    "the same head, sampled: writev": Cost(820, 14, 4, 279, 29),
+    "first request of a connection: recv": Cost(1320, 19, 3, 72, 49),
+    "its response: writev of the head": Cost(560, 5, 2, 141, 22),
+    "the same request: recv": Cost(690, 3, 1, 55, 25),
+    "the same head: writev": Cost(540, 5, 2, 141, 21),
+    "the body: sendfile": Cost(170, 2, 0, 0, 10),
+    "nothing to read: recv, EAGAIN": Cost(40, 1, 0, 0, 4),
+    "the whole response: write": Cost(530, 3, 1, 125, 21),
+    "616 bytes, another trace: recv": Cost(3010, 4, 1, 616, 48),
+    "another request than the last: recv": Cost(1640, 4, 1, 55, 35),
+    "its response, of another endpoint: writev": Cost(570, 5, 2, 141, 22),
+    "8 requests in a call: recv": Cost(5770, 25, 8, 1980, 40),
+    "8 responses in a call: write": Cost(14520, 32, 8, 6144, 145),
+    "client, the same request: write": Cost(410, 3, 1, 55, 17),
+    "client, the whole response: read": Cost(540, 3, 1, 125, 20),
+    "64 bytes, binary: recv": Cost(180, 3, 1, 1, 8),
+    "64 bytes, binary: send": Cost(160, 3, 1, 1, 7),
+    "64 bytes, text: recv": Cost(410, 5, 2, 17, 11),
+    "64 bytes, text: send": Cost(390, 5, 2, 17, 10),
+    "64 bytes, known to be no HTTP: recv": Cost(50, 0, 0, 0, 4),
+    "64 bytes, known to be no HTTP: send": Cost(50, 0, 0, 0, 4),
+    "the same head, sampled: writev": Cost(800, 11, 3, 380, 36),
 }
 
 
@@ -182,7 +184,7 @@ def _exchange(host: Host, socket: Socket, request: bytes) -> tuple[Counts, Count
     """Have nginx read a request and send its response: a header section, then a file."""
     return (
         host.call(socket, RECVFROM, request),
-        host.call(socket, WRITEV, HEAD),
+        host.call(socket, WRITEV, HEAD, corked=True),
         host.call(socket, SENDFILE, len(BODY)),
     )
 
@@ -246,10 +248,13 @@ def _as_wrk(host: Host) -> Iterator[tuple[str, Counts]]:
 def _no_http(host: Host) -> Iterator[tuple[str, Counts]]:
     for what, data in (("binary", BINARY), ("text", TEXT)):
         socket = host.connect()
-        for _ in range(_WARM_UP):
+        for number in range(2 * _WARM_UP):
             read, written = host.call(socket, RECVFROM, data), host.call(socket, SENDTO, data)
-        yield f"64 bytes, {what}: recv", read
-        yield f"64 bytes, {what}: send", written
+            if number == 1:
+                yield f"64 bytes, {what}: recv", read
+                yield f"64 bytes, {what}: send", written
+    yield "64 bytes, known to be no HTTP: recv", read
+    yield "64 bytes, known to be no HTTP: send", written
 
 
 def _sampled(host: Host) -> Iterator[tuple[str, Counts]]:

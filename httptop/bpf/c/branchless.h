@@ -62,9 +62,13 @@ static __always_inline u64 *word_of(void *at)
 }
 #define WORD(p) (*word_of(p))
 
+/* Eight bytes of whatever type. */
+typedef u64 __attribute__((may_alias)) any_u64;
+
+/* Copy a constant number of words. */
 static __always_inline void copy_words(u8 *to, const u8 *from, u32 words)
 {
-#pragma clang loop unroll(disable)
+#pragma clang loop unroll(full)
 	for (u32 i = 0; i < words; i++)
-		((u64 *)to)[i] = ((const u64 *)from)[i];
+		((any_u64 *)to)[i] = ((const any_u64 *)from)[i];
 }

@@ -19,6 +19,7 @@
 #include "http_head.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "others.h"
 #include "requests.h"
 #include "scratch.h"
 #include "steps.h"
@@ -114,8 +115,10 @@ static __always_inline u32 track_request(struct scratch *s)
 	if (!fill(s, false))
 		return STEP_DONE;
 	scan_head(s);
-	if (!s->line_end && !line_may_come(s))
+	if (!s->line_end && !line_may_come(s)) {
+		note_other(s->sk);
 		return STEP_DONE;
+	}
 	conn = new_conn(s);
 	if (!conn) {
 		if (s->head_end && request_line(s))
@@ -166,6 +169,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
 	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
 		note_other_protocol(s->tgid, OTHER_HTTP2);
+		note_other(s->sk);
 		return STEP_DONE;
 	}
 	if (ends_line(first[0])) { /* empty lines, perhaps before a request line */
@@ -175,8 +179,10 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		skip_empty_lines(s);
 		return s->left ? STEP_FIRST_BYTES : STEP_DONE;
 	}
-	if (n >= 8 && method_of(first[0], &length) < 0 && !token_may_come(first[0], first[1], n))
+	if (n >= 8 && method_of(first[0], &length) < 0 && !token_may_come(first[0], first[1], n)) {
+		note_other(s->sk);
 		return STEP_DONE;
+	}
 	if (!resolve_stream(s))
 		return STEP_DONE;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;

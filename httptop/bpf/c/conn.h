@@ -44,14 +44,21 @@ struct stream {
 #define REQUESTS 0 /* directions, as indexes of conn.streams[] */
 #define RESPONSES 1
 
-/*
- * What the call that began the last response contained. A response of the same kind may be framed
- * alike: see frame_like_last().
- */
-enum shape {
-	SHAPE_OTHER = 0,
-	SHAPE_WHOLE, /* one whole response and nothing else */
-	SHAPE_HEAD, /* a header section with Content-Length and nothing else */
+/* What responses of one kind have in common. */
+struct response_kind {
+	u32 endpoint; /* cell of the endpoint; 0: `cell` must be looked up again */
+	u32 cell; /* of its responses with this status */
+	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
+	/*
+	 * A call of the same length with the same Content-Length at the same place leaves as much of
+	 * the body to other calls.
+	 */
+	u64 length_word; /* eight bytes from the value of Content-Length on */
+	u64 left;
+	u32 call_len; /* 0: nothing is known of such calls */
+	u16 length_at; /* offset of length_word */
+	u16 status;
+	u64 whole; /* the connection's last response was whole in its call, and alone */
 };
 
 /*
@@ -73,7 +80,7 @@ struct conn {
 	u8 tcp; /* sequence numbers tell its position */
 	u8 blurred; /* pairing is uncertain: a response may belong to another request */
 	u8 framed; /* it is known where the last response ends */
-	u8 shape; /* enum shape, of the call that began the last response */
+	u8 owed; /* an unsolicited response came; it may belong to the next request */
 	u8 ready; /* ready_mark and ready_ns describe a packet (wait.h) */
 
 	/* ---- at each request and response ---- */
@@ -83,18 +90,13 @@ struct conn {
 	u64 last_ns; /* its latest byte so far, if more than one call sent it; else 0 */
 	u32 endpoint; /* cell of the latest request's endpoint */
 	u32 current; /* cell of the current request's endpoint */
-	u32 response; /* cell of the last response's (endpoint, status) */
-	u32 response_of; /* endpoint of that pair; 0: `response` must be looked up again */
-	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
+	struct response_kind kind; /* of the last response */
 
 	u64 head_ns; /* first byte of the latest request */
 	u64 head_bytes; /* of the latest request's header section, as far as it was seen */
 	u64 request_bytes; /* of the current request */
+	u64 wait_ns; /* of the current request, or of the one that begins; 0: unknown */
 	u64 first; /* number of the current request, never used twice for a struct sock */
-	u64 length_word; /* SHAPE_HEAD: eight bytes from the value of Content-Length on */
-	u16 head_len; /* SHAPE_HEAD: length of the call, and offset of length_word in it */
-	u16 length_at;
-	u16 status; /* status of the pair in `response` */
 	u16 asked; /* requests begun in this round, and responses; see stays_behind() */
 	u16 answered;
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: the middle is missing */
@@ -102,7 +104,6 @@ struct conn {
 	u8 current_method; /* of the current request */
 	u8 hosts; /* host conditions that the latest request meets, as bits */
 	u8 rounds;
-	u8 owed; /* an unsolicited response came; it may belong to the next request */
 	u8 bodyless; /* the last response has no body, whatever its header section says */
 	u8 tunnel; /* no HTTP/1 follows the last response's header section */
 	u8 unused;
@@ -113,7 +114,6 @@ struct conn {
 	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
 	char comm[COMM_LEN];
 	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
-	u64 wait_ns; /* of the current request, or of the one that begins; 0: unknown */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;
 	struct conn_filter filter;

@@ -17,6 +17,7 @@
 #include "kernel_structs.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "others.h"
 #include "scratch.h"
 #include "steps.h"
 
@@ -53,6 +54,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn = conns.lookup(&s->sk);
 	if (!conn)
 		return 0;
+	forget_other(s->sk);
 	conn->side = s->side;
 	conn->sk = s->sk;
 	conn->first =

@@ -166,6 +166,35 @@ static __always_inline void count_request(struct conn *conn)
 }
 
 /*
+ * If the last response was not one to the current request's endpoint, put in its place the last one of
+ * that endpoint on this CPU. Return whether the connection's kind is of that endpoint now.
+ */
+static __always_inline bool recall_kind(struct conn *conn)
+{
+	u32 at = conn->current & (KNOWN_KINDS - 1);
+	struct response_kind *known;
+
+	if (conn->kind.endpoint == conn->current)
+		return true;
+	known = known_kinds.lookup(&at);
+	if (!known || known->endpoint != conn->current)
+		return false;
+	copy_words((u8 *)&conn->kind, (u8 *)known, sizeof(*known) / 8);
+	conn->kind.whole = 0; /* that was another connection's */
+	return true;
+}
+
+/* Note the kind of the last response, for other connections on this CPU. */
+static __always_inline void remember_kind(struct conn *conn)
+{
+	u32 at = conn->kind.endpoint & (KNOWN_KINDS - 1);
+	struct response_kind *known = known_kinds.lookup(&at);
+
+	if (known && conn->kind.endpoint)
+		copy_words((u8 *)known, (u8 *)&conn->kind, sizeof(*known) / 8);
+}
+
+/*
  * Find the cell for responses of this kind (a status, or STATUS_LEFT_OUT) to the current request;
  * if there is no room, that of the overflow row.
  */
@@ -173,12 +202,12 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 {
 	struct cell *cell;
 
-	conn->response = response_of(conn->current, kind, MEASURE_LATENCY);
-	conn->response_of = conn->current;
-	conn->status = kind;
+	conn->kind.cell = response_of(conn->current, kind, MEASURE_LATENCY);
+	conn->kind.endpoint = conn->current;
+	conn->kind.status = kind;
 	for (u32 measure = 0; measure < MEASURES - 1; measure++)
-		conn->times[measure] = 0;
-	if (conn->response)
+		conn->kind.times[measure] = 0;
+	if (conn->kind.cell)
 		return;
 	/* No cell is left: the response is counted in the overflow row. */
 	cell = cell_of(conn->current);
@@ -187,15 +216,15 @@ static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
 	if (cell)
 		ADD(cell->count, 1);
-	conn->response = OVERFLOW_RESPONSE(conn->side & 1);
-	conn->response_of = OVERFLOW_ENDPOINT(conn->side & 1);
-	conn->status = STATUS_UNKNOWN;
+	conn->kind.cell = OVERFLOW_RESPONSE(conn->side & 1);
+	conn->kind.endpoint = OVERFLOW_ENDPOINT(conn->side & 1);
+	conn->kind.status = STATUS_UNKNOWN;
 }
 
-/* Count a response in the cell conn->response, with its first `bytes` bytes and its latency. */
+/* Count a response in the cell conn->kind.cell, with its first `bytes` bytes and its latency. */
 static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
-	struct cell *cell = cell_of(conn->response);
+	struct cell *cell = cell_of(conn->kind.cell);
 
 	if (!cell)
 		return;
@@ -210,11 +239,13 @@ static __always_inline void count_response(struct conn *conn, u64 latency_ns, u6
  */
 static __always_inline void count_time(struct conn *conn, enum measure measured, u64 time_ns)
 {
-	u32 *number = &conn->times[measured - 1];
+	u32 *number = &conn->kind.times[measured - 1];
 	struct cell *cell;
 
-	if (!*number)
-		*number = response_of(conn->response_of, conn->status, measured);
+	if (!*number) {
+		*number = response_of(conn->kind.endpoint, conn->kind.status, measured);
+		remember_kind(conn);
+	}
 	cell = *number ? cell_of(*number) : 0;
 	if (!cell)
 		return;
@@ -227,7 +258,7 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
  */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
-	if (wait_ns && conn->response && conn->status != STATUS_LEFT_OUT)
+	if (wait_ns && conn->kind.cell && conn->kind.status != STATUS_LEFT_OUT)
 		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 

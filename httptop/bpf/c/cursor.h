@@ -68,6 +68,14 @@ static __always_inline void skip(struct scratch *s, u32 bytes)
 #endif
 }
 
+/* Have data[CARRY..) be set already, as far as an earlier look at the call has copied it. */
+static __always_inline u32 refill(struct scratch *s)
+{
+	s->have = CARRY + s->filled;
+	s->filled = 0;
+	return s->have - CARRY;
+}
+
 /*
  * Append bytes at buf to data[..have), without stepping over them: at most WINDOW, or CHUNK_LINE
  * where the line of a chunk is expected. Return how many; 0: they cannot be read.

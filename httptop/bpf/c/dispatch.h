@@ -21,6 +21,7 @@
 #include "kernel_structs.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "others.h"
 #include "request_line.h"
 #include "responses.h"
 #include "scratch.h"
@@ -31,8 +32,9 @@
 #include "wait.h"
 
 /* If a call holds nothing but a part of a body, count it; return whether it does. */
-static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes)
+static __always_inline bool take_body(struct conn *conn, u64 sk, bool inbound, u64 bytes)
 {
+	bool request = inbound == (conn->side == SIDE_SERVER);
 	struct stream *stream = &conn->streams[request ? REQUESTS : RESPONSES];
 
 	if (request || conn->framed) {
@@ -46,35 +48,59 @@ static __always_inline bool take_body(struct conn *conn, bool request, u64 bytes
 	} else {
 		if (conn->pending || conn->streams[REQUESTS].phase == PHASE_HEAD)
 			return false;
-		conn->shape = SHAPE_OTHER; /* so the last response was not whole in its call */
+		conn->kind.whole = 0; /* so the last response was not whole in its call */
 	}
 	if (request) {
 		count_request_body(conn, bytes);
 		return true;
 	}
-	count_response_body(conn, bytes, bpf_ktime_get_ns());
+	count_response_body(conn, bytes, time_of(conn, sk, inbound));
 	return true;
 }
 
-/*
- * For a response of the same status as the last, `bytes` long in this call: if it looks alike,
- * frame it as the last one was. Return whether it does.
- */
-static __always_inline bool frame_like_last(struct conn *conn, u64 buf, u64 piece, u64 bytes)
-{
-	u64 word = 0;
+enum likeness {
+	UNLIKE = 0,
+	LIKE_LAST, /* the last response was whole in its call: this one is assumed to be so, too */
+	LIKE_KIND, /* certain: the same length and the same Content-Length */
+};
 
-	if (conn->shape == SHAPE_WHOLE) {
-		conn->framed = 0;
-		return true;
-	}
-	if (bytes != conn->head_len || piece != bytes ||
-	    read_user(&word, sizeof(word), (void *)(buf + conn->length_at)) ||
-	    word != conn->length_word)
-		return false;
-	conn->streams[RESPONSES].left = conn->streams[RESPONSES].length;
-	conn->framed = 1;
-	return true;
+/*
+ * Return how far a call that begins with a response is like those that the connection's kind tells of,
+ * so that it need not be parsed; its status goes to *status.
+ */
+static __always_inline enum likeness likeness_of(struct conn *conn, u64 buf, u64 piece, u64 bytes,
+						 u32 *status)
+{
+	struct response_kind *kind = &conn->kind;
+	u64 n = STATUS_LINE_LEAST, alike = kind->call_len == bytes;
+	struct scratch *s = scratch_here();
+
+	if (!s || !(alike | kind->whole))
+		return UNLIKE;
+	if (alike)
+		n = kind->length_at + 8;
+	OPAQUE(n);
+	n &= 511;
+	if (n < STATUS_LINE_LEAST || n > ALIKE_LEN || piece < n ||
+	    read_user(s->data, n, (void *)buf))
+		return UNLIKE;
+	*status = status_of(WORD(s->data), WORD(s->data + 8), STATUS_LINE_LEAST);
+	if (*status != kind->status || *status < 200)
+		return UNLIKE;
+	if (alike && WORD_AT(s, kind->length_at) == kind->length_word)
+		return LIKE_KIND;
+	return kind->whole ? LIKE_LAST : UNLIKE;
+}
+
+/*
+ * Frame a response that is like others. Where that is assumed its end is unknown (framed is 0) until a
+ * response is parsed again; bytes that come in between are counted as its body.
+ */
+static __always_inline void frame_alike(struct conn *conn, enum likeness likeness)
+{
+	conn->framed = likeness == LIKE_KIND;
+	if (conn->framed)
+		conn->streams[RESPONSES].left = conn->kind.left;
 }
 
 /*
@@ -87,7 +113,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 {
 	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now, ready_ns;
 	u64 message = buf;
-	u32 length = 0, missed = 0;
+	u32 length = 0, missed = 0, filled = 0;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s;
 	u32 next = STEP_FIRST_BYTES;
@@ -97,12 +123,10 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		conn = 0; /* the struct sock has been reused */
 	ready_ns = inbound ? take_ready(conn, sk, ret) : 0;
 	if (conn) {
-		bool request = inbound == (conn->side == SIDE_SERVER);
-
 		if (conn->streams[REQUESTS].phase == PHASE_TUNNEL)
 			return 0;
 		missed = bytes_missed(conn, sk, inbound, ret);
-		if (!missed && !conn->lost && take_body(conn, request, ret))
+		if (!missed && !conn->lost && take_body(conn, sk, inbound, ret))
 			return 0;
 	}
 
@@ -144,11 +168,12 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		if ((letter | 0x20) - 'a' > 25u && !ends_line(letter)) {
 			if (letter == TLS_HANDSHAKE)
 				note_tls(process_of(task), buf, piece);
+			note_other(sk);
 			return 0;
 		}
 	}
 
-	now = conn ? bpf_ktime_get_ns() : 0;
+	now = conn ? time_of(conn, sk, inbound) : 0;
 	if (conn) {
 		bool request = inbound == (conn->side == SIDE_SERVER);
 
@@ -167,32 +192,29 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 				s = scratch_here();
 				OPAQUE(n);
 				n &= 255;
-				if (s && n <= LINE_LEN && !read_user(s->data, n, (void *)buf) &&
-				    same_bytes(conn->line, s->data, n)) {
-					conn->head_ns = now;
-					conn->head_bytes = ret;
-					begin_sole_request(conn);
-					return 0;
+				if (s && n <= LINE_LEN &&
+				    !read_user(&s->data[CARRY], n, (void *)buf)) {
+					if (same_bytes(conn->line, &s->data[CARRY], n)) {
+						conn->head_ns = now;
+						conn->head_bytes = ret;
+						begin_sole_request(conn);
+						return 0;
+					}
+					filled = n;
 				}
 			}
-		} else if (conn->pending != 1 || !conn->shape ||
-			   conn->response_of != conn->current ||
-			   under_way(&conn->streams[RESPONSES]) || conn->last_ns || piece < 16 ||
-			   FILTER_SIZE) {
+		} else if (conn->pending != 1 || under_way(&conn->streams[RESPONSES]) ||
+			   conn->last_ns || conn->wait_ns || FILTER_SIZE || !recall_kind(conn)) {
 			next = STEP_READ_MESSAGE;
 		} else {
-			u64 first[2], latency_ns;
-			u32 status;
+			u64 latency_ns = now - conn->start_ns;
+			enum likeness likeness;
+			u32 status = 0;
 
 			next = STEP_READ_MESSAGE;
-			if (read_user(first, sizeof(first), (void *)buf))
-				return 0;
-			status = status_of(first[0], first[1], 16);
-			latency_ns = now - conn->start_ns;
-			/* Is the response of the same kind as the last? */
-			if (status == conn->status && status >= 200 &&
-			    status == kind_of(conn, status, latency_ns) &&
-			    frame_like_last(conn, buf, piece, ret)) {
+			likeness = likeness_of(conn, buf, piece, ret, &status);
+			if (likeness && status == kind_of(conn, status, latency_ns)) {
+				frame_alike(conn, likeness);
 				count_response(conn, latency_ns, ret);
 				conn->handling_ns = latency_ns;
 				conn->response_ns = now;
@@ -221,8 +243,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->messages = messages ? messages - 1 : 0;
 	s->message_left = messages ? length : ret;
 	s->scanned = 0;
+	s->filled = filled;
 	s->began = 0;
-	s->shape = SHAPE_OTHER;
+	s->alike = 0;
 	s->tgid = process_of(task);
 	s->inbound = inbound;
 	s->side = conn ? conn->side : SIDE_SERVER;

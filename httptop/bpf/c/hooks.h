@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "others.h"
 #include "scratch.h"
 #include "syscalls.h"
 #include "unseen.h"
@@ -105,7 +106,7 @@ static __always_inline int through_socket(u64 *ctx, u64 sk, s64 ret, u32 flags, 
 
 	if (!LOOKED_AT(inbound))
 		return 0;
-	if (inbound && not_taken(sk, flags))
+	if (dismissed(sk) || (inbound && not_taken(sk, flags)))
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = task_registers(task);
@@ -317,7 +318,9 @@ static __always_inline int through_call(u64 *ctx)
 	socket = socket_of(task, regs->di);
 	if (!socket)
 		return 0;
-	sk = sock_of(socket);
+	sk = as_number(sock_of(socket));
+	if (dismissed(sk))
+		return 0;
 	if (nr == NR_recvfrom || nr == NR_recvmmsg)
 		flags = regs->r10;
 	else if (nr == NR_recvmsg)

@@ -21,7 +21,7 @@
 #include "steps.h"
 
 #define SCAN_TURNS 128
-#define SCANNED_TOGETHER 8
+#define SCANNED_TOGETHER 16
 
 /*
  * Return the method that these eight bytes begin with, and the length of its name; -1: none of enum
@@ -121,6 +121,8 @@ static __always_inline bool ends_line(u8 byte)
 	return byte == '\r' || byte == '\n';
 }
 
+#define STATUS_LINE_LEAST 16 /* bytes that hold a status and what is behind it */
+
 /*
  * Return the status of a response that begins with these 16 bytes, n of them valid; 0: it is not a
  * response.
@@ -161,7 +163,7 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 }
 
 /* If the line at data[at..have) is a field that matters, note where its value begins. */
-static __always_inline void note_field(struct scratch *s, u32 at)
+static __always_inline void note_field(struct scratch *s, u64 at)
 {
 	u64 name = WORD_AT(s, at), rest;
 	u8 first = (u8)name | 0x20;
@@ -188,47 +190,55 @@ static __always_inline void note_field(struct scratch *s, u32 at)
 	}
 }
 
+/* Return a word that has the highest bit of each newline set, up to the first; 0: there is none. */
+static __always_inline u64 newlines_of(u64 word)
+{
+	word ^= EACH * '\n';
+	return (word - EACH) & ~word & (EACH << 7);
+}
+
 /*
- * Look for newlines at data[cursor..have), a word at a time; note the fields whose lines begin behind
- * them. Return whether the scan is over (s->stop).
+ * Look for newlines at data[cursor..have), two words at a time; note the fields whose lines begin
+ * behind them. Return whether the scan is over (s->stop).
  */
 static __always_inline bool scan_turns(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
-	for (u32 turn = 0; turn < SCANNED_TOGETHER; turn++) {
-		u64 word, found;
-		u32 at, gap;
+	for (u64 turn = 0; turn < SCANNED_TOGETHER; turn++) {
+		u64 at = s->cursor, found, gap;
+		u8 *words = &s->data[inside(at)];
 
-		at = s->cursor;
 		if (at >= s->have) {
 			s->stop = 1;
-			return true;
+			break;
 		}
-		word = WORD_AT(s, at) ^ (EACH * '\n');
-		found = (word - EACH) & ~word & (EACH << 7);
+		found = newlines_of(WORD(words));
 		if (!found) {
-			s->cursor = at + 8;
-			continue;
+			found = newlines_of(WORD(words + 8));
+			at += 8;
+			if (!found) {
+				s->cursor = at + 8;
+				continue;
+			}
 		}
 		at += ((found & (0 - found)) >> 7) * 0x0001020304050607ULL >> 56;
 		if (at >= s->have) {
-			s->cursor = s->have;
 			s->stop = 1;
-			return true;
+			break;
 		}
-		s->cursor = at + 1;
 		gap = at - s->newline;
 		if (!s->line_end) {
 			s->line_end = at + 1;
 		} else if (gap == 1 || (gap == 2 && BYTE(s, at - 1) == '\r')) {
 			s->head_end = at + 1;
 			s->stop = 1;
-			return true;
+			break;
 		}
 		s->newline = at;
+		s->cursor = at + 1;
 		note_field(s, at + 1);
 	}
-	return false;
+	return s->stop;
 }
 
 #ifdef LOOPS

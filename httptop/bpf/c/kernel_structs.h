@@ -15,9 +15,6 @@
 static long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
-/* bpf_task_pt_regs: the registers that a task entered the kernel with. */
-static void *(*task_registers)(void *task) = (void *)175;
-
 struct registers { /* x86-64, as in ptrace(2) */
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs,
 		flags, sp, ss;
@@ -47,6 +44,16 @@ static void *(*cast_to)(u64 address, u32 type) = (void *)CAST_CALL;
 #else
 #define READ_AS(address, type, offset) kernel_u64((address) + (offset))
 #define READ_U32_AS(address, type, offset) kernel_u32((address) + (offset))
+#endif
+
+/*
+ * The registers that a task entered the kernel with: on its kernel stack, where the loader has found
+ * them (build/learned.py); or as bpf_task_pt_regs says.
+ */
+#if defined(TYPE_FILE) && defined(OFF_REGISTERS)
+#define task_registers(task) cast_to((u64)AT(task, OFF_TASK_STACK) + OFF_REGISTERS, TYPE_REGISTERS)
+#else
+static void *(*task_registers)(void *task) = (void *)175;
 #endif
 
 /*
@@ -112,12 +119,12 @@ static __always_inline u64 sock_of(u64 socket)
 
 static __always_inline u64 socket_of_sock(u64 sk)
 {
-	return kernel_u64(sk + OFF_SOCK_SOCKET);
+	return READ_AS(sk, TYPE_SOCK, OFF_SOCK_SOCKET);
 }
 
 static __always_inline u64 inode_number_of(u64 socket)
 {
-	return kernel_u64(socket + OFF_SOCKET_INODE + OFF_INODE_NUMBER);
+	return READ_AS(socket + OFF_SOCKET_INODE, TYPE_INODE, OFF_INODE_NUMBER);
 }
 
 /* Return a task's process id in the initial PID namespace. */

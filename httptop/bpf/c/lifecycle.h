@@ -82,11 +82,11 @@ static __always_inline void count_response_body(struct conn *conn, u64 bytes, u6
 		held->outcome.response_bytes += bytes;
 		return;
 	}
-	if (!conn->response)
+	if (!conn->kind.cell)
 		return;
 	if (now != conn->response_ns) /* a later call than that of its first bytes */
 		conn->last_ns = now;
-	cell = cell_of(conn->response);
+	cell = cell_of(conn->kind.cell);
 	if (cell)
 		ADD(cell->bytes, bytes);
 }
@@ -105,7 +105,7 @@ static __always_inline void settle_held(struct conn *conn)
 	count_wait(conn, held->wait_ns);
 	conn->current = current;
 	held->endpoint = 0;
-	conn->response = 0;
+	conn->kind.cell = 0;
 }
 
 /*
@@ -121,7 +121,7 @@ static __always_inline void end_response(struct conn *conn)
 		return;
 	sending_ns = conn->last_ns - conn->response_ns;
 	conn->last_ns = 0;
-	if (!conn->response || conn->status == STATUS_LEFT_OUT)
+	if (!conn->kind.cell || conn->kind.status == STATUS_LEFT_OUT)
 		return;
 	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
 	count_time(conn, MEASURE_SENDING, sending_ns);
@@ -143,7 +143,7 @@ static __always_inline void begin_response(struct conn *conn, u32 status, u64 la
 		hold_back(conn, status, latency_ns, bytes);
 	} else {
 		kind = kind_of(conn, status, latency_ns);
-		if (conn->status != kind || conn->response_of != conn->current)
+		if (!recall_kind(conn) || conn->kind.status != kind)
 			find_response_cell(conn, kind);
 		count_response(conn, latency_ns, bytes);
 		count_wait(conn, conn->wait_ns);
@@ -250,8 +250,6 @@ static __always_inline void begin_request(struct conn *conn)
 	queued.endpoint = conn->endpoint;
 	if (!conn->pending) {
 		begin_sole_request(conn);
-		if (conn->wait_ns)
-			conn->shape = SHAPE_OTHER; /* only the full parser counts the wait */
 		return;
 	}
 	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {

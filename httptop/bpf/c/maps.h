@@ -9,24 +9,16 @@
 #include "abi.h"
 #include "conn.h"
 
-#define CACHED_LEN 80 /* longest request line whose endpoint is cached for all connections */
-
-/*
- * A cache of endpoints: a request line of a process, under one generation of the path rules
- * (control.generation), and its endpoint. Bytes after the line are zero.
- */
-struct line_key {
+/* A request line of a process, and its endpoint under one generation of the path rules. */
+struct known_line {
 	char comm[COMM_LEN];
-	u32 side;
-	u32 generation;
-	u8 line[CACHED_LEN];
-};
-
-struct line_value {
-	u32 endpoint;
+	u32 generation; /* control.generation */
+	u32 endpoint; /* 0: there is none */
 	u32 tgid; /* process last recorded as active on it */
-	u32 method;
-	u32 unused;
+	u16 length;
+	u8 side;
+	u8 method;
+	u8 line[LINE_LEN + 8]; /* the last bytes are compared as part of a word */
 };
 
 /* A request queued behind others on its connection. */
@@ -59,7 +51,21 @@ BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections *
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
-BPF_TABLE("lru_hash", struct line_key, struct line_value, lines, 4096);
+/*
+ * What each CPU has met lately: request lines, by their hash, and kinds of responses, by the number of
+ * their endpoint. The next one in the same place takes it.
+ */
+/* A socket that carries no HTTP/1 (others.h). Calls only count up: below 2^32, or it is looked at anew. */
+struct other {
+	u64 sk;
+	u64 inode_and_calls; /* inode number in the upper half, calls in the lower; one word, so they fit */
+};
+#define OTHER_BITS 12
+BPF_ARRAY(others, struct other, 1 << OTHER_BITS);
+#define KNOWN_LINES 1024
+#define KNOWN_KINDS 1024
+BPF_PERCPU_ARRAY(known_lines, struct known_line, KNOWN_LINES);
+BPF_PERCPU_ARRAY(known_kinds, struct response_kind, KNOWN_KINDS);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
 /*
  * The lowest number is on top, and returned numbers are reused first, so used numbers have no gaps.

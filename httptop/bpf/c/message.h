@@ -44,7 +44,8 @@ static __always_inline bool open_window(struct conn *conn, struct stream *stream
 	start_scan(s, in_head);
 	s->cut = 0;
 	WORD(&s->data[0]) = 0;
-	s->data[CARRY] = '\n';
+	if (in_head)
+		s->data[CARRY] = '\n';
 	s->have = CARRY + in_head;
 	if (stream->phase == PHASE_LINE) {
 		s->cut = conn->line_len > LINE_LEN;
@@ -56,6 +57,8 @@ static __always_inline bool open_window(struct conn *conn, struct stream *stream
 		s->have += stream->partial_len;
 	}
 	s->carried = s->have;
+	if (s->filled) /* only of a call that begins with a message */
+		return refill(s);
 	return fill(s, stream->phase == PHASE_CHUNKS) != 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Request lines: kept until they are complete, compared with the previous one on the connection,
- * looked up in a cache for all connections, or parsed into an endpoint's key.
+ * looked for among those that the CPU has met lately, or parsed into an endpoint's key.
  *
  * Reads the request line, data[CARRY..line_end), and writes line[] of the connection and s->key.
  * Called by read_message() and place_request(); same_bytes() by on_bytes(), too.
@@ -22,19 +22,16 @@
 /* Whether two strings of `length` bytes, at most LINE_LEN, are equal. */
 static __always_inline bool same_bytes(u8 *a, u8 *b, u32 length)
 {
-	u64 difference = 0;
+	u64 words = length & ~7ULL, difference = 0;
 
+	OPAQUE(words);
+	if (words > LINE_LEN)
+		return false;
 #pragma clang loop unroll(disable)
-	for (u32 turn = 0; turn < LINE_LEN / 8; turn++) {
-		u64 mask = ~0ULL, at = turn * 8;
-
-		OPAQUE(at); /* else the compiler drops the bound that the verifier needs */
-		if (at >= LINE_LEN || at >= length)
-			break;
-		if (length - at < 8)
-			mask = (1ULL << ((length - at) * 8)) - 1;
-		difference |= (WORD(a + at) ^ WORD(b + at)) & mask;
-	}
+	for (u64 at = 0; at < words; at += 8)
+		difference |= WORD(a + at) ^ WORD(b + at);
+	if (length & 7)
+		difference |= (WORD(a + words) ^ WORD(b + words)) & MASK(length & 7);
 	return !difference;
 }
 
@@ -82,54 +79,73 @@ static __always_inline bool make_endpoint_key(struct scratch *s)
 	return true;
 }
 
-/* Make the cache key s->line from the request line. False: the line is too long for the cache. */
-static __always_inline bool make_line_key(struct scratch *s, const char *comm)
+/* Spread the bits of a word over all of it. */
+static __always_inline u64 mixed(u64 word)
 {
-	u32 length = s->line_end - CARRY;
-	struct control *control = control_here();
-
-	if (length > CACHED_LEN || s->cut || !control)
-		return false;
-	copy_words((u8 *)s->line.comm, (const u8 *)comm, COMM_LEN / 8);
-	s->line.side = s->side;
-	s->line.generation = control->generation;
-#pragma clang loop unroll(disable)
-	for (u32 at = 0; at < CACHED_LEN; at += 8) {
-		u64 keep = ~0ULL;
-
-		if (length <= at)
-			keep = 0;
-		else if (length - at < 8)
-			keep = (1ULL << (length - at) * 8) - 1;
-		WORD(&s->line.line[at]) = WORD(&s->data[CARRY + at]) & keep;
-	}
-	return true;
+	word *= 0x9e3779b97f4a7c15ULL;
+	return word ^ word >> 32;
 }
 
 /*
- * Cache the line's endpoint, which is in the connection, for other connections. Only one line in
- * eight is, at random.
+ * Return the place in known_lines of a request line, at most LINE_LEN bytes long, of a connection's
+ * process.
  */
-static __always_inline void remember_line(struct conn *conn, struct scratch *s)
+static __always_inline struct known_line *place_of(struct conn *conn, struct scratch *s)
 {
-	struct line_value value = {
-		.endpoint = conn->endpoint, .tgid = s->tgid, .method = conn->method};
+	u64 length = s->line_end - CARRY, words = length & ~7ULL;
+	u64 hash = (length << 1 | conn->side) ^ WORD(conn->comm) ^ WORD(conn->comm + 8), last = 0;
+	u32 at;
 
-	if (bpf_get_prandom_u32() & 7)
-		return; /* most lines that contain ids come only once */
-	if (make_line_key(s, conn->comm))
-		lines.update(&s->line, &value);
+	OPAQUE(words);
+	if (words > LINE_LEN)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u64 from = 0; from < words; from += 8)
+		hash = mixed(hash ^ WORD(&s->data[CARRY + from]));
+	if (length & 7)
+		last = WORD(&s->data[CARRY + words]) & MASK(length & 7);
+	hash = mixed(hash ^ last);
+	at = hash & (KNOWN_LINES - 1);
+	return known_lines.lookup(&at);
 }
 
-/* If the line is in the cache, put its endpoint into the connection; return whether it is. */
+/* Note the line's endpoint, which is in the connection, for other requests on this CPU. */
+static __always_inline void remember_line(struct conn *conn, struct scratch *s)
+{
+	struct control *control = control_here();
+	u32 length = s->line_end - CARRY;
+	struct known_line *known;
+
+	if (length > LINE_LEN || s->cut || !control)
+		return;
+	known = place_of(conn, s);
+	if (!known)
+		return;
+	copy_words((u8 *)known->comm, (u8 *)conn->comm, COMM_LEN / 8);
+	known->generation = control->generation;
+	known->endpoint = conn->endpoint;
+	known->tgid = s->tgid;
+	known->length = length;
+	known->side = conn->side;
+	known->method = conn->method;
+	copy_words(known->line, &s->data[CARRY], LINE_LEN / 8);
+}
+
+/* If the line has been met lately, put its endpoint into the connection; return whether it has. */
 static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 {
-	struct line_value *known;
+	struct control *control = control_here();
+	u32 length = s->line_end - CARRY;
+	struct known_line *known;
 
-	if (!make_line_key(s, conn->comm))
+	if (length > LINE_LEN || s->cut || !control)
 		return false;
-	known = lines.lookup(&s->line);
-	if (!known)
+	known = place_of(conn, s);
+	if (!known || known->length != length || known->side != conn->side || !known->endpoint ||
+	    known->generation != (u32)control->generation ||
+	    WORD(known->comm) != WORD(conn->comm) ||
+	    WORD(known->comm + 8) != WORD(conn->comm + 8) ||
+	    !same_bytes(known->line, &s->data[CARRY], length))
 		return false;
 	if (known->tgid != s->tgid) {
 		note_process(known->endpoint, s->tgid);
@@ -137,7 +153,7 @@ static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 	}
 	conn->endpoint = known->endpoint;
 	conn->method = known->method;
-	conn->line_len = s->line_end - CARRY;
+	conn->line_len = length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	return true;
 }
@@ -148,8 +164,13 @@ static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
  */
 static __always_inline bool find_line(struct conn *conn, struct scratch *s)
 {
-	return s->carried == CARRY &&
-	       (same_line(conn, s, s->line_end - CARRY) || recall_line(conn, s));
+	if (s->carried != CARRY)
+		return false;
+	if (!same_line(conn, s, s->line_end - CARRY))
+		return recall_line(conn, s);
+	if (s->call_len <= LINE_LEN) /* all of it is compared with the next call */
+		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
+	return true;
 }
 
 /* Parse the request line, and put its endpoint into the connection. False: it is none. */

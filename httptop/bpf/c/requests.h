@@ -17,6 +17,7 @@
 #include "http_head.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "others.h"
 #include "request_line.h"
 #include "scratch.h"
 #include "steps.h"
@@ -42,8 +43,10 @@ static __always_inline void reject_line(struct conn *conn, struct scratch *s)
 {
 	if (conn->endpoint || conn->pending || conn->lost)
 		parse_failed(conn, &conn->streams[REQUESTS]);
-	else
+	else {
 		conns.delete(&s->sk); /* no HTTP was ever seen on it */
+		note_other(s->sk);
+	}
 }
 
 /* Step over line ends at the beginning of data[CARRY..have): RFC 9112, 2.2, has servers ignore them. */
@@ -123,10 +126,8 @@ static __always_inline void end_request_head(struct conn *conn, struct stream *s
 					     struct scratch *s, u32 consumed)
 {
 	/* If the call is exactly one request, an identical call may take the short way. */
-	if (s->carried == CARRY && consumed == s->call_len && !stream->length && !stream->chunked) {
+	if (s->carried == CARRY && consumed == s->call_len && !stream->length && !stream->chunked)
 		conn->call_len = consumed;
-		copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
-	}
 	begin_body(stream, false);
 	begin_request(conn);
 }

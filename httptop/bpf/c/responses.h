@@ -33,7 +33,7 @@ static __always_inline void lose_response_framing(struct conn *conn)
 {
 	restart(&conn->streams[RESPONSES]);
 	conn->framed = 0;
-	conn->shape = SHAPE_OTHER;
+	conn->kind.whole = 0;
 }
 
 /*
@@ -56,26 +56,33 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 			 conn->tunnel;
 	conn->streams[RESPONSES].phase = PHASE_HEAD;
 	conn->answered++;
-	s->began = 1;
+	s->began++;
 	end_open_body(conn);
 	advance_pipeline(conn);
 }
 
-/* The call is a header section and nothing else: record what frame_like_last() compares. */
-static __always_inline void note_shape(struct conn *conn, struct stream *stream, struct scratch *s)
+#define ALIKE_LEN 480 /* most bytes of a call that are compared */
+
+/*
+ * A response that the call begins with has its whole header section in the window: note what calls
+ * with such a response are known by (struct response_kind).
+ */
+static __always_inline void note_length(struct conn *conn, struct stream *stream, struct scratch *s,
+					u32 consumed)
 {
 	u64 word, end;
 
-	if (s->carried != CARRY || stream->phase != PHASE_HEAD || !s->length_at || stream->chunked)
+	if (s->left + consumed != s->call_len || s->carried != CARRY || !s->length_at ||
+	    stream->chunked || stream->length == BODY_OPEN || conn->tunnel ||
+	    s->length_at - CARRY > ALIKE_LEN - 8)
 		return;
 	word = WORD_AT(s, s->length_at);
 	end = word ^ (EACH * '\r');
 	if (!((end - EACH) & ~end & (EACH << 7)))
 		return; /* the number is too long to fit in the word */
-	conn->length_word = word;
-	conn->length_at = s->length_at - CARRY;
-	conn->head_len = s->call_len;
-	s->shape = SHAPE_HEAD;
+	conn->kind.length_word = word;
+	conn->kind.length_at = s->length_at - CARRY;
+	s->alike = 1;
 }
 
 /*
@@ -90,8 +97,8 @@ static __always_inline void take_unsolicited(struct conn *conn, struct scratch *
 	if (s->status)
 		COUNT_LOSS(orphan_responses);
 	conn->owed = s->status != 0;
-	conn->response = 0;
-	conn->response_of = 0;
+	conn->kind.cell = 0;
+	conn->kind.endpoint = 0;
 	lose_response_framing(conn);
 }
 
@@ -126,9 +133,12 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 	struct stream *stream = &conn->streams[RESPONSES];
 
 	conn->framed = 1;
-	conn->shape = s->shape;
-	if (s->began && !under_way(stream))
-		conn->shape = SHAPE_WHOLE;
+	conn->kind.whole = s->began == 1 && !under_way(stream) && !conn->tunnel;
+	if (s->began) {
+		conn->kind.call_len = s->alike && s->began == 1 && !stream->phase ? s->call_len : 0;
+		conn->kind.left = stream->left;
+		remember_kind(conn);
+	}
 	if (stream->left == BODY_OPEN && !conn->pending) {
 		/*
 		 * The body ends with the connection or, with careless servers, when the next
@@ -182,8 +192,8 @@ static __always_inline void end_response_head(struct conn *conn, struct stream *
 {
 	bool final = stream->phase == PHASE_HEAD;
 
-	if (consumed == s->call_len)
-		note_shape(conn, stream, s);
+	if (final)
+		note_length(conn, stream, s, consumed);
 	begin_body(stream, !final || conn->bodyless);
 	if (conn->tunnel)
 		conn->streams[REQUESTS].phase = PHASE_TUNNEL;
@@ -195,7 +205,8 @@ static __always_inline u32 sample_response(struct scratch *s)
 	struct conn *conn = conns.lookup(&s->sk);
 
 	if (conn)
-		take_sample(conn, s->sk, s->now - conn->start_ns, conn->status, s->buf, s->piece);
+		take_sample(conn, s->sk, s->now - conn->start_ns, conn->kind.status, s->buf,
+			    s->piece);
 	return STEP_DONE;
 }
 

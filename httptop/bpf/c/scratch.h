@@ -57,6 +57,7 @@ struct scratch {
 	u8 inbound;
 	u8 response; /* the bytes are of responses, not of requests */
 	u8 scanned; /* data[] has been scanned already (classify.h) */
+	u8 filled; /* bytes of the call that are in data[CARRY..) already */
 
 	/* ---- a connection that is not tracked yet (classify.h) ---- */
 	u8 side; /* set for tracked connections, too */
@@ -65,8 +66,8 @@ struct scratch {
 	u64 truths; /* filter conditions that the connection meets, as bits */
 
 	/* ---- responses in the call (responses.h) ---- */
-	u32 began; /* a response began in this call */
-	u32 shape; /* enum shape, provided that nothing more follows in the call */
+	u32 began; /* final responses that began in this call */
+	u32 alike; /* the call may be compared with others: kind.length_word is of its response */
 	u32 status; /* of the response being parsed */
 
 	/* ---- the parser (http_head.h): offsets into data; 0: not found ---- */
@@ -114,7 +115,6 @@ struct scratch {
 
 	/* ---- keys made from a request line (request_line.h) ---- */
 	struct endpoint_key key;
-	struct line_key line;
 
 	/* ---- a connection whose requests are being abandoned (close.h), and what follows ---- */
 	u32 then;
@@ -132,6 +132,21 @@ static __always_inline struct scratch *scratch_here(void)
 	u32 zero = 0;
 
 	return scratches.lookup(&zero);
+}
+
+/*
+ * Return an address as a number that may be calculated with; the verifier keeps taking what it has seen
+ * loaded from a pointer for an address.
+ */
+static __always_inline u64 as_number(u64 address)
+{
+	struct scratch *s = scratch_here();
+
+	if (!s)
+		return 0;
+	s->number = address;
+	asm volatile("" ::: "memory");
+	return s->number;
 }
 
 /*

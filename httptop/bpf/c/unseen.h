@@ -44,6 +44,22 @@ static __always_inline u32 bytes_missed(struct conn *conn, u64 sk, bool inbound,
 	return missed >> 31 ? 0 : missed; /* it has begun before the end of the last: no gap */
 }
 
+/*
+ * Return the time of a call that moved bytes through a tracked connection. A TCP socket keeps the time
+ * of its last transmission and of the last bytes that were read from it; the loader has tried that it
+ * is up to date (build/learned.py). Bytes that were written may still wait to be sent: then, and
+ * elsewhere, the clock tells.
+ */
+static __always_inline u64 time_of(struct conn *conn, u64 sk, bool inbound)
+{
+#if defined(OFF_TCP_CLOCK) && defined(TYPE_FILE)
+	if (conn->tcp && (inbound || READ_U32_AS(sk, TYPE_TCP_SOCK, OFF_TCP_SENT_SEQ) ==
+					     READ_U32_AS(sk, TYPE_TCP_SOCK, OFF_TCP_WRITE_SEQ)))
+		return READ_AS(sk, TYPE_TCP_SOCK, OFF_TCP_CLOCK);
+#endif
+	return bpf_ktime_get_ns();
+}
+
 /* Count unseen bytes of responses as part of a body. False: none is under way. */
 static __always_inline bool take_unseen_response(struct conn *conn, u64 bytes, u64 now)
 {
@@ -116,7 +132,7 @@ static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 		return;
 	missed = bytes_missed(conn, sk, inbound, bytes);
 	response = inbound != (conn->side == SIDE_SERVER);
-	now = bpf_ktime_get_ns();
+	now = time_of(conn, sk, inbound);
 	if (missed && !conn->lost)
 		take_missed(conn, sk, response, inbound, missed, now);
 	if (conn->lost)

@@ -84,11 +84,15 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define TYPE_LIST_HEAD 2
 #define TYPE_SOCKET 3
 #define TYPE_TCP_SOCK 4
+#define TYPE_SOCK 5
+#define TYPE_INODE 6
+#define TYPE_REGISTERS 7
 #define OFF_FDT_FD 8
 #define OFF_FILES_FDT 8
 #define OFF_FILE_INODE 8
 #define OFF_FILE_PRIVATE 8
 #define OFF_INODE_NUMBER 8
+#define OFF_REGISTERS 8
 #define OFF_SKB_HEAD 8
 #define OFF_SKB_LEN 8
 #define OFF_SKB_NETWORK 8
@@ -115,8 +119,11 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_TASK_COMM 8
 #define OFF_TASK_FILES 8
 #define OFF_TASK_LEADER 8
+#define OFF_TASK_STACK 8
 #define OFF_TASK_TGID 8
+#define OFF_TCP_CLOCK 8
 #define OFF_TCP_COPIED_SEQ 8
+#define OFF_TCP_SENT_SEQ 8
 #define OFF_TCP_ULP 8
 #define OFF_TCP_WRITE_SEQ 8
 #define OFF_UNIX_ADDRESS 8

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets that carry something else than HTTP/1. Once VAIN_LOOKS calls of a socket have begun with no
+ * HTTP, its calls are dismissed before anything else is asked, except for one of LOOKED_AT_EACH: a
+ * socket that httptop met in the middle of a long body may still turn out to carry HTTP. What was
+ * dismissed until then counts as a missed call (losses.dismissed).
+ *
+ * A socket is known by its struct sock and its inode number, which tells when the former is reused.
+ * Two sockets may share a place: then the one that was looked at last has it.
+ *
+ * Reads and writes the map others. Called by the attached programs (hooks.h), by on_bytes() and by
+ * first_bytes() for sockets that are not tracked, and by new_conn().
+ */
+#pragma once
+
+#include "counters.h"
+#include "kernel_structs.h"
+#include "maps.h"
+
+#define VAIN_LOOKS 8
+#define LOOKED_AT_EACH 64
+
+/* Return a socket's place, which may be another's. */
+static __always_inline struct other *other_at(u64 sk)
+{
+	u32 at = sk * 0x9e3779b97f4a7c15ULL >> (64 - OTHER_BITS);
+
+	return others.lookup(&at);
+}
+
+/* Return a socket's inode number, where it stands in struct other; the kernel's have 32 bits. */
+static __always_inline u64 inode_of_sock(u64 sk)
+{
+	u64 socket = socket_of_sock(sk);
+
+	return socket ? inode_number_of(socket) << 32 : 0;
+}
+
+/* Whether a place is of the socket with this inode number. */
+static __always_inline bool belongs_to(u64 inode_and_calls, u64 inode)
+{
+	return inode_and_calls >> 32 == inode >> 32;
+}
+
+/* Whether a call on a socket need not be looked at. */
+static __always_inline bool dismissed(u64 sk)
+{
+	struct other *other = other_at(sk);
+	u64 known;
+
+	if (!other || other->sk != sk)
+		return false;
+	known = other->inode_and_calls;
+	if ((u32)known < VAIN_LOOKS || !belongs_to(known, inode_of_sock(sk)))
+		return false;
+	other->inode_and_calls = known + 1;
+	return (known + 1) % LOOKED_AT_EACH != 0;
+}
+
+/* A call on a socket that is not tracked began with no HTTP. */
+static __always_inline void note_other(u64 sk)
+{
+	struct other *other = other_at(sk);
+	u64 inode = inode_of_sock(sk), known;
+
+	if (!other)
+		return;
+	known = other->inode_and_calls;
+	if (other->sk != sk || !belongs_to(known, inode)) {
+		known = inode;
+		other->sk = sk;
+	}
+	if ((u32)known < VAIN_LOOKS)
+		other->inode_and_calls = known + 1;
+}
+
+/* A socket carries HTTP after all. */
+static __always_inline void forget_other(u64 sk)
+{
+	struct other *other = other_at(sk);
+
+	if (!other || other->sk != sk)
+		return;
+	if ((u32)other->inode_and_calls >= VAIN_LOOKS &&
+	    belongs_to(other->inode_and_calls, inode_of_sock(sk)))
+		COUNT_LOSS(dismissed);
+	other->sk = 0;
+}
