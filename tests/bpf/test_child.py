@@ -21,7 +21,7 @@ channel = socket.socket(fileno=int(sys.argv[1]))
 sys.stdin.read()
 {work}
 channel.send(
-    b'{{"front": "none", "maps": [], "programs": [], "attach": [], "events": {{}}, '
+    b'{{"front": "none", "maps": [], "programs": [], "loops": true, "attach": [], "events": {{}}, '
     b'"refused": {{}}}}'
 )
 """

@@ -51,5 +51,5 @@ def test_the_numbers_of_steps_and_callbacks_are_the_loaders(loops: bool) -> None
     for callback in loader.CALLBACKS:
         name = callback.removeprefix("take_").upper()
         assert f"int {callback}(void *unused)" in text
-        assert re.search(rf"CALLBACK_{name}\b|TAKE_TURNS\([^;]*\b{name}\)", called)
+        assert re.search(rf"CALLBACK_{name}\b|TAKE_(ALL_)?TURNS\([^;]*\b{name}\)", called)
         assert not loops or defines[f"CALLBACK_{name}"] == loader.CALLBACKS.index(callback)
