@@ -23,6 +23,7 @@ from bench import (
     quantiles,
     startup,
     syscall_cost,
+    tail,
     throughput,
     ui_tick,
     user_space,
@@ -40,6 +41,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "throughput": (throughput.measure, True),
     "whole": (throughput.measure_whole, True),
+    "tail": (tail.measure, True),
     "syscalls": (syscall_cost.measure, True),
     "bpf": (bpf_time.measure, True),
     "filters": (filter_cost.measure, True),

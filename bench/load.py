@@ -33,7 +33,7 @@ class Wrk:
 
 def _command(url: str, shape: Shape, seconds: float, cpu: int, work: Path) -> list[str]:
     command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{shape.connections}"]
-    command += [f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
+    command += [f"-d{max(1, round(seconds))}s", "--timeout", "20s", "--latency"]
     if shape.close:
         command += ["-H", "Connection: close"]
     lua = shape.script

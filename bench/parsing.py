@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_MICROSECONDS: Final = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 
 class ParseError(Exception):
@@ -16,6 +18,7 @@ class Load(NamedTuple):
     requests: int
     rps: float
     errors: int  # connections that failed and responses other than 2xx and 3xx
+    p99_us: float = 0.0  # latency as wrk sees it, microseconds; 0: not said
 
 
 def _wanted(pattern: str, text: str) -> re.Match[str]:
@@ -34,7 +37,8 @@ def parse_wrk(text: str) -> Load:
         errors += int(bad[1])
     if bad := re.search(r"errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text):
         errors += sum(map(int, bad.groups()))
-    return Load(requests, rps, errors)
+    p99 = re.search(r"^\s+99%\s+([\d.]+)(us|ms|s)$", text, re.MULTILINE)
+    return Load(requests, rps, errors, float(p99[1]) * _MICROSECONDS[p99[2]] if p99 else 0.0)
 
 
 def parse_ab(text: str) -> Load:

@@ -14,7 +14,7 @@ from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
 from httptop.run.log import SnapshotLog
-from httptop.run.scheduling import schedule
+from httptop.run.scheduling import bind
 from httptop.run.session import Session
 
 
@@ -33,7 +33,7 @@ def open_feed(
     ``screen`` and ``tell`` are those of :func:`httptop.run.live.open_live`. Raises
     :class:`HttptopError`.
     """
-    schedule(settings.performance, session.pids)
+    bind(settings.performance.cpu_affinity, session.pids)
     if asked.replay is not None:
         from httptop.capture.replay import ReplayFeed
         from httptop.capture.restrict import require_narrowable

@@ -26,6 +26,7 @@ from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
 from httptop.linux.processes import in_first_pid_namespace, is_process
 from httptop.privilege.drop import Drop, plan_drop
+from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
 #: Seconds to wait for the demo before the ticks begin without it.
@@ -74,6 +75,7 @@ def open_live(
             drop,
             Demo() if demo else None,
             tell,
+            attached=lambda: renice(settings.performance.nice, session.pids),
             notes=notes if screen else (),
             await_demo=not screen,
         ),
@@ -90,6 +92,7 @@ def started(
     tell: Callable[[str], None],
     stop: int,
     *,
+    attached: Callable[[], None],
     notes: tuple[str, ...] = (),
     await_demo: bool,
 ) -> Iterator[tuple[str, ...]]:
@@ -99,6 +102,9 @@ def started(
     becomes readable before the probes are loaded. Yields sentences about what cannot be seen,
     ``notes`` included.
 
+    ``attached`` is called once the probes are: from then on httptop gives way to others. Before, it
+    has a second of work for which it had better not wait.
+
     Only the thread that gives up root may keep a capability, and this one reads the maps. The demo
     starts after the probes are attached, so that they see its first request, and ends before they
     are detached, so that its last requests are complete. ``await_demo``: begin the ticks with the
@@ -106,6 +112,7 @@ def started(
     """
     source.load(tell, stop)
     source.attach()
+    attached()
     drop.give_up()
     source.try_waits()  # with the capabilities that are left
     with demo or contextlib.nullcontext():

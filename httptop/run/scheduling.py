@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
-from httptop.config.settings import Performance
 from httptop.errors import HttptopError, UsageError
 from httptop.linux.cpus import online_cpus
 
@@ -22,30 +24,22 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def schedule(performance: Performance, beside: Iterable[int] = ()) -> None:
-    """Apply ``performance.nice`` and ``performance.cpu_affinity`` to this process and others.
+def bind(cpus: Collection[int], beside: Iterable[int] = ()) -> None:
+    """Have this process and others run on these CPUs only; none: on any.
 
-    ``beside``: the ids of our other processes that have already been started.
-
-    Both belong to a thread; threads and processes that it starts inherit them. So call this before
-    starting others. Raises :class:`UsageError` for a CPU that does not exist, and
-    :class:`HttptopError` if the nice value is refused.
+    ``beside``: the ids of our other processes that have already been started. Threads and processes
+    that any of these starts inherit it. Raises :class:`UsageError` for a CPU that does not exist,
+    or that httptop may not use.
     """
-    tasks = list(_tasks(("self", *map(str, beside))))
-    if performance.cpu_affinity:
-        _bind(performance.cpu_affinity, tasks)
-    if performance.nice:
-        _renice(performance.nice, tasks)
-
-
-def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:
+    if not cpus:
+        return
     online = online_cpus()
     if missing := sorted(set(cpus) - online):
         raise UsageError(
             f"performance.cpu_affinity: this host has no CPU {', '.join(map(str, missing))}; "
             f"it has {', '.join(map(str, sorted(online)))}"
         )
-    for task in tasks:
+    for task in _tasks(("self", *map(str, beside))):
         try:
             os.sched_setaffinity(task, cpus)
             allowed = os.sched_getaffinity(task)
@@ -60,10 +54,19 @@ def _bind(cpus: Collection[int], tasks: Iterable[int]) -> None:
             )
 
 
-def _renice(value: int, tasks: Iterable[int]) -> None:
-    for task in tasks:
+def renice(value: int, beside: Iterable[int] = ()) -> None:
+    """Give this process and others a nice value, -20 to 19; 0: leave theirs.
+
+    ``beside`` as in :func:`bind`. A task that gives way more already, as one started by nice(1)
+    does, goes on doing so. Raises :class:`HttptopError` if the value is refused: those below the
+    current one need root.
+    """
+    if not value:
+        return
+    for task in _tasks(("self", *map(str, beside))):
         try:
-            os.setpriority(os.PRIO_PROCESS, task, value)
+            if value < 0 or value > os.getpriority(os.PRIO_PROCESS, task):
+                os.setpriority(os.PRIO_PROCESS, task, value)
         except ProcessLookupError:
             continue
         except OSError as error:
@@ -71,6 +74,35 @@ def _renice(value: int, tasks: Iterable[int]) -> None:
                 f"performance.nice: the kernel refuses {value} ({error.strerror}); "
                 "values below the current one need root"
             ) from None
+    for process in (os.getpid(), *beside):
+        if _has_a_session(process):
+            _renice_session(process, value)
+
+
+def _has_a_session(process: int) -> bool:
+    """Return whether a process of ours shares its session with nothing but what belongs to it."""
+    try:
+        leader = os.getsid(process)
+        if leader == process:
+            return True
+        # sudo gives a command a terminal of its own, and stays as the leader of that session.
+        parent = leader == os.getppid() and process == os.getpid()
+        return parent and Path(f"/proc/{leader}/comm").read_text() == "sudo\n"
+    except OSError:
+        return False
+
+
+def _renice_session(process: int, value: int) -> None:
+    """Give the session of a process a nice value, where the kernel groups tasks by session.
+
+    There (``kernel.sched_autogroup_enabled``) the nice value of a task counts among those of its
+    session only. Where the kernel does not, or refuses, nothing changes.
+    """
+    group = Path(f"/proc/{process}/autogroup")
+    with contextlib.suppress(OSError):
+        known = re.search(r"nice (-?\d+)", group.read_text())
+        if known is not None and (value < 0 or value > int(known[1])):
+            group.write_text(str(value))
 
 
 def _tasks(processes: Iterable[str]) -> Iterator[int]:

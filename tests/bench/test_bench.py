@@ -30,6 +30,11 @@ WRK = """Running 5s test @ http://127.0.0.1:8080/small.txt
   Thread Stats   Avg      Stdev     Max   +/- Stdev
     Latency   234.17us  127.81us   8.35ms   93.57%
     Req/Sec    66.62k     3.58k   71.36k    78.43%
+  Latency Distribution
+     50%  213.00us
+     75%  251.00us
+     90%  302.00us
+     99%  603.00us
   337963 requests in 5.10s, 366.34MB read
 Requests/sec:  66267.75
 Transfer/sec:     71.83MB
@@ -112,7 +117,9 @@ def test_a_figure_tells_json_all() -> None:
 
 
 def test_wrk() -> None:
-    assert parse_wrk(WRK) == Load(337963, 66267.75, 0)
+    assert parse_wrk(WRK) == Load(337963, 66267.75, 0, 603)
+    assert parse_wrk(WRK.replace("603.00us", "1.25ms")).p99_us == 1250
+    assert parse_wrk(WRK.replace("99%  ", "")).p99_us == 0
     worse = WRK + "  Socket errors: connect 0, read 3, write 0, timeout 1\n"
     assert parse_wrk(worse + "  Non-2xx or 3xx responses: 7\n").errors == 11
     with pytest.raises(ParseError, match="unable to connect"):

@@ -39,6 +39,7 @@ from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 from httptop.linux.btf import describe_kernel
 from httptop.linux.cpus import possible_cpus
+from httptop.linux.stretches import Stretches
 from tests.collect.reference_sums import CellDelta, ReferenceSums
 from tests.live.pool import cached
 
@@ -494,6 +495,32 @@ def test_more_unknown_cells_than_a_run_tells(loaded: Loaded) -> None:
 
 def _row(sums: Sums, number: int) -> RowFigures:
     return RowFigures(*ROW.unpack_from(sums.rows, number * ROW.size))
+
+
+@pytest.mark.parametrize(("step_s", "pauses"), [(0.001, True), (0.0, False)])
+def test_long_work_is_done_in_stretches(loaded: Loaded, step_s: float, pauses: bool) -> None:
+    """Where each run takes a millisecond, there is a pause behind every other."""
+    looks: list[None] = []
+    slept: list[float] = []
+
+    def clock() -> float:
+        looks.append(None)
+        return step_s * len(looks)
+
+    cells, made = Cells(loaded), [0]
+    for _ in range(4096):
+        made.append(cells.take("free_cells") or 0)
+        cells.count(made[-1], count=1)
+    cells.write()
+    stretches = Stretches(clock, slept.append)
+    sums = KernelSums(loaded.maps, loaded.programs, loops=True, stretches=stretches)
+    with contextlib.closing(sums):
+        assert sums.add(1, 0) == made[1:]
+        assert (len(slept) >= 3) == pauses  # eight runs
+        slept.clear()
+        for cell in made[1:]:
+            sums.use(cell, CellUse(FIRST_ROW, 0))
+        assert (len(slept) >= 1000) == pauses
 
 
 def test_the_maps_are_closed(loaded: Loaded) -> None:

@@ -72,7 +72,8 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "nice",
         Integer(-20, 19),
-        "Nice value of httptop: 19 gives way to other processes most, -20 least.",
+        "Nice value of httptop once the probes are attached: 19 gives way to other processes most, "
+        "-20 least; 0: that with which it was started.",
     ),
     Setting(
         "performance",

@@ -132,7 +132,7 @@ class Performance:
     batch_size: int = 4096
     cache: str = "/var/cache/httptop"
     cpu_affinity: tuple[int, ...] = ()
-    nice: int = 0
+    nice: int = 10
     max_overhead_percent: float = 0.0
 
 
