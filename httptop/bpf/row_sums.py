@@ -7,14 +7,14 @@ histograms; what it asks of a run stands in one of them.
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
-from httptop.collect import histogram
+from httptop.bpf.mapped import MappedMap
+from httptop.bpf.side_latencies import SideLatencies
 from httptop.collect.histogram import BUCKETS, OCTAVES, Histogram
 from httptop.collect.sums import (
     FIRST_ROW,
@@ -62,29 +62,6 @@ def group_key(row: int, measure: int, number: int) -> int:
     return row << 9 | measure << 6 | number
 
 
-class Side:
-    """The latencies of a side: those of the tick, and of the window by its slots."""
-
-    def __init__(self) -> None:
-        self.tick: Histogram = {}
-        self.window: Histogram = {}
-        self._slots: dict[int, Histogram] = {}
-
-    def add(self, slot: int, tick: Histogram) -> None:
-        """Add what is new in a tick's histogram."""
-        news = dict(tick)
-        histogram.subtract(news, self.tick)
-        self.tick = tick
-        if news:
-            histogram.add(self.window, news)
-            histogram.add(self._slots.setdefault(slot, {}), news)
-
-    def expire(self, slot: int) -> None:
-        """Drop the slots before the window that ends with ``slot``."""
-        for old in [known for known in self._slots if known <= slot - SLOTS]:
-            histogram.subtract(self.window, self._slots.pop(old))
-
-
 class KernelSums:
     """The sums that the kernel keeps; a :class:`httptop.collect.sums.RowSums`.
 
@@ -112,28 +89,23 @@ class KernelSums:
         self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
         self._most_cells = bpf_syscall.map_info(maps["cell_uses"])[4]
         self._used_cells = abi.FIRST_FREE_CELL
-        self._mapped: list[mmap.mmap] = []
-        self._uses = self._map(maps["cell_uses"])
-        self._rows = self._map(maps["rows"])
-        self._times = self._map(maps["row_times"])
-        self._sides = self._map(maps["side_sums"])
-        self._log = self._map(maps["window_log"])
-        self._state = self._map(maps["sums_state"])
+        mapped = [
+            MappedMap(maps[name])
+            for name in (
+                "cell_uses", "rows", "row_times", "side_sums", "window_log", "sums_state",
+            )
+        ]  # fmt: skip
+        self._uses, self._rows, self._times, *small = self._mapped = mapped
+        self._sides, self._log, self._state = (one.whole() for one in small)
         self.most_rows = bpf_syscall.map_info(maps["rows"])[4]
         #: The codes that responses of each side have had.
         self._statuses: tuple[set[int], set[int]] = (set(), set())
         #: The logs of the slots in the window, each with the first cell that it is of.
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
         self._merged: dict[int, int] = {}  # row -> the row that has all of it
-        self._sides_seen = (Side(), Side())
+        self._sides_seen = (SideLatencies(), SideLatencies())
         for cell in abi.LEFT_OUT_ENDPOINTS:
             self.use(cell, None)
-
-    def _map(self, descriptor: int) -> mmap.mmap:
-        _, _, _, length, entries, _ = bpf_syscall.map_info(descriptor)
-        mapped = mmap.mmap(descriptor, -(-length // 8) * 8 * entries)
-        self._mapped.append(mapped)
-        return mapped
 
     def close(self) -> None:
         """Unmap the maps; idempotent."""
@@ -147,7 +119,7 @@ class KernelSums:
         self._stretches.go_on()  # there may be thousands
         at = cell * CELL_USE.size + _USE_AT
         if use is None:
-            _USE.pack_into(self._uses, at, 0, 0, abi.USE_NOTHING, 0)
+            _USE.pack_into(self._uses.up_to(at + _USE.size), at, 0, 0, abi.USE_NOTHING, 0)
             return
         kind = abi.USE_REQUESTS
         if use.measure is not None:
@@ -155,7 +127,7 @@ class KernelSums:
             if use.in_scope:
                 self._statuses[use.side].add(use.status)
         flags = abi.CELL_CLIENT * use.side | abi.CELL_IN_SCOPE * use.in_scope
-        _USE.pack_into(self._uses, at, use.row, use.status, kind, flags)
+        _USE.pack_into(self._uses.up_to(at + _USE.size), at, use.row, use.status, kind, flags)
 
     def add(self, tick: int, slot: int) -> list[int]:
         """Add what cells have counted; see RowSums.
@@ -231,11 +203,13 @@ class KernelSums:
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums; see RowSums."""
         self._summarize_rows(FIRST_ROW, rows, tick)
-        uses = self._uses[: self._used_cells * CELL_USE.size]
+        used = self._used_cells * CELL_USE.size
+        uses = self._uses.up_to(used)[:used]
+        times = rows * len(TIMES) * ROW_TIME.size
         unmeasured, unplaced = SUMS_RUN.unpack_from(self._state)[8:10]
         return Sums(
-            self._rows[: rows * ROW.size],
-            self._times[: rows * len(TIMES) * ROW_TIME.size],
+            self._rows.up_to(rows * ROW.size)[: rows * ROW.size],
+            self._times.up_to(times)[:times],
             memoryview(uses).cast("Q")[:: CELL_USE.size // 8].tobytes(),
             (self._side(0), self._side(1)),
             unmeasured + unplaced,
@@ -298,7 +272,7 @@ class KernelSums:
                 self._put_row(known, _BLANK._replace(merged_into=into))
         self._merged[row] = into
         for cell in cells:
-            struct.pack_into("<I", self._uses, cell * CELL_USE.size + _USE_AT, into)
+            self._use_row(cell, into)
 
     def renew(self, row: int) -> None:
         """Have a row that was merged be as new; see RowSums."""
@@ -307,7 +281,8 @@ class KernelSums:
 
     def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
         """Have a cell count in another row from now on; see RowSums."""
-        uses = [CELL_USE.unpack_from(self._uses, at * CELL_USE.size) for at in (cell, *responses)]
+        known = self._uses.up_to((max(cell, *responses, 0) + 1) * CELL_USE.size)
+        uses = [CELL_USE.unpack_from(known, at * CELL_USE.size) for at in (cell, *responses)]
         (count, _, _, unanswered, moved, before, *_), *others = uses
         over = sum(use[0] for use in others if use[7] == abi.USE_RESPONSES)
         # Some of these counters may have wrapped around.
@@ -316,26 +291,33 @@ class KernelSums:
             found = self._row(number)
             self._put_row(number, found._replace(open=found.open + open_, changed=1))
         for at in (cell, *responses):
-            struct.pack_into("<I", self._uses, at * CELL_USE.size + _USE_AT, row)
+            self._use_row(at, row)
         return [use[0] for use in others]
 
+    def _use_row(self, cell: int, row: int) -> None:
+        """Have a cell count in another row."""
+        at = cell * CELL_USE.size + _USE_AT
+        struct.pack_into("<I", self._uses.up_to(at + 4), at, row)
+
     def _row(self, row: int) -> RowFigures:
-        return RowFigures(*ROW.unpack_from(self._rows, row * ROW.size))
+        known = self._rows.up_to((row + 1) * ROW.size)
+        return RowFigures(*ROW.unpack_from(known, row * ROW.size))
 
     def _put_row(self, row: int, figures: RowFigures) -> None:
-        ROW.pack_into(self._rows, row * ROW.size, *figures)
+        ROW.pack_into(self._rows.up_to((row + 1) * ROW.size), row * ROW.size, *figures)
 
     def _merge_times(self, row: int, into: int, measure: int) -> None:
         ats = [(number * len(TIMES) + measure - 1) * ROW_TIME.size for number in (row, into)]
-        less, more = (TimeFigures(*ROW_TIME.unpack_from(self._times, at)) for at in ats)
+        times = self._times.up_to(max(ats) + ROW_TIME.size)
+        less, more = (TimeFigures(*ROW_TIME.unpack_from(times, at)) for at in ats)
         together = more._replace(
             sum_ns=less.sum_ns + more.sum_ns,
             max_ns=max(less.max_ns, more.max_ns),
             measured=less.measured + more.measured,
             groups=less.groups | more.groups,
         )
-        self._times[ats[0] : ats[0] + ROW_TIME.size] = bytes(ROW_TIME.size)
-        ROW_TIME.pack_into(self._times, ats[1], *together)
+        times[ats[0] : ats[0] + ROW_TIME.size] = bytes(ROW_TIME.size)
+        ROW_TIME.pack_into(times, ats[1], *together)
         self._merge_groups(row, into, measure, less.groups)
 
     def _merge_groups(self, row: int, into: int, measure: int, groups: int) -> None:

@@ -22,7 +22,8 @@ from typing import Any, Final
 from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
-from httptop.bpf.row_sums import KernelSums, Side
+from httptop.bpf.row_sums import KernelSums
+from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
 from httptop.collect.endpoints import Names
 from httptop.collect.source import Losses, Reading
@@ -241,13 +242,13 @@ class AfreshSums:
         sums.add(0, 0)  # a cell that has changed is read again
         self._before = array("Q", sums.read(0, 0).responses)
         for cell in known:
-            sums._uses[cell * CELL_USE.size + _KIND_AT] = USE_UNKNOWN
-        for mapped in (sums._rows, sums._times, sums._sides):
+            sums._uses.whole()[cell * CELL_USE.size + _KIND_AT] = USE_UNKNOWN
+        for mapped in (sums._rows.whole(), sums._times.whole(), sums._sides):
             mapped[:] = bytes(len(mapped))
         for key in list(bpf_syscall.map_keys(sums._groups, 4)):
             bpf_syscall.map_delete(sums._groups, key)
         sums._logs.clear()
-        sums._sides_seen = (Side(), Side())
+        sums._sides_seen = (SideLatencies(), SideLatencies())
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums, less the responses of before."""

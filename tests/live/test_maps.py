@@ -10,9 +10,10 @@ import pytest
 
 from httptop.bpf import abi
 from httptop.bpf.map_reader import MapReader
+from httptop.bpf.mapped import MappedMap
 from httptop.collect.measure import Measure
 from httptop.linux import bpf_syscall
-from tests.live.maps import ARRAY, HASH, make_map
+from tests.live.maps import ARRAY, HASH, MMAPABLE, make_map
 
 pytestmark = pytest.mark.ebpf
 
@@ -56,6 +57,23 @@ def test_read_the_first_of_an_array(limit: int) -> None:
     _, values = bpf_syscall.BatchReader(made, 4, 8, batch=10).read(limit)
     assert [value for (value,) in struct.iter_unpack("<Q", values)] == list(range(min(limit, 100)))
     os.close(made)
+
+
+def test_an_array_is_mapped_as_far_as_it_is_used() -> None:
+    array = make_map(ARRAY, 4, 100, 10_000, flags=MMAPABLE)  # each takes 104 bytes
+    mapped = MappedMap(array)
+    assert len(mapped.up_to(0)) == 16_384
+    mapped.up_to(8)[:8] = bytes(range(8))
+    assert len(mapped.up_to(16_384)) == 16_384
+    assert len(mapped.up_to(16_385)) == 32_768
+    end = 104 * 9_999 + 100
+    mapped.up_to(end)[end - 4 : end] = b"last"
+    assert mapped.up_to(8)[:8] == bytes(range(8))
+    assert bpf_syscall.map_lookup(array, struct.pack("<I", 9_999), 100) == bytes(96) + b"last"
+    assert len(mapped.whole()) == 104 * 10_000
+    mapped.close()
+    mapped.close()
+    os.close(array)
 
 
 @pytest.fixture
