@@ -128,8 +128,10 @@ def test_users(maps: dict[str, int], reader: MapReader) -> None:
 
 
 def test_losses(maps: dict[str, int], reader: MapReader) -> None:
-    for shard, values in enumerate(((1, 2, 3, 4, 0, 0, 0, 0), (10, 20, 30, 40, 0, 0, 0, 0))):
-        at = struct.pack("<I", shard)
-        bpf_syscall.map_update(maps["losses"], at, abi.LOSSES.pack(*values))
+    for shard in range(SHARDS):
+        values = (10**shard * number for number in range(1, 10))
+        packed = abi.LOSSES.pack(*values)
+        bpf_syscall.map_update(maps["losses"], struct.pack("<I", shard), packed)
     losses, stood_in = reader.losses()
-    assert (losses[:2], stood_in) == ((11, 22), 0)
+    assert losses == (11, 22, 33, 44, 55, 66, 77, 88)
+    assert (losses.missed_calls, stood_in) == (88, 99)
