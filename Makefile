@@ -10,11 +10,12 @@ ARGS ?= --demo
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
+.PHONY: help run test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
+	@echo 'make test-saturation  nginx and pipelines of new paths, beside processes that take every CPU'
 	@echo 'make test-fuzz      a million mutated heads, ten minutes of random calls on sockets'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
@@ -32,6 +33,10 @@ run:
 test:
 	@scripts/setup test
 	@scripts/test $(T)
+
+test-saturation:
+	@scripts/setup test
+	@scripts/as-root .venv/bin/python -m tests.stress.saturation
 
 test-fuzz:
 	@scripts/setup test
