@@ -18,8 +18,8 @@ its body ends with the connection) no server processes a request. So what is pen
 discarded, on the server's side; the client's side sent it, and got no response.
 
 The bytes of an exchange are those of its request and of its final response, framing included. Empty
-lines before a message, interim responses, bytes in a tunnel, responses without a request and bytes
-that are no request and are not answered belong to no exchange.
+lines before a message, bytes that are no request, interim responses, bytes in a tunnel and
+responses without a request belong to no exchange.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Observer:
     _minor: int = 1  # of the latest response's version
     _closing: bool = False  # it closes the connection
     _refused: bool = False  # by status 400, too: what follows is not read as requests
-    _bad: int = 0  # bytes that are no request, and were not answered yet
+    _bad: bool = False  # bytes came that are no request, and were not answered yet
 
     @property
     def discarded(self) -> int:
@@ -157,9 +157,8 @@ class Observer:
         if way.state is State.START and self._refused:
             way.state = State.LOST
         if way.state in (State.TUNNEL, State.LOST):
-            if way.state is State.LOST and not self._refused:
-                self._bad += len(way.buffer) - way.counted
-            way.buffer, way.counted = b"", 0
+            self._bad |= way.state is State.LOST and not self._refused
+            way.buffer = b""
             return False
         if way.state is State.START:
             return self._request_line(way)
@@ -268,12 +267,10 @@ class Observer:
             asking.request_bytes += way.counted
             self._begin(asking)
             return
-        if way.state is State.START and way.buffer:
-            self._bad, way.counted = len(way.buffer), len(way.buffer)
-            way.state = State.LOST
-        if self._bad:
-            self._begin(Exchange("OTHER", b"", "1.1", bad=True, request_bytes=self._bad))
-            self._bad = 0
+        if self._bad or (way.state is State.START and way.buffer):
+            self._begin(Exchange("OTHER", b"", "1.1", bad=True))
+            self._bad = False
+            way.state, way.buffer = State.START, b""
 
     def _count(self, size: int) -> None:
         if self._answered is not None and not self._interim:
@@ -291,7 +288,8 @@ class Observer:
         ):
             way.state = self._request.state = State.TUNNEL
         elif answered is not None and (answered.method == "HEAD" or answered.status in (204, 304)):
-            way.state = State.START
+            # An error may have a body, even in answer to HEAD; nothing else follows.
+            way.state = State.TO_CLOSE if self._closing else State.START
         elif grammar.is_chunked(way.fields):
             way.state = State.CHUNK_SIZE
         elif length is not None and length >= 0:

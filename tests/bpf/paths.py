@@ -60,7 +60,7 @@ class Cost(NamedTuple):
 
 
 LIMITS: Final[dict[str, Cost]] = {
-    "first request of a connection: recv": Cost(1320, 19, 3, 72, 49),
+    "first request of a connection: recv": Cost(1540, 19, 3, 72, 50),
     "its response: writev of the head": Cost(560, 5, 2, 141, 22),
     "the same request: recv": Cost(690, 3, 1, 55, 25),
     "the same head: writev": Cost(540, 5, 2, 141, 21),
@@ -71,13 +71,13 @@ LIMITS: Final[dict[str, Cost]] = {
     "another request than the last: recv": Cost(1640, 4, 1, 55, 35),
     "its response, of another endpoint: writev": Cost(570, 5, 2, 141, 22),
     "8 requests in a call: recv": Cost(5770, 25, 8, 1980, 40),
-    "8 responses in a call: write": Cost(14520, 32, 8, 6144, 145),
+    "8 responses in a call: write": Cost(15800, 32, 8, 6144, 145),
     "client, the same request: write": Cost(410, 3, 1, 55, 17),
     "client, the whole response: read": Cost(540, 3, 1, 125, 20),
     "64 bytes, binary: recv": Cost(180, 3, 1, 1, 8),
     "64 bytes, binary: send": Cost(160, 3, 1, 1, 7),
-    "64 bytes, text: recv": Cost(410, 5, 2, 17, 11),
-    "64 bytes, text: send": Cost(390, 5, 2, 17, 10),
+    "64 bytes, text: recv": Cost(440, 5, 2, 17, 11),
+    "64 bytes, text: send": Cost(420, 5, 2, 17, 10),
     "64 bytes, known to be no HTTP: recv": Cost(50, 0, 0, 0, 4),
     "64 bytes, known to be no HTTP: send": Cost(50, 0, 0, 0, 4),
     "the same head, sampled: writev": Cost(800, 11, 3, 380, 36),

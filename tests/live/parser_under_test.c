@@ -85,7 +85,7 @@ int judge_head(void *skb)
 	v->line_end = from_first(s->line_end);
 	v->head_end = from_first(s->head_end);
 	v->has_length = s->length_at && s->length_at <= s->newline;
-	v->has_coding = s->coding_at && s->coding_at <= s->newline && is_chunked(s);
+	v->has_coding = s->coding_at && s->coding_at <= s->newline && read_codings(s, s->coding_at);
 	v->body = v->has_length ? content_length(s) : 0;
 	v->valid = 0;
 	if (!s->line_end)

@@ -9,21 +9,27 @@ import uuid
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from httptop.bpf.abi import LINE_LEN
 from httptop.http.path_template import CLASSES, END, TARGET_LEN, _behind_authority, template
 from tests.live.parser import Verdict
 
 NAMED: Final = (
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 )  # fmt: skip
-LONGEST_METHOD: Final = 23
+LONGEST_METHOD: Final = 31
 OPEN: Final = (1 << 64) - 1
-_CODINGS_LEN: Final = 64  # bytes of Transfer-Encoding that are looked at
+_VALUE_LEN: Final = 64  # bytes of a field's value that are looked at
 
 _LINE: Final = re.compile(
-    rb"(?P<method>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,23}) (?P<target>.+) HTTP/1\.(?P<minor>[0-9])", re.S
+    rb"(?P<method>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,31})[ \t]{1,8}(?P<target>[^ \t].*?)[ \t]{1,7}"
+    rb"HTTP/(?P<major>[0-9])\.(?P<minor>[0-9]{1,2})[ \t]{0,7}",
+    re.S,
 )
+#: A request of HTTP/0.9; no longer than a line that is kept.
+_OLD_LINE: Final = re.compile(rb"(?P<method>GET)[ \t]{1,8}(?P<target>/[^ \t]*?)[ \t]{0,7}", re.S)
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?:[ \r\n]|\Z)")
-_LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,19})[ \t]*(\r.*)?", re.I | re.S)
+_LENGTH: Final = re.compile(rb"[ \t\r\n]*([0-9]+)[ \t\r\n]*")
+_MOST: Final = 1_000_000_000_000_000_000  # a number above cannot get another digit
 
 
 class Head(NamedTuple):
@@ -60,16 +66,9 @@ def judge(data: bytes) -> Head:
     line, newline, rest = data.partition(b"\n")
     if not newline:
         return Head("more")
-    found = _LINE.fullmatch(line.removesuffix(b"\r"))
-    if found is None:
+    start = _judged_line(line)
+    if start is None:
         return Head("invalid")
-    method, target = found["method"].decode(), found["target"]
-    connect = method == "CONNECT"
-    if CLASSES[target[0]] & END:
-        return Head("invalid")
-    if _end_of_path(target, connect) == 0x20:
-        return Head("invalid")  # a space in the query is let pass, as many servers do
-    text, truncated = template(target, connect=connect)
     length: int = 0
     body: int | None = 0
     chunked = False
@@ -82,20 +81,58 @@ def judge(data: bytes) -> Head:
         if header in (b"", b"\r"):
             length = at
             break
+        value = header.partition(b":")[2] + b"\n"
+        folded, more = rest, b""
+        while folded[:1] in (b" ", b"\t"):
+            more, newline, folded = folded.partition(b"\n")
+            value += more + newline
         name = header.lower()
         if name.startswith(b"transfer-encoding:"):
-            chunked = _is_chunked(name[18 : 18 + _CODINGS_LEN].partition(b"\r")[0])
+            chunked = _is_chunked(value[:_VALUE_LEN])
         if name.startswith(b"content-length:"):
-            value = _LENGTH.fullmatch(header)
-            body = int(value[1]) if value else None
-    named = method if method in NAMED else "OTHER"
-    start = Head("request", named, int(found["minor"]), text, truncated)
+            body = _number(value)
     return start._replace(length=length, body=body, chunked=chunked) if length else start
+
+
+def _judged_line(line: bytes) -> Head | None:
+    line = line.removesuffix(b"\r")
+    found = _LINE.fullmatch(line)
+    if found is None:
+        found = _OLD_LINE.fullmatch(line) if len(line) <= LINE_LEN else None
+        version = 109
+    else:
+        major, minor = int(found["major"]), int(found["minor"])
+        version = minor if major == 1 else 100 + 10 * major + minor
+        if major != 1 and len(found["minor"]) > 1:
+            return None
+    if found is None:
+        return None
+    method, target = found["method"].decode(), found["target"]
+    if method == "PRI" and version == 120 and line.startswith(b"PRI * "):
+        return None
+    connect = method == "CONNECT"
+    if CLASSES[target[0]] & END:
+        return None
+    if _end_of_path(target, connect) == 0x20:
+        return None  # a space in the query is let pass, as many servers do
+    text, truncated = template(target, connect=connect)
+    named = method if method in NAMED else "OTHER"
+    return Head("request", named, version, text, truncated)
+
+
+def _number(value: bytes) -> int | None:
+    """Return the number that a value is, within the bytes that are looked at."""
+    text = value[:_VALUE_LEN]
+    found = _LENGTH.fullmatch(text)
+    if found is None or text[-1:] != b"\n" or len(value) > _VALUE_LEN:
+        return None
+    digits = found[1]
+    return None if int(digits[:-1] or b"0") >= _MOST else int(digits)
 
 
 def _is_chunked(codings: bytes) -> bool:
     """Return whether chunked is the last of them."""
-    return codings.translate(None, b" \t").rpartition(b",")[2] == b"chunked"
+    return codings.translate(None, b" \t\r\n").lower().rpartition(b",")[2] == b"chunked"
 
 
 def _end_of_path(target: bytes, connect: bool) -> int | None:

@@ -374,7 +374,7 @@ def test_garbage_changes_no_count(only_us: Watch) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET / HTTP/2.0\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1 x\r\n\r\n",
+        b"GET / HTTP/2.x\r\n\r\n", b"POST /\r\n\r\n", b"GET / HTTP/1.1 x\r\n\r\n",
         b"GET\r\n\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"EHLO mail.example.com\r\nMAIL FROM:<a@b>\r\n", b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n",

@@ -76,27 +76,26 @@ static __always_inline bool resolve_stream(struct scratch *s)
 
 /*
  * Whether these bytes, n >= 8 of them valid, may begin a request line with a method not in enum
- * method: visible characters and, after the first space, the start of a target.
+ * method: visible characters up to the first blank. Behind a word in small letters there must be a
+ * path: many protocols have lines that begin with one.
  */
 static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 {
 	u64 a = first ^ (EACH * ' '), b = second ^ (EACH * ' '), invisible;
-	u32 at;
+	u64 tabs = first ^ (EACH * '\t');
 
 	a = (a - EACH) & ~a & (EACH << 7);
 	b = (b - EACH) & ~b & (EACH << 7);
+	a |= (tabs - EACH) & ~tabs & (EACH << 7);
 	if (a) {
-		at = lowest_bit(a) >> 3;
-		return target_may_come(at == 7 ? second : first >> (8 * at + 8));
+		u32 at = lowest_bit(a) >> 3;
+		u8 byte = at == 7 ? second : first >> (8 * at + 8);
+
+		return (u8)first - 'a' > 25u || byte == '/' || byte == '*' || byte == 'h';
 	}
 	invisible = (first - EACH * '!') | first;
-	if (n >= 16) {
-		if (b) {
-			at = lowest_bit(b) >> 3;
-			return at == 7 || target_may_come(second >> (8 * at + 8));
-		}
+	if (n >= 16 && !b)
 		invisible |= (second - EACH * '!') | second;
-	}
 	return !(invisible & (EACH << 7));
 }
 
@@ -115,13 +114,13 @@ static __always_inline u32 track_request(struct scratch *s)
 	if (!fill(s, false))
 		return STEP_DONE;
 	scan_head(s);
-	if (!s->line_end && !line_may_come(s)) {
-		note_other(s->sk);
+	if (s->line_end ? !may_be_request_line(s) : !line_may_come(s)) {
+		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
 	conn = new_conn(s);
 	if (!conn) {
-		if (s->head_end && request_line(s))
+		if (s->head_end)
 			count_untracked(s);
 		return STEP_DONE;
 	}
@@ -130,12 +129,42 @@ static __always_inline u32 track_request(struct scratch *s)
 	return STEP_READ_MESSAGE;
 }
 
+/*
+ * The call begins with a response: to bytes that were seen and are no request, or to a request that
+ * was not seen. Track the connection, and have an answer to a bad request read.
+ */
+static __always_inline u32 begin_with_response(struct scratch *s)
+{
+	u64 since_ns = answered_since(s->sk, s->inbound);
+	struct conn *conn;
+
+	s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
+	if (!connection_selected(s)) {
+		pass_over(s);
+		return STEP_DONE;
+	}
+	conn = new_conn(s);
+	if (!conn)
+		return STEP_DONE;
+	if (!since_ns) {
+		conn->adrift = 1;
+		COUNT_LOSS(orphan_responses);
+		return STEP_DONE;
+	}
+	s->now = bpf_ktime_get_ns();
+	s->response = 1;
+	conn->bad = 1;
+	conn->framed = 1;
+	conn->head_ns = since_ns;
+	return STEP_READ_MESSAGE;
+}
+
 /* The step for the first bytes on a socket that is not tracked yet. */
 static __always_inline u32 first_bytes(struct scratch *s)
 {
 	u64 first[2] = {}, n;
 	struct conn *gone;
-	u32 length;
+	u32 length, status;
 
 	if (!next_piece(s))
 		return STEP_DONE;
@@ -155,21 +184,13 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		if (read_user(first, n, (void *)s->buf))
 			return STEP_DONE;
 	}
-	if (status_of(first[0], first[1], s->piece)) {
-		/* A response to a request that was not seen. */
-		if (!resolve_stream(s))
-			return STEP_DONE;
-		s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
-		if (!connection_selected(s))
-			pass_over(s);
-		else if (new_conn(s))
-			COUNT_LOSS(orphan_responses);
-		return STEP_DONE;
-	}
+	status = status_of(first[0], first[1], s->piece);
+	if (status || (may_be_response(first[0], s->piece) && answered_since(s->sk, s->inbound)))
+		return resolve_stream(s) ? begin_with_response(s) : STEP_DONE;
 	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
 	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
 		note_other_protocol(s->tgid, OTHER_HTTP2);
-		note_other(s->sk);
+		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
 	if (ends_line(first[0])) { /* empty lines, perhaps before a request line */
@@ -180,7 +201,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		return s->left ? STEP_FIRST_BYTES : STEP_DONE;
 	}
 	if (n >= 8 && method_of(first[0], &length) < 0 && !token_may_come(first[0], first[1], n)) {
-		note_other(s->sk);
+		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
 	if (!resolve_stream(s))

@@ -62,7 +62,7 @@ static __always_inline int on_state(u64 *ctx)
 	if (!conn->pending && !held_of(conn) && state != TCP_CLOSE) {
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			take_last_missed(conn, sk);
-			end_response(conn);
+			end_last_response(conn);
 			conns.delete(&sk);
 		}
 	} else if (!conn->verify) {
@@ -104,6 +104,8 @@ static __always_inline void resync(struct conn *conn)
 {
 	conn->lost = 0;
 	conn->blurred = 0;
+	conn->adrift = 1;
+	conn->bad = 0;
 	restart(&conn->streams[REQUESTS]);
 	conn->head_bytes = 0;
 	conn->line_len = 0;
@@ -156,7 +158,7 @@ static __always_inline u32 abandon_requests(struct scratch *s)
 {
 	struct conn *conn = &s->gone;
 
-	end_response(conn);
+	end_last_response(conn);
 	abandon_some(s);
 	if (conn->pending)
 		return STEP_ABANDON_REQUESTS;
@@ -203,7 +205,7 @@ static __always_inline void abandon_gone(u64 *ctx, struct scratch *s)
 {
 #ifdef LOOPS
 	s->next = STEP_ABANDON_REQUESTS;
-	end_response(&s->gone);
+	end_last_response(&s->gone);
 	TAKE_TURNS(MAX_PIPELINE, abandon_turn, ABANDON_TURN);
 	forget_swept(s->sk);
 #else

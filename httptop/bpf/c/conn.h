@@ -14,7 +14,7 @@
 #define BODY_OPEN (~0ULL) /* body of unknown length: a request's ends when its response begins */
 
 /* Bytes kept of a field line that is split between two calls. */
-#define PARTIAL_LEN (FILTER_HOST ? 128 : 32)
+#define PARTIAL_LEN (FILTER_HOST ? 128 : 64)
 
 /*
  * How far the messages in one direction have been read. Whatever the phase, `left` bytes of a body, or
@@ -27,6 +27,7 @@ enum phase {
 	PHASE_INTERIM, /* likewise, of a 1xx response */
 	PHASE_CHUNKS, /* the next byte belongs to the line of a chunk */
 	PHASE_TRAILERS, /* after the last chunk */
+	PHASE_BAD, /* of requests: no request, until a response comes */
 	PHASE_TUNNEL, /* of requests: no longer HTTP/1, in either direction */
 };
 
@@ -38,8 +39,17 @@ struct stream {
 	u8 phase;
 	u8 chunked; /* the body is chunked */
 	u8 partial_len; /* bytes of conn.partial[] that are set */
-	u8 unused;
+	u8 fields; /* what the header section has said about the body: HAS_LENGTH, ... */
 };
+
+#define HAS_LENGTH 1
+#define BAD_LENGTH 2
+#define HAS_CODING 4
+#define EMPTY_LENGTH 8 /* no digit of it has come yet */
+#define LENGTH_OPEN 16 /* the last line was of Content-Length: a folded one may follow */
+#define CODING_OPEN 32 /* likewise, of Transfer-Encoding */
+#define SAYS_CLOSE 64 /* Connection says close, or keep-alive */
+#define SAYS_KEEP 128
 
 #define REQUESTS 0 /* directions, as indexes of conn.streams[] */
 #define RESPONSES 1
@@ -58,7 +68,8 @@ struct response_kind {
 	u32 call_len; /* 0: nothing is known of such calls */
 	u16 length_at; /* offset of length_word */
 	u16 status;
-	u64 whole; /* the connection's last response was whole in its call, and alone */
+	u32 whole; /* the connection's last response was whole in its call, and alone */
+	u32 closing; /* such a response closes the connection */
 };
 
 /*
@@ -106,7 +117,13 @@ struct conn {
 	u8 rounds;
 	u8 bodyless; /* the last response has no body, whatever its header section says */
 	u8 tunnel; /* no HTTP/1 follows the last response's header section */
+	u8 minor; /* of the last response's version */
+	u8 closing; /* the last response closes the connection */
+	u8 refused; /* and its status is 400: what follows is not read as requests */
+	u8 bad; /* bytes came that are no request, and were not answered yet */
+	u8 adrift; /* it is not known whether the next bytes begin a message */
 	u8 unused;
+	u16 code; /* status of the last response */
 	u8 line[LINE_LEN];
 
 	/* ---- where messages are cut, waits are measured, connections end ---- */

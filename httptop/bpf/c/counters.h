@@ -141,6 +141,21 @@ static __always_inline void note_process(u32 endpoint, u32 tgid)
 		processes.update(&key, &one);
 }
 
+/* Have the latest request be one that is counted under ~bad request. */
+static __always_inline void find_bad_request(struct conn *conn, struct scratch *s)
+{
+	__builtin_memset(&s->key, 0, sizeof(s->key));
+	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
+	s->key.side = conn->side;
+	s->key.minor = 1;
+	WORD(&s->key.path[0]) = CHARS('~', 'b', 'a', 'd', ' ', 'r', 'e', 'q');
+	WORD(&s->key.path[8]) = CHARS('u', 'e', 's', 't', 0, 0, 0, 0);
+	conn->endpoint = endpoint_of(s);
+	conn->method = METHOD_OTHER;
+	conn->line_len = 0;
+	note_process(conn->endpoint, conn->tgid);
+}
+
 /* Count a request whose connection could not be tracked, in the overflow row. */
 static __always_inline void count_untracked(struct scratch *s)
 {

@@ -46,7 +46,7 @@ static __always_inline bool take_body(struct conn *conn, u64 sk, bool inbound, u
 			stream->left -= bytes;
 		}
 	} else {
-		if (conn->pending || conn->streams[REQUESTS].phase == PHASE_HEAD)
+		if (conn->pending || conn->bad || conn->streams[REQUESTS].phase != PHASE_START)
 			return false;
 		conn->kind.whole = 0; /* so the last response was not whole in its call */
 	}
@@ -98,6 +98,8 @@ static __always_inline enum likeness likeness_of(struct conn *conn, u64 buf, u64
  */
 static __always_inline void frame_alike(struct conn *conn, enum likeness likeness)
 {
+	conn->closing = conn->kind.closing;
+	conn->refused = conn->closing && conn->kind.status == 400;
 	conn->framed = likeness == LIKE_KIND;
 	if (conn->framed)
 		conn->streams[RESPONSES].left = conn->kind.left;
@@ -157,18 +159,17 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	}
 
 	/*
-	 * Most sockets carry other protocols; an HTTP message begins with a letter or an empty
-	 * line.
+	 * Most sockets carry other protocols; an HTTP message begins with a token or an empty line.
 	 */
 	if (!conn && piece) {
 		u8 letter = 0;
 
 		if (read_user(&letter, 1, (void *)buf))
 			return 0;
-		if ((letter | 0x20) - 'a' > 25u && !ends_line(letter)) {
+		if (!begins_token(letter) && !ends_line(letter)) {
 			if (letter == TLS_HANDSHAKE)
 				note_tls(process_of(task), buf, piece);
-			note_other(sk);
+			note_other(sk, inbound);
 			return 0;
 		}
 	}

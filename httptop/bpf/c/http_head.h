@@ -68,8 +68,23 @@ static __always_inline int method_of(u64 word, u32 *length)
 	return -1;
 }
 
-#define METHOD_LEN 23 /* longest method name accepted */
-#define LINE_LEAST 12 /* "A * HTTP/1.1" */
+#define METHOD_LEN 31 /* longest method name accepted */
+#define LINE_LEAST 5  /* "GET /" */
+#define MOST_BLANKS 7 /* blanks in a row within a request line */
+
+/* Whether a byte is a blank: SP or HTAB. */
+static __always_inline bool is_blank(u8 byte)
+{
+	return byte == ' ' || byte == '\t';
+}
+
+/* Whether a method may begin with this byte: RFC 9110, 5.6.2. */
+static __always_inline bool begins_token(u8 byte)
+{
+	u64 half = byte & 64 ? 0x57ffffffc7fffffeULL : 0x03ff6cfa00000000ULL;
+
+	return byte < 128 && half >> (byte & 63) & 1;
+}
 
 /* Return the length of the token that data[CARRY..) begins with, at most METHOD_LEN + 1. */
 static __always_inline u32 token_length(struct scratch *s)
@@ -87,13 +102,10 @@ static __always_inline u32 token_length(struct scratch *s)
 	return s->cursor;
 }
 
-/*
- * Whether a target may begin with this byte, after a method not in enum method: "/", "*",
- * "http://".
- */
+/* Whether a target, or another blank before it, may begin with this byte. */
 static __always_inline bool target_may_come(u8 byte)
 {
-	return byte == '/' || byte == '*' || (byte | 0x20) == 'h';
+	return (byte > ' ' && byte != 0x7f) || is_blank(byte);
 }
 
 /* Whether data[CARRY..have), which holds no line end, may be the start of a request line. */
@@ -106,13 +118,9 @@ static __always_inline bool line_may_come(struct scratch *s)
 	length = token_length(s); /* bytes after `have` are stale, but may be counted */
 	if (length >= have)
 		return have <= METHOD_LEN;
-	if (!length || length > METHOD_LEN || BYTE(s, CARRY + length) != ' ')
+	if (!length || length > METHOD_LEN || !is_blank(BYTE(s, CARRY + length)))
 		return false;
-	/*
-	 * Known methods are compared above only if there are eight bytes; with fewer, accept any
-	 * target.
-	 */
-	return length + 1 >= have || have < 8 || target_may_come(BYTE(s, CARRY + length + 1));
+	return length + 1 >= have || target_may_come(BYTE(s, CARRY + length + 1));
 }
 
 /* Whether a byte is a line end, or the first byte of one (CR LF). */
@@ -148,6 +156,14 @@ static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 	return a * 100 + b * 10 + c;
 }
 
+/* Whether these n bytes are too few to tell, and may begin a response. */
+static __always_inline bool may_be_response(u64 word, u32 n)
+{
+	u64 mask = n >= 7 ? MASK(7) : (1ULL << ((n & 7) * 8)) - 1;
+
+	return n < 13 && !((word ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask);
+}
+
 /*
  * Reset what an earlier scan found. `in_head`: the first line ended in an earlier window, and the
  * newline before the current line is at data[CARRY].
@@ -159,6 +175,7 @@ static __always_inline void start_scan(struct scratch *s, bool in_head)
 	s->head_end = 0;
 	s->length_at = 0;
 	s->coding_at = 0;
+	s->connection_at = 0;
 	s->host_at = 0;
 }
 
@@ -177,6 +194,10 @@ static __always_inline void note_field(struct scratch *s, u64 at)
 			    CHARS('l', 'e', 'n', 'g', 't', 'h', ':', 0) &&
 		    at + 16 <= s->have)
 			s->length_at = at + 15;
+	} else if ((name | LOWER_CASE(0, 8)) == CHARS('c', 'o', 'n', 'n', 'e', 'c', 't', 'i')) {
+		if (((rest | LOWER_CASE(0, 2)) & MASK(3)) == CHARS('o', 'n', ':', 0, 0, 0, 0, 0) &&
+		    at + 11 <= s->have)
+			s->connection_at = at + 11;
 	} else if ((name | LOWER_CASE(0, 8)) == CHARS('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
 		if ((rest | LOWER_CASE(1, 8)) == CHARS('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
 		    (BYTE(s, at + 16) | 0x20) == 'g' && BYTE(s, at + 17) == ':' &&
@@ -267,39 +288,143 @@ static __always_inline void scan_head(struct scratch *s)
 		s->have = s->cursor;
 }
 
+#define VERSION(major, minor) (100 + 10 * (major) + (minor)) /* as struct endpoint_key has it */
+
+/* The highest bit of each byte of a word that is no blank. */
+static __always_inline u64 no_blanks(u64 word)
+{
+	u64 spaces = word ^ (EACH * ' '), tabs = word ^ (EACH * '\t'), low = EACH * 0x7f;
+
+	return (((spaces & low) + low) | spaces) & (((tabs & low) + low) | tabs) & (EACH << 7);
+}
+
+/*
+ * Return an offset as one of which the verifier knows nothing: what it knows of map memory it forgets,
+ * and so has fewer states to follow.
+ */
+static __always_inline u32 forgotten(struct scratch *s, u32 at)
+{
+	s->cursor = at;
+	asm volatile("" : : : "memory");
+	return s->cursor;
+}
+
+/* Return where a run of blanks before data[end] begins; at most MOST_BLANKS are looked at. */
+static __always_inline u32 before_blanks(struct scratch *s, u32 end)
+{
+	u64 others = no_blanks(WORD_AT(s, end - 8)) | 1;
+
+	return forgotten(s, end - 7 + (log2_of(others) >> 3));
+}
+
+/* Return where a run of blanks at data[at] ends. */
+static __always_inline u32 behind_blanks(struct scratch *s, u32 at)
+{
+	u64 others = no_blanks(WORD_AT(s, at)) | 1ULL << 63;
+
+	return forgotten(s, at + (lowest_bit(others) >> 3));
+}
+
+/*
+ * Read the version that ends at data[end) into minor, and set version_at to the first blank before it.
+ * False: there is none.
+ */
+static __always_inline bool read_version(struct scratch *s, u32 end)
+{
+	u64 word = WORD_AT(s, end - 8);
+	u32 at = end - 8, major, minor, more = 0;
+	bool two;
+
+	two = (word & MASK(5)) != CHARS('H', 'T', 'T', 'P', '/', 0, 0, 0);
+	if (two) {
+		at--;
+		word = WORD_AT(s, at);
+		more = BYTE(s, end - 1) - '0';
+	}
+	major = (u8)(word >> 40) - '0';
+	minor = (u8)(word >> 56) - '0';
+	if ((word & MASK(5)) != CHARS('H', 'T', 'T', 'P', '/', 0, 0, 0) ||
+	    (u8)(word >> 48) != '.' || major > 9 || minor > 9 || more > 9 ||
+	    end < CARRY + LINE_LEAST + 4 || !is_blank(BYTE(s, at - 1)))
+		return false;
+	if (two)
+		minor = minor * 10 + more;
+	s->minor = major == 1 ? minor : VERSION(major, minor);
+	s->version_at = before_blanks(s, at);
+	return major == 1 || minor < 10;
+}
+
+/*
+ * Whether data[at..end) is the target of a request without a version: a path, and no blank in it.
+ * Nothing longer than a kept line is taken for one.
+ */
+static __always_inline bool is_old_target(struct scratch *s, u32 at, u32 end)
+{
+	if (BYTE(s, at) != '/' || s->cut || end > CARRY + LINE_LEN)
+		return false;
+	s->cursor = at;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < LINE_LEN; i++) {
+		if (s->cursor >= end)
+			break;
+		if (is_blank(BYTE(s, s->cursor)))
+			return false;
+		s->cursor++;
+	}
+	return true;
+}
+
+/* Return the method of `length` letters at data[CARRY..), whatever blank follows it. */
+static __always_inline u32 method_named(struct scratch *s, u32 length)
+{
+	u64 word = WORD(&s->data[CARRY]), bits = length < 8 ? length * 8 : 0;
+	int method;
+	u32 unused;
+
+	if (!bits || bits > 56)
+		return METHOD_OTHER;
+	word &= (1ULL << bits) - 1;
+	method = method_of(word | (u64)' ' << bits, &unused);
+	return method < 0 ? METHOD_OTHER : method;
+}
+
 /*
  * Read the request line data[CARRY..line_end) into method, minor and version_at; return the offset
- * where the target begins. 0: it is not a request line.
+ * where the target begins. 0: it is not a request line. Blanks and tabs may stand in runs, and at its
+ * end: some servers take that.
  */
 static __always_inline u32 request_line(struct scratch *s)
 {
 	u32 end = s->line_end - 1, length = 0, at, byte;
 	struct byte_class *class;
-	u64 version;
 	int method;
 
 	if (end < CARRY + LINE_LEAST)
 		return 0;
 	if (BYTE(s, end - 1) == '\r')
 		end--;
+	end = before_blanks(s, end);
 	if (end < CARRY + LINE_LEAST)
-		return 0;
-	version = WORD_AT(s, end - 8);
-	if ((version & MASK(7)) != CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0))
-		return 0;
-	s->minor = (u8)(version >> 56) - '0';
-	if (s->minor > 9 || BYTE(s, end - 9) != ' ')
 		return 0;
 	method = method_of(WORD(&s->data[CARRY]), &length);
 	if (method < 0) {
 		length = token_length(s);
-		if (!length || length > METHOD_LEN || BYTE(s, CARRY + length) != ' ')
+		if (!length || length > METHOD_LEN || !is_blank(BYTE(s, CARRY + length)))
 			return 0;
-		method = METHOD_OTHER;
+		method = method_named(s, length);
 	}
 	s->method = method;
 	at = CARRY + length + 1;
-	s->version_at = end - 9;
+	at = behind_blanks(s, at);
+	if (!read_version(s, end)) {
+		if (method != METHOD_GET || !is_old_target(s, at, end))
+			return 0;
+		s->minor = VERSION(0, 9);
+		s->version_at = end;
+	}
+	if (s->minor == VERSION(2, 0) && method == METHOD_OTHER &&
+	    (WORD(&s->data[CARRY]) & MASK(6)) == CHARS('P', 'R', 'I', ' ', '*', ' ', 0, 0))
+		return 0; /* HTTP/2 */
 	byte = BYTE(s, at);
 	class = classes.lookup(&byte);
 	if (at >= s->version_at || !class || class->bits & C_END)
@@ -307,51 +432,92 @@ static __always_inline u32 request_line(struct scratch *s)
 	return at;
 }
 
-/*
- * Return the value of Content-Length, the digits at data[length_at..); BODY_OPEN if it is not a
- * number.
- */
-static __always_inline u64 content_length(struct scratch *s)
+/* Whether the line data[CARRY..line_end) ends as a request line does; it need not be one. */
+static __always_inline bool may_be_request_line(struct scratch *s)
 {
-	u32 at = s->length_at;
+	u32 end = s->line_end - 1;
 
-	s->number = 0;
-	s->cursor = 0;
-	s->stop = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 40; i++) {
-		u8 byte;
-
-		byte = BYTE(s, at + i);
-		if (byte == ' ' || byte == '\t') {
-			if (s->cursor)
-				s->stop = 1;
-			continue;
-		}
-		if (byte == '\r' || byte == '\n')
-			return s->cursor ? s->number : BODY_OPEN;
-		if (byte - '0' > 9u || s->stop || s->cursor > 18)
-			return BODY_OPEN;
-		s->number = s->number * 10 + (byte - '0');
-		s->cursor++;
-	}
-	return BODY_OPEN;
+	if (end < CARRY + LINE_LEAST)
+		return false;
+	if (BYTE(s, end - 1) == '\r')
+		end--;
+	return read_version(s, before_blanks(s, end)) ||
+	       (WORD(&s->data[CARRY]) & MASK(3)) == CHARS('G', 'E', 'T', 0, 0, 0, 0, 0);
 }
 
-/* Whether the last coding at data[coding_at..) is "chunked": only then is the body chunked. */
-static __always_inline bool is_chunked(struct scratch *s)
+#define VALUE_LEN 64 /* bytes of a field's value that are looked at */
+
+/* Whether the newline at data[at] is within a value: the next line is folded, and in the window. */
+static __always_inline bool is_folded(struct scratch *s, u32 at)
+{
+	return at + 1 < s->have && is_blank(BYTE(s, at + 1));
+}
+
+/*
+ * Go on reading a number at data[cursor..), over folded lines: s->number is what was read so far, if
+ * s->digits. Return it; BODY_OPEN if it makes no sense, or there is none. s->value_end is the newline
+ * behind it.
+ */
+static __always_inline u64 read_length(struct scratch *s)
+{
+	s->stop = s->digits;
+	s->value_end = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < VALUE_LEN; i++) {
+		u8 byte = BYTE(s, s->cursor);
+
+		if (byte == '\n' && !is_folded(s, s->cursor)) {
+			s->value_end = s->cursor;
+			break;
+		}
+		s->cursor++;
+		if (byte - '0' <= 9u) {
+			/* A second number, or too many digits: no length is so large. */
+			s->bad |= s->stop | (s->number >= 1000000000000000000ULL);
+			s->number = s->number * 10 + (byte - '0');
+			s->digits = 1;
+			continue;
+		}
+		/* Some servers let a line end with more than one CR. */
+		if (!is_blank(byte) && !ends_line(byte))
+			s->bad = 1;
+		s->stop = s->digits;
+	}
+	return s->value_end && s->digits && !s->bad ? s->number : BODY_OPEN;
+}
+
+/* Return the value of Content-Length, at data[length_at..); BODY_OPEN if it is not a number. */
+static __always_inline u64 content_length(struct scratch *s)
 {
 	s->number = 0;
-	s->cursor = s->coding_at;
+	s->digits = 0;
+	s->bad = 0;
+	s->cursor = s->length_at;
+	return read_length(s);
+}
+
+/*
+ * Whether the last coding at data[at..), over folded lines, is "chunked": only then is the body
+ * chunked. s->digits: whether there is any coding; s->value_end is the newline behind it.
+ */
+static __always_inline bool read_codings(struct scratch *s, u32 at)
+{
+	s->number = 0;
+	s->cursor = at;
+	s->digits = 0;
+	s->value_end = 0;
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 64; i++) {
+	for (u32 i = 0; i < VALUE_LEN; i++) {
 		u64 byte = BYTE(s, s->cursor);
 
-		s->cursor++;
-		if (byte == ' ' || byte == '\t')
-			continue;
-		if (byte == '\r' || byte == '\n')
+		if (byte == '\n' && !is_folded(s, s->cursor)) {
+			s->value_end = s->cursor;
 			break;
+		}
+		s->cursor++;
+		if (is_blank(byte) || byte == '\r' || byte == '\n')
+			continue;
+		s->digits = 1;
 		s->number = s->number >> 8 | (byte | 0x20) << 56;
 	}
 	if (s->number >> 8 != CHARS('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
@@ -365,24 +531,69 @@ static __always_inline bool hexadecimal(u8 byte)
 	return byte - '0' < 10u || (byte | 0x20) - 'a' < 6u;
 }
 
-/*
- * Return the length of a chunk, with the line end after it, from the chunk's line at data[CARRY];
- * 0: the last chunk.
- */
-static __always_inline u64 chunk_length(struct scratch *s)
+/* Return whether Connection says close or keep-alive: SAYS_CLOSE, SAYS_KEEP. */
+static __always_inline u8 connection_option(struct scratch *s)
 {
+	u64 word = WORD_AT(s, s->connection_at + 1);
+	u8 found = 0;
+
+	/* As most servers write it. */
+	if ((word | LOWER_CASE(0, 8)) == CHARS('k', 'e', 'e', 'p', '-', 'a', 'l', 'i'))
+		return SAYS_KEEP;
+	if (((word | LOWER_CASE(0, 5)) & MASK(6)) == CHARS('c', 'l', 'o', 's', 'e', '\r', 0, 0))
+		return SAYS_CLOSE;
+	s->cursor = s->connection_at;
 	s->number = 0;
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < 15; i++) {
-		u32 byte = BYTE(s, CARRY + i), digit = byte - '0';
+	for (u32 i = 0; i < VALUE_LEN; i++) {
+		u8 byte = BYTE(s, s->cursor);
 
-		if (digit > 9) {
-			digit = (byte | 0x20) - 'a';
-			if (digit > 5)
-				break;
-			digit += 10;
+		if (byte == '\n')
+			break;
+		s->cursor++;
+		if (is_blank(byte) || byte == ',' || byte == '\r') {
+			s->number = 0;
+			continue;
 		}
-		s->number = s->number << 4 | digit;
+		s->number = s->number << 8 | byte | 0x20;
+		word = s->number;
+		if (word == ((u64)'c' << 32 | 'l' << 24 | 'o' << 16 | 's' << 8 | 'e'))
+			found |= SAYS_CLOSE;
+		else if (word == (CHARS('i', 'l', 'a', '-', 'p', 'e', 'e', 'k')))
+			found |= SAYS_KEEP;
 	}
-	return s->number ? s->number + 2 : 0;
+	return found;
+}
+
+#define MOST_ZEROS 32
+
+/*
+ * Return the size of a chunk from its line at data[CARRY..line_end); BODY_OPEN: the line says none.
+ * Zeros may lead it; blanks, and extensions behind ";", may follow.
+ */
+static __always_inline u64 chunk_size(struct scratch *s)
+{
+	u8 behind;
+
+	s->number = 0;
+	s->cursor = CARRY;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < MOST_ZEROS; i++) {
+		if (BYTE(s, s->cursor) != '0')
+			break;
+		s->cursor++;
+	}
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < 15; i++) {
+		u8 byte = BYTE(s, s->cursor);
+
+		if (!hexadecimal(byte))
+			break;
+		s->number = s->number << 4 | (byte <= '9' ? byte - '0' : (byte | 0x20) - 'a' + 10);
+		s->cursor++;
+	}
+	behind = BYTE(s, s->cursor);
+	if (s->cursor == CARRY || !(is_blank(behind) || behind == ';' || ends_line(behind)))
+		return BODY_OPEN;
+	return s->number;
 }

@@ -199,6 +199,7 @@ static __always_inline void begin_sole_request(struct conn *conn)
 		count_unknown_outcome(conn);
 		return;
 	}
+	conn->adrift = 0;
 	conn->start_ns = conn->head_ns;
 	conn->request_bytes = conn->head_bytes;
 	conn->current = conn->endpoint;
@@ -322,6 +323,43 @@ static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 }
 
 /*
+ * The server has read the current request behind a response that closes the connection, and will not
+ * process it: it is none of its endpoint's, its bytes neither.
+ */
+static __always_inline void discard_request(struct conn *conn)
+{
+	struct cell *cell = cell_of(conn->current);
+
+	COUNT_LOSS(discarded_requests);
+	if (!cell)
+		return;
+	ADD_ANYWHERE(cell->moved, 1);
+	ADD_ANYWHERE(cell->bytes, 0 - conn->request_bytes);
+}
+
+/*
+ * No more bytes will come on the connection: if some of the last response are missing, by its own
+ * framing, it is truncated.
+ */
+static __always_inline void end_last_response(struct conn *conn)
+{
+	struct stream *stream = &conn->streams[RESPONSES];
+	struct cell *cell;
+	bool whole = !stream->left || stream->left == BODY_OPEN;
+
+	if (stream->phase == PHASE_HEAD || stream->phase == PHASE_CHUNKS ||
+	    stream->phase == PHASE_TRAILERS)
+		whole = stream->left == BODY_OPEN;
+	if (conn->framed && !whole && conn->kind.cell && !held_of(conn)) {
+		cell = cell_of(conn->kind.cell);
+		if (cell)
+			ADD_ANYWHERE(cell->unanswered, 1);
+	}
+	restart(stream);
+	end_response(conn);
+}
+
+/*
  * Abandon the current request, if there is one. A filter on latency uses the time that it has been
  * pending.
  */
@@ -331,7 +369,10 @@ static __always_inline void abandon_one(struct conn *conn)
 
 	if (!conn->pending)
 		return;
-	count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
-			conn->blurred || conn->lost);
+	if (conn->closing && conn->side == SIDE_SERVER && !conn->blurred && !conn->lost)
+		discard_request(conn);
+	else
+		count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+				conn->blurred || conn->lost);
 	advance_pipeline(conn);
 }

@@ -59,6 +59,7 @@ BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
 struct other {
 	u64 sk;
 	u64 inode_and_calls; /* inode number in the upper half, calls in the lower; one word, so they fit */
+	u64 since_ns; /* its first bytes; in the lowest bits, which way such bytes went */
 };
 #define OTHER_BITS 12
 BPF_ARRAY(others, struct other, 1 << OTHER_BITS);

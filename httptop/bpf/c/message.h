@@ -91,9 +91,13 @@ static __always_inline void take_chunk_line(struct conn *conn, struct stream *st
 	if (s->line_end) {
 		consumed = s->line_end - s->carried;
 		stream->partial_len = 0;
-		stream->left = hexadecimal(s->data[CARRY]) ? chunk_length(s) : BODY_OPEN;
+		stream->left = chunk_size(s);
 		if (!stream->left)
 			stream->phase = PHASE_TRAILERS;
+		else if (stream->left != BODY_OPEN)
+			stream->left += 2; /* the line end behind it */
+		else if (!s->response)
+			begin_bad(conn, stream);
 	} else {
 		keep_partial(conn, stream, s, CARRY);
 	}
@@ -101,15 +105,71 @@ static __always_inline void take_chunk_line(struct conn *conn, struct stream *st
 	skip(s, consumed);
 }
 
+/*
+ * Return where a field's value is in the window: `at`, if its line is complete, or the beginning of
+ * the window if that is a folded line of a field that is `open`. 0: nowhere.
+ */
+static __always_inline u32 value_at(struct scratch *s, u32 at, bool open)
+{
+	if (at && at <= s->newline)
+		return at;
+	return open && s->newline > CARRY && is_blank(s->data[CARRY + 1]) ? CARRY + 1 : 0;
+}
+
+/* Note Content-Length, whose value is at data[length_at..). */
+static __always_inline void note_content_length(struct stream *stream, struct scratch *s)
+{
+	s->digits = s->folded && !(stream->fields & EMPTY_LENGTH);
+	s->number = s->digits ? stream->length : 0;
+	s->bad = 0;
+	s->cursor = s->length_at;
+	stream->length = read_length(s);
+	stream->fields &= ~EMPTY_LENGTH;
+	stream->fields |= HAS_LENGTH;
+	if (s->value_end == s->newline)
+		stream->fields |= LENGTH_OPEN;
+	if (!s->digits && !s->bad)
+		stream->fields |= EMPTY_LENGTH;
+	else if (stream->length == BODY_OPEN)
+		stream->fields |= BAD_LENGTH;
+}
+
+/* Note Transfer-Encoding, whose value is at data[coding_at..). */
+static __always_inline void note_codings(struct stream *stream, struct scratch *s)
+{
+	bool chunked = read_codings(s, s->coding_at);
+
+	if (s->digits || !s->folded)
+		stream->chunked = chunked;
+	stream->fields |= HAS_CODING;
+	if (s->value_end == s->newline)
+		stream->fields |= CODING_OPEN;
+}
+
 /* Note what the fields in data[] say about the message's body and, if a filter needs it, its host. */
 static __always_inline void note_fields(struct conn *conn, struct stream *stream, struct scratch *s)
 {
-	if (s->coding_at && s->coding_at <= s->newline && is_chunked(s))
-		stream->chunked = 1;
+	u8 open = stream->fields & (LENGTH_OPEN | CODING_OPEN);
+
+	s->folded = 0;
+	if (s->newline > CARRY)
+		stream->fields &= ~(LENGTH_OPEN | CODING_OPEN);
+	if (open && s->newline > CARRY && is_blank(s->data[CARRY + 1])) {
+		/* The window begins with a folded line of the field before it. */
+		s->folded = 1;
+		if (open & LENGTH_OPEN)
+			s->length_at = CARRY + 1;
+		else
+			s->coding_at = CARRY + 1;
+	}
 	if (s->length_at && s->length_at <= s->newline)
-		stream->length = content_length(s);
+		note_content_length(stream, s);
+	if (s->coding_at && s->coding_at <= s->newline)
+		note_codings(stream, s);
 	if (!s->response)
 		note_host(conn, s);
+	else if (s->connection_at && s->connection_at <= s->newline)
+		stream->fields |= connection_option(s);
 }
 
 /* Read what the window has of a header section or of trailers. */
@@ -159,6 +219,10 @@ static __always_inline u32 read_message(struct scratch *s)
 	if (!conn || conn->streams[REQUESTS].phase == PHASE_TUNNEL)
 		return STEP_DONE;
 	stream = &conn->streams[s->response & 1];
+	if (!s->response && is_ignored(conn, stream)) {
+		take_bad(conn);
+		return STEP_DONE;
+	}
 	if (!s->scanned) {
 		if (!next_piece(s)) {
 			if (s->left)
@@ -171,12 +235,14 @@ static __always_inline u32 read_message(struct scratch *s)
 			lose_call(conn);
 			return STEP_DONE;
 		}
-		if (stream->phase == PHASE_START && !s->response) {
-			if (skip_empty_lines(s))
-				return go_on(conn, stream, s);
-			if (!expect_request(conn, stream, s))
-				return STEP_DONE;
+		if (stream->phase == PHASE_START && ends_line(s->data[CARRY]) &&
+		    expects_message(conn, s)) {
+			skip_empty_lines(s);
+			return go_on(conn, stream, s);
 		}
+		if (stream->phase == PHASE_START && !s->response &&
+		    !expect_request(conn, stream, s))
+			return STEP_DONE;
 		scan_head(s);
 	}
 	s->scanned = 0;
@@ -207,7 +273,7 @@ static __always_inline u32 place_request(struct scratch *s)
 		return STEP_DONE;
 	stream = &conn->streams[REQUESTS];
 	if (!parse_line(conn, s)) {
-		reject_line(conn, s);
+		reject_request(conn, stream, s);
 		return STEP_DONE;
 	}
 	begin_head(conn, stream);

@@ -20,6 +20,9 @@
 #define VAIN_LOOKS 8
 #define LOOKED_AT_EACH 64
 
+#define INBOUND_BYTES 1ULL /* bits of other.since_ns */
+#define OUTBOUND_BYTES 2ULL
+
 /* Return a socket's place, which may be another's. */
 static __always_inline struct other *other_at(u64 sk)
 {
@@ -58,7 +61,7 @@ static __always_inline bool dismissed(u64 sk)
 }
 
 /* A call on a socket that is not tracked began with no HTTP. */
-static __always_inline void note_other(u64 sk)
+static __always_inline void note_other(u64 sk, bool inbound)
 {
 	struct other *other = other_at(sk);
 	u64 inode = inode_of_sock(sk), known;
@@ -69,9 +72,26 @@ static __always_inline void note_other(u64 sk)
 	if (other->sk != sk || !belongs_to(known, inode)) {
 		known = inode;
 		other->sk = sk;
+		other->since_ns = bpf_ktime_get_ns() & ~(INBOUND_BYTES | OUTBOUND_BYTES);
 	}
+	other->since_ns |= inbound ? INBOUND_BYTES : OUTBOUND_BYTES;
 	if ((u32)known < VAIN_LOOKS)
 		other->inode_and_calls = known + 1;
+}
+
+/*
+ * Return when bytes came that a call this way answers; 0: none went the other way, or all of them were
+ * HTTP.
+ */
+static __always_inline u64 answered_since(u64 sk, bool inbound)
+{
+	struct other *other = other_at(sk);
+	u64 way = inbound ? OUTBOUND_BYTES : INBOUND_BYTES;
+
+	if (!other || other->sk != sk || !(other->since_ns & way) ||
+	    !belongs_to(other->inode_and_calls, inode_of_sock(sk)))
+		return 0;
+	return other->since_ns;
 }
 
 /* A socket carries HTTP after all. */

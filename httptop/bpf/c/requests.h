@@ -24,33 +24,59 @@
 #include "stream.h"
 #include "wait.h"
 
-/* The bytes are not HTTP: count a parse error, and expect the next call to begin a request. */
-static __always_inline void parse_failed(struct conn *conn, struct stream *stream)
+/* Nothing is known of the request that comes next. */
+static __always_inline void forget_line(struct conn *conn, struct stream *stream)
 {
 	restart(stream);
 	conn->call_len = 0;
 	conn->line_len = 0;
 	conn->head_bytes = 0;
 	conn->wait_ns = 0;
-	COUNT_LOSS(parse_errors);
+}
+
+/* What follows is no request, until a response comes. */
+static __always_inline void begin_bad(struct conn *conn, struct stream *stream)
+{
+	forget_line(conn, stream);
+	stream->phase = PHASE_BAD;
+}
+
+/* Whether bytes are not read as requests: they are none, or no server reads them any more. */
+static __always_inline bool is_ignored(struct conn *conn, struct stream *stream)
+{
+	return stream->phase == PHASE_BAD ||
+	       (conn->refused && stream->phase == PHASE_START && !stream->left);
+}
+
+/* Bytes came that are no request: a response that comes now is one to them. */
+static __always_inline void take_bad(struct conn *conn)
+{
+	conn->bad |= !conn->refused;
 }
 
 /*
- * The bytes are not a request line after all: count a parse error or, if the connection never had a
- * request, stop tracking it.
+ * The bytes are no request. If the connection never had one, stop tracking it. If it is not known
+ * where messages begin, expect the next call to begin one.
  */
-static __always_inline void reject_line(struct conn *conn, struct scratch *s)
+static __always_inline void reject_request(struct conn *conn, struct stream *stream,
+					   struct scratch *s)
 {
-	if (conn->endpoint || conn->pending || conn->lost)
-		parse_failed(conn, &conn->streams[REQUESTS]);
-	else {
+	if (!conn->endpoint && !conn->pending && !conn->lost) {
 		conns.delete(&s->sk); /* no HTTP was ever seen on it */
-		note_other(s->sk);
+		note_other(s->sk, s->inbound);
+		return;
 	}
+	COUNT_LOSS(parse_errors);
+	if (conn->adrift) {
+		forget_line(conn, stream);
+		return;
+	}
+	begin_bad(conn, stream);
+	take_bad(conn);
 }
 
 /* Step over line ends at the beginning of data[CARRY..have): RFC 9112, 2.2, has servers ignore them. */
-static __always_inline bool skip_empty_lines(struct scratch *s)
+static __always_inline void skip_empty_lines(struct scratch *s)
 {
 	s->cursor = CARRY;
 #pragma clang loop unroll(disable)
@@ -60,7 +86,6 @@ static __always_inline bool skip_empty_lines(struct scratch *s)
 		s->cursor++;
 	}
 	skip(s, s->cursor - CARRY);
-	return s->cursor != CARRY;
 }
 
 /* A request begins with the next byte, if any does. */
@@ -75,17 +100,15 @@ static __always_inline void open_request(struct conn *conn, struct scratch *s)
 	conn->hosts = 0;
 	stream->length = 0;
 	stream->chunked = 0;
+	stream->fields = 0;
 }
 
-/* Whether a request may begin at data[CARRY]; if not, that is a parse error. */
+/* Whether a request may begin at data[CARRY]. */
 static __always_inline bool expect_request(struct conn *conn, struct stream *stream,
 					   struct scratch *s)
 {
-	u32 byte = s->data[CARRY];
-	struct byte_class *class = classes.lookup(&byte);
-
-	if (!class || !(class->bits & C_TOKEN)) {
-		parse_failed(conn, stream); /* no method begins with this byte */
+	if (!begins_token(s->data[CARRY])) {
+		reject_request(conn, stream, s);
 		return false;
 	}
 	open_request(conn, s);
@@ -106,8 +129,8 @@ static __always_inline u32 take_request_line(struct conn *conn, struct stream *s
 	u32 n = s->have - s->carried;
 
 	if (!s->line_end) {
-		if (!conn->endpoint && !line_may_come(s)) {
-			reject_line(conn, s);
+		if (!line_may_come(s)) {
+			reject_request(conn, stream, s);
 			return STEP_DONE;
 		}
 		conn->head_bytes += n;
@@ -121,13 +144,49 @@ static __always_inline u32 take_request_line(struct conn *conn, struct stream *s
 	return GO_ON;
 }
 
+/* Whether a header section says where its body ends in a way that every server refuses. */
+static __always_inline bool is_badly_framed(struct stream *stream)
+{
+	if (stream->fields & HAS_CODING)
+		return !stream->chunked;
+	return stream->fields & (BAD_LENGTH | EMPTY_LENGTH);
+}
+
 /* A request's header section is complete, `consumed` bytes of it in this window. */
 static __always_inline void end_request_head(struct conn *conn, struct stream *stream,
 					     struct scratch *s, u32 consumed)
 {
+	bool bad = is_badly_framed(stream);
+
 	/* If the call is exactly one request, an identical call may take the short way. */
-	if (s->carried == CARRY && consumed == s->call_len && !stream->length && !stream->chunked)
+	if (s->carried == CARRY && consumed == s->call_len && !stream->length && !stream->chunked &&
+	    !bad)
 		conn->call_len = consumed;
-	begin_body(stream, false);
+	begin_body(stream, bad);
+	begin_request(conn);
+	if (bad)
+		begin_bad(conn, stream);
+}
+
+/*
+ * A response begins, and no request is pending. If it comes before the header section of a request is
+ * complete, or to bytes that are no request, a request begins all the same.
+ */
+static __always_inline void answer_early(struct conn *conn, struct scratch *s)
+{
+	struct stream *stream = &conn->streams[REQUESTS];
+
+	if (stream->phase == PHASE_HEAD) {
+		begin_request(conn);
+		restart(stream);
+		/* What is left of its header section is no request. */
+		conn->adrift = 1;
+		return;
+	}
+	if (!conn->bad && stream->phase != PHASE_LINE)
+		return;
+	forget_line(conn, stream);
+	conn->bad = 0;
+	find_bad_request(conn, s);
 	begin_request(conn);
 }

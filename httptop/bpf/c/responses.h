@@ -20,6 +20,7 @@
 #include "http_head.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "requests.h"
 #include "samples.h"
 #include "scratch.h"
 #include "steps.h"
@@ -55,6 +56,8 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 	conn->bodyless = conn->current_method == METHOD_HEAD || status == 204 || status == 304 ||
 			 conn->tunnel;
 	conn->streams[RESPONSES].phase = PHASE_HEAD;
+	conn->minor = s->data[CARRY + 7] - '0';
+	conn->code = status;
 	conn->answered++;
 	s->began++;
 	end_open_body(conn);
@@ -89,17 +92,32 @@ static __always_inline void note_length(struct conn *conn, struct stream *stream
  * A response, or something else, comes while no request is pending. A server may send a response
  * before it closes an idle connection. Or one thread read the response before another thread's call
  * that sent the request returned: then the request is seen next. If a further request is seen
- * before a response, the outcomes of both are unknown (owed).
+ * before a response, the outcomes of both are unknown (owed). Only where requests may have been
+ * missed it is an orphan.
  */
 static __always_inline void take_unsolicited(struct conn *conn, struct scratch *s)
 {
 	end_response(conn);
-	if (s->status)
+	if (s->status && (conn->adrift || !conn->endpoint))
 		COUNT_LOSS(orphan_responses);
 	conn->owed = s->status != 0;
 	conn->kind.cell = 0;
 	conn->kind.endpoint = 0;
 	lose_response_framing(conn);
+}
+
+/* Whether line ends may be empty lines before a message: they are no part of the last response. */
+static __always_inline bool expects_message(struct conn *conn, struct scratch *s)
+{
+	return !s->response || conn->framed || conn->pending;
+}
+
+/* Whether a response comes next: to a request that is pending, or to bytes that are none. */
+static __always_inline bool awaits_response(struct conn *conn)
+{
+	u8 phase = conn->streams[REQUESTS].phase;
+
+	return conn->pending || conn->bad || phase == PHASE_LINE || phase == PHASE_HEAD;
 }
 
 /*
@@ -108,11 +126,7 @@ static __always_inline void take_unsolicited(struct conn *conn, struct scratch *
  */
 static __always_inline bool take_stray(struct conn *conn, struct stream *stream, struct scratch *s)
 {
-	u32 length = s->have - CARRY;
-	u64 mask = length >= 7 ? MASK(7) : (1ULL << ((length & 7) * 8)) - 1;
-
-	if (length < 13 &&
-	    !((WORD(&s->data[CARRY]) ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask)) {
+	if (may_be_response(WORD(&s->data[CARRY]), s->have - CARRY)) {
 		keep_partial(conn, stream, s, CARRY);
 		return false;
 	}
@@ -120,7 +134,7 @@ static __always_inline bool take_stray(struct conn *conn, struct stream *stream,
 	 * The rest of a response that took the short way; the expected response may begin after it.
 	 */
 	lose_response_framing(conn);
-	conn->blurred = 1;
+	conn->blurred = conn->pending != 0;
 	if (conn->pending > 1)
 		lose_sync(conn);
 	count_response_body(conn, s->left, s->now);
@@ -137,6 +151,7 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 	if (s->began) {
 		conn->kind.call_len = s->alike && s->began == 1 && !stream->phase ? s->call_len : 0;
 		conn->kind.left = stream->left;
+		conn->kind.closing = conn->closing;
 		remember_kind(conn);
 	}
 	if (stream->left == BODY_OPEN && !conn->pending) {
@@ -153,14 +168,10 @@ static __always_inline void end_response_call(struct conn *conn, struct scratch 
 static __always_inline u32 take_status_line(struct conn *conn, struct stream *stream,
 					    struct scratch *s)
 {
-	struct stream *requests = &conn->streams[REQUESTS];
-
 	s->status = status_of(WORD(&s->data[CARRY]), WORD(&s->data[CARRY + 8]), s->have - CARRY);
-	if (!conn->pending && requests->phase == PHASE_HEAD && s->status) {
-		begin_request(conn); /* answered before its header section was complete */
-		requests->phase = PHASE_START;
-	}
-	if (!conn->pending) {
+	if (!conn->pending && (s->status >= 200 || s->status == 101))
+		answer_early(conn, s);
+	if (!conn->pending && (s->status || !awaits_response(conn))) {
 		if (conn->framed || s->status)
 			take_unsolicited(conn, s);
 		else
@@ -180,10 +191,33 @@ static __always_inline u32 take_status_line(struct conn *conn, struct stream *st
 	stream->partial_len = 0;
 	stream->length = BODY_OPEN;
 	stream->chunked = 0;
+	stream->fields = 0;
 	stream->phase = PHASE_INTERIM;
 	if (s->status >= 200 || s->status == 101)
 		take_final_response(conn, s);
 	return GO_ON;
+}
+
+/*
+ * Note whether the response closes the connection: it says so, or is of HTTP/1.0 and does not say that
+ * it stays, or its body ends with it.
+ */
+static __always_inline void note_closing(struct conn *conn, struct stream *stream)
+{
+	conn->closing = (stream->fields & SAYS_CLOSE) ||
+			(!conn->minor && !(stream->fields & SAYS_KEEP)) ||
+			(!conn->bodyless && !stream->chunked && stream->length == BODY_OPEN);
+	if (conn->tunnel)
+		conn->closing = 0;
+	conn->refused = conn->closing && conn->code == 400;
+	if (conn->refused)
+		conn->call_len = 0;
+	if (conn->closing && conn->bodyless) {
+		/* An error may have a body, even in answer to HEAD; nothing else follows. */
+		conn->bodyless = 0;
+		stream->chunked = 0;
+		stream->length = BODY_OPEN;
+	}
 }
 
 /* A response's header section is complete, `consumed` bytes of it in this window. */
@@ -192,8 +226,12 @@ static __always_inline void end_response_head(struct conn *conn, struct stream *
 {
 	bool final = stream->phase == PHASE_HEAD;
 
-	if (final)
+	if (!stream->chunked && stream->fields & (HAS_CODING | BAD_LENGTH | EMPTY_LENGTH))
+		stream->length = BODY_OPEN;
+	if (final) {
 		note_length(conn, stream, s, consumed);
+		note_closing(conn, stream);
+	}
 	begin_body(stream, !final || conn->bodyless);
 	if (conn->tunnel)
 		conn->streams[REQUESTS].phase = PHASE_TUNNEL;

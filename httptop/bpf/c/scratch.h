@@ -80,7 +80,12 @@ struct scratch {
 	u32 length_at; /* the value of Content-Length */
 	u32 coding_at; /* the value of Transfer-Encoding */
 	u32 host_at; /* the value of Host */
-	u32 version_at; /* the space before the HTTP version */
+	u32 connection_at; /* the value of Connection */
+	u32 version_at; /* the first blank before the HTTP version */
+	u32 value_end; /* the newline behind a field's value */
+	u8 digits; /* a field's value has something in it */
+	u8 bad; /* it makes no sense */
+	u8 folded; /* it goes on with that of the last window */
 	u8 method;
 	u8 minor;
 
