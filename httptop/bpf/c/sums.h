@@ -144,6 +144,7 @@ static __always_inline u32 first_of(u64 bits)
 {
 	u64 below = (bits & (0 - bits)) - 1; /* count these */
 
+	OPAQUE(below); /* or newer compilers look the answer up in a table, which BCC does not load */
 	below -= below >> 1 & 0x5555555555555555ULL;
 	below = (below & 0x3333333333333333ULL) + (below >> 2 & 0x3333333333333333ULL);
 	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
