@@ -139,6 +139,13 @@ static __always_inline u64 sign_of(u64 number)
 #define IS_SOME(number) sign_of(0 - (u64)(number))
 #define IS_AT_LEAST(a, b) (1 - sign_of((u64)(a) - (u64)(b)))
 
+/* Bound an index for the verifier, which the compiler must not optimise away; `most`: 2^n. */
+static __always_inline u64 bounded(u64 index, u64 most)
+{
+	OPAQUE(index);
+	return index & (most - 1);
+}
+
 /* Return the number of the lowest bit that is set, without a branch, as lowest_bit() has many. */
 static __always_inline u32 first_of(u64 bits)
 {

@@ -129,22 +129,27 @@ static __always_inline void add_group(struct sums_state *s, struct side_sums *si
 	s->left = buckets;
 #pragma clang loop unroll(disable)
 	for (u32 turn = 0; turn < GROUP_BUCKETS; turn++) {
-		u32 n = first_of(s->left) % GROUP_BUCKETS, more;
+		u64 n = first_of(s->left), at;
+		u32 more;
 
 		if (!s->left)
 			break;
 		s->left &= s->left - 1;
-		more = s->new_times[first + n];
+		/* Bounded where it is used: Linux 6.1 forgets what it knew of a number on the stack. */
+		at = bounded(first + n, OCTAVE_BUCKETS);
+		more = s->new_times[at];
 		if (!group) {
 			s->run.unplaced += more;
 			continue;
 		}
 		s->added += more;
-		group->total[n] += more;
+		at = bounded(n, GROUP_BUCKETS);
+		group->total[at] += more;
 		if (!latency)
 			continue;
-		group->window[n] += more;
-		side->tick[number * GROUP_BUCKETS + n] += more;
+		group->window[at] += more;
+		at = bounded(number * GROUP_BUCKETS + n, BUCKETS);
+		side->tick[at] += more;
 		log_word(s, log, more);
 	}
 	if (group && latency && s->added - before == s->run.logged - begin) {
