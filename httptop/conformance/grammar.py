@@ -21,7 +21,7 @@ _REQUEST_LINE: Final = re.compile(
 )
 #: HTTP/0.9 has no version and no header section; what some servers take has one.
 _OLD_REQUEST_LINE: Final = re.compile(rb"(GET)[ \t]+(/[^\x00-\x20\x7f]*)[ \t]*")
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: .*)?", re.S)
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) {1,3}([1-9][0-9][0-9])(?: .*)?", re.S)
 _LENGTH: Final = re.compile(rb"[0-9]+")
 _MOST: Final = 1 << 63
 #: Digits of a size, and what may stand behind them.

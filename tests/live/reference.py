@@ -27,7 +27,7 @@ _LINE: Final = re.compile(
 )
 #: A request of HTTP/0.9; no longer than a line that is kept.
 _OLD_LINE: Final = re.compile(rb"(?P<method>GET)[ \t]{1,8}(?P<target>/[^ \t]*?)[ \t]{0,7}", re.S)
-_STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?:[ \r\n]|\Z)")
+_STATUS: Final = re.compile(rb"HTTP/1\.[0-9] {1,3}([1-9][0-9]{2})(?:[ \r\n]|\Z)")
 _LENGTH: Final = re.compile(rb"[ \t\r\n]*([0-9]+)[ \t\r\n]*")
 _MOST: Final = 1_000_000_000_000_000_000  # a number above cannot get another digit
 

@@ -91,7 +91,7 @@ def test_status_lines(parser: Parser) -> None:
     "data",
     [
         b"HTTP/1.1 20", b"HTTP/1.1 2x0 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 099 OK",
-        b"HTTP/1.1  200 OK", b"HTTP/2.0 200 OK", b"HTTP/1.x 200 OK", b"http/1.1 200 OK",
+        b"HTTP/1.1    200 OK", b"HTTP/2.0 200 OK", b"HTTP/1.x 200 OK", b"http/1.1 200 OK",
         b"HTTP/1.1\t200 OK", b"HTTP/1.12 200 OK", b"XTTP/1.1 200 OK", b"HTTP/1.1 200OK",
         b" HTTP/1.1 200 OK", b"H", b"HTTP/1.1 ",
     ],

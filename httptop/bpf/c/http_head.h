@@ -133,18 +133,23 @@ static __always_inline bool ends_line(u8 byte)
 
 /*
  * Return the status of a response that begins with these 16 bytes, n of them valid; 0: it is not a
- * response.
+ * response. Up to three blanks may stand before the status: clients take that.
  */
 static __always_inline u32 status_of(u64 first, u64 second, u32 n)
 {
 	u32 a, b, c, behind;
+	u64 more = EQUAL((u8)(second >> 8), ' ');
 
-	if (n < 13 && n != 12)
+	more += more & EQUAL((u8)(second >> 16), ' ');
+	OPAQUE(more);
+	n -= more;
+	if (n < 12 || n > 1U << 31)
 		return 0;
 	if ((first & MASK(7)) != CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0))
 		return 0;
 	if ((u8)(first >> 56) - '0' > 9u || (u8)second != ' ')
 		return 0;
+	second >>= more * 8;
 	a = (u8)(second >> 8) - '0';
 	b = (u8)(second >> 16) - '0';
 	c = (u8)(second >> 24) - '0';
@@ -161,7 +166,7 @@ static __always_inline bool may_be_response(u64 word, u32 n)
 {
 	u64 mask = n >= 7 ? MASK(7) : (1ULL << ((n & 7) * 8)) - 1;
 
-	return n < 13 && !((word ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask);
+	return n < 15 && !((word ^ CHARS('H', 'T', 'T', 'P', '/', '1', '.', 0)) & mask);
 }
 
 /*
