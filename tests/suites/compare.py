@@ -19,7 +19,10 @@ from tests.suites.wire import Answers
 Rows = Counter[tuple[str, str, int]]
 UNANSWERED: Final = -1
 
-_LINE: Final = re.compile(rb"\"?([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+)(?: HTTP/[0-9.]+\"?)? (\d{3})$")
+_LINE: Final = re.compile(
+    rb"(?:INFO:aiohttp\.access:)?\"?([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+)"
+    rb"(?: HTTP/[0-9.]+\"?)? (\d{3})"
+)
 _PLAIN: Final = re.compile(r"/[A-Za-z0-9/._-]*")
 
 
@@ -82,7 +85,7 @@ def logged_in(log: bytes) -> Rows:
     """Return the requests in a server's log."""
     found: Rows = Counter()
     for line in log.splitlines():
-        match = _LINE.search(line.strip())
+        match = _LINE.fullmatch(line.strip())
         if match and b"-" not in (match[1], match[2]):
             method = match[1].decode()
             path = template(match[2], connect=method == "CONNECT")[0].decode(errors="replace")
@@ -129,7 +132,9 @@ def _second(side: Side, came: Sequence[Answers], log: Rows, rows: Rows) -> list[
     unsent = Counter(key[2] for key in log.elements()) - Counter(
         status for one in came for status in one.statuses
     )
-    logs = Counter({key[2]: n for key, n in log.items() if key[1] == SECOND_PATH}) - unsent
+    logs = (
+        Counter({key[2]: n for key, n in log.items() if key[:2] == ("GET", SECOND_PATH)}) - unsent
+    )
     answered = {status: n for status, n in ours.items() if status != UNANSWERED}
     found = []
     if answered != logs:

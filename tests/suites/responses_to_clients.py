@@ -64,7 +64,17 @@ def _agent(*command: str) -> Callable[[Sequence[str]], dict[str, int]]:
 
 
 def _curl(addresses: Sequence[str]) -> dict[str, int]:
-    command = ["curl", "-sS", "-m", "3", "-Z", "-H", "Connection: close", "-w", "%{url} %{http_code} %{exitcode}\n"]
+    command = [
+        "curl",
+        "-sS",
+        "-m",
+        "3",
+        "-Z",
+        "-H",
+        "Connection: close",
+        "-w",
+        "%{url} %{http_code} %{exitcode}\n",
+    ]
     outputs = [argument for _ in addresses for argument in ("-o", "/dev/null")]
     lines = _said([*command, *outputs, *addresses]).splitlines()
     found = {}
