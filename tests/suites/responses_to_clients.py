@@ -31,6 +31,7 @@ _MOST: Final = 960
 _SETTLE_S: Final = 0.5
 _TIMEOUT_S: Final = 120
 _PAUSE_S: Final = 0.003
+_SWITCHING: Final = 101
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] +([1-9][0-9]{2})")
 
 
@@ -191,7 +192,7 @@ def _played(
     while True:
         seen = seen_in(watch.step()) - before
         found = {
-            path: _differences(path, one, words.get(root + path, 0), sender.asked[path], seen)
+            path: _differences(path, one, _final(words.get(root + path)), sender.asked[path], seen)
             for path, one in sender.exchanges.items()
         }
         if not any(found.values()) or time.monotonic() > deadline:
@@ -200,6 +201,11 @@ def _played(
     for path, differences in found.items():
         if differences:
             yield sender.exchanges[path], differences
+
+
+def _final(word: int | None) -> int:
+    """Return a client's word; 0 where it takes an interim response for the final one."""
+    return 0 if word is None or (word < 200 and word != _SWITCHING) else word
 
 
 def _differences(path: str, one: Exchange, word: int, asked: int, seen: Seen) -> list[Difference]:
