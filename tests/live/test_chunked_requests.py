@@ -111,10 +111,13 @@ def test_answered_before_the_body_ends(watch: Watch, path: str) -> None:
     watch.expect("/decoy", {})
 
 
-def test_what_is_no_chunk_ends_with_the_response(watch: Watch) -> None:
+def test_behind_what_is_no_chunk_nothing_is_a_request(watch: Watch) -> None:
+    """All servers refuse such a body, and close."""
     path = new_path()
     with connected() as (client, server):
-        exchange(client, server, upload(path, b"zzz, no length\r\n" + DECOY), response(400))
-        exchange(client, server, request(f"{path}/next"), response(200))
-    watch.expect(path, {400: 1, 200: 1})
+        refusal = response(400, b"", "Connection: close")
+        exchange(client, server, upload(path, b"zzz, no length\r\n" + DECOY), refusal)
+        client.sendall(DECOY)
+        assert receive(server, len(DECOY)) == DECOY
+    watch.expect(path, {400: 1})
     watch.expect("/decoy", {})

@@ -74,7 +74,8 @@ STEPS: Final = (
 
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
 CALLBACKS: Final = (
-    "take_step", "take_scan_turns", "take_cut_turns", "take_write_turn", "take_authority_turns",
+    "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
+    "take_cut_turns", "take_write_turn", "take_authority_turns",
     "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
 )  # fmt: skip
 

@@ -451,6 +451,7 @@ static __always_inline bool may_be_request_line(struct scratch *s)
 }
 
 #define VALUE_LEN 64 /* bytes of a field's value that are looked at */
+#define VALUE_TOGETHER 16
 
 /* Whether the newline at data[at] is within a value: the next line is folded, and in the window. */
 static __always_inline bool is_folded(struct scratch *s, u32 at)
@@ -458,22 +459,16 @@ static __always_inline bool is_folded(struct scratch *s, u32 at)
 	return at + 1 < s->have && is_blank(BYTE(s, at + 1));
 }
 
-/*
- * Go on reading a number at data[cursor..), over folded lines: s->number is what was read so far, if
- * s->digits. Return it; BODY_OPEN if it makes no sense, or there is none. s->value_end is the newline
- * behind it.
- */
-static __always_inline u64 read_length(struct scratch *s)
+/* Read bytes of a number; return whether it has ended (s->value_end), see read_length(). */
+static __always_inline bool length_turns(struct scratch *s)
 {
-	s->stop = s->digits;
-	s->value_end = 0;
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < VALUE_LEN; i++) {
+	for (u32 i = 0; i < VALUE_TOGETHER; i++) {
 		u8 byte = BYTE(s, s->cursor);
 
 		if (byte == '\n' && !is_folded(s, s->cursor)) {
 			s->value_end = s->cursor;
-			break;
+			return true;
 		}
 		s->cursor++;
 		if (byte - '0' <= 9u) {
@@ -488,6 +483,87 @@ static __always_inline u64 read_length(struct scratch *s)
 			s->bad = 1;
 		s->stop = s->digits;
 	}
+	return false;
+}
+
+/* Read bytes of codings; return whether they have ended (s->value_end), see read_codings(). */
+static __always_inline bool coding_turns(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < VALUE_TOGETHER; i++) {
+		u64 byte = BYTE(s, s->cursor);
+
+		if (byte == '\n' && !is_folded(s, s->cursor)) {
+			s->value_end = s->cursor;
+			return true;
+		}
+		s->cursor++;
+		if (is_blank(byte) || ends_line(byte))
+			continue;
+		s->digits = 1;
+		s->number = s->number >> 8 | (byte | 0x20) << 56;
+	}
+	return false;
+}
+
+/* Read bytes of options, which go into s->states; return whether they have ended. */
+static __always_inline bool option_turns(struct scratch *s)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < VALUE_TOGETHER; i++) {
+		u8 byte = BYTE(s, s->cursor);
+		u64 word;
+
+		if (byte == '\n')
+			return true;
+		s->cursor++;
+		if (is_blank(byte) || byte == ',' || byte == '\r') {
+			s->number = 0;
+			continue;
+		}
+		word = s->number << 8 | byte | 0x20;
+		s->number = word;
+		if (word == ((u64)'c' << 32 | 'l' << 24 | 'o' << 16 | 's' << 8 | 'e'))
+			s->states |= SAYS_CLOSE;
+		else if (word == (CHARS('i', 'l', 'a', '-', 'p', 'e', 'e', 'k')))
+			s->states |= SAYS_KEEP;
+	}
+	return false;
+}
+
+#ifdef LOOPS
+int take_length_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || length_turns(s);
+}
+
+int take_coding_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || coding_turns(s);
+}
+
+int take_option_turns(void *unused)
+{
+	struct scratch *s = scratch_here();
+
+	return !s || option_turns(s);
+}
+#endif
+
+/*
+ * Go on reading a number at data[cursor..), over folded lines: s->number is what was read so far, if
+ * s->digits. Return it; BODY_OPEN if it makes no sense, or there is none. s->value_end is the newline
+ * behind it.
+ */
+static __always_inline u64 read_length(struct scratch *s)
+{
+	s->stop = s->digits;
+	s->value_end = 0;
+	TAKE_TURNS(VALUE_LEN / VALUE_TOGETHER, length_turns, LENGTH_TURNS);
 	return s->value_end && s->digits && !s->bad ? s->number : BODY_OPEN;
 }
 
@@ -511,20 +587,7 @@ static __always_inline bool read_codings(struct scratch *s, u32 at)
 	s->cursor = at;
 	s->digits = 0;
 	s->value_end = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < VALUE_LEN; i++) {
-		u64 byte = BYTE(s, s->cursor);
-
-		if (byte == '\n' && !is_folded(s, s->cursor)) {
-			s->value_end = s->cursor;
-			break;
-		}
-		s->cursor++;
-		if (is_blank(byte) || byte == '\r' || byte == '\n')
-			continue;
-		s->digits = 1;
-		s->number = s->number >> 8 | (byte | 0x20) << 56;
-	}
+	TAKE_TURNS(VALUE_LEN / VALUE_TOGETHER, coding_turns, CODING_TURNS);
 	if (s->number >> 8 != CHARS('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
 		return false;
 	return !(u8)s->number || (u8)s->number == ',';
@@ -540,7 +603,6 @@ static __always_inline bool hexadecimal(u8 byte)
 static __always_inline u8 connection_option(struct scratch *s)
 {
 	u64 word = WORD_AT(s, s->connection_at + 1);
-	u8 found = 0;
 
 	/* As most servers write it. */
 	if ((word | LOWER_CASE(0, 8)) == CHARS('k', 'e', 'e', 'p', '-', 'a', 'l', 'i'))
@@ -549,25 +611,9 @@ static __always_inline u8 connection_option(struct scratch *s)
 		return SAYS_CLOSE;
 	s->cursor = s->connection_at;
 	s->number = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < VALUE_LEN; i++) {
-		u8 byte = BYTE(s, s->cursor);
-
-		if (byte == '\n')
-			break;
-		s->cursor++;
-		if (is_blank(byte) || byte == ',' || byte == '\r') {
-			s->number = 0;
-			continue;
-		}
-		s->number = s->number << 8 | byte | 0x20;
-		word = s->number;
-		if (word == ((u64)'c' << 32 | 'l' << 24 | 'o' << 16 | 's' << 8 | 'e'))
-			found |= SAYS_CLOSE;
-		else if (word == (CHARS('i', 'l', 'a', '-', 'p', 'e', 'e', 'k')))
-			found |= SAYS_KEEP;
-	}
-	return found;
+	s->states = 0;
+	TAKE_TURNS(VALUE_LEN / VALUE_TOGETHER, option_turns, OPTION_TURNS);
+	return s->states;
 }
 
 #define MOST_ZEROS 32

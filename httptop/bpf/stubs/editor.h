@@ -71,6 +71,9 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_MARK (1ULL << 32)
 #define CALLBACK_STEP 0
 #define CALLBACK_SCAN_TURNS 1
+#define CALLBACK_LENGTH_TURNS 9
+#define CALLBACK_CODING_TURNS 10
+#define CALLBACK_OPTION_TURNS 11
 #define CALLBACK_CUT_TURNS 2
 #define CALLBACK_WRITE_TURN 3
 #define CALLBACK_AUTHORITY_TURNS 4
