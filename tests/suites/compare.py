@@ -86,7 +86,8 @@ def logged_in(log: bytes) -> Rows:
     found: Rows = Counter()
     for line in log.splitlines():
         match = _LINE.fullmatch(line.strip())
-        if match and b"-" not in (match[1], match[2]):
+        # What was no request some servers log as "-", aiohttp as UNKNOWN.
+        if match and b"-" not in (match[1], match[2]) and match[1] != b"UNKNOWN":
             method = match[1].decode()
             path = template(match[2], connect=method == "CONNECT")[0].decode(errors="replace")
             found[method if method in _NAMED else "OTHER", path, int(match[3])] += 1

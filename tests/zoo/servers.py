@@ -99,7 +99,7 @@ server.document-root = "{work}/www"
 server.bind = "127.0.0.1"
 server.port = {port}
 server.errorlog = "{work}/error.log"
-accesslog.filename = "{work}/access.log"
+accesslog.filename = "|exec cat >>{work}/access.log"
 accesslog.format = "%r %s"
 url.redirect = ("/moved$" => "/")
 """)
