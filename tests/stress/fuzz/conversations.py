@@ -29,7 +29,7 @@ _OTHER: Final = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"SSH-2.0-OpenSSH_9.2\r\n", b"*1\r\n$4\r\nPING\r\n", b"EHLO example\r\n", b"GET\r\n",
     b"\0" * 40,
-    b"GET /fuzz-decoy HTTP/3.1\r\n\r\n", b"GET /fuzz decoy HTTP/1.1\r\n\r\n", b"GET /fuzz-decoy",
+    b"GET /fuzz-decoy HTTP/x.1\r\n\r\n", b"GET /fuzz decoy HTTP/1.1\r\n\r\n", b"GET /fuzz-decoy",
 )  # fmt: skip
 
 
