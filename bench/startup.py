@@ -9,7 +9,7 @@ from bench.figures import Figure, Goal, spread
 from bench.load import Shape, wrk
 from bench.program import Batch, Screen
 
-_GOAL: Final = Goal("<=", 1.5)
+_GOAL: Final = Goal("<=", 0.6)
 
 
 def measure(run: Context) -> list[Figure]:

@@ -30,7 +30,7 @@ SIZE: Final = (100, 40)
 ENDPOINTS: Final = (200, 1_000, 5_000)
 TICKS: Final = 20
 WARM_UP: Final = 4
-_GOAL: Final = Goal("<=", 25.0)
+_GOAL: Final = Goal("<=", 15.0)
 
 
 async def tick_costs(endpoints: int, ticks: int = TICKS) -> list[float]:

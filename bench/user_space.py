@@ -11,7 +11,7 @@ from bench.load import Shape, wrk
 from bench.proc import bpf_map_bytes, cpu_ns, pss_bytes, rss_bytes
 from bench.program import Batch, Program, Screen
 
-_CPU: Final = Goal("<=", 3.0)
+_CPU: Final = Goal("<=", 2.0)
 _MEMORY: Final = Goal("<=", 56.0)
 _SHARED_OUT: Final = Goal("<=", 48.0)
 _MAPS: Final = Goal("<=", 30.0)
