@@ -21,6 +21,9 @@ _LOAD_WIDE: Final = 0x18  # a 16-byte instruction; the upper half of byte 1 says
 _MAP: Final = 1
 #: BCC creates no storages of tasks without type information: these are compiled as hash maps.
 _TASK_STORAGES: Final = ("marks",)
+#: These have one value, all of their words. BCC compiles functions that read and write each member
+#: of a value, which takes a second and a half here: so they are compiled as arrays of words.
+_ONE_VALUE: Final = ("window_log", "filter_sets", "filter_globs")
 _WIDTH: Final = 8
 
 
@@ -88,6 +91,8 @@ def _shape_of(descriptor: int) -> MapShape:
     if shape.name in _TASK_STORAGES:
         kind, flags = bpf_syscall.TASK_STORAGE, bpf_syscall.NO_PREALLOC
         return shape._replace(kind=kind, entries=0, flags=flags)
+    if shape.name in _ONE_VALUE:
+        return shape._replace(value_len=shape.value_len * shape.entries, entries=1)
     return shape
 
 

@@ -28,7 +28,7 @@ static __always_inline const struct filter_sets *sets_here(void)
 {
 	u32 zero = 0;
 
-	return filter_sets.lookup(&zero);
+	return (struct filter_sets *)filter_sets.lookup(&zero);
 }
 
 /*
@@ -63,7 +63,7 @@ static __always_inline const struct filter_globs *globs_here(void)
 {
 	u32 zero = 0;
 
-	return filter_globs.lookup(&zero);
+	return (struct filter_globs *)filter_globs.lookup(&zero);
 }
 
 /* The states of a matcher, moved on by a byte (bpf/filter/globs.py). */

@@ -100,10 +100,11 @@ BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
 /*
  * The values of the filter, which the loader writes before it loads the programs (filter_terms.h).
  * It then freezes these maps, so the verifier knows what stands in those of one entry, and follows
- * no turn of a loop too many. How many entries the others have the loader decides.
+ * no turn of a loop too many; the first two become such (build/object_file.py). How many entries the
+ * others have the loader decides.
  */
-BPF_F_TABLE("array", u32, struct filter_sets, filter_sets, 1, BPF_F_RDONLY_PROG);
-BPF_F_TABLE("array", u32, struct filter_globs, filter_globs, 1, BPF_F_RDONLY_PROG);
+BPF_F_TABLE("array", u32, u64, filter_sets, sizeof(struct filter_sets) / 8, BPF_F_RDONLY_PROG);
+BPF_F_TABLE("array", u32, u64, filter_globs, sizeof(struct filter_globs) / 8, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("hash", struct filter_name, u64, filter_names, 1, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("lpm_trie", struct peer_key, u64, filter_peers, 1,
 	    BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);

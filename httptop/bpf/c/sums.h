@@ -69,7 +69,8 @@ BPF_F_TABLE("array", u32, struct cell_use, cell_uses, MAX_CELLS, BPF_F_MMAPABLE)
 BPF_F_TABLE("array", u32, struct row, rows, MAX_ROWS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct row_time, row_times, MAX_ROWS *TIMES, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct side_sums, side_sums, 2, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct window_log, window_log, 1, BPF_F_MMAPABLE);
+/* The loader makes it one struct window_log (build/object_file.py). */
+BPF_F_TABLE("array", u32, u32, window_log, LOG_WORDS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct sums_state, sums_state, 1, BPF_F_MMAPABLE);
 
 /*
@@ -123,7 +124,7 @@ static __always_inline struct window_log *log_here(void)
 {
 	u32 zero = 0;
 
-	return window_log.lookup(&zero);
+	return (struct window_log *)window_log.lookup(&zero);
 }
 
 /* Return the highest bit, in a way that the compiler does not turn into a branch. */
