@@ -356,7 +356,7 @@ static __always_inline bool read_version(struct scratch *s, u32 end)
 		minor = minor * 10 + more;
 	s->minor = major == 1 ? minor : VERSION(major, minor);
 	s->version_at = before_blanks(s, at);
-	return major == 1 || minor < 10;
+	return major == 1 || !two;
 }
 
 /*
@@ -501,7 +501,8 @@ static __always_inline bool coding_turns(struct scratch *s)
 		if (is_blank(byte) || ends_line(byte))
 			continue;
 		s->digits = 1;
-		s->number = s->number >> 8 | (byte | 0x20) << 56;
+		/* Letters in lower case; a form feed would become a comma. */
+		s->number = s->number >> 8 | (byte == '\f' ? 'x' : byte | 0x20) << 56;
 	}
 	return false;
 }
