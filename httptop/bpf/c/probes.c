@@ -32,6 +32,8 @@
 
 /* Reading HTTP/1. */
 #include "request_line.h" /* request lines: kept, compared, looked up */
+#include "start_line.h" /* methods, request lines, versions, statuses */
+#include "field_values.h" /* lengths, codings, options, the lines of chunks */
 #include "http_head.h" /* the parser of header sections, which works on bytes alone */
 #include "path_template.h" /* from a target to its path template */
 #include "stream.h" /* the position within the messages of one direction */
