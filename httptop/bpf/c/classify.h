@@ -101,7 +101,7 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 
 /*
  * The call may begin with a request: track the connection, and have the request read. If it turns
- * out to be none, the connection is forgotten again (reject_line()).
+ * out to be none, the connection is forgotten again (reject_request()).
  */
 static __always_inline u32 track_request(struct scratch *s)
 {
