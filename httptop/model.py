@@ -302,6 +302,19 @@ class Snapshot:
         """Return the totals of one side, zeros if it has none."""
         return self.totals.get(side, NO_TOTALS)
 
+    def active_endpoints(self) -> Sequence[EndpointStats]:
+        """Return the rows with a request in the window: one that ended there, or one in flight.
+
+        Of rows on demand no others are made.
+        """
+        rows = self.endpoints
+        if isinstance(rows, RowsOnDemand):
+            rates, in_flight = rows.values("rps"), rows.values("in_flight")
+            if rates is not None and in_flight is not None:
+                pairs = enumerate(zip(rates, in_flight, strict=True))
+                return tuple(rows.row(at) for at, figures in pairs if any(figures))
+        return tuple(row for row in rows if row.rps or row.in_flight)
+
     def endpoint(self, key: EndpointKey) -> EndpointStats | None:
         """Return the row of an endpoint, None if it has none."""
         rows = self.endpoints

@@ -28,9 +28,13 @@ SCHEMA: Final = 1
 _Json = dict[str, object]
 
 
-def to_json(snapshot: Snapshot) -> str:
-    """Return a snapshot as one line, without a line end."""
-    rows = sorted(snapshot.endpoints, key=lambda row: (-row.requests, row.key))
+def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
+    """Return a snapshot as one line, without a line end.
+
+    ``active``: without the endpoints that had no request in the window, but with their number.
+    """
+    shown = snapshot.active_endpoints() if active else snapshot.endpoints
+    rows = sorted(shown, key=lambda row: (-row.requests, row.key))
     document: _Json = {
         "schema": SCHEMA,
         "host": snapshot.host,
@@ -54,6 +58,8 @@ def to_json(snapshot: Snapshot) -> str:
         },
         "overhead": _overhead(snapshot.overhead),
     }
+    if active:
+        document["idle_endpoints"] = len(snapshot.endpoints) - len(rows)
     if snapshot.notes:
         document["notes"] = list(snapshot.notes)
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

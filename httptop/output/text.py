@@ -48,19 +48,25 @@ _NUMBERS: Final = (
 )
 
 
-def to_text(snapshot: Snapshot, columns: int = 132) -> str:
-    """Return a snapshot as lines of at most ``columns`` characters (60 or more)."""
+def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> str:
+    """Return a snapshot as lines of at most ``columns`` characters (60 or more).
+
+    ``active``: without the endpoints that had no request in the window, but with their number.
+    """
     columns = max(60, columns)
+    shown = snapshot.active_endpoints() if active else snapshot.endpoints
+    printed = sorted(shown, key=lambda row: (-row.requests, row.key))
     lines = [_title(snapshot)]
     lines += [_summary(side, snapshot.total(side)) for side in SIDES]
     lines.append(_cost(snapshot.overhead))
     lines.append(_health(snapshot))
+    if idle := len(snapshot.endpoints) - len(printed):
+        lines.append(f"not shown: {idle} endpoints without a request in the window")
     lines += [f"note: {note}" for note in snapshot.notes]
     lines = [part for line in lines for part in _wrapped(line, columns)]
     for side in SIDES:
-        rows = [row for row in snapshot.endpoints if row.key.side == side]
+        rows = [row for row in printed if row.key.side == side]
         if rows:
-            rows.sort(key=lambda row: (-row.requests, row.key))
             lines += ["", *_table(side, rows, columns)]
     if not snapshot.endpoints:
         lines += ["", "no HTTP requests seen yet"]

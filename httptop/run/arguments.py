@@ -128,12 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     for setting in SETTINGS:
         if not setting.flags:
             continue
-        groups[setting.group].add_argument(
+        group, brief = groups[setting.group], _brief(setting.doc).replace("%", "%%")
+        if not setting.metavar:
+            group.add_argument(*setting.flags, dest=setting.key, action=_TurnOn, help=brief)
+            continue
+        group.add_argument(
             *setting.flags,
             dest=setting.key,
             metavar=setting.metavar,
             action="append" if setting.many else _Last,
-            help=_brief(setting.doc).replace("%", "%%"),
+            help=brief,
         )
     captures = parser.add_argument_group("captures and the demo")
     captures.add_argument(
@@ -210,6 +214,22 @@ class _Last(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         setattr(namespace, self.dest, (values,))
+
+
+class _TurnOn(argparse.Action):
+    """Turn a setting on by a flag without a value."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: object,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        setattr(namespace, self.dest, ("true",))
 
 
 def _brief(doc: str) -> str:

@@ -12,6 +12,7 @@ from httptop.collect.feed import ObservedFeed
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
+from httptop.config.settings import Output
 from httptop.console import complain
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
@@ -44,7 +45,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         closing.callback(reloading.stop)
         reloading.start()
         signals.goes_on = lambda: read_again(terminal, reloading)
-        rendering = Rendering(lambda: reloading.settings.output.format)
+        rendering = Rendering(lambda: reloading.settings.output)
         settle_memory()
         missed = batch_writer.run(
             observed,
@@ -67,20 +68,22 @@ def _report(reload: Reload) -> None:
 class Rendering:
     """Renders the snapshots of a run, one after the other, as text or JSON."""
 
-    def __init__(self, chosen: Callable[[], str]) -> None:
-        """``chosen`` returns the current format, ``text`` or ``json``; it may change."""
+    def __init__(self, chosen: Callable[[], Output]) -> None:
+        """``chosen`` returns the current settings of batch output; they may change."""
         self._chosen = chosen
         self._notes: tuple[str, ...] = ()
 
     def render(self, snapshot: Snapshot) -> str:
         """Return a snapshot as text or JSON; text contains only notes that are new."""
-        if self._chosen() == "json":
+        chosen = self._chosen()
+        if chosen.format == "json":
             from httptop.output.json import to_json
 
-            return to_json(snapshot) + "\n"
+            return to_json(snapshot, active=chosen.active) + "\n"
         from httptop.output.text import to_text
 
         new = tuple(note for note in snapshot.notes if note not in self._notes)
         self._notes = snapshot.notes
         columns = shutil.get_terminal_size((132, 50)).columns
-        return to_text(replace(snapshot, notes=new), columns) + ("" if snapshot.final else "\n")
+        text = to_text(replace(snapshot, notes=new), columns, active=chosen.active)
+        return text + ("" if snapshot.final else "\n")

@@ -356,6 +356,25 @@ def test_only_rows_that_are_looked_at_are_made() -> None:
     assert len(table._made) == 3  # type: ignore[attr-defined]
 
 
+def test_of_active_rows_no_others_are_made() -> None:
+    fed = FedRows()
+    paths = {5: "/idle", 6: "/hanging", 7: "/busy"}
+    fed.take(
+        Reading(
+            endpoints={cell: endpoint(path) for cell, path in paths.items()},
+            responses={cell + 10: RawResponse(cell, 200) for cell in paths},
+            deltas=[delta(5, counted=9), answered(15, 9), delta(6, counted=3), answered(16, 2)],
+        )
+    )
+    fed.take(Reading(deltas=[delta(7, counted=1), answered(17, 1)]), slot=SLOTS)
+    shown = dataclasses.replace(snapshot_at(1), endpoints=fed.table(3600.0))
+    assert [row.key.path for row in shown.active_endpoints()] == ["/hanging", "/busy"]
+    assert len(shown.endpoints._made) == 2  # type: ignore[attr-defined]
+    made = dataclasses.replace(shown, endpoints=tuple(shown.endpoints))
+    assert made.active_endpoints() == shown.active_endpoints()
+    assert len(made.endpoints) == 3
+
+
 def test_the_order_by_name_goes_on_with_new_rows() -> None:
     fed = FedRows()
     names = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import astuple, replace
 
 import pytest
@@ -137,6 +138,38 @@ def test_text_keeps_to_its_width(columns: int) -> None:
     )
     for line in to_text(snapshot_at(2, rows), columns).splitlines():
         assert len(line) <= max(60, columns)
+
+
+def shown(json_or_text: str) -> list[str]:
+    """Return the paths of the rows that are put out."""
+    if json_or_text.startswith("{"):
+        return [one["path"] for one in json.loads(json_or_text)["endpoints"]]
+    return re.findall(r"^\S+ +GET +(\S+)", json_or_text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("put_out", [to_json, to_text])
+def test_active_leaves_out_endpoints_without_a_request_in_the_window(
+    put_out: Callable[..., str],
+) -> None:
+    idle = replace(row(key("/idle"), {200: 5, 500: 1}), rps=0.0, in_flight=0)
+    hanging = replace(row(key("/hanging"), {200: 1}), rps=0.0, in_flight=2)
+    seldom = replace(row(key("/seldom"), {200: 3}), rps=1 / 3600, in_flight=0)
+    taken = snapshot_at(1, (idle, hanging, seldom))
+    assert shown(put_out(taken)) == ["/idle", "/seldom", "/hanging"]
+    assert shown(put_out(taken, active=True)) == ["/seldom", "/hanging"]
+
+
+def test_active_says_how_many_are_left_out_and_leaves_totals_whole() -> None:
+    idle = replace(row(key("/idle")), rps=0.0, in_flight=0)
+    taken = snapshot_at(1, (idle, row(key("/a"))))
+    every, active = json.loads(to_json(taken)), json.loads(to_json(taken, active=True))
+    assert "idle_endpoints" not in every
+    assert active["idle_endpoints"] == 1
+    assert active["totals"] == every["totals"]
+    said = "not shown: 1 endpoints without a request in the window\n"
+    assert said in to_text(taken, active=True)
+    assert said not in to_text(taken)
+    assert "no HTTP requests seen yet" not in to_text(snapshot_at(1, (idle,)), active=True)
 
 
 def test_text_without_traffic() -> None:

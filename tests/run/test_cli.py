@@ -21,7 +21,7 @@ from httptop.cli import main
 from httptop.collect.feed import Feed
 from httptop.config.load import load
 from httptop.config.scope import Scope
-from httptop.config.settings import Settings
+from httptop.config.settings import Output, Settings
 from httptop.console import command_line, complain
 from httptop.errors import HttptopError, Unavailable, UsageError
 from httptop.linux.files import invoking_user
@@ -400,7 +400,7 @@ def test_a_reader_that_is_gone_is_no_failure(words: list[str]) -> None:
 
 
 def test_text_has_a_note_where_it_is_new() -> None:
-    rendering = Rendering(lambda: "text")
+    rendering = Rendering(Output)
 
     def printed(*notes: str, final: bool = False) -> list[str]:
         shown = rendering.render(replace(snapshot_at(1), notes=notes, final=final))
@@ -413,7 +413,7 @@ def test_text_has_a_note_where_it_is_new() -> None:
 
 
 def test_json_has_all_notes_always() -> None:
-    rendering = Rendering(lambda: "json")
+    rendering = Rendering(lambda: Output("json"))
     noted = replace(snapshot_at(1), notes=("it stays root",))
     for _ in range(2):
         assert json.loads(rendering.render(noted))["notes"] == ["it stays root"]

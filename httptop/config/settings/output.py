@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from httptop.config.settings.setting import Setting
-from httptop.config.value_types import Choice
+from httptop.config.value_types import Choice, Switch
 
 OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
@@ -15,6 +15,16 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "Format of batch output; json is one object per line.",
         flags=("--format",),
         metavar="text|json",
+        group="output",
+        live=True,
+    ),
+    Setting(
+        "output",
+        "active",
+        Switch(),
+        "Only endpoints with a request in the window, in batch output; it ended there or is in "
+        "flight. Totals stay whole, and the number of the other endpoints is said.",
+        flags=("--active",),
         group="output",
         live=True,
     ),

@@ -117,6 +117,7 @@ class Output:
     """What batch mode prints."""
 
     format: str = "text"
+    active: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class Setting:
     kind: Kind
     doc: str
     attribute: str = ""  # of the section's dataclass; empty: ``name``
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()  # without a value if there is no metavar: they mean "true"
     metavar: str = ""
     group: str = "filters"  # heading in --help
     live: bool = False  # a reload applies it to the run

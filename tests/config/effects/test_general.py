@@ -23,7 +23,7 @@ from httptop.model import Health
 from httptop.output.json import to_json
 from tests.collect.cells import FakeSource, Reading, answered, collecting, delta, endpoint
 from tests.config.effects.conftest import ScriptedFeed
-from tests.factory import snapshot_at
+from tests.factory import key, row, snapshot_at
 
 Live = Callable[[Callable[..., Feed]], None]
 
@@ -99,6 +99,23 @@ def test_batch_prints_text_or_json(live: Live, capfd: pytest.CaptureFixture[str]
         json.loads(text)
     assert main(["-b", "-n", "1", "--format", "json"]) == 0
     assert json.loads(capfd.readouterr().out)["schema"] == 1
+
+
+@pytest.mark.setting("output.active")
+def test_batch_prints_active_endpoints_only_if_asked(
+    live: Live, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = (row(key("/a"), {200: 7}), replace(row(key("/b"), {200: 9}), rps=0.0, in_flight=0))
+    shown = snapshot_at(1, rows)
+    live(lambda settings, scope: ScriptedFeed(lambda feed: feed.publish(shown)))  # noqa: ARG005
+    for words, paths in ((["--active"], ["/a"]), ([], ["/b", "/a"])):
+        assert main(["-b", "-n", "1", "--format", "json", *words]) == 0
+        printed = json.loads(capfd.readouterr().out)
+        assert [one["path"] for one in printed["endpoints"]] == paths
+        assert printed["totals"]["server"]["requests"] == 16
+        assert main(["-b", "-n", "1", *words]) == 0
+        text = capfd.readouterr().out
+        assert [path for path in ("/b", "/a") if f" {path} " in text] == paths
 
 
 @pytest.mark.setting("general.shutdown_timeout")
