@@ -108,42 +108,45 @@ def order(child: subprocess.Popen[str], *words: object) -> None:
 # ---- processes -------------------------------------------------------------------------------
 
 
-@pytest.mark.setting("filter.process.pids", "filter.process.exclude_pids", "filter.process.min_pid")
-@pytest.mark.parametrize(
-    ("name", "front"),
-    [("pids", None), ("exclude_pids", None), ("min_pid", None), ("pids", "syscalls")],
-)
-def test_process_numbers(name: str, front: str | None) -> None:
+@pytest.mark.setting("filter.process.pids")
+@pytest.mark.parametrize("front", [None, "syscalls"])
+def test_one_process(front: str | None) -> None:
     path = new_path()
-    with fake_process("another") as child, connected() as ends:
-        numbers = {"ours": os.getpid(), "theirs": child.pid}
-        highest = max(numbers, key=lambda who: numbers[who])
-        values: dict[str, tuple[object, str]] = {
-            "pids": ((os.getpid(),), "ours"),
-            "exclude_pids": ((os.getpid(),), "theirs"),
-            "min_pid": (numbers[highest], highest),
-        }
-        value, met = values[name]
-        with watch("", front, **{f"filter__process__{name}": value}) as some:
-            order(child, f"{path}/theirs")
-            exchanges(ends, f"{path}/ours", 200)
-            for who in numbers:
-                assert status_of(some, f"{path}/{who}") == ({200: 1} if who == met else {})
+    with fake_process("another") as child, connected() as ends, watch(OURS, front) as some:
+        order(child, f"{path}/theirs")
+        exchanges(ends, f"{path}/ours", 200)
+        assert {row.key.path for row in some.rows(path)} == {f"{path}/ours"}
+
+
+@pytest.mark.setting("filter.process.exclude_pids", "filter.process.min_pid")
+def test_process_numbers() -> None:
+    """Of three processes one has too low a number, and one is excluded."""
+    path = new_path()
+    with fake_process("one") as one, fake_process("two") as two, fake_process("three") as three:
+        low, middle, high = sorted((one, two, three), key=lambda child: child.pid)
+        values = {"exclude_pids": (high.pid,), "min_pid": middle.pid}
+        with watch(**{f"filter__process__{name}": value for name, value in values.items()}) as some:
+            for child, name in ((low, "low"), (middle, "middle"), (high, "high")):
+                order(child, f"{path}/{name}")
+            assert {row.key.path for row in some.rows(path)} == {f"{path}/middle"}
 
 
 @pytest.mark.setting("filter.process.names", "filter.process.exclude_names")
 def test_process_names() -> None:
     path = new_path()
-    with fake_process("some-server") as one, fake_process("other") as two:
-        for values, met in (
-            ({"filter__process__names": ("some-*", "nobody", "oth")}, ["a"]),
-            ({"filter__process__exclude_names": ("s?me-[a-s]*",)}, ["b"]),
-        ):
-            with watch("", **values) as some:
-                order(one, f"{path}/a")
-                order(two, f"{path}/b")
-                found = {row.key.path for row in some.rows(path)}
-                assert found == {f"{path}/{name}" for name in met}, values
+    values = {
+        "filter__process__names": ("some-*", "nobody", "oth"),
+        "filter__process__exclude_names": ("s?me-[a-q]*",),
+    }
+    with (
+        fake_process("some-server") as one,
+        fake_process("some-client") as two,
+        fake_process("other") as three,
+        watch("", **values) as some,
+    ):
+        for child, name in ((one, "a"), (two, "b"), (three, "c")):
+            order(child, f"{path}/{name}")
+        assert {row.key.path for row in some.rows(path)} == {f"{path}/a"}
 
 
 @pytest.mark.setting("filter.process.users")
@@ -187,17 +190,27 @@ def test_a_connection_handed_to_another_process() -> None:
 @pytest.mark.setting("filter.network.ports", "filter.network.exclude_ports")
 def test_ports() -> None:
     path = new_path()
+    with connected() as one, connected() as two, connected() as three, connected_unix() as unix:
+        ports = [ends[1].getsockname()[1] for ends in (one, two, three)]
+        values = {"ports": ports[:2], "exclude_ports": ports[1:]}
+        keys = {f"filter__network__{name}": tuple(value) for name, value in values.items()}
+        with watch(OURS, **keys) as some:
+            for ends, name in ((one, "a"), (two, "b"), (three, "c"), (unix, "d")):
+                exchanges(ends, f"{path}/{name}", 200)
+            for side in ("server", "client"):
+                rows = rows_of(some.step(), path, side)
+                assert {row.key.path[-1] for row in rows} == {"a"}
+
+
+@pytest.mark.setting("filter.network.exclude_ports")
+def test_an_excluded_port() -> None:
+    path = new_path()
     with connected() as one, connected() as two, connected_unix() as unix:
-        port = one[1].getsockname()[1]
-        for key, met in (("ports", {"a"}), ("exclude_ports", {"b", "c"})):
-            values = {f"filter__network__{key}": (port,)}
-            with watch(OURS, **values) as some:
-                exchanges(one, f"{path}/a", 200)
-                exchanges(two, f"{path}/b", 200)
-                exchanges(unix, f"{path}/c", 200)
-                for side in ("server", "client"):
-                    rows = rows_of(some.step(), path, side)
-                    assert {row.key.path[-1] for row in rows} == met
+        values = {"filter__network__exclude_ports": (one[1].getsockname()[1],)}
+        with watch(OURS, **values) as some:
+            for ends, name in ((one, "a"), (two, "b"), (unix, "c")):
+                exchanges(ends, f"{path}/{name}", 200)
+            assert {row.key.path[-1] for row in some.rows(path)} == {"b", "c"}
 
 
 @pytest.mark.setting(
