@@ -99,7 +99,8 @@ class EndpointStats:
     """One row of the endpoint table."""
 
     key: EndpointKey
-    pids: tuple[int, ...]  # its processes, ascending; at most MOST_PIDS
+    #: Its processes, ascending; at most MOST_PIDS; none outside httptop's process id namespace.
+    pids: tuple[int, ...]
     requests: int  # answered + unanswered
     rps: float  # requests a second over the window
     in_flight: int
@@ -221,7 +222,7 @@ class Transaction:
     serial: int  # ascending in order of arrival, unique within a run
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
-    pid: int
+    pid: int  # 0: outside the process id namespace that httptop runs in
     #: As sent, with its query (security.redact_query masks the values), cleaned; the endpoint's
     #: template if it is unknown, as for requests with others behind them in a pipeline.
     path: str

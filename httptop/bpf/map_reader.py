@@ -6,6 +6,7 @@ import struct
 from collections.abc import Collection
 
 from httptop.bpf import abi
+from httptop.bpf.own_pids import OwnPids
 from httptop.collect.measure import Measure
 from httptop.collect.source import Losses, RawEndpoint, RawResponse
 from httptop.linux import bpf_syscall
@@ -17,7 +18,7 @@ class MapReader:
     For the collector's thread alone; every method raises :class:`OSError` if the kernel refuses.
     """
 
-    def __init__(self, maps: dict[str, int], shards: int) -> None:
+    def __init__(self, maps: dict[str, int], shards: int, own_pids: OwnPids) -> None:
         self._maps, self._shards = maps, shards
         self._endpoint_reader = bpf_syscall.BatchReader(
             maps["endpoints"], abi.ENDPOINT_KEY.size, 4, 1024
@@ -31,6 +32,7 @@ class MapReader:
         self._other_reader = bpf_syscall.BatchReader(
             maps["other_protocols"], abi.OTHER_PROTOCOL_KEY.size, 8, 256
         )
+        self._own_pids = own_pids
         self._processes = b""
 
     def names(
@@ -50,22 +52,27 @@ class MapReader:
         return endpoints, responses
 
     def processes(self) -> list[tuple[int, int]] | None:
-        """Return all (endpoint's cell, pid) pairs; None if they have not changed."""
+        """Return all (endpoint's cell, pid) pairs; None if they have not changed.
+
+        Processes without an id here are left out, here and in :meth:`other_protocols`.
+        """
         keys, _ = self._process_reader.read()
         if keys == self._processes:
             return None
         self._processes = keys
-        return list(abi.PROCESS_KEY.iter_unpack(keys))
+        pairs = list(abi.PROCESS_KEY.iter_unpack(keys))
+        own = self._own_pids.of_each({pid for _, pid in pairs})
+        return [(cell, own[pid]) for cell, pid in pairs if pid in own]
 
     def other_protocols(self) -> list[tuple[int, str, int]]:
         """Return (pid, protocol, connections since start whose first bytes were of it)."""
         keys, values = self._other_reader.read()
-        counts = struct.iter_unpack("<Q", values)
+        known = list(abi.OTHER_PROTOCOL_KEY.iter_unpack(keys))
+        own = self._own_pids.of_each({pid for pid, _ in known})
         return [
-            (pid, abi.OTHER_PROTOCOLS[kind], count)
-            for (pid, kind), (count,) in zip(
-                abi.OTHER_PROTOCOL_KEY.iter_unpack(keys), counts, strict=True
-            )
+            (own[pid], abi.OTHER_PROTOCOLS[kind], count)
+            for (pid, kind), (count,) in zip(known, struct.iter_unpack("<Q", values), strict=True)
+            if pid in own
         ]
 
     def losses(self) -> tuple[Losses, int]:

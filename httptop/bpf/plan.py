@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from typing import Final
 
 from httptop.bpf.build.child import Plan
 from httptop.bpf.filter.c_conditions import conditions_of
+from httptop.bpf.filter.values import Table
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
@@ -21,10 +24,11 @@ _ROWS_TO_SPARE: Final = 8
 _SMALLEST: Final = 64
 
 
-def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
+def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | None = None) -> Plan:
     """Return what to load for these settings on a machine with so many CPUs.
 
-    Raises :class:`UsageError` where the kernel cannot apply a filter of the scope.
+    ``pid_namespace`` is what :func:`httptop.linux.processes.own_pid_namespace` returns. Raises
+    :class:`UsageError` where the kernel cannot apply a filter of the scope.
     """
     shards = 1
     while shards < min(cpus, _MOST_SHARDS):
@@ -54,7 +58,12 @@ def plan_of(settings: Settings, scope: Scope, cpus: int) -> Plan:
         "SHARED_SHARDS": cpus > shards or conditions.holds_back,
         "NO_READS": not scope.reads,
         "NO_WRITES": not scope.writes,
+        "PID_NAMESPACE": pid_namespace is not None,
         "THREAD_NAMES": settings.general.process_name == "thread",
     }
     defines |= {name: 1 for name, wanted in flags.items() if wanted}
+    if pid_namespace is not None:
+        table = Table(1, {bytes(4): struct.pack("<I", pid_namespace)})
+        tables = {**conditions.tables, "own_namespace": table}
+        conditions = replace(conditions, tables=tables)
     return Plan(defines, conditions, waits="server" in scope.sides, cache=sizes.cache)

@@ -10,6 +10,7 @@ from httptop.bpf.abi import END, LATER, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.map_reader import MapReader
+from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.program_timer import ProgramTimer
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.samples import SampleReader
@@ -42,6 +43,7 @@ class LiveSource:
         self._enable_statistics = enable_statistics
         #: What the kernel refused, and why.
         self._refused: dict[str, str] = {}
+        self._notes: tuple[str, ...] = ()
         containers = plan.conditions.containers
         self._groups = GroupFilter(containers) if containers else None
         self._closing = contextlib.ExitStack()
@@ -70,10 +72,12 @@ class LiveSource:
         """
         probes = self._probes = self._loading.wait(tell=tell, stop=stop)
         self._closing.callback(probes.close)
-        self._reader = MapReader(probes.maps, self._plan.defines["SHARDS"])
+        own_pids = OwnPids(probes.maps)
+        self._notes = own_pids.notes
+        self._reader = MapReader(probes.maps, self._plan.defines["SHARDS"], own_pids)
         self._sums = KernelSums(probes.maps, probes.programs, loops=probes.loops)
         self._closing.callback(self._sums.close)
-        self._samples = SampleReader(probes.maps["samples"])
+        self._samples = SampleReader(probes.maps["samples"], own_pids)
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
         self.timer = ProgramTimer(probes.programs, self._enable_statistics)
@@ -104,7 +108,8 @@ class LiveSource:
     def notes(self) -> tuple[str, ...]:
         """Sentences about what cannot be measured."""
         said = (f"the kernel refused {name}: {reason}" for name, reason in self._refused.items())
-        return (*said, *(() if self._groups is None else self._groups.notes))
+        groups = () if self._groups is None else self._groups.notes
+        return (*said, *self._notes, *groups)
 
     @property
     def sums(self) -> RowSums:

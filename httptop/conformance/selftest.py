@@ -16,6 +16,7 @@ from httptop.console import say
 from httptop.doctor import checks
 from httptop.errors import Unavailable
 from httptop.linux.cpus import possible_cpus
+from httptop.linux.processes import own_pid_namespace
 
 _WIDTH: Final = 72
 _VERDICT_WIDTH: Final = 8
@@ -32,7 +33,7 @@ def main() -> int:
     say(f"{'case':<{_WIDTH}}  {'tcp':<{_VERDICT_WIDTH}}unix")
     results: list[Result] = []
     everything = Scope()
-    source = LiveSource(plan_of(DEFAULTS, everything, possible_cpus()))
+    source = LiveSource(plan_of(DEFAULTS, everything, possible_cpus(), own_pid_namespace()))
     with SteppedRun(source, DEFAULTS, everything) as run:
         stage = Stage(run.step)
         began = time.monotonic()

@@ -27,7 +27,7 @@ from httptop.coverage.processes import survey
 from httptop.doctor import host as hosts
 from httptop.doctor.host import Host
 from httptop.errors import HttptopError
-from httptop.linux.processes import FIRST_PID_NAMESPACE
+from httptop.linux.processes import FIRST_PID_NAMESPACE, own_pid_namespace
 
 #: Exit status if live tracing is not possible.
 CANNOT_TRACE: Final = 77
@@ -72,7 +72,7 @@ def checks(host: Host) -> list[Check]:
     """Check a host. The first check whose ``ok`` is False is what to fix first."""
     found = [
         _architecture(host),
-        _privileges(host) if host.proc else _proc(),
+        _proc(host) or _privileges(host),
         _bcc(host),
         _library(host),
         _lockdown(host),
@@ -120,8 +120,15 @@ def _privileges(host: Host) -> Check:
     return Check("Privileges", False, "live tracing needs root", f"sudo {host.command}")
 
 
-def _proc() -> Check:
-    return Check("/proc", False, "/proc is not mounted", "mount -t proc proc /proc")
+def _proc(host: Host) -> Check | None:
+    """Return what is wrong with /proc, if there is something."""
+    if not host.proc:
+        finding = "/proc is not mounted"
+    elif not host.own_proc:
+        finding = "/proc shows the processes of another namespace than httptop's own"
+    else:
+        return None
+    return Check("/proc", False, finding, "mount -t proc proc /proc")
 
 
 def _bcc(host: Host) -> Check:
@@ -252,7 +259,7 @@ def _notes(host: Host) -> Iterator[Check]:
             "Container",
             None,
             "httptop runs in a process id namespace of its own: it sees the requests of the whole "
-            "host, but not the names of its processes",
+            "host; processes outside it have names, but no process ids here",
             "start the container with --pid=host",
         )
     elif host.proc:
@@ -286,7 +293,7 @@ def probe_load() -> Check:
     name = "Probes"
     try:
         loading = Loading()
-        loading.give(plan_of(build(_TRIAL), Scope(), cpus=1))
+        loading.give(plan_of(build(_TRIAL), Scope(), 1, own_pid_namespace()))
         loaded = loading.wait()
         try:
             loaded.attach()

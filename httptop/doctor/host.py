@@ -45,6 +45,7 @@ class Host:
     release: str  # of the kernel
     euid: int
     proc: bool  # whether /proc is mounted
+    own_proc: bool  # whether it shows the process id namespace that httptop runs in
     capabilities: int  # effective set, a bit mask; 0 without /proc
     bcc: Path | None  # the directory with BCC's Python package; None: not installed
     impostor: Path | None  # a package called bcc that is not BCC
@@ -93,6 +94,7 @@ def this_host(root: Path = Path("/")) -> Host:
         release=system.release,
         euid=os.geteuid(),
         proc=bool(fields),
+        own_proc=fields.get("Pid") == str(os.getpid()),
         capabilities=int(fields.get("CapEff", "0"), 16),
         bcc=find_bcc(root),
         impostor=find_impostor(sys.path),

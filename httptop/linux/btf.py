@@ -161,9 +161,9 @@ class Kernel(NamedTuple):
 def describe_kernel() -> Kernel:
     """Read the running kernel's BTF; raise BtfError."""
     structs = (
-        "task_struct files_struct fdtable file socket_alloc socket inode sock list_head unix_sock "
-        "tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms pt_regs "
-        "trace_event_raw_sock_msg_length"
+        "task_struct pid pid_namespace files_struct fdtable file socket_alloc socket inode sock "
+        "list_head unix_sock tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms "
+        "pt_regs trace_event_raw_sock_msg_length"
     )
     typedefs = (f"btf_trace_{name}" for name in TRACEPOINTS)
     btf = Btf.of_kernel((*structs.split(), *typedefs, *FUNCTIONS))
@@ -201,6 +201,8 @@ def describe_kernel() -> Kernel:
     }
     with contextlib.suppress(BtfError):
         offsets["OFF_TCP_CLOCK"] = at("tcp_sock", "tcp_clock_cache")
+    with contextlib.suppress(BtfError):
+        offsets |= _offsets_of_pids(btf)
     found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     if "sk_data_ready" in found:
         offsets |= _offsets_of_packets(btf)
@@ -217,6 +219,16 @@ def describe_kernel() -> Kernel:
     }
     functions = {name: number for name in FUNCTIONS if (number := btf.function_id(name))}
     return Kernel(offsets, frozenset(found), types, functions)
+
+
+def _offsets_of_pids(btf: Btf) -> dict[str, int]:
+    """Return the offsets that lead to a process's ids in its namespaces (pid_namespace.h)."""
+    return {
+        "OFF_TASK_PID": btf.offset("task_struct", "thread_pid"),
+        "OFF_PID_LEVEL": btf.offset("pid", "level"),
+        "OFF_PID_NUMBERS": btf.offset("pid", "numbers"),
+        "OFF_PID_NAMESPACE_INUM": btf.offset("pid_namespace", "ns.inum"),
+    }
 
 
 def _offsets_of_records(btf: Btf) -> dict[str, int]:

@@ -23,12 +23,16 @@ def is_process(pid: int, proc: Path = Path("/proc")) -> bool:
     return f"\nTgid:\t{pid}\n" in status
 
 
-def in_first_pid_namespace() -> bool:
-    """Return whether process ids here are those of the first namespace, which the kernel uses."""
+def own_pid_namespace(proc: Path = Path("/proc")) -> int | None:
+    """Return the number of the namespace that process ids here belong to.
+
+    None: they are those of the first one, which the kernel uses, or that is unknown.
+    """
     try:
-        return os.stat("/proc/self/ns/pid").st_ino == FIRST_PID_NAMESPACE
+        number = os.stat(proc / "self/ns/pid").st_ino
     except OSError:
-        return False
+        return None
+    return None if number == FIRST_PID_NAMESPACE else number
 
 
 def cpu_time_s(pid: int) -> float:

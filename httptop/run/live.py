@@ -24,7 +24,7 @@ from httptop.errors import Unavailable
 from httptop.filters import Compare
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
-from httptop.linux.processes import in_first_pid_namespace, is_process
+from httptop.linux.processes import is_process, own_pid_namespace
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
@@ -54,7 +54,7 @@ def open_live(
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
-    plan = plan_of(settings, scope, possible_cpus())
+    plan = plan_of(settings, scope, possible_cpus(), own_pid_namespace())
     notes = absent_processes(scope)
     for note in notes:
         complain(note)
@@ -122,12 +122,7 @@ def started(
 
 
 def absent_processes(scope: Scope) -> tuple[str, ...]:
-    """Return a sentence if processes that the run selects by id do not exist.
-
-    The result is empty in a process id namespace of our own, where ids differ from the kernel's.
-    """
-    if not in_first_pid_namespace():
-        return ()
+    """Return a sentence if processes that the run selects by id do not exist."""
     asked = {
         int(value.low)
         for item in scope.kernel

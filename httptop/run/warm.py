@@ -22,6 +22,7 @@ from httptop.doctor import checks
 from httptop.errors import HttptopError, Unavailable
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
+from httptop.linux.processes import own_pid_namespace
 from httptop.optional_modules import leave_out
 
 
@@ -30,7 +31,7 @@ def main() -> int:
     leave_out()
     try:
         settings = load({}, os.environ, invoking_user(os.environ)).settings
-        plan = plan_of(settings, scope_of(settings.filter), possible_cpus())
+        plan = plan_of(settings, scope_of(settings.filter), possible_cpus(), own_pid_namespace())
         if plan.cache and not _is_compiled(plan):
             _load(plan)
     except HttptopError as error:

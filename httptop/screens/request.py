@@ -73,7 +73,7 @@ def _facts(request: Transaction, units: Units) -> Content:
         ),
         ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
         ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),
-        ("process", f"{key.process}, pid {request.pid}", "$hue-accent"),
+        ("process", f"{key.process}, pid {request.pid or humanize.UNKNOWN}", "$hue-accent"),
         ("peer", request.peer or "unknown (Unix sockets have none)", "$hue-text"),
         (
             "request bytes",

@@ -78,7 +78,7 @@ def request_lines(
 
 
 def _process(sample: Transaction, width: int, ellipsis: str) -> str:
-    pid = f":{sample.pid}"
+    pid = f":{sample.pid}" if sample.pid else ""
     name = sample.key.process
     room = max(width - len(pid), 1)
     if width_of(name) > room:

@@ -22,6 +22,7 @@ GOOD = Host(
     release="6.1.0-37-amd64",
     euid=0,
     proc=True,
+    own_proc=True,
     capabilities=(1 << 41) - 1,
     bcc=Path("/usr/lib/python3/dist-packages"),
     impostor=None,
@@ -121,6 +122,12 @@ def test_a_good_host_is_not_refused() -> None:
             "/proc is not mounted",
             "mount -t proc proc /proc",
             id="no /proc",
+        ),
+        pytest.param(
+            replace(GOOD, own_proc=False),
+            "/proc shows the processes of another namespace",
+            "mount -t proc proc /proc",
+            id="the /proc of others",
         ),
         pytest.param(
             replace(GOOD, ring_buffer_errno=errno.ENOMEM), "Cannot allocate", "", id="no memory"

@@ -11,6 +11,7 @@ import pytest
 from httptop.bpf import abi
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.mapped import MappedMap
+from httptop.bpf.own_pids import OwnPids
 from httptop.collect.measure import Measure
 from httptop.linux import bpf_syscall
 from tests.live.maps import ARRAY, HASH, MMAPABLE, make_map
@@ -93,7 +94,7 @@ def maps() -> Iterator[dict[str, int]]:
 
 @pytest.fixture
 def reader(maps: dict[str, int]) -> MapReader:
-    return MapReader(maps, SHARDS)
+    return MapReader(maps, SHARDS, OwnPids({}))
 
 
 def test_names(maps: dict[str, int], reader: MapReader) -> None:

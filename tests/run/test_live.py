@@ -124,10 +124,3 @@ def test_a_thread_is_no_process() -> None:
     with ThreadPoolExecutor(1) as pool:
         thread = pool.submit(threading.get_native_id).result()
         assert absent_processes(limited(f"pid = {thread}")) == (f"no process {thread} now",)
-
-
-def test_the_number_of_a_process_says_nothing_in_a_namespace_of_our_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("httptop.run.live.in_first_pid_namespace", lambda: False)
-    assert absent_processes(limited(f"pid = {unused_pids()[0]}")) == ()

@@ -107,7 +107,7 @@ MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
     "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
-    "bucket_groups", "window_log", "sums_state",
+    "bucket_groups", "window_log", "sums_state", "own_pids",
 )  # fmt: skip
 
 

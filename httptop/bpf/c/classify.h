@@ -20,6 +20,7 @@
 #include "kernel_structs.h"
 #include "maps.h"
 #include "others.h"
+#include "pid_namespace.h"
 #include "requests.h"
 #include "scratch.h"
 #include "steps.h"
@@ -34,6 +35,7 @@ static __always_inline void note_other_protocol(u32 tgid, u32 kind)
 		__sync_fetch_and_add(known, 1);
 	else
 		other_protocols.update(&key, &one);
+	note_own_pid(tgid);
 }
 
 #define TLS_HANDSHAKE 0x16

@@ -18,6 +18,7 @@
 #include "lifecycle.h"
 #include "maps.h"
 #include "others.h"
+#include "pid_namespace.h"
 #include "scratch.h"
 #include "steps.h"
 
@@ -61,6 +62,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 		bpf_ktime_get_ns(); /* higher than any number used before for this struct sock */
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
+	note_own_pid(s->tgid);
 	process_name(conn->comm);
 	note_thread(conn);
 	keep_truths(conn, s->truths);
@@ -172,6 +174,7 @@ static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool 
 		return false;
 	}
 	conn->tgid = tgid;
+	note_own_pid(tgid);
 	conn->call_len = 0; /* the process name may differ, and so the endpoint */
 	if (conn->streams[REQUESTS].phase != PHASE_LINE)
 		conn->line_len = 0;

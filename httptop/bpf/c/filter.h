@@ -19,6 +19,7 @@
 #include "filter_state.h"
 #include "filter_terms.h"
 #include "kernel_structs.h"
+#include "pid_namespace.h"
 #include "scratch.h"
 
 #include "run_filter.h"
@@ -28,7 +29,7 @@
 static __always_inline bool process_selected(u32 tgid)
 {
 #if FILTER_PROCESS
-	return selects_process(tgid);
+	return selects_process(pid_to_match(tgid));
 #endif
 	return true;
 }
@@ -43,7 +44,7 @@ static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 uni
 	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
 
 	process_name(comm);
-	*truths = truths_of(sk, tgid, side, unix_socket, comm);
+	*truths = truths_of(sk, pid_to_match(tgid), side, unix_socket, comm);
 	return selects_connection(*truths);
 }
 #endif

@@ -18,6 +18,7 @@
 #include "maps.h" /* every map, with its size limit */
 #include "scratch.h" /* the state of a call while programs hand it on */
 #include "kernel_structs.h" /* reading the kernel's own structs, at offsets from its BTF */
+#include "pid_namespace.h" /* process ids where httptop runs in a namespace of its own */
 #include "syscalls.h" /* numbers of the system calls that move bytes */
 #include "branchless.h" /* arithmetic without extra paths for the verifier; words of eight bytes */
 
