@@ -1,7 +1,7 @@
 # Names and commands of the distributions' package managers; read in by scripts/setup.
 # shellcheck shell=sh disable=SC2153,SC2154 # $log is set by the script that reads this in, $NAME by os-release
 #
-# install_packages "python bcc certificates nginx wrk ab curl" (any of them) installs their
+# install_packages "python bcc certificates nginx haproxy wrk ab curl" (any of them) installs their
 # packages, without recommended ones and without kernel headers.
 
 package_manager() {
@@ -14,7 +14,7 @@ package_manager() {
 # package_names MANAGER THING: the packages that bring THING.
 package_names() {
     case $1:$2 in
-        *:curl | *:wrk | *:nginx) echo "$2" ;;
+        *:curl | *:wrk | *:nginx | *:haproxy) echo "$2" ;;
         *:certificates) echo ca-certificates ;;
         apt-get:python) python_for_apt ;;
         apt-get:bcc) echo python3-bpfcc ;;
@@ -106,8 +106,8 @@ install_with_apt() {
     release_services "$1"
 }
 
-# Debian starts a service when its package is installed. The tests need nginx's program, and nobody
-# wants a new web server on port 80: forbid starting services during the installation.
+# Debian starts a service when its package is installed. The tests need the programs of nginx and HAProxy,
+# and nobody wants a new web server on port 80: forbid starting services during the installation.
 hold_services() {
     [ ! -e /usr/sbin/policy-rc.d ] || return 0
     policy=/usr/sbin/policy-rc.d
@@ -115,18 +115,18 @@ hold_services() {
     as_root chmod 755 "$policy"
 }
 
-# release_services THINGS: allow starting again; leave an nginx that we installed switched off.
+# release_services THINGS: allow starting again; leave the services that we installed switched off.
 release_services() {
     [ -z "$policy" ] || as_root rm -f "$policy"
     policy=
-    case " $1 " in *" nginx "*)
+    for service in nginx haproxy; do
+        case " $1 " in *" $service "*) ;; *) continue ;; esac
         if have systemctl; then
-            as_root systemctl disable nginx >/dev/null 2>&1 || true
+            as_root systemctl disable "$service" >/dev/null 2>&1 || true
         elif have update-rc.d; then
-            as_root update-rc.d nginx disable >/dev/null 2>&1 || true
+            as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
         fi
-        ;;
-    esac
+    done
 }
 
 install_with_other() {

@@ -83,6 +83,7 @@ class Case:
     rows: tuple[Row, ...]
     sockets: tuple[str, ...] = ("tcp", "unix")
     loose: tuple[int, int] = (0, 0)  # bytes of requests and of responses that belong to no message
+    client: str = ""  # whom a PROXY header names; empty: none does
     known: str = ""  # the reason why httptop fails this case; empty: it does not
 
     def played(self, step: Step, path: str) -> list[bytes]:
@@ -96,8 +97,8 @@ class Case:
 
 
 def to_bytes(text: str, path: str) -> bytes:
-    """Return the bytes of a text; characters up to U+00FF are a byte each."""
-    return text.replace("$", path).encode("latin-1")
+    """Return the bytes of a text; characters up to U+00FF are a byte each, ``$$`` is a ``$``."""
+    return "$".join(part.replace("$", path) for part in text.split("$$")).encode("latin-1")
 
 
 def load_cases(directory: Path = DIRECTORY) -> list[Case]:
@@ -141,7 +142,8 @@ def _variants(table: dict[str, Any], group: str, texts: Mapping[str, str]) -> It
 
 _MANNERS: Final = frozenset(field.name for field in fields(Manner))
 _KEYS: Final = _MANNERS | {
-    "name", "steps", "expect", "sockets", "loose_request", "loose_response", "known", "vary",
+    "name", "steps", "expect", "sockets", "loose_request", "loose_response", "client", "known",
+    "vary",
 }  # fmt: skip
 
 
@@ -156,6 +158,7 @@ def _case(table: dict[str, Any], group: str, texts: Mapping[str, str]) -> Case:
         rows=tuple(row for line in table["expect"] for row in _rows(line)),
         sockets=tuple(table.get("sockets", ("tcp", "unix"))),
         loose=(_loose(table, "request", texts), _loose(table, "response", texts)),
+        client=table.get("client", ""),
         known=table.get("known", ""),
     )
 

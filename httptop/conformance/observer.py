@@ -17,9 +17,12 @@ Behind a response that closes the connection (it says so, or it is HTTP/1.0 with
 its body ends with the connection) no server processes a request. So what is pending at the end was
 discarded, on the server's side; the client's side sent it, and got no response.
 
+A PROXY header (proxy_header.py) may come before the first request; then the client that it names is
+the server's peer.
+
 The bytes of an exchange are those of its request and of its final response, framing included. Empty
-lines before a message, bytes that are no request, interim responses, bytes in a tunnel and
-responses without a request belong to no exchange.
+lines before a message, a PROXY header, bytes that are no request, interim responses, bytes in a
+tunnel and responses without a request belong to no exchange.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from httptop.conformance import grammar
+from httptop.conformance import grammar, proxy_header
 from httptop.model import Side
 
 
@@ -110,6 +113,8 @@ class Observer:
 
     side: Side
     exchanges: list[Exchange] = field(default_factory=list)
+    client: str | None = None  # as a proxy names it, on the server's side
+    _proxied: bool = False  # what comes next is no PROXY header
     _pending: list[Exchange] = field(default_factory=list)
     _request: _Direction = field(default_factory=_Direction)
     _response: _Direction = field(default_factory=_Direction)
@@ -179,7 +184,19 @@ class Observer:
         self._asking.request_bytes += size or 0
         return size is not None
 
+    def _is_over(self, way: _Direction) -> bool:
+        """Step over a PROXY header before the first request; False: more bytes must tell."""
+        found = proxy_header.header_of(way.buffer)
+        if found is None:
+            return False
+        self._proxied = True
+        way.buffer = way.buffer[found.length :]
+        self.client = found.client if self.side == "server" else None
+        return True
+
     def _request_line(self, way: _Direction) -> bool:
+        if not self._proxied and not self._is_over(way):
+            return False
         if way.skip_line_ends():
             return True
         at = way.buffer.find(b"\n") + 1

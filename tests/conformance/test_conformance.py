@@ -50,6 +50,13 @@ def test_the_observer_does_not_care_how_bytes_are_cut(case: Case) -> None:
     assert expected(replace(case, steps=steps), PATH) == expected(case, PATH)
 
 
+@pytest.mark.parametrize("case", [one for one in CASES if one.client], ids=lambda case: case.name)
+def test_whom_a_proxy_names(case: Case) -> None:
+    """It is the server's peer; the proxy's own is the server."""
+    ends = watched(case, PATH)
+    assert (ends["server"].observer.client, ends["client"].observer.client) == (case.client, None)
+
+
 def test_the_manners_exist() -> None:
     for case in CASES:
         for step in case.steps:

@@ -70,12 +70,13 @@ PREEMPTIBLE_KERNEL: Final = (7, 0)
 STEPS: Final = (
     "read_message", "place_request", "first_bytes", "sample_response",
     "abandon_requests", "change_owner", "catch_up", "regain_sync",
+    "proxy_header",
 )  # fmt: skip
 
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
 CALLBACKS: Final = (
     "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
-    "take_cut_turns", "take_write_turn", "take_authority_turns",
+    "take_cut_turns", "take_write_turn", "take_authority_turns", "take_proxy_turn",
     "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
 )  # fmt: skip
 

@@ -20,44 +20,10 @@
 #include "kernel_structs.h"
 #include "maps.h"
 #include "others.h"
-#include "pid_namespace.h"
+#include "proxy_header.h"
 #include "requests.h"
 #include "scratch.h"
 #include "steps.h"
-
-/* Count a connection of a process that begins with another protocol (OTHER_...). */
-static __always_inline void note_other_protocol(u32 tgid, u32 kind)
-{
-	struct other_protocol_key key = {.tgid = tgid, .kind = kind};
-	u64 one = 1, *known = other_protocols.lookup(&key);
-
-	if (known)
-		__sync_fetch_and_add(known, 1);
-	else
-		other_protocols.update(&key, &one);
-	note_own_pid(tgid);
-}
-
-#define TLS_HANDSHAKE 0x16
-#define TLS_CLIENT_HELLO 1
-
-/*
- * The first byte is that of a TLS handshake record: count the connection if one begins. Many
- * programs read the five-byte header of a record first; the header of a connection's first record
- * says version 3.1, for compatibility with old servers.
- */
-static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
-{
-	u64 word = 0;
-
-	if (bytes < 5 || read_user(&word, 5, (void *)buf) || (u8)(word >> 8) != 3)
-		return;
-	if (bytes == 5 && (u8)(word >> 16) != 1)
-		return;
-	if (bytes > 5 && (read_user(&word, 6, (void *)buf) || word >> 40 != TLS_CLIENT_HELLO))
-		return;
-	note_other_protocol(tgid, OTHER_TLS);
-}
 
 /*
  * Identify the socket, into s; return whether the call's fd refers to this socket and it is a
@@ -116,7 +82,7 @@ static __always_inline u32 track_request(struct scratch *s)
 	if (!fill(s, false))
 		return STEP_DONE;
 	scan_head(s);
-	if (s->line_end ? !may_be_request_line(s) : !line_may_come(s)) {
+	if (s->line_end ? !may_be_request_line(s) && !begins_proxy_line(s) : !line_may_come(s)) {
 		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
@@ -126,9 +92,24 @@ static __always_inline u32 track_request(struct scratch *s)
 			count_untracked(s);
 		return STEP_DONE;
 	}
+	if (!s->selected)
+		exclude_for_now(conn);
 	open_request(conn, s);
 	s->scanned = 1;
 	return STEP_READ_MESSAGE;
+}
+
+/* The call begins, or may begin, with a PROXY header of version 2: have it read. */
+static __always_inline u32 track_proxy(struct scratch *s)
+{
+	struct conn *conn = new_conn(s);
+
+	if (!conn)
+		return STEP_DONE;
+	if (!s->selected)
+		exclude_for_now(conn);
+	conn->streams[REQUESTS].phase = PHASE_PROXY;
+	return STEP_PROXY_HEADER;
 }
 
 /*
@@ -167,6 +148,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	u64 first[2] = {}, n;
 	struct conn *gone;
 	u32 length, status;
+	bool proxied;
 
 	if (!next_piece(s))
 		return STEP_DONE;
@@ -195,14 +177,18 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
-	if (ends_line(first[0])) { /* empty lines, perhaps before a request line */
+	/* Line ends behind bytes that are no HTTP are no beginning. */
+	proxied = may_be_signature(first[0], first[1], n) &&
+		  (n > SIGNATURE_LINE_ENDS || !is_noted(s->sk));
+	if (ends_line(first[0]) && !proxied) { /* empty lines, perhaps before a request line */
 		s->have = CARRY;
 		if (!fill(s, false))
 			return STEP_DONE;
 		skip_empty_lines(s);
 		return s->left ? STEP_FIRST_BYTES : STEP_DONE;
 	}
-	if (n >= 8 && method_of(first[0], &length) < 0 && !token_may_come(first[0], first[1], n)) {
+	if (n >= 8 && !proxied && method_of(first[0], &length) < 0 &&
+	    !token_may_come(first[0], first[1], n)) {
 		note_other(s->sk, s->inbound);
 		return STEP_DONE;
 	}
@@ -210,9 +196,10 @@ static __always_inline u32 first_bytes(struct scratch *s)
 		return STEP_DONE;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();
-	if (!connection_selected(s)) {
+	s->selected = connection_selected(s);
+	if (!s->selected && !may_be_proxy_header(first[0], first[1], n)) {
 		pass_over(s);
 		return STEP_DONE;
 	}
-	return track_request(s);
+	return proxied ? track_proxy(s) : track_request(s);
 }

@@ -28,6 +28,7 @@ enum phase {
 	PHASE_CHUNKS, /* the next byte belongs to the line of a chunk */
 	PHASE_TRAILERS, /* after the last chunk */
 	PHASE_BAD, /* of requests: no request, until a response comes */
+	PHASE_PROXY, /* of requests: within a PROXY header of version 2; line[] holds its beginning */
 	PHASE_TUNNEL, /* of requests: no longer HTTP/1, in either direction */
 };
 
@@ -42,6 +43,8 @@ struct stream {
 	u8 fields; /* what the header section has said about the body: HAS_LENGTH, ... */
 };
 
+#define SIGNATURE_LINE_ENDS 4 /* bytes of them that a PROXY header of version 2 begins with */
+
 #define HAS_LENGTH 1
 #define BAD_LENGTH 2
 #define HAS_CODING 4
@@ -53,6 +56,14 @@ struct stream {
 
 #define REQUESTS 0 /* directions, as indexes of conn.streams[] */
 #define RESPONSES 1
+
+/* The other side of a connection, as a PROXY header says. */
+struct peer {
+	u8 address[16]; /* network order; IPv4 in the first four */
+	u16 family; /* 0: it is the other end of the socket */
+	u16 port; /* host order */
+	u32 unused;
+};
 
 /* What responses of one kind have in common. */
 struct response_kind {
@@ -122,7 +133,7 @@ struct conn {
 	u8 refused; /* and its status is 400: what follows is not read as requests */
 	u8 bad; /* bytes came that are no request, and were not answered yet */
 	u8 adrift; /* it is not known whether the next bytes begin a message */
-	u8 unused;
+	u8 proxied; /* a PROXY header came before the first request */
 	u16 code; /* status of the last response */
 	u8 line[LINE_LEN];
 
@@ -133,6 +144,7 @@ struct conn {
 	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;
+	struct peer client; /* where a proxy has named it: the server's peer */
 	struct conn_filter filter;
 #ifdef THREAD_NAMES
 	u32 thread;

@@ -39,12 +39,12 @@ static __always_inline bool process_selected(u32 tgid)
 #if FILTER_CONNECTION
 /* Note in *truths which comparisons hold; return whether requests may be selected. */
 static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 unix_socket,
-					     u64 *truths)
+					     const struct peer *client, u64 *truths)
 {
 	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
 
 	process_name(comm);
-	*truths = truths_of(sk, pid_to_match(tgid), side, unix_socket, comm);
+	*truths = truths_of(sk, pid_to_match(tgid), side, unix_socket, client, comm);
 	return selects_connection(*truths);
 }
 #endif
@@ -53,7 +53,7 @@ static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 uni
 static __always_inline bool connection_selected(struct scratch *s)
 {
 #if FILTER_CONNECTION
-	return judge_connection(s->sk, s->tgid, s->side, s->unix_socket, &s->truths);
+	return judge_connection(s->sk, s->tgid, s->side, s->unix_socket, 0, &s->truths);
 #endif
 	return true;
 }
@@ -72,12 +72,41 @@ static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
 	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
 	u64 truths;
 
-	if (!judge_connection(sk, tgid, conn->side, unix_socket, &truths) ||
+	if (!judge_connection(sk, tgid, conn->side, unix_socket, &conn->client, &truths) ||
 	    !process_selected(tgid))
 		return false;
 	keep_truths(conn, truths);
 #endif
 	return true;
+}
+
+/*
+ * Track a connection that is excluded as far as is known, since its first bytes may be a PROXY header:
+ * it is judged again when that names the client, and left out if none comes.
+ */
+static __always_inline void exclude_for_now(struct conn *conn)
+{
+#if FILTER_CONNECTION
+	conn->filter.excluded = 1;
+#endif
+}
+
+/* Whether a connection is excluded, and no PROXY header has come. */
+static __always_inline bool is_excluded(struct conn *conn)
+{
+#if FILTER_CONNECTION
+	return conn->filter.excluded;
+#endif
+	return false;
+}
+
+/* Judge a connection again: a PROXY header has named its client. */
+static __always_inline bool client_selected(struct conn *conn, u64 sk, u32 tgid)
+{
+#if FILTER_CONNECTION
+	conn->filter.excluded = 0;
+#endif
+	return owner_selected(conn, sk, tgid);
 }
 
 /* ---- a request whose header section is complete ---------------------------------------------- */

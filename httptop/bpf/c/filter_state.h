@@ -75,6 +75,9 @@ struct held {
 
 /* Part of struct conn. */
 struct conn_filter {
+#if FILTER_CONNECTION
+	u64 excluded; /* unless a PROXY header names another client */
+#endif
 #if FILTER_REQUEST
 	u64 truths; /* comparisons of the connection that hold, as bits */
 	u8 current_hosts; /* the same for the Host field of the current request */

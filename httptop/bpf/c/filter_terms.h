@@ -185,18 +185,29 @@ static __always_inline u32 containers_met(void)
 	return met ? *met : 0;
 }
 
-/* Return the comparisons that the peer's address meets, as bits; a Unix socket has no address. */
-static __always_inline u64 peers_met(u64 sk, u32 unix_socket)
+/*
+ * Return the comparisons that the peer's address meets, as bits. It is that of the client whom a PROXY
+ * header has named (client; 0: there is none), or the other end's; a Unix socket has no address.
+ */
+static __always_inline u64 peers_met(u64 sk, u32 unix_socket, const struct peer *client)
 {
 	struct peer_key key = {.bits = PEER_BITS, .words = 1};
+	bool named = client && client->family;
+	u16 family = named ? client->family : kernel_u16(sk + OFF_SOCK_FAMILY);
 	u64 *met;
 
-	if (unix_socket)
+	if (unix_socket && !named)
 		return 0;
-	if (kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_INET6) {
-		read_kernel(key.address, 4, (void *)(sk + OFF_SOCK_DADDR));
+	if (named)
+		copy_words((u8 *)key.address, client->address, 2);
+	if (family != FAMILY_INET6) {
+		if (named)
+			key.address[1] = key.address[2] = key.address[3] = 0;
+		else
+			read_kernel(key.address, 4, (void *)(sk + OFF_SOCK_DADDR));
 	} else {
-		read_kernel(key.address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
+		if (!named)
+			read_kernel(key.address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
 		if (!key.address[0] && !key.address[1] && key.address[2] == bpf_htonl(0xffff)) {
 			key.address[0] = key.address[3]; /* IPv4, mapped */
 			key.address[2] = key.address[3] = 0;

@@ -24,6 +24,7 @@ struct registers { /* x86-64, as in ptrace(2) */
 #define AT(base, offset) (*(void **)((char *)(base) + (offset)))
 
 #define FAMILY_UNIX 1
+#define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6

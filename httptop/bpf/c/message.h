@@ -26,6 +26,7 @@
 #include "http_head.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "proxy_header.h"
 #include "requests.h"
 #include "responses.h"
 #include "scratch.h"
@@ -220,6 +221,8 @@ static __always_inline u32 read_message(struct scratch *s)
 		return STEP_DONE;
 	stream = &conn->streams[s->response & 1];
 	if (!s->response && is_ignored(conn, stream)) {
+		if (stream->phase == PHASE_PROXY)
+			return STEP_PROXY_HEADER;
 		take_bad(conn);
 		return STEP_DONE;
 	}
@@ -273,9 +276,13 @@ static __always_inline u32 place_request(struct scratch *s)
 		return STEP_DONE;
 	stream = &conn->streams[REQUESTS];
 	if (!parse_line(conn, s)) {
+		if (may_be_proxy_line(conn, s))
+			return STEP_PROXY_HEADER;
 		reject_request(conn, stream, s);
 		return STEP_DONE;
 	}
+	if (is_excluded(conn))
+		return leave_out(conn, s);
 	begin_head(conn, stream);
 	take_fields(conn, stream, s);
 	return go_on(conn, stream, s);

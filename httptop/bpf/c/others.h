@@ -16,6 +16,41 @@
 #include "counters.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "pid_namespace.h"
+
+/* Count a connection of a process that begins with another protocol (OTHER_...). */
+static __always_inline void note_other_protocol(u32 tgid, u32 kind)
+{
+	struct other_protocol_key key = {.tgid = tgid, .kind = kind};
+	u64 one = 1, *known = other_protocols.lookup(&key);
+
+	if (known)
+		__sync_fetch_and_add(known, 1);
+	else
+		other_protocols.update(&key, &one);
+	note_own_pid(tgid);
+}
+
+#define TLS_HANDSHAKE 0x16
+#define TLS_CLIENT_HELLO 1
+
+/*
+ * The first byte is that of a TLS handshake record: count the connection if one begins. Many
+ * programs read the five-byte header of a record first; the header of a connection's first record
+ * says version 3.1, for compatibility with old servers.
+ */
+static __always_inline void note_tls(u32 tgid, u64 buf, u64 bytes)
+{
+	u64 word = 0;
+
+	if (bytes < 5 || read_user(&word, 5, (void *)buf) || (u8)(word >> 8) != 3)
+		return;
+	if (bytes == 5 && (u8)(word >> 16) != 1)
+		return;
+	if (bytes > 5 && (read_user(&word, 6, (void *)buf) || word >> 40 != TLS_CLIENT_HELLO))
+		return;
+	note_other_protocol(tgid, OTHER_TLS);
+}
 
 #define VAIN_LOOKS 8
 #define LOOKED_AT_EACH 64
@@ -77,6 +112,14 @@ static __always_inline void note_other(u64 sk, bool inbound)
 	other->since_ns |= inbound ? INBOUND_BYTES : OUTBOUND_BYTES;
 	if ((u32)known < VAIN_LOOKS)
 		other->inode_and_calls = known + 1;
+}
+
+/* Whether a call on this socket has begun with no HTTP. */
+static __always_inline bool is_noted(u64 sk)
+{
+	struct other *other = other_at(sk);
+
+	return other && other->sk == sk && belongs_to(other->inode_and_calls, inode_of_sock(sk));
 }
 
 /*

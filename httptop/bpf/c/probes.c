@@ -41,6 +41,8 @@
 #include "message.h" /* the reader of messages, for both directions */
 #include "requests.h" /* what requests are beyond their framing */
 #include "responses.h" /* what responses are beyond theirs */
+#include "proxy_header.h" /* what a proxy says before the first request */
+#include "proxy_text.h" /* the same as a line of text */
 
 /* What becomes of a request. */
 #include "lifecycle.h" /* requests begun, answered, abandoned; losing sync */

@@ -44,7 +44,7 @@ static __always_inline void begin_bad(struct conn *conn, struct stream *stream)
 /* Whether bytes are not read as requests: they are none, or no server reads them any more. */
 static __always_inline bool is_ignored(struct conn *conn, struct stream *stream)
 {
-	return stream->phase == PHASE_BAD ||
+	return stream->phase >= PHASE_BAD ||
 	       (conn->refused && stream->phase == PHASE_START && !stream->left);
 }
 
@@ -52,6 +52,17 @@ static __always_inline bool is_ignored(struct conn *conn, struct stream *stream)
 static __always_inline void take_bad(struct conn *conn)
 {
 	conn->bad |= !conn->refused;
+}
+
+/* What follows a PROXY header is no HTTP/1: note what it is. */
+static __always_inline void note_behind_proxy(struct conn *conn, struct scratch *s)
+{
+	if (!conn->proxied)
+		return;
+	if (WORD(&s->data[CARRY]) == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T'))
+		note_other_protocol(s->tgid, OTHER_HTTP2);
+	else if (s->data[CARRY] == TLS_HANDSHAKE)
+		note_tls(s->tgid, s->buf, s->piece);
 }
 
 /*
@@ -62,6 +73,7 @@ static __always_inline void reject_request(struct conn *conn, struct stream *str
 					   struct scratch *s)
 {
 	if (!conn->endpoint && !conn->pending && !conn->lost) {
+		note_behind_proxy(conn, s);
 		conns.delete(&s->sk); /* no HTTP was ever seen on it */
 		note_other(s->sk, s->inbound);
 		return;
@@ -138,7 +150,7 @@ static __always_inline u32 take_request_line(struct conn *conn, struct stream *s
 		skip(s, n);
 		return s->left ? STEP_READ_MESSAGE : STEP_DONE;
 	}
-	if (!find_line(conn, s))
+	if (is_excluded(conn) || !find_line(conn, s))
 		return STEP_PLACE_REQUEST;
 	begin_head(conn, stream);
 	return GO_ON;
@@ -168,6 +180,12 @@ static __always_inline void end_request_head(struct conn *conn, struct stream *s
 		begin_bad(conn, stream);
 }
 
+/* Whether a PROXY header of version 2 has begun, with more than what may be empty lines. */
+static __always_inline bool in_proxy_header(struct conn *conn)
+{
+	return conn->streams[REQUESTS].phase == PHASE_PROXY && conn->line_len > SIGNATURE_LINE_ENDS;
+}
+
 /*
  * A response begins, and no request is pending. If it comes before the header section of a request is
  * complete, or to bytes that are no request, a request begins all the same.
@@ -176,6 +194,8 @@ static __always_inline void answer_early(struct conn *conn, struct scratch *s)
 {
 	struct stream *stream = &conn->streams[REQUESTS];
 
+	if (is_excluded(conn))
+		return;
 	if (stream->phase == PHASE_HEAD) {
 		begin_request(conn);
 		restart(stream);
@@ -183,7 +203,7 @@ static __always_inline void answer_early(struct conn *conn, struct scratch *s)
 		conn->adrift = 1;
 		return;
 	}
-	if (!conn->bad && stream->phase != PHASE_LINE)
+	if (!conn->bad && stream->phase != PHASE_LINE && !in_proxy_header(conn))
 		return;
 	forget_line(conn, stream);
 	conn->bad = 0;

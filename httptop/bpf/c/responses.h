@@ -98,7 +98,7 @@ static __always_inline void note_length(struct conn *conn, struct stream *stream
 static __always_inline void take_unsolicited(struct conn *conn, struct scratch *s)
 {
 	end_response(conn);
-	if (s->status && (conn->adrift || !conn->endpoint))
+	if (s->status && conn->adrift)
 		COUNT_LOSS(orphan_responses);
 	conn->owed = s->status != 0;
 	conn->kind.cell = 0;
@@ -117,7 +117,8 @@ static __always_inline bool awaits_response(struct conn *conn)
 {
 	u8 phase = conn->streams[REQUESTS].phase;
 
-	return conn->pending || conn->bad || phase == PHASE_LINE || phase == PHASE_HEAD;
+	return conn->pending || conn->bad || phase == PHASE_LINE || phase == PHASE_HEAD ||
+	       in_proxy_header(conn);
 }
 
 /*

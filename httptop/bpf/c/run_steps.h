@@ -9,6 +9,7 @@
 #include "close.h"
 #include "connections.h"
 #include "message.h"
+#include "proxy_header.h"
 #include "responses.h"
 #include "scratch.h"
 #include "steps.h"
@@ -38,6 +39,8 @@ int take_step(void *unused)
 		next = catch_up(s);
 	else if (s->next == STEP_REGAIN_SYNC)
 		next = regain_sync(s);
+	else if (s->next == STEP_PROXY_HEADER)
+		next = proxy_header(s);
 	s->next = next;
 	return next == STEP_DONE;
 }
@@ -108,5 +111,12 @@ int regain_sync_program(u64 *ctx)
 	struct scratch *s = scratch_here();
 
 	return s ? hand_on(ctx, s, regain_sync(s)) : 0;
+}
+
+int proxy_header_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, proxy_header(s)) : 0;
 }
 #endif

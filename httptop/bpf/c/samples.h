@@ -75,6 +75,23 @@ static __always_inline bool line_is_current(struct conn *conn)
 /* Bytes of a request line that are copied into a sample. */
 #define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
 
+/* Note the other side of the connection: the client that a proxy has named, or the socket's peer. */
+static __always_inline void note_peer(struct conn *conn, u64 sk, struct sample *sample)
+{
+	if (conn->client.family) {
+		sample->family = conn->client.family;
+		sample->port = conn->client.port;
+		copy_words(sample->address, conn->client.address, 2);
+		return;
+	}
+	sample->family = kernel_u16(sk + OFF_SOCK_FAMILY);
+	sample->port = bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));
+	if (sample->family == FAMILY_INET6)
+		read_kernel(sample->address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
+	else
+		read_kernel(sample->address, 4, (void *)(sk + OFF_SOCK_DADDR));
+}
+
 /*
  * Sample the current request, or the one that has just been answered. The line is left empty if
  * line[] holds another request's. `sk` is 0 if the struct sock may have been reused: then the peer
@@ -97,14 +114,9 @@ static __always_inline void take_sample(struct conn *conn, u64 sk, u64 latency_n
 	sample->tgid = conn->tgid;
 	sample->status = status;
 	sample->line_len = line_len > LINE_COPIED ? LINE_COPIED : line_len;
-	sample->family = kernel_u16(sk + OFF_SOCK_FAMILY);
-	sample->port = bpf_ntohs(kernel_u16(sk + OFF_SOCK_DPORT));
 	sample->unused[0] = line_len > LINE_COPIED; /* the line was cut off */
 	sample->unused[1] = sample->unused[2] = 0;
-	if (sample->family == FAMILY_INET6)
-		read_kernel(sample->address, 16, (void *)(sk + OFF_SOCK_V6_DADDR));
-	else
-		read_kernel(sample->address, 4, (void *)(sk + OFF_SOCK_DADDR));
+	note_peer(conn, sk, sample);
 	copy_words(sample->line, conn->line, LINE_COPIED / 8);
 	sample->response_len = 0;
 	if (response && response_len) {

@@ -35,6 +35,24 @@ struct segment {
 	u64 hash;
 };
 
+/* A PROXY header of version 1, as far as it has been read (proxy_text.h). */
+struct proxied {
+	u8 address[16]; /* the client's */
+	u32 length; /* bytes of it that are known */
+	u32 gap; /* where "::" stands in it */
+	u32 digits; /* of the part that is being read */
+	u32 decimal; /* its value */
+	u32 hexadecimal;
+	u32 port; /* the client's */
+	u32 field; /* enum proxy_field */
+	u16 family;
+	u8 gap_known;
+	u8 dotted; /* octets in decimal have come */
+	u8 last; /* the byte before */
+	u8 bad; /* it makes no sense */
+	u16 unused;
+};
+
 struct scratch {
 	/* ---- the call (dispatch.h), and its bytes (cursor.h) ---- */
 	u64 sk;
@@ -62,6 +80,7 @@ struct scratch {
 	/* ---- a connection that is not tracked yet (classify.h) ---- */
 	u8 side; /* set for tracked connections, too */
 	u8 unix_socket;
+	u8 selected; /* by the run's filter, as far as is known */
 	u64 inode;
 	u64 truths; /* filter conditions that the connection meets, as bits */
 
@@ -120,6 +139,8 @@ struct scratch {
 
 	/* ---- keys made from a request line (request_line.h) ---- */
 	struct endpoint_key key;
+
+	struct proxied proxied;
 
 	/* ---- a connection whose requests are being abandoned (close.h), and what follows ---- */
 	u32 then;

@@ -34,7 +34,6 @@
 #include "stream.h"
 
 #ifdef SEES_READY
-#define FAMILY_INET 2
 #define TCP_ESTABLISHED 1 /* connected Unix sockets have this state, too */
 #define SHUTDOWN_RECEIVE 1
 #define TCP_MARK (1ULL << 32)

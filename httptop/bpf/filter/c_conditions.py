@@ -58,7 +58,7 @@ _SOURCES: Final = {
     "user": "u32 user = bpf_get_current_uid_gid();",
     "container": "u32 containers = containers_met();",
     "comm": "u64 names = names_met(comm);",
-    "peer": "u64 peers = peers_met(sk, unix_socket);",
+    "peer": "u64 peers = peers_met(sk, unix_socket, client);",
     "port": "u32 port = port_of(sk, side, unix_socket);",
     "connection": "u32 accepted = was_accepted(sk, unix_socket);",
 }
@@ -190,7 +190,8 @@ class _Writer:
             if id(leaf) in self._truths
         ]
         return _function(
-            "u64 truths_of(u64 sk, u32 pid, u32 side, u32 unix_socket, const char *comm)",
+            "u64 truths_of(u64 sk, u32 pid, u32 side, u32 unix_socket, const struct peer *client,"
+            " const char *comm)",
             lines,
             "truths",
         )
