@@ -240,7 +240,7 @@ class Transaction:
 class Health:
     """What httptop missed or could not attribute; normally all 0."""
 
-    orphan_responses: int = 0  # responses whose request was not seen
+    orphan_responses: int = 0  # responses to requests under way at the start: no fault
     lost_samples: int = 0  # samples that did not fit into the ring buffer
     lost_pieces: int = 0  # pieces of calls that did not fit
     overflow_requests: int = 0  # requests counted under ~other

@@ -27,8 +27,22 @@ _MOST: Final = 1 << 63
 #: Digits of a size, and what may stand behind them.
 _CHUNK_SIZE: Final = re.compile(rb"0*([0-9A-Fa-f]{0,15})(?=[ \t;\r\n]|\Z)")
 _ANY_DIGIT: Final = re.compile(rb"[0-9A-Fa-f]")
+#: What uWSGI's protocol, FastCGI and SCGI begin with: no HTTP, but answered in its words.
+_GATEWAYS: Final = re.compile(
+    rb"...\0[\x01-\x40]\0[A-Z][A-Z_]|\x01\x01..\0\x08.\0|[1-9][0-9]{0,6}:CONTENT_", re.S
+)
 #: HTTP/2's connection preface begins like a request.
 _PREFACE: Final = (b"PRI", b"*", b"2.0")
+
+
+def begins_gateway(data: bytes) -> bool:
+    """Return whether bytes begin a protocol between a web server and an application."""
+    return _GATEWAYS.match(data) is not None
+
+
+def is_text(data: bytes) -> bool:
+    """Return whether bytes begin as text does."""
+    return data[:1] in (b"\t", b"\n", b"\v", b"\f", b"\r") or b" " <= data[:1] <= b"~"
 
 
 def request_line(line: bytes) -> tuple[str, bytes, str] | None:

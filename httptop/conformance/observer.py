@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
 from httptop.conformance import grammar, proxy_header
 from httptop.model import Side
@@ -49,6 +50,8 @@ class State(enum.Enum):
     LOST = enum.auto()
 
 
+#: How many of the first bytes tell what a stream is.
+_TELLING: Final = 16
 _OPEN = frozenset((State.START, State.TO_CLOSE, State.TUNNEL, State.LOST))
 
 
@@ -114,6 +117,7 @@ class Observer:
     side: Side
     exchanges: list[Exchange] = field(default_factory=list)
     client: str | None = None  # as a proxy names it, on the server's side
+    _first: bytes = b""  # of the requests, as far as it tells what they are
     _proxied: bool = False  # what comes next is no PROXY header
     _pending: list[Exchange] = field(default_factory=list)
     _request: _Direction = field(default_factory=_Direction)
@@ -135,6 +139,7 @@ class Observer:
         """Process bytes from the client to the server."""
         way = self._request
         way.buffer += data
+        self._first += data[: _TELLING - len(self._first)]
         while way.buffer and self._request_step(way):
             pass
 
@@ -243,6 +248,7 @@ class Observer:
             found = grammar.status_line(_text(line))
             if found is None:
                 way.state = State.LOST
+                self._other_begins(line)
                 return True
             way.begin()
             self._response_begins(*found, line)
@@ -268,15 +274,30 @@ class Observer:
         if self._interim:
             return
         if not self._pending:
-            self._answered_early()
+            self._answered_early(status)
         if self._pending:
             self._answered = self._pending.pop(0)
             self._answered.status = status
             self._answered.response_line = line
         self._count(len(line))
 
-    def _answered_early(self) -> None:
+    def _other_begins(self, line: bytes) -> None:
+        """Text that is no response comes: where nothing was asked, no request follows."""
+        if not self._first and grammar.is_text(line):
+            self._request.state = State.LOST
+
+    def _is_other(self, status: int) -> bool:
+        """Return whether the bytes that are answered are of another protocol."""
+        if self.exchanges or not self._first:
+            return False
+        binary = not grammar.is_text(self._first)
+        return grammar.begins_gateway(self._first) or (binary and status < 400)
+
+    def _answered_early(self, status: int) -> None:
         """Have a request begin to which a response comes before its header section is over."""
+        if self._is_other(status):
+            self._request.state = self._response.state = State.LOST
+            return
         way, asking = self._request, self._asking
         begun = bool(self.exchanges) and self.exchanges[-1] is asking
         if way.state is State.HEAD and asking is not None and not begun:

@@ -194,9 +194,13 @@ def describe_kernel() -> Kernel:
         "OFF_SOCK_TYPE": at("sock", "sk_type"),
         "OFF_SOCK_PROTOCOL": at("sock", "sk_protocol"),
         "OFF_UNIX_ADDRESS": at("unix_sock", "addr"),
+        "OFF_UNIX_PEER": at("unix_sock", "peer"),
         "OFF_TCP_COPIED_SEQ": at("tcp_sock", "copied_seq"),
         "OFF_TCP_WRITE_SEQ": at("tcp_sock", "write_seq"),
         "OFF_TCP_SENT_SEQ": at("tcp_sock", "snd_nxt"),
+        "OFF_TCP_RECEIVED_SEQ": at("tcp_sock", "rcv_nxt"),
+        "OFF_TCP_RECEIVED": at("tcp_sock", "bytes_received"),
+        "OFF_TCP_SENT": at("tcp_sock", "bytes_sent"),
         "OFF_TCP_ULP": at("inet_connection_sock", "icsk_ulp_ops"),
     }
     with contextlib.suppress(BtfError):
@@ -246,7 +250,6 @@ def _offsets_of_packets(btf: Btf) -> dict[str, int]:
     return {
         "OFF_SOCK_QUEUE": at("sock", "sk_receive_queue.next"),
         "OFF_SOCK_QUEUED": at("sock", "sk_receive_queue.qlen"),
-        "OFF_UNIX_PEER": at("unix_sock", "peer"),
         "OFF_SKB_LEN": at("sk_buff", "len"),
         "OFF_SKB_HEAD": at("sk_buff", "head"),
         "OFF_SKB_NETWORK": at("sk_buff", "network_header"),

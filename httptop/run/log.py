@@ -36,7 +36,6 @@ _LOSSES: Final = {
     "parse_errors": "malformed header sections",
     "missed_calls": "system calls missed",
     "overfull_pipelines": "requests too many in a pipeline",
-    "orphan_responses": "responses without a request",
     "discarded_requests": "requests behind a response that closes",
     "late_ticks": "late ticks",
 }
@@ -144,6 +143,7 @@ class SnapshotLog(Observer):
         self._growing: set[str] = set()
         self._notes: set[str] = set()
         self._shed: tuple[str, ...] = ()
+        self._orphans_told = False
 
     def see(self, snapshot: Snapshot) -> None:
         """Compare a snapshot with the previous one."""
@@ -160,6 +160,9 @@ class SnapshotLog(Observer):
             elif now == before and name in self._growing:
                 self._growing.discard(name)
                 LOG.warning("%s: %d, no more for now", words, now)
+        if snapshot.health.orphan_responses and not self._orphans_told:
+            self._orphans_told = True
+            LOG.info("some responses were to requests under way before the start: not counted")
         self._health = snapshot.health
         if snapshot.overhead.shed != self._shed:
             self._shed = snapshot.overhead.shed

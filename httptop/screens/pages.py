@@ -105,7 +105,9 @@ def notes_page(snapshot: Snapshot | None) -> Page:
         counters = []
         for loss in LOSSES:
             n = getattr(snapshot.health, loss.field)
-            style = "" if not n else "$hue-bad bold" if loss.serious else "$hue-warn"
+            style = "$hue-bad bold" if loss.serious else "$hue-warn"
+            if not n or not loss.fault:
+                style = ""
             counters.append(
                 Content.assemble(
                     (f"{n:>10,}", style), "  ", f"{loss.short:<14}", (loss.meaning, "$hue-muted")

@@ -23,6 +23,7 @@ class Loss:
     short: str
     meaning: str
     serious: bool  # something is missing from the picture
+    fault: bool = True  # else it is told on the page of notes alone
 
 
 LOSSES: Final = (
@@ -32,15 +33,17 @@ LOSSES: Final = (
     Loss("overfull_pipelines", "pipelined", "too many in one pipeline; outcome unknown", True),
     Loss("overflow_requests", "in ~other", "tables full: counted in the row ~other", True),
     Loss("late_ticks", "late ticks", "ticks delayed because this host is busy", True),
-    Loss("orphan_responses", "orphans", "responses whose request was not seen", False),
+    Loss(
+        "orphan_responses", "orphans", "to requests under way at the start; no fault", False, False
+    ),
     Loss("parse_errors", "parse errors", "malformed header sections", False),
     Loss("discarded_requests", "discarded", "behind a response that closes; not counted", False),
 )
 
 
 def losses(health: Health) -> list[tuple[Loss, int]]:
-    """Return the counters that are not zero, the serious ones first."""
-    return [(loss, n) for loss in LOSSES if (n := getattr(health, loss.field))]
+    """Return the faults whose counters are not zero, the serious ones first."""
+    return [(loss, n) for loss in LOSSES if loss.fault and (n := getattr(health, loss.field))]
 
 
 def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:

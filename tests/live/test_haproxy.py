@@ -106,9 +106,11 @@ backend back
             if not self._processes:
                 self._start()
             with contextlib.suppress(OSError):
-                for host, port in (("127.0.0.1", self._back), ("::1", self.port)):
-                    socket.create_connection((host, port)).close()
-                return self
+                for host in ("127.0.0.1", "::1"):
+                    socket.create_connection((host, self.port)).close()
+                socket.create_connection(("127.0.0.1", self._back)).close()
+                if not any(process.poll() for process in self._processes):
+                    return self
             time.sleep(0.02)
         self.__exit__()
         raise RuntimeError("HAProxy or nginx did not start")

@@ -16,6 +16,7 @@
 #include "counters.h"
 #include "cursor.h"
 #include "filter.h"
+#include "gateways.h"
 #include "http_head.h"
 #include "kernel_structs.h"
 #include "maps.h"
@@ -67,6 +68,15 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
+/* The call begins with no HTTP. */
+static __always_inline void note_no_http(struct scratch *s)
+{
+	u8 first = 0;
+
+	read_user(&first, 1, (void *)s->buf);
+	note_other(s->sk, s->inbound, s->call_len, first);
+}
+
 /*
  * The call may begin with a request: track the connection, and have the request read. If it turns
  * out to be none, the connection is forgotten again (reject_request()).
@@ -83,11 +93,12 @@ static __always_inline u32 track_request(struct scratch *s)
 		return STEP_DONE;
 	scan_head(s);
 	if (s->line_end ? !may_be_request_line(s) && !begins_proxy_line(s) : !line_may_come(s)) {
-		note_other(s->sk, s->inbound);
+		note_no_http(s);
 		return STEP_DONE;
 	}
 	conn = new_conn(s);
 	if (!conn) {
+		keep_looking(s->sk);
 		if (s->head_end)
 			count_untracked(s);
 		return STEP_DONE;
@@ -112,33 +123,100 @@ static __always_inline u32 track_proxy(struct scratch *s)
 	return STEP_PROXY_HEADER;
 }
 
+#define STANDARD_OUTPUT 1
+#define STANDARD_ERROR 2
+
 /*
- * The call begins with a response: to bytes that were seen and are no request, or to a request that
- * was not seen. Track the connection, and have an answer to a bad request read.
+ * Whether what looks like a request on a Unix socket is none, as no response can come: that way is shut,
+ * as of a service's connection to the journal, or it is what a process prints.
  */
-static __always_inline u32 begin_with_response(struct scratch *s)
+static __always_inline bool is_printed(struct scratch *s)
 {
-	u64 since_ns = answered_since(s->sk, s->inbound);
+	u64 peer;
+	u16 shut;
+
+	if (!s->unix_socket)
+		return false;
+	shut = kernel_u16(s->sk + OFF_SOCK_SHUTDOWN);
+	if (shut & (s->inbound ? SHUTDOWN_SEND : SHUTDOWN_RECEIVE)) {
+		put_out(s->sk);
+		return true;
+	}
+	if (s->inbound || (s->fd != STANDARD_OUTPUT && s->fd != STANDARD_ERROR))
+		return false;
+	put_out(s->sk);
+	peer = kernel_u64(s->sk + OFF_UNIX_PEER);
+	if (peer)
+		put_out(peer);
+	return true;
+}
+
+/* Whether a response to a request that was not seen is possible: bytes went the other way. */
+static __always_inline bool was_asked(struct scratch *s)
+{
+	if (s->unix_socket)
+		return !is_printed(s);
+	return !is_tcp(s->sk) || !none_went(s->sk, !s->inbound);
+}
+
+/* What a response is that comes on a socket which is not tracked. */
+enum answer {
+	TO_BAD_REQUEST = 0, /* to bytes that were seen and are no request */
+	TO_MISSED_REQUEST, /* an orphan */
+	TO_DISMISSED, /* perhaps to a request that was not looked at (others.h) */
+	OF_OTHER_PROTOCOL,
+};
+
+/*
+ * Tell what a response with this status, 0 if it is not known yet, answers. A server that answers binary
+ * bytes by a success has understood them: that is no HTTP. So it is where other bytes went the same way
+ * before, or where nothing was asked. Where the first bytes of a TCP connection were not seen, those
+ * that were seen may have been of a body.
+ */
+static __always_inline enum answer answer_of(struct scratch *s, u32 status)
+{
+	u64 known = known_of_other(s->sk), asked = answered_by(s->sk, s->inbound);
+
+	if (!asked)
+		return known || !was_asked(s) ? OF_OTHER_PROTOCOL : TO_MISSED_REQUEST;
+	if (!(asked & FROM_THE_START) && is_tcp(s->sk))
+		return TO_MISSED_REQUEST;
+	if (!(asked & BINARY_BYTES) || !status || status >= 400)
+		return TO_BAD_REQUEST;
+	return was_dismissed(s->sk) ? TO_DISMISSED : OF_OTHER_PROTOCOL;
+}
+
+/* The call begins with a response; that to a bad request is read. */
+static __always_inline u32 begin_with_response(struct scratch *s, u32 status)
+{
+	enum answer answer = answer_of(s, status);
 	struct conn *conn;
 
+	if (answer == OF_OTHER_PROTOCOL) {
+		note_no_http(s);
+		return STEP_DONE;
+	}
 	s->side = s->inbound ? SIDE_CLIENT : SIDE_SERVER;
 	if (!connection_selected(s)) {
 		pass_over(s);
 		return STEP_DONE;
 	}
 	conn = new_conn(s);
-	if (!conn)
+	if (!conn) {
+		keep_looking(s->sk);
 		return STEP_DONE;
-	if (!since_ns) {
+	}
+	if (answer != TO_BAD_REQUEST) {
 		conn->adrift = 1;
-		COUNT_LOSS(orphan_responses);
+		if (answer == TO_MISSED_REQUEST)
+			COUNT_LOSS(orphan_responses);
 		return STEP_DONE;
 	}
 	s->now = bpf_ktime_get_ns();
 	s->response = 1;
 	conn->bad = 1;
 	conn->framed = 1;
-	conn->head_ns = since_ns;
+	conn->head_ns = answered_by(s->sk, s->inbound);
 	return STEP_READ_MESSAGE;
 }
 
@@ -169,17 +247,17 @@ static __always_inline u32 first_bytes(struct scratch *s)
 			return STEP_DONE;
 	}
 	status = status_of(first[0], first[1], s->piece);
-	if (status || (may_be_response(first[0], s->piece) && answered_since(s->sk, s->inbound)))
-		return resolve_stream(s) ? begin_with_response(s) : STEP_DONE;
+	if (status || (may_be_response(first[0], s->piece) && answered_by(s->sk, s->inbound)))
+		return resolve_stream(s) ? begin_with_response(s, status) : STEP_DONE;
 	if (first[0] == CHARS('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
 	    first[1] == CHARS('T', 'P', '/', '2', '.', '0', '\r', '\n')) {
 		note_other_protocol(s->tgid, OTHER_HTTP2);
-		note_other(s->sk, s->inbound);
+		note_no_http(s);
 		return STEP_DONE;
 	}
 	/* Line ends behind bytes that are no HTTP are no beginning. */
 	proxied = may_be_signature(first[0], first[1], n) &&
-		  (n > SIGNATURE_LINE_ENDS || !is_noted(s->sk));
+		  (n > SIGNATURE_LINE_ENDS || !known_of_other(s->sk));
 	if (ends_line(first[0]) && !proxied) { /* empty lines, perhaps before a request line */
 		s->have = CARRY;
 		if (!fill(s, false))
@@ -189,10 +267,16 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	}
 	if (n >= 8 && !proxied && method_of(first[0], &length) < 0 &&
 	    !token_may_come(first[0], first[1], n)) {
-		note_other(s->sk, s->inbound);
+		note_no_http(s);
 		return STEP_DONE;
 	}
-	if (!resolve_stream(s))
+	if (is_scgi(first[0], first[1]) || began_with_text(s->sk)) {
+		note_no_http(s);
+		if (is_scgi(first[0], first[1]))
+			put_out(s->sk);
+		return STEP_DONE;
+	}
+	if (!resolve_stream(s) || is_printed(s))
 		return STEP_DONE;
 	s->side = s->inbound ? SIDE_SERVER : SIDE_CLIENT;
 	s->now = bpf_ktime_get_ns();

@@ -55,7 +55,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn = conns.lookup(&s->sk);
 	if (!conn)
 		return 0;
-	forget_other(s->sk);
+	look_again(s->sk);
 	conn->side = s->side;
 	conn->sk = s->sk;
 	conn->first =

@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "filter.h"
 #include "filter_state.h"
+#include "gateways.h"
 #include "http_head.h"
 #include "kernel_structs.h"
 #include "lifecycle.h"
@@ -169,7 +170,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 		if (!begins_token(letter) && !ends_line(letter)) {
 			if (letter == TLS_HANDSHAKE)
 				note_tls(process_of(task), buf, piece);
-			note_other(sk, inbound);
+			note_other(sk, inbound, ret, letter);
+			if (letter <= LONGEST_NAME && piece >= 8 && is_binary_gateway((void *)buf))
+				put_out(sk);
 			return 0;
 		}
 	}

@@ -106,7 +106,7 @@ static __always_inline int through_socket(u64 *ctx, u64 sk, s64 ret, u32 flags, 
 
 	if (!LOOKED_AT(inbound))
 		return 0;
-	if (dismissed(sk) || (inbound && not_taken(sk, flags)))
+	if (dismissed(sk, inbound) || (inbound && not_taken(sk, flags)))
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = task_registers(task);
@@ -319,7 +319,7 @@ static __always_inline int through_call(u64 *ctx)
 	if (!socket)
 		return 0;
 	sk = as_number(sock_of(socket));
-	if (dismissed(sk))
+	if (dismissed(sk, inbound))
 		return 0;
 	if (nr == NR_recvfrom || nr == NR_recvmmsg)
 		flags = regs->r10;

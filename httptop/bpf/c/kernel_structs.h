@@ -31,6 +31,8 @@ struct registers { /* x86-64, as in ptrace(2) */
 #define TCP_FIN_WAIT1 4
 #define TCP_CLOSE 7
 #define TCP_LAST_ACK 9
+#define SHUTDOWN_RECEIVE 1
+#define SHUTDOWN_SEND 2
 #define SHUTDOWN_BOTH 3
 
 /*

@@ -28,6 +28,7 @@
 #include "cursor.h" /* its bytes, window by window */
 #include "dispatch.h" /* the short ways; else the call is worked through in steps */
 #include "classify.h" /* the first bytes on a socket: are they HTTP/1? */
+#include "gateways.h" /* protocols whose servers answer in HTTP's words */
 #include "others.h" /* sockets that carry something else, and which way it went */
 #include "connections.h" /* tracking connections, changing owners, passing over excluded ones */
 

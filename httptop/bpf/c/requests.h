@@ -72,10 +72,12 @@ static __always_inline void note_behind_proxy(struct conn *conn, struct scratch 
 static __always_inline void reject_request(struct conn *conn, struct stream *stream,
 					   struct scratch *s)
 {
+	u32 bytes = s->call_len + conn->head_bytes;
+
 	if (!conn->endpoint && !conn->pending && !conn->lost) {
 		note_behind_proxy(conn, s);
 		conns.delete(&s->sk); /* no HTTP was ever seen on it */
-		note_other(s->sk, s->inbound);
+		note_other(s->sk, s->inbound, bytes, s->data[CARRY]);
 		return;
 	}
 	COUNT_LOSS(parse_errors);

@@ -35,7 +35,6 @@
 
 #ifdef SEES_READY
 #define TCP_ESTABLISHED 1 /* connected Unix sockets have this state, too */
-#define SHUTDOWN_RECEIVE 1
 #define TCP_MARK (1ULL << 32)
 #define IS_TCP(mark) ((mark) >> 33 == 0) /* else it is the address of a struct sk_buff */
 #define STORED asm volatile("" ::: "memory") /* compiler barrier: no access moves past it */
