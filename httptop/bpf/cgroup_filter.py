@@ -6,36 +6,62 @@ import contextlib
 import errno
 import struct
 from collections.abc import Sequence
+from typing import Final
 
 from httptop.linux import bpf_syscall
-from httptop.linux.containers import ContainerWatch
+from httptop.linux.containers import ContainerWatch, Names
+from httptop.linux.control_groups import MOST_HIERARCHIES, Hierarchy, sees_own_groups_only
 
 _NO_HIERARCHY = (
-    "a filter selects containers, but this host has no version 2 control groups: nothing can match"
+    "a filter selects containers, but no control groups are mounted here: nothing can match"
 )
+_OWN_ONLY = (
+    "a filter selects containers, but httptop sees only control groups below its own, as in a "
+    "container: nothing else can match (a container sees all with --cgroupns=host)"
+)
+_NONE: Final = 0xFFFFFFFF
+#: Where the place of a version 1 hierarchy stands in a key (control_groups.h).
+_PLACE: Final = 56
+
+
+def group_numbers(hierarchies: Sequence[Hierarchy]) -> bytes:
+    """Return the numbers of the version 1 hierarchies as the programs have them."""
+    numbers = [hierarchy.number for hierarchy in hierarchies if hierarchy.number]
+    numbers += [_NONE] * (MOST_HIERARCHIES - len(numbers))
+    return struct.pack(f"<{MOST_HIERARCHIES}I", *numbers)
 
 
 class GroupFilter:
     """Keeps the kernel's table of control groups up to date."""
 
-    def __init__(self, items: Sequence[Sequence[str]]) -> None:
+    def __init__(self, items: Sequence[Sequence[str]], hierarchies: Sequence[Hierarchy]) -> None:
         """``items``: lists of globs. Create it while container names can still be read (as root).
 
-        ``notes`` holds a sentence if no group can ever match.
+        ``hierarchies``: those that the programs look at. ``notes`` holds a sentence if no group
+        can ever match.
         """
-        self._watch = ContainerWatch(items)
-        self.notes = () if self._watch.possible else (_NO_HIERARCHY,)
+        self._watches: list[tuple[int, ContainerWatch]] = []
+        names, place = Names(), 0
+        for hierarchy in hierarchies:
+            place += bool(hierarchy.number)
+            mark = place << _PLACE if hierarchy.number else 0
+            self._watches.append((mark, ContainerWatch(items, hierarchy.mount, names)))
+        notes = [] if hierarchies else [_NO_HIERARCHY]
+        notes += [_OWN_ONLY] if hierarchies and sees_own_groups_only() else []
+        self.notes = tuple(notes)
 
     def update(self, map_fd: int) -> None:
         """Add new groups and remove those that are gone."""
-        came, went = self._watch.changes()
-        for group in went:
-            with contextlib.suppress(FileNotFoundError):
-                bpf_syscall.map_delete(map_fd, struct.pack("<Q", group))
-        for group, bits in came.items():
-            try:
-                bpf_syscall.map_update(map_fd, struct.pack("<Q", group), struct.pack("<I", bits))
-            except OSError as error:
-                if error.errno != errno.E2BIG:
-                    raise
-                return  # the table is full
+        for mark, watch in self._watches:
+            came, went = watch.changes()
+            for group in went:
+                with contextlib.suppress(FileNotFoundError):
+                    bpf_syscall.map_delete(map_fd, struct.pack("<Q", mark | group))
+            for group, bits in came.items():
+                key = struct.pack("<Q", mark | group)
+                try:
+                    bpf_syscall.map_update(map_fd, key, struct.pack("<I", bits))
+                except OSError as error:
+                    if error.errno != errno.E2BIG:
+                        raise
+                    return  # the table is full

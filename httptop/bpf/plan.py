@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from httptop.bpf.build.child import Plan
+from httptop.bpf.cgroup_filter import group_numbers
 from httptop.bpf.filter.c_conditions import conditions_of
 from httptop.bpf.filter.values import Table
 from httptop.config.scope import Scope
@@ -14,6 +15,7 @@ from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.filters import FilterError
 from httptop.http.path_template import RULES
+from httptop.linux.control_groups import mounted_hierarchies
 
 _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
@@ -62,8 +64,18 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         "THREAD_NAMES": settings.general.process_name == "thread",
     }
     defines |= {name: 1 for name, wanted in flags.items() if wanted}
+    hierarchies = mounted_hierarchies() if conditions.containers else ()
+    if any(hierarchy.number for hierarchy in hierarchies):
+        defines["GROUPS_1"] = 1
+        table = Table(1, {bytes(4): group_numbers(hierarchies)})
+        conditions = replace(conditions, tables={**conditions.tables, "group_numbers": table})
     if pid_namespace is not None:
         table = Table(1, {bytes(4): struct.pack("<I", pid_namespace)})
-        tables = {**conditions.tables, "own_namespace": table}
-        conditions = replace(conditions, tables=tables)
-    return Plan(defines, conditions, waits="server" in scope.sides, cache=sizes.cache)
+        conditions = replace(conditions, tables={**conditions.tables, "own_namespace": table})
+    return Plan(
+        defines,
+        conditions,
+        waits="server" in scope.sides,
+        hierarchies=hierarchies,
+        cache=sizes.cache,
+    )

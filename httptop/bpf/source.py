@@ -45,7 +45,7 @@ class LiveSource:
         self._refused: dict[str, str] = {}
         self._notes: tuple[str, ...] = ()
         containers = plan.conditions.containers
-        self._groups = GroupFilter(containers) if containers else None
+        self._groups = GroupFilter(containers, plan.hierarchies) if containers else None
         self._closing = contextlib.ExitStack()
         self._loading = loading or Loading()
         self._closing.callback(self._loading.cancel)

@@ -264,6 +264,13 @@ def _notes(host: Host) -> Iterator[Check]:
         )
     elif host.proc:
         yield Check("Container", True, "none, or with the host's processes")
+    if host.own_groups:
+        yield Check(
+            "Control groups",
+            None,
+            "httptop sees only those below its own: filters by container find no others",
+            "start the container with --cgroupns=host",
+        )
     if host.io_uring_disabled == 2:
         yield Check("io_uring", True, "disabled: no request can bypass the probes")
     else:

@@ -21,6 +21,7 @@ from httptop.bpf.build.find_bcc import find_bcc, find_impostor, find_library, os
 from httptop.console import command_line
 from httptop.linux import bpf_syscall
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, without_capabilities
+from httptop.linux.control_groups import sees_own_groups_only
 
 #: Architectures whose registers and system calls the probes support.
 MACHINES: Final = ("x86_64",)
@@ -60,6 +61,7 @@ class Host:
     memlock_bytes: int | None  # soft limit; None: unlimited
     io_uring_disabled: int | None  # 0: allowed to everyone
     pid_namespace: int | None  # inode
+    own_groups: bool  # control groups are seen from a namespace of them
     distribution: dict[str, str]  # os-release(5)
     command: str  # the command line, for a shell to repeat
 
@@ -108,6 +110,7 @@ def this_host(root: Path = Path("/")) -> Host:
         memlock_bytes=_memlock(),
         io_uring_disabled=_number(root / "proc/sys/kernel/io_uring_disabled"),
         pid_namespace=_inode(root / "proc/self/ns/pid"),
+        own_groups=sees_own_groups_only(root / "proc"),
         distribution=os_release(root),
         command=command_line(),
     )

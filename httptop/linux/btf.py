@@ -162,6 +162,7 @@ def describe_kernel() -> Kernel:
     """Read the running kernel's BTF; raise BtfError."""
     structs = (
         "task_struct pid pid_namespace files_struct fdtable file socket_alloc socket inode sock "
+        "css_set cgrp_cset_link cgroup cgroup_root kernfs_node "
         "list_head unix_sock tcp_sock inet_connection_sock sk_buff tcp_skb_cb unix_skb_parms "
         "pt_regs trace_event_raw_sock_msg_length"
     )
@@ -207,6 +208,8 @@ def describe_kernel() -> Kernel:
         offsets["OFF_TCP_CLOCK"] = at("tcp_sock", "tcp_clock_cache")
     with contextlib.suppress(BtfError):
         offsets |= _offsets_of_pids(btf)
+    with contextlib.suppress(BtfError):
+        offsets |= _offsets_of_groups(btf)
     found = {name for name in TRACEPOINTS if btf.typedef_id(f"btf_trace_{name}") is not None}
     if "sk_data_ready" in found:
         offsets |= _offsets_of_packets(btf)
@@ -232,6 +235,20 @@ def _offsets_of_pids(btf: Btf) -> dict[str, int]:
         "OFF_PID_LEVEL": btf.offset("pid", "level"),
         "OFF_PID_NUMBERS": btf.offset("pid", "numbers"),
         "OFF_PID_NAMESPACE_INUM": btf.offset("pid_namespace", "ns.inum"),
+    }
+
+
+def _offsets_of_groups(btf: Btf) -> dict[str, int]:
+    """Return the offsets that lead to a process's control groups (control_groups.h)."""
+    return {
+        "OFF_TASK_GROUPS": btf.offset("task_struct", "cgroups"),
+        "OFF_GROUPS_LINKS": btf.offset("css_set", "cgrp_links"),
+        "OFF_LINK_GROUP": btf.offset("cgrp_cset_link", "cgrp"),
+        "OFF_LINK_IN_GROUPS": btf.offset("cgrp_cset_link", "cgrp_link"),
+        "OFF_GROUP_ROOT": btf.offset("cgroup", "root"),
+        "OFF_GROUP_NODE": btf.offset("cgroup", "kn"),
+        "OFF_HIERARCHY_NUMBER": btf.offset("cgroup_root", "hierarchy_id"),
+        "OFF_NODE_NUMBER": btf.offset("kernfs_node", "id"),
     }
 
 

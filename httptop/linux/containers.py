@@ -6,7 +6,7 @@ outermost id or name in a path counts. The names that Docker and Podman gave are
 root can read: :class:`Names` reads them when it is created, and those of later containers as long
 as the process may.
 
-The kernel identifies a control group by its directory's inode number in the version 2 hierarchy.
+The kernel identifies a control group of a hierarchy by its directory's inode number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -149,21 +149,16 @@ class ContainerWatch:
     def __init__(
         self,
         items: Sequence[Sequence[str]],
+        mount: Path,
         names: Names | None = None,
-        mount: Path | None = None,
     ) -> None:
-        """``mount``: the mount point of the version 2 hierarchy; by default :func:`hierarchy`."""
+        """``mount``: the mount point of the hierarchy."""
         self._items = [tuple(item) for item in items]
         self._names = names or Names()
-        self._mount = mount or hierarchy()
+        self._mount = mount
         self._root: _Group | None = None
         self._told: dict[int, int] = {}
         self._seen = 0
-
-    @property
-    def possible(self) -> bool:
-        """Whether the host has a version 2 hierarchy."""
-        return self._mount is not None
 
     def changes(self) -> tuple[dict[int, int], set[int]]:
         """Return the changes since the last call: new or changed groups, and removed groups.
@@ -171,8 +166,6 @@ class ContainerWatch:
         Groups are identified by inode number; each has a bit mask in which bit i is set if it
         matches item i. A call takes two microseconds for each group.
         """
-        if self._mount is None:
-            return {}, set()
         if self._root is None:
             self._root = _Group(str(self._mount), 0, 0)
         self._seen = 0
@@ -231,20 +224,3 @@ class ContainerWatch:
             for number, globs in enumerate(self._items)
             if any(matches_any(word, globs) for word in words)
         )
-
-
-def hierarchy(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:
-    """Return the mount point of the whole version 2 hierarchy of control groups; None if none."""
-    try:
-        lines = mountinfo.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
-        return None
-    return next(_hierarchies(lines), None)
-
-
-def _hierarchies(lines: Iterable[str]) -> Iterator[Path]:
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        fields = left.split(" ")
-        if len(fields) > 4 and fields[3] == "/" and right.startswith("cgroup2 "):
-            yield Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[4]))

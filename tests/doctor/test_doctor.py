@@ -36,6 +36,7 @@ GOOD = Host(
     memlock_bytes=8 << 20,
     io_uring_disabled=0,
     pid_namespace=FIRST_PID_NAMESPACE,
+    own_groups=False,
     distribution=DEBIAN,
     command="/opt/httptop/.venv/bin/httptop",
 )
@@ -185,6 +186,7 @@ def test_lockdown_for_integrity_does_not_hinder() -> None:
     [
         (replace(GOOD, jit=0), "BPF JIT"),
         (replace(GOOD, pid_namespace=4026532001), "Container"),
+        (replace(GOOD, own_groups=True), "Control groups"),
         (replace(GOOD, io_uring_disabled=None), "io_uring"),
         (replace(GOOD, release="5.9.1"), "Locked memory"),
     ],

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from httptop.linux.containers import (
     ContainerWatch,
     Names,
-    hierarchy,
     owners_of,
 )
+from httptop.linux.control_groups import mounted_hierarchies
 
 ID = "3f2a" * 16
 OTHER = "0123456789abcdef" * 4
@@ -131,27 +131,7 @@ def test_names_that_podman_gave(tmp_path: Path) -> None:
     assert (names.of(ID), names.of(OTHER), names.of("f" * 64)) == ("web", "", "")
 
 
-# The hierarchy
-
-
-def test_the_hierarchy_is_found_where_all_of_it_is_mounted(tmp_path: Path) -> None:
-    file = tmp_path / "mountinfo"
-    file.write_text(
-        "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw\n"
-        "39 31 0:37 /part /mnt/part rw - cgroup2 cgroup2 rw\n"
-        "40 31 0:37 / /sys/fs/some\\040where rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
-    )
-    assert hierarchy(file) == Path("/sys/fs/some where")
-    file.write_text("")
-    assert hierarchy(file) is None
-    assert hierarchy(tmp_path / "nothing") is None
-
-
-def test_without_a_hierarchy_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("httptop.linux.containers.hierarchy", lambda: None)
-    watch = ContainerWatch([("*",)])
-    assert not watch.possible
-    assert watch.changes() == ({}, set())
+# The groups of a hierarchy
 
 
 def inode(path: Path) -> int:
@@ -159,7 +139,7 @@ def inode(path: Path) -> int:
 
 
 def test_a_watch_tells_what_came_and_what_went(tmp_path: Path) -> None:
-    watch = ContainerWatch([("web", "b*"), (f"{OTHER[:12]}", "web")], Names(tmp_path), tmp_path)
+    watch = ContainerWatch([("web", "b*"), (f"{OTHER[:12]}", "web")], tmp_path, Names(tmp_path))
     assert watch.changes() == ({}, set())
     web, unit = tmp_path / "lxc/web", tmp_path / "system.slice/b.service"
     (web / "inner/most").mkdir(parents=True)
@@ -175,7 +155,7 @@ def test_a_watch_tells_what_came_and_what_went(tmp_path: Path) -> None:
     below = docker / "b.service"  # of a container's own making: it is the container's
     below.mkdir()
     assert watch.changes() == ({inode(below): 2}, set())
-    again = ContainerWatch([("web",)], Names(tmp_path), tmp_path)
+    again = ContainerWatch([("web",)], tmp_path, Names(tmp_path))
     assert again.changes()[0].keys() == ours.keys() - {went}
 
 
@@ -184,24 +164,27 @@ def test_a_hierarchy_as_deep_as_can_be_is_not_followed_to_its_end(
 ) -> None:
     monkeypatch.setattr("httptop.linux.containers._DEEPEST", 5)
     (tmp_path / "/".join(["lxc"] * 10)).mkdir(parents=True)
-    watch = ContainerWatch([("lxc",)], Names(tmp_path), tmp_path)
+    watch = ContainerWatch([("lxc",)], tmp_path, Names(tmp_path))
     assert len(watch.changes()[0]) == 4  # those below the first
     assert watch.changes() == ({}, set())
 
 
 # The real one
 
-REAL = hierarchy()
-needs_groups = pytest.mark.skipif(
-    REAL is None or not os.access(REAL, os.W_OK), reason="needs a version 2 hierarchy to write to"
-)
+REAL = [found for found in mounted_hierarchies() if os.access(found.mount, os.W_OK)]
+needs_groups = pytest.mark.skipif(not REAL, reason="needs control groups to write to")
+
+
+@pytest.fixture(params=REAL, ids=lambda found: found.mount.name)
+def mount(request: pytest.FixtureRequest) -> Path:
+    """Each real hierarchy."""
+    return Path(request.param.mount)
 
 
 @pytest.fixture
-def group() -> Iterator[Path]:
+def group(mount: Path) -> Iterator[Path]:
     """A control group of the real hierarchy that looks like a container's."""
-    assert REAL is not None
-    path = REAL / f"docker-{os.urandom(32).hex()}.scope"
+    path = mount / f"docker-{os.urandom(32).hex()}.scope"
     path.mkdir()
     yield path
     with contextlib.suppress(FileNotFoundError):
@@ -209,8 +192,8 @@ def group() -> Iterator[Path]:
 
 
 @needs_groups
-def test_real_groups_come_and_go(group: Path) -> None:
-    watch = ContainerWatch([(group.name.removeprefix("docker-")[:12],)])
+def test_real_groups_come_and_go(mount: Path, group: Path) -> None:
+    watch = ContainerWatch([(group.name.removeprefix("docker-")[:12],)], mount)
     assert watch.changes() == ({inode(group): 1}, set())
     inner = group / "inner"
     inner.mkdir()

@@ -134,3 +134,15 @@ def test_with_the_proc_of_others_it_says_so_and_ends() -> None:
         "httptop: /proc shows the processes of another namespace than httptop's own: "
         "mount -t proc proc /proc\n"
     )
+
+
+def test_in_a_namespace_of_control_groups_it_says_what_filters_miss() -> None:
+    python, environ = readable()
+    words = ("-b", "-n", "1", "-d", "0.1", "--format", "json", "--container", "web")
+    for unshare, noted in (([], False), (["unshare", "--cgroup"], True)):
+        ran = subprocess.run(
+            [*unshare, python, "-P", "-m", "httptop", *words],
+            capture_output=True, text=True, env=environ, cwd="/", timeout=60, check=True,
+        )  # fmt: skip
+        notes = json.loads(ran.stdout).get("notes", [])
+        assert any("--cgroupns=host" in note for note in notes) == noted

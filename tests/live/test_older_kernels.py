@@ -134,14 +134,21 @@ def deepest(program: Linked) -> int:
     return depth(0)
 
 
-@pytest.mark.parametrize("text", ["", ALL_FIELDS], ids=["no filter", "all fields"])
+@pytest.mark.parametrize(
+    ("text", "contained"),
+    [("", False), (ALL_FIELDS, False), ("", True), ("pid = 7 and container = web", True)],
+    ids=["no filter", "all fields", "in a container", "in a container, by container"],
+)
 @pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("sockets", True)])
-def test_the_stack_is_large_enough(front: str, casts: bool, text: str) -> None:
+def test_the_stack_is_large_enough(front: str, casts: bool, text: str, contained: bool) -> None:
     kernel = btf.describe_kernel()
     if casts and "bpf_rdonly_cast" not in kernel.functions:
         pytest.skip("before Linux 6.2")
     variant = loader.Variant(front, loops=True, casts=casts)
-    plan = json.loads(plan_of(DEFAULTS, limited(text) if text else Scope(), 2).to_json())
+    namespace = 4026532178 if contained else None
+    given = plan_of(DEFAULTS, limited(text) if text else Scope(), 2, namespace)
+    plan = json.loads(given.to_json())
+    plan["defines"] |= {"GROUPS_1": 1}  # as on a host that has version 1
     image = loader.compiled(plan | {"cache": cache_directory()}, kernel, variant)
     names = {name for name in image.programs if name not in loader.CALLBACKS}
     depths = {

@@ -20,6 +20,7 @@ from httptop.collect.source import Interrupted
 from httptop.console import complain
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall, perf_event
+from httptop.linux.control_groups import Hierarchy
 from httptop.linux.processes import cpu_time_s, end_child
 
 _MOST_DESCRIPTORS: Final = 64
@@ -39,6 +40,7 @@ class Plan:
     waits: bool = True  # whether waits of requests are to be measured: only servers have any
     front: str | None = None  # use this front (loader.FRONTS) only
     loops: bool = True  # use loops where the kernel has them (bpf/c/steps.h)
+    hierarchies: tuple[Hierarchy, ...] = ()  # of control groups, that the filter looks at
     cache: str = ""  # directory of compiled probes; empty: no cache
 
     def to_json(self) -> bytes:

@@ -56,6 +56,24 @@ def learn(kernel: Kernel) -> Kernel:
     return kernel._replace(offsets=offsets)
 
 
+def pid_level(offsets: dict[str, int]) -> int:
+    """Return how many process id namespaces are above this process's; raises OSError."""
+    with _records(1) as map_fd:
+        code = Code()
+        code.call(CURRENT_TASK)
+        code.load(6, 0, offsets["OFF_TASK_LEADER"])
+        code.load(6, 6, offsets["OFF_TASK_PID"])
+        code.read_kernel(-16, 6, offsets["OFF_PID_LEVEL"])
+        code.store(FRAME, -8, 6)
+        code.update(map_fd, 0, -16)
+        program = _load(code, "pid_level")
+        try:
+            bpf_syscall.run_raw_tracepoint(program, 0)
+        finally:
+            os.close(program)
+        return _record(map_fd, 0)[0] & 0xFFFFFFFF
+
+
 @contextlib.contextmanager
 def _records(entries: int) -> Iterator[int]:
     """Create a map of records; yield its descriptor."""

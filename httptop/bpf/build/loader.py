@@ -39,6 +39,7 @@ from httptop.bpf.abi import (
 )
 from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.layout import layout_of_kernel
+from httptop.bpf.build.learned import pid_level
 from httptop.bpf.build.linker import (
     CALLBACK_MARK,
     Linked,
@@ -297,6 +298,7 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
     Uses the best variant that this kernel accepts.
     """
     refused: dict[str, str] = {}
+    plan = _placed(plan, kernel)
     for variant in _variants_of(plan, kernel):
         try:
             return _load_with(plan, kernel, variant, refused)
@@ -313,8 +315,23 @@ def compiled(plan: dict[str, Any], kernel: Kernel, variant: Variant) -> Image:
 
 def is_compiled(plan: dict[str, Any], kernel: Kernel) -> bool:
     """Return whether the plan's cache has what :func:`load_all` loads, or tries first."""
+    plan = _placed(plan, kernel)
     first = _variants_of(plan, kernel)[:1]
     return all(cached_image(*_sources(plan, kernel, variant)) for variant in first)
+
+
+def _placed(plan: dict[str, Any], kernel: Kernel) -> dict[str, Any]:
+    """Return the plan with how deep the process id namespace is that it asks for, if it does.
+
+    Raises LoadError.
+    """
+    if "PID_NAMESPACE" not in plan["defines"]:
+        return plan
+    try:
+        level = pid_level(kernel.offsets)
+    except (OSError, KeyError) as error:
+        raise LoadError(f"process ids of this namespace cannot be found: {error}") from error
+    return {**plan, "defines": {**plan["defines"], "PID_NAMESPACE": level}}
 
 
 def _variants_of(plan: Mapping[str, Any], kernel: Kernel) -> list[Variant]:

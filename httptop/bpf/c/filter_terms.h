@@ -15,6 +15,7 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "control_groups.h"
 #include "filter_state.h"
 #include "kernel_structs.h"
 #include "maps.h"
@@ -145,7 +146,7 @@ static __always_inline u32 hosts_met(struct scratch *s)
 	return met;
 }
 
-/* ---- process, container, peer --------------------------------------------------------------------- */
+/* ---- process, peer --------------------------------------------------------------------- */
 
 /* Return the comparisons that this process name meets, literally or by a glob, as bits. */
 static __always_inline u64 names_met(const char *comm)
@@ -174,15 +175,6 @@ static __always_inline u64 names_met(const char *comm)
 		met |= comparison_met(matcher, states);
 	}
 	return met;
-}
-
-/* Return the comparisons that the current process's container meets, as bits. */
-static __always_inline u32 containers_met(void)
-{
-	u64 cgroup = bpf_get_current_cgroup_id();
-	u32 *met = only_cgroups.lookup(&cgroup);
-
-	return met ? *met : 0;
 }
 
 /*

@@ -13,8 +13,6 @@
 
 #ifdef PID_NAMESPACE
 
-#define MOST_LEVELS 33 /* the initial namespace, and MAX_PID_NS_LEVEL below it */
-
 /* As in the kernel; numbers[] of struct pid has one for each namespace, the initial one first. */
 struct upid {
 	u32 number;
@@ -26,29 +24,38 @@ BPF_F_TABLE("array", u32, u32, own_namespace, 1, BPF_F_RDONLY_PROG);
 /* Ids in the initial namespace, and in httptop's; 0: none. */
 BPF_TABLE("lru_hash", u32, u32, own_pids, MAX_PROCESSES);
 
-/* Return the id of the current process in httptop's namespace. */
-static __always_inline u32 own_pid(void)
+/* What is read of an id, and the keys of maps: here, since the stack has little room left. */
+struct pid_search {
+	struct upid here;
+	u32 inode;
+	u32 zero;
+	u32 tgid;
+	u32 own;
+};
+BPF_PERCPU_ARRAY(pid_searches, struct pid_search, 1);
+
+static __always_inline struct pid_search *search_here(void)
 {
-	void *leader = AT(bpf_get_current_task_btf(), OFF_TASK_LEADER);
-	void *pid = AT(leader, OFF_TASK_PID);
-	u32 zero = 0, levels = *(u32 *)((char *)pid + OFF_PID_LEVEL), own = 0;
-	u32 *wanted = own_namespace.lookup(&zero);
+	u32 zero = 0;
 
-	if (!wanted)
+	return pid_searches.lookup(&zero);
+}
+
+/* Return the current process's id in httptop's namespace, which is PID_NAMESPACE levels down. */
+static __always_inline u32 own_pid(struct pid_search *search)
+{
+	void *pid = AT(AT(bpf_get_current_task_btf(), OFF_TASK_LEADER), OFF_TASK_PID);
+	u64 at = (u64)pid + OFF_PID_NUMBERS + PID_NAMESPACE * sizeof(struct upid);
+	u32 *wanted;
+
+	if (*(u32 *)((char *)pid + OFF_PID_LEVEL) < PID_NAMESPACE ||
+	    read_kernel(&search->here, sizeof(struct upid), (void *)at))
 		return 0;
-#pragma clang loop unroll(disable)
-	for (u32 level = 1; level < MOST_LEVELS; level++) {
-		u64 at = (u64)pid + OFF_PID_NUMBERS + level * sizeof(struct upid);
-		struct upid here = {};
-
-		if (level > levels || read_kernel(&here, sizeof(here), (void *)at))
-			break;
-		if (kernel_u32(here.namespace + OFF_PID_NAMESPACE_INUM) == *wanted) {
-			own = here.number;
-			break;
-		}
-	}
-	return own;
+	at = search->here.namespace + OFF_PID_NAMESPACE_INUM;
+	if (read_kernel(&search->inode, sizeof(u32), (void *)at))
+		return 0;
+	wanted = own_namespace.lookup(&search->zero);
+	return wanted && search->inode == *wanted ? search->here.number : 0;
 }
 
 #endif
@@ -57,9 +64,13 @@ static __always_inline u32 own_pid(void)
 static __always_inline void note_own_pid(u32 tgid)
 {
 #ifdef PID_NAMESPACE
-	u32 own = own_pid();
+	struct pid_search *search = search_here();
 
-	own_pids.update(&tgid, &own);
+	if (!search)
+		return;
+	search->tgid = tgid;
+	search->own = own_pid(search);
+	own_pids.update(&search->tgid, &search->own);
 #endif
 }
 
@@ -67,7 +78,10 @@ static __always_inline void note_own_pid(u32 tgid)
 static __always_inline u32 pid_to_match(u32 tgid)
 {
 #ifdef PID_NAMESPACE
-	return own_pid();
-#endif
+	struct pid_search *search = search_here();
+
+	return search ? own_pid(search) : 0;
+#else
 	return tgid;
+#endif
 }

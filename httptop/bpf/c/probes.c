@@ -51,6 +51,7 @@
 #include "samples.h" /* single requests, for user space */
 #include "wait.h" /* how long a request lay in the socket before it was read */
 #include "filter.h" /* which requests the run selects */
+#include "control_groups.h" /* which containers a process belongs to */
 #include "filter_terms.h" /* the comparisons that its conditions consist of */
 
 /* Unseen bytes, ends. */

@@ -13,16 +13,14 @@ import pytest
 
 from httptop.config.load import build
 from httptop.config.scope import scope_of
-from httptop.linux.containers import hierarchy
+from httptop.linux.control_groups import mounted_hierarchies
 from tests.live.live import Watch, new_path
 
-HIERARCHY = hierarchy()
+MOUNTS = [found.mount for found in mounted_hierarchies() if os.access(found.mount, os.W_OK)]
 pytestmark = [
     pytest.mark.ebpf,
-    pytest.mark.skipif(
-        HIERARCHY is None or not os.access(HIERARCHY, os.W_OK),
-        reason="needs control groups of version 2 to write to",
-    ),
+    pytest.mark.skipif(not MOUNTS, reason="needs control groups to write to"),
+    pytest.mark.parametrize("mount", MOUNTS, ids=lambda mount: mount.name),
 ]
 
 #: Exchanges with itself as many requests as it is told to, each time.
@@ -41,9 +39,8 @@ for line in sys.stdin:
 
 
 @contextlib.contextmanager
-def container() -> Iterator[Path]:
-    assert HIERARCHY is not None
-    group = HIERARCHY / f"docker-{os.urandom(32).hex()}.scope"
+def container(mount: Path) -> Iterator[Path]:
+    group = mount / f"docker-{os.urandom(32).hex()}.scope"
     group.mkdir()
     try:
         yield group
@@ -83,9 +80,9 @@ def short(group: Path) -> str:
 
 
 @pytest.mark.setting("filter.process.containers")
-def test_only_processes_in_the_container_are_counted() -> None:
+def test_only_processes_in_the_container_are_counted(mount: Path) -> None:
     path = new_path()
-    with container() as group, talker(group) as within, talker(None) as without:
+    with container(mount) as group, talker(group) as within, talker(None) as without:
         with only(short(group)) as watch:
             talk(within, path, 7)
             talk(without, path, 11)
@@ -96,9 +93,9 @@ def test_only_processes_in_the_container_are_counted() -> None:
 
 
 @pytest.mark.setting("filter.process.containers")
-def test_a_container_that_starts_later_is_seen_from_the_next_tick_on() -> None:
+def test_a_container_that_starts_later_is_seen_from_the_next_tick_on(mount: Path) -> None:
     path = new_path()
-    with container() as group, talker(group) as within, only(short(group)) as watch:
+    with container(mount) as group, talker(group) as within, only(short(group)) as watch:
         talk(within, path, 2)
         inner = group / "inner"
         inner.mkdir()
