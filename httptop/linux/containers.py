@@ -80,6 +80,19 @@ def owners_of(path: str, name_of: Callable[[str], str]) -> tuple[str, ...]:
     The result is empty if it belongs to none. ``name_of`` returns a container's name for its id.
     """
     steps = [step for step in path.split("/") if step]
+    return _container(steps, name_of) or tuple(map(_shown, filter(_UNIT.fullmatch, steps)))[-1:]
+
+
+def container_of(path: str) -> str:
+    """Return the short id of the container that a control group belongs to; empty if to none.
+
+    Where it has no id, its name; where only its pod is known, the pod's id.
+    """
+    words = _container([step for step in path.split("/") if step], lambda _: "")
+    return words[0] if words else ""
+
+
+def _container(steps: Sequence[str], name_of: Callable[[str], str]) -> tuple[str, ...]:
     pod: tuple[str, ...] = ()
     for above, step in zip(["", *steps], steps, strict=False):
         if found := _POD.fullmatch(step):
@@ -90,9 +103,7 @@ def owners_of(path: str, name_of: Callable[[str], str]) -> tuple[str, ...]:
             return (name, full[:_SHORT], full, *pod) if name else (full[:_SHORT], full, *pod)
         elif name := _named(above, step):
             return (name,)
-    if pod:
-        return pod
-    return tuple(_shown(step) for step in steps if _UNIT.fullmatch(step))[-1:]
+    return pod
 
 
 def _named(above: str, step: str) -> str:
