@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 
+from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
 from httptop.privilege.helper import Helper
 
@@ -36,7 +37,8 @@ class Session:
             self.start_helper()
         from httptop.bpf.build.child import Loading
 
-        self._loading = Loading()
+        with contextlib.suppress(OSError):  # take_loading() tries again and reports the error
+            self._loading = Loading()
 
     def start_helper(self) -> Helper:
         """Return the running helper, or start one; raise :class:`OSError`."""
@@ -51,11 +53,18 @@ class Session:
             helper.end()
 
     def take_loading(self) -> Loading:
-        """Return the load that was begun ahead, or a new one; the receiver must end it."""
+        """Return the load that was begun ahead, or a new one; the receiver must end it.
+
+        Raises :class:`Unavailable` if a process for it cannot be started.
+        """
         from httptop.bpf.build.child import Loading
 
         loading, self._loading = self._loading, None
-        return loading or Loading()
+        try:
+            return loading or Loading()
+        except OSError as error:  # a chroot without /dev, no room for a process
+            reason = f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+            raise Unavailable(f"the loader of the probes cannot be started: {reason}") from error
 
     @property
     def pids(self) -> tuple[int, ...]:

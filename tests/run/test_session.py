@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from httptop.config.settings import Security
+from httptop.errors import Unavailable
 from httptop.privilege import drop as drop_module
 from httptop.privilege.drop import Drop
 from httptop.privilege.helper import Helper
@@ -71,3 +73,15 @@ def test_it_goes_on_where_there_can_be_no_helper(monkeypatch: pytest.MonkeyPatch
         "the helper that stays root failed ([Errno 11] no process to be had)"
     )
     assert session.helper is None
+
+
+@needs_root
+def test_where_no_process_can_be_started_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*asked: object, **more: object) -> None:  # noqa: ARG001
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/dev/null")
+
+    monkeypatch.setattr("httptop.bpf.build.child.subprocess.Popen", start)
+    with Session() as session:
+        session.begin()
+        with pytest.raises(Unavailable, match=r"cannot be started: No such file .*: /dev/null"):
+            session.take_loading()
