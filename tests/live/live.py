@@ -70,8 +70,11 @@ _cases = itertools.count()
 
 def new_path() -> str:
     """Return a path that no other test uses, nor other tests on this host; no id is in it."""
-    ours = "".join(chr(97 + os.getpid() // 26**at % 26) for at in range(5))
-    return f"/case-{ours}-{next(_cases):04}"
+    ours, case = (
+        "".join(chr(97 + number // 26**at % 26) for at in range(5))
+        for number in (os.getpid(), next(_cases))
+    )
+    return f"/case-{ours}-{case}"
 
 
 class Watch(SteppedRun):

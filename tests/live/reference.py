@@ -162,6 +162,14 @@ def _token(dice: random.Random, alphabet: str, least: int, most: int) -> str:
     return "".join(dice.choice(alphabet) for _ in range(dice.randint(least, most)))
 
 
+#: What segments with ids are made of: words, ids, and the signs between them.
+_PARTS: Final = (
+    "42", "2024", "19", "1", "12", "123", "v1", "order", "user", "x", "PROJ", "iOS", "a1b2c3d",
+    "deadbeef1", "dQw4w9WgXcQ", "NffrFeUfNV2Hib", "fe80::1", "00:11:22", ".com", ".ts", ".tar.gz",
+    "@2x", "('", "(", ")", *"@;=-_.,:%!'&$+~", "==", "%20", "%3B", "%40", "%27", "%2e", "%3F",
+    "%2F", "%00", "%5", "{id}", "\xe9",
+)  # fmt: skip
+
 _MAKERS: Final[tuple[Callable[[random.Random], str], ...]] = (
     lambda dice: dice.choice(_WORDS),
     lambda dice: str(dice.randrange(10 ** dice.randint(1, 20))),
@@ -175,6 +183,7 @@ _MAKERS: Final[tuple[Callable[[random.Random], str], ...]] = (
     lambda dice: _token(dice, "abcdefghijklmnop1", 14, 24),
     lambda dice: _token(dice, "abc012!$&'()*;[]{}\xe9\xff", 1, 24),
     lambda dice: dice.choice(_WORDS) + "-" + str(dice.randrange(3000)),
+    lambda dice: "".join(dice.choices(_PARTS, k=dice.randint(1, 12))),
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests import vectors
 from tests.live import reference
 from tests.live.parser import WINDOW, Parser
 from tests.stress.fuzz import heads
+from tests.vectors import id_shapes
 
 pytestmark = pytest.mark.ebpf
 
@@ -22,6 +24,19 @@ HEADS = vectors.heads()
 def test_path_vectors(parser: Parser, vector: vectors.PathVector) -> None:
     found = parser.template(vector.target, connect=vector.connect)
     assert found == (vector.template, vector.truncated)
+
+
+@pytest.mark.parametrize("shape", id_shapes.SHAPES)
+def test_ids_of_a_kind_are_one_row(parser: Parser, shape: str) -> None:
+    rows = Counter(parser.template(target)[0].decode() for target in id_shapes.values(shape))
+    _, most = id_shapes.SHAPES[shape]
+    assert rows.most_common(1)[0][0] == shape
+    assert len(rows) <= most, rows
+
+
+def test_names_of_real_interfaces_stay(parser: Parser) -> None:
+    names = [b"/" + name for name in vectors.names()]
+    assert [name for name in names if parser.template(name) != (name, False)] == []
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -38,13 +38,19 @@ class PathVector(NamedTuple):
 
 
 def paths() -> list[PathVector]:
-    """Return the vectors of paths.txt."""
+    """Return the vectors of paths.txt and ids.txt."""
     return [
         PathVector(
             number, expand(row[0]), expand(row[1]), row[2] == b"yes", row[3:] == [b"connect"]
         )
-        for number, row in _rows("paths.txt")
+        for name in ("paths.txt", "ids.txt")
+        for number, row in _rows(name)
     ]
+
+
+def names() -> list[bytes]:
+    """Return the segments of names.txt, none of which is an id."""
+    return [row[0] for _, row in _rows("names.txt")]
 
 
 class HeadVector(NamedTuple):

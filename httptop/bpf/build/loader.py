@@ -49,7 +49,8 @@ from httptop.bpf.build.linker import (
     with_kernel_functions,
 )
 from httptop.bpf.build.object_file import Image, Loaded
-from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER
+from httptop.http.ids import GROUP_OF, WEIGHTS
+from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER, WORD
 from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
@@ -77,7 +78,7 @@ STEPS: Final = (
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
 CALLBACKS: Final = (
     "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
-    "take_cut_turns", "take_write_turn", "take_authority_turns", "take_proxy_turn",
+    "take_copy_turn", "take_authority_turns", "take_proxy_turn",
     "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
 )  # fmt: skip
 
@@ -151,12 +152,19 @@ def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_C
 
 
 def fill_classes(map_fd: int) -> None:
-    """Fill a map with each byte's classes in a path and what it adds to their counts."""
-    for code, bits in enumerate(CLASSES):
-        counted = (bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, code == 0x2D)
-        other = not bits & (DIGIT | LOWER | UPPER | JOINT)
-        add = sum(1 << 12 * at for at, yes in enumerate((*counted, other)) if yes)
-        bpf_syscall.map_update(map_fd, struct.pack("<I", code), BYTE_CLASS.pack(add, bits))
+    """Fill a map with each byte's classes in a path and what it adds to its word (ids.h)."""
+    for number, bits in enumerate(CLASSES):
+        code = number % 256
+        counted = (
+            bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, bits & UPPER,
+            bits & JOINT and code == 0x2D, bits & JOINT,
+            bits & WORD and not bits & (DIGIT | LOWER | UPPER),
+        )  # fmt: skip
+        add = sum(1 << 9 * at for at, yes in enumerate(counted) if yes)
+        group = GROUP_OF.get(code, 7) if number < 256 else 7
+        weights = bytes(row[group] & 0xFF for row in WEIGHTS) if group < 7 else b""
+        value = BYTE_CLASS.pack(bits, add, int.from_bytes(weights, "little"), 56 - 8 * group)
+        bpf_syscall.map_update(map_fd, struct.pack("<I", number), value)
 
 
 def _fill(probes: Loaded, plan: dict[str, Any]) -> None:

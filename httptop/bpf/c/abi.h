@@ -85,7 +85,11 @@ enum method {
 #define C_END 32
 #define C_SLASH 64
 #define C_TOKEN 128
-#define C_KIND (C_DIGIT | C_LOWER | C_UPPER)
+#define C_WORD 256
+#define C_FIRM 512
+#define C_OPENING 1024
+#define C_PARAMETER 2048
+#define C_DOT 4096
 
 /* Cells that the loader sets up before anything is attached (bpf/build/loader.py). */
 #define OVERFLOW_ENDPOINT(side) (1 + (side))
@@ -236,8 +240,13 @@ struct peer_key {
 	u32 address[4]; /* network order */
 };
 
-/* What a byte adds to the counts of its path segment (path_template.h), and its classes. */
+/*
+ * Of a byte, or of an escaped one: its classes, and what it adds to the counts and the score of its word
+ * (ids.h).
+ */
 struct byte_class {
-	u64 add;
 	u64 bits; /* C_... */
+	u64 add;
+	u64 weights; /* signed bytes: what it adds to the score, by the group of the byte before */
+	u64 last; /* shifts the weight for this byte's group to the highest byte */
 };

@@ -81,7 +81,7 @@ BPF_ARRAY(controls, struct control, 1);
 BPF_ARRAY(rules, struct rule, MAX_RULES);
 BPF_ARRAY(rule_shapes, struct rule_shape, SEGMENTS + 1);
 BPF_F_TABLE("hash", struct rule_word, u64, rule_words, MAX_RULES *SEGMENTS, BPF_F_NO_PREALLOC);
-BPF_ARRAY(classes, struct byte_class, 256);
+BPF_ARRAY(classes, struct byte_class, 512);
 BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
 	  2048); /* number of connections */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */

@@ -15,70 +15,22 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "ids.h"
 #include "maps.h"
 #include "scratch.h"
 #include "steps.h"
 
 #define TARGET_LEN 256 /* bytes of a target that are read; a longer one is marked truncated */
 #define BYTES_TOGETHER 16
-
-#define OUT(s, at) ((s)->template[(inside(at))])
-#define OUT_WORD(s, at) WORD(&OUT(s, at))
-
-/* A segment's counts, twelve bits each, so that one addition per byte updates all of them. */
-#define DIGITS(sum) ((sum) & 0xfff)
-#define LETTERS(sum) ((sum) >> 12 & 0xfff)
-#define HEXES(sum) ((sum) >> 24 & 0xfff)
-#define HYPHENS(sum) ((sum) >> 36 & 0xfff)
-#define OTHERS(sum) ((sum) >> 48 & 0xfff)
-
-/* Which of the rules for ids apply (paths.id_rules). */
-#ifndef ID_NUMBER
-#define ID_NUMBER 1
-#define ID_HEX 1
-#define ID_MIXED 1
+#define LETTERS_TOGETHER 8
+#ifdef LOOPS
+#define PATH_TURNS (TARGET_LEN + 1)
+#else
+#define PATH_TURNS 24 /* the verifier looks at each: a path with more joints is truncated */
 #endif
 
 #define HASH_START 0xcbf29ce484222325ULL /* FNV-1a */
 #define HASH_FACTOR 0x100000001b3ULL
-
-#define ID_TEXT 0x7d64697bULL /* "{id}" */
-
-/*
- * Whether a segment of `length` bytes, with these counts and changes between kinds of characters,
- * is an id; 0 or 1. OPAQUE keeps the compiler from turning the arithmetic back into branches.
- */
-static __always_inline u64 is_id(u64 sum, u64 length, u64 switches)
-{
-	u64 digits = DIGITS(sum), letters = LETTERS(sum), hyphens = HYPHENS(sum);
-	u64 some, hexadecimal, number, mixed, yes;
-
-	OPAQUE(digits);
-	OPAQUE(letters);
-	OPAQUE(hyphens);
-	OPAQUE(length);
-	some = NOT_ZERO(digits);
-	OPAQUE(some);
-	hexadecimal = some & EQUAL(digits + HEXES(sum) + hyphens, length);
-	OPAQUE(hexadecimal);
-	number = EQUAL(digits + hyphens, length);
-	OPAQUE(number);
-	yes = (EQUAL(length, 36) & EQUAL(hyphens, 4)) | (AT_LEAST(length, 8) & EQUAL(hyphens, 0));
-	OPAQUE(yes);
-	yes = SELECT(number, ID_NUMBER, yes & ID_HEX);
-	OPAQUE(yes);
-	yes &= hexadecimal;
-	mixed = some &
-		(AT_LEAST(switches, 4) | (AT_LEAST(length, 20) & EQUAL(digits + letters, length)));
-	OPAQUE(mixed);
-	mixed |= AT_LEAST(switches * 5, length * 2);
-	OPAQUE(mixed);
-	mixed &= AT_LEAST(length, 16) & NOT_ZERO(letters) & ID_MIXED;
-	OPAQUE(mixed);
-	yes = (yes | mixed) & EQUAL(OTHERS(sum), 0);
-	OPAQUE(yes);
-	return yes;
-}
 
 /* Look for the third slash at data[target..limit); return whether the search is over. */
 static __always_inline bool authority_turns(struct scratch *s)
@@ -124,148 +76,152 @@ static __always_inline void skip_authority(struct scratch *s)
 	s->target = s->cursor;
 }
 
-/* The current segment ends before data[end]: store what it is classified by, and begin the next. */
-static __always_inline void segment_ends(struct scratch *s, u32 end)
+/* Return the value of a hexadecimal digit; 16 or more: it is none. */
+static __always_inline u64 nibble(u64 byte)
 {
-	struct segment *segment =
-		&s->segments[s->segment_count < SEGMENTS ? s->segment_count : SEGMENTS];
+	u64 digit = (byte & 0xff) - '0', letter = (byte & 0xff | 0x20) - 'a', value;
 
-	segment->sum = s->sum;
-	segment->stem_sum = s->stem_sum;
-	segment->switches = s->switches;
-	segment->stem_switches = s->stem_switches;
-	segment->at = s->segment_at;
-	segment->length = end - s->segment_at;
-	segment->stem = s->stem_at - s->segment_at;
-	segment->has_stem = s->stem_at != 0;
-	segment->hash = s->hash;
+	OPAQUE(digit);
+	OPAQUE(letter);
+	value = SELECT(digit >> 63 | AT_LEAST(digit, 10), 16, digit);
+	OPAQUE(value);
+	return SELECT(letter >> 63 | AT_LEAST(letter, 6), value, letter + 10);
+}
+
+/* Copy the character at s->end if it is one of a word, as it stands; otherwise leave it to copy_joint(). */
+static __always_inline bool copy_letter(struct scratch *s)
+{
+	u64 from = s->end;
+	struct byte_class *class;
+	u32 sign;
+
+	if (from >= s->limit)
+		return false;
+	sign = BYTE(s, from);
+	class = classes.lookup(&sign);
+	if (!class || !(class->bits & C_WORD))
+		return false;
+	s->hash = (s->hash ^ sign) * HASH_FACTOR;
+	s->sum += class->add;
+	s->score += (s64)(class->weights << s->last) >> 56;
+	s->last = class->last;
+	OUT(s, s->out) = sign;
+	s->out++;
+	s->end = from + 1;
+	return true;
+}
+
+/*
+ * Find what stands at data[from..), and whether it is escaped: set the members of struct scratch that are
+ * said to be of the joint.
+ */
+static __always_inline void read_joint(struct scratch *s, u64 from)
+{
+	u64 word = WORD_AT(s, from), high = nibble(word >> 8), low = nibble(word >> 16), escaped;
+	struct byte_class *class;
+	u32 sign = word & 0xff;
+
+	escaped = EQUAL(sign, '%') & AT_LEAST(15, high) & AT_LEAST(15, low);
+	OPAQUE(escaped);
+	escaped &= AT_LEAST(s->limit, from + 3);
+	OPAQUE(escaped);
+	sign = SELECT(escaped, 256 | high << 4 | low, sign);
+	s->joint_width = 1 + 2 * escaped;
+	s->joint_sign = sign & 0xff;
+	class = classes.lookup(&sign);
+	if (!class)
+		return;
+	s->joint = class->bits;
+	s->joint_add = class->add;
+	s->stop = NOT_ZERO(class->bits & C_END);
+	word = WORD_AT(s, from);
+	low = (s->hash ^ (word & 0xff)) * HASH_FACTOR;
+	high = (low ^ (word >> 8 & 0xff)) * HASH_FACTOR;
+	high = (high ^ (word >> 16 & 0xff)) * HASH_FACTOR;
+	s->joint_hash = s->joint_width == 3 ? high : low;
+	word >>= 8 * s->joint_width;
+	s->joint_next = (word & 0xffff) * AT_LEAST(s->limit, from + s->joint_width + 2);
+}
+
+/* A segment ends: note what the user's rules know it by. */
+static __always_inline void count_segment(struct scratch *s)
+{
+	s->hashes[s->segment_count < SEGMENTS ? s->segment_count : SEGMENTS] = s->hash;
 	s->hash = HASH_START;
-	s->segment_count++;
-	s->sum = 0;
-	s->switches = 0;
-	s->last_kind = 0;
-	s->stem_at = 0;
-	s->stem_sum = 0;
-	s->stem_switches = 0;
-	s->segment_at = end + 1;
+	if (++s->segment_count == SEGMENTS) {
+		s->most_out = s->out;
+		s->most_end = s->end;
+	}
 }
 
-/* Go on with cut_path(); return whether it is over. */
-static __always_inline bool cut_turns(struct scratch *s)
+/* Copy the joint at s->end; return whether it ends the path. */
+static __always_inline bool copy_joint(struct scratch *s)
+{
+	u64 from = s->end;
+
+	s->joint = C_END;
+	if (from < s->limit)
+		read_joint(s, from);
+	if (s->joint & C_WORD) {
+		s->sum += s->joint_add; /* an escaped letter */
+		s->last = 0;
+	} else {
+		joint_comes(s);
+	}
+	if (s->joint & (C_END | C_SLASH)) {
+		count_segment(s);
+		if (s->joint & C_END)
+			return true;
+	} else {
+		s->hash = s->joint_hash;
+	}
+	OUT_WORD(s, s->out) = WORD_AT(s, from);
+	s->out += s->joint_width;
+	s->end = from + s->joint_width;
+	if (!(s->joint & C_WORD))
+		joint_was_copied(s);
+	return false;
+}
+
+/* Go on with copy_path(); return whether it is over. */
+static __always_inline bool copy_turn(struct scratch *s)
 {
 #pragma clang loop unroll(disable)
-	for (u32 i = 0; i < BYTES_TOGETHER; i++) {
-		u64 from = s->end, kind, last, different;
-		struct byte_class *class;
-		u32 byte;
-
-		if (from >= s->limit)
-			return true;
-		byte = BYTE(s, from);
-		class = classes.lookup(&byte);
-		if (!class)
-			return true;
-		if (class->bits & C_END) {
-			s->stop = 1;
-			return true;
+	for (u32 i = 0; i < LETTERS_TOGETHER; i++) {
+		OPAQUE(s); /* no address within it is kept on the stack */
+		if (!copy_letter(s)) {
+			OPAQUE(s);
+			return copy_joint(s);
 		}
-		s->end = from + 1;
-		if (class->bits & C_SLASH) {
-			segment_ends(s, from);
-			continue;
-		}
-		if (byte == '.') {
-			s->stem_at = from;
-			s->stem_sum = s->sum;
-			s->stem_switches = s->switches;
-		}
-		s->sum += class->add;
-		s->hash = (s->hash ^ byte) * HASH_FACTOR;
-		kind = class->bits & C_KIND;
-		last = s->last_kind;
-		different = NOT_ZERO(kind) & NOT_ZERO(last) & NOT_ZERO(kind ^ last);
-		OPAQUE(different);
-		s->switches += different;
-		s->last_kind = kind;
 	}
 	return false;
 }
 
 #ifdef LOOPS
-int take_cut_turns(void *unused)
+int take_copy_turn(void *unused)
 {
 	struct scratch *s = scratch_here();
 
-	return !s || cut_turns(s);
+	return !s || copy_turn(s);
 }
 #endif
 
-/* First pass: cut the path into segments and count the kinds of characters in each. */
-static __always_inline void cut_path(struct scratch *s)
+/* Copy the path at data[end..limit) to template[], with {id} in the place of ids. */
+static __always_inline void copy_path(struct scratch *s, u64 mode)
 {
-	TAKE_TURNS(TARGET_LEN / BYTES_TOGETHER, cut_turns, CUT_TURNS);
-	segment_ends(s, s->end);
+	segment_begins(s, mode);
+	word_begins(s, 0);
+	TAKE_TURNS(PATH_TURNS, copy_turn, COPY_TURN);
 }
 
-/* Write the next segment to template[]; return whether it was the last. */
-static __always_inline bool write_turn(struct scratch *s)
+/* Copy the path to template[] as it is. */
+static __always_inline void copy_verbatim(struct scratch *s)
 {
-	u64 number = s->written, id, stem, from, length, extension;
-	struct segment *segment;
-
-	if (number >= SEGMENTS || number >= s->segment_count)
-		return true;
-	segment = &s->segments[number];
-	if (number) {
-		OUT(s, s->out) = '/';
-		s->out++;
-	}
-	s->written++;
-	from = segment->at;
-	length = segment->length;
-	id = is_id(segment->sum, length, segment->switches);
-	extension = length - segment->stem;
-	stem = segment->has_stem & AT_LEAST(extension, 2) & AT_LEAST(6, extension) &
-	       EQUAL(LETTERS(segment->sum) - LETTERS(segment->stem_sum) + 1, extension) &
-	       is_id(segment->stem_sum, segment->stem, segment->stem_switches);
-	OPAQUE(stem);
-	if ((id | stem) & ~s->verbatim) {
-		OUT_WORD(s, s->out) = ID_TEXT;
-		s->out += 4;
-		if (!stem)
-			return false;
-		from += segment->stem;
-		length = extension;
-	}
-	s->copy_from = from;
-	s->copy_to = s->out;
-	s->copy_end = s->out + length;
 #pragma clang loop unroll(disable)
-	for (u32 word = 0; word < TEMPLATE_LEN / 8; word++) {
-		if (s->copy_to >= s->copy_end)
-			break;
-		OUT_WORD(s, s->copy_to) = WORD_AT(s, s->copy_from);
-		s->copy_from += 8;
-		s->copy_to += 8;
-	}
-	s->out = s->copy_end;
-	return false;
-}
-
-#ifdef LOOPS
-int take_write_turn(void *unused)
-{
-	struct scratch *s = scratch_here();
-
-	return !s || write_turn(s);
-}
-#endif
-
-/* Second pass: write each segment, or "{id}" in its place, to template[]. */
-static __always_inline void write_path(struct scratch *s)
-{
-	s->written = 0;
-	TAKE_TURNS(SEGMENTS, write_turn, WRITE_TURN);
+	for (u32 at = 0; at < TEMPLATE_LEN; at += 8)
+		WORD(&s->template[at]) = WORD_AT(s, s->target + at);
+	s->out = s->end - s->target;
+	s->most_out = s->most_end - s->target;
 }
 
 /* Whether the user has configured path rules. */
@@ -294,7 +250,7 @@ static __always_inline u32 rule_of(struct scratch *s)
 		if (i >= s->segment_count || !s->alive)
 			break;
 		OPAQUE(at);
-		word.hash = s->segments[at & (SEGMENTS - 1)].hash;
+		word.hash = s->hashes[at & (SEGMENTS - 1)];
 		at = i;
 		shape = rule_shapes.lookup(&at);
 		same = rule_words.lookup(&word);
@@ -305,7 +261,7 @@ static __always_inline u32 rule_of(struct scratch *s)
 
 /*
  * Write the template of the user's rule that the path matches to key.path. False: no rule matches,
- * or the rule keeps the path as it is (verbatim).
+ * or the rule keeps the path as it is (template[] holds it then).
  */
 static __always_inline bool apply_rule(struct scratch *s)
 {
@@ -317,9 +273,10 @@ static __always_inline bool apply_rule(struct scratch *s)
 	rule = rules.lookup(&number);
 	if (!rule)
 		return false;
-	s->verbatim = rule->keep;
-	if (rule->keep)
+	if (rule->keep) {
+		copy_verbatim(s);
 		return false;
+	}
 	copy_words((u8 *)s->key.path, (u8 *)rule->text, TEMPLATE_LEN / 8);
 	s->key.truncated = 0;
 	return true;
@@ -336,10 +293,7 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	s->stop = 0;
 	s->target = at;
 	s->end = at;
-	s->sum = s->stem_sum = s->switches = s->stem_switches = s->last_kind = 0;
-	s->stem_at = 0;
 	s->segment_count = 0;
-	s->verbatim = 0;
 	s->hash = HASH_START;
 	s->out = 0;
 	raw = EQUAL(s->method, METHOD_CONNECT) | EQUAL(BYTE(s, at), '*');
@@ -347,19 +301,15 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 	if (!raw && BYTE(s, at) != '/')
 		skip_authority(s);
 	if (s->target < s->limit) {
-		s->end = s->segment_at = s->target;
-		cut_path(s);
+		s->end = s->target;
+		if (s->limit > s->target + TARGET_LEN)
+			s->limit = s->target + TARGET_LEN;
+		/* The authority and asterisk forms are not paths. */
+		copy_path(s, raw * MODE_RAW);
 	}
-	/*
-	 * The authority and asterisk forms are not paths: a count that no id can have keeps them as
-	 * they are.
-	 */
-	s->segments[0].sum += raw << 48;
-	s->segments[0].has_stem &= 1 - raw;
 	if (!raw && has_rules() && apply_rule(s))
 		return s->end;
-	write_path(s);
-	out = s->out;
+	out = s->segment_count > SEGMENTS ? s->most_out : s->out;
 	if (!out) {
 		s->template[0] = '/'; /* an absolute form without a path */
 		out = 1;

@@ -38,6 +38,8 @@
 #include "field_values.h" /* lengths, codings, options, the lines of chunks */
 #include "http_head.h" /* the parser of header sections, which works on bytes alone */
 #include "path_template.h" /* from a target to its path template */
+#include "ids.h" /* the ids within its segments */
+#include "id_rules.h" /* what counts as one */
 #include "stream.h" /* the position within the messages of one direction */
 #include "message.h" /* the reader of messages, for both directions */
 #include "requests.h" /* what requests are beyond their framing */

@@ -22,19 +22,6 @@
 #define CHUNK_LINE 64  /* likewise where the line of a chunk is expected */
 #define DATA_LEN 2048  /* > CARRY + CARRY_LEN + WINDOW + the longest look-ahead */
 
-/* What a path segment is classified by, see path_template.h. */
-struct segment {
-	u64 sum;
-	u64 stem_sum;
-	u64 switches;
-	u64 stem_switches;
-	u64 at;
-	u64 length;
-	u64 stem; /* length before the last dot */
-	u64 has_stem;
-	u64 hash;
-};
-
 /* A PROXY header of version 1, as far as it has been read (proxy_text.h). */
 struct proxied {
 	u8 address[16]; /* the client's */
@@ -119,23 +106,43 @@ struct scratch {
 	u32 target;
 	u32 end;
 	u32 stop; /* the end of the target was found */
-	u64 sum; /* counts of the current segment, see path_template.h */
 	u64 hash; /* of the current segment's bytes */
 	u64 alive; /* bits of the rules that match so far */
-	u64 verbatim; /* the path is kept as it is */
-	u64 stem_sum; /* counts before the segment's last dot */
-	u64 switches;
-	u64 stem_switches;
-	u64 last_kind;
-	u64 segment_at; /* where in data[] the current segment begins */
-	u64 stem_at; /* where its last dot is; 0: it has none */
 	u64 segment_count;
 	u64 out; /* bytes of template[] that are set */
-	u64 written; /* segments that are in it */
-	u64 copy_from;
-	u64 copy_to;
-	u64 copy_end;
-	struct segment segments[SEGMENTS + 1]; /* the last takes all beyond SEGMENTS */
+	u64 most_out; /* likewise where the last segment that is kept ended */
+	u64 most_end; /* its end in data[] */
+	u64 hashes[SEGMENTS + 1]; /* of the segments; the last takes all beyond SEGMENTS */
+
+	/* ---- ids (ids.h); places are offsets into template[] ---- */
+	u64 mode;
+	u64 seen; /* what the segment has had */
+	u64 segment_at; /* where the current segment begins */
+	u64 span_at; /* and the current span, */
+	u64 first_at; /* and its first word, 0: none, */
+	u64 word_at; /* and the current word, */
+	u64 group_at; /* and the numbers and ids that are connected */
+	u64 grouped; /* their digits */
+	u64 value_at; /* where a value begins that is hidden */
+	u64 id_at; /* where an id is put */
+	u64 id_end; /* where the last id ends */
+	u64 dot_at; /* in data[]: the span's last dot */
+	u64 joint; /* classes of the joint at data[end..) */
+	u64 joint_add; /* what it adds to the counts of its span */
+	u64 joint_sign; /* the joint itself, or what it stands for */
+	u64 joint_width; /* its bytes */
+	u64 joint_hash; /* the segment's, with it */
+	u64 joint_next; /* the two bytes behind it */
+	u64 sum; /* counts of the current word, and its score */
+	s64 score;
+	u64 last; /* selects the weights behind the last character */
+	u64 before; /* classes of the joint before it */
+	u64 span_sum; /* of the current span, up to its last joint */
+	s64 span_score;
+	u64 stem_sum; /* and up to its last dot */
+	s64 stem_score;
+	u64 extension; /* its last word may be an extension */
+	u64 found; /* there are ids among its words */
 
 	/* ---- keys made from a request line (request_line.h) ---- */
 	struct endpoint_key key;

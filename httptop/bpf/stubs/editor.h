@@ -74,8 +74,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_LENGTH_TURNS 9
 #define CALLBACK_CODING_TURNS 10
 #define CALLBACK_OPTION_TURNS 11
-#define CALLBACK_CUT_TURNS 2
-#define CALLBACK_WRITE_TURN 3
+#define CALLBACK_COPY_TURN 2
 #define CALLBACK_AUTHORITY_TURNS 4
 #define CALLBACK_ABANDON_TURN 5
 #define CALLBACK_ADD_TURN 6

@@ -29,7 +29,7 @@ PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
         "paths",
         "id_rules",
         Many(Choice(("number", "hex", "mixed"))),
-        "Which path segments become {id}: numbers, hexadecimal ids, mixed letters and digits.",
+        "Which parts of paths become {id}: numbers, hexadecimal ids, mixed letters and digits.",
     ),
     Setting(
         "paths",
