@@ -79,7 +79,7 @@ static __always_inline void skip_authority(struct scratch *s)
 /* Return the value of a hexadecimal digit; 16 or more: it is none. */
 static __always_inline u64 nibble(u64 byte)
 {
-	u64 digit = (byte & 0xff) - '0', letter = (byte & 0xff | 0x20) - 'a', value;
+	u64 digit = (byte & 0xff) - '0', letter = ((byte & 0xff) | 0x20) - 'a', value;
 
 	OPAQUE(digit);
 	OPAQUE(letter);

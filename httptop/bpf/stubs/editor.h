@@ -125,6 +125,9 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_TASK_TGID 8
 #define OFF_TCP_CLOCK 8
 #define OFF_TCP_COPIED_SEQ 8
+#define OFF_TCP_RECEIVED 8
+#define OFF_TCP_RECEIVED_SEQ 8
+#define OFF_TCP_SENT 8
 #define OFF_TCP_SENT_SEQ 8
 #define OFF_TCP_ULP 8
 #define OFF_TCP_WRITE_SEQ 8
