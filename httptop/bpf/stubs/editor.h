@@ -66,6 +66,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define STEP_CHANGE_OWNER 6
 #define STEP_CATCH_UP 7
 #define STEP_REGAIN_SYNC 8
+#define STEP_PROXY_HEADER 9
 #ifndef WITHOUT_LOOPS
 #define LOOPS 1
 #define CALLBACK_MARK (1ULL << 32)
@@ -76,6 +77,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_OPTION_TURNS 11
 #define CALLBACK_COPY_TURN 2
 #define CALLBACK_AUTHORITY_TURNS 4
+#define CALLBACK_PROXY_TURN 3
 #define CALLBACK_ABANDON_TURN 5
 #define CALLBACK_ADD_TURN 6
 #define CALLBACK_WINDOW_TURN 7
