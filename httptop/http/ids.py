@@ -51,8 +51,9 @@ _LETTERS: Final = (b"aeiouy", b"lnrstmdcp", b"bfghkvwjqxz")
 GROUPS: Final = (b"0123456789", *_LETTERS, *(letters.upper() for letters in _LETTERS))
 #: How much more often a character of a column's group follows one of a row's group in random text
 #: than in names: four times the natural logarithm of the ratio, base62 against 170,000 names of
-#: operations, packages and files. Text whose sum of these reaches _threshold() is random: one name
-#: in a thousand does, of base62 with 8 characters 6 in 7, with 11 characters 19 in 20.
+#: operations, packages and files. Text whose sum of these reaches _threshold() is random: of
+#: these names one in a thousand does, of base62 with 8 characters 6 in 7, with 11 characters 19
+#: in 20.
 WEIGHTS: Final = (
     (-7, 4, 3, 5, 12, 11, 14),
     (12, -1, -6, 2, 7, 4, 10),
