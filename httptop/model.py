@@ -32,9 +32,20 @@ STATUS_UNKNOWN: Final = 0
 MOST_PIDS: Final = 16
 
 
+def class_of(status: int) -> int:
+    """Return a status' class, its first digit; 0 of an unknown one.
+
+    A status of one digit is a class: that of responses whose code is not known, as their endpoint
+    has had too many.
+    """
+    return status if status < 10 else status // 100
+
+
 def status_name(status: int) -> str:
-    """Return a status as text for people and scripts: ``200``, ``unknown``."""
-    return "unknown" if status == STATUS_UNKNOWN else str(status)
+    """Return a status as text for people and scripts: ``200``, ``5xx`` (a class), ``unknown``."""
+    if status == STATUS_UNKNOWN:
+        return "unknown"
+    return str(status) if status >= 10 else f"{status}xx"
 
 
 def clean(raw: bytes, limit: int = 256) -> str:
@@ -70,7 +81,8 @@ class EndpointKey:
     protocol: str  # "HTTP/1.0", "HTTP/1.1"
     tls: bool
     method: str  # of RFC 9110, or "OTHER" for any other token
-    path: str  # template: "/users/{id}"
+    path: str  # template: "/users/{id}"; "~other": see OVERFLOW_PATH and the next ones
+    user: str = ""  # that the process runs as; "": not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +117,7 @@ class EndpointStats:
     rps: float  # requests a second over the window
     in_flight: int
     unanswered: int
-    status: Mapping[int, int]  # status code -> responses; its sum + unanswered == requests
+    status: Mapping[int, int]  # code or class -> responses; its sum + unanswered == requests
     request_bytes: int
     response_bytes: int
     latency: Latency  # over the window
@@ -124,12 +136,12 @@ class EndpointStats:
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
-        return sum(n for code, n in self.status.items() if code // 100 == hundreds)
+        return sum(n for code, n in self.status.items() if class_of(code) == hundreds)
 
     @property
     def errors(self) -> int:
         """The number of responses with a status of 400 or more, and of unanswered requests."""
-        return self.unanswered + sum(n for code, n in self.status.items() if code >= 400)
+        return self.unanswered + sum(n for code, n in self.status.items() if class_of(code) >= 4)
 
 
 class RowsOnDemand(Sequence[EndpointStats]):
@@ -209,7 +221,7 @@ class Totals:
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
-        return sum(n for code, n in self.status.items() if code // 100 == hundreds)
+        return sum(n for code, n in self.status.items() if class_of(code) == hundreds)
 
 
 NO_TOTALS: Final = Totals()

@@ -58,9 +58,17 @@ STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
+#: Marks of an endpoint's key: its template was cut off; its path is httptop's own.
+KEY_TRUNCATED, KEY_OWN = 1, 2
 RESPONSE_KEY: Final = struct.Struct("<IHH")
 PROCESS_KEY: Final = struct.Struct("<II")
-CELL: Final = struct.Struct("<8Q32H")
+CELL: Final = struct.Struct("<5QII2Q32H")
+REST: Final = struct.Struct("<8Q")
+TENANT_KEY: Final = struct.Struct(f"<{COMM_LEN}sII")
+SHARE: Final = struct.Struct("<5I3I")
+MAX_SHARES: Final = 1024
+#: Codes of an endpoint that have cells of their own; the others have one for each class.
+MOST_CODES: Final = 16
 PAGE: Final = struct.Struct("<32I")
 LOSSES: Final = struct.Struct("<9Q")
 #: A protocol other than HTTP/1 that a process speaks: pid, index into OTHER_PROTOCOLS.
@@ -84,11 +92,13 @@ CELL_USE: Final = struct.Struct("<3Q3IHBB")
 SIDE_SUMS: Final = struct.Struct("<2Q1024Q1024I")
 BUCKET_GROUP: Final = struct.Struct("<16I16Q")
 WINDOW_LOG: Final = struct.Struct("<32768I")
-SUMS_RUN: Final = struct.Struct("<8IQQ512I")
+SUMS_RUN: Final = struct.Struct("<10IQQ512I512Q")
+#: Words of what a run tells of the rest, at the end of SUMS_RUN.
+REST_WORDS: Final = 512
 #: Flags of a cell: of the client side, in scope.
 CELL_CLIENT, CELL_IN_SCOPE = 1, 2
 #: What a cell is for; what is not named here: this and the number of the measure.
 USE_UNKNOWN, USE_NOTHING, USE_REQUESTS, USE_RESPONSES = range(4)
 
 #: Index of the first page number in an unpacked CELL, after its counters.
-CELL_PAGES: Final = 8
+CELL_PAGES: Final = 9

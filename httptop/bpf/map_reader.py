@@ -98,8 +98,14 @@ def _by_cell(keys: bytes, values: bytes, length: int) -> dict[int, memoryview]:
 
 
 def _endpoint(key: memoryview) -> RawEndpoint:
-    comm, side, method, version, truncated, _, path = abi.ENDPOINT_KEY.unpack(key)
-    name = abi.METHODS[method] if method < len(abi.METHODS) else "OTHER"
+    comm, side, method, version, marks, uid, path = abi.ENDPOINT_KEY.unpack(key)
     return RawEndpoint(
-        side & 1, comm.split(b"\0")[0], version, name, path.rstrip(b"\0"), bool(truncated)
+        side & 1,
+        comm.split(b"\0")[0],
+        version,
+        abi.METHODS[method] if method < len(abi.METHODS) else "OTHER",
+        path.rstrip(b"\0"),
+        bool(marks & abi.KEY_TRUNCATED),
+        uid,
+        bool(marks & abi.KEY_OWN),
     )

@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from typing import Final
 
+from httptop.bpf.abi import MAX_SHARES
 from httptop.bpf.build.child import Plan
 from httptop.bpf.cgroup_filter import group_numbers
 from httptop.bpf.filter.c_conditions import conditions_of
@@ -21,9 +22,9 @@ _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
-#: Rows beyond those of all endpoints: for endpoints that get other rows when path rules change.
+#: Rows beyond those of all endpoints: for those that get other rows when path rules change. Then
+#: come httptop's own.
 _ROWS_TO_SPARE: Final = 8
-_SMALLEST: Final = 64
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | None = None) -> Plan:
@@ -39,9 +40,9 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
     defines = {
         "MAX_CONNECTIONS": sizes.max_connections,
         "MAX_ENDPOINTS": sizes.max_endpoints,
-        "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH,
+        "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH + MAX_SHARES,
         "MAX_PAGES": sizes.max_histograms,
-        "MAX_ROWS": sizes.max_endpoints + sizes.max_endpoints // _ROWS_TO_SPARE + _SMALLEST,
+        "MAX_ROWS": sizes.max_endpoints + sizes.max_endpoints // _ROWS_TO_SPARE + MAX_SHARES,
         "MAX_GROUPS": 1 << (sizes.max_histograms - 1).bit_length(),
         "MAX_PIPELINED": sizes.max_pipelined,
         "MAX_PROCESSES": sizes.max_users,

@@ -8,7 +8,7 @@ histograms; what it asks of a run stands in one of them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from httptop.bpf import abi
@@ -46,7 +46,10 @@ _ADDED: Final = (
     "total_count", "window_count", "tick_count",
 )  # fmt: skip
 #: The members of struct sums_run up to its counts: where to begin and end, tick, turns; counts.
-_RUN: Final = struct.Struct("<8I")
+_RUN: Final = struct.Struct("<10I")
+#: Where the other members begin: unmeasured, unplaced; unknown cells; the rest.
+_UNMEASURED: Final = 10
+_UNKNOWN: Final = _UNMEASURED + 2
 #: Turns of a run, half a millisecond or so; a cell that is in hand then takes as many more.
 _TURNS: Final = 1024
 _MORE_TURNS: Final = OCTAVES + 1
@@ -102,6 +105,8 @@ class KernelSums:
         self._statuses: tuple[set[int], set[int]] = (set(), set())
         #: The logs of the slots in the window, each with the first cell that it is of.
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
+        #: What take_rest() returns.
+        self._rest: list[tuple[int, int, int]] = []
         self._merged: dict[int, int] = {}  # row -> the row that has all of it
         self._sides_seen = (SideLatencies(), SideLatencies())
         for cell in abi.LEFT_OUT_ENDPOINTS:
@@ -142,12 +147,15 @@ class KernelSums:
         while cell < end:
             first = cell
             cell = self._run(self._add, cell, end, tick)
-            *_, logged, count, first_row, last_row = _RUN.unpack_from(self._state)
+            *_, logged, count, first_row, last_row, rests, _ = _RUN.unpack_from(self._state)
             if logged:
                 log = self._log[: 4 * logged]
                 self._logs.setdefault(slot, []).append((first, log))
             if count:
-                unknown += SUMS_RUN.unpack_from(self._state)[10 : 10 + count]
+                found = SUMS_RUN.unpack_from(self._state)
+                unknown += found[_UNKNOWN : _UNKNOWN + count]
+            if rests:
+                self._note_rest(SUMS_RUN.unpack_from(self._state)[-abi.REST_WORDS :][:rests])
             while old and old[-1][0] < cell:
                 self._take_out(old.pop()[1])
             if last_row - first_row < _NEAR:
@@ -161,7 +169,7 @@ class KernelSums:
 
     def _run(self, program: int, first: int, end: int, tick: int = 0) -> int:
         """Run a program on what ``first`` to before ``end`` number; return what to go on with."""
-        _RUN.pack_into(self._state, 0, first, end, tick, _TURNS, 0, 0, self.most_rows, 0)
+        _RUN.pack_into(self._state, 0, first, end, tick, _TURNS, 0, 0, self.most_rows, 0, 0, 0)
         while True:
             try:
                 if self._loops:
@@ -172,6 +180,21 @@ class KernelSums:
                 continue
             self._stretches.go_on()
             return int(_RUN.unpack_from(self._state)[0])
+
+    def _note_rest(self, words: Sequence[int]) -> None:
+        """Note responses without a cell for their status, in pairs as struct sums_run has them."""
+        for what, count in zip(words[::2], words[1::2], strict=True):
+            cell, hundreds = what >> 3, what & 7
+            flags = CELL_USE.unpack_from(
+                self._uses.up_to((cell + 1) * CELL_USE.size), cell * CELL_USE.size
+            )[-1]
+            self._statuses[flags & abi.CELL_CLIENT].add(hundreds)
+            self._rest.append((cell, hundreds, count))
+
+    def take_rest(self) -> list[tuple[int, int, int]]:
+        """Return the responses without a cell for their status; see RowSums."""
+        found, self._rest = self._rest, []
+        return found
 
     def _old_logs(self, slot: int) -> list[tuple[int, bytes]]:
         """Return the logs that leave the window, those of the highest cells first; forget them."""
@@ -206,7 +229,7 @@ class KernelSums:
         used = self._used_cells * CELL_USE.size
         uses = self._uses.up_to(used)[:used]
         times = rows * len(TIMES) * ROW_TIME.size
-        unmeasured, unplaced = SUMS_RUN.unpack_from(self._state)[8:10]
+        unmeasured, unplaced = SUMS_RUN.unpack_from(self._state)[_UNMEASURED:_UNKNOWN]
         return Sums(
             self._rows.up_to(rows * ROW.size)[: rows * ROW.size],
             self._times.up_to(times)[:times],
@@ -283,10 +306,10 @@ class KernelSums:
         """Have a cell count in another row from now on; see RowSums."""
         known = self._uses.up_to((max(cell, *responses, 0) + 1) * CELL_USE.size)
         uses = [CELL_USE.unpack_from(known, at * CELL_USE.size) for at in (cell, *responses)]
-        (count, _, _, unanswered, moved, before, *_), *others = uses
+        (count, _, rest, unanswered, moved, before, *_), *others = uses
         over = sum(use[0] for use in others if use[7] == abi.USE_RESPONSES)
         # Some of these counters may have wrapped around.
-        in_flight = (count - unanswered - moved - over + (1 << 31)) % (1 << 32) - (1 << 31)
+        in_flight = (count - unanswered - moved - over - rest + (1 << 31)) % (1 << 32) - (1 << 31)
         for number, open_ in ((before, -in_flight), (row, in_flight)):
             found = self._row(number)
             self._put_row(number, found._replace(open=found.open + open_, changed=1))

@@ -28,7 +28,7 @@ _LONGEST_HEAD_LINE: Final = 4096
 
 #: Lists in a capture are positional: new versions append values, and never remove or move any. The
 #: names are those of the dataclasses' fields, whose order does not matter here.
-KEY: Final = ("side", "process", "protocol", "tls", "method", "path")
+KEY: Final = ("side", "process", "protocol", "tls", "method", "path", "user")
 HEALTH: Final = (
     "orphan_responses",
     "lost_samples",
@@ -187,7 +187,10 @@ def key_json(key: EndpointKey) -> Json:
 
 def read_key(value: Json) -> EndpointKey:
     """Return what :func:`key_json` wrote."""
-    cells = dict(zip(KEY, Fields.as_list(value, len(KEY)), strict=True))
+    found = Fields.as_list(value)
+    if len(found) == len(KEY) - 1:  # as httptop 0.1 wrote it: without a user
+        found = [*found, ""]
+    cells = dict(zip(KEY, Fields.as_list(found, len(KEY)), strict=True))
     text = Fields.as_text
     return EndpointKey(
         side=_side(cells["side"]),
@@ -196,6 +199,7 @@ def read_key(value: Json) -> EndpointKey:
         tls=Fields.as_flag(cells["tls"]),
         method=text(cells["method"]),
         path=text(cells["path"]),
+        user=text(cells["user"]),
     )
 
 

@@ -14,6 +14,7 @@ takes only its requests in flight along.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -35,6 +36,7 @@ from httptop.collect.sums import (
     Sums,
 )
 from httptop.config.scope import Scope
+from httptop.linux.users import name_of
 from httptop.model import (
     BAD_REQUEST_PATH,
     OVERFLOW_PATH,
@@ -152,6 +154,10 @@ class EndpointRows:
         if unknown:
             self._register(*names(unknown))
             self._sums.add(self._tick, slot)
+        for cell, status, count in self._sums.take_rest():
+            row = self._endpoints[cell].row
+            if row is not None:
+                self._book.add_apart(row, status, count)
         for row in self._book.expire(slot):
             self._sums.renew(row)
 
@@ -225,7 +231,7 @@ class EndpointRows:
             row = self._book.make(key)
         if row is None:
             other = key.path == OVERFLOW_PATH
-            return self._row(_LAST_RESORT[key.side] if other else replace(key, path=OVERFLOW_PATH))
+            return self._row(_LAST_RESORT[key.side] if other else _own(key, OVERFLOW_PATH))
         if not always:
             paths.add(key.path)
         return row
@@ -295,7 +301,27 @@ def protocol_of(version: int) -> str:
     return f"HTTP/{major}.{minor}"
 
 
+#: What clean() makes of a byte or character that cannot be shown.
+_ESCAPE: Final = re.compile(rb"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
+
+
+def _requested(path: bytes) -> str:
+    """Return a path as text: none of httptop's own, and what looks like an escape is one."""
+    text = clean(_ESCAPE.sub(rb"\\x5c", path))
+    if text.startswith("~"):
+        text = f"\\x7e{text[1:]}"
+    return f"{text[:-1]}\\u2026" if text.endswith("…") else text
+
+
+def _own(key: EndpointKey, path: str) -> EndpointKey:
+    """Return the key of a row of httptop's own, of the same process and side."""
+    return replace(key, protocol="HTTP/1.1", method="OTHER", path=path)
+
+
 def _key(raw: RawEndpoint) -> EndpointKey:
-    path = clean(raw.path) + ("…" if raw.truncated else "")
+    path = clean(raw.path) if raw.own else _requested(raw.path)
+    if raw.truncated:
+        path += "…"
+    user = "" if raw.uid is None else clean(name_of(raw.uid).encode())
     protocol = protocol_of(raw.version)
-    return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path)
+    return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path, user)

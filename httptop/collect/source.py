@@ -26,6 +26,8 @@ class RawEndpoint(NamedTuple):
     method: str
     path: bytes
     truncated: bool  # the path went on
+    uid: int | None = None  # of the process
+    own: bool = False  # the path is httptop's own, such as ~other
 
 
 #: The status of responses that a filter in the kernel excludes, as the kernel has it (abi.h).

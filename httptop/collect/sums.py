@@ -132,6 +132,12 @@ class RowSums(Protocol):
         call.
         """
 
+    def take_rest(self) -> Iterable[tuple[int, int, int]]:
+        """Return (endpoint's cell, status class, responses) of what :meth:`add` has added.
+
+        They are those for whose status there was no cell. A class is a status of one digit.
+        """
+
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums of as many rows, with those of ``tick``."""
 

@@ -51,6 +51,10 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
 
         return known
 
+    # A class of which the codes are not known is within 5xx, but is not 500 or 503.
+    codes = tuple(
+        code if code == STATUS_UNKNOWN or code >= 10 else code * 100 + 99 for code in codes
+    )
     if not codes or all(part.name != "status" for part in comparisons(expression)):
         return evaluate(expression, look_up(())) is True
     return any(evaluate(expression, look_up((code,))) for code in codes)

@@ -20,6 +20,7 @@ from httptop.model import (
     Overhead,
     Snapshot,
     Totals,
+    class_of,
     status_name,
 )
 
@@ -85,6 +86,7 @@ def _endpoint(row: EndpointStats) -> _Json:
     return {
         "side": row.key.side,
         "process": row.key.process,
+        **({"user": row.key.user} if row.key.user else {}),
         "pids": list(row.pids),
         "protocol": row.key.protocol,
         "tls": row.key.tls,
@@ -107,7 +109,7 @@ def _endpoint(row: EndpointStats) -> _Json:
 
 def _status(status: Mapping[int, int]) -> _Json:
     """Return responses by code, those with an unknown outcome last."""
-    codes = sorted(status, key=lambda code: (code == STATUS_UNKNOWN, code))
+    codes = sorted(status, key=lambda code: (code == STATUS_UNKNOWN, class_of(code), code))
     return {status_name(code): status[code] for code in codes}
 
 

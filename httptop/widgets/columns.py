@@ -53,7 +53,7 @@ def _status(hundreds: int) -> Cell:
     def cell(row: EndpointStats, _units: Units) -> tuple[str, str]:
         n = 0
         for code, responses in row.status.items():
-            if low <= code < high:
+            if low <= code < high or code == hundreds:
                 n += responses
         return _some(n, hue)
 

@@ -19,6 +19,8 @@ from httptop.model import (
     Latency,
     Snapshot,
     Transaction,
+    class_of,
+    status_name,
 )
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
@@ -223,8 +225,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         text, muted = self.hue("text"), self.hue("muted")
         lines = [self._title("RESPONSES", "since start", width)]
         found = [
-            (str(code), status_phrase(code), n, code)
-            for code, n in sorted(stats.status.items())
+            (status_name(code), status_phrase(code), n, code)
+            for code, n in sorted(stats.status.items(), key=lambda item: (class_of(item[0]), item))
             if code != STATUS_UNKNOWN
         ]
         if unknown := stats.status.get(STATUS_UNKNOWN):

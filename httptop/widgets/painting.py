@@ -20,6 +20,7 @@ from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
 
+from httptop.model import STATUS_UNKNOWN, class_of
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
 Align = Literal["left", "right"]
@@ -232,11 +233,13 @@ def beside(
 
 def status_hue(code: int) -> str:
     """Return the hue of a status code; 0: the request has no response."""
-    return f"{code // 100}xx" if 100 <= code < 600 else "none"
+    return f"{class_of(code)}xx" if 1 <= class_of(code) < 6 else "none"
 
 
 def status_phrase(code: int) -> str:
     """Return the reason phrase of a status code in the IANA registry; empty if it has none."""
+    if STATUS_UNKNOWN < code < 10:
+        return "further codes"
     try:
         return HTTPStatus(code).phrase
     except ValueError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.strip import Strip
 
 from httptop import humanize
-from httptop.model import Totals, status_name
+from httptop.model import Totals, class_of, status_name
 from httptop.view.state import Scene
 from httptop.widgets.painting import Line, Painted
 from httptop.widgets.sparkline import Symbols, bar
@@ -27,7 +27,7 @@ def outcomes(totals: Totals) -> list[Outcome]:
     """Return 1xx to 5xx, the unanswered requests, and codes of no class if there are any."""
     codes: dict[int, list[tuple[int, int]]] = {}
     for code, n in totals.status.items():
-        codes.setdefault(code // 100 if 100 <= code < 600 else 0, []).append((code, n))
+        codes.setdefault(class_of(code) if class_of(code) < 6 else 0, []).append((code, n))
     lines = []
     for hundreds in (1, 2, 3, 4, 5):
         found = sorted(codes.get(hundreds, ()), key=lambda item: (-item[1], item[0]))

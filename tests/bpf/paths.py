@@ -60,7 +60,7 @@ class Cost(NamedTuple):
 
 
 LIMITS: Final[dict[str, Cost]] = {
-    "first request of a connection: recv": Cost(1680, 19, 3, 72, 51),
+    "first request of a connection: recv": Cost(1750, 26, 3, 72, 58),
     "its response: writev of the head": Cost(590, 5, 2, 141, 22),
     "the same request: recv": Cost(700, 3, 1, 55, 25),
     "the same head: writev": Cost(560, 5, 2, 141, 21),

@@ -21,6 +21,7 @@ from httptop.collect.sums import (
     Sums,
     TimeFigures,
 )
+from httptop.model import class_of
 
 _SHARES: Final = (500, 900, 950, 990, 999, 1000)
 _NO_BUCKETS: Final = (0,) * len(_SHARES)
@@ -38,6 +39,8 @@ class CellDelta(NamedTuple):
     unmeasured: int  # times that no histogram was left for
     moved: int  # of requests only: those that ended elsewhere: under ~other, or discarded
     histogram: dict[int, int]  # bucket -> times
+    rest: tuple[int, ...] = ()  # of requests: responses without a cell of their own, by class
+    rest_bytes: int = 0
 
 
 @dataclass
@@ -106,6 +109,7 @@ class ReferenceSums:
         self._status: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self._side_ticks = (_Span(), _Span())
         self._unmeasured = 0
+        self._rest: list[tuple[int, int, int]] = []
 
     def feed(self, deltas: Iterable[CellDelta]) -> None:
         """Have cells count."""
@@ -136,22 +140,31 @@ class ReferenceSums:
             self._add_to(row, delta, use, tick, slot)
         in_tick = self._side_ticks[use.side]
         if use.measure is None:
-            opened = delta.counted - delta.unanswered - delta.moved
+            opened = delta.counted - delta.unanswered - delta.moved - sum(delta.rest)
             self._open[delta.cell] = self._open.get(delta.cell, 0) + opened
             if use.in_scope:
                 in_tick.add(delta.unanswered, delta.unanswered, 0, {})
+            for status, count in enumerate(delta.rest):
+                if count:
+                    self._rest.append((delta.cell, status, count))
+                    self._status[use.side][status] += count
+                    self._unmeasured += count
+                    in_tick.add(count, count if status >= 4 else 0, 0, {})
         elif use.measure is Measure.LATENCY:
             self._over[delta.cell] = self._over.get(delta.cell, 0) + delta.counted
             if use.in_scope:
-                errors = delta.counted if use.status >= 400 else 0
+                errors = delta.counted if class_of(use.status) >= 4 else 0
                 in_tick.add(delta.counted, errors, 0, delta.histogram)
                 self._status[use.side][use.status] += delta.counted
                 self._unmeasured += delta.unmeasured
 
     def _add_to(self, row: _Row, delta: CellDelta, use: CellUse, tick: int, slot: int) -> None:
         if use.measure is None:
-            row.open += delta.counted - delta.unanswered - delta.moved
+            row.open += delta.counted - delta.unanswered - delta.moved - sum(delta.rest)
             row.request_bytes += delta.bytes
+            row.response_bytes += delta.rest_bytes
+            for status, count in enumerate(delta.rest):
+                row.finish(tick, slot, count, count if status >= 4 else 0)
             if use.in_scope:
                 row.unanswered += delta.unanswered
                 row.finish(tick, slot, delta.unanswered, delta.unanswered)
@@ -161,7 +174,7 @@ class ReferenceSums:
                 row.truncated += delta.unanswered
                 row.response_bytes += delta.bytes
                 row.max_ns = max(row.max_ns, delta.max_ns)
-                errors = delta.counted if use.status >= 400 else 0
+                errors = delta.counted if class_of(use.status) >= 4 else 0
                 row.finish(tick, slot, delta.counted, errors, delta)
         elif use.in_scope:
             spent = row.times.setdefault(use.measure, _Span())
@@ -187,6 +200,10 @@ class ReferenceSums:
         window = self._row(SIDE_ROWS[side]).window().histogram
         status = {code: count for code, count in self._status[side].items() if count}
         return SideFigures(tick.requests, tick.errors, status, dict(+window), dict(+tick.histogram))
+
+    def take_rest(self) -> list[tuple[int, int, int]]:
+        found, self._rest = self._rest, []
+        return sorted(found)
 
     def end_tick(self) -> None:
         self._side_ticks = (_Span(), _Span())

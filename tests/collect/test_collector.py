@@ -140,25 +140,25 @@ def test_network_strings_are_cleaned() -> None:
     assert row.key.path == "/\\xff\\x1b" + "a" * 20 + "…"
 
 
-def test_responses_that_moved_to_the_overflow_row() -> None:
-    """No cell was left for a status: the response counts under ~other, and is in flight nowhere."""
+def test_responses_without_a_cell_for_their_status() -> None:
+    """They stay in the row of their endpoint, by class."""
+    rest = (1, 0, 0, 0, 0, 2)
     collector = collecting(
         Reading(
-            endpoints={1: endpoint("~other", process=b"~other"), 5: endpoint("/a")},
-            responses={3: RawResponse(1, 0), 6: RawResponse(5, 200)},
-            deltas=[
-                delta(5, counted=5, moved=2), answered(6, 3),
-                delta(1, counted=2), answered(3, 2),
-            ],
+            endpoints={5: endpoint("/a")},
+            responses={6: RawResponse(5, 200), 7: RawResponse(5, 4)},
+            deltas=[delta(5, counted=9, rest=rest), answered(6, 3), answered(7, 1)],
         )
-    )  # fmt: skip
+    )
     snapshot = collector.step(1001.0, 0)
-    rows = rows_of(snapshot)
-    assert (rows["server /a"].requests, rows["server /a"].in_flight) == (3, 0)
-    assert (rows["server ~other"].requests, rows["server ~other"].in_flight) == (2, 0)
-    assert snapshot.total("server").requests == 5
-    assert snapshot.total("server").in_flight == 0
-    assert snapshot.health.overflow_requests == 2
+    row = rows_of(snapshot)["server /a"]
+    assert (row.status, row.requests, row.in_flight) == ({200: 3, 4: 1, 0: 1, 5: 2}, 7, 2)
+    assert (row.errors, row.status_class(5), row.status_class(4)) == (3, 2, 1)
+    totals = snapshot.total("server")
+    assert (totals.status, totals.requests, totals.in_flight) == (row.status, 7, 2)
+    assert totals.error_share == 3 / 7
+    assert snapshot.health.overflow_requests == 0
+    assert "no histogram" in " ".join(snapshot.notes)
 
 
 def test_scope_by_endpoint() -> None:

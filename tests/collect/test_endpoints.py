@@ -57,9 +57,31 @@ def test_versions() -> None:
     }  # fmt: skip
 
 
+def test_own_paths_are_nobody_elses() -> None:
+    """A request says nothing that httptop says, and no escape is taken for a character."""
+    all_rows = FedRows(max_distinct=9)
+    paths = (b"~other", b"~", b"/a\xe2\x80\xa6", b"/\\x1b", b"/\x1b", b"/\\y")
+    endpoints = {5 + at: endpoint("")._replace(path=path) for at, path in enumerate(paths)}
+    endpoints[20] = endpoint("/a")._replace(truncated=True)
+    endpoints[21] = endpoint("~other")._replace(own=True)
+    all_rows.take(_counted(endpoints, _each(*endpoints)))
+    assert set(all_rows.by_path()) == {
+        "\\x7eother", "\\x7e", "/a\\u2026", "/\\x5cx1b", "/\\x1b", "/\\y", "/a…", "~other",
+    }  # fmt: skip
+    assert all_rows.overflow_requests == 1
+
+
+def test_a_second_user_of_a_name_has_rows_of_their_own() -> None:
+    all_rows = FedRows(max_distinct=9)
+    endpoints = {5: endpoint("/a")._replace(uid=0), 6: endpoint("/a")._replace(uid=4_000_000_000)}
+    all_rows.take(_counted(endpoints, _each(*endpoints)))
+    assert {row.key.user for row in all_rows.table(1.0)} == {"root", "4000000000"}
+
+
 def test_bad_requests_have_a_row_beside_all_others() -> None:
     all_rows = FedRows(max_distinct=1)
-    endpoints = {5: endpoint("/a"), 6: endpoint("/b"), 7: endpoint("~bad request")}
+    bad = endpoint("~bad request")._replace(own=True)
+    endpoints = {5: endpoint("/a"), 6: endpoint("/b"), 7: bad}
     all_rows.take(_counted(endpoints, _each(*endpoints)))
     assert set(all_rows.by_path()) == {"/a", "~other", "~bad request"}
 
@@ -97,7 +119,7 @@ def test_paths_beyond_the_limit_are_added_up() -> None:
     assert keys == {
         ("web", "GET", "server", "1", "/a"),
         ("web", "GET", "server", "1", "/b"),
-        ("web", "GET", "server", "1", "~other"),
+        ("web", "OTHER", "server", "1", "~other"),
         ("other", "GET", "server", "1", "/a"),
         ("web", "POST", "server", "1", "/z"),
         ("web", "GET", "client", "1", "/z"),

@@ -61,7 +61,7 @@ static __always_inline u32 from_first(u32 at)
 static __always_inline void tell_path(struct scratch *s, struct verdict *v)
 {
 	v->path_end = from_first(s->end);
-	v->truncated = s->key.truncated;
+	v->truncated = s->key.marks;
 	v->stop = s->stop;
 	copy_words((u8 *)v->path, (u8 *)s->key.path, TEMPLATE_LEN / 8);
 }

@@ -104,7 +104,7 @@ class LentProbes(Probes):
         They are never taken back, and each costs a little whenever the maps are read.
         """
         next_cell = bpf_syscall.map_lookup(self.maps["free_cells"], b"", 4)
-        most = min(_MOST_CELLS, self.plan.defines["MAX_CELLS"] // 2)
+        most = min(_MOST_CELLS, self.plan.defines["MAX_ENDPOINTS"])
         return next_cell is None or int.from_bytes(next_cell, "little") > most
 
     def close(self) -> None:
@@ -228,7 +228,7 @@ class AfreshSums:
         self._sums = sums
         self.most_rows = sums.most_rows
         self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
-        self.merge, self.renew = sums.merge, sums.renew
+        self.merge, self.renew, self.take_rest = sums.merge, sums.renew, sums.take_rest
         known: set[int] = set()
         unknown: Collection[int] = range(sums._most_cells)
         while unknown:  # other processes of this host may begin to count meanwhile

@@ -19,6 +19,7 @@ from typing import Final
 
 import pytest
 
+from httptop.bpf.abi import MOST_CODES
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance, Sampling
 from httptop.http import path_template
@@ -116,6 +117,31 @@ def test_what_does_not_fit_is_counted_under_other(path: str, little: bool) -> No
     other = sum(row.requests for row in rows_of(snapshot, OVERFLOW_PATH))
     assert other == snapshot.health.overflow_requests
     assert (other > 0) == little
+
+
+@pytest.mark.xdist_group("limits")
+def test_errors_never_leave_their_row(path: str) -> None:
+    """An endpoint with all statuses, and many endpoints with many: each sum by class is exact."""
+    with with_room(True) as watch, connected() as (client, server):
+        exchange(client, server, request(f"{path}/known"), response(200))
+        for status in range(200, 1000):
+            exchange(client, server, request(f"{path}/odd"), response(status))
+        for word in "abcdefghijklmnopqrstuvwxy":
+            for status in (200, 301, *range(404, 424), *range(500, 520)):
+                exchange(client, server, request(f"{path}/{word}"), response(status))
+        for _ in range(500):
+            exchange(client, server, request(f"{path}/known"), response(503))
+        rows = watch.rows(path, "server")
+    by_path = {row.key.path.removeprefix(path): row for row in rows}
+    odd, known = by_path["/odd"], by_path["/known"]
+    assert (known.requests, known.errors, known.status_class(5)) == (501, 500, 500)
+    assert [odd.status_class(hundreds) for hundreds in range(2, 6)] == [100] * 4
+    assert sum(odd.status.values()) == odd.requests == 800
+    assert len(odd.status) < MOST_CODES + 10
+    for word, row in by_path.items():
+        if len(word) == 2:
+            assert [row.status_class(hundreds) for hundreds in (2, 3, 4, 5)] == [1, 1, 20, 20], word
+            assert (row.in_flight, row.errors) == (0, 40)
 
 
 @pytest.mark.xdist_group("limits")

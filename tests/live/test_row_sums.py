@@ -100,8 +100,13 @@ class Cells:
             return None
         return int.from_bytes(value.raw, "little")
 
-    def count(self, cell: int, *, times: Sequence[int] = (), **counters: int) -> CellDelta:
-        """Have a cell count on some shard: times (ns) in its histogram, and counters by name."""
+    def count(
+        self, cell: int, *, times: Sequence[int] = (), rest: Sequence[int] = (), **counters: int
+    ) -> CellDelta:
+        """Have a cell count on some shard: times (ns) in its histogram, and counters by name.
+
+        ``rest``: responses without a cell of their own, by class.
+        """
         dice = self.dice
         found = dict.fromkeys(("count", "bytes", "unanswered", "unmeasured", "moved"), 0) | counters
         histogram: dict[int, int] = {}
@@ -116,25 +121,29 @@ class Cells:
             histogram[bucket] = histogram.get(bucket, 0) + 1
         values = self._of(cell, dice.randrange(self.shards))
         for name, at in (
-            ("count", 0), ("bytes", 1), ("unanswered", 4), ("unmeasured", 5), ("moved", 6),
+            ("count", 0), ("bytes", 1), ("unanswered", 4), ("unmeasured", 5), ("moved", 7),
         ):  # fmt: skip
             values[at] += found[name]
+        for hundreds, count in enumerate((*rest, 30 * len(rest))):  # numbers of 64 bits; then bytes
+            values[5] += count if hundreds < len(rest) else 0
+            values[abi.CELL_PAGES + 4 * hundreds] += count
         return CellDelta(
             cell, found["count"], found["bytes"], sum_ns, self._maxima.get(cell, 0),
-            found["unanswered"], found["unmeasured"], found["moved"], histogram,
+            found["unanswered"], found["unmeasured"], found["moved"], histogram, tuple(rest),
+            30 * len(rest),
         )  # fmt: skip
 
     def _of(self, cell: int, shard: int) -> list[int]:
-        return self._cells.setdefault((cell, shard), [0] * (8 + OCTAVES))
+        return self._cells.setdefault((cell, shard), [0] * (abi.CELL_PAGES + OCTAVES))
 
     def _place(self, values: list[int], time_ns: int) -> int:
         octave = max(0, min(time_ns.bit_length() - 10, OCTAVES - 1))
         step = time_ns >> octave + 4 & BUCKETS_PER_OCTAVE - 1
-        page = values[8 + octave]
+        page = values[abi.CELL_PAGES + octave]
         if not page:
             page = self.take("free_pages") or 0
             assert page
-            values[8 + octave] = page
+            values[abi.CELL_PAGES + octave] = page
             self._pages[page] = [0] * BUCKETS_PER_OCTAVE
         self._pages[page][step] = self._pages[page][step] + 1 & 0xFFFFFFFF
         return octave * BUCKETS_PER_OCTAVE + step
@@ -254,6 +263,7 @@ class Twins:
         self.told |= unknown
         assert not kernel.add(self.tick, self.slot)
         reference.add(self.tick, self.slot)
+        assert sorted(kernel.take_rest()) == reference.take_rest()
         for row in [row for row, slot in self.merged.items() if slot <= self.slot - SLOTS]:
             del self.merged[row]
             for sums in self.both:
@@ -315,8 +325,8 @@ def _some(cells: Cells, made: list[int]) -> list[CellDelta]:
         if measure is None:
             deltas.append(
                 cells.count(
-                    cell, count=number + 3, bytes=70 * number, unanswered=dice.randrange(3),
-                    moved=dice.randrange(2),
+                    cell, count=number + 9, bytes=70 * number, unanswered=dice.randrange(3),
+                    moved=dice.randrange(2), rest=dice.choice(((), (1, 0, 0, 0, 2, 1))),
                 )
             )  # fmt: skip
         else:

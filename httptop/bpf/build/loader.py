@@ -29,7 +29,9 @@ from httptop.bpf.abi import (
     END,
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
+    KEY_OWN,
     LATER,
+    MAX_SHARES,
     OVERFLOW_ENDPOINTS,
     OVERFLOW_RESPONSES,
     READY,
@@ -96,8 +98,8 @@ _STOOD_IN_FOR: Final = ("records", "triples")
 #: Tracepoints that need not be attached if the macro excludes their direction.
 BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
 
-#: The programs that fill the pools of cells and of pages; run once.
-_POOLS: Final = ("fill_cells", "fill_pages")
+#: The programs that fill the pools of cells, of pages and of shares (pools.h); run once.
+_POOLS: Final = ("fill_cells", "fill_pages", "fill_shares")
 
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
@@ -108,9 +110,9 @@ SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows")
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
-    "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
-    "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
-    "bucket_groups", "window_log", "sums_state", "own_pids",
+    "samples", "other_protocols", "free_cells", "returned_cells", "free_pages", "queue", "controls",
+    "rules", "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
+    "bucket_groups", "window_log", "sums_state", "own_pids", "tenants", "shares",
 )  # fmt: skip
 
 
@@ -170,18 +172,20 @@ def fill_classes(map_fd: int) -> None:
 def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
     """Fill the maps that the programs need before the first call is seen."""
     fill_classes(probes.maps["classes"])
-    last_cell, last_page = plan["defines"]["MAX_CELLS"] - 1, plan["defines"]["MAX_PAGES"]
-    for pool, first in enumerate((last_cell, last_page)):
-        at, value = struct.pack("<I", pool), struct.pack("<I", first)
+    numbers = (
+        (FIRST_FREE_CELL, plan["defines"]["MAX_CELLS"] - 1),
+        (1, plan["defines"]["MAX_PAGES"]),
+        (1, MAX_SHARES - 1),
+    )
+    for pool, (name, (first, last)) in enumerate(zip(_POOLS, numbers, strict=True)):
+        at, value = struct.pack("<I", pool), struct.pack("<I", last)
         bpf_syscall.map_update(probes.maps["pool_next"], at, value)
-    cells = plan["defines"]["MAX_CELLS"] - FIRST_FREE_CELL
-    for name, number in zip(_POOLS, (cells, plan["defines"]["MAX_PAGES"]), strict=True):
         program = Linked(probes.instructions(name), (0,))
         fd = load(program, name, _SOCKET_FILTER)
-        bpf_syscall.run_program(fd, bytes(64), repeat=number)
+        bpf_syscall.run_program(fd, bytes(64), repeat=last - first + 1)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
-        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, 0, 0, b"~other")
+        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, 0, b"~other")
         bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
     for cell, endpoint in OVERFLOW_RESPONSES.items():
         key = RESPONSE_KEY.pack(endpoint, 0, 0)

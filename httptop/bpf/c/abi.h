@@ -13,7 +13,7 @@
 #ifndef MAX_ENDPOINTS
 #define MAX_ENDPOINTS 12288
 #endif
-#ifndef MAX_CELLS /* endpoints + (endpoint, status) pairs; cell 0 is never used */
+#ifndef MAX_CELLS /* endpoints, httptop's own among them, and the rest; cell 0 is never used */
 #define MAX_CELLS 32768
 #endif
 #ifndef MAX_PAGES /* histogram pages; page 0 is never used; page ids have 16 bits */
@@ -25,6 +25,9 @@
 #ifndef MAX_PROCESSES
 #define MAX_PROCESSES 16384
 #endif
+#define MAX_SHARES 1024 /* tenants and users (shares.h) */
+/* Cells of responses, and of their times. */
+#define RESPONSE_CELLS (MAX_CELLS - MAX_ENDPOINTS - MAX_SHARES)
 #ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
 #define SHARDS 8
 #endif
@@ -96,6 +99,13 @@ enum method {
 #define OVERFLOW_RESPONSE(side) (3 + (side)) /* status unknown */
 #define LEFT_OUT_ENDPOINT(side) (5 + (side)) /* for requests that the filter excludes */
 
+/* Marks of an endpoint's key. */
+#define KEY_TRUNCATED 1 /* the template was cut off */
+#define KEY_OWN 2 /* the path is httptop's own, such as ~other, and no request's */
+
+/* Codes of an endpoint that have cells of their own; the others share one by class. */
+#define MOST_CODES 16
+
 /* ---- structs ------------------------------------------------------------------------------- */
 
 /* The key of an endpoint. Bytes after the template are zero. */
@@ -104,8 +114,8 @@ struct endpoint_key {
 	u8 side;
 	u8 method;
 	u8 minor; /* of HTTP/1; from 100 on: 100 + 10 * major + minor */
-	u8 truncated; /* the template was cut off */
-	u32 unused;
+	u8 marks; /* KEY_... */
+	u32 uid; /* of the process */
 	char path[TEMPLATE_LEN];
 };
 
@@ -114,6 +124,18 @@ struct response_key {
 	u32 endpoint; /* number of the endpoint's cell */
 	u16 status; /* or STATUS_UNKNOWN, STATUS_LEFT_OUT */
 	u16 measure; /* enum measure */
+};
+
+#define CLASSES 6
+
+/*
+ * Responses to requests of an endpoint for whose status there was no cell. They are counted with the
+ * endpoint's requests: whatever else is full, an error stays in its row.
+ */
+struct rest {
+	u64 of_class[CLASSES]; /* by the first digit of the status; 0: unknown, or 600 and more */
+	u64 bytes;
+	u64 codes; /* first shard: how many codes have a cell of their own */
 };
 
 /*
@@ -127,10 +149,34 @@ struct cell {
 	u64 latency_sum_ns; /* sum of the latencies that are in the pages */
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
-	u64 unmeasured; /* latencies missing from the histogram: no page was left */
-	u64 moved; /* endpoint cells only: responses counted in the overflow row instead */
+	u32 unmeasured; /* latencies in no histogram: no page was left; of endpoints: those of the rest */
+	u32 share; /* number of the share that it is of */
+	u64 moved; /* endpoint cells only: requests that are not counted after all */
 	u64 due_ns; /* endpoint cells only, first shard: like control.due_ns */
-	u16 page[OCTAVES]; /* 0: no page yet */
+	union {
+		u16 page[OCTAVES]; /* 0: no page yet */
+		struct rest rest; /* endpoint cells only */
+	};
+};
+
+/* What shares are of (shares.h). */
+enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, RESOURCES };
+
+#define SIDE_OF_USER 2 /* the key is a user's: both sides, no name */
+
+/* The key of a share. */
+struct tenant_key {
+	char comm[COMM_LEN];
+	u32 uid;
+	u32 side;
+};
+
+/* What the processes of one name and user on a side, or all of a user's, have taken of the tables. */
+struct share {
+	u32 taken[RESOURCES];
+	u32 user; /* number of the user's share */
+	u32 other; /* cell of the endpoint ~other; 0: there is none yet */
+	u32 unused;
 };
 
 struct page {

@@ -65,10 +65,20 @@ struct peer {
 	u32 unused;
 };
 
+/*
+ * A status for which there is no cell: with its class, and the number of the endpoint's cell, where
+ * such responses are counted (struct rest).
+ */
+#define REST 0x80000000
+#define REST_OF(status, endpoint) (REST | CLASS_OF(status) << 28 | (endpoint))
+#define CLASS_OF(status) ((status) == STATUS_LEFT_OUT ? 7 : (status) >= 600 ? 0 : (status) / 100)
+#define REST_CLASS(cell) ((cell) >> 28 & 7)
+#define REST_ENDPOINT(cell) ((cell) & 0xfffffff)
+
 /* What responses of one kind have in common. */
 struct response_kind {
 	u32 endpoint; /* cell of the endpoint; 0: `cell` must be looked up again */
-	u32 cell; /* of its responses with this status */
+	u32 cell; /* of its responses with this status; or'ed with REST: it has none */
 	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
 	/*
 	 * A call of the same length with the same Content-Length at the same place leaves as much of
@@ -141,6 +151,8 @@ struct conn {
 	u64 sk; /* address of its struct sock */
 	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
 	char comm[COMM_LEN];
+	u32 uid; /* of the process */
+	u32 share; /* number of its share (shares.h) */
 	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;

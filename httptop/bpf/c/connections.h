@@ -20,6 +20,7 @@
 #include "others.h"
 #include "pid_namespace.h"
 #include "scratch.h"
+#include "shares.h"
 #include "steps.h"
 
 /* Record the current thread as the owner, where rows are per thread. */
@@ -28,6 +29,14 @@ static __always_inline void note_thread(struct conn *conn)
 #ifdef THREAD_NAMES
 	conn->thread = bpf_get_current_pid_tgid();
 #endif
+}
+
+/* Note the current process's name and user. */
+static __always_inline void note_process_of(struct conn *conn, struct scratch *s)
+{
+	process_name(conn->comm);
+	conn->uid = bpf_get_current_uid_gid();
+	conn->share = share_of_tenant(s, conn->comm, conn->uid, conn->side);
 }
 
 /*
@@ -63,7 +72,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->inode = s->inode;
 	conn->tgid = s->tgid;
 	note_own_pid(s->tgid);
-	process_name(conn->comm);
+	note_process_of(conn, s);
 	note_thread(conn);
 	keep_truths(conn, s->truths);
 	conn->verify = list_for_sweep(s);
@@ -162,9 +171,12 @@ static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
  * request, and the run's filter excludes its requests; the connection is then forgotten unless
  * something is pending on it.
  */
-static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool request)
+static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 {
-	if (FILTER_CONNECTION && !request)
+	u64 sk = s->sk;
+	u32 tgid = s->tgid;
+
+	if (FILTER_CONNECTION && s->response)
 		return true; /* any process may respond to a selected request */
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending) {
@@ -178,7 +190,7 @@ static __always_inline bool take_over(struct conn *conn, u64 sk, u32 tgid, bool 
 	conn->call_len = 0; /* the process name may differ, and so the endpoint */
 	if (conn->streams[REQUESTS].phase != PHASE_LINE)
 		conn->line_len = 0;
-	process_name(conn->comm);
+	note_process_of(conn, s);
 	note_thread(conn);
 	return true;
 }
@@ -190,7 +202,7 @@ static __always_inline u32 change_owner(struct scratch *s)
 
 	if (!conn)
 		return STEP_DONE;
-	if (!take_over(conn, s->sk, s->tgid, !s->response))
+	if (!take_over(conn, s))
 		return STEP_DONE;
 	if (s->missed || conn->lost)
 		return STEP_CATCH_UP;

@@ -16,13 +16,13 @@
 #include "conn.h"
 #include "maps.h"
 #include "scratch.h"
+#include "shares.h"
 
 #ifdef SHARED_SHARDS
 #define ADD(counter, n) __sync_fetch_and_add(&(counter), n)
 #else
 #define ADD(counter, n) ((counter) += (n))
 #endif
-#define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
 
 /* Return this CPU's shard. */
 static __always_inline u32 shard(void)
@@ -54,42 +54,135 @@ static __always_inline struct losses *losses_here(void)
 			ADD_ANYWHERE(l->field, 1);                                                 \
 	} while (0)
 
-/*
- * Return the number of the cell of s->key, allocated now if there is none; if there is no room,
- * that of the overflow row.
- */
-static __always_inline u32 endpoint_of(struct scratch *s)
+/* Return the first shard's copy of a cell. */
+static __always_inline struct cell *first_copy_of(u32 number)
 {
-	u32 *known = endpoints.lookup(&s->key), number = 0;
+	u32 at = number * SHARDS;
 
-	if (known)
-		return *known;
-	if (free_cells.pop(&number))
-		return OVERFLOW_ENDPOINT(s->key.side & 1);
+	return cells.lookup(&at);
+}
+
+/* Take a free cell for a share; return its number, 0 if there is none. */
+static __always_inline u32 take_cell(u32 share)
+{
+	u32 number = 0;
+
+	if (returned_cells.pop(&number) && free_cells.pop(&number))
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u32 shard = 0; shard < SHARDS; shard++) {
+		u32 at = number * SHARDS + shard;
+		struct cell *cell = cells.lookup(&at);
+
+		if (cell)
+			cell->share = share;
+	}
+	return number;
+}
+
+/* Give back a cell that was not used. */
+static __always_inline void return_cell(u32 number)
+{
+	returned_cells.push(&number, 0);
+}
+
+/* Return the number of the cell of s->key, which gets one now if it has none; 0: there is no room. */
+static __always_inline u32 cell_of_key(struct scratch *s, u32 share)
+{
+	u32 *known, number = take_cell(share);
+
+	if (!number)
+		return 0;
 	if (!endpoints.insert(&s->key, &number))
 		return number;
 	/* The map is full, or another CPU was first. */
-	free_cells.push(&number, 0);
+	return_cell(number);
 	known = endpoints.lookup(&s->key);
-	return known ? *known : OVERFLOW_ENDPOINT(s->key.side & 1);
+	return known ? *known : 0;
+}
+
+/* Have s->key be that of one of httptop's own rows, of the same process. */
+static __always_inline void make_own_key(struct scratch *s)
+{
+	for (u32 i = 0; i < TEMPLATE_LEN; i += 8)
+		WORD(&s->key.path[i]) = 0;
+	s->key.method = METHOD_OTHER;
+	s->key.minor = 1;
+	s->key.marks = KEY_OWN;
+}
+
+/* Return the number of the cell of ~other of the process in s->key, for which there was no room. */
+static __always_inline u32 other_of(struct scratch *s, u32 number)
+{
+	struct share *share = share_at(number);
+
+	if (number == ALL_SHARES || !share)
+		return OVERFLOW_ENDPOINT(s->key.side & 1);
+	if (!share->other) {
+		make_own_key(s);
+		WORD(&s->key.path[0]) = CHARS('~', 'o', 't', 'h', 'e', 'r', 0, 0);
+		share->other = cell_of_key(s, number);
+	}
+	return share->other ? share->other : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
 /*
- * Return the number of the cell of a response_key, allocated now if there is none; 0 if there is no
- * room.
+ * Return the number of the cell of s->key, which gets one now if it has none; if there is no room,
+ * or the process has its share of it, that of ~other.
+ */
+static __always_inline u32 endpoint_of(struct scratch *s, u32 share)
+{
+	u32 *known = endpoints.lookup(&s->key), number;
+
+	if (known)
+		return *known;
+	if (!take(share, ENDPOINTS, MAX_ENDPOINTS))
+		return other_of(s, share);
+	number = cell_of_key(s, share);
+	if (!number) {
+		give_back(share, ENDPOINTS);
+		return other_of(s, share);
+	}
+	return number;
+}
+
+/*
+ * Return the number of the cell of a response_key, which gets one now if it has none; 0: there is no
+ * room. A status beyond the first MOST_CODES of its endpoint shares the cell of its class.
  */
 static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
 {
 	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
-	u32 *known = responses.lookup(&key), number = 0;
+	u32 *known = responses.lookup(&key), number;
+	bool is_code = status != STATUS_UNKNOWN && status != STATUS_LEFT_OUT;
+	struct cell *first;
 
 	if (known)
 		return *known;
-	if (free_cells.pop(&number))
+	first = first_copy_of(endpoint);
+	if (!first)
 		return 0;
-	if (!responses.insert(&key, &number))
+	if (is_code && first->rest.codes >= MOST_CODES) {
+		key.measure = MEASURE_LATENCY;
+		if (measure == MEASURE_LATENCY || !responses.lookup(&key))
+			key.status = status / 100;
+		key.measure = measure;
+		known = responses.lookup(&key);
+		if (known)
+			return *known;
+	}
+	if (!take(first->share, CELLS, RESPONSE_CELLS))
+		return 0;
+	number = take_cell(first->share);
+	if (number && !responses.insert(&key, &number)) {
+		if (is_code && measure == MEASURE_LATENCY)
+			ADD_ANYWHERE(first->rest.codes, 1);
 		return number;
-	free_cells.push(&number, 0);
+	}
+	give_back(first->share, CELLS);
+	if (!number)
+		return 0;
+	return_cell(number);
 	known = responses.lookup(&key);
 	return known ? *known : 0;
 }
@@ -113,6 +206,11 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	number = cell->page[octave];
 	if (!number) {
 		if (free_pages.pop(&number)) {
+			ADD_ANYWHERE(cell->unmeasured, 1);
+			return;
+		}
+		if (!take(cell->share, PAGES, MAX_PAGES)) {
+			free_pages.push(&number, 0);
 			ADD_ANYWHERE(cell->unmeasured, 1);
 			return;
 		}
@@ -141,16 +239,22 @@ static __always_inline void note_process(u32 endpoint, u32 tgid)
 		processes.update(&key, &one);
 }
 
+/* Begin s->key with what all endpoints of the connection's process have in common. */
+static __always_inline void begin_key(struct scratch *s, struct conn *conn)
+{
+	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
+	s->key.side = conn->side;
+	s->key.uid = conn->uid;
+}
+
 /* Have the latest request be one that is counted under ~bad request. */
 static __always_inline void find_bad_request(struct conn *conn, struct scratch *s)
 {
-	__builtin_memset(&s->key, 0, sizeof(s->key));
-	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
-	s->key.side = conn->side;
-	s->key.minor = 1;
+	begin_key(s, conn);
+	make_own_key(s);
 	WORD(&s->key.path[0]) = CHARS('~', 'b', 'a', 'd', ' ', 'r', 'e', 'q');
 	WORD(&s->key.path[8]) = CHARS('u', 'e', 's', 't', 0, 0, 0, 0);
-	conn->endpoint = endpoint_of(s);
+	conn->endpoint = endpoint_of(s, conn->share);
 	conn->method = METHOD_OTHER;
 	conn->line_len = 0;
 	note_process(conn->endpoint, conn->tgid);
@@ -209,38 +313,48 @@ static __always_inline void remember_kind(struct conn *conn)
 		copy_words((u8 *)known, (u8 *)&conn->kind, sizeof(*known) / 8);
 }
 
-/*
- * Find the cell for responses of this kind (a status, or STATUS_LEFT_OUT) to the current request;
- * if there is no room, that of the overflow row.
- */
+/* Find the cell for responses of this kind (a status, or STATUS_LEFT_OUT) to the current request. */
 static __always_inline void find_response_cell(struct conn *conn, u32 kind)
 {
-	struct cell *cell;
+	u32 cell = response_of(conn->current, kind, MEASURE_LATENCY);
 
-	conn->kind.cell = response_of(conn->current, kind, MEASURE_LATENCY);
+	conn->kind.cell = cell ? cell : REST_OF(kind, conn->current);
 	conn->kind.endpoint = conn->current;
 	conn->kind.status = kind;
 	for (u32 measure = 0; measure < MEASURES - 1; measure++)
 		conn->kind.times[measure] = 0;
-	if (conn->kind.cell)
+}
+
+/*
+ * Count a response, with its first `bytes` bytes, in the cell of its endpoint's requests: there was none
+ * for its status. One that the filter excludes counts as if its request had not come.
+ */
+static __always_inline void count_rest(u32 kind_cell, u64 bytes)
+{
+	struct cell *cell = cell_of(REST_ENDPOINT(kind_cell));
+	u32 of_class = REST_CLASS(kind_cell);
+
+	if (!cell)
 		return;
-	/* No cell is left: the response is counted in the overflow row. */
-	cell = cell_of(conn->current);
-	if (cell)
-		ADD(cell->moved, 1);
-	cell = cell_of(OVERFLOW_ENDPOINT(conn->side & 1));
-	if (cell)
-		ADD(cell->count, 1);
-	conn->kind.cell = OVERFLOW_RESPONSE(conn->side & 1);
-	conn->kind.endpoint = OVERFLOW_ENDPOINT(conn->side & 1);
-	conn->kind.status = STATUS_UNKNOWN;
+	if (of_class >= CLASSES) {
+		ADD_ANYWHERE(cell->moved, 1);
+		return;
+	}
+	ADD_ANYWHERE(cell->rest.of_class[of_class], 1);
+	ADD_ANYWHERE(cell->rest.bytes, bytes);
+	ADD_ANYWHERE(cell->unmeasured, 1);
 }
 
 /* Count a response in the cell conn->kind.cell, with its first `bytes` bytes and its latency. */
 static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
-	struct cell *cell = cell_of(conn->kind.cell);
+	struct cell *cell;
 
+	if (conn->kind.cell & REST) {
+		count_rest(conn->kind.cell, bytes);
+		return;
+	}
+	cell = cell_of(conn->kind.cell);
 	if (!cell)
 		return;
 	ADD(cell->count, 1);
@@ -273,16 +387,29 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
  */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
-	if (wait_ns && conn->kind.cell && conn->kind.status != STATUS_LEFT_OUT)
+	if (wait_ns && conn->kind.cell && !(conn->kind.cell & REST) &&
+	    conn->kind.status != STATUS_LEFT_OUT)
 		count_time(conn, MEASURE_WAIT, wait_ns);
+}
+
+/* Count a request that is over without a response that was seen; `kind` as in find_response_cell(). */
+static __always_inline void count_outcome(u32 endpoint, u32 kind)
+{
+	u32 number = response_of(endpoint, kind, MEASURE_LATENCY);
+	struct cell *cell;
+
+	if (!number) {
+		count_rest(REST_OF(kind, endpoint), 0);
+		return;
+	}
+	cell = cell_of(number);
+	if (cell)
+		ADD_ANYWHERE(cell->count, 1);
 }
 
 /* Count the latest request as one whose outcome is unknown. */
 static __always_inline void count_unknown_outcome(struct conn *conn)
 {
-	struct cell *cell = cell_of(response_of(conn->endpoint, STATUS_UNKNOWN, MEASURE_LATENCY));
-
-	if (cell)
-		ADD(cell->count, 1);
+	count_outcome(conn->endpoint, STATUS_UNKNOWN);
 	conn->head_bytes = 0;
 }

@@ -86,9 +86,15 @@ static __always_inline void count_response_body(struct conn *conn, u64 bytes, u6
 		return;
 	if (now != conn->response_ns) /* a later call than that of its first bytes */
 		conn->last_ns = now;
-	cell = cell_of(conn->kind.cell);
+	if (!(conn->kind.cell & REST)) {
+		cell = cell_of(conn->kind.cell);
+		if (cell)
+			ADD(cell->bytes, bytes);
+		return;
+	}
+	cell = cell_of(REST_ENDPOINT(conn->kind.cell));
 	if (cell)
-		ADD(cell->bytes, bytes);
+		ADD_ANYWHERE(cell->rest.bytes, bytes);
 }
 
 /* If a response is held back, count it now that it is over: its size decides how. */
@@ -121,7 +127,7 @@ static __always_inline void end_response(struct conn *conn)
 		return;
 	sending_ns = conn->last_ns - conn->response_ns;
 	conn->last_ns = 0;
-	if (!conn->kind.cell || conn->kind.status == STATUS_LEFT_OUT)
+	if (!conn->kind.cell || conn->kind.cell & REST || conn->kind.status == STATUS_LEFT_OUT)
 		return;
 	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
 	count_time(conn, MEASURE_SENDING, sending_ns);
@@ -307,14 +313,9 @@ static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 late
 static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
 {
 	struct cell *cell;
-	u32 number = 0;
 
-	if (blurred || kind == STATUS_LEFT_OUT)
-		number = response_of(endpoint, kind, MEASURE_LATENCY);
-	if (number) {
-		cell = cell_of(number);
-		if (cell)
-			ADD_ANYWHERE(cell->count, 1);
+	if (blurred || kind == STATUS_LEFT_OUT) {
+		count_outcome(endpoint, kind);
 		return;
 	}
 	cell = cell_of(endpoint);
@@ -350,7 +351,8 @@ static __always_inline void end_last_response(struct conn *conn)
 	if (stream->phase == PHASE_HEAD || stream->phase == PHASE_CHUNKS ||
 	    stream->phase == PHASE_TRAILERS)
 		whole = stream->left == BODY_OPEN;
-	if (conn->framed && !whole && conn->kind.cell && !held_of(conn)) {
+	if (conn->framed && !whole && conn->kind.cell && !(conn->kind.cell & REST) &&
+	    !held_of(conn)) {
 		cell = cell_of(conn->kind.cell);
 		if (cell)
 			ADD_ANYWHERE(cell->unanswered, 1);

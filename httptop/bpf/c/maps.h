@@ -12,6 +12,7 @@
 /* A request line of a process, and its endpoint under one generation of the path rules. */
 struct known_line {
 	char comm[COMM_LEN];
+	u32 uid;
 	u32 generation; /* control.generation */
 	u32 endpoint; /* 0: there is none */
 	u32 tgid; /* process last recorded as active on it */
@@ -48,7 +49,8 @@ BPF_F_TABLE("hash", u64, struct conn, conns, MAX_CONNECTIONS, BPF_F_NO_PREALLOC)
 /* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections */
-BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS + MAX_SHARES,
+	    BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
 /*
@@ -68,12 +70,14 @@ BPF_ARRAY(others, struct other, 1 << OTHER_BITS);
 BPF_PERCPU_ARRAY(known_lines, struct known_line, KNOWN_LINES);
 BPF_PERCPU_ARRAY(known_kinds, struct response_kind, KNOWN_KINDS);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
-/*
- * The lowest number is on top, and returned numbers are reused first, so used numbers have no gaps.
- */
+/* The lowest number is on top, so used numbers have no gaps. */
 BPF_STACK(free_cells, u32, MAX_CELLS);
 BPF_STACK(free_pages, u32, MAX_PAGES);
-BPF_ARRAY(pool_next, u32, 2); /* while the pools are filled: next cell, next page */
+BPF_ARRAY(pool_next, u32, 3); /* while the pools are filled: next cell, next page, next share */
+BPF_STACK(returned_cells, u32, MAX_CELLS); /* that were used before */
+BPF_F_TABLE("hash", struct tenant_key, u32, tenants, MAX_SHARES, BPF_F_NO_PREALLOC);
+BPF_ARRAY(shares, struct share, MAX_SHARES);
+BPF_STACK(free_shares, u32, MAX_SHARES);
 BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
 BPF_ARRAY(losses, struct losses, SHARDS);

@@ -4,7 +4,7 @@
  * the same rule in words and in Python; tests/vectors/paths.txt tests both.
  *
  * template_of() reads the target at data[at..limit) and s->method, and writes key.path and
- * key.truncated; the members of struct scratch listed under its name are private to it. Called by
+ * key.marks; the members of struct scratch listed under its name are private to it. Called by
  * make_endpoint_key().
  *
  * The verifier follows every iteration of a loop with every combination of its branches. So state
@@ -278,7 +278,7 @@ static __always_inline bool apply_rule(struct scratch *s)
 		return false;
 	}
 	copy_words((u8 *)s->key.path, (u8 *)rule->text, TEMPLATE_LEN / 8);
-	s->key.truncated = 0;
+	s->key.marks = 0;
 	return true;
 }
 
@@ -314,7 +314,7 @@ static __always_inline u32 template_of(struct scratch *s, u32 at)
 		s->template[0] = '/'; /* an absolute form without a path */
 		out = 1;
 	}
-	s->key.truncated = out > TEMPLATE_LEN || !s->stop || s->segment_count > SEGMENTS;
+	s->key.marks = out > TEMPLATE_LEN || !s->stop || s->segment_count > SEGMENTS;
 
 	/* Clear the bytes after the template: map keys are compared as a whole. */
 #pragma clang loop unroll(disable)

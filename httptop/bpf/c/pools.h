@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pools of free cells and pages, filled once before anything is attached: the loader runs each
+ * The pools of free cells, pages and shares, filled once before anything is attached: the loader runs each
  * program once per number; pool_next holds the next number, counting down.
  */
 #pragma once
 
 #include "maps.h"
 
+/* Return the next number for a pool; 0: there is none, which the verifier asks for. */
+static __always_inline u32 next_number(u32 pool)
+{
+	u32 *next = pool_next.lookup(&pool);
+
+	return next ? (*next)-- : 0;
+}
+
 int fill_cells(void *ctx)
 {
-	u32 zero = 0, number;
-	u32 *next = pool_next.lookup(&zero);
+	u32 number = next_number(0);
 
-	if (!next)
-		return 0;
-	number = (*next)--;
 	free_cells.push(&number, 0);
 	return 0;
 }
 
 int fill_pages(void *ctx)
 {
-	u32 one = 1, number;
-	u32 *next = pool_next.lookup(&one);
+	u32 number = next_number(1);
 
-	if (!next)
-		return 0;
-	number = (*next)--;
 	free_pages.push(&number, 0);
+	return 0;
+}
+
+int fill_shares(void *ctx)
+{
+	u32 number = next_number(2);
+
+	free_shares.push(&number, 0);
 	return 0;
 }

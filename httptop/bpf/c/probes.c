@@ -50,6 +50,7 @@
 /* What becomes of a request. */
 #include "lifecycle.h" /* requests begun, answered, abandoned; losing sync */
 #include "counters.h" /* cells, histograms, losses */
+#include "shares.h" /* who takes how much of the tables */
 #include "samples.h" /* single requests, for user space */
 #include "wait.h" /* how long a request lay in the socket before it was read */
 #include "filter.h" /* which requests the run selects */
@@ -70,4 +71,4 @@
 #include "sums_percentiles.h" /* summarize_rows */
 
 /* Before the start. */
-#include "pools.h" /* filling the pools of cells and pages before the start */
+#include "pools.h" /* filling the pools of cells, pages and shares before the start */

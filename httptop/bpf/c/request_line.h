@@ -72,10 +72,8 @@ static __always_inline bool make_endpoint_key(struct scratch *s)
 	/* Only the version may follow the first space. */
 	if (s->stop && BYTE(s, end) == ' ' && end != s->version_at)
 		return false;
-	s->key.side = s->side;
 	s->key.method = s->method;
 	s->key.minor = s->minor;
-	s->key.unused = 0;
 	return true;
 }
 
@@ -122,6 +120,7 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 	if (!known)
 		return;
 	copy_words((u8 *)known->comm, (u8 *)conn->comm, COMM_LEN / 8);
+	known->uid = conn->uid;
 	known->generation = control->generation;
 	known->endpoint = conn->endpoint;
 	known->tgid = s->tgid;
@@ -144,7 +143,7 @@ static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 	if (!known || known->length != length || known->side != conn->side || !known->endpoint ||
 	    known->generation != (u32)control->generation ||
 	    WORD(known->comm) != WORD(conn->comm) ||
-	    WORD(known->comm + 8) != WORD(conn->comm + 8) ||
+	    WORD(known->comm + 8) != WORD(conn->comm + 8) || known->uid != conn->uid ||
 	    !same_bytes(known->line, &s->data[CARRY], length))
 		return false;
 	if (known->tgid != s->tgid) {
@@ -180,8 +179,8 @@ static __always_inline bool parse_line(struct conn *conn, struct scratch *s)
 
 	if (!make_endpoint_key(s))
 		return false;
-	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
-	conn->endpoint = endpoint_of(s);
+	begin_key(s, conn);
+	conn->endpoint = endpoint_of(s, conn->share);
 	conn->method = s->method;
 	note_process(conn->endpoint, s->tgid);
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;

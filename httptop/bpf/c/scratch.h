@@ -149,6 +149,9 @@ struct scratch {
 
 	struct proxied proxied;
 
+	/* ---- the key of a process's share of the tables (shares.h) ---- */
+	struct tenant_key tenant;
+
 	/* ---- a connection whose requests are being abandoned (close.h), and what follows ---- */
 	u32 then;
 	u32 unused;

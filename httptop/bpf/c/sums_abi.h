@@ -42,8 +42,9 @@
 #define LOGGED_WHAT(word) ((word) & 127)
 #define LOGGED_BUCKETS(word) ((word) >> 8 & 0xffff)
 #define LOG_WORDS (1 << 15)
-#define MOST_LOGGED (5 + GROUPS * (1 + GROUP_BUCKETS)) /* words for a cell */
+#define MOST_LOGGED (5 + 4 * CLASSES + GROUPS * (1 + GROUP_BUCKETS)) /* words for a cell */
 #define UNKNOWN_A_RUN 512
+#define REST_WORDS 512
 
 #define CELL_CLIENT 1 /* flags of a cell: it is of that side */
 #define CELL_IN_SCOPE 2 /* responses of its status, or unanswered requests, count */
@@ -65,7 +66,7 @@ enum use {
 struct cell_use {
 	u64 count;
 	u64 bytes;
-	u64 spent_ns;
+	u64 spent_ns; /* of requests: responses of the rest (struct rest) */
 	u32 unanswered; /* may wrap around, like the next; of responses: those that were cut off */
 	u32 moved; /* of responses: those that no histogram had room for */
 	u32 row;
@@ -139,7 +140,10 @@ struct sums_run {
 	u32 unknown; /* cells that have counted and whose use is not known */
 	u32 first_row; /* the least and the greatest row that got something */
 	u32 last_row;
+	u32 rests; /* words in rest[] */
+	u32 unused;
 	u64 unmeasured; /* since start: latencies that the kernel had no page for */
 	u64 unplaced; /* since start: latencies that bucket_groups had no room for */
 	u32 unknown_cell[UNKNOWN_A_RUN];
+	u64 rest[REST_WORDS]; /* in pairs: endpoint's cell * 8 + class; new responses of the rest */
 };

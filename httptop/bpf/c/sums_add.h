@@ -28,6 +28,12 @@ static __always_inline void log_entry(struct sums_state *s, struct window_log *l
 	log_word(s, log, kind);
 }
 
+/* Whether a status, or a class, is one of errors. */
+static __always_inline bool is_error(u32 status)
+{
+	return status >= 400 || (status >= 4 && status < 10);
+}
+
 /* Count requests that are over, with the time they took, in a row, its side and the log. */
 static __always_inline void add_finished(struct sums_state *s, struct row *row, struct row *all,
 					 struct side_sums *side, u64 requests, bool failed,
@@ -61,6 +67,52 @@ static __always_inline void add_finished(struct sums_state *s, struct row *row, 
 		log_word(s, log, spent_ns >> 32);
 }
 
+/* Add the new responses of a cell of requests for whose status there was no cell of its own. */
+static __always_inline void add_rest(struct sums_state *s, struct row *row, struct row *all,
+				     struct side_sums *side)
+{
+	u32 cell = s->run.next, zero = 0;
+	struct rest *known = read_rests.lookup(&cell);
+	void *blank = blank_group.lookup(&zero);
+	struct rest now = {};
+
+	if (!known && blank) {
+		read_rests.update(&cell, blank);
+		known = read_rests.lookup(&cell);
+	}
+	if (!known)
+		return;
+#pragma clang loop unroll(disable)
+	for (u32 shard = 0; shard < SHARDS; shard++) {
+		u32 at = cell * SHARDS + shard;
+		struct cell *copy = cells.lookup(&at);
+
+		if (!copy)
+			return;
+		for (u32 n = 0; n < CLASSES; n++)
+			now.of_class[n] += copy->rest.of_class[n];
+		now.bytes += copy->rest.bytes;
+	}
+	row->response_bytes += now.bytes - known->bytes;
+	all->response_bytes += now.bytes - known->bytes;
+	known->bytes = now.bytes;
+#pragma clang loop unroll(full)
+	for (u32 n = 0; n < CLASSES; n++) {
+		u64 more = now.of_class[n] - known->of_class[n];
+
+		known->of_class[n] = now.of_class[n];
+		if (!more)
+			continue;
+		s->run.rest[s->run.rests++ % REST_WORDS] = cell * 8 + n;
+		s->run.rest[s->run.rests++ % REST_WORDS] = more;
+		s->run.unmeasured += more;
+		row->open -= more;
+		all->open -= more;
+		side->status[n] += more;
+		add_finished(s, row, all, side, more, is_error(n), 0);
+	}
+}
+
 /* Add what a cell of requests has counted. */
 static __always_inline void add_requests(struct sums_state *s, struct cell_use *use,
 					 struct row *row, struct row *all, struct side_sums *side)
@@ -71,6 +123,8 @@ static __always_inline void add_requests(struct sums_state *s, struct cell_use *
 	row->request_bytes += s->new_bytes;
 	all->open += opened;
 	all->request_bytes += s->new_bytes;
+	if (s->new_spent_ns)
+		add_rest(s, row, all, side);
 	if (!s->new_unanswered || !(use->flags & CELL_IN_SCOPE))
 		return;
 	row->unanswered += s->new_unanswered;
@@ -105,7 +159,7 @@ static __always_inline void add_responses(struct sums_state *s, struct cell_use 
 	row->tick_sum_ns += spent_ns;
 	row->tick_count += count - unmeasured;
 	if (count || spent_ns)
-		add_finished(s, row, all, side, count, use->status >= 400, spent_ns);
+		add_finished(s, row, all, side, count, is_error(use->status), spent_ns);
 }
 
 /* Add `buckets` of new_times[first] and the next ones to a group of the row's buckets. */
@@ -266,7 +320,7 @@ static __always_inline int add_turn(struct sums_state *s)
 	if (s->cell_in_hand)
 		end_cell(s);
 	if (!s->run.turns || s->run.next >= s->run.end || s->run.unknown >= UNKNOWN_A_RUN ||
-	    s->run.logged > LOG_WORDS - MOST_LOGGED)
+	    s->run.rests > REST_WORDS - 2 * CLASSES || s->run.logged > LOG_WORDS - MOST_LOGGED)
 		return 1;
 	use = cell_uses.lookup(&s->run.next);
 	if (!use)

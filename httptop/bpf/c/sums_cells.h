@@ -27,7 +27,7 @@ static __always_inline bool read_cell(struct sums_state *s, struct cell_use *use
 			return false;
 		count += cell->count;
 		bytes += cell->bytes;
-		spent_ns += cell->latency_sum_ns;
+		spent_ns += responses ? cell->latency_sum_ns : cell->unmeasured;
 		unanswered += cell->unanswered;
 		moved += responses ? cell->unmeasured : cell->moved;
 		if (cell->latency_max_ns > max_ns)

@@ -175,6 +175,7 @@ HELPERS: Final[dict[int, Helper]] = {
     8: _asked("get_smp_processor_id", lambda m: m.cpu, inlined=True),
     12: _tail_call,
     14: _asked("get_current_pid_tgid", lambda m: m.current.tgid << 32 | m.current.pid),
+    15: _asked("get_current_uid_gid", lambda _: 0),
     16: _get_current_comm,
     80: _asked("get_current_cgroup_id", lambda m: m.current.cgroup),
     87: _stacked(
