@@ -188,6 +188,7 @@ class Collector:
         self._meter.measure(now_s, 0, None)
         self._rows = EndpointRows(
             self._source.sums,
+            self._source.returns,
             self._scope,
             PathRules(self._settings.paths.templates),
             max_distinct=self._settings.paths.max_distinct,
@@ -202,6 +203,8 @@ class Collector:
         rows, reading, uptime_s = self._read(now_s, unix_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
         rows.end_tick(elapsed_s)
+        if not final:
+            rows.forget(now_s, self._settings.general.forget_s)
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)
@@ -281,6 +284,7 @@ class Collector:
                 *self._notes,
                 *self._governor.notes,
                 *_notes_on(losses.untracked_requests, rows.unmeasured_latencies if rows else 0),
+                *(() if rows is None or rows.crowding is None else (rows.crowding,)),
             ),
         )
 

@@ -21,6 +21,8 @@ SIDES: Final[tuple[Side, Side]] = ("server", "client")
 
 #: Path of the row that counts requests for which the kernel's tables had no room.
 OVERFLOW_PATH: Final = "~other"
+#: Path of the row that counts what the forgotten rows of its process and side have counted.
+IDLE_PATH: Final = "~idle"
 #: Path of the row that counts responses to bytes that are no request.
 BAD_REQUEST_PATH: Final = "~bad request"
 

@@ -58,6 +58,8 @@ STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
 
 ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
+#: The user in the keys of cells that the loader sets up.
+NOBODY: Final = 0xFFFFFFFF
 #: Marks of an endpoint's key: its template was cut off; its path is httptop's own.
 KEY_TRUNCATED, KEY_OWN = 1, 2
 RESPONSE_KEY: Final = struct.Struct("<IHH")
@@ -65,8 +67,11 @@ PROCESS_KEY: Final = struct.Struct("<II")
 CELL: Final = struct.Struct("<5QII2Q32H")
 REST: Final = struct.Struct("<8Q")
 TENANT_KEY: Final = struct.Struct(f"<{COMM_LEN}sII")
+MAX_SHARES: Final = 512
+#: Resources that shares are of.
+RESOURCES: Final = 5
 SHARE: Final = struct.Struct("<5I3I")
-MAX_SHARES: Final = 1024
+SHARES: Final = struct.Struct("<" + MAX_SHARES * "5I3I")
 #: Codes of an endpoint that have cells of their own; the others have one for each class.
 MOST_CODES: Final = 16
 PAGE: Final = struct.Struct("<32I")
@@ -95,8 +100,10 @@ WINDOW_LOG: Final = struct.Struct("<32768I")
 SUMS_RUN: Final = struct.Struct("<10IQQ512I512Q")
 #: Words of what a run tells of the rest, at the end of SUMS_RUN.
 REST_WORDS: Final = 512
-#: Flags of a cell: of the client side, in scope.
-CELL_CLIENT, CELL_IN_SCOPE = 1, 2
+#: Flags of a cell: of the client side, in scope, to be read again; on its way back (give_back.h).
+CELL_CLIENT, CELL_IN_SCOPE, CELL_AGAIN, CELL_RETIRED, CELL_HELD = 1, 2, 4, 8, 16
+#: What a cell is that is given back.
+RECLAIM_RESPONSE, RECLAIM_ENDPOINT, RECLAIM_OWN = range(3)
 #: What a cell is for; what is not named here: this and the number of the measure.
 USE_UNKNOWN, USE_NOTHING, USE_REQUESTS, USE_RESPONSES = range(4)
 

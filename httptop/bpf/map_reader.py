@@ -106,6 +106,6 @@ def _endpoint(key: memoryview) -> RawEndpoint:
         abi.METHODS[method] if method < len(abi.METHODS) else "OTHER",
         path.rstrip(b"\0"),
         bool(marks & abi.KEY_TRUNCATED),
-        uid,
+        None if uid == abi.NOBODY else uid,
         bool(marks & abi.KEY_OWN),
     )

@@ -22,9 +22,6 @@ _MOST_SHARDS: Final = 8
 _PAGE_SIZE: Final = 4096
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
-#: Rows beyond those of all endpoints: for those that get other rows when path rules change. Then
-#: come httptop's own.
-_ROWS_TO_SPARE: Final = 8
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | None = None) -> Plan:
@@ -42,7 +39,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         "MAX_ENDPOINTS": sizes.max_endpoints,
         "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH + MAX_SHARES,
         "MAX_PAGES": sizes.max_histograms,
-        "MAX_ROWS": sizes.max_endpoints + sizes.max_endpoints // _ROWS_TO_SPARE + MAX_SHARES,
+        "MAX_ROWS": sizes.max_endpoints + MAX_SHARES,  # httptop's own, too
         "MAX_GROUPS": 1 << (sizes.max_histograms - 1).bit_length(),
         "MAX_PIPELINED": sizes.max_pipelined,
         "MAX_PROCESSES": sizes.max_users,

@@ -13,6 +13,7 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
+from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.side_latencies import SideLatencies
 from httptop.collect.histogram import BUCKETS, OCTAVES, Histogram
@@ -50,11 +51,14 @@ _RUN: Final = struct.Struct("<10I")
 #: Where the other members begin: unmeasured, unplaced; unknown cells; the rest.
 _UNMEASURED: Final = 10
 _UNKNOWN: Final = _UNMEASURED + 2
+_UNKNOWN_AT: Final = _RUN.size + 16
 #: Turns of a run, half a millisecond or so; a cell that is in hand then takes as many more.
 _TURNS: Final = 1024
 _MORE_TURNS: Final = OCTAVES + 1
 #: Rows so near each other are summarized together, right after the cells that they belong to.
 _NEAR: Final = 2048
+#: Numbers in the log that are kept for the rows that count where there is no room.
+_LAST_NUMBERS: Final = 64
 #: What programs that are no tracepoint's run on; they do not look at it.
 _NO_PACKET: Final = bytes(64)
 _BLANK: Final = RowFigures(*[0] * len(RowFigures._fields))
@@ -89,6 +93,7 @@ class KernelSums:
         self._add = programs["add_to_rows"]
         self._take = programs["take_from_window"]
         self._summarize = programs["summarize_rows"]
+        self._reclaim = programs["reclaim_cells"]
         self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
         self._most_cells = bpf_syscall.map_info(maps["cell_uses"])[4]
         self._used_cells = abi.FIRST_FREE_CELL
@@ -96,10 +101,12 @@ class KernelSums:
             MappedMap(maps[name])
             for name in (
                 "cell_uses", "rows", "row_times", "side_sums", "window_log", "sums_state",
+                "log_rows",
             )
         ]  # fmt: skip
         self._uses, self._rows, self._times, *small = self._mapped = mapped
-        self._sides, self._log, self._state = (one.whole() for one in small)
+        self._sides, self._log, self._state, log_rows = (one.whole() for one in small)
+        self._log_numbers = LogNumbers(log_rows)
         self.most_rows = bpf_syscall.map_info(maps["rows"])[4]
         #: The codes that responses of each side have had.
         self._statuses: tuple[set[int], set[int]] = (set(), set())
@@ -107,17 +114,27 @@ class KernelSums:
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
         #: What take_rest() returns.
         self._rest: list[tuple[int, int, int]] = []
-        self._merged: dict[int, int] = {}  # row -> the row that has all of it
+        self._slot = 0
         self._sides_seen = (SideLatencies(), SideLatencies())
         for cell in abi.LEFT_OUT_ENDPOINTS:
             self.use(cell, None)
 
+    @property
+    def uses(self) -> MappedMap:
+        """What is known of each cell: the map cell_uses."""
+        return self._uses
+
     def close(self) -> None:
         """Unmap the maps; idempotent."""
+        self._log_numbers.close()
         for mapped in self._mapped:
             mapped.close()
 
     # ---- a tick ------------------------------------------------------------------------------
+
+    def has_room(self) -> bool:
+        """Return whether another row may be used; see RowSums."""
+        return self._log_numbers.free > _LAST_NUMBERS
 
     def use(self, cell: int, use: CellUse | None) -> None:
         """Say what a cell is for; see RowSums."""
@@ -132,6 +149,7 @@ class KernelSums:
             if use.in_scope:
                 self._statuses[use.side].add(use.status)
         flags = abi.CELL_CLIENT * use.side | abi.CELL_IN_SCOPE * use.in_scope
+        self._number(use.row)
         _USE.pack_into(self._uses.up_to(at + _USE.size), at, use.row, use.status, kind, flags)
 
     def add(self, tick: int, slot: int) -> list[int]:
@@ -141,6 +159,7 @@ class KernelSums:
         cells after the other, since a row is then still in the CPU's cache.
         """
         self._stretches.begin()
+        self._slot = slot
         unknown: list[int] = []
         old = self._old_logs(slot)
         cell, end = 1, self._end_of_cells()
@@ -165,6 +184,7 @@ class KernelSums:
         for side, seen in enumerate(self._sides_seen):
             seen.expire(slot)
             seen.add(slot, self._tick_histogram(side))
+        self._log_numbers.expire(slot)
         return unknown
 
     def _run(self, program: int, first: int, end: int, tick: int = 0) -> int:
@@ -180,6 +200,18 @@ class KernelSums:
                 continue
             self._stretches.go_on()
             return int(_RUN.unpack_from(self._state)[0])
+
+    def reclaim(self, words: Collection[int]) -> None:
+        """Blank cells that nothing counts in any more; words as give_back.py makes them."""
+        struct.pack_into(f"<{len(words)}I", self._state, _UNKNOWN_AT, *words)
+        done = 0
+        while done < len(words):
+            done = self._run(self._reclaim, done, len(words))
+
+    def counted(self, cells: Iterable[int]) -> list[int]:
+        """Return how many responses cells have counted so far; see RowSums."""
+        uses = self._uses.whole()
+        return [CELL_USE.unpack_from(uses, cell * CELL_USE.size)[0] for cell in cells]
 
     def _note_rest(self, words: Sequence[int]) -> None:
         """Note responses without a cell for their status, in pairs as struct sums_run has them."""
@@ -218,9 +250,9 @@ class KernelSums:
         """Return the number behind those of cells in use: they are given out in ascending order."""
         value = bpf_syscall.map_lookup(self._free_cells, b"", 4)
         if value is None:  # none is left
-            return self._most_cells
-        # One that was given back may be on top.
-        self._used_cells = max(self._used_cells, int.from_bytes(value, "little"))
+            self._used_cells = self._most_cells
+        else:  # one for which there was no place in a map may be on top again
+            self._used_cells = max(self._used_cells, int.from_bytes(value, "little"))
         return self._used_cells
 
     def read(self, tick: int, rows: int) -> Sums:
@@ -272,8 +304,10 @@ class KernelSums:
     def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
         """Add all sums of a row to those of another; see RowSums."""
         less, more = self._row(row), self._row(into)
-        if less.tick != more.tick:
+        if less.tick < more.tick:
             less = less._replace(tick_sum_ns=0, tick_count=0)
+        elif less.tick > more.tick:
+            more = more._replace(tick_sum_ns=0, tick_count=0, tick=less.tick)
         self._put_row(
             into,
             more._replace(
@@ -288,19 +322,11 @@ class KernelSums:
         for measure in range(1, len(TIMES) + 1):
             if less.measures >> measure & 1:
                 self._merge_times(row, into, measure)
-        self._put_row(row, _BLANK._replace(merged_into=into))
-        for known, target in self._merged.items():
-            if target == row:
-                self._merged[known] = into
-                self._put_row(known, _BLANK._replace(merged_into=into))
-        self._merged[row] = into
+        self._put_row(row, _BLANK)
+        self._number(into)
+        self._log_numbers.merge(row, into, self._slot)
         for cell in cells:
             self._use_row(cell, into)
-
-    def renew(self, row: int) -> None:
-        """Have a row that was merged be as new; see RowSums."""
-        del self._merged[row]
-        self._put_row(row, _BLANK)
 
     def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
         """Have a cell count in another row from now on; see RowSums."""
@@ -310,12 +336,19 @@ class KernelSums:
         over = sum(use[0] for use in others if use[7] == abi.USE_RESPONSES)
         # Some of these counters may have wrapped around.
         in_flight = (count - unanswered - moved - over - rest + (1 << 31)) % (1 << 32) - (1 << 31)
+        self._number(row)
         for number, open_ in ((before, -in_flight), (row, in_flight)):
             found = self._row(number)
             self._put_row(number, found._replace(open=found.open + open_, changed=1))
         for at in (cell, *responses):
             self._use_row(at, row)
         return [use[0] for use in others]
+
+    def _number(self, row: int) -> None:
+        """Have a row have a number in the log."""
+        number = self._log_numbers.take(row)
+        if number is not None:
+            self._put_row(row, self._row(row)._replace(log_number=number))
 
     def _use_row(self, cell: int, row: int) -> None:
         """Have a cell count in another row."""
@@ -353,5 +386,5 @@ class KernelSums:
             found = [bpf_syscall.map_lookup(self._groups, key, BUCKET_GROUP.size) for key in keys]
             counts = [BUCKET_GROUP.unpack(value) for value in found if value is not None]
             added = BUCKET_GROUP.pack(*(sum(column) for column in zip(*counts, strict=True)))
+            bpf_syscall.map_delete(self._groups, keys[0])  # first: the map may be full
             bpf_syscall.map_update(self._groups, keys[1], added)
-            bpf_syscall.map_delete(self._groups, keys[0])

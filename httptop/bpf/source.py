@@ -6,9 +6,10 @@ import contextlib
 import os
 from collections.abc import Callable, Collection
 
-from httptop.bpf.abi import END, LATER, READY, tracepoint_of
+from httptop.bpf.abi import END, LATER, MAX_SHARES, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
+from httptop.bpf.give_back import GiveBack
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.program_timer import ProgramTimer
@@ -18,7 +19,7 @@ from httptop.bpf.sweep import SocketSweep
 from httptop.bpf.ticks import Ticks
 from httptop.bpf.tuning import ControlWriter
 from httptop.collect.source import Controls, RawEndpoint, RawResponse, Reading
-from httptop.collect.sums import RowSums
+from httptop.collect.sums import CellReturns, RowSums
 from httptop.console import complain
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
@@ -77,6 +78,15 @@ class LiveSource:
         self._reader = MapReader(probes.maps, self._plan.defines["SHARDS"], own_pids)
         self._sums = KernelSums(probes.maps, probes.programs, loops=probes.loops)
         self._closing.callback(self._sums.close)
+        sizes = self._plan.defines
+        responses = sizes["MAX_CELLS"] - sizes["MAX_ENDPOINTS"] - MAX_SHARES
+        self._returns = GiveBack(
+            probes.maps,
+            probes.programs["let_go"],
+            self._sums.uses,
+            self._sums.reclaim,
+            (sizes["MAX_ENDPOINTS"], responses, sizes["MAX_PAGES"]),
+        )
         self._samples = SampleReader(probes.maps["samples"], own_pids)
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
@@ -115,6 +125,11 @@ class LiveSource:
     def sums(self) -> RowSums:
         """What the cells count, added up; see Source."""
         return self._sums
+
+    @property
+    def returns(self) -> CellReturns:
+        """The way back of cells; see Source."""
+        return self._returns
 
     def read(self) -> Reading:
         """Return what is new in the maps and in the ring."""

@@ -14,12 +14,28 @@ takes only its requests in flight along.
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from httptop.collect.endpoint_cells import Endpoint, EndpointCells
+from httptop.collect.endpoint_keys import (
+    LAST_RESORT,
+    LAST_RESORT_KEYS,
+    OWN_PATHS,
+    key_of,
+    own_key,
+)
+from httptop.collect.forgetting import (
+    FULL,
+    Forgetting,
+    Owner,
+    RowActivity,
+    idle,
+    longest_idle,
+    surplus,
+)
 from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
 from httptop.collect.row_book import RowBook
@@ -29,6 +45,7 @@ from httptop.collect.source import LEFT_OUT, RawEndpoint, RawResponse
 from httptop.collect.sums import (
     ROW,
     SIDE_ROWS,
+    CellReturns,
     CellUse,
     RowFigures,
     RowSums,
@@ -36,46 +53,30 @@ from httptop.collect.sums import (
     Sums,
 )
 from httptop.config.scope import Scope
-from httptop.linux.users import name_of
+from httptop.linux.owners import Users
 from httptop.model import (
-    BAD_REQUEST_PATH,
+    IDLE_PATH,
     OVERFLOW_PATH,
     SIDES,
     STATUS_UNKNOWN,
     EndpointKey,
     Side,
     Totals,
-    clean,
 )
+
+#: Ticks between two looks for cells that nobody has got to use.
+_LOOK_EVERY: Final = 16
+#: Of so many rows one may be httptop's own: each process has some.
+_OWN_PART: Final = 4
+#: Endpoints that get a row of their own in a tick, of those for which there was none.
+_PLACED_AT_ONCE: Final = 256
 
 #: Ticks of an endpoint's trend; those of the totals are a setting.
 TREND_TICKS: Final = 40
 
-#: Paths of rows that have a place however many others there are.
-_ALWAYS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH)
-
-#: The rows that count where there is no room for another one of ``~other``.
-_LAST_RESORT: Final[Mapping[Side, EndpointKey]] = {
-    side: EndpointKey(side, OVERFLOW_PATH, "HTTP/1.1", False, "OTHER", OVERFLOW_PATH)
-    for side in SIDES
-}
 
 #: Returns what cells are for: those of requests, those of responses.
 Names = Callable[[Collection[int]], tuple[Mapping[int, RawEndpoint], Mapping[int, RawResponse]]]
-
-
-class _Endpoint:
-    """A cell of requests and the cells of their responses."""
-
-    __slots__ = ("key", "responses", "row", "scope_key")
-
-    def __init__(self, key: EndpointKey, scope_key: EndpointKey) -> None:
-        self.key = key  # as the source has it
-        self.scope_key = scope_key  # as the path rules had it when the cell was registered
-        self.row: int | None = None  # None: out of scope
-        #: (cell, code) of those that have a use; None: the code does not count, or the cell has
-        #: another measure.
-        self.responses: list[tuple[int, int | None]] = []
 
 
 class EndpointRows:
@@ -84,6 +85,7 @@ class EndpointRows:
     def __init__(
         self,
         sums: RowSums,
+        returns: CellReturns,
         scope: Scope,
         rules: PathRules,
         *,
@@ -92,17 +94,23 @@ class EndpointRows:
     ) -> None:
         """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS."""
         self._sums, self._scope, self._rules = sums, scope, rules
+        self._returns = returns
+        self._users = Users()
+        self._displaced: set[int] = set()  # cells that count in ~other
+        self._overflow_before = 0
+        self._crowding: str | None = None
+        self._forgetting = Forgetting()
         self._max_distinct = max_distinct
-        self._endpoints: dict[int, _Endpoint] = {}  # by the cell of requests
-        self._responses: set[int] = set()  # cells whose use is known
         self._book = RowBook(sums.most_rows)
-        for key in _LAST_RESORT.values():
-            self._book.make(key)
+        self._most_own = sums.most_rows // _OWN_PART
+        self._cells = EndpointCells(sums, returns, self._book)
+        for keys in LAST_RESORT.values():
+            for key in keys.values():
+                self._book.make(key)
         self._paths: dict[tuple[Side, str, str], set[str]] = {}
         self._trends: deque[TickMeans] = deque(maxlen=min(TREND_TICKS, history))
         self._sides = {side: SideTotals(history) for side in SIDES}
         self._tick = 1
-        self._slot = 0  # of the window
         self._latest: Sums | None = None  # None: out of date
 
     def _now(self) -> Sums:
@@ -114,6 +122,11 @@ class EndpointRows:
     def overflow_requests(self) -> int:
         """Requests counted under ``~other``."""
         return self._book.overflow_requests(self._now().rows)
+
+    @property
+    def crowding(self) -> str | None:
+        """A sentence about tables that had no room in the last tick, and who has most of it."""
+        return self._crowding
 
     @property
     def unmeasured_latencies(self) -> int:
@@ -140,7 +153,7 @@ class EndpointRows:
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
-        known = self._endpoints.get(cell)
+        known = self._cells.get(cell)
         if known is None or known.row is None or not self._scope.admits(known.scope_key, status):
             return None
         return self._book.key_of(known.row)
@@ -149,17 +162,16 @@ class EndpointRows:
 
     def count(self, slot: int, names: Names) -> None:
         """Add what cells have counted; the window ends with a slot, by number."""
-        self._slot, self._latest = slot, None
+        self._latest = None
         unknown = self._sums.add(self._tick, slot)
         if unknown:
             self._register(*names(unknown))
             self._sums.add(self._tick, slot)
         for cell, status, count in self._sums.take_rest():
-            row = self._endpoints[cell].row
-            if row is not None:
-                self._book.add_apart(row, status, count)
-        for row in self._book.expire(slot):
-            self._sums.renew(row)
+            known = self._cells.get(cell)
+            if known is not None and known.row is not None:
+                self._book.add_apart(known.row, status, count)
+        self._cells.count_retired()
 
     def end_tick(self, elapsed_s: float) -> None:
         """End the tick, which lasted ``elapsed_s``: its values join the trends."""
@@ -173,7 +185,7 @@ class EndpointRows:
         """Note all (cell, pid) pairs of processes active on endpoints."""
         pids: dict[int, set[int]] = {}
         for cell, pid in processes:
-            known = self._endpoints.get(cell)
+            known = self._cells.endpoints.get(cell)
             if known is not None and known.row is not None:
                 pids.setdefault(known.row, set()).add(pid)
         self._book.set_pids(pids)
@@ -185,23 +197,29 @@ class EndpointRows:
     ) -> None:
         """Say what new cells are for."""
         # A lower number was given out earlier.
-        for cell in sorted(endpoints.keys() - self._endpoints.keys()):
-            key = _key(endpoints[cell])
+        for cell in sorted(endpoints.keys() - self._cells.endpoints.keys()):
+            key = key_of(endpoints[cell], self._users)
             shown = self._by_rules(key)
-            known = self._endpoints[cell] = _Endpoint(key, shown)
+            known = self._cells.endpoints[cell] = Endpoint(key, shown)
             use = None
             if self._scope.admits_key(shown):
                 known.row = self._row(shown)
+                if shown.path not in OWN_PATHS and known.row in self._book.overflow:
+                    self._displaced.add(cell)
                 counts = self._scope.admits(shown, STATUS_UNKNOWN)
                 use = CellUse(known.row, SIDES.index(key.side), in_scope=counts)
             self._sums.use(cell, use)
-        for cell in sorted(responses.keys() - self._responses):
+        for cell in sorted(responses.keys() - self._cells.responses):
             raw = responses[cell]
-            if raw.endpoint in self._endpoints:
-                self._register_responses(cell, raw, self._endpoints[raw.endpoint])
+            if raw.endpoint in self._cells.endpoints:
+                self._register_responses(cell, raw, self._cells.endpoints[raw.endpoint])
+            elif raw.endpoint in self._cells.retired:
+                retired = self._cells.retired[raw.endpoint]
+                self._register_responses(cell, raw, retired)
+                self._returns.add(raw.endpoint, cell)
 
-    def _register_responses(self, cell: int, raw: RawResponse, endpoint: _Endpoint) -> None:
-        self._responses.add(cell)
+    def _register_responses(self, cell: int, raw: RawResponse, endpoint: Endpoint) -> None:
+        self._cells.responses.add(cell)
         counts = raw.status != LEFT_OUT and self._scope.admits(endpoint.scope_key, raw.status)
         latency = raw.measure is Measure.LATENCY
         # Those out of scope are not counted, but they are over, too.
@@ -211,10 +229,14 @@ class EndpointRows:
         side = SIDES.index(endpoint.key.side)
         self._sums.use(cell, CellUse(endpoint.row, side, raw.measure, raw.status, counts))
         if counts and latency:
-            self._book.add_status(endpoint.row, raw.status, cell)
+            if raw.endpoint in self._cells.endpoints:
+                self._book.add_status(endpoint.row, raw.status, cell)
             endpoint.responses.append((cell, raw.status))
         else:
             endpoint.responses.append((cell, None))
+
+    def _paths_of(self, key: EndpointKey) -> set[str]:
+        return self._paths.setdefault((key.side, key.process, key.method), set())
 
     def _by_rules(self, key: EndpointKey) -> EndpointKey:
         path = self._rules.apply(key.path)
@@ -225,15 +247,98 @@ class EndpointRows:
         row = self._book.number_of(key)
         if row is not None:
             return row
-        paths = self._paths.setdefault((key.side, key.process, key.method), set())
-        always = key.path in _ALWAYS
-        if always or key.path in paths or len(paths) < self._max_distinct:
+        paths = self._paths_of(key)
+        always = key.path in OWN_PATHS
+        if always and self._book.own >= self._most_own:
+            return self._last_resort(key)
+        few = always or key.path in paths or len(paths) < self._max_distinct
+        if few and self._sums.has_room():
             row = self._book.make(key)
         if row is None:
-            other = key.path == OVERFLOW_PATH
-            return self._row(_LAST_RESORT[key.side] if other else _own(key, OVERFLOW_PATH))
+            return self._last_resort(key) if always else self._row(own_key(key, OVERFLOW_PATH))
         if not always:
             paths.add(key.path)
+        return row
+
+    # ---- what is forgotten -------------------------------------------------------------------
+
+    def forget(self, now_s: float, forget_s: float) -> None:
+        """Forget rows at the end of a tick: those idle for ``forget_s``, 0: none of these.
+
+        Where room is short, others are forgotten, too; see forgetting.py.
+        """
+        self._cells.take_back()
+        tick, full = self._tick - 1, self._returns.full()
+        since = self._forgetting.idle_since(tick, now_s, forget_s) if forget_s else -1
+        activity = RowActivity.of(self._now().rows)
+        rows = self._book.rows_by_owner(OWN_PATHS)
+        own = self._book.own_rows(OWN_PATHS, LAST_RESORT_KEYS)
+        others = 0
+        if full > FULL or tick % _LOOK_EVERY == 0:
+            others = self._returns.retire_unused(self._cells.endpoints)
+        gone = {row for some in rows.values() for row in idle(some, activity, since)}
+        gone.update(surplus(rows, activity, tick, full, others))
+        gone.update(longest_idle(own, activity, len(own) - self._most_own * 3 // 4))
+        without_row = {None, *map(self._book.number_of, LAST_RESORT_KEYS)}
+        cells = self._cells.idle_since(without_row, tick - 1 if full > FULL else since, tick)
+        # Rows of our own stay with what they have counted.
+        for some in self._cells.by_row(set(idle(own, activity, since)) - gone).values():
+            cells += some
+        self._crowding = self._say_crowding(rows)
+        self._place_displaced()
+        retired = self._cells.without(cells) | self._forget(gone)
+        if retired:
+            self._cells.retire(retired)
+            self._latest = None
+
+    def _forget(self, gone: Collection[int]) -> dict[int, Endpoint]:
+        """Have rows count in ``~idle``; return their endpoints, whose cells are not needed."""
+        merged: dict[int, int] = {}
+        for row in gone:
+            key = self._book.key_of(row)
+            assert key is not None
+            merged[row] = self._row(own_key(key, IDLE_PATH))
+            if key.path in OWN_PATHS:  # there are too many of our own
+                merged[row] = self._last_resort(key)
+            for code, count in self._book.apart(row).items():
+                self._book.add_apart(merged[row], code, count)
+            self._paths_of(key).discard(key.path)
+        if not merged:
+            return {}
+        taken = self._cells.move(merged)
+        self._book.forget(merged)
+        self._merge_trends(merged)
+        return taken
+
+    def _place_displaced(self) -> None:
+        """Have endpoints for which there was no row count in one, as far as there is room now."""
+        for cell in list(self._displaced)[:_PLACED_AT_ONCE]:
+            endpoint = self._cells.endpoints.get(cell)
+            row = None if endpoint is None else self._row(self._by_rules(endpoint.key))
+            if endpoint is not None and row is not None and row != endpoint.row:
+                key = self._book.key_of(row)
+                if key is not None and key.path in OWN_PATHS:
+                    break
+                self._part(cell, endpoint, row)
+                self._latest = None
+            self._displaced.discard(cell)
+
+    def _say_crowding(self, rows: Mapping[Owner, Sequence[int]]) -> str | None:
+        before, self._overflow_before = self._overflow_before, self.overflow_requests
+        if (more := self._overflow_before - before) <= 0 or not rows:
+            return None
+        (_, process, user), most = max(rows.items(), key=lambda item: len(item[1]))
+        owner = f"{process} (user {user})" if user else process
+        return (
+            f"there was no room for all endpoints: {more} requests of the last tick are counted "
+            f"under ~other; of {sum(map(len, rows.values()))} rows {owner} has {len(most)}"
+        )
+
+    def _last_resort(self, key: EndpointKey) -> int:
+        """Return the row for a key of our own for which there is no room."""
+        path = IDLE_PATH if key.path == IDLE_PATH else OVERFLOW_PATH
+        row = self._book.number_of(LAST_RESORT[path][key.side])
+        assert row is not None
         return row
 
     # ---- other rules -------------------------------------------------------------------------
@@ -255,9 +360,9 @@ class EndpointRows:
             self._merge(merged)
         self._paths.clear()
         for key in self._book.numbers:
-            if key.path not in _ALWAYS:
-                self._paths.setdefault((key.side, key.process, key.method), set()).add(key.path)
-        for cell, endpoint in self._endpoints.items():
+            if key.path not in OWN_PATHS:
+                self._paths_of(key).add(key.path)
+        for cell, endpoint in self._cells.endpoints.items():
             if endpoint.row is not None:
                 row = self._row(self._by_rules(endpoint.key))
                 if row != endpoint.row:
@@ -269,7 +374,7 @@ class EndpointRows:
     def _merge(self, merged: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
         cells: dict[int, list[int]] = {}
-        for cell, endpoint in self._endpoints.items():
+        for cell, endpoint in self._cells.endpoints.items():
             row = endpoint.row
             if row is not None and row in merged:
                 responses = (response for response, _ in endpoint.responses)
@@ -277,11 +382,14 @@ class EndpointRows:
                 endpoint.row = merged[row]
         for row, into in merged.items():
             self._sums.merge(row, into, cells.get(row, ()))
-            self._book.merge(row, into, self._slot)
+            self._book.merge(row, into)
+        self._merge_trends(merged)
+
+    def _merge_trends(self, merged: Mapping[int, int]) -> None:
         trends = [means.merged(merged) for means in self._trends]
         self._trends = deque(trends, self._trends.maxlen)
 
-    def _part(self, cell: int, endpoint: _Endpoint, row: int) -> None:
+    def _part(self, cell: int, endpoint: Endpoint, row: int) -> None:
         """Have a cell count in another row from now on; what it has counted stays."""
         former, endpoint.row = endpoint.row, row
         assert former is not None
@@ -293,35 +401,3 @@ class EndpointRows:
                 self._book.add_apart(former, code, count)
                 self._book.add_apart(row, code, -count)
                 self._book.add_status(row, code, response)
-
-
-def protocol_of(version: int) -> str:
-    """Return the protocol that a source's number of a version stands for."""
-    major, minor = divmod(version - 100, 10) if version >= 100 else (1, version)
-    return f"HTTP/{major}.{minor}"
-
-
-#: What clean() makes of a byte or character that cannot be shown.
-_ESCAPE: Final = re.compile(rb"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
-
-
-def _requested(path: bytes) -> str:
-    """Return a path as text: none of httptop's own, and what looks like an escape is one."""
-    text = clean(_ESCAPE.sub(rb"\\x5c", path))
-    if text.startswith("~"):
-        text = f"\\x7e{text[1:]}"
-    return f"{text[:-1]}\\u2026" if text.endswith("…") else text
-
-
-def _own(key: EndpointKey, path: str) -> EndpointKey:
-    """Return the key of a row of httptop's own, of the same process and side."""
-    return replace(key, protocol="HTTP/1.1", method="OTHER", path=path)
-
-
-def _key(raw: RawEndpoint) -> EndpointKey:
-    path = clean(raw.path) if raw.own else _requested(raw.path)
-    if raw.truncated:
-        path += "…"
-    user = "" if raw.uid is None else clean(name_of(raw.uid).encode())
-    protocol = protocol_of(raw.version)
-    return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path, user)

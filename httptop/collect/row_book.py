@@ -6,10 +6,11 @@ copies it before it changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from httptop.collect.forgetting import Owner
 from httptop.collect.row_table import RowNames, ShownRows
-from httptop.collect.sums import FIRST_ROW, ROW, SLOTS
+from httptop.collect.sums import FIRST_ROW, ROW, RowFigures
 from httptop.model import MOST_PIDS, OVERFLOW_PATH, EndpointKey
 
 
@@ -25,15 +26,16 @@ class RowBook:
         self._given: RowNames | None = None  # these lists, if a table has them
         self._numbers: dict[EndpointKey, int] = {}
         self._free: list[int] = []
-        self._merged: list[tuple[int, int]] = []  # (slot, row), in the order of slots
         #: The rows shown: all with requests, in the order in which they got them; others as long as
         #: they have requests in flight.
         self._with_requests: list[int] = []
         self._in_flight: list[int] = []
         self._without_requests: set[int] = set()
         self._shown: ShownRows | None = None
+        #: How many rows are httptop's own.
+        self.own = 0
         #: The rows of ``~other``.
-        self.overflow: list[int] = []
+        self.overflow: set[int] = set()
 
     @property
     def end(self) -> int:
@@ -53,6 +55,19 @@ class RowBook:
         """Return the key of a row; None: it has been merged into another."""
         return self._keys[number]
 
+    def rows_by_owner(self, own_paths: Collection[str]) -> dict[Owner, list[int]]:
+        """Return the rows by side, process and user, without those of these paths."""
+        found: dict[Owner, list[int]] = {}
+        for key, number in self._numbers.items():
+            if key.path not in own_paths:
+                found.setdefault(Owner(key.side, key.process, key.user), []).append(number)
+        return found
+
+    def own_rows(self, paths: Collection[str], but: Collection[EndpointKey]) -> list[int]:
+        """Return the rows of these paths, without those of some keys."""
+        numbers = self._numbers.items()
+        return [number for key, number in numbers if key.path in paths and key not in but]
+
     # ---- rows come and go --------------------------------------------------------------------
 
     def make(self, key: EndpointKey) -> int | None:
@@ -70,8 +85,9 @@ class RowBook:
             return None
         self._numbers[key] = number
         self._without_requests.add(number)
+        self.own += key.path.startswith("~")
         if key.path == OVERFLOW_PATH:
-            self.overflow.append(number)
+            self.overflow.add(number)
         return number
 
     def rename(self, number: int, key: EndpointKey) -> int:
@@ -88,29 +104,42 @@ class RowBook:
             self._keys[number] = key
         return known
 
-    def merge(self, number: int, into: int, slot: int) -> None:
-        """Give another row what is known of one; it is free once the slot ``slot`` has expired."""
+    def merge(self, number: int, into: int) -> None:
+        """Give another row what is known of one, which is free then."""
         self._own()
         self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
         self._statuses[into] += self._statuses[number]
         for code, count in self._apart.pop(number, {}).items():
             self.add_apart(into, code, count)
         self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
-        self._merged.append((slot, number))
+        self._free.append(number)
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Forget rows that were merged, which are free then."""
+        gone = set(numbers)
+        self._own()
+        self.overflow -= gone
+        for number in gone:
+            key = self._keys[number]
+            assert key is not None
+            self.own -= key.path.startswith("~")
+            del self._numbers[key]
+            self._apart.pop(number, None)
+            self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
+        self._free += gone
+        self._with_requests = [number for number in self._with_requests if number not in gone]
+        self._without_requests -= gone
+        self._shown = None
+
+    def apart(self, number: int) -> dict[int, int]:
+        """Return the responses of a row that none of its cells has, by code."""
+        return dict(self._apart.get(number, {}))
 
     def look_again(self) -> None:
         """Find out anew which rows are shown."""
         self._with_requests = []
         self._without_requests = set(self._numbers.values())
         self._shown = None
-
-    def expire(self, slot: int) -> list[int]:
-        """Return merged rows of which the window that ends with ``slot`` has nothing; free them."""
-        freed = []
-        while self._merged and self._merged[0][0] <= slot - SLOTS:
-            freed.append(self._merged.pop(0)[1])
-        self._free += freed
-        return freed
 
     # ---- what is known of them ---------------------------------------------------------------
 
@@ -158,10 +187,10 @@ class RowBook:
         """Return the rows that are shown by their sums."""
         with_requests, in_flight = [], []
         for number in sorted(self._without_requests):
-            requests, open_, *_ = ROW.unpack_from(rows, number * ROW.size)
-            if requests:
+            row = RowFigures(*ROW.unpack_from(rows, number * ROW.size))
+            if row.requests or row.response_bytes:  # the rest of a response may be elsewhere
                 with_requests.append(number)
-            elif open_ > 0:
+            elif row.open > 0:
                 in_flight.append(number)
         if with_requests or in_flight != self._in_flight or self._shown is None:
             self._without_requests.difference_update(with_requests)

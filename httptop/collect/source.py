@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from httptop.collect.measure import Measure
-from httptop.collect.sums import RowSums
+from httptop.collect.sums import CellReturns, RowSums
 
 
 class RawEndpoint(NamedTuple):
@@ -118,6 +118,10 @@ class Source(Protocol):
     @property
     def sums(self) -> RowSums:
         """What its cells count, added up; once the run has begun."""
+
+    @property
+    def returns(self) -> CellReturns:
+        """The way back of cells; once the run has begun."""
 
     def names(
         self, cells: Collection[int]

@@ -60,8 +60,8 @@ class RowFigures(NamedTuple):
     window_p999: int
     window_p100: int
     tick_count: int  # latencies in tick_sum_ns
-    tick: int  # the source's own, like the rest
-    merged_into: int
+    tick: int  # the last one in which anything was counted
+    log_number: int  # the source's own, like the next one
     changed: int
     measures: int  # bits of the measures that it has times of
 
@@ -114,12 +114,45 @@ class CellUse(NamedTuple):
     in_scope: bool = True  # whether responses, or unanswered requests, are counted
 
 
+class CellReturns(Protocol):
+    """The way back of cells that are of no use any more; for the collector's thread alone.
+
+    It takes some ticks. Until then they count, in their row, what is under way; a new request for
+    such an endpoint has other cells.
+    """
+
+    def retire(self, endpoints: Mapping[int, Collection[int]]) -> None:
+        """Begin to give back cells of requests, each with the cells of its responses."""
+
+    def retire_unused(self, used: Collection[int]) -> int:
+        """Retire cells of requests that are none of those used, and were none the last time.
+
+        They are those of requests that have begun and were never whole. Returns how many there are,
+        and cells of requests that are on their way back.
+        """
+
+    def add(self, cell: int, response: int) -> None:
+        """Have a cell of responses that a retired endpoint has got since be given back with it."""
+
+    def full(self) -> float:
+        """Return the part of the room for cells that is taken, 0 to 1; of the tightest kind."""
+
+    def step(self) -> Collection[int]:
+        """Do a tick's work, after :meth:`RowSums.add`; return the cells that are back.
+
+        They have no use any more, and may have another at once.
+        """
+
+
 class RowSums(Protocol):
     """The sums that a source keeps; for the collector's thread alone."""
 
     @property
     def most_rows(self) -> int:
         """The number of rows there is room for."""
+
+    def has_room(self) -> bool:
+        """Return whether another row may be used: the window may still have too many that were."""
 
     def use(self, cell: int, use: CellUse | None) -> None:
         """Say what a cell is for that had no use before; None: for nothing."""
@@ -138,6 +171,9 @@ class RowSums(Protocol):
         They are those for whose status there was no cell. A class is a status of one digit.
         """
 
+    def counted(self, cells: Iterable[int]) -> list[int]:
+        """Return how many responses each of these cells has counted so far."""
+
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums of as many rows, with those of ``tick``."""
 
@@ -147,11 +183,8 @@ class RowSums(Protocol):
     def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
         """Add all sums of a row to those of another, where ``cells`` count from then on.
 
-        They are those of the row. It may not be used again before :meth:`renew`.
+        They are those of the row, which is as new then.
         """
-
-    def renew(self, row: int) -> None:
-        """Have a row that was merged into another be as new; its slots must have expired."""
 
     def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
         """Have a cell of requests, and those of their responses, count in another row from now on.

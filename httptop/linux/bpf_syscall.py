@@ -26,6 +26,7 @@ _BTF_LOAD = 18
 _RAW_TRACEPOINT_OPEN = 17
 _MAP_FREEZE = 22
 _MAP_LOOKUP_BATCH = 24
+_MAP_UPDATE_BATCH = 26
 _ENABLE_STATS = 32
 
 #: A kind of map whose values belong to tasks, and a flag of maps that it needs.
@@ -167,7 +168,7 @@ def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:
 
 
 def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
-    """Set ``key`` to ``value``."""
+    """Set ``key`` to ``value``; of a queue, which has no keys, append it."""
     key_buffer = ctypes.create_string_buffer(key, len(key))
     value_buffer = ctypes.create_string_buffer(value, len(value))
     bpf(
@@ -177,12 +178,21 @@ def map_update(map_fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
                 "<IIQQQ",
                 map_fd,
                 0,
-                ctypes.addressof(key_buffer),
+                ctypes.addressof(key_buffer) if key else 0,
                 ctypes.addressof(value_buffer),
                 flags,
             )
         ),
     )
+
+
+def map_update_array(map_fd: int, entries: int, values: bytes) -> None:
+    """Set the first entries of an array to these values, one after the other in one call."""
+    keys = (ctypes.c_uint32 * entries)(*range(entries))
+    held = ctypes.create_string_buffer(values, len(values))
+    keys_at, values_at = ctypes.addressof(keys), ctypes.addressof(held)
+    attr = struct.pack("<QQQQIIQQ", 0, 0, keys_at, values_at, entries, map_fd, 0, 0)
+    bpf(_MAP_UPDATE_BATCH, bytearray(attr))
 
 
 def map_freeze(map_fd: int) -> None:

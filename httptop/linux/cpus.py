@@ -18,6 +18,11 @@ def possible_cpus() -> int:
     return max(parse_cpus((_CPUS / "possible").read_text("ascii", "replace"))) + 1
 
 
+def possible_cpu_count() -> int:
+    """Return how many CPUs the kernel may ever use: so many values have maps by CPU."""
+    return len(parse_cpus((_CPUS / "possible").read_text("ascii", "replace")))
+
+
 def parse_cpus(text: str) -> set[int]:
     """Return the numbers in the kernel's list format: ``0-3,8``."""
     found: set[int] = set()

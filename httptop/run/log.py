@@ -29,6 +29,8 @@ LOG.addHandler(logging.NullHandler())
 LOG.propagate = False
 
 _LONGEST_LINE: Final = 2000
+#: Kinds of notes that are logged; what is in them may be chosen by others.
+_MOST_NOTES: Final = 1000
 _LOSSES: Final = {
     "lost_samples": "samples lost",
     "lost_pieces": "pieces lost",
@@ -149,7 +151,7 @@ class SnapshotLog(Observer):
         """Compare a snapshot with the previous one."""
         for note in snapshot.notes:
             words_only = re.sub("[0-9]+", "", note)
-            if words_only not in self._notes:
+            if words_only not in self._notes and len(self._notes) < _MOST_NOTES:
                 self._notes.add(words_only)
                 LOG.warning("%s", note)
         for name, words in _LOSSES.items():

@@ -60,9 +60,9 @@ class Cost(NamedTuple):
 
 
 LIMITS: Final[dict[str, Cost]] = {
-    "first request of a connection: recv": Cost(1750, 26, 3, 72, 58),
+    "first request of a connection: recv": Cost(1750, 22, 3, 72, 56),
     "its response: writev of the head": Cost(590, 5, 2, 141, 22),
-    "the same request: recv": Cost(700, 3, 1, 55, 25),
+    "the same request: recv": Cost(760, 3, 1, 55, 25),
     "the same head: writev": Cost(560, 5, 2, 141, 21),
     "the body: sendfile": Cost(170, 2, 0, 0, 10),
     "nothing to read: recv, EAGAIN": Cost(40, 1, 0, 0, 4),
@@ -70,8 +70,8 @@ LIMITS: Final[dict[str, Cost]] = {
     "616 bytes, another trace: recv": Cost(3080, 4, 1, 616, 47),
     "another request than the last: recv": Cost(1700, 4, 1, 55, 34),
     "its response, of another endpoint: writev": Cost(590, 5, 2, 141, 22),
-    "8 requests in a call: recv": Cost(6070, 25, 8, 1980, 39),
-    "8 responses in a call: write": Cost(16750, 32, 8, 6144, 145),
+    "8 requests in a call: recv": Cost(6300, 25, 8, 1980, 42),
+    "8 responses in a call: write": Cost(16750, 32, 8, 6144, 148),
     "client, the same request: write": Cost(410, 3, 1, 55, 17),
     "client, the whole response: read": Cost(580, 3, 1, 125, 20),
     "64 bytes, binary: recv": Cost(260, 6, 1, 1, 14),

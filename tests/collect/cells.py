@@ -20,7 +20,7 @@ from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.model import EndpointStats, Overhead, Snapshot
-from tests.collect.reference_sums import CellDelta, ReferenceSums
+from tests.collect.reference_sums import CellDelta, ReferenceReturns, ReferenceSums
 
 FAST = bucket_of(10_000)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -74,6 +74,7 @@ class FakeSource:
         self.controls: list[Controls] = []
         self._opens = opens
         self.sums = ReferenceSums(most_rows)
+        self.returns = ReferenceReturns(self.sums, self._forget)
         self._endpoints: dict[int, RawEndpoint] = {}
         self._responses: dict[int, RawResponse] = {}
         self.read_once = threading.Event()
@@ -99,6 +100,10 @@ class FakeSource:
         self._endpoints.update(reading.endpoints)
         self._responses.update(reading.responses)
         self.sums.feed(reading.deltas)
+
+    def _forget(self, cell: int) -> None:
+        self._endpoints.pop(cell, None)
+        self._responses.pop(cell, None)
 
     def names(
         self, cells: Collection[int]
@@ -137,7 +142,7 @@ class FedRows(EndpointRows):
     ) -> None:
         self.source = FakeSource(most_rows=most_rows)
         super().__init__(
-            self.source.sums, scope or Scope(), PathRules(templates),
+            self.source.sums, self.source.returns, scope or Scope(), PathRules(templates),
             max_distinct=max_distinct, history=history,
         )  # fmt: skip
 

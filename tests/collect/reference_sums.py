@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -114,6 +114,9 @@ class ReferenceSums:
     def feed(self, deltas: Iterable[CellDelta]) -> None:
         """Have cells count."""
         self._waiting += (delta for delta in deltas if any(delta[1:4]) or any(delta[5:]))
+
+    def has_room(self) -> bool:
+        return True
 
     def use(self, cell: int, use: CellUse | None) -> None:
         assert cell not in self._uses
@@ -231,9 +234,6 @@ class ReferenceSums:
             assert use.row == row
             self._uses[cell] = use._replace(row=into)
 
-    def renew(self, row: int) -> None:
-        assert row not in self._rows
-
     def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
         counted = []
         in_flight = self._open.get(cell, 0)
@@ -248,6 +248,53 @@ class ReferenceSums:
         self._row(before).open -= in_flight
         self._row(row).open += in_flight
         return counted
+
+    def counted(self, cells: Iterable[int]) -> list[int]:
+        return [self._counted[cell] for cell in cells]
+
+    def in_flight(self, cell: int, responses: Iterable[int]) -> int:
+        """Return the requests of a cell that are not over."""
+        return self._open.get(cell, 0) - sum(self._over.get(at, 0) for at in responses)
+
+    def blank(self, cell: int) -> None:
+        """Have a cell be as if it had never counted."""
+        for known in (self._uses, self._counted, self._open, self._over):
+            known.pop(cell, None)
+
+
+class ReferenceReturns:
+    """Gives cells back two ticks later; a :class:`httptop.collect.sums.CellReturns`."""
+
+    def __init__(self, sums: ReferenceSums, forget: Callable[[int], None]) -> None:
+        self.part_taken = 0.0
+        self._sums, self._forget = sums, forget
+        self._retired: dict[int, tuple[set[int], int]] = {}  # cell -> its responses, ticks
+
+    def retire(self, endpoints: Mapping[int, Collection[int]]) -> None:
+        assert not endpoints.keys() & self._retired.keys()
+        self._retired |= {cell: (set(responses), 0) for cell, responses in endpoints.items()}
+
+    def retire_unused(self, used: Collection[int]) -> int:
+        del used
+        return 0
+
+    def add(self, cell: int, response: int) -> None:
+        self._retired[cell][0].add(response)
+
+    def full(self) -> float:
+        return self.part_taken
+
+    def step(self) -> list[int]:
+        returned = []
+        for cell, (responses, ticks) in list(self._retired.items()):
+            self._retired[cell] = (responses, ticks + 1)
+            if ticks and not self._sums.in_flight(cell, responses):
+                del self._retired[cell]
+                returned += [cell, *responses]
+        for cell in returned:
+            self._sums.blank(cell)
+            self._forget(cell)
+        return returned
 
 
 def _join(more: _Span, less: _Span) -> None:

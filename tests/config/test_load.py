@@ -29,6 +29,7 @@ EXAMPLES = {
     "general.enabled": ("false", "no"),
     "general.tick": ("2s", "0.05"),
     "general.window": ("30s", "1ms"),
+    "general.forget": ("2m", "-1s"),
     "general.history": ("30", "1"),
     "general.process_name": ("thread", "exe"),
     "general.shutdown_timeout": ("2s", "0"),

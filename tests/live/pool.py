@@ -16,18 +16,21 @@ import shutil
 import struct
 import tempfile
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
+from httptop.bpf import abi
 from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
+from httptop.bpf.give_back import GiveBack
+from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
 from httptop.collect.endpoints import Names
 from httptop.collect.source import Losses, Reading
-from httptop.collect.sums import CellUse, RowSums, Sums
+from httptop.collect.sums import CellReturns, CellUse, RowSums, Sums
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 
@@ -77,6 +80,17 @@ def maps_of(program_fd: int) -> dict[str, int]:
     return found
 
 
+def _forget_held(shares: int) -> None:
+    """Have no tenant have connections or places in pipelines."""
+    value = bpf_syscall.map_lookup(shares, bytes(4), abi.SHARES.size)
+    assert value is not None
+    blanked = b"".join(
+        abi.SHARE.pack(*share[:3], 0, 0, *share[abi.RESOURCES :])
+        for share in abi.SHARE.iter_unpack(value)
+    )
+    bpf_syscall.map_update(shares, bytes(4), blanked)
+
+
 class LentProbes(Probes):
     """Probes that go back to the pool when they are closed."""
 
@@ -121,10 +135,13 @@ class LentProbes(Probes):
         kept: dict[str, int] = {}
         for program in self.programs.values():
             for name, fd in maps_of(program).items():
-                if name in _OF_CONNECTIONS and name not in kept:
+                if name in (*_OF_CONNECTIONS, "shares") and name not in kept:
                     kept[name] = fd
                 else:
                     os.close(fd)
+        shares = kept.pop("shares")
+        _forget_held(shares)
+        os.close(shares)
         for name, fd in kept.items():
             for key in list(bpf_syscall.map_keys(fd, _OF_CONNECTIONS[name])):
                 bpf_syscall.map_delete(fd, key)
@@ -196,6 +213,12 @@ class AfreshSource(LiveSource):
         super().open()
         self._before = super().read()
         self._afresh = AfreshSums(self._sums, self.names)
+        self._afresh_returns = AfreshReturns(self._returns, self._afresh)
+
+    @property
+    def returns(self) -> CellReturns:
+        """The way back of its cells, which count from nothing afterwards."""
+        return self._afresh_returns
 
     @property
     def sums(self) -> RowSums:
@@ -220,6 +243,21 @@ class AfreshSource(LiveSource):
         return reading
 
 
+class AfreshReturns:
+    """The way back of cells, some of which had counted before."""
+
+    def __init__(self, returns: GiveBack, sums: AfreshSums) -> None:
+        self._returns, self._sums = returns, sums
+        self.retire, self.add, self.full = returns.retire, returns.add, returns.full
+        self.retire_unused = returns.retire_unused
+
+    def step(self) -> list[int]:
+        """Do a tick's work; see CellReturns."""
+        cells = self._returns.step()
+        self._sums.forget(cells)
+        return cells
+
+
 class AfreshSums:
     """The sums of cells that have counted before, as if they had not."""
 
@@ -228,7 +266,7 @@ class AfreshSums:
         self._sums = sums
         self.most_rows = sums.most_rows
         self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
-        self.merge, self.renew, self.take_rest = sums.merge, sums.renew, sums.take_rest
+        self.merge, self.has_room, self.take_rest = sums.merge, sums.has_room, sums.take_rest
         known: set[int] = set()
         unknown: Collection[int] = range(sums._most_cells)
         while unknown:  # other processes of this host may begin to count meanwhile
@@ -248,7 +286,21 @@ class AfreshSums:
         for key in list(bpf_syscall.map_keys(sums._groups, 4)):
             bpf_syscall.map_delete(sums._groups, key)
         sums._logs.clear()
+        sums._log_numbers.close()
+        sums._log_numbers = LogNumbers(sums._mapped[-1].whole())
         sums._sides_seen = (SideLatencies(), SideLatencies())
+
+    def forget(self, cells: Iterable[int]) -> None:
+        """Note that cells have begun anew."""
+        for cell in cells:
+            if cell < len(self._before):
+                self._before[cell] = 0
+
+    def counted(self, cells: Iterable[int]) -> list[int]:
+        """Return how many responses cells have counted; see RowSums."""
+        before, cells = self._before, list(cells)
+        counts = zip(cells, self._sums.counted(cells), strict=True)
+        return [count - (before[at] if at < len(before) else 0) for at, count in counts]
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums, less the responses of before."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from httptop import cli
-from httptop.collect.endpoints import protocol_of
+from httptop.collect.endpoint_keys import protocol_of
 from httptop.conformance import selftest
 from httptop.conformance.case import PATH, Case, Step, load_cases
 from httptop.conformance.live import Stage

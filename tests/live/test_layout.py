@@ -52,6 +52,24 @@ CONSTANTS: Final = {
     "LEFT_OUT_ENDPOINT(0)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 0),
     "LEFT_OUT_ENDPOINT(1)": tuple(k for k, side in abi.LEFT_OUT_ENDPOINTS.items() if side == 1),
     "MAX_RULES": (abi.MAX_RULES,),
+    "MAX_SHARES": (abi.MAX_SHARES,),
+    "MOST_CODES": (abi.MOST_CODES,),
+    "KEY_TRUNCATED": (abi.KEY_TRUNCATED,),
+    "KEY_OWN": (abi.KEY_OWN,),
+    "REST_WORDS": (abi.REST_WORDS,),
+    **{
+        f"{name}": (getattr(abi, name),)
+        for name in (
+            "CELL_CLIENT",
+            "CELL_IN_SCOPE",
+            "CELL_AGAIN",
+            "CELL_RETIRED",
+            "CELL_HELD",
+            "RECLAIM_RESPONSE",
+            "RECLAIM_ENDPOINT",
+            "RECLAIM_OWN",
+        )
+    },
     "HASH_START": (tuning.HASH_START,),
     "HASH_FACTOR": (tuning.HASH_FACTOR,),
     "MOST_MATCHERS": (abi.MOST_MATCHERS,),

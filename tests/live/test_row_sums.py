@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("row sums")]
 
 _LOOKUP_AND_DELETE, _UPDATE_BATCH = 21, 26
 #: Figures that are the kernel's own.
-_OWN = {"groups": 0, "tick": 0, "changed": 0, "merged_into": 0}
+_OWN = {"groups": 0, "tick": 0, "changed": 0, "log_number": 0}
 
 
 class Loaded:
@@ -242,7 +242,7 @@ class Twins:
                 nothing = number == 11 or at == len(MEASURES) - 1
                 self.uses[cell] = None if nothing else use
         self.told: set[int] = set()
-        self.merged: dict[int, int] = {}  # row -> slot
+        self.merged: set[int] = set()  # rows, until they are used again
         self.tick = self.slot = 0
 
     def count(self) -> None:
@@ -264,10 +264,6 @@ class Twins:
         assert not kernel.add(self.tick, self.slot)
         reference.add(self.tick, self.slot)
         assert sorted(kernel.take_rest()) == reference.take_rest()
-        for row in [row for row, slot in self.merged.items() if slot <= self.slot - SLOTS]:
-            del self.merged[row]
-            for sums in self.both:
-                sums.renew(row)
 
     def merge(self) -> None:
         """Merge a row into another of its side."""
@@ -277,7 +273,7 @@ class Twins:
         if not others:
             return
         into = self.dice.choice(others)
-        self.merged[row] = self.slot
+        self.merged.add(row)
         cells = []
         for cell, use in list(self.uses.items()):
             if use is not None and use.row == row:
@@ -342,6 +338,34 @@ def _some(cells: Cells, made: list[int]) -> list[CellDelta]:
                 )
             )
     return deltas
+
+
+def test_a_merged_row_is_used_again_at_once(loaded: Loaded) -> None:
+    """The window still has what it had before, of the row that has it now."""
+    sums, cells = loaded.sums, Cells(loaded)
+    first, second = (cells.take("free_cells") or 0 for _ in range(2))
+    row, into = FIRST_ROW, FIRST_ROW + 1
+
+    def window_of() -> list[tuple[int, int, int]]:
+        rows = sums.read(0, into + 1).rows
+        found = [RowFigures(*ROW.unpack_from(rows, at * ROW.size)) for at in (row, into)]
+        return [(one.requests, one.window_requests, one.window_count) for one in found]
+
+    for slot, cell, count in ((0, first, 5), (1, second, 2)):
+        cells.count(cell, count=count, times=[1000] * count)
+        cells.write()
+        assert list(sums.add(0, slot)) == [cell]
+        sums.use(cell, CellUse(row, 0, Measure.LATENCY, 200))
+        assert not sums.add(0, slot)
+        if slot == 0:
+            assert window_of() == [(5, 5, 5), (0, 0, 0)]
+            sums.merge(row, into, [cell])
+            assert window_of() == [(0, 0, 0), (5, 5, 5)]
+    assert window_of() == [(2, 2, 2), (5, 5, 5)]
+    sums.add(0, SLOTS)
+    assert window_of() == [(2, 2, 2), (5, 0, 0)]
+    sums.add(0, SLOTS + 1)
+    assert window_of() == [(2, 0, 0), (5, 0, 0)]
 
 
 def test_buckets_that_wrap_around(loaded: Loaded) -> None:

@@ -32,6 +32,7 @@ from httptop.bpf.abi import (
     KEY_OWN,
     LATER,
     MAX_SHARES,
+    NOBODY,
     OVERFLOW_ENDPOINTS,
     OVERFLOW_RESPONSES,
     READY,
@@ -82,6 +83,7 @@ CALLBACKS: Final = (
     "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
     "take_copy_turn", "take_authority_turns", "take_proxy_turn",
     "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
+    "take_reclaim_turn",
 )  # fmt: skip
 
 #: Fronts: ways to see bytes pass, best first, with the first program for each tracepoint. The first
@@ -104,15 +106,18 @@ _POOLS: Final = ("fill_cells", "fill_pages", "fill_shares")
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
-#: The programs that user space runs to add up what cells count (row_sums.py).
-SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows")
+#: The programs that user space runs to add up what cells count, and to blank cells (row_sums.py).
+SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells")
+#: The program that user space runs for each connection, to have it let go of cells (give_back.py).
+LET_GO: Final = "let_go"
 
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "returned_cells", "free_pages", "queue", "controls",
     "rules", "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
-    "bucket_groups", "window_log", "sums_state", "own_pids", "tenants", "shares",
+    "bucket_groups", "window_log", "log_rows", "sums_state", "own_pids", "tenants", "shares",
+    "free_shares", "known_lines", "known_kinds",
 )  # fmt: skip
 
 
@@ -185,7 +190,7 @@ def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
         bpf_syscall.run_program(fd, bytes(64), repeat=last - first + 1)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
-        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, 0, b"~other")
+        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, NOBODY, b"~other")
         bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
     for cell, endpoint in OVERFLOW_RESPONSES.items():
         key = RESPONSE_KEY.pack(endpoint, 0, 0)
@@ -358,7 +363,7 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
     seen = (*programs_of(variant.front), *ends_with(defines))
-    names = (*_POOLS, *steps, *seen, SWEEP, *SUMS, *ready)
+    names = (*_POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -396,7 +401,7 @@ def _load_with(
     steps = () if variant.loops else tuple(map(program_of_step, STEPS))
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
     attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
-    needed = (*steps, *attached, *SUMS)
+    needed = (*steps, *attached, *SUMS, LET_GO)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
     for number, name in enumerate(steps, 1):

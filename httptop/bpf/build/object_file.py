@@ -23,7 +23,7 @@ _MAP: Final = 1
 _TASK_STORAGES: Final = ("marks",)
 #: These have one value, all of their words. BCC compiles functions that read and write each member
 #: of a value, which takes a second and a half here: so they are compiled as arrays of words.
-_ONE_VALUE: Final = ("window_log", "filter_sets", "filter_globs")
+_ONE_VALUE: Final = ("window_log", "filter_sets", "filter_globs", "shares")
 _WIDTH: Final = 8
 
 

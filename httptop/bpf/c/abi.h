@@ -25,7 +25,7 @@
 #ifndef MAX_PROCESSES
 #define MAX_PROCESSES 16384
 #endif
-#define MAX_SHARES 1024 /* tenants and users (shares.h) */
+#define MAX_SHARES 512 /* tenants and users (shares.h); a power of two */
 /* Cells of responses, and of their times. */
 #define RESPONSE_CELLS (MAX_CELLS - MAX_ENDPOINTS - MAX_SHARES)
 #ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
@@ -150,7 +150,7 @@ struct cell {
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
 	u32 unmeasured; /* latencies in no histogram: no page was left; of endpoints: those of the rest */
-	u32 share; /* number of the share that it is of */
+	u32 share; /* endpoint cells only, first shard: number of the share that it is of */
 	u64 moved; /* endpoint cells only: requests that are not counted after all */
 	u64 due_ns; /* endpoint cells only, first shard: like control.due_ns */
 	union {
@@ -177,6 +177,10 @@ struct share {
 	u32 user; /* number of the user's share */
 	u32 other; /* cell of the endpoint ~other; 0: there is none yet */
 	u32 unused;
+};
+
+struct shares {
+	struct share share[MAX_SHARES];
 };
 
 struct page {

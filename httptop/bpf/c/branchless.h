@@ -72,3 +72,23 @@ static __always_inline void copy_words(u8 *to, const u8 *from, u32 words)
 	for (u32 i = 0; i < words; i++)
 		((any_u64 *)to)[i] = ((const any_u64 *)from)[i];
 }
+
+/* Bound an index for the verifier, which the compiler must not optimise away; `most`: 2^n. */
+static __always_inline u64 bounded(u64 index, u64 most)
+{
+	OPAQUE(index);
+	return index & (most - 1);
+}
+
+/* Return the highest bit, in a way that the compiler does not turn into a branch. */
+static __always_inline u64 sign_of(u64 number)
+{
+	OPAQUE(number);
+	number >>= 63;
+	OPAQUE(number);
+	return number;
+}
+
+/* 1 or 0; of numbers below 2^62. */
+#define IS_SOME(number) sign_of(0 - (u64)(number))
+#define IS_AT_LEAST(a, b) (1 - sign_of((u64)(a) - (u64)(b)))

@@ -63,7 +63,7 @@ static __always_inline int on_state(u64 *ctx)
 		if ((kernel_u16(sk + OFF_SOCK_SHUTDOWN) & 3) == SHUTDOWN_BOTH) {
 			take_last_missed(conn, sk);
 			end_last_response(conn);
-			conns.delete(&sk);
+			drop_conn(sk, conn->share);
 		}
 	} else if (!conn->verify) {
 		conn->verify = 1;

@@ -39,6 +39,15 @@ static __always_inline void note_process_of(struct conn *conn, struct scratch *s
 	conn->share = share_of_tenant(s, conn->comm, conn->uid, conn->side);
 }
 
+/* Stop tracking a connection; return whether it was tracked. */
+static __always_inline bool drop_conn(u64 sk, u32 share)
+{
+	if (conns.delete(&sk))
+		return false;
+	give_back(share, CONNECTIONS);
+	return true;
+}
+
 /*
  * List the connection in s for the sweep if no tracepoint will report its end, or has already
  * reported it; return whether it is listed.
@@ -73,6 +82,10 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->tgid = s->tgid;
 	note_own_pid(s->tgid);
 	note_process_of(conn, s);
+	if (!take(conn->share, CONNECTIONS, MAX_CONNECTIONS)) {
+		conns.delete(&s->sk);
+		return 0;
+	}
 	note_thread(conn);
 	keep_truths(conn, s->truths);
 	conn->verify = list_for_sweep(s);
@@ -92,7 +105,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 {
 	copy_words((u8 *)&s->gone, (u8 *)conn, sizeof(struct conn) / 8);
-	return !conns.delete(&s->sk);
+	return drop_conn(s->sk, s->gone.share);
 }
 
 /* Whether the current thread is not `thread`; only where rows are per thread. */
@@ -181,7 +194,7 @@ static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending) {
 			end_response(conn);
-			conns.delete(&sk);
+			drop_conn(sk, conn->share);
 		}
 		return false;
 	}
@@ -190,7 +203,9 @@ static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 	conn->call_len = 0; /* the process name may differ, and so the endpoint */
 	if (conn->streams[REQUESTS].phase != PHASE_LINE)
 		conn->line_len = 0;
+	give_back(conn->share, CONNECTIONS);
 	note_process_of(conn, s);
+	add_taken(conn->share, CONNECTIONS, 1);
 	note_thread(conn);
 	return true;
 }

@@ -62,22 +62,12 @@ static __always_inline struct cell *first_copy_of(u32 number)
 	return cells.lookup(&at);
 }
 
-/* Take a free cell for a share; return its number, 0 if there is none. */
-static __always_inline u32 take_cell(u32 share)
+/* Take a free cell; return its number, 0 if there is none. */
+static __always_inline u32 take_cell(void)
 {
 	u32 number = 0;
 
-	if (returned_cells.pop(&number) && free_cells.pop(&number))
-		return 0;
-#pragma clang loop unroll(disable)
-	for (u32 shard = 0; shard < SHARDS; shard++) {
-		u32 at = number * SHARDS + shard;
-		struct cell *cell = cells.lookup(&at);
-
-		if (cell)
-			cell->share = share;
-	}
-	return number;
+	return returned_cells.pop(&number) && free_cells.pop(&number) ? 0 : number;
 }
 
 /* Give back a cell that was not used. */
@@ -89,12 +79,17 @@ static __always_inline void return_cell(u32 number)
 /* Return the number of the cell of s->key, which gets one now if it has none; 0: there is no room. */
 static __always_inline u32 cell_of_key(struct scratch *s, u32 share)
 {
-	u32 *known, number = take_cell(share);
+	u32 *known, number = take_cell();
+	struct cell *first;
 
 	if (!number)
 		return 0;
-	if (!endpoints.insert(&s->key, &number))
+	if (!endpoints.insert(&s->key, &number)) {
+		first = first_copy_of(number);
+		if (first)
+			first->share = share;
 		return number;
+	}
 	/* The map is full, or another CPU was first. */
 	return_cell(number);
 	known = endpoints.lookup(&s->key);
@@ -114,16 +109,18 @@ static __always_inline void make_own_key(struct scratch *s)
 /* Return the number of the cell of ~other of the process in s->key, for which there was no room. */
 static __always_inline u32 other_of(struct scratch *s, u32 number)
 {
-	struct share *share = share_at(number);
+	struct shares *all = shares_here();
+	u32 *other;
 
-	if (number == ALL_SHARES || !share)
+	if (number == ALL_SHARES || !all)
 		return OVERFLOW_ENDPOINT(s->key.side & 1);
-	if (!share->other) {
+	other = &SHARE_AT(all, number)->other;
+	if (!*other) {
 		make_own_key(s);
 		WORD(&s->key.path[0]) = CHARS('~', 'o', 't', 'h', 'e', 'r', 0, 0);
-		share->other = cell_of_key(s, number);
+		*other = cell_of_key(s, number);
 	}
-	return share->other ? share->other : OVERFLOW_ENDPOINT(s->key.side & 1);
+	return *other ? *other : OVERFLOW_ENDPOINT(s->key.side & 1);
 }
 
 /*
@@ -171,17 +168,15 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 		if (known)
 			return *known;
 	}
-	if (!take(first->share, CELLS, RESPONSE_CELLS))
-		return 0;
-	number = take_cell(first->share);
-	if (number && !responses.insert(&key, &number)) {
-		if (is_code && measure == MEASURE_LATENCY)
-			ADD_ANYWHERE(first->rest.codes, 1);
-		return number;
-	}
-	give_back(first->share, CELLS);
+	number = take_cell();
 	if (!number)
 		return 0;
+	if (!responses.insert(&key, &number)) {
+		if (is_code && measure == MEASURE_LATENCY)
+			ADD_ANYWHERE(first->rest.codes, 1);
+		count_taken(CELLS, 1);
+		return number;
+	}
 	return_cell(number);
 	known = responses.lookup(&key);
 	return known ? *known : 0;
@@ -209,11 +204,7 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 			ADD_ANYWHERE(cell->unmeasured, 1);
 			return;
 		}
-		if (!take(cell->share, PAGES, MAX_PAGES)) {
-			free_pages.push(&number, 0);
-			ADD_ANYWHERE(cell->unmeasured, 1);
-			return;
-		}
+		count_taken(PAGES, 1);
 		cell->page[octave] = number;
 	}
 	page = pages.lookup(&number);

@@ -24,6 +24,7 @@
 #include "filter_state.h"
 #include "maps.h"
 #include "samples.h"
+#include "shares.h"
 #include "stream.h"
 
 #define MAX_PIPELINE 512 /* most pending requests on one connection */
@@ -86,6 +87,12 @@ static __always_inline void count_response_body(struct conn *conn, u64 bytes, u6
 		return;
 	if (now != conn->response_ns) /* a later call than that of its first bytes */
 		conn->last_ns = now;
+	if (!conn->kind.endpoint) { /* its cells have been given back */
+		cell = cell_of(OVERFLOW_RESPONSE(conn->side & 1));
+		if (cell)
+			ADD_ANYWHERE(cell->bytes, bytes);
+		return;
+	}
 	if (!(conn->kind.cell & REST)) {
 		cell = cell_of(conn->kind.cell);
 		if (cell)
@@ -120,18 +127,20 @@ static __always_inline void settle_held(struct conn *conn)
  */
 static __always_inline void end_response(struct conn *conn)
 {
-	u64 sending_ns;
-
 	settle_held(conn);
-	if (!conn->last_ns)
+	if (FILTER_SIZE || !conn->last_ns) /* of what was held back, no later call is known */
 		return;
-	sending_ns = conn->last_ns - conn->response_ns;
+	if (conn->kind.cell && conn->kind.endpoint && !(conn->kind.cell & REST) &&
+	    conn->kind.status != STATUS_LEFT_OUT) {
+		conn->last_ns -= conn->response_ns; /* the time that sending took */
+		/* A loop, as three times the same instructions are too many for some programs. */
+#pragma clang loop unroll(disable)
+		for (u32 measure = MEASURE_HANDLING; measure <= MEASURE_DURATION; measure++)
+			count_time(conn, measure,
+				   (measure == MEASURE_SENDING ? 0 : conn->handling_ns) +
+					   (measure == MEASURE_HANDLING ? 0 : conn->last_ns));
+	}
 	conn->last_ns = 0;
-	if (!conn->kind.cell || conn->kind.cell & REST || conn->kind.status == STATUS_LEFT_OUT)
-		return;
-	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
-	count_time(conn, MEASURE_SENDING, sending_ns);
-	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
 }
 
 /*
@@ -244,6 +253,18 @@ static __always_inline bool stays_behind(struct conn *conn)
 	return conn->rounds >= MOST_ROUNDS;
 }
 
+/* Queue a request behind others; return whether there was room, and the connection's share of it. */
+static __always_inline bool place_in_queue(struct conn *conn, struct queue_key *key,
+					   struct queued *queued)
+{
+	if (!take(conn->share, QUEUED, MAX_PIPELINED))
+		return false;
+	if (!queue.update(key, queued))
+		return true;
+	give_back(conn->share, QUEUED);
+	return false;
+}
+
 /* Begin a request, possibly pipelined; beyond MAX_PIPELINE the outcome is recorded as unknown. */
 static __always_inline void begin_request(struct conn *conn)
 {
@@ -259,7 +280,7 @@ static __always_inline void begin_request(struct conn *conn)
 		begin_sole_request(conn);
 		return;
 	}
-	if (conn->pending >= MAX_PIPELINE || queue.update(&key, &queued)) {
+	if (conn->pending >= MAX_PIPELINE || !place_in_queue(conn, &key, &queued)) {
 		conn->blurred = 1; /* its response cannot be attributed */
 		count_request(conn);
 		count_unknown_outcome(conn);
@@ -297,6 +318,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	conn->current_method = next->method;
 	keep_hosts(conn, next->hosts);
 	queue.delete(&key);
+	give_back(conn->share, QUEUED);
 }
 
 /* Whether to sample the response to the current request; if so, its token is taken. */
@@ -351,8 +373,8 @@ static __always_inline void end_last_response(struct conn *conn)
 	if (stream->phase == PHASE_HEAD || stream->phase == PHASE_CHUNKS ||
 	    stream->phase == PHASE_TRAILERS)
 		whole = stream->left == BODY_OPEN;
-	if (conn->framed && !whole && conn->kind.cell && !(conn->kind.cell & REST) &&
-	    !held_of(conn)) {
+	if (conn->framed && !whole && conn->kind.cell && conn->kind.endpoint &&
+	    !(conn->kind.cell & REST) && !held_of(conn)) {
 		cell = cell_of(conn->kind.cell);
 		if (cell)
 			ADD_ANYWHERE(cell->unanswered, 1);

@@ -76,7 +76,8 @@ BPF_STACK(free_pages, u32, MAX_PAGES);
 BPF_ARRAY(pool_next, u32, 3); /* while the pools are filled: next cell, next page, next share */
 BPF_STACK(returned_cells, u32, MAX_CELLS); /* that were used before */
 BPF_F_TABLE("hash", struct tenant_key, u32, tenants, MAX_SHARES, BPF_F_NO_PREALLOC);
-BPF_ARRAY(shares, struct share, MAX_SHARES);
+/* The loader makes it one struct shares (build/object_file.py): their numbers need no look-ups. */
+BPF_ARRAY(shares, u64, sizeof(struct shares) / 8);
 BPF_STACK(free_shares, u32, MAX_SHARES);
 BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
 BPF_ARRAY(pages, struct page, MAX_PAGES + 1);

@@ -69,6 +69,7 @@
 #include "sums_add.h" /* add_to_rows */
 #include "sums_window.h" /* take_from_window */
 #include "sums_percentiles.h" /* summarize_rows */
+#include "give_back.h" /* cells that nothing counts in any more */
 
 /* Before the start. */
 #include "pools.h" /* filling the pools of cells, pages and shares before the start */

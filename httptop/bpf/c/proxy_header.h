@@ -61,7 +61,7 @@ static __always_inline u32 leave_out(struct conn *conn, struct scratch *s)
 	s->inode = conn->inode;
 	s->unix_socket = kernel_u16(s->sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
 	pass_over(s);
-	conns.delete(&s->sk);
+	drop_conn(s->sk, conn->share);
 	return STEP_DONE;
 }
 

@@ -76,7 +76,7 @@ static __always_inline void reject_request(struct conn *conn, struct stream *str
 
 	if (!conn->endpoint && !conn->pending && !conn->lost) {
 		note_behind_proxy(conn, s);
-		conns.delete(&s->sk); /* no HTTP was ever seen on it */
+		drop_conn(s->sk, conn->share); /* no HTTP was ever seen on it */
 		note_other(s->sk, s->inbound, bytes, s->data[CARRY]);
 		return;
 	}

@@ -3,10 +3,10 @@
  * Who takes how much of the tables. A tenant is the processes of one name and user, on one side; a
  * user is all of that user's tenants. Each has a share: how much of each resource it has taken.
  *
- * As long as a quarter of a resource is free, anybody may take of it. The last quarter is for those
- * who have little: a sixteenth of the whole, and an eighth for all that a user runs. So nobody can
- * take from others what they need, and what is free is of use to whoever needs more. User space makes
- * room again (bpf/give_back.py).
+ * As long as an eighth of a resource is free, anybody may take of it. The last eighth is for those
+ * who have little: a 32nd of the whole, and a 16th for all that a user runs. So nobody can take from
+ * others what they need, and what is free is of use to whoever needs more. User space makes room
+ * again before that (collect/forgetting.py).
  *
  * Only what is rare comes here: new connections, endpoints, statuses and histograms.
  */
@@ -22,24 +22,32 @@
 
 #define ALL_SHARES                                                                                 \
 	0 /* number of the share that has the sums; and of those who have none of their own */
-#define MOST_OF_TENANT(most) ((most) / 16)
-#define MOST_OF_USER(most) ((most) / 8)
-#define FREE_FOR_ALL(most) ((most) - (most) / 4)
+#define MOST_OF_TENANT(most) ((most) / 32)
+#define MOST_OF_USER(most) ((most) / 16)
+#define FREE_FOR_ALL(most) ((most) - (most) / 8)
+
+/* Return all shares, by number. */
+static __always_inline struct shares *shares_here(void)
+{
+	u32 zero = 0;
+
+	return (struct shares *)shares.lookup(&zero);
+}
+
+#define SHARE_AT(shares, number) (&(shares)->share[bounded(number, MAX_SHARES)])
 
 /* Return the number of a share, made now if there is none; ALL_SHARES if there is no room. */
 static __always_inline u32 share_of(struct tenant_key *key, u32 user)
 {
 	u32 *known = tenants.lookup(key), number = 0;
-	struct share *share;
+	struct shares *all = shares_here();
 
 	if (known)
 		return *known;
-	if (free_shares.pop(&number))
+	if (!all || free_shares.pop(&number))
 		return ALL_SHARES;
-	share = shares.lookup(&number);
-	if (share)
-		share->user = user;
-	if (share && !tenants.insert(key, &number))
+	SHARE_AT(all, number)->user = user;
+	if (!tenants.insert(key, &number))
 		return number;
 	/* The map is full, or another CPU was first. */
 	free_shares.push(&number, 0);
@@ -63,55 +71,55 @@ static __always_inline u32 share_of_tenant(struct scratch *s, char *comm, u32 ui
 	return share_of(key, user);
 }
 
-/* Return a share; it is there for every number that share_of() returns. */
-static __always_inline struct share *share_at(u32 number)
+/* Add to what a share, its user and all have taken of a resource. */
+static __always_inline void add_to(struct shares *all, u32 number, enum resource what, u32 count)
 {
-	return shares.lookup(&number);
+	struct share *mine = SHARE_AT(all, number);
+
+	/* Who has no share of their own is in the sums alone, and once. */
+	ADD_ANYWHERE(mine->taken[what], count * IS_SOME(number));
+	ADD_ANYWHERE(SHARE_AT(all, mine->user)->taken[what], count * IS_SOME(mine->user));
+	ADD_ANYWHERE(all->share[ALL_SHARES].taken[what], count);
 }
 
-/* Add to what a share, its user, and all have taken of a resource. */
+/* The same, whether the share may have it or not. */
 static __always_inline void add_taken(u32 number, enum resource what, u32 count)
 {
-	u32 at = number;
-	struct share *share = shares.lookup(&at);
+	struct shares *all = shares_here();
 
-	if (!share)
-		return;
-	ADD_ANYWHERE(share->taken[what], count);
-	at = share->user;
-	if (number != ALL_SHARES && at != ALL_SHARES) {
-		share = shares.lookup(&at);
-		if (share)
-			ADD_ANYWHERE(share->taken[what], count);
-	}
-	if (number == ALL_SHARES)
-		return;
-	at = ALL_SHARES;
-	share = shares.lookup(&at);
-	if (share)
-		ADD_ANYWHERE(share->taken[what], count);
+	if (all)
+		add_to(all, number, what, count);
 }
 
 /* Take one of a resource, of which there are `most`; return whether the share may. */
 static __always_inline bool take(u32 number, enum resource what, const u32 most)
 {
-	u32 at = ALL_SHARES;
-	struct share *share = shares.lookup(&at);
+	struct shares *all = shares_here();
+	struct share *mine;
+	u64 tight, large;
 
-	if (!share)
+	if (!all)
 		return false;
-	if (share->taken[what] >= FREE_FOR_ALL(most)) {
-		at = number;
-		share = shares.lookup(&at);
-		if (!share || share->taken[what] >= MOST_OF_TENANT(most))
-			return false;
-		at = share->user;
-		share = shares.lookup(&at);
-		if (!share || share->taken[what] >= MOST_OF_USER(most))
-			return false;
-	}
-	add_taken(number, what, 1);
+	mine = SHARE_AT(all, number);
+	tight = IS_AT_LEAST(all->share[ALL_SHARES].taken[what], FREE_FOR_ALL(most));
+	large = IS_AT_LEAST(mine->taken[what], MOST_OF_TENANT(most)) |
+		IS_AT_LEAST(SHARE_AT(all, mine->user)->taken[what], MOST_OF_USER(most));
+	if (tight & large)
+		return false;
+	add_to(all, number, what, 1);
 	return true;
+}
+
+/*
+ * Count a cell of responses or a histogram page as taken, or as given back (-1): by nobody's share, but in
+ * the sum. They follow the endpoints, of which each has a bounded number.
+ */
+static __always_inline void count_taken(enum resource what, u32 count)
+{
+	struct shares *all = shares_here();
+
+	if (all)
+		ADD_ANYWHERE(all->share[ALL_SHARES].taken[what], count);
 }
 
 /* Give one of a resource back. */

@@ -40,6 +40,8 @@ struct sums_state {
 	u32 side;
 	u32 measure;
 	u32 log_row; /* that the log's next entry is of */
+	u32 log_number; /* of the row of the cell in hand */
+	u32 unused;
 	u32 again; /* whether the cell is to be read again, even if no counter changes */
 	u32 counting; /* only count the times, to know their ranks */
 	u64 bits; /* of the octaves or groups that are left */
@@ -73,6 +75,7 @@ BPF_F_TABLE("array", u32, struct row_time, row_times, MAX_ROWS *TIMES, BPF_F_MMA
 BPF_F_TABLE("array", u32, struct side_sums, side_sums, 2, BPF_F_MMAPABLE);
 /* The loader makes it one struct window_log (build/object_file.py). */
 BPF_F_TABLE("array", u32, u32, window_log, LOG_WORDS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, u64, log_rows, LOG_NUMBERS, BPF_F_MMAPABLE); /* rows by log number */
 BPF_F_TABLE("array", u32, struct sums_state, sums_state, 1, BPF_F_MMAPABLE);
 
 /*
@@ -127,26 +130,6 @@ static __always_inline struct window_log *log_here(void)
 	u32 zero = 0;
 
 	return (struct window_log *)window_log.lookup(&zero);
-}
-
-/* Return the highest bit, in a way that the compiler does not turn into a branch. */
-static __always_inline u64 sign_of(u64 number)
-{
-	OPAQUE(number);
-	number >>= 63;
-	OPAQUE(number);
-	return number;
-}
-
-/* 1 or 0; of numbers below 2^62. */
-#define IS_SOME(number) sign_of(0 - (u64)(number))
-#define IS_AT_LEAST(a, b) (1 - sign_of((u64)(a) - (u64)(b)))
-
-/* Bound an index for the verifier, which the compiler must not optimise away; `most`: 2^n. */
-static __always_inline u64 bounded(u64 index, u64 most)
-{
-	OPAQUE(index);
-	return index & (most - 1);
 }
 
 /* Return the number of the lowest bit that is set, without a branch, as lowest_bit() has many. */

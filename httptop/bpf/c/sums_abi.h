@@ -26,12 +26,14 @@
 #define SIDE_ROW(side) (1 + (side)) /* the row of a side's sums; row 0 is never used */
 
 /*
- * The log of the window, in words. A word says either of which row the next entries are, or what an
+ * The log of the window, in words. Rows have numbers of their own there, which are not used again while
+ * the window has anything of them; whose they are says log_rows. So when a row has been merged into
+ * another, the window is the other's, and the row is free at once. A word says either of which row the next entries are, or what an
  * entry is: a group of buckets, and which of them; or requests that are over. Then come the numbers:
  * what was added to each of these buckets, lowest first, unless that is 1 each; or how many requests,
  * and the sum of their latencies in one word or, if it is long, in two, the low one first.
  */
-#define LOG_ROW (1U << 31) /* with the side in the next bit, and the number in the others */
+#define LOG_ROW (1U << 31) /* with the side in the next bit, and a log number in the others */
 #define LOGGED_SIDE(word) ((word) >> 30 & 1)
 #define LOGGED_ROW(word) ((word) & ((1U << 30) - 1))
 #define LOG_FINISHED 64 /* or'ed with the next two; below it: the number of a group */
@@ -42,6 +44,7 @@
 #define LOGGED_WHAT(word) ((word) & 127)
 #define LOGGED_BUCKETS(word) ((word) >> 8 & 0xffff)
 #define LOG_WORDS (1 << 15)
+#define LOG_NUMBERS (1 << 15)
 #define MOST_LOGGED (5 + 4 * CLASSES + GROUPS * (1 + GROUP_BUCKETS)) /* words for a cell */
 #define UNKNOWN_A_RUN 512
 #define REST_WORDS 512
@@ -49,6 +52,15 @@
 #define CELL_CLIENT 1 /* flags of a cell: it is of that side */
 #define CELL_IN_SCOPE 2 /* responses of its status, or unanswered requests, count */
 #define CELL_AGAIN 4 /* to be read again, even if no counter has changed */
+#define CELL_RETIRED 8 /* to be given back (give_back.h) */
+#define CELL_HELD 16 /* a connection has held on to it when user space looked last */
+
+/* What a cell is that is given back: two bits below its number. */
+enum reclaim {
+	RECLAIM_RESPONSE = 0,
+	RECLAIM_ENDPOINT,
+	RECLAIM_OWN, /* an endpoint of httptop's own */
+};
 
 /* What user space wants with a cell. */
 enum use {
@@ -95,8 +107,8 @@ struct row {
 	u16 total_at[PERCENTILES]; /* the buckets that these are in */
 	u16 window_at[PERCENTILES];
 	u32 tick_count; /* latencies in tick_sum_ns */
-	u32 tick; /* that these two are of */
-	u32 merged_into; /* the row that has everything of this one; 0: none */
+	u32 tick; /* the last in which anything was counted; these two are of it */
+	u32 log_number; /* of the row in the log of the window; never 0 where anything counts */
 	u8 changed; /* since its percentiles were found */
 	u8 measures; /* bits of the times that row_times has of it */
 	u8 unused[2];
@@ -144,6 +156,6 @@ struct sums_run {
 	u32 unused;
 	u64 unmeasured; /* since start: latencies that the kernel had no page for */
 	u64 unplaced; /* since start: latencies that bucket_groups had no room for */
-	u32 unknown_cell[UNKNOWN_A_RUN];
+	u32 unknown_cell[UNKNOWN_A_RUN]; /* of reclaim_cells(): those to be given back */
 	u64 rest[REST_WORDS]; /* in pairs: endpoint's cell * 8 + class; new responses of the rest */
 };

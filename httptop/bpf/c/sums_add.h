@@ -23,7 +23,7 @@ static __always_inline void log_word(struct sums_state *s, struct window_log *lo
 static __always_inline void log_entry(struct sums_state *s, struct window_log *log, u32 kind)
 {
 	if (!s->run.logged || s->log_row != s->row)
-		log_word(s, log, LOG_ROW | s->side << 30 | s->row);
+		log_word(s, log, LOG_ROW | s->side << 30 | s->log_number);
 	s->log_row = s->row;
 	log_word(s, log, kind);
 }
@@ -151,11 +151,6 @@ static __always_inline void add_responses(struct sums_state *s, struct cell_use 
 		all->latency_max_ns = s->max_ns;
 	s->run.unmeasured += unmeasured;
 	side->status[use->status % STATUSES] += count;
-	if (row->tick != s->run.tick) {
-		row->tick = s->run.tick;
-		row->tick_sum_ns = 0;
-		row->tick_count = 0;
-	}
 	row->tick_sum_ns += spent_ns;
 	row->tick_count += count - unmeasured;
 	if (count || spent_ns)
@@ -285,7 +280,13 @@ static __always_inline void begin_cell(struct sums_state *s, struct cell_use *us
 	side = side_sums.lookup(&s->side);
 	if (!row || !all || !side)
 		return;
+	s->log_number = row->log_number;
 	row->changed |= changed;
+	if (changed && row->tick != s->run.tick) {
+		row->tick = s->run.tick;
+		row->tick_sum_ns = 0;
+		row->tick_count = 0;
+	}
 	if (s->row < s->run.first_row)
 		s->run.first_row = s->row;
 	if (s->row > s->run.last_row)
@@ -302,7 +303,7 @@ static __always_inline void begin_cell(struct sums_state *s, struct cell_use *us
 	s->cell_in_hand = 1;
 	s->added = 0;
 	s->groups = 0;
-	find_octaves(s);
+	find_octaves(s, s->run.next);
 }
 
 /*

@@ -60,13 +60,13 @@ static __always_inline u64 which_of_four(u64 four)
 	return (some >> 15) * (1ULL << 48 | 1ULL << 33 | 1ULL << 18 | 1ULL << 3) >> 48 & 15;
 }
 
-/* Note in s->bits the octaves for which any shard of the cell has a page. */
-static __always_inline void find_octaves(struct sums_state *s)
+/* Note in s->bits the octaves for which any shard of a cell has a page. */
+static __always_inline void find_octaves(struct sums_state *s, u32 number)
 {
 	s->bits = 0;
 #pragma clang loop unroll(disable)
 	for (u32 shard = 0; shard < SHARDS; shard++) {
-		u32 at = s->run.next * SHARDS + shard;
+		u32 at = number * SHARDS + shard;
 		struct cell *cell = cells.lookup(&at);
 
 		if (!cell)

@@ -197,7 +197,6 @@ static __always_inline int summarize_turn(struct sums_state *s)
 		}
 	} else {
 		if (row->tick != s->run.tick) {
-			row->tick = s->run.tick;
 			row->tick_sum_ns = 0;
 			row->tick_count = 0;
 		}

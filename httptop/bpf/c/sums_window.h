@@ -17,14 +17,14 @@ static __always_inline u32 next_word(struct sums_state *s, struct window_log *lo
 	return log->word[s->run.next++ % LOG_WORDS];
 }
 
-/* The next entries are of another row: of the one that a row has been merged into, if it has. */
+/* The next entries are of another row. */
 static __always_inline void take_row(struct sums_state *s, u32 word)
 {
 	u32 number = LOGGED_ROW(word);
-	struct row *row = rows.lookup(&number);
+	u64 *row = log_rows.lookup(&number);
 
 	s->side = LOGGED_SIDE(word);
-	s->log_row = row && row->merged_into ? row->merged_into : number;
+	s->log_row = row ? *row : 0;
 }
 
 /* Take requests that are over out of the window. */

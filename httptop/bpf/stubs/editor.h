@@ -82,6 +82,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_ADD_TURN 6
 #define CALLBACK_WINDOW_TURN 7
 #define CALLBACK_SUMMARIZE_TURN 8
+#define CALLBACK_RECLAIM_TURN 12
 #endif
 #define CAST_CALL 1
 #define TYPE_FILE 1

@@ -42,6 +42,18 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "general",
+        "forget",
+        Duration(0, 168 * 3600 * _S, seconds=True),
+        "How long an endpoint may be idle until its row is given up; what it has counted stays, in "
+        "the row ~idle of its process and side. 0: for ever.",
+        "forget_s",
+        flags=("--forget",),
+        metavar="DURATION",
+        group="output",
+        live=True,
+    ),
+    Setting(
+        "general",
         "history",
         Integer(10, 3600),
         "Number of ticks in the trends of the totals.",

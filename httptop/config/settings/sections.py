@@ -18,6 +18,7 @@ class General:
     enabled: bool = True
     tick_s: float = 1.0
     window_s: float = 60.0
+    forget_s: float = 900.0
     history: int = 120  # ticks of the totals' trends
     process_name: str = "process"
     shutdown_timeout_s: float = 5.0

@@ -1,0 +1,134 @@
+"""Which rows give their place back.
+
+A row that has been idle for ``general.forget`` does, and before that the longest idle ones do where
+room is short: first of those processes that have most. What they have counted goes to the row
+``~idle`` of their process and side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from httptop.collect.sums import ROW, RowFigures
+
+#: If more than this part of the room is taken, so much of it is made free that less than the second
+#: part is. The kernel lets nobody take more of the last eighth than they need (bpf/c/shares.h).
+FULL: Final = 0.75
+_ROOMY: Final = 0.625
+#: A row with so many requests is used; it stays while it has been used lately.
+_USED: Final = 3
+#: Ticks for which a row that is used stays, however tight the room is.
+_LATELY: Final = 10
+
+_WORDS: Final = ROW.size // 8
+_NUMBERS: Final = ROW.size // 4
+_REQUESTS: Final = RowFigures._fields.index("requests")
+_OPEN: Final = RowFigures._fields.index("open")
+#: Where the number of the last tick stands, in 32 bits; it is the fourth before the end.
+_TICK_AT: Final = _NUMBERS - 3
+
+
+class Owner(NamedTuple):
+    """Who has rows."""
+
+    side: str
+    process: str
+    user: str
+
+
+class RowActivity(NamedTuple):
+    """What rows have done, each by its number."""
+
+    requests: memoryview
+    open: memoryview
+    tick: memoryview  # the last one in which anything was counted
+
+    @classmethod
+    def of(cls, rows: bytes) -> RowActivity:
+        """Return that of the sums of rows."""
+        words, numbers = memoryview(rows).cast("q"), memoryview(rows).cast("i")
+        return cls(words[_REQUESTS::_WORDS], words[_OPEN::_WORDS], numbers[_TICK_AT::_NUMBERS])
+
+
+class Forgetting:
+    """Chooses the rows that are forgotten; for the collector's thread alone."""
+
+    def __init__(self) -> None:
+        self._ticks: deque[tuple[float, int]] = deque()  # (when, number), the oldest first
+        self._since = -1
+
+    def idle_since(self, tick: int, now_s: float, forget_s: float) -> int:
+        """Note a tick's number; return that of the last one that was ``forget_s`` ago, or -1."""
+        self._ticks.append((now_s, tick))
+        while self._ticks and self._ticks[0][0] <= now_s - forget_s:
+            self._since = self._ticks.popleft()[1]
+        return self._since
+
+
+def idle(rows: Iterable[int], activity: RowActivity, since: int) -> list[int]:
+    """Return those of some rows that have done nothing after a tick, and have nothing open."""
+    return [row for row in rows if activity.tick[row] <= since and not activity.open[row]]
+
+
+def longest_idle(rows: Iterable[int], activity: RowActivity, count: int) -> list[int]:
+    """Return as many rows, or fewer: the longest idle ones that have nothing open."""
+    closed = (row for row in rows if not activity.open[row])
+    return sorted(closed, key=lambda row: activity.tick[row])[: max(0, count)]
+
+
+def surplus(
+    rows: Mapping[Owner, Sequence[int]],
+    activity: RowActivity,
+    tick: int,
+    full: float,
+    others: int,
+) -> list[int]:
+    """Return rows that are to make room, none if there is enough.
+
+    ``full``: the part of the room that is taken, 0 to 1; ``others``: how many endpoints without a
+    row take some of it, which make room first. Users who have most give most, and of what
+    they run the processes that have most: whatever these call themselves.
+    """
+    if full <= FULL:
+        return []
+    users: dict[str, list[Sequence[int]]] = {}
+    for owner, some in rows.items():
+        users.setdefault(owner.user, []).append(some)
+    sizes = {user: sum(map(len, owned)) for user, owned in users.items()}
+    wanted = math.ceil((others + sum(sizes.values())) * (1 - _ROOMY / full)) - others
+    if wanted <= 0:
+        return []
+    most_of_user = level(list(sizes.values()), wanted)
+    found: list[int] = []
+    for user, owned in users.items():
+        surplus_of_user = max(0, sizes[user] - most_of_user)
+        most = level([len(some) for some in owned], surplus_of_user)
+        spare = []
+        for some in owned:
+            idle_rows = [row for row in some if _may_go(row, activity, tick)]
+            idle_rows.sort(key=lambda row: (activity.tick[row], activity.requests[row]))
+            spare += idle_rows[: max(0, len(some) - most)]
+        found += spare[:surplus_of_user]
+    return found[:wanted]
+
+
+def _may_go(row: int, activity: RowActivity, tick: int) -> bool:
+    """Return whether a row may make room: nothing is open, and it is not in use."""
+    used_lately = activity.requests[row] >= _USED and activity.tick[row] > tick - _LATELY
+    return not activity.open[row] and not used_lately
+
+
+def level(sizes: Sequence[int], surplus: int) -> int:
+    """Return the number that each is to be cut down to for the sum to be smaller by ``surplus``."""
+    ordered = sorted(sizes, reverse=True)
+    cut = 0
+    for at, size in enumerate(ordered, 1):
+        following = ordered[at] if at < len(ordered) else 0
+        step = (size - following) * at
+        if cut + step >= surplus:
+            return max(0, size - -(-(surplus - cut) // at))
+        cut += step
+    return 0

@@ -1,0 +1,114 @@
+"""A process of another user that fills a table, and holds on to what it has until it is told to go.
+
+Run as ``python -m tests.live.flood KIND COUNT``: it becomes the user ``UID``, floods, prints a
+line, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Final
+
+_OK: Final = b"HTTP/1.1 %d Flood\r\nContent-Length: 0\r\n\r\n"
+_SET_NAME: Final = 15
+#: A user that has no name, and runs nothing else.
+UID: Final = 54_321
+
+Ends = tuple[socket.socket, socket.socket]
+_held: list[Ends] = []
+
+
+def word(number: int) -> str:
+    """Return a word that does not look like an id."""
+    return "".join(chr(97 + number // 26**at % 26) for at in range(4))
+
+
+def head(path: str, method: str = "GET") -> bytes:
+    """Return a request."""
+    return f"{method} /flood/{path} HTTP/1.1\r\nHost: f\r\n\r\n".encode()
+
+
+def exchange(ends: Ends, request: bytes, status: int = 200) -> None:
+    """Send a request and its response."""
+    ends[0].sendall(request)
+    ends[1].recv(1 << 16)
+    ends[1].sendall(_OK % status)
+    ends[0].recv(1 << 16)
+
+
+def paths(count: int) -> None:
+    """Request other paths, each once."""
+    ends = socket.socketpair()
+    for number in range(count):
+        exchange(ends, head(word(number)), 200 + number % 2 * 204)
+
+
+def statuses(count: int) -> None:
+    """Answer some paths with every status."""
+    ends = socket.socketpair()
+    for path in range(count):
+        for status in range(200, 1000):
+            exchange(ends, head(f"s/{word(path)}"), status)
+
+
+def names(count: int) -> None:
+    """Be another process each time."""
+    libc = ctypes.CDLL(None)
+    for number in range(count):
+        libc.prctl(_SET_NAME, word(number).encode())
+        ends = socket.socketpair()
+        for path in range(3):
+            exchange(ends, head(f"n/{word(path)}"))
+
+
+def methods(count: int) -> None:
+    """Use methods of one's own."""
+    ends = socket.socketpair()
+    for number in range(count):
+        exchange(ends, head(f"m/{word(number)}", word(number).upper()))
+
+
+def pipelines(count: int) -> None:
+    """Leave pipelines unanswered."""
+    for _ in range(count):
+        ends = socket.socketpair()
+        ends[0].setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(40):
+                ends[0].sendall(head("p") * 10)
+        ends[1].recv(1 << 20)
+        _held.append(ends)
+
+
+def halves(count: int) -> None:
+    """Begin requests and never end them."""
+    for number in range(count):
+        ends = socket.socketpair()
+        ends[0].sendall(head(f"h/{word(number)}")[:-2])
+        ends[1].recv(1 << 16)
+        _held.append(ends)
+
+
+def connections(count: int) -> None:
+    """Keep connections open."""
+    for number in range(count):
+        ends = socket.socketpair()
+        exchange(ends, head(f"c/{word(number % 50)}"))
+        _held.append(ends)
+
+
+KINDS: Final[dict[str, Callable[[int], None]]] = {
+    function.__name__: function
+    for function in (paths, statuses, names, methods, pipelines, halves, connections)
+}
+
+if __name__ == "__main__":
+    os.setresuid(UID, UID, UID)
+    KINDS[sys.argv[1]](int(sys.argv[2]))
+    print(flush=True)
+    sys.stdin.read()

@@ -1,0 +1,133 @@
+"""What one user does takes nothing from another: neither rows nor statuses nor places."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from httptop.bpf import abi
+from httptop.config.scope import limited
+from httptop.config.settings import DEFAULTS, Performance
+from httptop.model import Snapshot
+from tests.live.flood import UID
+from tests.live.live import Watch, connected, exchange, request, response, rows_of
+from tests.live.test_forgetting import FORGET_S, Run
+
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("forgetting")]
+
+ENDPOINTS: Final = 256
+#: How much of each kind is more than all of the room.
+FLOODS: Final = {
+    "paths": 3000,
+    "statuses": 4,
+    "names": 1500,
+    "methods": 1000,
+    "pipelines": 40,
+    "halves": 1200,
+    "connections": 450,
+}
+
+
+class Host(Run):
+    """The probes with little room, for us and for the other user."""
+
+    def __init__(self) -> None:
+        general = dataclasses.replace(DEFAULTS.general, forget_s=FORGET_S)
+        little = Performance(
+            max_endpoints=ENDPOINTS, max_connections=1024, max_pipelined=1024, max_histograms=4096
+        )
+        settings = dataclasses.replace(DEFAULTS, general=general, performance=little)
+        scope = limited(f"pid = {os.getpid()} or user = {UID}")
+        Watch.__init__(self, settings, scope, fresh=True)
+        self.later_s = 0.0
+
+    def tenants(self) -> int:
+        """Return how many have a share."""
+        shares = self.source._returns.shares()
+        taken = abi.SHARE.iter_unpack(shares)
+        return sum(any(share[: abi.RESOURCES]) for share in taken) - 1
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    """One for all floods: nothing is left of those before."""
+    with Host() as host:
+        yield host
+
+
+@contextlib.contextmanager
+def flooding(kind: str) -> Iterator[None]:
+    """Flood, and hold on to it for a block."""
+    command = (sys.executable, "-m", "tests.live.flood", kind, str(FLOODS[kind]))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == b"\n"
+        yield
+        child.stdin.close()
+
+
+def ours(snapshot: Snapshot, path: str, side: str = "server") -> dict[str, dict[int, int]]:
+    rows = rows_of(snapshot, path, side)  # type: ignore[arg-type]
+    assert all(row.in_flight == row.unanswered == 0 for row in rows)
+    return {row.key.path.removeprefix(path): dict(row.status) for row in rows}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> None:
+    heads = [request(f"{path}/known/{name}") for name in "abc"]
+    with connected() as ends:
+        for head in heads:
+            exchange(*ends, head, response(200))
+        before = host.step().total("server")
+        with flooding(kind):
+            # Before anything is given back: rows that are known, with statuses that are not.
+            exchange(*ends, b"".join(heads), b"".join(map(response, (500, 501, 502))))
+            with connected() as others:
+                exchange(*others, heads[0], response(404))
+                exchange(*others, request(f"{path}/new"), response(503))
+            expected = {
+                "/known/a": {200: 1, 500: 1, 404: 1},
+                "/known/b": {200: 1, 501: 1},
+                "/known/c": {200: 1, 502: 1},
+                "/new": {503: 1},
+            }
+            snapshot = host.step()
+            for side in ("server", "client"):
+                assert ours(snapshot, path, side) == expected
+            for _ in range(3):  # while room is made
+                snapshot = host.step()
+            assert ours(snapshot, path) == expected
+            exchange(*ends, request(f"{path}/late"), response(200))
+            assert ours(host.step(), path) == expected | {"/late": {200: 1}}
+            after = snapshot.total("server")
+            flooded = after.requests - before.requests + after.in_flight
+            assert flooded >= (0 if kind == "halves" else 450)
+        for _ in range(4):  # it is gone
+            snapshot = host.step()
+        for row in rows_of(snapshot, "/flood"):
+            assert not row.in_flight, row
+        host.wait(2 * FORGET_S)
+        endpoints, cells, pages, places, _ = host.taken()
+        # The two rows of the last resort stay, whose status is 200.
+        assert (endpoints, places) == (0, 0)
+        assert cells <= 2
+        assert pages <= 64
+        exchange(*ends, request(f"{path}/last"), response(200))
+        assert ours(host.step(), path) == {"/last": {200: 1}}
+
+
+def test_who_takes_most_is_said(host: Host, path: str) -> None:
+    with connected() as ends, flooding("paths"):
+        exchange(*ends, request(path), response(200))
+        notes = " ".join(host.step().notes)
+        assert "no room for all endpoints" in notes
+        assert f"(user {UID})" in notes
+        assert host.tenants() <= 2 * 3  # two sides of us, of the flood, and two users
