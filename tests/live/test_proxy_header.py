@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from httptop.config.load import build
-from httptop.config.scope import scope_of
+from httptop.config.scope import limited, scope_of
 from httptop.config.settings import DEFAULTS, Sampling
 from httptop.conformance.case import PATH, load_cases, to_bytes
 from tests.live.live import (
@@ -49,8 +49,9 @@ HEADERS: Final = dict(_headers())
 
 @pytest.fixture(scope="module", params=[*FRONTS, TAIL_CALLS])
 def all_seen(request: pytest.FixtureRequest) -> Iterator[Watch]:
-    """The probes in each way that there is; each request is sampled."""
-    with Watch(ALL_SAMPLES, front=request.param) as watch:
+    """The probes in each way that there is, for this process; each request is sampled."""
+    ours = limited(f"pid = {os.getpid()}")
+    with Watch(ALL_SAMPLES, ours, front=request.param) as watch:
         yield watch
 
 
