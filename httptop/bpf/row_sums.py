@@ -208,9 +208,9 @@ class KernelSums:
         while done < len(words):
             done = self._run(self._reclaim, done, len(words))
 
-    def counted(self, cells: Iterable[int]) -> list[int]:
+    def counted(self, cells: Collection[int]) -> list[int]:
         """Return how many responses cells have counted so far; see RowSums."""
-        uses = self._uses.whole()
+        uses = self._uses.up_to((max(cells, default=0) + 1) * CELL_USE.size)
         return [CELL_USE.unpack_from(uses, cell * CELL_USE.size)[0] for cell in cells]
 
     def _note_rest(self, words: Sequence[int]) -> None:

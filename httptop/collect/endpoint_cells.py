@@ -102,12 +102,12 @@ class EndpointCells:
             self._book.drop_cells(row, responses)
         return taken
 
-    def move(self, rows: Mapping[int, int]) -> dict[int, Endpoint]:
+    def move(self, rows: Mapping[int, int]) -> list[int]:
         """Have all cells of rows count in others, with all that they have counted.
 
-        Returns the endpoints, taken out of :attr:`endpoints`.
+        Returns those of requests that are not on their way back.
         """
-        taken: dict[int, Endpoint] = {}
+        moved: list[int] = []
         every: dict[int, list[int]] = {row: [] for row in rows}
         for known in (self.endpoints, self.retired):
             for cell, endpoint in known.items():
@@ -117,12 +117,10 @@ class EndpointCells:
                 every[row] += (cell, *(response for response, _ in endpoint.responses))
                 endpoint.row = rows[row]
                 if known is self.endpoints:
-                    taken[cell] = endpoint
-        for cell in taken:
-            del self.endpoints[cell]
+                    moved.append(cell)
         for row, cells in every.items():
             self._sums.merge(row, rows[row], cells)
-        return taken
+        return moved
 
     def count_retired(self) -> None:
         """Note what retired cells have counted by code: they are in no row's list of cells."""

@@ -15,7 +15,7 @@ takes only its requests in flight along.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -30,7 +30,6 @@ from httptop.collect.endpoint_keys import (
 from httptop.collect.forgetting import (
     FULL,
     Forgetting,
-    Owner,
     RowActivity,
     idle,
     longest_idle,
@@ -64,8 +63,6 @@ from httptop.model import (
     Totals,
 )
 
-#: Ticks between two looks for cells that nobody has got to use.
-_LOOK_EVERY: Final = 16
 #: Of so many rows one may be httptop's own: each process has some.
 _OWN_PART: Final = 4
 #: Endpoints that get a row of their own in a tick, of those for which there was none.
@@ -96,7 +93,7 @@ class EndpointRows:
         self._sums, self._scope, self._rules = sums, scope, rules
         self._returns = returns
         self._users = Users()
-        self._displaced: set[int] = set()  # cells that count in ~other
+        self._displaced: deque[int] = deque()  # cells that count in ~other
         self._overflow_before = 0
         self._crowding: str | None = None
         self._forgetting = Forgetting()
@@ -205,7 +202,7 @@ class EndpointRows:
             if self._scope.admits_key(shown):
                 known.row = self._row(shown)
                 if shown.path not in OWN_PATHS and known.row in self._book.overflow:
-                    self._displaced.add(cell)
+                    self._displaced.append(cell)
                 counts = self._scope.admits(shown, STATUS_UNKNOWN)
                 use = CellUse(known.row, SIDES.index(key.side), in_scope=counts)
             self._sums.use(cell, use)
@@ -249,7 +246,7 @@ class EndpointRows:
             return row
         paths = self._paths_of(key)
         always = key.path in OWN_PATHS
-        if always and self._book.own >= self._most_own:
+        if always and len(self._book.own) >= self._most_own:
             return self._last_resort(key)
         few = always or key.path in paths or len(paths) < self._max_distinct
         if few and self._sums.has_room():
@@ -269,23 +266,25 @@ class EndpointRows:
         """
         self._cells.take_back()
         tick, full = self._tick - 1, self._returns.full()
-        since = self._forgetting.idle_since(tick, now_s, forget_s) if forget_s else -1
-        activity = RowActivity.of(self._now().rows)
-        rows = self._book.rows_by_owner(OWN_PATHS)
-        own = self._book.own_rows(OWN_PATHS, LAST_RESORT_KEYS)
-        others = 0
-        if full > FULL or tick % _LOOK_EVERY == 0:
-            others = self._returns.retire_unused(self._cells.endpoints)
+        since = self._forgetting.idle_since(tick, now_s, forget_s)
+        self._crowding = self._say_crowding()
+        self._place_displaced()
+        if self._forgetting.is_due(now_s, forget_s) or full > FULL:
+            self._look(tick, since, full)
+
+    def _look(self, tick: int, since: int, full: float) -> None:
+        """Forget what has been idle since a tick, and what is to make room."""
+        activity, rows = RowActivity.of(self._now().rows), self._book.by_owner
+        others = self._returns.retire_unused(self._cells.endpoints)
         gone = {row for some in rows.values() for row in idle(some, activity, since)}
         gone.update(surplus(rows, activity, tick, full, others))
+        last = {self._book.number_of(key) for key in LAST_RESORT_KEYS}
+        own = [row for row in self._book.own if row not in last]
         gone.update(longest_idle(own, activity, len(own) - self._most_own * 3 // 4))
-        without_row = {None, *map(self._book.number_of, LAST_RESORT_KEYS)}
-        cells = self._cells.idle_since(without_row, tick - 1 if full > FULL else since, tick)
+        cells = self._cells.idle_since({None, *last}, tick - 1 if full > FULL else since, tick)
         # Rows of our own stay with what they have counted.
         for some in self._cells.by_row(set(idle(own, activity, since)) - gone).values():
             cells += some
-        self._crowding = self._say_crowding(rows)
-        self._place_displaced()
         retired = self._cells.without(cells) | self._forget(gone)
         if retired:
             self._cells.retire(retired)
@@ -305,25 +304,27 @@ class EndpointRows:
             self._paths_of(key).discard(key.path)
         if not merged:
             return {}
-        taken = self._cells.move(merged)
+        taken = {cell: self._cells.endpoints.pop(cell) for cell in self._cells.move(merged)}
         self._book.forget(merged)
         self._merge_trends(merged)
         return taken
 
     def _place_displaced(self) -> None:
         """Have endpoints for which there was no row count in one, as far as there is room now."""
-        for cell in list(self._displaced)[:_PLACED_AT_ONCE]:
+        for _ in range(min(len(self._displaced), _PLACED_AT_ONCE)):
+            cell = self._displaced.popleft()
             endpoint = self._cells.endpoints.get(cell)
-            row = None if endpoint is None else self._row(self._by_rules(endpoint.key))
-            if endpoint is not None and row is not None and row != endpoint.row:
-                key = self._book.key_of(row)
-                if key is not None and key.path in OWN_PATHS:
-                    break
-                self._part(cell, endpoint, row)
-                self._latest = None
-            self._displaced.discard(cell)
+            if endpoint is None or endpoint.row not in self._book.overflow:
+                continue
+            row = self._row(self._by_rules(endpoint.key))
+            if row in self._book.overflow:
+                self._displaced.append(cell)
+                continue
+            self._part(cell, endpoint, row)
+            self._latest = None
 
-    def _say_crowding(self, rows: Mapping[Owner, Sequence[int]]) -> str | None:
+    def _say_crowding(self) -> str | None:
+        rows = self._book.by_owner
         before, self._overflow_before = self._overflow_before, self.overflow_requests
         if (more := self._overflow_before - before) <= 0 or not rows:
             return None
@@ -373,15 +374,8 @@ class EndpointRows:
 
     def _merge(self, merged: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
-        cells: dict[int, list[int]] = {}
-        for cell, endpoint in self._cells.endpoints.items():
-            row = endpoint.row
-            if row is not None and row in merged:
-                responses = (response for response, _ in endpoint.responses)
-                cells.setdefault(row, []).extend((cell, *responses))
-                endpoint.row = merged[row]
+        self._cells.move(merged)
         for row, into in merged.items():
-            self._sums.merge(row, into, cells.get(row, ()))
             self._book.merge(row, into)
         self._merge_trends(merged)
 

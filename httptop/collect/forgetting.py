@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from httptop.collect.sums import ROW, RowFigures
@@ -23,11 +23,16 @@ _USED: Final = 3
 #: Ticks for which a row that is used stays, however tight the room is.
 _LATELY: Final = 10
 
+#: So often rows are looked at until one that is idle is forgotten. If none ever is, cells that
+#: nobody uses are looked for as if it were after so many seconds.
+_LOOKS: Final = 16
+_FOREVER_S: Final = 900.0
+
 _WORDS: Final = ROW.size // 8
 _NUMBERS: Final = ROW.size // 4
 _REQUESTS: Final = RowFigures._fields.index("requests")
 _OPEN: Final = RowFigures._fields.index("open")
-#: Where the number of the last tick stands, in 32 bits; it is the fourth before the end.
+#: Where the number of the last tick stands, in 32 bits: two numbers and four bytes are behind it.
 _TICK_AT: Final = _NUMBERS - 3
 
 
@@ -59,13 +64,25 @@ class Forgetting:
     def __init__(self) -> None:
         self._ticks: deque[tuple[float, int]] = deque()  # (when, number), the oldest first
         self._since = -1
+        self._due_s = 0.0
 
     def idle_since(self, tick: int, now_s: float, forget_s: float) -> int:
-        """Note a tick's number; return that of the last one that was ``forget_s`` ago, or -1."""
-        self._ticks.append((now_s, tick))
+        """Note a tick's number; return that of the last one that was ``forget_s`` ago, or -1.
+
+        It is -1 for ever if ``forget_s`` is 0.
+        """
+        if forget_s:
+            self._ticks.append((now_s, tick))
         while self._ticks and self._ticks[0][0] <= now_s - forget_s:
             self._since = self._ticks.popleft()[1]
-        return self._since
+        return self._since if forget_s else -1
+
+    def is_due(self, now_s: float, forget_s: float) -> bool:
+        """Return whether to look for idle rows, for which each tick would be too often."""
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + (forget_s or _FOREVER_S) / _LOOKS
+        return True
 
 
 def idle(rows: Iterable[int], activity: RowActivity, since: int) -> list[int]:
@@ -80,7 +97,7 @@ def longest_idle(rows: Iterable[int], activity: RowActivity, count: int) -> list
 
 
 def surplus(
-    rows: Mapping[Owner, Sequence[int]],
+    rows: Mapping[Owner, Collection[int]],
     activity: RowActivity,
     tick: int,
     full: float,
@@ -94,7 +111,7 @@ def surplus(
     """
     if full <= FULL:
         return []
-    users: dict[str, list[Sequence[int]]] = {}
+    users: dict[str, list[Collection[int]]] = {}
     for owner, some in rows.items():
         users.setdefault(owner.user, []).append(some)
     sizes = {user: sum(map(len, owned)) for user, owned in users.items()}

@@ -6,8 +6,9 @@ copies it before it changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
+from httptop.collect.endpoint_keys import OWN_PATHS
 from httptop.collect.forgetting import Owner
 from httptop.collect.row_table import RowNames, ShownRows
 from httptop.collect.sums import FIRST_ROW, ROW, RowFigures
@@ -32,8 +33,9 @@ class RowBook:
         self._in_flight: list[int] = []
         self._without_requests: set[int] = set()
         self._shown: ShownRows | None = None
-        #: How many rows are httptop's own.
-        self.own = 0
+        #: The rows of each owner, and httptop's own, which are in none of these.
+        self.by_owner: dict[Owner, set[int]] = {}
+        self.own: set[int] = set()
         #: The rows of ``~other``.
         self.overflow: set[int] = set()
 
@@ -55,19 +57,6 @@ class RowBook:
         """Return the key of a row; None: it has been merged into another."""
         return self._keys[number]
 
-    def rows_by_owner(self, own_paths: Collection[str]) -> dict[Owner, list[int]]:
-        """Return the rows by side, process and user, without those of these paths."""
-        found: dict[Owner, list[int]] = {}
-        for key, number in self._numbers.items():
-            if key.path not in own_paths:
-                found.setdefault(Owner(key.side, key.process, key.user), []).append(number)
-        return found
-
-    def own_rows(self, paths: Collection[str], but: Collection[EndpointKey]) -> list[int]:
-        """Return the rows of these paths, without those of some keys."""
-        numbers = self._numbers.items()
-        return [number for key, number in numbers if key.path in paths and key not in but]
-
     # ---- rows come and go --------------------------------------------------------------------
 
     def make(self, key: EndpointKey) -> int | None:
@@ -85,10 +74,26 @@ class RowBook:
             return None
         self._numbers[key] = number
         self._without_requests.add(number)
-        self.own += key.path.startswith("~")
+        if key.path in OWN_PATHS:
+            self.own.add(number)
+        else:
+            self.by_owner.setdefault(_owner_of(key), set()).add(number)
         if key.path == OVERFLOW_PATH:
             self.overflow.add(number)
         return number
+
+    def _disown(self, number: int) -> None:
+        """Have a row be nobody's."""
+        key = self._keys[number]
+        assert key is not None
+        if key.path in OWN_PATHS:
+            self.own.discard(number)
+            self.overflow.discard(number)
+            return
+        rows = self.by_owner[_owner_of(key)]
+        rows.discard(number)
+        if not rows:
+            del self.by_owner[_owner_of(key)]
 
     def rename(self, number: int, key: EndpointKey) -> int:
         """Give a row another key; return its number, or that of the row that has the key already.
@@ -107,6 +112,7 @@ class RowBook:
     def merge(self, number: int, into: int) -> None:
         """Give another row what is known of one, which is free then."""
         self._own()
+        self._disown(number)
         self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
         self._statuses[into] += self._statuses[number]
         for code, count in self._apart.pop(number, {}).items():
@@ -118,11 +124,10 @@ class RowBook:
         """Forget rows that were merged, which are free then."""
         gone = set(numbers)
         self._own()
-        self.overflow -= gone
         for number in gone:
+            self._disown(number)
             key = self._keys[number]
             assert key is not None
-            self.own -= key.path.startswith("~")
             del self._numbers[key]
             self._apart.pop(number, None)
             self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
@@ -203,3 +208,7 @@ class RowBook:
     def overflow_requests(self, rows: bytes) -> int:
         """Return the requests counted under ``~other``, by the sums of rows."""
         return sum(int(ROW.unpack_from(rows, number * ROW.size)[0]) for number in self.overflow)
+
+
+def _owner_of(key: EndpointKey) -> Owner:
+    return Owner(key.side, key.process, key.user)

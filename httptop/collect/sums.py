@@ -171,7 +171,7 @@ class RowSums(Protocol):
         They are those for whose status there was no cell. A class is a status of one digit.
         """
 
-    def counted(self, cells: Iterable[int]) -> list[int]:
+    def counted(self, cells: Collection[int]) -> list[int]:
         """Return how many responses each of these cells has counted so far."""
 
     def read(self, tick: int, rows: int) -> Sums:

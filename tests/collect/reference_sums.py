@@ -249,7 +249,7 @@ class ReferenceSums:
         self._row(row).open += in_flight
         return counted
 
-    def counted(self, cells: Iterable[int]) -> list[int]:
+    def counted(self, cells: Collection[int]) -> list[int]:
         return [self._counted[cell] for cell in cells]
 
     def in_flight(self, cell: int, responses: Iterable[int]) -> int:

@@ -296,7 +296,7 @@ class AfreshSums:
             if cell < len(self._before):
                 self._before[cell] = 0
 
-    def counted(self, cells: Iterable[int]) -> list[int]:
+    def counted(self, cells: Collection[int]) -> list[int]:
         """Return how many responses cells have counted; see RowSums."""
         before, cells = self._before, list(cells)
         counts = zip(cells, self._sums.counted(cells), strict=True)
