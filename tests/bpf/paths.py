@@ -62,7 +62,7 @@ class Cost(NamedTuple):
 LIMITS: Final[dict[str, Cost]] = {
     "first request of a connection: recv": Cost(1750, 22, 3, 72, 56),
     "its response: writev of the head": Cost(590, 5, 2, 141, 22),
-    "the same request: recv": Cost(760, 3, 1, 55, 25),
+    "the same request: recv": Cost(710, 3, 1, 55, 25),
     "the same head: writev": Cost(560, 5, 2, 141, 21),
     "the body: sendfile": Cost(170, 2, 0, 0, 10),
     "nothing to read: recv, EAGAIN": Cost(40, 1, 0, 0, 4),

@@ -373,13 +373,19 @@ static __always_inline void count_time(struct conn *conn, enum measure measured,
 	record_time(cell, time_ns, true);
 }
 
+/* Whether the last response is counted in a cell of its own. */
+static __always_inline bool has_cell(struct conn *conn)
+{
+	return conn->kind.cell && conn->kind.endpoint && !(conn->kind.cell & REST) &&
+	       conn->kind.status != STATUS_LEFT_OUT;
+}
+
 /*
  * Record how long the request of the last response waited to be read; 0: unknown, record nothing.
  */
 static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 {
-	if (wait_ns && conn->kind.cell && !(conn->kind.cell & REST) &&
-	    conn->kind.status != STATUS_LEFT_OUT)
+	if (wait_ns && has_cell(conn))
 		count_time(conn, MEASURE_WAIT, wait_ns);
 }
 

@@ -127,20 +127,18 @@ static __always_inline void settle_held(struct conn *conn)
  */
 static __always_inline void end_response(struct conn *conn)
 {
+	u64 sending_ns;
+
 	settle_held(conn);
 	if (FILTER_SIZE || !conn->last_ns) /* of what was held back, no later call is known */
 		return;
-	if (conn->kind.cell && conn->kind.endpoint && !(conn->kind.cell & REST) &&
-	    conn->kind.status != STATUS_LEFT_OUT) {
-		conn->last_ns -= conn->response_ns; /* the time that sending took */
-		/* A loop, as three times the same instructions are too many for some programs. */
-#pragma clang loop unroll(disable)
-		for (u32 measure = MEASURE_HANDLING; measure <= MEASURE_DURATION; measure++)
-			count_time(conn, measure,
-				   (measure == MEASURE_SENDING ? 0 : conn->handling_ns) +
-					   (measure == MEASURE_HANDLING ? 0 : conn->last_ns));
-	}
+	sending_ns = conn->last_ns - conn->response_ns;
 	conn->last_ns = 0;
+	if (!has_cell(conn))
+		return;
+	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
+	count_time(conn, MEASURE_SENDING, sending_ns);
+	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
 }
 
 /*
@@ -373,8 +371,7 @@ static __always_inline void end_last_response(struct conn *conn)
 	if (stream->phase == PHASE_HEAD || stream->phase == PHASE_CHUNKS ||
 	    stream->phase == PHASE_TRAILERS)
 		whole = stream->left == BODY_OPEN;
-	if (conn->framed && !whole && conn->kind.cell && conn->kind.endpoint &&
-	    !(conn->kind.cell & REST) && !held_of(conn)) {
+	if (conn->framed && !whole && has_cell(conn) && !held_of(conn)) {
 		cell = cell_of(conn->kind.cell);
 		if (cell)
 			ADD_ANYWHERE(cell->unanswered, 1);
