@@ -68,8 +68,9 @@ CELL: Final = struct.Struct("<5QII2Q32H")
 REST: Final = struct.Struct("<8Q")
 TENANT_KEY: Final = struct.Struct(f"<{COMM_LEN}sII")
 MAX_SHARES: Final = 512
-#: Resources that shares are of.
+#: Resources that shares are of, and the side in a user's key.
 RESOURCES: Final = 5
+SIDE_OF_USER: Final = 2
 SHARE: Final = struct.Struct("<5I3I")
 SHARES: Final = struct.Struct("<" + MAX_SHARES * "5I3I")
 #: Codes of an endpoint that have cells of their own; the others have one for each class.
@@ -98,6 +99,8 @@ SIDE_SUMS: Final = struct.Struct("<2Q1024Q1024I")
 BUCKET_GROUP: Final = struct.Struct("<16I16Q")
 WINDOW_LOG: Final = struct.Struct("<32768I")
 SUMS_RUN: Final = struct.Struct("<10IQQ512I512Q")
+#: Cells that a run tells of, or is told of.
+UNKNOWN_A_RUN: Final = 512
 #: Words of what a run tells of the rest, at the end of SUMS_RUN.
 REST_WORDS: Final = 512
 #: Flags of a cell: of the client side, in scope, to be read again; on its way back (give_back.h).

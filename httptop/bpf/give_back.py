@@ -25,9 +25,6 @@ from httptop.linux.stretches import Stretches
 _FLAGS_AT: Final = abi.CELL_USE.size - 1
 #: What is remembered by CPU, of which a retired cell may be part.
 _REMEMBERED: Final = ("known_lines", "known_kinds")
-#: Cells that a run of the program reclaims, at most.
-_MOST_A_RUN: Final = 512
-
 #: Ticks between two looks for shares of which nothing is taken.
 _SWEEP_EVERY: Final = 4
 
@@ -127,8 +124,8 @@ class GiveBack:
             self._tenants.sweep(self.shares())
         if not self._retired:
             return []
-        for retired in self._retired.items():
-            for at in (retired[0], *retired[1].responses):
+        for cell, retired in self._retired.items():
+            for at in (cell, *retired.responses):
                 self._flag(at, 0, abi.CELL_HELD)
         for name in _REMEMBERED:
             _blank(self._maps[name])
@@ -142,11 +139,11 @@ class GiveBack:
         words: list[int] = []
         cells: list[int] = []
         for cell in done:
-            retired_one = self._retired.pop(cell)
-            words += retired_one.words(cell)
-            cells += (cell, *retired_one.responses)
-        for at in range(0, len(words), _MOST_A_RUN):
-            self._reclaim(words[at : at + _MOST_A_RUN])
+            retired = self._retired.pop(cell)
+            words += retired.words(cell)
+            cells += (cell, *retired.responses)
+        for at in range(0, len(words), abi.UNKNOWN_A_RUN):
+            self._reclaim(words[at : at + abi.UNKNOWN_A_RUN])
         return cells
 
     def _add_unknown(self, endpoints: Collection[int]) -> set[int]:

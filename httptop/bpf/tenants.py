@@ -11,7 +11,6 @@ from httptop.linux import bpf_syscall
 
 _KEY: Final = abi.TENANT_KEY.size
 _SHARE: Final = abi.SHARE.size
-_USER: Final = 2  # the side in a user's key
 
 
 class Tenants:
@@ -53,7 +52,7 @@ class Tenants:
 
 
 def _is_user(key: bytes) -> bool:
-    return bool(abi.TENANT_KEY.unpack(key)[2] == _USER)
+    return bool(abi.TENANT_KEY.unpack(key)[2] == abi.SIDE_OF_USER)
 
 
 def _is_taken(shares: bytes, number: int) -> bool:

@@ -55,6 +55,7 @@ def own_key(key: EndpointKey, path: str) -> EndpointKey:
 
 
 def key_of(raw: RawEndpoint, users: Users) -> EndpointKey:
+    """Return the key of what a source has counted, as text that is safe to show."""
     path = clean(raw.path) if raw.own else _requested(raw.path)
     if raw.truncated:
         path += "…"

@@ -57,6 +57,9 @@ CONSTANTS: Final = {
     "KEY_TRUNCATED": (abi.KEY_TRUNCATED,),
     "KEY_OWN": (abi.KEY_OWN,),
     "REST_WORDS": (abi.REST_WORDS,),
+    "UNKNOWN_A_RUN": (abi.UNKNOWN_A_RUN,),
+    "RESOURCES": (abi.RESOURCES,),
+    "SIDE_OF_USER": (abi.SIDE_OF_USER,),
     **{
         f"{name}": (getattr(abi, name),)
         for name in (

@@ -114,8 +114,8 @@ LET_GO: Final = "let_go"
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
-    "samples", "other_protocols", "free_cells", "returned_cells", "free_pages", "queue", "controls",
-    "rules", "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
+    "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
+    "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
     "bucket_groups", "window_log", "log_rows", "sums_state", "own_pids", "tenants", "shares",
     "free_shares", "known_lines", "known_kinds",
 )  # fmt: skip

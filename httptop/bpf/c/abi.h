@@ -159,7 +159,7 @@ struct cell {
 	};
 };
 
-/* What shares are of (shares.h). */
+/* What shares are of, and what is known in sum: cells of responses, pages (shares.h). */
 enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, RESOURCES };
 
 #define SIDE_OF_USER 2 /* the key is a user's: both sides, no name */

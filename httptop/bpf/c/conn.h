@@ -77,7 +77,7 @@ struct peer {
 
 /* What responses of one kind have in common. */
 struct response_kind {
-	u32 endpoint; /* cell of the endpoint; 0: `cell` must be looked up again */
+	u32 endpoint; /* cell of the endpoint; 0: `cell` is of no use any more (give_back.h) */
 	u32 cell; /* of its responses with this status; or'ed with REST: it has none */
 	u32 times[MEASURES - 1]; /* cells of that pair's other measures; 0: not looked up yet */
 	/*

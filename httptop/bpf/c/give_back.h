@@ -104,7 +104,7 @@ static __always_inline void return_cell_in_hand(struct sums_state *s)
 
 	s->cell_in_hand = 0;
 	s->run.next++;
-	if (!use)
+	if (!use || !all)
 		return;
 #pragma clang loop unroll(disable)
 	for (u32 shard = 0; shard < SHARDS; shard++) {
@@ -120,8 +120,6 @@ static __always_inline void return_cell_in_hand(struct sums_state *s)
 		give_back(share, ENDPOINTS);
 	if (s->measure == RECLAIM_RESPONSE)
 		count_taken(CELLS, -1);
-	if (!all)
-		return;
 	other = &SHARE_AT(all, share)->other;
 	if (*other == s->row)
 		*other = 0;

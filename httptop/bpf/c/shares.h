@@ -8,7 +8,8 @@
  * others what they need, and what is free is of use to whoever needs more. User space makes room
  * again before that (collect/forgetting.py).
  *
- * Only what is rare comes here: new connections, endpoints, statuses and histograms.
+ * New connections, new endpoints and requests behind others come here; no request that is alone on a
+ * known connection. Of cells of responses and of histograms only the sum is known.
  */
 #pragma once
 
@@ -20,8 +21,8 @@
 /* Also where another of our programs may interrupt. */
 #define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
 
-#define ALL_SHARES                                                                                 \
-	0 /* number of the share that has the sums; and of those who have none of their own */
+/* The number of the share that has the sums, and is that of who has none of their own. */
+#define ALL_SHARES 0
 #define MOST_OF_TENANT(most) ((most) / 32)
 #define MOST_OF_USER(most) ((most) / 16)
 #define FREE_FOR_ALL(most) ((most) - (most) / 8)
@@ -59,11 +60,16 @@ static __always_inline u32 share_of(struct tenant_key *key, u32 user)
 static __always_inline u32 share_of_tenant(struct scratch *s, char *comm, u32 uid, u32 side)
 {
 	struct tenant_key *key = &s->tenant;
-	u32 user;
+	u32 *known, user;
 
+	copy_words((u8 *)key->comm, (u8 *)comm, COMM_LEN / 8);
+	key->uid = uid;
+	key->side = side;
+	known = tenants.lookup(key);
+	if (known)
+		return *known;
 	WORD(key->comm) = 0;
 	WORD(key->comm + 8) = 0;
-	key->uid = uid;
 	key->side = SIDE_OF_USER;
 	user = share_of(key, ALL_SHARES);
 	copy_words((u8 *)key->comm, (u8 *)comm, COMM_LEN / 8);

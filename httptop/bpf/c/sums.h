@@ -66,7 +66,7 @@ struct sums_state {
 /* What was read of a cell's histogram so far, all shards together: by cell and octave. */
 BPF_F_TABLE("hash", u32, struct page, read_octaves, MAX_PAGES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u32, struct bucket_group, bucket_groups, MAX_GROUPS, BPF_F_NO_PREALLOC);
-BPF_ARRAY(blank_group, struct bucket_group, 1); /* zeros, to initialise all three */
+BPF_ARRAY(blank_group, struct bucket_group, 1); /* zeros, for new entries of the others */
 /* What was read of an endpoint's rest so far, all shards together. */
 BPF_F_TABLE("hash", u32, struct rest, read_rests, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("array", u32, struct cell_use, cell_uses, MAX_CELLS, BPF_F_MMAPABLE);

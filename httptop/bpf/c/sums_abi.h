@@ -26,12 +26,14 @@
 #define SIDE_ROW(side) (1 + (side)) /* the row of a side's sums; row 0 is never used */
 
 /*
- * The log of the window, in words. Rows have numbers of their own there, which are not used again while
- * the window has anything of them; whose they are says log_rows. So when a row has been merged into
- * another, the window is the other's, and the row is free at once. A word says either of which row the next entries are, or what an
+ * The log of the window, in words. A word says either of which row the next entries are, or what an
  * entry is: a group of buckets, and which of them; or requests that are over. Then come the numbers:
  * what was added to each of these buckets, lowest first, unless that is 1 each; or how many requests,
  * and the sum of their latencies in one word or, if it is long, in two, the low one first.
+ *
+ * Rows have numbers of their own there, which are not used again while the window has anything of
+ * them; log_rows says whose they are. So when a row has been merged into another, its part of the
+ * window is the other's, and it is free at once.
  */
 #define LOG_ROW (1U << 31) /* with the side in the next bit, and a log number in the others */
 #define LOGGED_SIDE(word) ((word) >> 30 & 1)
