@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting: the cells of endpoints and of their responses, histograms, losses. Called from
- * everywhere; writes the maps of counters, and the connection's members that say which cell its
- * responses are counted in (response, response_of, status).
+ * Counting in cells (cells.h), histograms, losses. Called from everywhere; writes the maps of
+ * counters, and the connection's members that say which cell its responses are counted in (kind).
  *
  * Every counter has one copy per CPU (a shard). The programs that write it do not interrupt each
  * other there, so a plain addition is exact. It is atomic where CPUs share a shard or a filter
@@ -13,6 +12,7 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "cells.h"
 #include "conn.h"
 #include "maps.h"
 #include "scratch.h"
@@ -53,134 +53,6 @@ static __always_inline struct losses *losses_here(void)
 		if (l)                                                                             \
 			ADD_ANYWHERE(l->field, 1);                                                 \
 	} while (0)
-
-/* Return the first shard's copy of a cell. */
-static __always_inline struct cell *first_copy_of(u32 number)
-{
-	u32 at = number * SHARDS;
-
-	return cells.lookup(&at);
-}
-
-/* Take a free cell; return its number, 0 if there is none. */
-static __always_inline u32 take_cell(void)
-{
-	u32 number = 0;
-
-	return returned_cells.pop(&number) && free_cells.pop(&number) ? 0 : number;
-}
-
-/* Give back a cell that was not used. */
-static __always_inline void return_cell(u32 number)
-{
-	returned_cells.push(&number, 0);
-}
-
-/* Return the number of the cell of s->key, which gets one now if it has none; 0: there is no room. */
-static __always_inline u32 cell_of_key(struct scratch *s, u32 share)
-{
-	u32 *known, number = take_cell();
-	struct cell *first;
-
-	if (!number)
-		return 0;
-	if (!endpoints.insert(&s->key, &number)) {
-		first = first_copy_of(number);
-		if (first)
-			first->share = share;
-		return number;
-	}
-	/* The map is full, or another CPU was first. */
-	return_cell(number);
-	known = endpoints.lookup(&s->key);
-	return known ? *known : 0;
-}
-
-/* Have s->key be that of one of httptop's own rows, of the same process. */
-static __always_inline void make_own_key(struct scratch *s)
-{
-	for (u32 i = 0; i < TEMPLATE_LEN; i += 8)
-		WORD(&s->key.path[i]) = 0;
-	s->key.method = METHOD_OTHER;
-	s->key.minor = 1;
-	s->key.marks = KEY_OWN;
-}
-
-/* Return the number of the cell of ~other of the process in s->key, for which there was no room. */
-static __always_inline u32 other_of(struct scratch *s, u32 number)
-{
-	struct shares *all = shares_here();
-	u32 *other;
-
-	if (number == ALL_SHARES || !all)
-		return OVERFLOW_ENDPOINT(s->key.side & 1);
-	other = &SHARE_AT(all, number)->other;
-	if (!*other) {
-		make_own_key(s);
-		WORD(&s->key.path[0]) = CHARS('~', 'o', 't', 'h', 'e', 'r', 0, 0);
-		*other = cell_of_key(s, number);
-	}
-	return *other ? *other : OVERFLOW_ENDPOINT(s->key.side & 1);
-}
-
-/*
- * Return the number of the cell of s->key, which gets one now if it has none; if there is no room,
- * or the process has its share of it, that of ~other.
- */
-static __always_inline u32 endpoint_of(struct scratch *s, u32 share)
-{
-	u32 *known = endpoints.lookup(&s->key), number;
-
-	if (known)
-		return *known;
-	if (!take(share, ENDPOINTS, MAX_ENDPOINTS))
-		return other_of(s, share);
-	number = cell_of_key(s, share);
-	if (!number) {
-		give_back(share, ENDPOINTS);
-		return other_of(s, share);
-	}
-	return number;
-}
-
-/*
- * Return the number of the cell of a response_key, which gets one now if it has none; 0: there is no
- * room. A status beyond the first MOST_CODES of its endpoint shares the cell of its class.
- */
-static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
-{
-	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
-	u32 *known = responses.lookup(&key), number;
-	bool is_code = status != STATUS_UNKNOWN && status != STATUS_LEFT_OUT;
-	struct cell *first;
-
-	if (known)
-		return *known;
-	first = first_copy_of(endpoint);
-	if (!first)
-		return 0;
-	if (is_code && first->rest.codes >= MOST_CODES) {
-		key.measure = MEASURE_LATENCY;
-		if (measure == MEASURE_LATENCY || !responses.lookup(&key))
-			key.status = status / 100;
-		key.measure = measure;
-		known = responses.lookup(&key);
-		if (known)
-			return *known;
-	}
-	number = take_cell();
-	if (!number)
-		return 0;
-	if (!responses.insert(&key, &number)) {
-		if (is_code && measure == MEASURE_LATENCY)
-			ADD_ANYWHERE(first->rest.codes, 1);
-		count_taken(CELLS, 1);
-		return number;
-	}
-	return_cell(number);
-	known = responses.lookup(&key);
-	return known ? *known : 0;
-}
 
 /* Record a latency; `anywhere`: may be preempted by another of our programs, use atomics. */
 static __always_inline void record_time(struct cell *cell, u64 latency_ns, const bool anywhere)
@@ -228,14 +100,6 @@ static __always_inline void note_process(u32 endpoint, u32 tgid)
 
 	if (control && control->processes && !processes.lookup(&key))
 		processes.update(&key, &one);
-}
-
-/* Begin s->key with what all endpoints of the connection's process have in common. */
-static __always_inline void begin_key(struct scratch *s, struct conn *conn)
-{
-	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
-	s->key.side = conn->side;
-	s->key.uid = conn->uid;
 }
 
 /* Have the latest request be one that is counted under ~bad request. */

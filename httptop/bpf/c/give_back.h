@@ -12,9 +12,9 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "cells.h"
 #include "close.h"
 #include "conn.h"
-#include "counters.h"
 #include "maps.h"
 #include "shares.h"
 #include "steps.h"

@@ -49,7 +49,8 @@
 
 /* What becomes of a request. */
 #include "lifecycle.h" /* requests begun, answered, abandoned; losing sync */
-#include "counters.h" /* cells, histograms, losses */
+#include "counters.h" /* counting: in cells, in histograms, losses */
+#include "cells.h" /* which cell counts what; taking one for what is new */
 #include "shares.h" /* who takes how much of the tables */
 #include "samples.h" /* single requests, for user space */
 #include "wait.h" /* how long a request lay in the socket before it was read */

@@ -10,6 +10,7 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "cells.h"
 #include "conn.h"
 #include "connections.h"
 #include "counters.h"
