@@ -17,7 +17,7 @@ from httptop.bpf.abi import END, tracepoint_of
 from httptop.bpf.build.child import Probes
 from httptop.bpf.build.compiler import compile_module, instructions_of
 from httptop.bpf.build.linker import Linked
-from httptop.bpf.build.loader import load
+from httptop.bpf.build.program import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collector import Collector

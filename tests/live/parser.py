@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from httptop.bpf import abi
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import compiler, filling, loader
 from httptop.bpf.build.linker import link
+from httptop.bpf.build.program import load
 from httptop.http import path_template
 from httptop.linux import bpf_syscall
 
@@ -53,13 +54,13 @@ class Verdict(NamedTuple):
 def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
     """Compile a module and fill the map of character classes."""
     module = compiler.compile_module(text, defines)
-    loader.fill_classes(module[b"classes"].map_fd)
+    filling.fill_classes(module[b"classes"].map_fd)
     return module
 
 
 def _load(module: Any, name: str) -> int:
     program = link(name, lambda part: compiler.instructions_of(module, part), loader.CALLBACKS)
-    return loader.load(program, name, SCHED_CLS)
+    return load(program, name, SCHED_CLS)
 
 
 class Parser:

@@ -10,7 +10,7 @@ import pytest
 
 from httptop import model
 from httptop.bpf import abi, row_sums, tuning
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import compiler, program
 from httptop.bpf.build.linker import Linked
 from httptop.collect import histogram, sums
 from httptop.collect.measure import Measure
@@ -135,7 +135,7 @@ int tell(void *ctx)
 """
     module = compiler.compile_module(text, DEFINES)
     bpf_syscall.run_program(
-        loader.load(Linked(compiler.instructions_of(module, "tell"), (0,)), "tell", SCHED_CLS),
+        program.load(Linked(compiler.instructions_of(module, "tell"), (0,)), "tell", SCHED_CLS),
         bytes(64),
     )
     value = bpf_syscall.map_lookup(module[b"numbers"].map_fd, bytes(4), 8 * len(expressions))

@@ -16,6 +16,7 @@ import pytest
 from httptop.bpf import abi
 from httptop.bpf.build import loader
 from httptop.bpf.build.linker import link
+from httptop.bpf.build.program import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.row_sums import KernelSums
 from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES
@@ -66,7 +67,7 @@ class Loaded:
         self._probes = loader.with_maps(loader.compiled(planned, kernel, variant), planned)
         self.maps = self._probes.maps
         self.programs = {
-            name: loader.load(
+            name: load(
                 link(name, self._probes.instructions, loader.CALLBACKS), name,
                 loader.kind_of(name, variant), loader.calls_of(kernel),
             )

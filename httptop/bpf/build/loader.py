@@ -11,8 +11,6 @@ one JSON object, sent with the descriptors it names, in that order.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import json
 import os
 import re
@@ -25,41 +23,25 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from httptop.bpf.abi import (
-    BYTE_CLASS,
     END,
-    ENDPOINT_KEY,
-    FIRST_FREE_CELL,
-    KEY_OWN,
     LATER,
-    MAX_SHARES,
-    NOBODY,
-    OVERFLOW_ENDPOINTS,
-    OVERFLOW_RESPONSES,
     READY,
-    RESPONSE_KEY,
     takes_record,
     tracepoint_of,
 )
 from httptop.bpf.build.compiler import LoadError, cached_image, image
+from httptop.bpf.build.filling import POOLS, fill, fill_tables
 from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.learned import pid_level
 from httptop.bpf.build.linker import (
     CALLBACK_MARK,
-    Linked,
-    function_records,
     link,
-    types_of_functions,
-    with_kernel_functions,
 )
 from httptop.bpf.build.object_file import Image, Loaded
-from httptop.http.ids import GROUP_OF, WEIGHTS
-from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER, WORD
+from httptop.bpf.build.program import RAW_TRACEPOINT, SOCKET_FILTER, TRACEPOINT, load
 from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
-
-_SOCKET_FILTER, _TRACEPOINT, _RAW_TRACEPOINT = 1, 5, 17
-_NO_CALLS: Final[Mapping[int, int]] = {}
 
 #: Placeholders for calls of kernel functions, by macro (kernel_structs.h).
 _KERNEL_CALLS: Final = {
@@ -100,9 +82,6 @@ _STOOD_IN_FOR: Final = ("records", "triples")
 #: Tracepoints that need not be attached if the macro excludes their direction.
 BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
 
-#: The programs that fill the pools of cells, of pages and of shares (pools.h); run once.
-_POOLS: Final = ("fill_cells", "fill_pages", "fill_shares")
-
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
@@ -124,87 +103,6 @@ MAPS: Final = (
 def calls_of(kernel: Kernel) -> dict[int, int]:
     """Return the type ids of the kernel functions that programs may call, by placeholder."""
     return {_KERNEL_CALLS[name][1]: number for name, number in kernel.functions.items()}
-
-
-def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_CALLS) -> int:
-    """Load one program and return its descriptor; ``calls`` as :func:`calls_of` returns them.
-
-    Raises LoadError with the end of the verifier's log; all of it goes to the file named by
-    HTTPTOP_VERIFIER_LOG, if set.
-    """
-    code = with_kernel_functions(program.code, calls)
-    buffer = (ctypes.c_char * len(code)).from_buffer(code)
-    arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
-    with contextlib.ExitStack() as closing:
-        types = None
-        if len(program.functions) > 1:
-            types = bpf_syscall.btf_load(types_of_functions())
-            closing.callback(os.close, types)
-        records = function_records(program) if types is not None else b""
-        try:
-            return bpf_syscall.prog_load(*arguments, btf_fd=types, functions=records)
-        except OSError as error:
-            first = error
-        log = ctypes.create_string_buffer(16 << 20)
-        try:
-            return bpf_syscall.prog_load(*arguments, log=log, btf_fd=types, functions=records)
-        except OSError:
-            said = log.value.decode("utf-8", "replace").strip()
-            if path := os.environ.get("HTTPTOP_VERIFIER_LOG"):
-                Path(path).write_text(said, encoding="utf-8")
-            words = " | ".join(said.splitlines()[-6:])
-            raise LoadError(
-                f"the kernel refused {name}: {os.strerror(first.errno or errno.EINVAL)}: {words}"
-            ) from first
-
-
-def fill_classes(map_fd: int) -> None:
-    """Fill a map with each byte's classes in a path and what it adds to its word (ids.h)."""
-    for number, bits in enumerate(CLASSES):
-        code = number % 256
-        counted = (
-            bits & DIGIT, bits & (LOWER | UPPER), bits & HEX, bits & UPPER,
-            bits & JOINT and code == 0x2D, bits & JOINT,
-            bits & WORD and not bits & (DIGIT | LOWER | UPPER),
-        )  # fmt: skip
-        add = sum(1 << 9 * at for at, yes in enumerate(counted) if yes)
-        group = GROUP_OF.get(code, 7) if number < 256 else 7
-        weights = bytes(row[group] & 0xFF for row in WEIGHTS) if group < 7 else b""
-        value = BYTE_CLASS.pack(bits, add, int.from_bytes(weights, "little"), 56 - 8 * group)
-        bpf_syscall.map_update(map_fd, struct.pack("<I", number), value)
-
-
-def _fill(probes: Loaded, plan: dict[str, Any]) -> None:
-    """Fill the maps that the programs need before the first call is seen."""
-    fill_classes(probes.maps["classes"])
-    numbers = (
-        (FIRST_FREE_CELL, plan["defines"]["MAX_CELLS"] - 1),
-        (1, plan["defines"]["MAX_PAGES"]),
-        (1, MAX_SHARES - 1),
-    )
-    for pool, (name, (first, last)) in enumerate(zip(_POOLS, numbers, strict=True)):
-        at, value = struct.pack("<I", pool), struct.pack("<I", last)
-        bpf_syscall.map_update(probes.maps["pool_next"], at, value)
-        program = Linked(probes.instructions(name), (0,))
-        fd = load(program, name, _SOCKET_FILTER)
-        bpf_syscall.run_program(fd, bytes(64), repeat=last - first + 1)
-        os.close(fd)
-    for cell, side in OVERFLOW_ENDPOINTS.items():
-        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, NOBODY, b"~other")
-        bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
-    for cell, endpoint in OVERFLOW_RESPONSES.items():
-        key = RESPONSE_KEY.pack(endpoint, 0, 0)
-        bpf_syscall.map_update(probes.maps["responses"], key, struct.pack("<I", cell))
-
-
-def _fill_tables(probes: Loaded, tables: dict[str, Any]) -> None:
-    """Put the values of a filter into the maps that its programs use, and freeze these."""
-    for name in tables.keys() & probes.maps.keys():
-        descriptor, length = probes.maps[name], probes.shapes[name].value_len
-        for key, value in tables[name]["values"]:
-            padded = bytes.fromhex(value).ljust(length, b"\0")
-            bpf_syscall.map_update(descriptor, bytes.fromhex(key), padded)
-        bpf_syscall.map_freeze(descriptor)
 
 
 def layout(plan: Mapping[str, Any]) -> Kernel:
@@ -238,8 +136,8 @@ def kind_of(name: str, variant: Variant) -> int:
     CPU for as long as such a program runs.
     """
     if name in SUMS and not variant.loops:
-        return _SOCKET_FILTER
-    return _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
+        return SOCKET_FILTER
+    return TRACEPOINT if takes_record(name) else RAW_TRACEPOINT
 
 
 def variants(kernel: Kernel, *, front: str | None = None, loops: bool = True) -> list[Variant]:
@@ -363,7 +261,7 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
     seen = (*programs_of(variant.front), *ends_with(defines))
-    names = (*_POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, *ready)
+    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -380,8 +278,8 @@ def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
     """Create the maps of an image, with all in them that must be there before it is loaded."""
     tables = plan.get("tables", {})
     probes = Loaded(image, {name: table["entries"] for name, table in tables.items()})
-    _fill(probes, plan)
-    _fill_tables(probes, tables)
+    fill(probes, plan)
+    fill_tables(probes, tables)
     return probes
 
 

@@ -1,0 +1,57 @@
+"""Load one program into the kernel, through its verifier."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from httptop.bpf.build.compiler import LoadError
+from httptop.bpf.build.linker import (
+    Linked,
+    function_records,
+    types_of_functions,
+    with_kernel_functions,
+)
+from httptop.linux import bpf_syscall
+
+#: Types of programs, as the kernel numbers them.
+SOCKET_FILTER, TRACEPOINT, RAW_TRACEPOINT = 1, 5, 17
+_NO_CALLS: Final[Mapping[int, int]] = {}
+
+
+def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_CALLS) -> int:
+    """Load one program and return its descriptor.
+
+    ``calls``: type ids of kernel functions by placeholder, as loader.calls_of() returns them.
+    Raises LoadError with the end of the verifier's log; all of it goes to the file named by
+    HTTPTOP_VERIFIER_LOG, if set.
+    """
+    code = with_kernel_functions(program.code, calls)
+    buffer = (ctypes.c_char * len(code)).from_buffer(code)
+    arguments = (kind, ctypes.addressof(buffer), len(code) // 8, name)
+    with contextlib.ExitStack() as closing:
+        types = None
+        if len(program.functions) > 1:
+            types = bpf_syscall.btf_load(types_of_functions())
+            closing.callback(os.close, types)
+        records = function_records(program) if types is not None else b""
+        try:
+            return bpf_syscall.prog_load(*arguments, btf_fd=types, functions=records)
+        except OSError as error:
+            first = error
+        log = ctypes.create_string_buffer(16 << 20)
+        try:
+            return bpf_syscall.prog_load(*arguments, log=log, btf_fd=types, functions=records)
+        except OSError:
+            said = log.value.decode("utf-8", "replace").strip()
+            if path := os.environ.get("HTTPTOP_VERIFIER_LOG"):
+                Path(path).write_text(said, encoding="utf-8")
+            words = " | ".join(said.splitlines()[-6:])
+            raise LoadError(
+                f"the kernel refused {name}: {os.strerror(first.errno or errno.EINVAL)}: {words}"
+            ) from first
