@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import http.client
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Final
 
 import pytest
 
+from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Sampling
 from tests.live.live import FRONTS, Watch, new_path, sums_of
 
@@ -44,23 +46,31 @@ ALL_SAMPLES: Final = replace(
 )
 
 
-def _free_port() -> int:
+def _free_port(port: int = 0) -> int:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", port))
         return int(listener.getsockname()[1])
+
+
+def _lasting_port() -> int:
+    """Return a free port that the kernel gives to nobody who does not ask for it."""
+    while True:
+        with contextlib.suppress(OSError):
+            return _free_port(random.randrange(20_000, 30_000))
 
 
 class Balanced:
     """HAProxy in front of nginx, which logs the client that HAProxy names."""
 
-    def __init__(self, work: Path, way: str) -> None:
+    def __init__(self, work: Path, way: str, back: int) -> None:
+        """``back``: nginx's port."""
         self.log = work / "access.log"
-        self._work, self._way = work, way
+        self._work, self._way, self._back = work, way, back
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def _start(self) -> None:
         work = self._work
-        self.port, self._back = _free_port(), _free_port()
+        self.port = _free_port()
         (work / "nginx.conf").write_text(f"""
 user root; daemon off; pid {work}/nginx.pid; error_log {work}/error.log;
 events {{ worker_connections 512; }}
@@ -149,16 +159,19 @@ backend back
 
 
 @pytest.fixture(scope="module", params=FRONTS)
-def all_seen(request: pytest.FixtureRequest) -> Iterator[Watch]:
-    with Watch(ALL_SAMPLES, front=request.param) as watch:
-        yield watch
+def back(request: pytest.FixtureRequest) -> Iterator[tuple[Watch, int]]:
+    """The probes, and the only port that they look at: samples of others would push ours out."""
+    port = _lasting_port()
+    with Watch(ALL_SAMPLES, limited(f"port = {port}"), request.param) as watch:
+        yield watch, port
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_nginxs_log_is_the_server_side(all_seen: Watch, tmp_path: Path, way: str) -> None:
+def test_nginxs_log_is_the_server_side(back: tuple[Watch, int], tmp_path: Path, way: str) -> None:
     path = new_path()
     asked: list[str] = []
-    with Balanced(tmp_path, way) as balanced:
+    watch, port = back
+    with Balanced(tmp_path, way, port) as balanced:
         for turn in range(25):
             client = CLIENTS[turn % len(CLIENTS)]
             paths = [f"{path}/{name}" for name in ("a", "b/missing", "c", "a")]
@@ -166,8 +179,8 @@ def test_nginxs_log_is_the_server_side(all_seen: Watch, tmp_path: Path, way: str
         deadline = time.monotonic() + _START_S
         while len(logged := balanced.logged(path)) < 100 and time.monotonic() < deadline:
             time.sleep(0.02)
-        rows = [row for row in all_seen.rows(path, "server") if row.key.process == "nginx"]
-        recent = all_seen.step().recent
+        rows = [row for row in watch.rows(path, "server") if row.key.process == "nginx"]
+        recent = watch.step().recent
     assert collections.Counter(peer for peer, _ in logged) == collections.Counter(asked)
     assert sums_of(rows) == (dict(collections.Counter(status for _, status in logged)), 0, 0)
     seen = [
