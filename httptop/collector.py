@@ -204,7 +204,7 @@ class Collector:
         elapsed_s, self._last_s = now_s - self._last_s, now_s
         rows.end_tick(elapsed_s)
         if not final:
-            rows.forget(now_s, self._settings.general.forget_s)
+            rows.forget(now_s, self._settings.general.forget_s, self._source.names)
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)

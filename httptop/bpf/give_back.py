@@ -91,15 +91,13 @@ class GiveBack:
             for at in (cell, *retired.responses):
                 self._flag(at, abi.CELL_RETIRED)
 
-    def retire_unused(self, used: Collection[int]) -> int:
-        """Retire cells of requests that are none of those used; see CellReturns."""
+    def unused(self, used: Collection[int]) -> tuple[set[int], int]:
+        """Return cells of requests that are none of those used; see CellReturns."""
         _, values = self._endpoints.read()
         fixed = abi.OVERFLOW_ENDPOINTS.keys()
         cells = {cell for (cell,) in struct.iter_unpack("<I", values)} - fixed - set(used)
         again, self._unused = cells & self._unused, cells
-        if again:
-            self.retire(dict.fromkeys(again, ()))
-        return len(cells | self._retired.keys())
+        return again, len(cells | self._retired.keys())
 
     def add(self, cell: int, response: int) -> None:
         """Have a cell of responses that a retired endpoint has got since be given back with it."""

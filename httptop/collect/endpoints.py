@@ -195,17 +195,13 @@ class EndpointRows:
         """Say what new cells are for."""
         # A lower number was given out earlier.
         for cell in sorted(endpoints.keys() - self._cells.endpoints.keys()):
-            key = key_of(endpoints[cell], self._users)
-            shown = self._by_rules(key)
-            known = self._cells.endpoints[cell] = Endpoint(key, shown)
-            use = None
+            known = self._cells.endpoints[cell] = self._endpoint(endpoints[cell])
+            shown = known.scope_key
             if self._scope.admits_key(shown):
                 known.row = self._row(shown)
                 if shown.path not in OWN_PATHS and known.row in self._book.overflow:
                     self._displaced.append(cell)
-                counts = self._scope.admits(shown, STATUS_UNKNOWN)
-                use = CellUse(known.row, SIDES.index(key.side), in_scope=counts)
-            self._sums.use(cell, use)
+            self._use_for_requests(cell, known)
         for cell in sorted(responses.keys() - self._cells.responses):
             raw = responses[cell]
             if raw.endpoint in self._cells.endpoints:
@@ -214,6 +210,27 @@ class EndpointRows:
                 retired = self._cells.retired[raw.endpoint]
                 self._register_responses(cell, raw, retired)
                 self._returns.add(raw.endpoint, cell)
+
+    def _register_idle(self, endpoints: Mapping[int, RawEndpoint]) -> dict[int, Endpoint]:
+        """Say that new cells, which are given back at once, are for ``~idle``; return them."""
+        found: dict[int, Endpoint] = {}
+        for cell, raw in endpoints.items():
+            known = found[cell] = self._endpoint(raw)
+            if self._scope.admits_key(known.scope_key):
+                known.row = self._row(own_key(known.key, IDLE_PATH))
+            self._use_for_requests(cell, known)
+        return found
+
+    def _endpoint(self, raw: RawEndpoint) -> Endpoint:
+        key = key_of(raw, self._users)
+        return Endpoint(key, self._by_rules(key))
+
+    def _use_for_requests(self, cell: int, known: Endpoint) -> None:
+        use = None
+        if known.row is not None:
+            counts = self._scope.admits(known.scope_key, STATUS_UNKNOWN)
+            use = CellUse(known.row, SIDES.index(known.key.side), in_scope=counts)
+        self._sums.use(cell, use)
 
     def _register_responses(self, cell: int, raw: RawResponse, endpoint: Endpoint) -> None:
         self._cells.responses.add(cell)
@@ -259,7 +276,7 @@ class EndpointRows:
 
     # ---- what is forgotten -------------------------------------------------------------------
 
-    def forget(self, now_s: float, forget_s: float) -> None:
+    def forget(self, now_s: float, forget_s: float, names: Names) -> None:
         """Forget rows at the end of a tick: those idle for ``forget_s``, 0: none of these.
 
         Where room is short, others are forgotten, too; see forgetting.py.
@@ -270,12 +287,12 @@ class EndpointRows:
         self._crowding = self._say_crowding()
         self._place_displaced()
         if self._forgetting.is_due(now_s, forget_s) or full > FULL:
-            self._look(tick, since, full)
+            self._look(tick, since, full, names)
 
-    def _look(self, tick: int, since: int, full: float) -> None:
+    def _look(self, tick: int, since: int, full: float, names: Names) -> None:
         """Forget what has been idle since a tick, and what is to make room."""
         activity, rows = RowActivity.of(self._now().rows), self._book.by_owner
-        others = self._returns.retire_unused(self._cells.endpoints)
+        unused, others = self._returns.unused(self._cells.endpoints)
         gone = {row for some in rows.values() for row in idle(some, activity, since)}
         gone.update(surplus(rows, activity, tick, full, others))
         last = {self._book.number_of(key) for key in LAST_RESORT_KEYS}
@@ -286,6 +303,8 @@ class EndpointRows:
         for some in self._cells.by_row(set(idle(own, activity, since)) - gone).values():
             cells += some
         retired = self._cells.without(cells) | self._forget(gone)
+        if unused:
+            retired |= self._register_idle(names(unused)[0])
         if retired:
             self._cells.retire(retired)
             self._latest = None

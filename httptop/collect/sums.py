@@ -124,11 +124,11 @@ class CellReturns(Protocol):
     def retire(self, endpoints: Mapping[int, Collection[int]]) -> None:
         """Begin to give back cells of requests, each with the cells of its responses."""
 
-    def retire_unused(self, used: Collection[int]) -> int:
-        """Retire cells of requests that are none of those used, and were none the last time.
+    def unused(self, used: Collection[int]) -> tuple[Collection[int], int]:
+        """Return cells of requests that are none of those used, and were none the last time.
 
-        They are those of requests that have begun and were never whole. Returns how many there are,
-        and cells of requests that are on their way back.
+        They are those of requests that have begun and were not whole so far. Returns as well how
+        many cells take room and are none of those used: also new ones, and those on their way back.
         """
 
     def add(self, cell: int, response: int) -> None:

@@ -274,9 +274,9 @@ class ReferenceReturns:
         assert not endpoints.keys() & self._retired.keys()
         self._retired |= {cell: (set(responses), 0) for cell, responses in endpoints.items()}
 
-    def retire_unused(self, used: Collection[int]) -> int:
+    def unused(self, used: Collection[int]) -> tuple[set[int], int]:
         del used
-        return 0
+        return set(), 0
 
     def add(self, cell: int, response: int) -> None:
         self._retired[cell][0].add(response)

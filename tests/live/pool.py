@@ -249,7 +249,7 @@ class AfreshReturns:
     def __init__(self, returns: GiveBack, sums: AfreshSums) -> None:
         self._returns, self._sums = returns, sums
         self.retire, self.add, self.full = returns.retire, returns.add, returns.full
-        self.retire_unused = returns.retire_unused
+        self.unused = returns.unused
 
     def step(self) -> list[int]:
         """Do a tick's work; see CellReturns."""

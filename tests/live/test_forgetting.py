@@ -134,6 +134,25 @@ def test_what_a_connection_holds_on_to_is_not_used_by_others(run: Run, path: str
         assert dict(idle.status) in ({200: 2}, {200: 2, 205: 1})
 
 
+def test_a_request_that_is_whole_long_after_it_began_counts(run: Run, path: str) -> None:
+    """Its cell is on its way back already, and no row was ever made for it."""
+    before = run.taken()
+    with connected() as (client, server):
+        head = request(f"{path}/slow")
+        client.sendall(head[:-2])
+        receive(server, len(head) - 2)
+        for _ in range(3):
+            snapshot = run.wait(2 * FORGET_S)
+            assert (whole(snapshot), rows_of(snapshot, "", "server")) == (({}, 0, 0), [])
+        exchange(client, server, head[-2:], response(205))
+        snapshot = run.step()
+        (idle,) = rows_of(snapshot, "", "server")
+        assert (idle.key.path, dict(idle.status)) == (IDLE_PATH, {205: 1})
+        assert whole(snapshot) == whole(snapshot, "client") == ({205: 1}, 0, 0)
+    run.wait(FORGET_S)
+    assert run.taken() == before
+
+
 def test_everything_is_given_back(run: Run, path: str) -> None:
     """Cells, histograms, places in pipelines, connections: as if nothing had been."""
     before = run.taken()
