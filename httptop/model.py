@@ -23,6 +23,9 @@ SIDES: Final[tuple[Side, Side]] = ("server", "client")
 OVERFLOW_PATH: Final = "~other"
 #: Path of the row that counts what the forgotten rows of its process and side have counted.
 IDLE_PATH: Final = "~idle"
+#: Path of the row that counts endpoints of its process and side which have had no outcome but 400,
+#: 404 and 405, once they are many.
+NOT_FOUND_PATH: Final = "~not found"
 #: Path of the row that counts responses to bytes that are no request.
 BAD_REQUEST_PATH: Final = "~bad request"
 
@@ -135,10 +138,22 @@ class EndpointStats:
     wait_total: Latency = NO_LATENCY
     #: Of the responses: those that the connection's end cut off, by their own framing.
     truncated: int = 0
+    #: Of rows with the path NOT_FOUND_PATH: how many paths have been counted there; else None.
+    paths: int | None = None
+    #: Whether there were more than ``paths``, for which httptop had no room to tell them apart.
+    more_paths: bool = False
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
         return sum(n for code, n in self.status.items() if class_of(code) == hundreds)
+
+    @property
+    def shown_path(self) -> str:
+        """The path for people: that of a row ``~not found`` says how many it stands for."""
+        if self.paths is None:
+            return self.key.path
+        more = "+" if self.more_paths else ""
+        return f"{self.key.path}, {self.paths:,}{more} paths"
 
     @property
     def errors(self) -> int:

@@ -123,6 +123,8 @@ class Encoder:
             latency_json(row.duration_total),
             latency_json(row.wait_total),
             row.truncated,
+            row.paths,
+            row.more_paths,
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -196,7 +198,7 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14, 15, 16):  # older captures lack the last ones
+        if len(cells) not in (12, 14, 15, 16, 18):  # older captures lack the last ones
             raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -217,6 +219,8 @@ class Decoder:
             duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
             wait_total=read_latency(cells[14]) if len(cells) > 14 else NO_LATENCY,
             truncated=F.as_count(cells[15]) if len(cells) > 15 else 0,
+            paths=None if len(cells) < 17 or cells[16] is None else F.as_count(cells[16]),
+            more_paths=len(cells) > 16 and F.as_flag(cells[17]),
         )
 
     def _key(self, number: Json) -> EndpointKey:

@@ -12,6 +12,7 @@ from httptop.linux.owners import Users
 from httptop.model import (
     BAD_REQUEST_PATH,
     IDLE_PATH,
+    NOT_FOUND_PATH,
     OVERFLOW_PATH,
     SIDES,
     EndpointKey,
@@ -20,7 +21,7 @@ from httptop.model import (
 )
 
 #: Paths of rows that have a place however many others there are.
-OWN_PATHS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH, IDLE_PATH)
+OWN_PATHS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH, IDLE_PATH, NOT_FOUND_PATH)
 
 #: The rows that count where there is no room for another one of ``~other`` or ``~idle``, by path.
 LAST_RESORT: Final[Mapping[str, Mapping[Side, EndpointKey]]] = {

@@ -36,6 +36,7 @@ from httptop.collect.forgetting import (
     surplus,
 )
 from httptop.collect.measure import Measure
+from httptop.collect.not_found import MOST_ROWS, NOT_FOUND_STATUSES
 from httptop.collect.path_rules import PathRules
 from httptop.collect.row_book import RowBook
 from httptop.collect.row_table import RowTable, TickMeans
@@ -55,6 +56,7 @@ from httptop.config.scope import Scope
 from httptop.linux.owners import Users
 from httptop.model import (
     IDLE_PATH,
+    NOT_FOUND_PATH,
     OVERFLOW_PATH,
     SIDES,
     STATUS_UNKNOWN,
@@ -167,8 +169,10 @@ class EndpointRows:
         for cell, status, count in self._sums.take_rest():
             known = self._cells.get(cell)
             if known is not None and known.row is not None:
+                self._take_out_found(cell, known, status)
                 self._book.add_apart(known.row, status, count)
         self._cells.count_retired()
+        self._fold_not_found()
 
     def end_tick(self, elapsed_s: float) -> None:
         """End the tick, which lasted ``elapsed_s``: its values join the trends."""
@@ -236,6 +240,10 @@ class EndpointRows:
         self._cells.responses.add(cell)
         counts = raw.status != LEFT_OUT and self._scope.admits(endpoint.scope_key, raw.status)
         latency = raw.measure is Measure.LATENCY
+        if endpoint.row is not None and latency:
+            self._take_out_found(raw.endpoint, endpoint, raw.status)
+            if not counts:
+                self._book.note_other_outcome(endpoint.row)
         # Those out of scope are not counted, but they are over, too.
         if endpoint.row is None or not (counts or latency):
             self._sums.use(cell, None)
@@ -274,6 +282,42 @@ class EndpointRows:
             paths.add(key.path)
         return row
 
+    # ---- what is not found -------------------------------------------------------------------
+
+    def _fold_not_found(self) -> None:
+        """Have rows with no outcome but 404 and the like count in ``~not found``, if many."""
+        merged: dict[int, int] = {}
+        for rows in self._book.only_not_found.by_owner():
+            first = self._book.key_of(next(iter(rows)))
+            assert first is not None
+            key = own_key(first, NOT_FOUND_PATH)
+            if self._book.number_of(key) is None and len(rows) <= MOST_ROWS:
+                continue
+            going = [row for row in rows if self._has_only_responses(row)]
+            into = self._row(key)
+            if going and into in self._book.not_found:
+                self._book.note_paths(into, going)
+                merged |= dict.fromkeys(going, into)
+        if merged:
+            for row in merged:
+                key_of_row = self._book.key_of(row)
+                assert key_of_row is not None
+                self._paths_of(key_of_row).discard(key_of_row.path)
+            self._merge(merged)
+            self._latest = None
+
+    def _has_only_responses(self, row: int) -> bool:
+        figures = RowFigures(*ROW.unpack_from(self._now().rows, row * ROW.size))
+        return not figures.unanswered and figures.open <= 0
+
+    def _take_out_found(self, cell: int, endpoint: Endpoint, status: int) -> None:
+        """Have an endpoint of ``~not found`` that has another outcome count in a row of its own."""
+        if endpoint.row not in self._book.not_found or status in NOT_FOUND_STATUSES:
+            return
+        if cell in self._cells.endpoints:  # those on their way back stay
+            self._part(cell, endpoint, self._row(self._by_rules(endpoint.key)))
+            self._latest = None
+
     # ---- what is forgotten -------------------------------------------------------------------
 
     def forget(self, now_s: float, forget_s: float, names: Names) -> None:
@@ -298,9 +342,11 @@ class EndpointRows:
         last = {self._book.number_of(key) for key in LAST_RESORT_KEYS}
         own = [row for row in self._book.own if row not in last]
         gone.update(longest_idle(own, activity, len(own) - self._most_own * 3 // 4))
-        cells = self._cells.idle_since({None, *last}, tick - 1 if full > FULL else since, tick)
+        without = {None, *last, *self._book.not_found}
+        cells = self._cells.idle_since(without, tick - 1 if full > FULL else since, tick)
         # Rows of our own stay with what they have counted.
-        for some in self._cells.by_row(set(idle(own, activity, since)) - gone).values():
+        still = set(idle(own, activity, since)) - gone - self._book.not_found
+        for some in self._cells.by_row(still).values():
             cells += some
         retired = self._cells.without(cells) | self._forget(gone)
         if unused:
@@ -383,7 +429,7 @@ class EndpointRows:
             if key.path not in OWN_PATHS:
                 self._paths_of(key).add(key.path)
         for cell, endpoint in self._cells.endpoints.items():
-            if endpoint.row is not None:
+            if endpoint.row is not None and endpoint.row not in self._book.not_found:
                 row = self._row(self._by_rules(endpoint.key))
                 if row != endpoint.row:
                     self._part(cell, endpoint, row)
@@ -394,8 +440,7 @@ class EndpointRows:
     def _merge(self, merged: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
         self._cells.move(merged)
-        for row, into in merged.items():
-            self._book.merge(row, into)
+        self._book.merge(merged)
         self._merge_trends(merged)
 
     def _merge_trends(self, merged: Mapping[int, int]) -> None:

@@ -6,13 +6,20 @@ copies it before it changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from httptop.collect.endpoint_keys import OWN_PATHS
 from httptop.collect.forgetting import Owner
+from httptop.collect.not_found import DistinctPaths, NotFoundRows
 from httptop.collect.row_table import RowNames, ShownRows
 from httptop.collect.sums import FIRST_ROW, ROW, RowFigures
-from httptop.model import MOST_PIDS, OVERFLOW_PATH, EndpointKey
+from httptop.model import (
+    MOST_PIDS,
+    NOT_FOUND_PATH,
+    OVERFLOW_PATH,
+    STATUS_UNKNOWN,
+    EndpointKey,
+)
 
 
 class RowBook:
@@ -36,8 +43,11 @@ class RowBook:
         #: The rows of each owner, and httptop's own, which are in none of these.
         self.by_owner: dict[Owner, set[int]] = {}
         self.own: set[int] = set()
-        #: The rows of ``~other``.
+        #: The rows of ``~other``, and those of ``~not found``.
         self.overflow: set[int] = set()
+        self.not_found: set[int] = set()
+        self.only_not_found = NotFoundRows()
+        self._paths = DistinctPaths()
 
     @property
     def end(self) -> int:
@@ -80,6 +90,8 @@ class RowBook:
             self.by_owner.setdefault(_owner_of(key), set()).add(number)
         if key.path == OVERFLOW_PATH:
             self.overflow.add(number)
+        if key.path == NOT_FOUND_PATH:
+            self.not_found.add(number)
         return number
 
     def _disown(self, number: int) -> None:
@@ -89,11 +101,15 @@ class RowBook:
         if key.path in OWN_PATHS:
             self.own.discard(number)
             self.overflow.discard(number)
+            self.not_found.discard(number)
+            self._paths.drop(number)
             return
-        rows = self.by_owner[_owner_of(key)]
+        owner = _owner_of(key)
+        self.only_not_found.drop(number, owner)
+        rows = self.by_owner[owner]
         rows.discard(number)
         if not rows:
-            del self.by_owner[_owner_of(key)]
+            del self.by_owner[owner]
 
     def rename(self, number: int, key: EndpointKey) -> int:
         """Give a row another key; return its number, or that of the row that has the key already.
@@ -109,16 +125,22 @@ class RowBook:
             self._keys[number] = key
         return known
 
-    def merge(self, number: int, into: int) -> None:
-        """Give another row what is known of one, which is free then."""
+    def merge(self, merged: Mapping[int, int]) -> None:
+        """Give other rows what is known of some, which are free then."""
         self._own()
-        self._disown(number)
-        self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
-        self._statuses[into] += self._statuses[number]
-        for code, count in self._apart.pop(number, {}).items():
-            self.add_apart(into, code, count)
-        self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
-        self._free.append(number)
+        statuses: dict[int, list[tuple[int, int]]] = {}
+        for number, into in merged.items():
+            self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
+            statuses.setdefault(into, []).extend(self._statuses[number])
+            for code, count in self._apart.get(number, {}).items():
+                self.add_apart(into, code, count)
+            if self.only_not_found.has_other(number):
+                self.note_other_outcome(into)
+        for into, cells in statuses.items():
+            self._statuses[into] += tuple(cells)
+            for code in {code for code, _ in cells}:
+                self._note_outcome(into, code)
+        self.forget(merged)
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Forget rows that were merged, which are free then."""
@@ -128,7 +150,8 @@ class RowBook:
             self._disown(number)
             key = self._keys[number]
             assert key is not None
-            del self._numbers[key]
+            if self._numbers.get(key) == number:  # a row that was renamed may have it now
+                del self._numbers[key]
             self._apart.pop(number, None)
             self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
         self._free += gone
@@ -152,6 +175,7 @@ class RowBook:
         """Note that a cell counts the row's responses of a status."""
         self._own()
         self._statuses[number] += ((code, cell),)
+        self._note_outcome(number, code)
 
     def drop_cells(self, number: int, cells: Iterable[int]) -> None:
         """Note that cells do not count responses of the row any more."""
@@ -165,6 +189,21 @@ class RowBook:
         self._own()
         apart = self._apart.setdefault(number, {})
         apart[code] = apart.get(code, 0) + count
+        self._note_outcome(number, code)
+
+    def note_other_outcome(self, number: int) -> None:
+        """Note that a row has had an outcome of which only that is known."""
+        self._note_outcome(number, STATUS_UNKNOWN)
+
+    def note_paths(self, number: int, rows: Iterable[int]) -> None:
+        """Note the paths of rows that are about to be merged into one of ``~not found``."""
+        keys = (self._keys[row] for row in rows)
+        self._paths.add(number, (key.path for key in keys if key is not None))
+
+    def _note_outcome(self, number: int, code: int) -> None:
+        key = self._keys[number]
+        if key is not None and key.path not in OWN_PATHS:
+            self.only_not_found.note(number, _owner_of(key), code)
 
     def set_pids(self, pids: dict[int, set[int]]) -> None:
         """Note the processes that are active on rows."""
@@ -185,7 +224,8 @@ class RowBook:
     def names(self) -> RowNames:
         """Return what is known, as it is now."""
         if self._given is None:
-            self._given = RowNames(self._keys, self._pids, self._statuses, self._apart)
+            paths = self._paths.counts
+            self._given = RowNames(self._keys, self._pids, self._statuses, self._apart, paths)
         return self._given
 
     def shown(self, rows: bytes) -> ShownRows:

@@ -36,6 +36,9 @@ class RowNames(NamedTuple):
     #: Of some rows, responses by code that none of their cells has; negative: that one of them has
     #: and that are another row's.
     apart: Mapping[int, Mapping[int, int]]
+    #: Of rows with the path NOT_FOUND_PATH: how many paths they have taken in, and whether there
+    #: were more.
+    paths: Mapping[int, tuple[int, bool]]
 
 
 class TickMeans(NamedTuple):
@@ -185,6 +188,7 @@ class RowTable(RowsOnDemand):
             duration,
             wait,
             row.truncated,
+            *self._names.paths.get(number, (None, False)),
         )
 
     def _status(self, number: int) -> dict[int, int]:

@@ -92,6 +92,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "tls": row.key.tls,
         "method": row.key.method,
         "path": row.key.path,
+        **({} if row.paths is None else {"paths": row.paths, "more_paths": row.more_paths}),
         "requests": row.requests,
         "rps": _round(row.rps, 3),
         "in_flight": row.in_flight,

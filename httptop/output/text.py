@@ -151,7 +151,7 @@ def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
     for row in rows:
         cells = _cells(row)
         key = row.key
-        lines.append(line(key.process, key.method, key.path, [cells[name] for name in names]))
+        lines.append(line(key.process, key.method, row.shown_path, [cells[name] for name in names]))
     return lines
 
 

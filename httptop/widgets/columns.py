@@ -92,7 +92,7 @@ COLUMNS: Final = (
         16,
         0,
         "path template; {id}: a number or another id",
-        lambda row, _: (row.key.path, "strong"),
+        lambda row, _: (row.shown_path, "strong"),
         "left",
     ),
     Column(
