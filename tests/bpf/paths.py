@@ -132,7 +132,7 @@ def make_host(variant: Variant = BEST) -> Host:
     filled = dict(given, defines={**given["defines"], "MAX_CELLS": _CELLS, "MAX_PAGES": _CELLS})
     loaded = loader.with_maps(image, filled)
     ControlWriter(loaded.maps).write(controls_of(DEFAULTS))
-    steps = () if variant.loops else tuple(map(loader.program_of_step, loader.STEPS))
+    steps = loader.next_programs(variant)
     programs = {
         name: bytes(
             with_kernel_functions(
@@ -140,7 +140,7 @@ def make_host(variant: Variant = BEST) -> Host:
                 loader.calls_of(kernel),
             )
         )
-        for name in (*steps, *loader.FRONTS[variant.front])
+        for name in (*steps.values(), *loader.FRONTS[variant.front])
     }
     kernel_functions = {functions[name]: act for name, act in KERNEL_FUNCTIONS.items()}
     machine = Machine(image.maps, programs, HELPERS, kernel_functions)
@@ -150,7 +150,7 @@ def make_host(variant: Variant = BEST) -> Host:
     if steps:
         chain = machine.maps["next_program"]
         assert isinstance(chain, ProgramMap)
-        chain.programs = dict(enumerate(steps, 1))
+        chain.programs = steps
     return Host(machine, kernel.offsets, variant.front)
 
 

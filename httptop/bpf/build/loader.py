@@ -68,6 +68,9 @@ CALLBACKS: Final = (
     "take_reclaim_turn",
 )  # fmt: skip
 
+#: The program that takes all steps of a call, and its number (steps.h).
+_ALL_STEPS: Final = "all_steps", 1
+
 #: Fronts: ways to see bytes pass, best first, with the first program for each tracepoint. The first
 #: two are for kernels that can preempt programs: others stand in for theirs (hooks.h).
 FRONTS: Final = {
@@ -178,7 +181,9 @@ def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[
         defines |= kernel.types
     if variant.loops:
         defines |= loop_defines()
-    if kernel_release() < PREEMPTIBLE_KERNEL and variant.front not in _STOOD_IN_FOR:
+        if _may_hand_on(variant):
+            defines |= {"STEPS_APART": 1, "ALL_STEPS": _ALL_STEPS[1]}
+    if _may_hand_on(variant):
         calls += ["bpf_preempt_disable", "bpf_preempt_enable"]
     usable = kernel.functions.keys() - set(calls)
     defines |= dict(_KERNEL_CALLS[name] for name in usable)
@@ -199,6 +204,19 @@ def ends_with(defines: Mapping[str, int]) -> list[str]:
     """Return the programs that see TCP connections end, in the order of attaching (close.h)."""
     later = LATER if "PREEMPT_DISABLE_CALL" in defines else ()
     return [END, *(END + suffix for suffix in later)]
+
+
+def _may_hand_on(variant: Variant) -> bool:
+    """Return whether programs leave preemption as it is, and so may make tail calls."""
+    return kernel_release() < PREEMPTIBLE_KERNEL and variant.front not in _STOOD_IN_FOR
+
+
+def next_programs(variant: Variant) -> dict[int, str]:
+    """Return the programs that calls are handed on to, by number."""
+    if not variant.loops:
+        return {number: f"{step}_program" for number, step in enumerate(STEPS, 1)}
+    name, number = _ALL_STEPS
+    return {number: name} if _may_hand_on(variant) else {}
 
 
 def loop_defines() -> dict[str, int]:
@@ -259,7 +277,7 @@ def _sources(
     """Return the arguments of :func:`image`."""
     defines = defines_of(plan["defines"], kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
-    steps = CALLBACKS if variant.loops else map(program_of_step, STEPS)
+    steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
     seen = (*programs_of(variant.front), *ends_with(defines))
     names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
@@ -267,11 +285,6 @@ def _sources(
 
 def _cache_of(plan: Mapping[str, Any]) -> Path | None:
     return Path(plan["cache"]) if plan.get("cache") else None
-
-
-def program_of_step(step: str) -> str:
-    """Return the name of the program that takes a step, where each is one."""
-    return f"{step}_program"
 
 
 def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
@@ -295,14 +308,14 @@ def _load_with(
         program = link(name, probes.instructions, CALLBACKS)
         return load(program, name, kind_of(name, variant), calls)
 
-    # The verifier takes up to a tenth of a second for each program, so load them in parallel.
-    steps = () if variant.loops else tuple(map(program_of_step, STEPS))
+    # The verifier takes up to a second for a program, so load them in parallel.
+    steps = next_programs(variant)
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
     attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
-    needed = (*steps, *attached, *SUMS, LET_GO)
+    needed = (*steps.values(), *attached, *SUMS, LET_GO)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
-    for number, name in enumerate(steps, 1):
+    for number, name in steps.items():
         value = struct.pack("<I", programs[name])
         bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
     ends = ends_with(defines_of(plan["defines"], kernel, variant))

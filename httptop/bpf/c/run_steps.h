@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every step of a call, as what takes it: the callback of the loop in take_steps() or, without a
- * loop, a program for each step (steps.h says why). The steps themselves are in the headers below.
+ * Every step of a call, as what takes it: the callback of the loop over them or, without a loop, a
+ * program for each step (steps.h says why). The steps themselves are in the headers below.
  */
 #pragma once
 
@@ -44,6 +44,19 @@ int take_step(void *unused)
 	s->next = next;
 	return next == STEP_DONE;
 }
+
+#ifdef STEPS_APART
+/* The program that takes all steps of a call. */
+int all_steps(void *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	loop_over_steps();
+	if (s && s->next != STEP_DONE)
+		leave_rest(s);
+	return 0;
+}
+#endif
 #else
 /* Go on with the next step's program; that returns only when there have been too many. */
 static __always_inline int hand_on(u64 *ctx, struct scratch *s, u32 next)

@@ -4,9 +4,11 @@
  * places a request, abandons some requests) and says which step is next. All that a step
  * needs stands in the scratch, so the verifier looks at each step once, from a clean start.
  *
- * From Linux 5.17 on the helper bpf_loop takes the steps, within one run of the attached program, as
- * many as the call needs (LOOPS). Older kernels have no such loop: there each step is a program, and
- * programs hand the call on by tail call, at most 33 times.
+ * From Linux 5.17 on the helper bpf_loop takes the steps, as many as the call needs (LOOPS). It does so
+ * in a program of its own, to which those that see bytes hand the call on by tail call (STEPS_APART):
+ * so the kernel's verifier looks at the steps once. Where programs can be preempted, they turn that off
+ * and may make no tail calls meanwhile; there the loop is part of each. Kernels before 5.17 have no
+ * such loop: there each step is a program, and programs hand the call on at most 33 times.
  *
  * Where bpf_loop is, it also takes the turns of long loops within a step: then the verifier looks at
  * one turn, not at each.
@@ -18,9 +20,13 @@
 
 #include "scratch.h"
 
-/* The loader gives the numbers, and those of the callbacks (bpf/build/loader.py). */
+/* The loader gives the numbers, and those of the callbacks and programs (bpf/build/loader.py). */
 #define STEP_DONE 0 /* nothing is left to be done for the call */
 #define GO_ON (~0U) /* within a step: it is not over */
+
+#if !defined(LOOPS) || defined(STEPS_APART)
+BPF_PROG_ARRAY(next_program, 16);
+#endif
 
 #ifdef LOOPS
 #define MOST_STEPS (1 << 14) /* of a call; then the rest of its bytes is not parsed */
@@ -31,19 +37,27 @@ static long (*loop)(u32 turns, void *callback, void *context, u64 flags) = (void
 /* The loader puts in the address of a function where it finds this number. */
 #define CALLBACK(number) ((void *)(CALLBACK_MARK + (number)))
 
-/* Take the steps of a call, from this one on. s->next is STEP_DONE if there were not too many. */
+/* Take the steps of a call from s->next on. It is STEP_DONE then if there were not too many. */
+static __always_inline void loop_over_steps(void)
+{
+	loop(MOST_STEPS, CALLBACK(CALLBACK_STEP), 0, 0);
+}
+
+/* Take the steps of a call, from this one on; it may not return. */
 static __always_inline void take_steps(u64 *ctx, struct scratch *s, u32 first)
 {
 	s->next = first;
-	loop(MOST_STEPS, CALLBACK(CALLBACK_STEP), 0, 0);
+#ifdef STEPS_APART
+	next_program.call(ctx, ALL_STEPS);
+#else
+	loop_over_steps();
+#endif
 }
 
 /* Take turns, each of which may end the loop by returning true. */
 #define TAKE_TURNS(most, turn, TURN) loop(most, CALLBACK(CALLBACK_##TURN), 0, 0)
 #else
 #define MOST_STEPS 30 /* a few less than the kernel has tail calls */
-
-BPF_PROG_ARRAY(next_program, 16);
 
 static __always_inline void take_steps(u64 *ctx, struct scratch *s, u32 first)
 {
