@@ -216,6 +216,13 @@ class RowsOnDemand(Sequence[EndpointStats]):
     __hash__ = None  # type: ignore[assignment]
 
 
+def have_several_users(rows: Sequence[EndpointStats], side: Side) -> bool:
+    """Return whether several users run processes of one name, so that rows look alike without."""
+    keys = rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
+    users = {(key.process, key.user) for key in keys if key.side == side}
+    return len(users) > len({process for process, _ in users})
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The totals of all endpoints of one side."""

@@ -68,9 +68,10 @@ def key(
     process: str = "nginx",
     side: Side = "server",
     tls: bool = False,
+    user: str = "",
 ) -> EndpointKey:
     """Return an endpoint's key."""
-    return EndpointKey(side, process, "HTTP/1.1", tls, method, path)
+    return EndpointKey(side, process, "HTTP/1.1", tls, method, path, user)
 
 
 def endpoint(

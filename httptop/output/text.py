@@ -27,10 +27,12 @@ from httptop.model import (
     Side,
     Snapshot,
     Totals,
+    have_several_users,
 )
 
 _NARROWEST_PATH: Final = 16
-_LEFT: Final = (("process", 15), ("method", 7))
+#: Widths of what is left of the path; that of users only where several run processes of one name.
+_PROCESS, _USER, _METHOD = 15, 8, 7
 #: Title, width and rank; columns with the highest rank are dropped first if there is no room.
 _NUMBERS: Final = (
     ("REQ/S", 6, 0),
@@ -133,25 +135,28 @@ def _health(snapshot: Snapshot) -> str:
 
 def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
     numbers = list(_NUMBERS)
+    several = have_several_users(rows, side)
+    widths = (_PROCESS, _USER, _METHOD) if several else (_PROCESS, _METHOD)
 
     def path_width() -> int:
-        return columns - sum(w + 1 for _, w in _LEFT) - sum(w + 1 for _, w, _ in numbers)
+        return columns - sum(w + 1 for w in widths) - sum(w + 1 for _, w, _ in numbers)
 
     while path_width() < _NARROWEST_PATH:
         numbers.remove(max(numbers, key=lambda column: column[2]))
     names = [title for title, _, _ in numbers]
     width = path_width()
 
-    def line(process: str, method: str, path: str, values: list[str]) -> str:
-        left = " ".join((_fit(process, 15), _fit(method, 7), _fit(path, width)))
+    def line(process: str, user: str, method: str, path: str, values: list[str]) -> str:
+        texts = (process, user, method, path) if several else (process, method, path)
+        left = " ".join(map(_fit, texts, (*widths, width)))
         right = zip(values, numbers, strict=True)
         return left + "".join(f" {value:>{size}}" for value, (_, size, _) in right)
 
-    lines = [line(side.upper(), "METHOD", "PATH", names)]
+    lines = [line(side.upper(), "USER", "METHOD", "PATH", names)]
     for row in rows:
         cells = _cells(row)
-        key = row.key
-        lines.append(line(key.process, key.method, row.shown_path, [cells[name] for name in names]))
+        key, values = row.key, [cells[name] for name in names]
+        lines.append(line(key.process, key.user, key.method, row.shown_path, values))
     return lines
 
 

@@ -24,6 +24,7 @@ from httptop.model import (
     Snapshot,
     Totals,
     Transaction,
+    have_several_users,
 )
 from httptop.view.picked_rows import PickedRows
 
@@ -80,7 +81,7 @@ class View:
 
 
 #: These are fields of the key.
-_TEXT_SORTS: Final = frozenset({"process", "method", "path", "protocol"})
+_TEXT_SORTS: Final = frozenset({"process", "user", "method", "path", "protocol"})
 
 
 def descends(sort: str) -> bool:
@@ -108,6 +109,7 @@ def _class(hundreds: int) -> Callable[[EndpointStats], int]:
 SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
     {
         "process": lambda row: row.key.process,
+        "user": lambda row: row.key.user,
         "method": lambda row: row.key.method,
         "path": lambda row: row.key.path,
         "protocol": lambda row: row.key.protocol,
@@ -212,6 +214,7 @@ class Scene:
     rows: Sequence[EndpointStats] = ()
     side_rows: int = 0  # endpoints of the shown side, filtered or not
     other_rows: int = 0  # endpoints of the other side
+    several_users: bool = False  # whether several users run processes of one name on this side
     selected_gone: bool = False  # the selected endpoint is not in the snapshot
 
     @property
@@ -249,10 +252,11 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
     if snapshot is None:
         return Scene(None, view)
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
-        shown, side_rows = before.rows, before.side_rows
+        shown, side_rows, several = before.rows, before.side_rows, before.several_users
     else:
         shown = rows(snapshot, view)
         side_rows = _count(snapshot, view.side)
+        several = have_several_users(snapshot.endpoints, view.side)
     selected = view.selected
     return Scene(
         snapshot,
@@ -260,6 +264,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         shown,
         side_rows,
         len(snapshot.endpoints) - side_rows,
+        several,
         selected is not None and not _has(snapshot, selected),
     )
 

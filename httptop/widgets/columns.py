@@ -82,6 +82,15 @@ COLUMNS: Final = (
         lambda row, _: (row.key.process, "accent"),
         "left",
     ),
+    Column(
+        "user",
+        "USER",
+        8,
+        22,
+        "user that the process runs as; shown where several run processes of one name",
+        lambda row, _: (row.key.user or humanize.UNKNOWN, "muted"),
+        "left",
+    ),
     Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),
     Column(
         "method", "METHOD", 7, 0, "request method", lambda row, _: (row.key.method, "muted"), "left"
@@ -175,15 +184,19 @@ _GOOD_PATH: Final = 36
 
 @lru_cache(64)
 def layout(
-    width: int, names: tuple[str, ...] = (), units: Units = DEFAULT_UNITS
+    width: int,
+    names: tuple[str, ...] = (),
+    units: Units = DEFAULT_UNITS,
+    needed: tuple[str, ...] = (),
 ) -> tuple[tuple[Column, int], ...]:
     """Return the columns that fit into ``width`` cells, with their widths, in order.
 
     They are those in ``names``, without the last ones if they do not fit, or the default ones if it
-    is empty. One cell separates two columns. Spare cells go first to the path and the process name,
-    then to the trend, then to the path again; so columns never move with the data.
+    is empty, and then ``needed`` ones before others. One cell separates two columns. Spare cells go
+    first to the path and the process name, then to the trend, then to the path again; so columns
+    never move with the data.
     """
-    widths = _asked(width, names, units) if names else _chosen(width, units)
+    widths = _asked(width, names, units) if names else _chosen(width, units, needed)
     left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
     for name, most in (
         ("path", _FAIR_PATH),
@@ -204,12 +217,13 @@ def layout(
     return tuple((_BY_NAME[name], cells) for name, cells in widths.items())
 
 
-def _chosen(width: int, units: Units) -> dict[str, int]:
+def _chosen(width: int, units: Units, needed: tuple[str, ...]) -> dict[str, int]:
     """Return the default columns and minimum widths; the path grows before rare ones appear."""
     chosen = set()
     left = width + 1
-    for column in sorted(COLUMNS, key=lambda column: column.priority):
-        cells, rank = column.least(units), column.priority
+    ranks = {column.sort: column.priority for column in COLUMNS} | dict.fromkeys(needed, 1)
+    for column in sorted(COLUMNS, key=lambda column: ranks[column.sort]):
+        cells, rank = column.least(units), ranks[column.sort]
         path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
         if cells + 1 + path > left and rank > 0:
             break

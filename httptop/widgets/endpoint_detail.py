@@ -148,7 +148,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         pids = ", ".join(map(str, stats.pids)) or "unknown"
         tls = ", over TLS" if key.tls else ""
         who = Line().add(key.process, self.hue("accent"))
-        who.add(f"{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
+        user = f"{dot}user {key.user}" if key.user else ""
+        who.add(f"{user}{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
         figures = (
             ("req/s", humanize.rate(stats.rps), "rate"),
             ("requests", f"{stats.requests:,}", "text"),

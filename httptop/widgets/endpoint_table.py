@@ -78,6 +78,8 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
         self.units = DEFAULT_UNITS
         #: Names of the user's columns; empty: the default ones.
         self.names: tuple[str, ...] = ()
+        #: Columns without which rows would look alike.
+        self._needed: tuple[str, ...] = ()
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
         self._styles: dict[str, tuple[Style, Style]] = {}
@@ -91,11 +93,12 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
     def columns(self) -> tuple[tuple[Column, int], ...]:
         """The columns shown at this width, with their widths."""
         width = max(self.scrollable_content_region.width - 1, 0)
-        return layout(width, self.names, self.units)
+        return layout(width, self.names, self.units, self._needed)
 
     def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
         """Show the rows of a scene; keep the selected endpoint visible if it was."""
         self.names, self.units = names, units
+        self._needed = ("user",) if scene.several_users else ()
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
         self.rows, self.view = scene.rows, scene.view

@@ -172,6 +172,19 @@ def test_active_says_how_many_are_left_out_and_leaves_totals_whole() -> None:
     assert "no HTTP requests seen yet" not in to_text(snapshot_at(1, (idle,)), active=True)
 
 
+def test_users_stand_where_several_run_processes_of_one_name() -> None:
+    ours = row(key("/a", user="root"))
+    theirs = replace(ours, key=replace(ours.key, user="www-data"))
+    alone = to_text(snapshot_at(1, [ours]))
+    both = to_text(snapshot_at(1, [ours, theirs]))
+    assert "USER" not in alone
+    assert "root" not in alone
+    lines = both.splitlines()
+    assert any(line.startswith("SERVER") and "USER" in line for line in lines)
+    assert sum("root     GET" in line or "www-data GET" in line for line in lines) == 2
+    assert max(map(len, lines)) <= 132
+
+
 def test_text_without_traffic() -> None:
     bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
     assert to_text(bare).endswith("no HTTP requests seen yet\n")

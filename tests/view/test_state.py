@@ -163,3 +163,10 @@ def test_filters_are_removed_by_their_place() -> None:
     assert view.without_filter(-2) is view
     assert View(expression=parse_for_screen("pid = 1")).without_filter(0) == View()
     assert View().without_filter(-1) == View()
+
+
+def test_scene_says_where_names_are_not_enough() -> None:
+    alike = [endpoint(key("/a", user=user)) for user in ("root", "")]
+    assert scene(snapshot(alike), View()).several_users
+    assert not scene(snapshot(alike[:1]), View()).several_users
+    assert not scene(snapshot(alike), View(side="client")).several_users

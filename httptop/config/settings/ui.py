@@ -31,6 +31,7 @@ _THEMES: Final = (
 )
 _COLUMNS: Final = (
     "process",
+    "user",
     "protocol",
     "method",
     "path",
