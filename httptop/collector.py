@@ -189,6 +189,7 @@ class Collector:
         self._rows = EndpointRows(
             self._source.sums,
             self._source.returns,
+            self._source.parties,
             self._scope,
             PathRules(self._settings.paths.templates),
             max_distinct=self._settings.paths.max_distinct,
@@ -243,8 +244,6 @@ class Collector:
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)
         rows.count(self._slot, self._source.names)
-        if reading.processes is not None:
-            rows.note_processes(reading.processes)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:

@@ -111,6 +111,25 @@ class Latency:
 NO_LATENCY: Final = Latency()
 
 
+#: The process, and the peer, of the requests of a row that no other entry has.
+OTHER_PIDS: Final = 0
+OTHER_PEERS: Final = "~other"
+#: The peer of requests on Unix sockets.
+UNIX_PEER: Final = "unix"
+
+
+@dataclass(frozen=True, slots=True)
+class PartyStats:
+    """What a process, or a peer, has of a row's requests, since start."""
+
+    requests: int  # answered + unanswered
+    errors: int  # with a status of 400 or more, or unanswered
+    #: Latencies; 0: none is known, and the next ones mean nothing.
+    answered: int = 0
+    mean_ns: float = 0.0
+    max_ns: float = 0.0  # up to a microsecond more than it was
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointStats:
     """One row of the endpoint table."""
@@ -142,6 +161,10 @@ class EndpointStats:
     paths: int | None = None
     #: Whether there were more than ``paths``, for which httptop had no room to tell them apart.
     more_paths: bool = False
+    #: By pid, and by the peer's address, the most active first: at most 16, whose sums are the
+    #: row's; what does not fit is in OTHER_PIDS and OTHER_PEERS. None: not known.
+    by_pid: Mapping[int, PartyStats] | None = None
+    by_peer: Mapping[str, PartyStats] | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -158,7 +181,12 @@ class EndpointStats:
     @property
     def errors(self) -> int:
         """The number of responses with a status of 400 or more, and of unanswered requests."""
-        return self.unanswered + sum(n for code, n in self.status.items() if class_of(code) >= 4)
+        return errors_of(self.status, self.unanswered)
+
+
+def errors_of(status: Mapping[int, int], unanswered: int) -> int:
+    """Return the responses with a status of 400 or more, and the unanswered requests."""
+    return unanswered + sum(n for code, n in status.items() if class_of(code) >= 4)
 
 
 class RowsOnDemand(Sequence[EndpointStats]):

@@ -63,16 +63,19 @@ NOBODY: Final = 0xFFFFFFFF
 #: Marks of an endpoint's key: its template was cut off; its path is httptop's own.
 KEY_TRUNCATED, KEY_OWN = 1, 2
 RESPONSE_KEY: Final = struct.Struct("<IHH")
-PROCESS_KEY: Final = struct.Struct("<II")
+#: A party to requests, and what it has had: one set per shard (parties.h).
+PARTY_KEY: Final = struct.Struct("<4I16s")
+PARTY_COUNTS: Final = struct.Struct("<3Q4I")
+NO_PARTY, NO_PARTY_YET, FIRST_PARTY = range(3)
 CELL: Final = struct.Struct("<5QII2Q32H")
 REST: Final = struct.Struct("<8Q")
 TENANT_KEY: Final = struct.Struct(f"<{COMM_LEN}sII")
 MAX_SHARES: Final = 512
 #: Resources that shares are of, and the side in a user's key.
-RESOURCES: Final = 5
+RESOURCES: Final = 6
 SIDE_OF_USER: Final = 2
-SHARE: Final = struct.Struct("<5I3I")
-SHARES: Final = struct.Struct("<" + MAX_SHARES * "5I3I")
+SHARE: Final = struct.Struct("<6I2I")
+SHARES: Final = struct.Struct("<" + MAX_SHARES * "6I2I")
 #: Codes of an endpoint that have cells of their own; the others have one for each class.
 MOST_CODES: Final = 16
 PAGE: Final = struct.Struct("<32I")

@@ -1,4 +1,4 @@
-"""Read the maps beside the counters: what cells are for, processes, losses."""
+"""Read the maps beside the counters: what cells are for, other protocols, losses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,10 @@ class MapReader:
         self._response_reader = bpf_syscall.BatchReader(
             maps["responses"], abi.RESPONSE_KEY.size, 4, 1024
         )
-        self._process_reader = bpf_syscall.BatchReader(
-            maps["processes"], abi.PROCESS_KEY.size, 8, 1024
-        )
         self._other_reader = bpf_syscall.BatchReader(
             maps["other_protocols"], abi.OTHER_PROTOCOL_KEY.size, 8, 256
         )
         self._own_pids = own_pids
-        self._processes = b""
 
     def names(
         self, cells: Collection[int]
@@ -51,21 +47,11 @@ class MapReader:
         endpoints = {cell: _endpoint(endpoint_keys[cell]) for cell in wanted & endpoint_keys.keys()}
         return endpoints, responses
 
-    def processes(self) -> list[tuple[int, int]] | None:
-        """Return all (endpoint's cell, pid) pairs; None if they have not changed.
-
-        Processes without an id here are left out, here and in :meth:`other_protocols`.
-        """
-        keys, _ = self._process_reader.read()
-        if keys == self._processes:
-            return None
-        self._processes = keys
-        pairs = list(abi.PROCESS_KEY.iter_unpack(keys))
-        own = self._own_pids.of_each({pid for _, pid in pairs})
-        return [(cell, own[pid]) for cell, pid in pairs if pid in own]
-
     def other_protocols(self) -> list[tuple[int, str, int]]:
-        """Return (pid, protocol, connections since start whose first bytes were of it)."""
+        """Return (pid, protocol, connections since start whose first bytes were of it).
+
+        Processes without an id here are left out.
+        """
         keys, values = self._other_reader.read()
         known = list(abi.OTHER_PROTOCOL_KEY.iter_unpack(keys))
         own = self._own_pids.of_each({pid for pid, _ in known})

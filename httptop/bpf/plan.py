@@ -42,7 +42,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         "MAX_ROWS": sizes.max_endpoints + MAX_SHARES,  # httptop's own, too
         "MAX_GROUPS": 1 << (sizes.max_histograms - 1).bit_length(),
         "MAX_PIPELINED": sizes.max_pipelined,
-        "MAX_PROCESSES": sizes.max_users,
+        "MAX_PARTIES": sizes.max_users,
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,

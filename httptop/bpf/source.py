@@ -12,6 +12,7 @@ from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
+from httptop.bpf.parties import KernelParties
 from httptop.bpf.program_timer import ProgramTimer
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.samples import SampleReader
@@ -87,6 +88,10 @@ class LiveSource:
             self._sums.reclaim,
             (sizes["MAX_ENDPOINTS"], responses, sizes["MAX_PAGES"]),
         )
+        self._parties = KernelParties(
+            probes.maps, probes.programs["end_party"], sizes["SHARDS"], own_pids
+        )
+        self._closing.callback(self._parties.close)
         self._samples = SampleReader(probes.maps["samples"], own_pids)
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
@@ -131,6 +136,11 @@ class LiveSource:
         """The way back of cells; see Source."""
         return self._returns
 
+    @property
+    def parties(self) -> KernelParties:
+        """Whose requests they are; see Source."""
+        return self._parties
+
     def read(self) -> Reading:
         """Return what is new in the maps and in the ring."""
         assert self._probes is not None
@@ -139,7 +149,6 @@ class LiveSource:
             self._groups.update(self._probes.maps["only_cgroups"])
         if self._sweep is not None:
             self._sweep.run()
-        reading.processes = self._reader.processes()
         reading.other_protocols = self._reader.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
         skipped = self._skipped()  # before those for which another stood in: those of a later call

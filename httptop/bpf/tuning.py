@@ -96,7 +96,7 @@ class ControlWriter:
             controls.slow_ns,
             round(controls.share * 2**32),
             STRATEGIES.index(controls.strategy),
-            controls.processes,
+            controls.parties,
             rules,
             self._generation,
         )

@@ -35,6 +35,7 @@ from httptop.capture.fields import (
     transaction_json,
 )
 from httptop.capture.fields import Fields as F
+from httptop.capture.parties import parties_json, read_parties
 from httptop.model import (
     NO_LATENCY,
     SIDES,
@@ -125,6 +126,8 @@ class Encoder:
             row.truncated,
             row.paths,
             row.more_paths,
+            parties_json(row.by_pid),
+            parties_json(row.by_peer),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -198,7 +201,7 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14, 15, 16, 18):  # older captures lack the last ones
+        if len(cells) not in (12, 14, 15, 16, 18, 20):  # older captures lack the last ones
             raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -221,6 +224,8 @@ class Decoder:
             truncated=F.as_count(cells[15]) if len(cells) > 15 else 0,
             paths=None if len(cells) < 17 or cells[16] is None else F.as_count(cells[16]),
             more_paths=len(cells) > 16 and F.as_flag(cells[17]),
+            by_pid=read_parties(cells[18], F.as_count) if len(cells) > 18 else None,
+            by_peer=read_parties(cells[19], F.as_text) if len(cells) > 18 else None,
         )
 
     def _key(self, number: Json) -> EndpointKey:

@@ -82,11 +82,13 @@ class EndpointCells:
         )
         self.count_retired()
 
-    def take_back(self) -> None:
-        """Forget cells that are back."""
-        for cell in self._returns.step():
+    def take_back(self) -> Collection[int]:
+        """Forget cells that are back; return them."""
+        returned = self._returns.step()
+        for cell in returned:
             self.retired.pop(cell, None)
             self.responses.discard(cell)
+        return returned
 
     def without(self, cells: Iterable[int]) -> dict[int, Endpoint]:
         """Take cells of requests from their rows, which stay; return their endpoints."""

@@ -15,7 +15,7 @@ takes only its requests in flight along.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -37,6 +37,7 @@ from httptop.collect.forgetting import (
 )
 from httptop.collect.measure import Measure
 from httptop.collect.not_found import MOST_ROWS, NOT_FOUND_STATUSES
+from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.path_rules import PathRules
 from httptop.collect.row_book import RowBook
 from httptop.collect.row_table import RowTable, TickMeans
@@ -85,6 +86,7 @@ class EndpointRows:
         self,
         sums: RowSums,
         returns: CellReturns,
+        parties: PartySource,
         scope: Scope,
         rules: PathRules,
         *,
@@ -94,6 +96,7 @@ class EndpointRows:
         """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS."""
         self._sums, self._scope, self._rules = sums, scope, rules
         self._returns = returns
+        self._parties = PartyBook(parties)
         self._users = Users()
         self._displaced: deque[int] = deque()  # cells that count in ~other
         self._overflow_before = 0
@@ -148,7 +151,9 @@ class EndpointRows:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
         now = self._now()
         shown = self._book.shown(now.rows)
-        return RowTable(now, shown, self._book.names(), tuple(self._trends), covered_s)
+        parties = self._parties.table(split=not self._scope.by_status)
+        names = self._book.names()
+        return RowTable(now, shown, names, tuple(self._trends), covered_s, parties)
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
@@ -156,6 +161,17 @@ class EndpointRows:
         if known is None or known.row is None or not self._scope.admits(known.scope_key, status):
             return None
         return self._book.key_of(known.row)
+
+    def _place_of(self, cell: int) -> int | None:
+        """Return the row of a cell of requests, None: it is in none; raise KeyError."""
+        known = self._cells.get(cell)
+        if known is None:
+            raise KeyError(cell)
+        return known.row
+
+    def _user_of(self, cell: int) -> str:
+        known = self._cells.get(cell)
+        return "" if known is None else known.key.user
 
     # ---- a tick ------------------------------------------------------------------------------
 
@@ -173,6 +189,7 @@ class EndpointRows:
                 self._book.add_apart(known.row, status, count)
         self._cells.count_retired()
         self._fold_not_found()
+        self._parties.take(self._place_of)
 
     def end_tick(self, elapsed_s: float) -> None:
         """End the tick, which lasted ``elapsed_s``: its values join the trends."""
@@ -181,15 +198,6 @@ class EndpointRows:
             self._sides[side].end_tick(*self._side(number), elapsed_s)
         self._sums.end_tick()
         self._tick += 1
-
-    def note_processes(self, processes: Iterable[tuple[int, int]]) -> None:
-        """Note all (cell, pid) pairs of processes active on endpoints."""
-        pids: dict[int, set[int]] = {}
-        for cell, pid in processes:
-            known = self._cells.endpoints.get(cell)
-            if known is not None and known.row is not None:
-                pids.setdefault(known.row, set()).add(pid)
-        self._book.set_pids(pids)
 
     # ---- what cells are for ------------------------------------------------------------------
 
@@ -325,10 +333,11 @@ class EndpointRows:
 
         Where room is short, others are forgotten, too; see forgetting.py.
         """
-        self._cells.take_back()
+        self._parties.end(self._cells.take_back())
         tick, full = self._tick - 1, self._returns.full()
         since = self._forgetting.idle_since(tick, now_s, forget_s)
         self._crowding = self._say_crowding()
+        self._parties.make_room(tick, self._user_of)
         self._place_displaced()
         if self._forgetting.is_due(now_s, forget_s) or full > FULL:
             self._look(tick, since, full, names)
@@ -370,6 +379,7 @@ class EndpointRows:
         if not merged:
             return {}
         taken = {cell: self._cells.endpoints.pop(cell) for cell in self._cells.move(merged)}
+        self._parties.move(merged)
         self._book.forget(merged)
         self._merge_trends(merged)
         return taken
@@ -440,6 +450,7 @@ class EndpointRows:
     def _merge(self, merged: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
         self._cells.move(merged)
+        self._parties.move(merged)
         self._book.merge(merged)
         self._merge_trends(merged)
 
@@ -454,6 +465,7 @@ class EndpointRows:
         cells = [response for response, _ in endpoint.responses]
         counts = self._sums.part(cell, cells, row)
         self._book.drop_cells(former, cells)
+        self._parties.end([cell])
         for (response, code), count in zip(endpoint.responses, counts, strict=True):
             if code is not None:
                 self._book.add_apart(former, code, count)

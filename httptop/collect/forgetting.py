@@ -17,7 +17,7 @@ from httptop.collect.sums import ROW, RowFigures
 #: If more than this part of the room is taken, so much of it is made free that less than the second
 #: part is. The kernel lets nobody take more of the last eighth than they need (bpf/c/shares.h).
 FULL: Final = 0.75
-_ROOMY: Final = 0.625
+ROOMY: Final = 0.625
 #: A row with so many requests is used; it stays while it has been used lately.
 _USED: Final = 3
 #: Ticks for which a row that is used stays, however tight the room is.
@@ -115,7 +115,7 @@ def surplus(
     for owner, some in rows.items():
         users.setdefault(owner.user, []).append(some)
     sizes = {user: sum(map(len, owned)) for user, owned in users.items()}
-    wanted = math.ceil((others + sum(sizes.values())) * (1 - _ROOMY / full)) - others
+    wanted = math.ceil((others + sum(sizes.values())) * (1 - ROOMY / full)) - others
     if wanted <= 0:
         return []
     most_of_user = level(list(sizes.values()), wanted)

@@ -1,6 +1,7 @@
 """How httptop keeps to its budget (``performance.max_overhead_percent``): it sheds detail.
 
-At level 1 it takes no samples; at level 2 it does not record the processes of endpoints either.
+At level 1 it takes no samples; at level 2 it does not record the parties to
+requests (parties.py) either.
 Counts are never shed. Detail is shed fast and restored slowly, with exponential back-off, so that a
 load near the limit does not switch it on and off.
 """
@@ -87,7 +88,7 @@ def controls_of(settings: Settings, level: int = 0) -> Controls:
         burst=sampling.burst,
         slow_ns=sampling.slow_threshold_ns,
         most_samples=settings.performance.batch_size,
-        processes=level < 2,
+        parties=level < 2,
         templates=settings.paths.templates,
         keep=settings.paths.keep,
     )

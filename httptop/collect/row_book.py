@@ -1,4 +1,4 @@
-"""What is known of each row beside its sums: its key, its processes, the cells of its statuses.
+"""What is known of each row beside its sums: its key, the cells of its statuses.
 
 Rows have numbers (sums.py). What a table has got (row_table.py) does not change any more: the book
 copies it before it changes anything.
@@ -14,7 +14,6 @@ from httptop.collect.not_found import DistinctPaths, NotFoundRows
 from httptop.collect.row_table import RowNames, ShownRows
 from httptop.collect.sums import FIRST_ROW, ROW, RowFigures
 from httptop.model import (
-    MOST_PIDS,
     NOT_FOUND_PATH,
     OVERFLOW_PATH,
     STATUS_UNKNOWN,
@@ -28,7 +27,6 @@ class RowBook:
     def __init__(self, most_rows: int) -> None:
         self._most_rows = most_rows
         self._keys: list[EndpointKey | None] = [None] * FIRST_ROW
-        self._pids: list[tuple[int, ...]] = [()] * FIRST_ROW
         self._statuses: list[tuple[tuple[int, int], ...]] = [()] * FIRST_ROW
         self._apart: dict[int, dict[int, int]] = {}
         self._given: RowNames | None = None  # these lists, if a table has them
@@ -78,7 +76,6 @@ class RowBook:
         elif len(self._keys) < self._most_rows:
             number = len(self._keys)
             self._keys.append(key)
-            self._pids.append(())
             self._statuses.append(())
         else:
             return None
@@ -130,7 +127,6 @@ class RowBook:
         self._own()
         statuses: dict[int, list[tuple[int, int]]] = {}
         for number, into in merged.items():
-            self._pids[into] = tuple(sorted({*self._pids[into], *self._pids[number]})[:MOST_PIDS])
             statuses.setdefault(into, []).extend(self._statuses[number])
             for code, count in self._apart.get(number, {}).items():
                 self.add_apart(into, code, count)
@@ -153,7 +149,7 @@ class RowBook:
             if self._numbers.get(key) == number:  # a row that was renamed may have it now
                 del self._numbers[key]
             self._apart.pop(number, None)
-            self._keys[number], self._pids[number], self._statuses[number] = None, (), ()
+            self._keys[number], self._statuses[number] = None, ()
         self._free += gone
         self._with_requests = [number for number in self._with_requests if number not in gone]
         self._without_requests -= gone
@@ -205,17 +201,10 @@ class RowBook:
         if key is not None and key.path not in OWN_PATHS:
             self.only_not_found.note(number, _owner_of(key), code)
 
-    def set_pids(self, pids: dict[int, set[int]]) -> None:
-        """Note the processes that are active on rows."""
-        self._own()
-        for number, seen in pids.items():
-            self._pids[number] = tuple(sorted(seen)[:MOST_PIDS])
-
     def _own(self) -> None:
         """Copy what a table has."""
         if self._given is not None:
-            self._keys, self._pids = list(self._keys), list(self._pids)
-            self._statuses = list(self._statuses)
+            self._keys, self._statuses = list(self._keys), list(self._statuses)
             self._apart = {number: dict(counts) for number, counts in self._apart.items()}
             self._given = None
 
@@ -225,7 +214,7 @@ class RowBook:
         """Return what is known, as it is now."""
         if self._given is None:
             paths = self._paths.counts
-            self._given = RowNames(self._keys, self._pids, self._statuses, self._apart, paths)
+            self._given = RowNames(self._keys, self._statuses, self._apart, paths)
         return self._given
 
     def shown(self, rows: bytes) -> ShownRows:

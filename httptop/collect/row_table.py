@@ -15,8 +15,18 @@ from typing import Final, NamedTuple
 
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
+from httptop.collect.parties import PartyTable
 from httptop.collect.sums import ROW, ROW_TIME, TIMES, RowFigures, Sums, TimeFigures
-from httptop.model import NO_LATENCY, EndpointKey, EndpointStats, Latency, RowsOnDemand, Side
+from httptop.model import (
+    NO_LATENCY,
+    EndpointKey,
+    EndpointStats,
+    Latency,
+    PartyStats,
+    RowsOnDemand,
+    Side,
+    errors_of,
+)
 
 _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
@@ -30,7 +40,6 @@ class RowNames(NamedTuple):
     """What is known of each row, by its number; nothing changes in it."""
 
     keys: Sequence[EndpointKey | None]
-    pids: Sequence[tuple[int, ...]]
     #: For each code the cell that counts responses of it; a code may have several.
     statuses: Sequence[tuple[tuple[int, int], ...]]
     #: Of some rows, responses by code that none of their cells has; negative: that one of them has
@@ -133,10 +142,12 @@ class RowTable(RowsOnDemand):
         names: RowNames,
         trends: Sequence[TickMeans],
         covered_s: float,
+        parties: PartyTable,
     ) -> None:
         """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers."""
         self._sums, self._shown, self._names = sums, shown, names
         self._trends, self._covered_s = trends, covered_s
+        self._parties = parties
         self._made: dict[int, EndpointStats] = {}
 
     @property
@@ -171,14 +182,22 @@ class RowTable(RowsOnDemand):
         sending, duration, wait = NO_LATENCY, total, NO_LATENCY
         if row.measures:
             sending, duration, wait = self._times(number, row, total)
+        status = self._status(number)
+        paths, more_paths = self._names.paths.get(number, (None, False))
+        by_pid: Mapping[int, PartyStats] | None = None
+        by_peer: Mapping[str, PartyStats] | None = None
+        if self._parties.split:
+            errors = errors_of(status, row.unanswered)
+            by_pid = self._parties.by_pid(number, row.requests, errors)
+            by_peer = self._parties.by_peer(number, row.requests, errors)
         return EndpointStats(
             key,
-            self._names.pids[number],
+            self._parties.pids(number),
             row.requests,
             row.window_requests / self._covered_s if self._covered_s > 0 else 0.0,
             max(0, row.open),
             row.unanswered,
-            self._status(number),
+            status,
             row.request_bytes,
             row.response_bytes,
             window,
@@ -188,7 +207,10 @@ class RowTable(RowsOnDemand):
             duration,
             wait,
             row.truncated,
-            *self._names.paths.get(number, (None, False)),
+            paths,
+            more_paths,
+            by_pid,
+            by_peer,
         )
 
     def _status(self, number: int) -> dict[int, int]:

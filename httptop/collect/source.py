@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from httptop.collect.measure import Measure
+from httptop.collect.parties import PartySource
 from httptop.collect.sums import CellReturns, RowSums
 
 
@@ -85,7 +86,6 @@ class KernelCost(NamedTuple):
 class Reading:
     """What is new since the last reading, besides what cells count."""
 
-    processes: list[tuple[int, int]] | None = None  # (endpoint's cell, pid), all; None: as before
     #: (pid, "tls" or "http2", connections since start whose first bytes were of it)
     other_protocols: list[tuple[int, str, int]] = field(default_factory=list)
     samples: list[RawSample] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Controls:
     burst: int  # samples that may come at once
     slow_ns: int  # latency from which a request counts as slow
     most_samples: int  # taken in one reading
-    processes: bool = True  # whether the processes active on endpoints are recorded
+    parties: bool = True  # whether the parties to requests are recorded (parties.py)
     templates: tuple[str, ...] = ()  # path templates of the user's (paths.templates)
     keep: tuple[str, ...] = ()  # patterns of paths that are not templated (paths.keep)
 
@@ -122,6 +122,10 @@ class Source(Protocol):
     @property
     def returns(self) -> CellReturns:
         """The way back of cells; once the run has begun."""
+
+    @property
+    def parties(self) -> PartySource:
+        """Whose requests they are, and where they come from; once the run has begun."""
 
     def names(
         self, cells: Collection[int]

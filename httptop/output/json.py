@@ -18,6 +18,7 @@ from httptop.model import (
     EndpointStats,
     Latency,
     Overhead,
+    PartyStats,
     Snapshot,
     Totals,
     class_of,
@@ -82,7 +83,11 @@ def _totals(totals: Totals) -> _Json:
 
 
 def _endpoint(row: EndpointStats) -> _Json:
-    waits: _Json = {"wait_total_ms": _latency(row.wait_total)} if row.wait_total.count else {}
+    known: _Json = {"wait_total_ms": _latency(row.wait_total)} if row.wait_total.count else {}
+    if row.by_pid is not None:
+        known["by_pid"] = [{"pid": pid} | _party(stats) for pid, stats in row.by_pid.items()]
+    if row.by_peer is not None:
+        known["peers"] = [{"address": peer} | _party(stats) for peer, stats in row.by_peer.items()]
     return {
         "side": row.key.side,
         "process": row.key.process,
@@ -98,6 +103,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "in_flight": row.in_flight,
         "unanswered": row.unanswered,
         "status": _status(row.status),
+        "errors": row.errors,
         "truncated": row.truncated,
         "request_bytes": row.request_bytes,
         "response_bytes": row.response_bytes,
@@ -105,7 +111,15 @@ def _endpoint(row: EndpointStats) -> _Json:
         "latency_total_ms": _latency(row.latency_total),
         "sending_total_ms": _latency(row.sending_total),
         "duration_total_ms": _latency(row.duration_total),
-    } | waits
+    } | known
+
+
+def _party(stats: PartyStats) -> _Json:
+    counts: _Json = {"requests": stats.requests, "errors": stats.errors}
+    if not stats.answered:
+        return counts
+    mean, longest = (round(time_ns / 1e6, 6) for time_ns in (stats.mean_ns, stats.max_ns))
+    return counts | {"latency_total_ms": {"count": stats.answered, "mean": mean, "max": longest}}
 
 
 def _status(status: Mapping[int, int]) -> _Json:

@@ -14,13 +14,20 @@ from httptop.collect import source
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
+from httptop.collect.parties import Party
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import Controls, KernelCost, RawEndpoint, RawResponse, RawSample
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
-from httptop.model import EndpointStats, Overhead, Snapshot
-from tests.collect.reference_sums import CellDelta, ReferenceReturns, ReferenceSums
+from httptop.model import UNIX_PEER, EndpointStats, Overhead, Snapshot
+from tests.collect.reference_sums import (
+    NO_FIGURES,
+    CellDelta,
+    ReferenceParties,
+    ReferenceReturns,
+    ReferenceSums,
+)
 
 FAST = bucket_of(10_000)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -33,6 +40,8 @@ class Reading(source.Reading):
     endpoints: Mapping[int, RawEndpoint] = field(default_factory=dict)
     responses: Mapping[int, RawResponse] = field(default_factory=dict)
     deltas: Iterable[CellDelta] = ()
+    #: (endpoint's cell, pid) of parties that have had nothing yet.
+    processes: Iterable[tuple[int, int]] = ()
 
 
 def delta(cell: int, **values: object) -> CellDelta:
@@ -75,6 +84,7 @@ class FakeSource:
         self._opens = opens
         self.sums = ReferenceSums(most_rows)
         self.returns = ReferenceReturns(self.sums, self._forget)
+        self.parties = ReferenceParties()
         self._endpoints: dict[int, RawEndpoint] = {}
         self._responses: dict[int, RawResponse] = {}
         self.read_once = threading.Event()
@@ -100,6 +110,8 @@ class FakeSource:
         self._endpoints.update(reading.endpoints)
         self._responses.update(reading.responses)
         self.sums.feed(reading.deltas)
+        for number, (cell, pid) in enumerate(reading.processes, len(self.parties.known) + 1):
+            self.parties.add(number, Party(cell, pid, UNIX_PEER), NO_FIGURES)
 
     def _forget(self, cell: int) -> None:
         self._endpoints.pop(cell, None)
@@ -142,8 +154,8 @@ class FedRows(EndpointRows):
     ) -> None:
         self.source = FakeSource(most_rows=most_rows)
         super().__init__(
-            self.source.sums, self.source.returns, scope or Scope(), PathRules(templates),
-            max_distinct=max_distinct, history=history,
+            self.source.sums, self.source.returns, self.source.parties, scope or Scope(),
+            PathRules(templates), max_distinct=max_distinct, history=history,
         )  # fmt: skip
 
     def take(self, reading: Reading, slot: int = 0) -> None:

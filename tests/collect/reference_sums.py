@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from httptop.collect.measure import Measure
+from httptop.collect.parties import AllFigures, Party, PartyFigures
 from httptop.collect.sums import (
     ROW,
     ROW_TIME,
@@ -25,6 +26,7 @@ from httptop.model import class_of
 
 _SHARES: Final = (500, 900, 950, 990, 999, 1000)
 _NO_BUCKETS: Final = (0,) * len(_SHARES)
+NO_FIGURES: Final = PartyFigures(0, 0, 0, 0, 0)
 
 
 class CellDelta(NamedTuple):
@@ -295,6 +297,47 @@ class ReferenceReturns:
             self._sums.blank(cell)
             self._forget(cell)
         return returned
+
+
+class ReferenceFigures(dict[int, PartyFigures]):
+    """What parties have had; see ``collect.parties.AllFigures``."""
+
+    def of(self, number: int) -> PartyFigures:
+        return self.get(number, NO_FIGURES)
+
+    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
+        return [number for number in numbers if self.of(number) != before.of(number)]
+
+
+class ReferenceParties:
+    """Parties with the numbers that tests give them; a ``collect.parties.PartySource``."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.most = most
+        self.known: dict[int, Party] = {}
+        self.counts = ReferenceFigures()
+        self.given_back: list[int] = []
+        self._new: dict[int, Party] = {}
+
+    def add(self, number: int, party: Party, figures: PartyFigures) -> None:
+        """Have a party have had this so far."""
+        if number not in self.known:
+            self.known[number] = self._new[number] = party
+        self.counts[number] = figures
+
+    def new(self) -> dict[int, Party]:
+        found, self._new = self._new, {}
+        return found
+
+    def figures(self) -> ReferenceFigures:
+        return ReferenceFigures(self.counts)
+
+    def give_back(self, numbers: Collection[int]) -> None:
+        for number in numbers:
+            del self.known[number]
+            del self.counts[number]
+            self._new.pop(number, None)
+        self.given_back += numbers
 
 
 def _join(more: _Span, less: _Span) -> None:

@@ -34,8 +34,9 @@ def _each(*cells: int, requests: int = 1, waiting: int = 0) -> list[CellDelta]:
 def test_cells_of_one_key_are_one_row() -> None:
     all_rows = FedRows("/users/*")
     endpoints = {5: endpoint("/users/ann"), 6: endpoint("/users/{id}"), 7: endpoint("/a")}
-    all_rows.take(_counted(endpoints, _each(5, 6, 6, 7)))
-    all_rows.note_processes([(5, 3), (6, 1), (6, 3), (7, 9)])
+    reading = _counted(endpoints, _each(5, 6, 6, 7))
+    reading.processes = [(5, 3), (6, 1), (6, 3), (7, 9)]
+    all_rows.take(reading)
     rows = all_rows.by_path()
     assert {path: row.requests for path, row in rows.items()} == {"/users/{id}": 3, "/a": 1}
     assert rows["/users/{id}"].pids == (1, 3)
@@ -148,10 +149,10 @@ def test_what_is_out_of_scope_takes_no_place() -> None:
 def test_a_new_template_merges_what_was_counted() -> None:
     all_rows = FedRows()
     endpoints = {cell: endpoint(f"/users/{name}") for cell, name in ((5, "ann"), (6, "bob"))}
-    all_rows.take(
-        _counted(endpoints, _each(5, requests=3, waiting=1) + _each(6, requests=2, waiting=1))
-    )
-    all_rows.note_processes([(5, 30), (6, 10)])
+    deltas = _each(5, requests=3, waiting=1) + _each(6, requests=2, waiting=1)
+    reading = _counted(endpoints, deltas)
+    reading.processes = [(5, 30), (6, 10)]
+    all_rows.take(reading)
     all_rows.end_tick(1.0)
     ann, _ = all_rows.table(1.0)
     renamed = all_rows.regroup(PathRules(["/users/{name}"]))

@@ -102,10 +102,33 @@ def connections(count: int) -> None:
         _held.append(ends)
 
 
+def peers(count: int) -> None:
+    """Be asked by other addresses, each once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for number in range(count):
+            ours = f"127.1.{number >> 8}.{number & 255 or 1}", 0
+            with socket.create_connection(listener.getsockname(), 5, ours) as client:
+                server, _ = listener.accept()
+                exchange((client, server), head("peers"))
+                server.close()
+
+
+def processes(count: int) -> None:
+    """Be another process each time, of the same name."""
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            exchange(socket.socketpair(), head("processes"))
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
 KINDS: Final[dict[str, Callable[[int], None]]] = {
     function.__name__: function
-    for function in (paths, statuses, names, methods, pipelines, halves, connections)
-}
+    for function in (
+        paths, statuses, names, methods, pipelines, halves, connections, peers, processes,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     os.setresuid(UID, UID, UID)

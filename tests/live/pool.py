@@ -85,8 +85,7 @@ def _forget_held(shares: int) -> None:
     value = bpf_syscall.map_lookup(shares, bytes(4), abi.SHARES.size)
     assert value is not None
     blanked = b"".join(
-        abi.SHARE.pack(*share[:3], 0, 0, *share[abi.RESOURCES :])
-        for share in abi.SHARE.iter_unpack(value)
+        abi.SHARE.pack(*share[:3], 0, 0, *share[5:]) for share in abi.SHARE.iter_unpack(value)
     )
     bpf_syscall.map_update(shares, bytes(4), blanked)
 
@@ -212,6 +211,11 @@ class AfreshSource(LiveSource):
         """Open it, and read what there is to be left out."""
         super().open()
         self._before = super().read()
+        self._parties._end = (
+            self._parties.most + abi.FIRST_PARTY
+        )  # others have been given back before
+        self._parties.give_back(self._parties.new())
+        self._parties.new()
         self._afresh = AfreshSums(self._sums, self.names)
         self._afresh_returns = AfreshReturns(self._returns, self._afresh)
 
@@ -237,9 +241,6 @@ class AfreshSource(LiveSource):
             for pid, kind, count in reading.other_protocols
             if count > counted.get((pid, kind), 0)
         ]
-        if reading.processes is None:
-            reading.processes = before.processes  # a cell that is new, of a process that is known
-        before.processes = reading.processes
         return reading
 
 

@@ -7,15 +7,15 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeVar
 
 import pytest
 
 from httptop.bpf import abi
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance
-from httptop.model import Snapshot
+from httptop.model import PartyStats, Snapshot
 from tests.live.flood import UID
 from tests.live.live import Watch, connected, exchange, request, response, rows_of
 from tests.live.test_forgetting import FORGET_S, Run
@@ -23,6 +23,8 @@ from tests.live.test_forgetting import FORGET_S, Run
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("forgetting")]
 
 ENDPOINTS: Final = 256
+PID: Final = os.getpid()
+_Name = TypeVar("_Name", int, str)
 #: How much of each kind is more than all of the room.
 FLOODS: Final = {
     "paths": 3000,
@@ -32,6 +34,8 @@ FLOODS: Final = {
     "pipelines": 40,
     "halves": 1200,
     "connections": 450,
+    "peers": 600,
+    "processes": 600,
 }
 
 
@@ -41,8 +45,9 @@ class Host(Run):
     def __init__(self) -> None:
         general = dataclasses.replace(DEFAULTS.general, forget_s=FORGET_S)
         little = Performance(
-            max_endpoints=ENDPOINTS, max_connections=1024, max_pipelined=1024, max_histograms=4096
-        )
+            max_endpoints=ENDPOINTS, max_connections=1024, max_pipelined=1024,
+            max_histograms=4096, max_users=512,
+        )  # fmt: skip
         settings = dataclasses.replace(DEFAULTS, general=general, performance=little)
         scope = limited(f"pid = {os.getpid()} or user = {UID}")
         Watch.__init__(self, settings, scope, fresh=True)
@@ -74,9 +79,16 @@ def flooding(kind: str) -> Iterator[None]:
         child.stdin.close()
 
 
+def requests_of(parties: Mapping[_Name, PartyStats] | None) -> dict[_Name, int]:
+    return {name: stats.requests for name, stats in (parties or {}).items()}
+
+
 def ours(snapshot: Snapshot, path: str, side: str = "server") -> dict[str, dict[int, int]]:
     rows = rows_of(snapshot, path, side)  # type: ignore[arg-type]
     assert all(row.in_flight == row.unanswered == 0 for row in rows)
+    for row in rows:
+        assert requests_of(row.by_pid) == {PID: row.requests}
+        assert requests_of(row.by_peer) == {"127.0.0.1": row.requests}
     return {row.key.path.removeprefix(path): dict(row.status) for row in rows}
 
 
@@ -115,9 +127,9 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
         for row in rows_of(snapshot, "/flood"):
             assert not row.in_flight, row
         host.wait(2 * FORGET_S)
-        endpoints, cells, pages, places, _ = host.taken()
+        endpoints, cells, pages, places, _, parties = host.taken()
         # The two rows of the last resort stay, whose status is 200.
-        assert (endpoints, places) == (0, 0)
+        assert (endpoints, places, parties) == (0, 0, 0)
         assert cells <= 2
         assert pages <= 64
         exchange(*ends, request(f"{path}/last"), response(200))

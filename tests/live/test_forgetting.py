@@ -47,8 +47,8 @@ class Run(Watch):
         return snapshot
 
     def taken(self) -> tuple[int, ...]:
-        """Return what is taken: endpoints, cells, pages, places in pipelines, connections."""
-        return abi.SHARE.unpack_from(self.source._returns.shares())[:5]
+        """Return what is taken of each resource (abi.h)."""
+        return abi.SHARE.unpack_from(self.source._returns.shares())[: abi.RESOURCES]
 
 
 @pytest.fixture

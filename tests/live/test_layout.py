@@ -71,6 +71,9 @@ CONSTANTS: Final = {
             "RECLAIM_RESPONSE",
             "RECLAIM_ENDPOINT",
             "RECLAIM_OWN",
+            "NO_PARTY",
+            "NO_PARTY_YET",
+            "FIRST_PARTY",
         )
     },
     "HASH_START": (tuning.HASH_START,),

@@ -83,7 +83,6 @@ def maps() -> Iterator[dict[str, int]]:
     made = {
         "endpoints": make_map(HASH, abi.ENDPOINT_KEY.size, 4, 64),
         "responses": make_map(HASH, abi.RESPONSE_KEY.size, 4, 64),
-        "processes": make_map(HASH, abi.PROCESS_KEY.size, 8, 64),
         "other_protocols": make_map(HASH, abi.OTHER_PROTOCOL_KEY.size, 8, 64),
         "losses": make_map(ARRAY, 4, abi.LOSSES.size, SHARDS),
     }
@@ -120,13 +119,6 @@ def test_other_protocols(maps: dict[str, int], reader: MapReader) -> None:
     key = abi.OTHER_PROTOCOL_KEY.pack(42, abi.OTHER_PROTOCOLS.index("http2"))
     bpf_syscall.map_update(maps["other_protocols"], key, struct.pack("<Q", 7))
     assert reader.other_protocols() == [(42, "http2", 7)]
-
-
-def test_users(maps: dict[str, int], reader: MapReader) -> None:
-    assert reader.processes() is None
-    bpf_syscall.map_update(maps["processes"], struct.pack("<II", 5, 42), bytes(8))
-    assert reader.processes() == [(5, 42)]
-    assert reader.processes() is None
 
 
 def test_losses(maps: dict[str, int], reader: MapReader) -> None:

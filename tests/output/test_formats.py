@@ -9,7 +9,7 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from httptop.model import NO_LATENCY, STATUS_UNKNOWN, Overhead, Snapshot
+from httptop.model import NO_LATENCY, STATUS_UNKNOWN, Overhead, PartyStats, Snapshot
 from httptop.output.json import to_json
 from httptop.output.text import to_text
 from tests.factory import LATENCY, key, row, snapshot_at
@@ -112,6 +112,22 @@ def test_json_has_the_wait_of_requests_that_were_looked_at() -> None:
     plain, waited = json.loads(to_json(snapshot_at(1, rows)))["endpoints"]
     assert "wait_total_ms" not in plain
     assert waited["wait_total_ms"] == waited["latency_total_ms"]
+
+
+def test_json_has_what_each_process_and_peer_has() -> None:
+    one = replace(
+        row(status={200: 8, 404: 1}),
+        by_pid={12: PartyStats(6, 1, 5, 2e6, 3e6), 0: PartyStats(3, 0)},
+        by_peer={"::1": PartyStats(9, 1)},
+    )
+    (found,) = json.loads(to_json(replace(snapshot_at(1), endpoints=(one,))))["endpoints"]
+    times = {"count": 5, "mean": 2.0, "max": 3.0}
+    assert found["by_pid"] == [
+        {"pid": 12, "requests": 6, "errors": 1, "latency_total_ms": times},
+        {"pid": 0, "requests": 3, "errors": 0},
+    ]
+    assert found["peers"] == [{"address": "::1", "requests": 9, "errors": 1}]
+    assert found["errors"] == one.errors
 
 
 def test_text_shows_both_sides_and_all_of_health() -> None:

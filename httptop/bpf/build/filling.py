@@ -10,6 +10,7 @@ from httptop.bpf.abi import (
     BYTE_CLASS,
     ENDPOINT_KEY,
     FIRST_FREE_CELL,
+    FIRST_PARTY,
     KEY_OWN,
     MAX_SHARES,
     NOBODY,
@@ -24,8 +25,8 @@ from httptop.http.ids import GROUP_OF, WEIGHTS
 from httptop.http.path_template import CLASSES, DIGIT, HEX, JOINT, LOWER, UPPER, WORD
 from httptop.linux import bpf_syscall
 
-#: The programs that fill the pools of cells, of pages and of shares (pools.h); run once.
-POOLS: Final = ("fill_cells", "fill_pages", "fill_shares")
+#: The programs that fill the pools (pools.h), run once.
+POOLS: Final = ("fill_cells", "fill_pages", "fill_shares", "fill_parties")
 
 
 def fill_classes(map_fd: int) -> None:
@@ -51,6 +52,7 @@ def fill(probes: Loaded, plan: dict[str, Any]) -> None:
         (FIRST_FREE_CELL, plan["defines"]["MAX_CELLS"] - 1),
         (1, plan["defines"]["MAX_PAGES"]),
         (1, MAX_SHARES - 1),
+        (FIRST_PARTY, plan["defines"]["MAX_PARTIES"] - 1),
     )
     for pool, (name, (first, last)) in enumerate(zip(POOLS, numbers, strict=True)):
         at, value = struct.pack("<I", pool), struct.pack("<I", last)

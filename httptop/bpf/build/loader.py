@@ -64,6 +64,7 @@ STEPS: Final = (
 CALLBACKS: Final = (
     "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
     "take_copy_turn", "take_authority_turns", "take_proxy_turn",
+    "take_party_turn",
     "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
     "take_reclaim_turn",
 )  # fmt: skip
@@ -92,14 +93,17 @@ SWEEP: Final = "sweep"
 SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells")
 #: The program that user space runs for each connection, to have it let go of cells (give_back.py).
 LET_GO: Final = "let_go"
+#: The program that user space runs to give a party's number back (parties.py).
+END_PARTY: Final = "end_party"
 
 #: Maps whose descriptors user space gets.
 MAPS: Final = (
-    "conns", "swept_conns", "endpoints", "responses", "processes", "cells", "pages", "losses",
+    "conns", "swept_conns", "endpoints", "responses", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
     "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
     "bucket_groups", "window_log", "log_rows", "sums_state", "own_pids", "tenants", "shares",
-    "free_shares", "known_lines", "known_kinds",
+    "free_shares", "known_lines", "known_kinds", "parties", "party_keys", "party_counts",
+    "free_parties",
 )  # fmt: skip
 
 
@@ -279,7 +283,7 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
     seen = (*programs_of(variant.front), *ends_with(defines))
-    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, *ready)
+    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready)
     return defines, names, plan.get("conditions", ""), _cache_of(plan)
 
 
@@ -312,7 +316,7 @@ def _load_with(
     steps = next_programs(variant)
     blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
     attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
-    needed = (*steps.values(), *attached, *SUMS, LET_GO)
+    needed = (*steps.values(), *attached, *SUMS, LET_GO, END_PARTY)
     with ThreadPoolExecutor() as pool:
         programs = dict(zip(needed, pool.map(loaded, needed), strict=True))
     for number, name in steps.items():

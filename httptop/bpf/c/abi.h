@@ -22,8 +22,8 @@
 #ifndef MAX_PIPELINED /* queued requests of all pipelined connections */
 #define MAX_PIPELINED 16384
 #endif
-#ifndef MAX_PROCESSES
-#define MAX_PROCESSES 16384
+#ifndef MAX_PARTIES /* the first two are nobody's */
+#define MAX_PARTIES 12288
 #endif
 #define MAX_SHARES 512 /* tenants and users (shares.h); a power of two */
 /* Cells of responses, and of their times. */
@@ -103,6 +103,11 @@ enum method {
 #define KEY_TRUNCATED 1 /* the template was cut off */
 #define KEY_OWN 2 /* the path is httptop's own, such as ~other, and no request's */
 
+/* Numbers of parties: requests for which there are none, and those for which there is none yet. */
+#define NO_PARTY 0
+#define NO_PARTY_YET 1
+#define FIRST_PARTY 2
+
 /* Codes of an endpoint that have cells of their own; the others share one by class. */
 #define MOST_CODES 16
 
@@ -160,7 +165,7 @@ struct cell {
 };
 
 /* What shares are of, and what is known in sum: cells of responses, pages (shares.h). */
-enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, RESOURCES };
+enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, PARTIES, RESOURCES };
 
 #define SIDE_OF_USER 2 /* the key is a user's: both sides, no name */
 
@@ -176,7 +181,6 @@ struct share {
 	u32 taken[RESOURCES];
 	u32 user; /* number of the user's share */
 	u32 other; /* cell of the endpoint ~other; 0: there is none yet */
-	u32 unused;
 };
 
 struct shares {
@@ -187,10 +191,24 @@ struct page {
 	u32 bucket[OCTAVE_BUCKETS];
 };
 
-/* A process seen on an endpoint. */
-struct process_key {
-	u32 endpoint;
+/* A party to requests: whose they are, and where they come from or go to (parties.h). */
+struct party_key {
+	u32 endpoint; /* number of its cell; 0: there is no party with this number */
 	u32 tgid;
+	u32 family; /* of the peer's address */
+	u32 share; /* number of the process's share */
+	u8 address[16]; /* of the peer, network order; IPv4 in the first four; Unix sockets: zeros */
+};
+
+/* What a party has had, one set per shard: requests that are over. */
+struct party_counts {
+	u64 answered;
+	u64 latency_sum_ns; /* of these */
+	u64 failed; /* of these, with a status of 400 or more */
+	u32 latency_max_1024ns;
+	u32 generation; /* how often the party's number has been given back */
+	u32 unanswered;
+	u32 unknown; /* with an unknown outcome */
 };
 
 /*
@@ -211,7 +229,7 @@ struct control {
 	u64 slow_ns;
 	u64 share; /* how many of 2^32 requests may be sampled */
 	u32 strategy;
-	u32 processes; /* whether the processes of endpoints are recorded */
+	u32 parties; /* whether the parties to requests are recorded */
 	u64 rules; /* number of path rules that the user has configured */
 	u64 generation; /* version of these rules: it grows when they change */
 };

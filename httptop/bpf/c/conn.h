@@ -4,7 +4,8 @@
  * the map conns.
  *
  * The programs write it, on whichever CPU the call runs; a read and a write on the same connection
- * may run at the same time. User space only looks at the keys of the map.
+ * may run at the same time. User space looks at the keys of the map, and at what is pending where
+ * somebody asks for it (bpf/in_flight.py).
  */
 #pragma once
 
@@ -120,21 +121,26 @@ struct conn {
 	u64 response_ns; /* first byte of the last response */
 	u64 handling_ns; /* from the request to that byte */
 	u64 last_ns; /* its latest byte so far, if more than one call sent it; else 0 */
-	u32 endpoint; /* cell of the latest request's endpoint */
+	/* The latest request; these are in the order of struct queued (maps.h). */
+	u64 head_ns; /* its first byte */
+	u64 head_bytes; /* of its header section, as far as it was seen */
+	u64 party; /* to it (parties.h) */
+	u32 endpoint; /* cell of its endpoint */
+	u8 method;
+	u8 hosts; /* host conditions that it meets, as bits */
+	u8 unused[2];
+
+	u64 current_party; /* to the current request */
 	u32 current; /* cell of the current request's endpoint */
+	u16 asked; /* requests begun in this round, and responses; see stays_behind() */
+	u16 answered;
 	struct response_kind kind; /* of the last response */
 
-	u64 head_ns; /* first byte of the latest request */
-	u64 head_bytes; /* of the latest request's header section, as far as it was seen */
 	u64 request_bytes; /* of the current request */
 	u64 wait_ns; /* of the current request, or of the one that begins; 0: unknown */
 	u64 first; /* number of the current request, never used twice for a struct sock */
-	u16 asked; /* requests begun in this round, and responses; see stays_behind() */
-	u16 answered;
 	u16 line_len; /* bytes of line[] that are set; > LINE_LEN: the middle is missing */
-	u8 method; /* of the latest request */
 	u8 current_method; /* of the current request */
-	u8 hosts; /* host conditions that the latest request meets, as bits */
 	u8 rounds;
 	u8 bodyless; /* the last response has no body, whatever its header section says */
 	u8 tunnel; /* no HTTP/1 follows the last response's header section */
@@ -153,6 +159,7 @@ struct conn {
 	char comm[COMM_LEN];
 	u32 uid; /* of the process */
 	u32 share; /* number of its share (shares.h) */
+	struct party_key who; /* the key of `party`; its endpoint is 0 if that is to be found again */
 	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;

@@ -18,6 +18,7 @@
 #include "lifecycle.h"
 #include "maps.h"
 #include "others.h"
+#include "parties.h"
 #include "pid_namespace.h"
 #include "scratch.h"
 #include "shares.h"
@@ -82,6 +83,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	conn->tgid = s->tgid;
 	note_own_pid(s->tgid);
 	note_process_of(conn, s);
+	note_other_end(conn, s->sk, s->unix_socket);
 	if (!take(conn->share, CONNECTIONS, MAX_CONNECTIONS)) {
 		conns.delete(&s->sk);
 		return 0;
@@ -201,6 +203,7 @@ static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 	conn->tgid = tgid;
 	note_own_pid(tgid);
 	conn->call_len = 0; /* the process name may differ, and so the endpoint */
+	conn->who.endpoint = 0;
 	if (conn->streams[REQUESTS].phase != PHASE_LINE)
 		conn->line_len = 0;
 	give_back(conn->share, CONNECTIONS);

@@ -2,11 +2,6 @@
 /*
  * Counting in cells (cells.h), histograms, losses. Called from everywhere; writes the maps of
  * counters, and the connection's members that say which cell its responses are counted in (kind).
- *
- * Every counter has one copy per CPU (a shard). The programs that write it do not interrupt each
- * other there, so a plain addition is exact. It is atomic where CPUs share a shard or a filter
- * holds responses back (SHARED_SHARDS), and where another of our programs may interrupt
- * (ADD_ANYWHERE).
  */
 #pragma once
 
@@ -15,20 +10,10 @@
 #include "cells.h"
 #include "conn.h"
 #include "maps.h"
+#include "parties.h"
 #include "scratch.h"
+#include "shards.h"
 #include "shares.h"
-
-#ifdef SHARED_SHARDS
-#define ADD(counter, n) __sync_fetch_and_add(&(counter), n)
-#else
-#define ADD(counter, n) ((counter) += (n))
-#endif
-
-/* Return this CPU's shard. */
-static __always_inline u32 shard(void)
-{
-	return bpf_get_smp_processor_id() & (SHARDS - 1);
-}
 
 /* Return this shard's copy of a cell. */
 static __always_inline struct cell *cell_of(u32 number)
@@ -91,17 +76,6 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	}
 }
 
-/* Record that a process is active on an endpoint. */
-static __always_inline void note_process(u32 endpoint, u32 tgid)
-{
-	struct process_key key = {.endpoint = endpoint, .tgid = tgid};
-	struct control *control = control_here();
-	u64 one = 1;
-
-	if (control && control->processes && !processes.lookup(&key))
-		processes.update(&key, &one);
-}
-
 /* Have the latest request be one that is counted under ~bad request. */
 static __always_inline void find_bad_request(struct conn *conn, struct scratch *s)
 {
@@ -112,7 +86,6 @@ static __always_inline void find_bad_request(struct conn *conn, struct scratch *
 	conn->endpoint = endpoint_of(s, conn->share);
 	conn->method = METHOD_OTHER;
 	conn->line_len = 0;
-	note_process(conn->endpoint, conn->tgid);
 }
 
 /* Count a request whose connection could not be tracked, in the overflow row. */
@@ -200,11 +173,15 @@ static __always_inline void count_rest(u32 kind_cell, u64 bytes)
 	ADD_ANYWHERE(cell->unmeasured, 1);
 }
 
-/* Count a response in the cell conn->kind.cell, with its first `bytes` bytes and its latency. */
+/*
+ * Count a response in the cell conn->kind.cell, and for its party, with its first `bytes` bytes and its
+ * latency.
+ */
 static __always_inline void count_response(struct conn *conn, u64 latency_ns, u64 bytes)
 {
 	struct cell *cell;
 
+	count_answered(conn, latency_ns);
 	if (conn->kind.cell & REST) {
 		count_rest(conn->kind.cell, bytes);
 		return;
@@ -254,11 +231,13 @@ static __always_inline void count_wait(struct conn *conn, u64 wait_ns)
 }
 
 /* Count a request that is over without a response that was seen; `kind` as in find_response_cell(). */
-static __always_inline void count_outcome(u32 endpoint, u32 kind)
+static __always_inline void count_outcome(u32 endpoint, u64 party, u32 kind)
 {
 	u32 number = response_of(endpoint, kind, MEASURE_LATENCY);
 	struct cell *cell;
 
+	if (kind != STATUS_LEFT_OUT)
+		count_without_response(party, false);
 	if (!number) {
 		count_rest(REST_OF(kind, endpoint), 0);
 		return;
@@ -271,6 +250,6 @@ static __always_inline void count_outcome(u32 endpoint, u32 kind)
 /* Count the latest request as one whose outcome is unknown. */
 static __always_inline void count_unknown_outcome(struct conn *conn)
 {
-	count_outcome(conn->endpoint, STATUS_UNKNOWN);
+	count_outcome(conn->endpoint, conn->party, STATUS_UNKNOWN);
 	conn->head_bytes = 0;
 }

@@ -223,5 +223,6 @@ static __always_inline void hold_back(struct conn *conn, u32 status, u64 latency
 	held->outcome.response_bytes = bytes;
 	held->wait_ns = conn->wait_ns;
 	held->endpoint = conn->current;
+	held->party = conn->current_party;
 #endif
 }

@@ -69,6 +69,7 @@ struct outcome {
 struct held {
 	struct outcome outcome;
 	u64 wait_ns;
+	u64 party;
 	u32 endpoint; /* its cell; 0: nothing is held back */
 	u32 unused;
 };

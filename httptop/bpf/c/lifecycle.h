@@ -23,6 +23,7 @@
 #include "filter.h"
 #include "filter_state.h"
 #include "maps.h"
+#include "parties.h"
 #include "samples.h"
 #include "shares.h"
 #include "stream.h"
@@ -108,15 +109,18 @@ static __always_inline void count_response_body(struct conn *conn, u64 bytes, u6
 static __always_inline void settle_held(struct conn *conn)
 {
 	struct held *held = held_of(conn);
+	u64 current_party = conn->current_party;
 	u32 current = conn->current;
 
 	if (!held)
 		return;
 	conn->current = held->endpoint;
+	conn->current_party = held->party;
 	find_response_cell(conn, kind_of_outcome(conn, &held->outcome));
 	count_response(conn, held->outcome.latency_ns, held->outcome.response_bytes);
 	count_wait(conn, held->wait_ns);
 	conn->current = current;
+	conn->current_party = current_party;
 	held->endpoint = 0;
 	conn->kind.cell = 0;
 }
@@ -216,6 +220,7 @@ static __always_inline void begin_sole_request(struct conn *conn)
 	conn->start_ns = conn->head_ns;
 	conn->request_bytes = conn->head_bytes;
 	conn->current = conn->endpoint;
+	conn->current_party = conn->party;
 	conn->current_method = conn->method;
 	conn->pending = 1;
 	conn->asked = 1;
@@ -251,13 +256,14 @@ static __always_inline bool stays_behind(struct conn *conn)
 	return conn->rounds >= MOST_ROUNDS;
 }
 
-/* Queue a request behind others; return whether there was room, and the connection's share of it. */
-static __always_inline bool place_in_queue(struct conn *conn, struct queue_key *key,
-					   struct queued *queued)
+/* Queue the latest request behind others; return whether there was room, and its share of it. */
+static __always_inline bool place_in_queue(struct conn *conn)
 {
+	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
+
 	if (!take(conn->share, QUEUED, MAX_PIPELINED))
 		return false;
-	if (!queue.update(key, queued))
+	if (!queue.update(&key, (struct queued *)&conn->head_ns))
 		return true;
 	give_back(conn->share, QUEUED);
 	return false;
@@ -266,19 +272,13 @@ static __always_inline bool place_in_queue(struct conn *conn, struct queue_key *
 /* Begin a request, possibly pipelined; beyond MAX_PIPELINE the outcome is recorded as unknown. */
 static __always_inline void begin_request(struct conn *conn)
 {
-	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
-	struct queued queued = {.start_ns = conn->head_ns,
-				.bytes = conn->head_bytes,
-				.method = conn->method,
-				.hosts = conn->hosts};
-
 	judge_request(conn);
-	queued.endpoint = conn->endpoint;
+	find_party(conn);
 	if (!conn->pending) {
 		begin_sole_request(conn);
 		return;
 	}
-	if (conn->pending >= MAX_PIPELINE || !place_in_queue(conn, &key, &queued)) {
+	if (conn->pending >= MAX_PIPELINE || !place_in_queue(conn)) {
 		conn->blurred = 1; /* its response cannot be attributed */
 		count_request(conn);
 		count_unknown_outcome(conn);
@@ -313,6 +313,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	conn->start_ns = next->start_ns;
 	conn->request_bytes = next->bytes;
 	conn->current = next->endpoint;
+	conn->current_party = next->party;
 	conn->current_method = next->method;
 	keep_hosts(conn, next->hosts);
 	queue.delete(&key);
@@ -330,14 +331,15 @@ static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 late
  * Count a request without a response as unanswered; if pairing was uncertain (blurred), as one with
  * an unknown outcome.
  */
-static __always_inline void count_abandoned(u32 endpoint, u32 kind, u32 blurred)
+static __always_inline void count_abandoned(u32 endpoint, u64 party, u32 kind, u32 blurred)
 {
 	struct cell *cell;
 
 	if (blurred || kind == STATUS_LEFT_OUT) {
-		count_outcome(endpoint, kind);
+		count_outcome(endpoint, party, kind);
 		return;
 	}
+	count_without_response(party, true);
 	cell = cell_of(endpoint);
 	if (cell)
 		ADD_ANYWHERE(cell->unanswered, 1);
@@ -393,7 +395,8 @@ static __always_inline void abandon_one(struct conn *conn)
 	if (conn->closing && conn->side == SIDE_SERVER && !conn->blurred && !conn->lost)
 		discard_request(conn);
 	else
-		count_abandoned(conn->current, kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
+		count_abandoned(conn->current, conn->current_party,
+				kind_of(conn, STATUS_UNKNOWN, now - conn->start_ns),
 				conn->blurred || conn->lost);
 	advance_pipeline(conn);
 }

@@ -15,7 +15,7 @@ struct known_line {
 	u32 uid;
 	u32 generation; /* control.generation */
 	u32 endpoint; /* 0: there is none */
-	u32 tgid; /* process last recorded as active on it */
+	u32 unused;
 	u16 length;
 	u8 side;
 	u8 method;
@@ -26,11 +26,24 @@ struct known_line {
 struct queued {
 	u64 start_ns;
 	u64 bytes;
+	u64 party;
 	u32 endpoint;
 	u8 method;
 	u8 hosts;
 	u8 unused[2];
 };
+
+/* A connection has its latest request in this order. */
+#define IS_QUEUED_AS(member, queued_member)                                                        \
+	_Static_assert(__builtin_offsetof(struct conn, member) -                                   \
+				       __builtin_offsetof(struct conn, head_ns) ==                 \
+			       __builtin_offsetof(struct queued, queued_member),                   \
+		       "struct conn and struct queued agree")
+IS_QUEUED_AS(head_bytes, bytes);
+IS_QUEUED_AS(party, party);
+IS_QUEUED_AS(endpoint, endpoint);
+IS_QUEUED_AS(method, method);
+IS_QUEUED_AS(hosts, hosts);
 
 /* How far a thread has come in its sendmmsg or recvmmsg. */
 struct batch {
@@ -52,7 +65,11 @@ BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections *
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS + MAX_SHARES,
 	    BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
-BPF_TABLE("lru_hash", struct process_key, u64, processes, MAX_PROCESSES);
+/* Parties, as parties.h makes numbers of them; by number their keys, and what they have had. */
+BPF_F_TABLE("hash", struct party_key, u64, parties, MAX_PARTIES, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("array", u32, struct party_key, party_keys, MAX_PARTIES, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct party_counts, party_counts, MAX_PARTIES *SHARDS, BPF_F_MMAPABLE);
+BPF_STACK(free_parties, u32, MAX_PARTIES);
 /*
  * What each CPU has met lately: request lines, by their hash, and kinds of responses, by the number of
  * their endpoint. The next one in the same place takes it.
@@ -67,13 +84,20 @@ struct other {
 BPF_ARRAY(others, struct other, 1 << OTHER_BITS);
 #define KNOWN_LINES 1024
 #define KNOWN_KINDS 1024
+#define KNOWN_PARTIES 1024
+/* A party that a CPU has met lately. */
+struct known_party {
+	struct party_key key;
+	u64 party;
+};
 BPF_PERCPU_ARRAY(known_lines, struct known_line, KNOWN_LINES);
 BPF_PERCPU_ARRAY(known_kinds, struct response_kind, KNOWN_KINDS);
+BPF_PERCPU_ARRAY(known_parties, struct known_party, KNOWN_PARTIES);
 BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
 /* The lowest number is on top, so used numbers have no gaps. */
 BPF_STACK(free_cells, u32, MAX_CELLS);
 BPF_STACK(free_pages, u32, MAX_PAGES);
-BPF_ARRAY(pool_next, u32, 3); /* while the pools are filled: next cell, next page, next share */
+BPF_ARRAY(pool_next, u32, 4); /* while the pools are filled: next cell, page, share, party */
 BPF_STACK(returned_cells, u32, MAX_CELLS); /* that were used before */
 BPF_F_TABLE("hash", struct tenant_key, u32, tenants, MAX_SHARES, BPF_F_NO_PREALLOC);
 /* The loader makes it one struct shares (build/object_file.py): their numbers need no look-ups. */

@@ -22,7 +22,7 @@ struct upid {
 /* The number of httptop's namespace, that of /proc/self/ns/pid; filled and frozen before loading. */
 BPF_F_TABLE("array", u32, u32, own_namespace, 1, BPF_F_RDONLY_PROG);
 /* Ids in the initial namespace, and in httptop's; 0: none. */
-BPF_TABLE("lru_hash", u32, u32, own_pids, MAX_PROCESSES);
+BPF_TABLE("lru_hash", u32, u32, own_pids, MAX_PARTIES);
 
 /* What is read of an id, and the keys of maps: here, since the stack has little room left. */
 struct pid_search {

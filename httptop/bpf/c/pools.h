@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pools of free cells, pages and shares, filled once before anything is attached: the loader runs each
+ * The pools of free cells, pages, shares and parties, filled once before anything is attached: the loader runs each
  * program once per number; pool_next holds the next number, counting down.
  */
 #pragma once
@@ -36,5 +36,13 @@ int fill_shares(void *ctx)
 	u32 number = next_number(2);
 
 	free_shares.push(&number, 0);
+	return 0;
+}
+
+int fill_parties(void *ctx)
+{
+	u32 number = next_number(3);
+
+	free_parties.push(&number, 0);
 	return 0;
 }

@@ -51,6 +51,8 @@
 #include "lifecycle.h" /* requests begun, answered, abandoned; losing sync */
 #include "counters.h" /* counting: in cells, in histograms, losses */
 #include "cells.h" /* which cell counts what; taking one for what is new */
+#include "shards.h" /* a copy of each counter for each CPU */
+#include "parties.h" /* whose requests they are, and where they come from */
 #include "shares.h" /* who takes how much of the tables */
 #include "samples.h" /* single requests, for user space */
 #include "wait.h" /* how long a request lay in the socket before it was read */
@@ -73,4 +75,4 @@
 #include "give_back.h" /* cells that nothing counts in any more */
 
 /* Before the start. */
-#include "pools.h" /* filling the pools of cells, pages and shares before the start */
+#include "pools.h" /* filling the pools before the start */

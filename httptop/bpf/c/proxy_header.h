@@ -21,6 +21,7 @@
 #include "filter.h"
 #include "lifecycle.h"
 #include "maps.h"
+#include "parties.h"
 #include "proxy_text.h"
 #include "requests.h"
 #include "scratch.h"
@@ -76,6 +77,7 @@ static __always_inline u32 end_proxy_header(struct conn *conn, struct scratch *s
 	conn->call_len = 0;
 	if (conn->side != SIDE_SERVER)
 		conn->client.family = 0; /* the connection's own peer is the server */
+	note_client_as_party(conn);
 	if (!client_selected(conn, s->sk, s->tgid))
 		return leave_out(conn, s);
 	return s->left ? STEP_READ_MESSAGE : STEP_DONE;

@@ -124,7 +124,6 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 	known->uid = conn->uid;
 	known->generation = control->generation;
 	known->endpoint = conn->endpoint;
-	known->tgid = s->tgid;
 	known->length = length;
 	known->side = conn->side;
 	known->method = conn->method;
@@ -147,10 +146,6 @@ static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 	    WORD(known->comm + 8) != WORD(conn->comm + 8) || known->uid != conn->uid ||
 	    !same_bytes(known->line, &s->data[CARRY], length))
 		return false;
-	if (known->tgid != s->tgid) {
-		note_process(known->endpoint, s->tgid);
-		known->tgid = s->tgid;
-	}
 	conn->endpoint = known->endpoint;
 	conn->method = known->method;
 	conn->line_len = length;
@@ -183,7 +178,6 @@ static __always_inline bool parse_line(struct conn *conn, struct scratch *s)
 	begin_key(s, conn);
 	conn->endpoint = endpoint_of(s, conn->share);
 	conn->method = s->method;
-	note_process(conn->endpoint, s->tgid);
 	conn->line_len = s->cut || length > LINE_LEN ? LINE_LEN + 1 : length;
 	copy_words(conn->line, &s->data[CARRY], LINE_LEN / 8);
 	if (s->carried == CARRY)

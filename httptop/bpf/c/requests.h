@@ -195,20 +195,21 @@ static __always_inline bool in_proxy_header(struct conn *conn)
 static __always_inline void answer_early(struct conn *conn, struct scratch *s)
 {
 	struct stream *stream = &conn->streams[REQUESTS];
+	bool in_head = stream->phase == PHASE_HEAD;
 
 	if (is_excluded(conn))
 		return;
-	if (stream->phase == PHASE_HEAD) {
-		begin_request(conn);
+	if (!in_head) {
+		if (!conn->bad && stream->phase != PHASE_LINE && !in_proxy_header(conn))
+			return;
+		forget_line(conn, stream);
+		conn->bad = 0;
+		find_bad_request(conn, s);
+	}
+	begin_request(conn);
+	if (in_head) {
 		restart(stream);
 		/* What is left of its header section is no request. */
 		conn->adrift = 1;
-		return;
 	}
-	if (!conn->bad && stream->phase != PHASE_LINE && !in_proxy_header(conn))
-		return;
-	forget_line(conn, stream);
-	conn->bad = 0;
-	find_bad_request(conn, s);
-	begin_request(conn);
 }

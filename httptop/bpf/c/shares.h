@@ -17,9 +17,7 @@
 #include "branchless.h"
 #include "maps.h"
 #include "scratch.h"
-
-/* Also where another of our programs may interrupt. */
-#define ADD_ANYWHERE(counter, n) __sync_fetch_and_add(&(counter), n)
+#include "shards.h"
 
 /* The number of the share that has the sums, and is that of who has none of their own. */
 #define ALL_SHARES 0

@@ -83,6 +83,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CALLBACK_WINDOW_TURN 7
 #define CALLBACK_SUMMARIZE_TURN 8
 #define CALLBACK_RECLAIM_TURN 12
+#define CALLBACK_PARTY_TURN 13
 #endif
 #define CAST_CALL 1
 #define TYPE_FILE 1

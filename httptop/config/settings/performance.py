@@ -39,7 +39,8 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "max_users",
         Integer(64, 1 << 20),
-        "Number of pairs of endpoint and process kept; the least recently seen are dropped first.",
+        "Number of parties to requests that are told apart: an endpoint, a process and a peer's "
+        "address. Where room is short, those idle longest make room first; see docs/json.md.",
     ),
     Setting(
         "performance",
@@ -80,7 +81,7 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "max_overhead_percent",
         Number(0, 10000),
         "CPU that httptop and its probes may use, 100 = one core; 0: no limit. Above it, detail is "
-        "left out: first samples, then the processes of endpoints; never counts.",
+        "left out: first samples, then the parties to requests; never counts.",
         live=True,
     ),
 )

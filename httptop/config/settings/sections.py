@@ -129,7 +129,7 @@ class Performance:
     max_connections: int = 65536
     max_histograms: int = 49152
     max_pipelined: int = 16384
-    max_users: int = 16384
+    max_users: int = 12288
     ring_buffer_bytes: int = 1 << 20
     batch_size: int = 4096
     cache: str = "/var/cache/httptop"

@@ -69,7 +69,8 @@ class _Kernel(FakeSource):
             self.waiting += [sampled(cell=10)] * 10
         most = controls.most_samples
         reading.samples, self.waiting = self.waiting[:most], self.waiting[most:]
-        reading.processes = [(10, 77)] if controls.processes else None
+        if controls.parties and not self.parties.known:
+            reading.processes = [(10, 77)]
         self.count(reading)
         return reading
 

@@ -170,7 +170,7 @@ def test_pipelines_that_do_not_fit() -> None:
 
 
 @pytest.mark.setting("performance.max_users")
-def test_users_that_do_not_fit() -> None:
+def test_parties_that_do_not_fit() -> None:
     def with_pids(values: Mapping[str, object]) -> int:
         return sum(bool(row.pids) for row in run(values, 600, paths=600).endpoints)
 

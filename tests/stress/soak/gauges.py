@@ -17,7 +17,7 @@ from httptop.linux import bpf_syscall
 _GET_FD_BY_ID: Final = 14
 
 #: The maps that could keep what is gone.
-NAMES: Final = ("conns", "swept_conns", "queue", "endpoints", "responses", "processes")
+NAMES: Final = ("conns", "swept_conns", "queue", "endpoints", "responses", "parties")
 
 
 class Map(NamedTuple):

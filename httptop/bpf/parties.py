@@ -1,0 +1,137 @@
+"""The parties that the kernel counts for (bpf/c/parties.h)."""
+
+from __future__ import annotations
+
+import socket
+from array import array
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from httptop.bpf import abi
+from httptop.bpf.mapped import MappedMap
+from httptop.bpf.own_pids import OwnPids
+from httptop.collect.parties import AllFigures, Party, PartyFigures
+from httptop.linux import bpf_syscall
+from httptop.linux.stretches import Stretches
+from httptop.model import UNIX_PEER
+
+_UNIT_NS: Final = 1024  # of the longest latency
+
+
+class KernelFigures:
+    """What parties have had, as the kernel counts it; see ``collect.parties.AllFigures``."""
+
+    def __init__(self, counts: bytes, shards: int) -> None:
+        self._counts, self._size = counts, shards * abi.PARTY_COUNTS.size
+
+    def of(self, number: int) -> PartyFigures:
+        """Return the figures of a party."""
+        answered = sum_ns = failed = longest = unanswered = unknown = 0
+        shards = memoryview(self._counts)[number * self._size : (number + 1) * self._size]
+        for one in abi.PARTY_COUNTS.iter_unpack(shards):
+            answered += one[0]
+            sum_ns += one[1]
+            failed += one[2]
+            longest = max(longest, one[3])
+            unanswered += one[5]
+            unknown += one[6]
+        requests = answered + unanswered + unknown
+        max_ns = (longest + 1) * _UNIT_NS - 1 if answered else 0  # not below the others
+        return PartyFigures(requests, failed + unanswered, answered, sum_ns, max_ns)
+
+    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
+        """Return those of some parties that have had something since ``before``."""
+        assert isinstance(before, KernelFigures)
+        size, now, old = self._size, self._counts, before._counts
+        places = ((number, slice(number * size, (number + 1) * size)) for number in numbers)
+        return [number for number, place in places if now[place] != old[place]]
+
+
+class KernelParties:
+    """A :class:`httptop.collect.parties.PartySource`.
+
+    Every method raises :class:`OSError` if the kernel refuses.
+    """
+
+    def __init__(
+        self,
+        maps: Mapping[str, int],
+        end_party: int,
+        shards: int,
+        own_pids: OwnPids,
+        *,
+        stretches: Stretches | None = None,
+    ) -> None:
+        """``end_party``: the program of that name."""
+        self._end_party, self._shards, self._own_pids = end_party, shards, own_pids
+        self._stretches = stretches or Stretches()
+        self._free = maps["free_parties"]
+        self._keys, self._counts = MappedMap(maps["party_keys"]), MappedMap(maps["party_counts"])
+        self.most = bpf_syscall.map_info(maps["party_keys"])[4] - abi.FIRST_PARTY
+        self._end = abi.FIRST_PARTY  # the number behind those in use
+        self._known = array("I")  # the endpoint of each number, as it was seen last
+        self._given_back: list[int] = []
+        self._without = b""  # what requests without a party had counted
+
+    def new(self) -> dict[int, Party]:
+        """Return the parties that have got a number; see PartySource."""
+        for number in self._given_back:
+            self._stretches.go_on()
+            bpf_syscall.run_raw_tracepoint(self._end_party, number, 1)
+            self._known[number] = 0
+        self._given_back = []
+        self._have_look_again()
+        top = bpf_syscall.map_lookup(self._free, b"", 4)
+        # One that was given back may be on top; none is: all are in use.
+        end = self.most + abi.FIRST_PARTY if top is None else int.from_bytes(top, "little")
+        self._end = max(self._end, end)
+        size = abi.PARTY_KEY.size
+        keys = bytes(self._keys.up_to(self._end * size)[: self._end * size])
+        endpoints = array("I", memoryview(keys).cast("I")[:: size // 4].tobytes())
+        if endpoints == self._known:
+            return {}
+        self._known.extend([0] * (len(endpoints) - len(self._known)))
+        pairs = enumerate(zip(endpoints, self._known, strict=True))
+        numbers = [number for number, (now, before) in pairs if now and now != before]
+        self._known = endpoints
+        raw = {number: abi.PARTY_KEY.unpack_from(keys, number * size) for number in numbers}
+        pids = self._own_pids.of_each({tgid for _, tgid, *_ in raw.values()})
+        return {
+            number: Party(endpoint, pids.get(tgid, 0), _address(family, address))
+            for number, (endpoint, tgid, family, _, address) in raw.items()
+        }
+
+    def _have_look_again(self) -> None:
+        """Have connections without a party find one, if they have had requests since."""
+        size = self._shards * abi.PARTY_COUNTS.size
+        at = abi.NO_PARTY_YET * size
+        without = bytes(self._counts.up_to(at + size)[at : at + size])
+        if without != self._without:
+            bpf_syscall.run_raw_tracepoint(self._end_party, abi.NO_PARTY_YET, 0)
+            self._without = bytes(self._counts.up_to(at + size)[at : at + size])
+
+    def figures(self) -> KernelFigures:
+        """Return what all have had; see PartySource."""
+        end = self._end * self._shards * abi.PARTY_COUNTS.size
+        return KernelFigures(self._counts.up_to(end)[:end], self._shards)
+
+    def give_back(self, numbers: Collection[int]) -> None:
+        """Have these parties count no more; see PartySource."""
+        for number in numbers:
+            self._stretches.go_on()
+            bpf_syscall.run_raw_tracepoint(self._end_party, number, 0)
+        self._given_back += numbers
+
+    def close(self) -> None:
+        """Unmap the maps; idempotent."""
+        self._keys.close()
+        self._counts.close()
+
+
+def _address(family: int, address: bytes) -> str:
+    """Return a peer's address as text, that of IPv4 in IPv6 as one of IPv4."""
+    if family == socket.AF_INET:
+        return socket.inet_ntop(family, address[:4])
+    if family == socket.AF_INET6:
+        return socket.inet_ntop(family, address).removeprefix("::ffff:")
+    return UNIX_PEER

@@ -1,0 +1,300 @@
+"""The parties to requests: for each row, whose they are, and where they come from or go to.
+
+A source counts for parties: (endpoint's cell, process, peer). It has room for so many; what has no
+party, or had one whose number was given back, is the rest of its row: what the row has counted and
+none of its parties has. So the sums are the row's, whatever is forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from httptop.collect.forgetting import FULL, ROOMY, level
+from httptop.model import MOST_PIDS, OTHER_PEERS, OTHER_PIDS, PartyStats
+
+#: Entries that a row shows, at most; the last one has what the others lack.
+MOST_SHOWN: Final = 16
+#: Ticks for which a party that has counted keeps its number, however tight the room is.
+_LATELY: Final = 2
+
+_Name = TypeVar("_Name", int, str)
+#: The figures of parties, by number.
+_Found = Sequence[tuple[int, "PartyFigures"]]
+
+
+class Party(NamedTuple):
+    """Who has a number."""
+
+    endpoint: int  # its cell
+    pid: int  # 0: a process that has no id here
+    peer: str  # an address without a port, or "unix"
+
+
+class PartyFigures(NamedTuple):
+    """What a party has had so far."""
+
+    requests: int  # that are over
+    errors: int  # with a status of 400 or more, or unanswered
+    answered: int
+    latency_sum_ns: int
+    latency_max_ns: int
+
+
+class AllFigures(Protocol):
+    """What all parties have had at one moment; immutable."""
+
+    def of(self, number: int) -> PartyFigures:
+        """Return the figures of a party; nothing, if it was not there yet."""
+
+    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
+        """Return those of some parties that have had something since ``before``."""
+
+
+class PartySource(Protocol):
+    """Who has which number, and what they count; for the collector's thread alone."""
+
+    @property
+    def most(self) -> int:
+        """The number of parties that there is room for."""
+
+    def new(self) -> Mapping[int, Party]:
+        """Return the parties that have got a number since the last call, once a tick."""
+
+    def figures(self) -> AllFigures:
+        """Return what all have had."""
+
+    def give_back(self, numbers: Collection[int]) -> None:
+        """Have these parties count no more; their numbers are others' from the next tick on."""
+
+
+class Split(Mapping[_Name, PartyStats]):
+    """What each has of a row, found out when somebody looks: of many rows few are looked at."""
+
+    def __init__(self, find: Callable[[], dict[_Name, PartyStats]]) -> None:
+        self._find: Callable[[], dict[_Name, PartyStats]] = find
+        self._found: dict[_Name, PartyStats] | None = None
+
+    def _now(self) -> dict[_Name, PartyStats]:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def __getitem__(self, name: _Name) -> PartyStats:
+        """Return what one has."""
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[_Name]:
+        """Yield the names, the most active first."""
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._now())
+
+
+class PartyTable:
+    """The parties of a moment, by row; nothing of it changes."""
+
+    def __init__(
+        self,
+        rows: Mapping[int, Sequence[int]],
+        parties: Mapping[int, Party],
+        figures: AllFigures,
+        before: AllFigures,
+        *,
+        split: bool = True,
+    ) -> None:
+        """``rows``: the numbers of each row's parties; ``before``: what they had a tick ago.
+
+        ``split``: whether rows count the same requests as their parties.
+        """
+        self.split = split
+        self._rows, self._parties = rows, parties
+        self._figures, self._before = figures, before
+        #: A row with its requests and errors, and the figures of its parties: asked for twice.
+        self._latest: tuple[tuple[int, int, int], _Found] | None = None
+
+    def pids(self, row: int) -> tuple[int, ...]:
+        """Return the processes of a row, ascending; at most MOST_PIDS."""
+        found = {self._parties[number].pid for number in self._rows.get(row, ())}
+        return tuple(sorted(found - {0})[:MOST_PIDS])
+
+    def by_pid(self, row: int, requests: int, errors: int) -> Split[int]:
+        """Return what each process has of a row's requests and errors; see EndpointStats."""
+        return Split(lambda: self._split((row, requests, errors), itemgetter(1), OTHER_PIDS))
+
+    def by_peer(self, row: int, requests: int, errors: int) -> Split[str]:
+        """Return what each peer has of a row's requests and errors; see EndpointStats."""
+        return Split(lambda: self._split((row, requests, errors), itemgetter(2), OTHER_PEERS))
+
+    def _split(
+        self, of_row: tuple[int, int, int], name_of: Callable[[Party], _Name], rest: _Name
+    ) -> dict[_Name, PartyStats]:
+        sums: dict[_Name, list[int]] = {}
+        latest = self._latest
+        if latest is None or latest[0] != of_row:
+            latest = self._latest = of_row, tuple(self._of(*of_row))
+        _, requests, errors = of_row
+        for number, now in latest[1]:
+            known = sums.setdefault(name_of(self._parties[number]), [0] * 5)
+            for at in range(4):
+                known[at] += now[at]
+            known[4] = max(known[4], now[4])
+        sums.pop(rest, None)
+        most = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+        whole = len(most) <= MOST_SHOWN and sum(some[0] for _, some in most) == requests
+        shown = {name: _stats(*some) for name, some in most[: MOST_SHOWN - (not whole)] if some[0]}
+        requests -= sum(stats.requests for stats in shown.values())
+        errors -= sum(stats.errors for stats in shown.values())
+        if requests > 0 or errors > 0:
+            shown[rest] = PartyStats(requests, errors)
+        return shown
+
+    def _of(self, row: int, requests: int, errors: int) -> Iterable[tuple[int, PartyFigures]]:
+        """Yield the figures of a row's parties, which are not more than the row's.
+
+        They were read a moment after the row's. What they had more by then is left out; each is
+        still one that the party has had since the last tick.
+        """
+        numbers = self._rows.get(row, ())
+        found = [(number, self._figures.of(number)) for number in numbers]
+        more = sum(now.requests for _, now in found) - requests
+        failed = sum(now.errors for _, now in found) - errors
+        for number, now in found:
+            if more > 0 or failed > 0:
+                before = self._before.of(number)
+                less = max(0, min(more, now.requests - before.requests))
+                fewer = max(0, min(failed, now.errors - before.errors))
+                more, failed = more - less, failed - fewer
+                now = now._replace(requests=now.requests - less, errors=now.errors - fewer)
+            yield number, now
+
+
+def _stats(requests: int, errors: int, answered: int, sum_ns: int, max_ns: int) -> PartyStats:
+    mean_ns = sum_ns / answered if answered else 0.0
+    return PartyStats(requests, errors, answered, mean_ns, float(max_ns))
+
+
+class PartyBook:
+    """Which parties each row has; for the collector's thread alone."""
+
+    def __init__(self, source: PartySource) -> None:
+        self._source = source
+        self._parties: dict[int, Party] = {}
+        self._rows: dict[int, tuple[int, ...]] = {}
+        self._row_of: dict[int, int | None] = {}
+        self._of_cell: dict[int, set[int]] = {}
+        #: Those of cells of which it is not known yet what they are for.
+        self._unplaced: dict[int, Party] = {}
+        self._figures = self._before = source.figures()
+        self._active: dict[int, int] = {}  # the last tick in which a party has counted
+        self._compared = self._figures
+        self._given = False  # whether a table has these dictionaries
+
+    def take(self, row_of: Callable[[int], int | None]) -> None:
+        """Note new parties, and what all have had.
+
+        ``row_of`` returns the row of a cell, None if it is in none, and raises KeyError if that is
+        not known yet.
+        """
+        found = {**self._unplaced, **self._source.new()}
+        self._unplaced = {}
+        more: dict[int, list[int]] = {}
+        if found:
+            self._own()
+        for number, party in found.items():
+            self._of_cell.setdefault(party.endpoint, set()).add(number)
+            try:
+                row = row_of(party.endpoint)
+            except KeyError:
+                self._unplaced[number] = party
+                continue
+            self._parties[number] = party
+            self._row_of[number] = row
+            if row is not None:
+                more.setdefault(row, []).append(number)
+        for row, numbers in more.items():
+            self._rows[row] = (*self._rows.get(row, ()), *numbers)
+        self._before, self._figures = self._figures, self._source.figures()
+
+    def move(self, merged: Mapping[int, int]) -> None:
+        """Have all parties of rows be those of others."""
+        more: dict[int, list[int]] = {}
+        for row in self._rows.keys() & merged.keys():
+            more.setdefault(merged[row], []).extend(self._rows[row])
+        if not more:
+            return
+        self._own()
+        for row in merged:
+            self._rows.pop(row, None)
+        for into, numbers in more.items():
+            self._rows[into] = (*self._rows.get(into, ()), *numbers)
+            self._row_of.update(dict.fromkeys(numbers, into))
+
+    def end(self, cells: Iterable[int]) -> None:
+        """Give back the numbers of all parties of some cells."""
+        self._end([n for cell in self._of_cell.keys() & cells for n in self._of_cell[cell]])
+
+    def make_room(self, tick: int, user_of: Callable[[int], str]) -> None:
+        """Where room is short, give back numbers of the parties that are idle longest.
+
+        First of those users that have most; ``user_of`` returns that of a cell.
+        """
+        full = len(self._parties) / self._source.most
+        if full <= FULL / 2:
+            self._active.clear()
+            self._compared = self._figures
+            return
+        for number in self._figures.changed(self._compared, self._parties):
+            self._active[number] = tick
+        self._compared = self._figures
+        if full <= FULL:
+            return
+        users: dict[str, list[int]] = {}
+        for number, party in self._parties.items():
+            users.setdefault(user_of(party.endpoint), []).append(number)
+        wanted = math.ceil(len(self._parties) * (1 - ROOMY / full))
+        most = level([len(some) for some in users.values()], wanted)
+        gone: list[int] = []
+        for some in users.values():
+            spare = [n for n in some if self._active.get(n, 0) <= tick - _LATELY]
+            spare.sort(key=lambda number: self._active.get(number, 0))
+            gone += spare[: max(0, len(some) - most)]
+        self._end(gone)
+
+    def table(self, *, split: bool) -> PartyTable:
+        """Return the parties as they are now; ``split`` as in PartyTable."""
+        self._given = True
+        return PartyTable(self._rows, self._parties, self._figures, self._before, split=split)
+
+    def _end(self, numbers: Collection[int]) -> None:
+        if not numbers:
+            return
+        self._own()
+        rows: dict[int, set[int]] = {}
+        for number in numbers:
+            party = self._unplaced.pop(number, None) or self._parties.pop(number)
+            row = self._row_of.pop(number, None)
+            if row is not None:
+                rows.setdefault(row, set()).add(number)
+            self._active.pop(number, None)
+            others = self._of_cell[party.endpoint]
+            others.discard(number)
+            if not others:
+                del self._of_cell[party.endpoint]
+        for row, gone in rows.items():
+            kept = tuple(number for number in self._rows[row] if number not in gone)
+            if kept:
+                self._rows[row] = kept
+            else:
+                del self._rows[row]
+        self._source.give_back(numbers)
+
+    def _own(self) -> None:
+        """Copy what a table has."""
+        if self._given:
+            self._rows, self._parties = dict(self._rows), dict(self._parties)
+            self._given = False
