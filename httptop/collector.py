@@ -27,7 +27,7 @@ from httptop.collect.sums import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.wakeup import Wakeup
-from httptop.model import Health, Overhead, Snapshot, clean
+from httptop.model import Health, Overhead, RequestInFlight, Snapshot, clean
 
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
@@ -74,6 +74,7 @@ class Collector:
         self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
         self._slot = 0
+        self._in_flight: tuple[RequestInFlight, ...] | None = None
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
         self._started_s = 0.0
@@ -244,6 +245,9 @@ class Collector:
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)
         rows.count(self._slot, self._source.names)
+        self._in_flight = None
+        if self._settings.output.in_flight:
+            self._in_flight = rows.in_flight(self._source.in_flight(), now_s * 1e9)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
@@ -278,6 +282,7 @@ class Collector:
             ),
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,
+            in_flight=self._in_flight,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(
                 *self._notes,

@@ -165,6 +165,8 @@ class EndpointStats:
     #: row's; what does not fit is in OTHER_PIDS and OTHER_PEERS. None: not known.
     by_pid: Mapping[int, PartyStats] | None = None
     by_peer: Mapping[str, PartyStats] | None = None
+    #: How long the oldest request in flight has waited for its response; None: not known.
+    oldest_in_flight_ns: float | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -343,6 +345,20 @@ class Overhead:
     shed: tuple[str, ...] = ()  # detail left out to limit the cost: "samples", "pids"
 
 
+#: The most entries of ``Snapshot.in_flight``.
+MOST_IN_FLIGHT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInFlight:
+    """A request whose response has not begun."""
+
+    key: EndpointKey
+    age_ns: float  # since its first byte
+    pid: int | None  # None: a process outside httptop's process id namespace
+    peer: str  # the other end's address, without a port; UNIX_PEER
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The complete state at one tick."""
@@ -362,6 +378,8 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     #: (pid, "tls" or "http2") -> connections seen to start with it since start, on either side.
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    #: The requests in flight, the oldest first, at most MOST_IN_FLIGHT; None: nobody has asked.
+    in_flight: tuple[RequestInFlight, ...] | None = None
 
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from array import array
 from collections.abc import Collection, Iterable, Mapping
@@ -97,7 +98,7 @@ class KernelParties:
         raw = {number: abi.PARTY_KEY.unpack_from(keys, number * size) for number in numbers}
         pids = self._own_pids.of_each({tgid for _, tgid, *_ in raw.values()})
         return {
-            number: Party(endpoint, pids.get(tgid, 0), _address(family, address))
+            number: Party(endpoint, pids.get(tgid, 0), address_of(family, address))
             for number, (endpoint, tgid, family, _, address) in raw.items()
         }
 
@@ -128,7 +129,8 @@ class KernelParties:
         self._counts.close()
 
 
-def _address(family: int, address: bytes) -> str:
+@functools.lru_cache(maxsize=4096)
+def address_of(family: int, address: bytes) -> str:
     """Return a peer's address as text, that of IPv4 in IPv6 as one of IPv4."""
     if family == socket.AF_INET:
         return socket.inet_ntop(family, address[:4])

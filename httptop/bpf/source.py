@@ -10,6 +10,7 @@ from httptop.bpf.abi import END, LATER, MAX_SHARES, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
+from httptop.bpf.in_flight import InFlightReader
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.parties import KernelParties
@@ -19,7 +20,7 @@ from httptop.bpf.samples import SampleReader
 from httptop.bpf.sweep import SocketSweep
 from httptop.bpf.ticks import Ticks
 from httptop.bpf.tuning import ControlWriter
-from httptop.collect.source import Controls, RawEndpoint, RawResponse, Reading
+from httptop.collect.source import Controls, RawEndpoint, RawInFlight, RawResponse, Reading
 from httptop.collect.sums import CellReturns, RowSums
 from httptop.console import complain
 from httptop.errors import Unavailable
@@ -92,6 +93,7 @@ class LiveSource:
             probes.maps, probes.programs["end_party"], sizes["SHARDS"], own_pids
         )
         self._closing.callback(self._parties.close)
+        self._in_flight = InFlightReader(probes.maps, own_pids)
         self._samples = SampleReader(probes.maps["samples"], own_pids)
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
@@ -163,6 +165,10 @@ class LiveSource:
     ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
         """Return what cells are for; see Source."""
         return self._reader.names(cells)
+
+    def in_flight(self) -> list[RawInFlight]:
+        """Return the requests in flight; see Source."""
+        return self._in_flight.read()
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
         """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""

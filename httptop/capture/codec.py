@@ -35,6 +35,7 @@ from httptop.capture.fields import (
     transaction_json,
 )
 from httptop.capture.fields import Fields as F
+from httptop.capture.in_flight import in_flight_json, read_in_flight
 from httptop.capture.parties import parties_json, read_parties
 from httptop.model import (
     NO_LATENCY,
@@ -68,12 +69,17 @@ class Encoder:
         """Return the line of the next snapshot."""
         keys: list[Json] = []
         rows: list[Json] = []
-        for row in snapshot.endpoints:
-            number = self._numbers.get(row.key)
+
+        def number_of(key: EndpointKey) -> int:
+            number = self._numbers.get(key)
             if number is None:
-                number = self._numbers[row.key] = len(self._numbers)
-                keys.append(key_json(row.key))
-            rows.append(self._row(number, row))
+                number = self._numbers[key] = len(self._numbers)
+                keys.append(key_json(key))
+            return number
+
+        for row in snapshot.endpoints:
+            rows.append(self._row(number_of(row.key), row))
+        in_flight = in_flight_json(snapshot.in_flight, number_of)
         totals: dict[str, Json] = {}
         for side in SIDES:
             if side in snapshot.totals:
@@ -100,6 +106,7 @@ class Encoder:
                 "overhead": overhead_json(snapshot.overhead),
                 "notes": list(snapshot.notes),
                 "other_protocols": other_protocols_json(snapshot.other_protocols),
+                **({} if in_flight is None else {"in_flight": in_flight}),
             }
         )
 
@@ -128,6 +135,7 @@ class Encoder:
             row.more_paths,
             parties_json(row.by_pid),
             parties_json(row.by_peer),
+            row.oldest_in_flight_ns,
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -189,6 +197,7 @@ class Decoder:
             other_protocols=read_other_protocols(f.items("other_protocols"))
             if "other_protocols" in f  # older captures lack it
             else {},
+            in_flight=read_in_flight(f["in_flight"], self._key) if "in_flight" in f else None,
         )
         self._rows = by_key
         self._recent = {request.serial: request for request in recent}
@@ -201,7 +210,7 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14, 15, 16, 18, 20):  # older captures lack the last ones
+        if len(cells) not in (12, 14, 15, 16, 18, 21):  # older captures lack the last ones
             raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -226,6 +235,9 @@ class Decoder:
             more_paths=len(cells) > 16 and F.as_flag(cells[17]),
             by_pid=read_parties(cells[18], F.as_count) if len(cells) > 18 else None,
             by_peer=read_parties(cells[19], F.as_text) if len(cells) > 18 else None,
+            oldest_in_flight_ns=None
+            if len(cells) < 21 or cells[20] is None
+            else F.as_number(cells[20]),
         )
 
     def _key(self, number: Json) -> EndpointKey:

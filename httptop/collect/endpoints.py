@@ -15,7 +15,7 @@ takes only its requests in flight along.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -35,6 +35,7 @@ from httptop.collect.forgetting import (
     longest_idle,
     surplus,
 )
+from httptop.collect.in_flight import InFlight, in_flight_of
 from httptop.collect.measure import Measure
 from httptop.collect.not_found import MOST_ROWS, NOT_FOUND_STATUSES
 from httptop.collect.parties import PartyBook, PartySource
@@ -42,7 +43,7 @@ from httptop.collect.path_rules import PathRules
 from httptop.collect.row_book import RowBook
 from httptop.collect.row_table import RowTable, TickMeans
 from httptop.collect.side_totals import SideTotals
-from httptop.collect.source import LEFT_OUT, RawEndpoint, RawResponse
+from httptop.collect.source import LEFT_OUT, RawEndpoint, RawInFlight, RawResponse
 from httptop.collect.sums import (
     ROW,
     SIDE_ROWS,
@@ -62,6 +63,7 @@ from httptop.model import (
     SIDES,
     STATUS_UNKNOWN,
     EndpointKey,
+    RequestInFlight,
     Side,
     Totals,
 )
@@ -97,6 +99,7 @@ class EndpointRows:
         self._sums, self._scope, self._rules = sums, scope, rules
         self._returns = returns
         self._parties = PartyBook(parties)
+        self._in_flight = InFlight()
         self._users = Users()
         self._displaced: deque[int] = deque()  # cells that count in ~other
         self._overflow_before = 0
@@ -147,13 +150,27 @@ class EndpointRows:
         row = RowFigures(*ROW.unpack_from(now.rows, SIDE_ROWS[number] * ROW.size))
         return row, now.sides[number]
 
+    def in_flight(
+        self, requests: Iterable[RawInFlight], now_ns: float
+    ) -> tuple[RequestInFlight, ...]:
+        """Note the requests in flight at ``now_ns``, monotonic; return the oldest ones."""
+
+        def row_of(cell: int) -> int | None:
+            known = self._cells.get(cell)
+            return None if known is None else known.row
+
+        self._in_flight = in_flight_of(requests, now_ns, row_of, self._book.key_of)
+        return self._in_flight.requests
+
     def table(self, covered_s: float) -> RowTable:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
         now = self._now()
         shown = self._book.shown(now.rows)
         parties = self._parties.table(split=not self._scope.by_status)
         names = self._book.names()
-        return RowTable(now, shown, names, tuple(self._trends), covered_s, parties)
+        return RowTable(
+            now, shown, names, tuple(self._trends), covered_s, parties, self._in_flight.oldest_ns
+        )
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
@@ -177,7 +194,7 @@ class EndpointRows:
 
     def count(self, slot: int, names: Names) -> None:
         """Add what cells have counted; the window ends with a slot, by number."""
-        self._latest = None
+        self._latest, self._in_flight = None, InFlight()
         unknown = self._sums.add(self._tick, slot)
         if unknown:
             self._register(*names(unknown))

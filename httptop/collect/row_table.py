@@ -143,11 +143,15 @@ class RowTable(RowsOnDemand):
         trends: Sequence[TickMeans],
         covered_s: float,
         parties: PartyTable,
+        oldest_ns: Mapping[int, float],
     ) -> None:
-        """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers."""
+        """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers.
+
+        ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
+        """
         self._sums, self._shown, self._names = sums, shown, names
         self._trends, self._covered_s = trends, covered_s
-        self._parties = parties
+        self._parties, self._oldest_ns = parties, oldest_ns
         self._made: dict[int, EndpointStats] = {}
 
     @property
@@ -211,6 +215,7 @@ class RowTable(RowsOnDemand):
             more_paths,
             by_pid,
             by_peer,
+            self._oldest_ns.get(number),
         )
 
     def _status(self, number: int) -> dict[int, int]:

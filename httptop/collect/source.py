@@ -58,6 +58,15 @@ class RawSample(NamedTuple):
     peer: str | None
 
 
+class RawInFlight(NamedTuple):
+    """A request whose response has not begun."""
+
+    endpoint: int  # its cell
+    start_ns: int  # the monotonic clock
+    pid: int  # 0: a process that has no id here
+    peer: str  # an address without a port, or "unix"
+
+
 class Losses(NamedTuple):
     """What was missed since start; see model.Health."""
 
@@ -137,6 +146,9 @@ class Source(Protocol):
 
     def read(self) -> Reading:
         """Return what is new."""
+
+    def in_flight(self) -> list[RawInFlight]:
+        """Return the requests in flight, in no order; called only where somebody asks for them."""
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
         """Wait for the end of a tick, and do meanwhile what should not wait for the next reading.

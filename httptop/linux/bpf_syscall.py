@@ -242,8 +242,15 @@ class BatchReader:
     def read(self, limit: int | None = None) -> tuple[bytes, bytes]:
         """Return all keys and all values, each concatenated; of an array only ``limit`` entries."""
         keys, values = bytearray(), bytearray()
-        started = False
-        while limit is None or limit > 0:
+        for some_keys, some_values in self.batches(limit):
+            keys += some_keys
+            values += some_values
+        return bytes(keys), bytes(values)
+
+    def batches(self, limit: int | None = None) -> Iterator[tuple[memoryview, memoryview]]:
+        """Yield the same piece by piece; each lasts until the next."""
+        started = done = False
+        while not done and (limit is None or limit > 0):
             count = self._batch if limit is None else min(self._batch, limit)
             at = ctypes.addressof(self._cursor)
             attr = bytearray(
@@ -259,7 +266,6 @@ class BatchReader:
                     0,
                 )
             )
-            done = False
             try:
                 bpf(_MAP_LOOKUP_BATCH, attr)
             except FileNotFoundError:  # ENOENT: this was the last batch
@@ -267,20 +273,17 @@ class BatchReader:
             except OSError as error:
                 if error.errno != 28 or count >= 1 << 20:  # ENOSPC: a bucket holds more entries
                     raise
-                self.__init__(self._map_fd, self._key_len, self._value_len, count * 2)  # type: ignore[misc]
-                started = False
-                keys.clear()
-                values.clear()
+                # Nothing has been read, and the cursor is where it was.
+                self._batch = count * 2
+                self._keys = ctypes.create_string_buffer(self._batch * self._key_len)
+                self._values = ctypes.create_string_buffer(self._batch * self._value_len)
                 continue
             got = struct.unpack_from("<I", attr, 32)[0]
-            keys += memoryview(self._keys)[: got * self._key_len]
-            values += memoryview(self._values)[: got * self._value_len]
+            started = True
             if limit is not None:
                 limit -= got
-            started = True
-            if done:
-                break
-        return bytes(keys), bytes(values)
+            keys = memoryview(self._keys)[: got * self._key_len]
+            yield keys, memoryview(self._values)[: got * self._value_len]
 
 
 def prog_times(prog_fd: int) -> tuple[int, int, int]:

@@ -19,6 +19,7 @@ from httptop.model import (
     Latency,
     Overhead,
     PartyStats,
+    RequestInFlight,
     Snapshot,
     Totals,
     class_of,
@@ -62,6 +63,8 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
     }
     if active:
         document["idle_endpoints"] = len(snapshot.endpoints) - len(rows)
+    if snapshot.in_flight is not None:
+        document["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
     if snapshot.notes:
         document["notes"] = list(snapshot.notes)
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -88,6 +91,8 @@ def _endpoint(row: EndpointStats) -> _Json:
         known["by_pid"] = [{"pid": pid} | _party(stats) for pid, stats in row.by_pid.items()]
     if row.by_peer is not None:
         known["peers"] = [{"address": peer} | _party(stats) for peer, stats in row.by_peer.items()]
+    if row.oldest_in_flight_ns is not None:
+        known["oldest_in_flight_ms"] = _round(row.oldest_in_flight_ns / 1e6, 3)
     return {
         "side": row.key.side,
         "process": row.key.process,
@@ -112,6 +117,21 @@ def _endpoint(row: EndpointStats) -> _Json:
         "sending_total_ms": _latency(row.sending_total),
         "duration_total_ms": _latency(row.duration_total),
     } | known
+
+
+def _in_flight(request: RequestInFlight) -> _Json:
+    key = request.key
+    return {
+        "age_ms": _round(request.age_ns / 1e6, 3),
+        "side": key.side,
+        "process": key.process,
+        **({"user": key.user} if key.user else {}),
+        **({} if request.pid is None else {"pid": request.pid}),
+        "peer": request.peer,
+        "protocol": key.protocol,
+        "method": key.method,
+        "path": key.path,
+    }
 
 
 def _party(stats: PartyStats) -> _Json:

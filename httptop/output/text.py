@@ -24,6 +24,7 @@ from httptop.model import (
     EndpointStats,
     Latency,
     Overhead,
+    RequestInFlight,
     Side,
     Snapshot,
     Totals,
@@ -70,6 +71,8 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
         rows = [row for row in printed if row.key.side == side]
         if rows:
             lines += ["", *_table(side, rows, columns)]
+    if snapshot.in_flight:
+        lines += ["", *_in_flight(snapshot.in_flight, columns)]
     if not snapshot.endpoints:
         lines += ["", "no HTTP requests seen yet"]
     return "\n".join(lines) + "\n"
@@ -157,6 +160,23 @@ def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
         cells = _cells(row)
         key, values = row.key, [cells[name] for name in names]
         lines.append(line(key.process, key.user, key.method, row.shown_path, values))
+    return lines
+
+
+def _in_flight(requests: tuple[RequestInFlight, ...], columns: int) -> list[str]:
+    """Return the requests in flight, with the width of the path that is left."""
+    path = max(_NARROWEST_PATH, columns - 8 - 8 - 16 - 8 - 16 - 8)
+    lines = [
+        f"{'AGE':>7} {'IN FLIGHT':<9} {'PROCESS':<15} {'PID':>7} {'PEER':<15} {'METHOD':<7} PATH"
+    ]
+    for request in requests:
+        key = request.key
+        pid = "-" if request.pid is None else str(request.pid)
+        age = humanize.duration(request.age_ns)
+        lines.append(
+            f"{age:>7} {key.side:<9} {_fit(key.process, 15)} {pid:>7} "
+            f"{_fit(request.peer, 15)} {_fit(key.method, 7)} {_fit(key.path, path).rstrip()}"
+        )
     return lines
 
 

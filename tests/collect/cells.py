@@ -16,7 +16,14 @@ from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.parties import Party
 from httptop.collect.path_rules import PathRules
-from httptop.collect.source import Controls, KernelCost, RawEndpoint, RawResponse, RawSample
+from httptop.collect.source import (
+    Controls,
+    KernelCost,
+    RawEndpoint,
+    RawInFlight,
+    RawResponse,
+    RawSample,
+)
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
@@ -85,6 +92,7 @@ class FakeSource:
         self.sums = ReferenceSums(most_rows)
         self.returns = ReferenceReturns(self.sums, self._forget)
         self.parties = ReferenceParties()
+        self.waiting_requests: list[RawInFlight] = []
         self._endpoints: dict[int, RawEndpoint] = {}
         self._responses: dict[int, RawResponse] = {}
         self.read_once = threading.Event()
@@ -124,6 +132,10 @@ class FakeSource:
         wanted = {*cells, *(response.endpoint for response in responses.values())}
         endpoints = {cell: self._endpoints[cell] for cell in wanted if cell in self._endpoints}
         return endpoints, responses
+
+    def in_flight(self) -> list[RawInFlight]:
+        self.calls.append("in flight")
+        return self.waiting_requests
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
         waiting = select.poll()

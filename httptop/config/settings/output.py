@@ -28,4 +28,14 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         group="output",
         live=True,
     ),
+    Setting(
+        "output",
+        "in_flight",
+        Switch(),
+        "The requests in flight in batch output, the oldest first, at most 1000: age, process and "
+        "peer. They are read only if this is on; it costs time for each open connection.",
+        flags=("--in-flight",),
+        group="output",
+        live=True,
+    ),
 )

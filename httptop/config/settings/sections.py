@@ -119,6 +119,7 @@ class Output:
 
     format: str = "text"
     active: bool = False
+    in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True)

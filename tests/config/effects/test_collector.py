@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from dataclasses import replace
 
 import pytest
 
-from httptop.collect.source import Controls, RawResponse, RawSample
+from httptop.collect.source import Controls, RawInFlight, RawResponse, RawSample
 from httptop.collector import Collector
 from httptop.config.load import build
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
-from httptop.model import Snapshot, Transaction
+from httptop.model import RequestInFlight, Snapshot, Transaction
 from httptop.output.json import to_json
+from httptop.output.text import to_text
 from tests.collect.cells import (
     FakeMeter,
     FakeSource,
@@ -259,3 +261,37 @@ def test_settings_may_come_from_many_threads() -> None:
         thread.join()
     collector.apply(_with(general__tick=2.5))
     assert collector.step(1020.0, 0.0).interval_s == 2.5
+
+
+@pytest.mark.setting("output.in_flight")
+def test_requests_in_flight_are_read_only_if_asked_for() -> None:
+    for asked in (False, True):
+        source = FakeSource(_traffic("/a", requests=10))
+        source.waiting_requests = [
+            RawInFlight(10, 999_000_000_000, 42, "10.0.0.7"),
+            RawInFlight(10, 998_000_000_000, 0, "unix"),
+            RawInFlight(77, 5, 42, "of a cell that nobody knows"),
+        ]
+        collector = Collector(source, _with(output__in_flight=asked), Scope(), host="here")
+        collector.begin(1000.0)
+        snapshot = collector.step(1001.0, 0.0)
+        assert ("in flight" in source.calls) is asked
+        (row,) = snapshot.endpoints
+        if not asked:
+            assert snapshot.in_flight is None
+            assert row.oldest_in_flight_ns is None
+            continue
+        assert snapshot.in_flight == (
+            RequestInFlight(row.key, 3e9, None, "unix"),
+            RequestInFlight(row.key, 2e9, 42, "10.0.0.7"),
+        )
+        assert row.oldest_in_flight_ns == 3e9
+        document = json.loads(to_json(snapshot))
+        assert document["endpoints"][0]["oldest_in_flight_ms"] == 3000.0
+        assert [(one["age_ms"], one.get("pid")) for one in document["in_flight"]] == [
+            (3000.0, None), (2000.0, 42),
+        ]  # fmt: skip
+        lines = [line.split() for line in to_text(snapshot).splitlines()]
+        assert ["3.0s", "server", "web", "-", "unix", "GET", "/a"] in lines
+        assert ["2.0s", "server", "web", "42", "10.0.0.7", "GET", "/a"] in lines
+        assert "in_flight" not in json.loads(to_json(replace(snapshot, in_flight=None)))

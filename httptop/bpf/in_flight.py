@@ -1,0 +1,72 @@
+"""Read the requests in flight from the kernel's connections; only where somebody asks for them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from httptop.bpf.own_pids import OwnPids
+from httptop.bpf.parties import address_of
+from httptop.collect.source import RawInFlight
+from httptop.linux import bpf_syscall
+
+#: What is read of a connection (struct conn): tgid, pending, start_ns, current, and of `who` the
+#: family and the address. A request that is queued on one (struct queued), and its key.
+CONN: Final = struct.Struct("<48xIH10xQ64xI276xI4x16s")
+QUEUED: Final = struct.Struct("<3QI4x")
+QUEUE_KEY: Final = struct.Struct("<QQ")
+#: Connections, or requests, that are read at a time.
+_AT_ONCE: Final = 256
+
+
+class _Of(NamedTuple):
+    """Whose a connection is."""
+
+    tgid: int
+    family: int
+    address: bytes
+
+
+class InFlightReader:
+    """Reads connections and the queues of pipelined requests.
+
+    For the collector's thread alone; it takes no memory until something is read.
+    """
+
+    def __init__(self, maps: Mapping[str, int], own_pids: OwnPids) -> None:
+        self._maps, self._own_pids = maps, own_pids
+
+    def read(self) -> list[RawInFlight]:
+        """Return the requests in flight, in no order; raise :class:`OSError`."""
+        found: list[tuple[int, int, _Of]] = []
+        several: dict[int, _Of] = {}  # connections with more than one, by the address of the sock
+        size = bpf_syscall.map_info(self._maps["conns"])[3]
+        for sk, conn in self._entries("conns", 8, size):
+            tgid, pending, start_ns, current, family, address = CONN.unpack_from(conn)
+            if not pending:
+                continue
+            of = _Of(tgid, family, address)
+            found.append((current, start_ns, of))
+            if pending > 1:
+                several[int.from_bytes(sk, "little")] = of
+        if several:
+            for key, queued in self._entries("queue", QUEUE_KEY.size, QUEUED.size):
+                of_queue = several.get(QUEUE_KEY.unpack(key)[0])
+                if of_queue is not None:
+                    start_ns, _, _, endpoint = QUEUED.unpack(queued)
+                    found.append((endpoint, start_ns, of_queue))
+        own = self._own_pids.of_each({of.tgid for _, _, of in found})
+        return [
+            RawInFlight(cell, start_ns, own.get(of.tgid, 0), address_of(of.family, of.address))
+            for cell, start_ns, of in found
+        ]
+
+    def _entries(self, name: str, key_len: int, value_len: int) -> Iterator[tuple[bytes, bytes]]:
+        reader = bpf_syscall.BatchReader(self._maps[name], key_len, value_len, _AT_ONCE)
+        for keys, values in reader.batches():
+            for at in range(len(keys) // key_len):
+                yield (
+                    bytes(keys[at * key_len : (at + 1) * key_len]),
+                    bytes(values[at * value_len : (at + 1) * value_len]),
+                )

@@ -1,0 +1,33 @@
+"""Write the requests in flight as plain JSON, and check every type when reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from httptop.capture.fields import CaptureError, Json
+from httptop.capture.fields import Fields as F
+from httptop.model import MOST_IN_FLIGHT, EndpointKey, RequestInFlight
+
+
+def in_flight_json(
+    requests: Sequence[RequestInFlight] | None, number_of: Callable[[EndpointKey], int]
+) -> Json:
+    """Return requests as ``[key's number, age, pid, peer]`` lists; None: nobody has asked."""
+    if requests is None:
+        return None
+    return [[number_of(one.key), one.age_ns, one.pid, one.peer] for one in requests]
+
+
+def read_in_flight(
+    value: Json, key_of: Callable[[Json], EndpointKey]
+) -> tuple[RequestInFlight, ...]:
+    """Return what :func:`in_flight_json` wrote; ``key_of`` returns the key of a number."""
+    entries = F.as_list(value)
+    if len(entries) > MOST_IN_FLIGHT:
+        raise CaptureError("has too many requests in flight")
+    read = []
+    for entry in entries:
+        number, age_ns, pid, peer = F.as_list(entry, 4)
+        pid = None if pid is None else F.as_count(pid)
+        read.append(RequestInFlight(key_of(number), F.as_number(age_ns), pid, F.as_text(peer)))
+    return tuple(read)

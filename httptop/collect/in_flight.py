@@ -1,0 +1,48 @@
+"""The requests in flight, as somebody has asked for them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from httptop.collect.source import RawInFlight
+from httptop.model import MOST_IN_FLIGHT, EndpointKey, RequestInFlight
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The requests in flight at a moment."""
+
+    requests: tuple[RequestInFlight, ...] = ()  # the oldest first, at most MOST_IN_FLIGHT
+    oldest_ns: dict[int, float] = field(default_factory=dict)  # the age of each row's oldest
+
+
+def in_flight_of(
+    requests: Iterable[RawInFlight],
+    now_ns: float,
+    row_of: Callable[[int], int | None],
+    key_of: Callable[[int], EndpointKey | None],
+) -> InFlight:
+    """Return the requests in flight at ``now_ns``, of the monotonic clock.
+
+    ``row_of`` returns the row of a cell, None: those of that cell are left out; ``key_of`` the key
+    of a row.
+    """
+    found: list[tuple[int, RawInFlight]] = []
+    oldest_ns: dict[int, float] = {}
+    for raw in requests:
+        row = row_of(raw.endpoint)
+        if row is not None:
+            found.append((row, raw))
+            oldest_ns[row] = max(_age_ns(raw, now_ns), oldest_ns.get(row, 0.0))
+    made = []
+    for row, raw in heapq.nsmallest(MOST_IN_FLIGHT, found, key=lambda item: item[1].start_ns):
+        key = key_of(row)
+        if key is not None:
+            made.append(RequestInFlight(key, _age_ns(raw, now_ns), raw.pid or None, raw.peer))
+    return InFlight(tuple(made), oldest_ns)
+
+
+def _age_ns(raw: RawInFlight, now_ns: float) -> float:
+    return max(0.0, now_ns - raw.start_ns)

@@ -1,0 +1,186 @@
+"""The requests in flight: against a server that hangs some of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+import time
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from httptop.bpf import in_flight
+from httptop.config.settings import DEFAULTS
+from httptop.model import SIDES, UNIX_PEER
+from tests.live.live import (
+    SOCKETS,
+    SYSCALLS,
+    TAIL_CALLS,
+    Watch,
+    connected,
+    connected_unix,
+    exchange,
+    new_path,
+    receive,
+    request,
+    response,
+    rows_of,
+)
+from tests.live.test_layout import _ask
+
+pytestmark = pytest.mark.ebpf
+
+each_front = pytest.mark.parametrize("front", [SOCKETS, SYSCALLS, TAIL_CALLS])
+
+ASKING: Final = replace(DEFAULTS, output=replace(DEFAULTS.output, in_flight=True))
+#: How far an age may be from the truth.
+CLOSE_MS: Final = 50.0
+
+
+class HangingServer:
+    """Answers a request at once, unless its path says that it hangs."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.address = self._listener.getsockname()
+        self._ends: list[socket.socket] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                end, _ = self._listener.accept()
+            except OSError:
+                return
+            self._ends.append(end)
+            if b"/hang" not in end.recv(4096):
+                end.sendall(response())
+
+    def close(self) -> None:
+        """End all connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(5)
+        for end in (self._listener, *self._ends):
+            end.close()
+
+
+@each_front
+def test_those_that_hang_and_their_ages(front: str) -> None:
+    path = new_path()
+    clients: list[socket.socket] = []
+    sent: list[float] = []  # those that hang, oldest first
+    with Watch(ASKING, front=front) as watch:
+        server = HangingServer()
+        try:
+            for number in range(100):
+                hangs = number % 5 == 3
+                source = (f"127.0.0.{2 + number % 3}", 0)
+                client = socket.create_connection(server.address, 5, source)
+                clients.append(client)
+                if hangs:
+                    sent.append(time.monotonic())
+                client.sendall(request(f"{path}/{'hang' if hangs else 'fine'}"))
+                if not hangs:
+                    receive(client, len(response()))
+                elif len(sent) % 5 == 0:
+                    time.sleep(0.03)
+            deadline = time.monotonic() + 5
+            while True:
+                snapshot = watch.step()
+                now = time.monotonic()
+                found = {
+                    side: [
+                        one
+                        for one in snapshot.in_flight or ()
+                        if one.key.path.startswith(path) and one.key.side == side
+                    ]
+                    for side in SIDES
+                }
+                if len(found["server"]) == 20 or now > deadline:
+                    break
+                time.sleep(0.01)
+            assert len(sent) == 20
+            for side in SIDES:
+                ages_ms = [one.age_ns / 1e6 for one in found[side]]
+                assert ages_ms == sorted(ages_ms, reverse=True)
+                truth_ms = [1000 * (now - at) for at in sent]
+                assert len(ages_ms) == len(truth_ms)
+                for age_ms, true_ms in zip(ages_ms, truth_ms, strict=True):
+                    assert abs(age_ms - true_ms) < CLOSE_MS
+                assert {one.key.path for one in found[side]} == {f"{path}/hang"}
+                assert {one.pid for one in found[side]} == {os.getpid()}
+                (row,) = rows_of(snapshot, f"{path}/hang", side)
+                assert row.in_flight == 20
+                assert row.oldest_in_flight_ns == found[side][0].age_ns
+                (row,) = rows_of(snapshot, f"{path}/fine", side)
+                assert (row.in_flight, row.oldest_in_flight_ns) == (0, None)
+            peers = [one.peer for one in found["server"]]
+            assert sorted(set(peers)) == [f"127.0.0.{n}" for n in (2, 3, 4)]
+            assert {one.peer for one in found["client"]} == {"127.0.0.1"}
+        finally:
+            for client in clients:
+                client.close()
+            server.close()
+        gone = watch.until(
+            lambda seen: not any(one.key.path.startswith(path) for one in seen.in_flight or ())
+        )
+        assert gone.in_flight is not None
+
+
+@each_front
+def test_each_request_of_a_pipeline(front: str) -> None:
+    path = new_path()
+    with Watch(ASKING, front=front) as watch, connected_unix() as (client, server):
+        for word in "abc":
+            client.sendall(request(f"{path}/{word}"))
+            receive(server, len(request(f"{path}/{word}")))
+            time.sleep(0.02)
+        server.sendall(response())
+        receive(client, len(response()))
+        found = [one for one in watch.step().in_flight or () if one.key.path.startswith(path)]
+        for side in SIDES:
+            some = [one for one in found if one.key.side == side]
+            assert [one.key.path for one in some] == [f"{path}/b", f"{path}/c"]
+            assert some[0].age_ns - some[1].age_ns > 15e6
+            assert {one.peer for one in some} == {UNIX_PEER}
+
+
+def test_nobody_has_asked() -> None:
+    path = new_path()
+    with Watch() as watch, connected() as (client, server):
+        exchange(client, server, request(path))
+        client.sendall(request(path))
+        receive(server, len(request(path)))
+        snapshot = watch.step()
+        assert snapshot.in_flight is None
+        (row,) = rows_of(snapshot, path, "server")
+        assert (row.in_flight, row.oldest_in_flight_ns) == (1, None)
+
+
+def test_what_is_read_stands_where_it_is_read() -> None:
+    """The formats agree with struct conn, whatever the filter adds to it."""
+    members = {
+        in_flight.CONN: (
+            "conn", ("tgid", "pending", "start_ns", "current", "who.family", "who.address"),
+        ),
+        in_flight.QUEUED: ("queued", ("start_ns", "bytes", "party", "endpoint")),
+        in_flight.QUEUE_KEY: ("queue_key", ("sk", "number")),
+    }  # fmt: skip
+    for format_, (name, wanted) in members.items():
+        offsets, at = [], 0
+        for count, code in re.findall(r"(\d*)([a-zA-Z])", format_.format):
+            size = {"x": 1, "s": 1, "H": 2, "I": 4, "Q": 8}[code]
+            if code == "x":
+                at += int(count or 1)
+                continue
+            for _ in range(1 if code == "s" else int(count or 1)):
+                offsets.append(at)
+                at += int(count) if code == "s" else size
+        told = _ask([f"__builtin_offsetof(struct {name}, {member})" for member in wanted])
+        assert offsets == told
+        if name != "conn":
+            assert _ask([f"sizeof(struct {name})"]) == [format_.size]
