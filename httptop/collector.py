@@ -194,6 +194,7 @@ class Collector:
             self._scope,
             PathRules(self._settings.paths.templates),
             max_distinct=self._settings.paths.max_distinct,
+            max_not_found=self._settings.paths.max_not_found,
             history=self._settings.general.history,
         )
         self._adopt()

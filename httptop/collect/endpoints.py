@@ -37,7 +37,7 @@ from httptop.collect.forgetting import (
 )
 from httptop.collect.in_flight import InFlight, in_flight_of
 from httptop.collect.measure import Measure
-from httptop.collect.not_found import MOST_ROWS, NOT_FOUND_STATUSES
+from httptop.collect.not_found import NOT_FOUND_STATUSES
 from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.path_rules import PathRules
 from httptop.collect.row_book import RowBook
@@ -93,9 +93,14 @@ class EndpointRows:
         rules: PathRules,
         *,
         max_distinct: int,
+        max_not_found: int,
         history: int,
     ) -> None:
-        """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS."""
+        """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS.
+
+        ``max_not_found``: how many rows with no outcome but 404 and the like a process and side may
+        have before they become one; 0: any number.
+        """
         self._sums, self._scope, self._rules = sums, scope, rules
         self._returns = returns
         self._parties = PartyBook(parties)
@@ -105,7 +110,7 @@ class EndpointRows:
         self._overflow_before = 0
         self._crowding: str | None = None
         self._forgetting = Forgetting()
-        self._max_distinct = max_distinct
+        self._max_distinct, self._max_not_found = max_distinct, max_not_found
         self._book = RowBook(sums.most_rows)
         self._most_own = sums.most_rows // _OWN_PART
         self._cells = EndpointCells(sums, returns, self._book)
@@ -205,7 +210,8 @@ class EndpointRows:
                 self._take_out_found(cell, known, status)
                 self._book.add_apart(known.row, status, count)
         self._cells.count_retired()
-        self._fold_not_found()
+        if self._max_not_found:
+            self._fold_not_found()
         self._parties.take(self._place_of)
 
     def end_tick(self, elapsed_s: float) -> None:
@@ -316,7 +322,7 @@ class EndpointRows:
             first = self._book.key_of(next(iter(rows)))
             assert first is not None
             key = own_key(first, NOT_FOUND_PATH)
-            if self._book.number_of(key) is None and len(rows) <= MOST_ROWS:
+            if self._book.number_of(key) is None and len(rows) <= self._max_not_found:
                 continue
             going = [row for row in rows if self._has_only_responses(row)]
             into = self._row(key)

@@ -1,8 +1,9 @@
 """Which rows have only ever said that there is nothing: once a process has many, they are one row.
 
 A scanner asks for thousands of paths that nobody serves. Each has a row while there are few of
-them. Beyond that the row ``~not found`` of their process and side counts them all, and says how
-many paths they were; an endpoint that has any other outcome has a row of its own again.
+them (``paths.max_not_found``). Beyond that the row ``~not found`` of their process and side counts
+them all, and says how many paths they were; an endpoint that has any other outcome has a row of its
+own again.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from httptop.collect.forgetting import Owner
 
 #: What a server answers for a path, or a method on it, that it does not serve.
 NOT_FOUND_STATUSES: Final = frozenset({400, 404, 405})
-#: So many rows of each process and side say nothing else before they become one.
-MOST_ROWS: Final = 32
 #: So many paths are told apart, of all rows together.
 _MOST_PATHS: Final = 32768
 

@@ -45,11 +45,15 @@ class Result:
 
 
 class SteppedRun:
-    """A source and its collector without a thread: the caller takes every snapshot."""
+    """A source and its collector without a thread: the caller takes every snapshot.
+
+    Each endpoint has a row of its own, also where it is never found.
+    """
 
     def __init__(self, source: LiveSource, settings: Settings, scope: Scope) -> None:
+        paths = replace(settings.paths, max_not_found=0)
         self.source = source
-        self.collector = Collector(source, settings, scope)
+        self.collector = Collector(source, replace(settings, paths=paths), scope)
 
     def __enter__(self) -> Self:
         """Open the source; raises Unavailable if this host cannot be traced."""

@@ -160,6 +160,7 @@ class FedRows(EndpointRows):
         self,
         *templates: str,
         max_distinct: int = 1000,
+        max_not_found: int = 0,
         scope: Scope | None = None,
         most_rows: int = 1000,
         history: int = 120,
@@ -167,7 +168,8 @@ class FedRows(EndpointRows):
         self.source = FakeSource(most_rows=most_rows)
         super().__init__(
             self.source.sums, self.source.returns, self.source.parties, scope or Scope(),
-            PathRules(templates), max_distinct=max_distinct, history=history,
+            PathRules(templates), max_distinct=max_distinct, max_not_found=max_not_found,
+            history=history,
         )  # fmt: skip
 
     def take(self, reading: Reading, slot: int = 0) -> None:

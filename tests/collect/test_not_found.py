@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from httptop.collect.measure import Measure
-from httptop.collect.not_found import _MOST_PATHS, MOST_ROWS, DistinctPaths
+from httptop.collect.not_found import _MOST_PATHS, DistinctPaths
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawEndpoint, RawResponse
 from httptop.config.scope import limited
+from httptop.config.settings import DEFAULTS
 from httptop.model import EndpointStats
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 from tests.collect.reference_sums import CellDelta
+
+MOST_ROWS = DEFAULTS.paths.max_not_found
 
 
 class Served:
@@ -17,7 +20,10 @@ class Served:
 
     def __init__(self, *templates: str, most_rows: int = 1000, scope: str = "") -> None:
         self.rows = FedRows(
-            *templates, most_rows=most_rows, scope=limited(scope) if scope else None
+            *templates,
+            most_rows=most_rows,
+            scope=limited(scope) if scope else None,
+            max_not_found=MOST_ROWS,
         )
         self._cells: dict[str, int] = {}
         self._responses: dict[tuple[str, int], int] = {}

@@ -71,6 +71,7 @@ EXAMPLES = {
     "paths.keep": ("/files/*", "files/*"),
     "paths.id_rules": ("number,hex", "words"),
     "paths.max_distinct": ("100", "0"),
+    "paths.max_not_found": ("0", "-1"),
     "sampling.strategy": ("random", "best"),
     "sampling.rate": ("0.25", "1.5"),
     "sampling.per_second": ("7", "-1"),

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from typing import Final
+
 import pytest
 
-from httptop.collect.not_found import MOST_ROWS
+from httptop.collector import Collector
+from httptop.config.scope import limited
+from httptop.config.settings import DEFAULTS
 from httptop.model import NOT_FOUND_PATH
 from tests.live.live import connected, exchange, request, response, rows_of
 from tests.live.test_forgetting import FORGET_S, Run, whole, words
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("forgetting")]
 
+MOST_ROWS: Final = DEFAULTS.paths.max_not_found
 
+
+class Folding(Run):
+    """The probes, with the collector as it is by default."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        general = dataclasses.replace(DEFAULTS.general, forget_s=FORGET_S)
+        settings = dataclasses.replace(DEFAULTS, general=general)
+        self.collector = Collector(self.source, settings, limited(f"pid = {os.getpid()}"))
+
+
+@pytest.mark.setting("paths.max_not_found")
 def test_a_scan_is_one_row(path: str) -> None:
-    with Run() as run:
+    with Folding() as run:
         before = run.taken()
         with connected() as ends:
             exchange(*ends, request(f"{path}/index"), response(200))

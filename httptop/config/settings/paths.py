@@ -38,4 +38,12 @@ PATHS_SETTINGS: Final[tuple[Setting, ...]] = (
         "Number of paths with a row of their own per process and method; all others are counted "
         "under ~other.",
     ),
+    Setting(
+        "paths",
+        "max_not_found",
+        Integer(0, 32768),
+        "Number of endpoints with a row of their own per process and side of which no outcome but "
+        "404, 400 and 405 was ever seen; if there are more, the row ~not found has them all. "
+        "0: any number.",
+    ),
 )

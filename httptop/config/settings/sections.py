@@ -100,6 +100,7 @@ class Paths:
     keep: tuple[str, ...] = ()
     id_rules: tuple[str, ...] = ("number", "hex", "mixed")
     max_distinct: int = 32768
+    max_not_found: int = 32
 
 
 @dataclass(frozen=True, slots=True)

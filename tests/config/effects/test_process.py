@@ -155,7 +155,8 @@ def test_the_loader_does_not_wait() -> None:
     """Until the probes are attached there is nothing to give way for."""
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     seen: set[int] = set()
-    with running("-b", "-n", "1", PERFORMANCE__NICE=str(ours + NICER)) as run:
+    nothing = ("-b", "-n", "1", "--path", "/nothing")  # fits into a pipe that nobody reads
+    with running(*nothing, PERFORMANCE__NICE=str(ours + NICER)) as run:
         while run.poll() is None:
             with contextlib.suppress(OSError):  # it ends when it likes
                 for pid in children(run.pid).values():
