@@ -167,6 +167,8 @@ class EndpointStats:
     by_peer: Mapping[str, PartyStats] | None = None
     #: How long the oldest request in flight has waited for its response; None: not known.
     oldest_in_flight_ns: float | None = None
+    #: Containers that its processes run in, ascending, as far as known: short ids or names.
+    containers: tuple[str, ...] = ()
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""

@@ -38,6 +38,7 @@ from httptop.capture.fields import Fields as F
 from httptop.capture.in_flight import in_flight_json, read_in_flight
 from httptop.capture.parties import parties_json, read_parties
 from httptop.model import (
+    MOST_PIDS,
     NO_LATENCY,
     SIDES,
     EndpointKey,
@@ -49,6 +50,7 @@ from httptop.model import (
 SCHEMA: Final = 1
 _MOST_KEYS: Final = 1 << 20
 _LONGEST_TREND: Final = 100_000
+_LONGEST_CONTAINER: Final = 300
 _Trend = tuple[float | None, ...]
 
 
@@ -136,6 +138,7 @@ class Encoder:
             parties_json(row.by_pid),
             parties_json(row.by_peer),
             row.oldest_in_flight_ns,
+            list(row.containers),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -210,7 +213,7 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14, 15, 16, 18, 21):  # older captures lack the last ones
+        if len(cells) not in (12, 14, 15, 16, 18, 21, 22):  # older captures lack the last ones
             raise CaptureError("an endpoint has too few or too many values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -238,6 +241,7 @@ class Decoder:
             oldest_in_flight_ns=None
             if len(cells) < 21 or cells[20] is None
             else F.as_number(cells[20]),
+            containers=_read_containers(cells[21]) if len(cells) > 21 else (),
         )
 
     def _key(self, number: Json) -> EndpointKey:
@@ -258,6 +262,13 @@ class Decoder:
         read = _read_trend(self._trends.get(side + name, ()), trend)
         self._trends[side + name] = read
         return read
+
+
+def _read_containers(containers: Json) -> tuple[str, ...]:
+    found = F.as_list(containers)
+    if len(found) > MOST_PIDS:
+        raise CaptureError("holds too many containers of an endpoint")
+    return tuple(F.as_text(name, _LONGEST_CONTAINER) for name in found)
 
 
 def _dump(document: Json) -> str:

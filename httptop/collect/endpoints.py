@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from httptop.collect.containers import Containers
 from httptop.collect.endpoint_cells import Endpoint, EndpointCells
 from httptop.collect.endpoint_keys import (
     LAST_RESORT,
@@ -106,6 +107,7 @@ class EndpointRows:
         self._parties = PartyBook(parties)
         self._in_flight = InFlight()
         self._users = Users()
+        self._containers = Containers()
         self._displaced: deque[int] = deque()  # cells that count in ~other
         self._overflow_before = 0
         self._crowding: str | None = None
@@ -171,11 +173,10 @@ class EndpointRows:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
         now = self._now()
         shown = self._book.shown(now.rows)
+        names, trends = self._book.names(), tuple(self._trends)
         parties = self._parties.table(split=not self._scope.by_status)
-        names = self._book.names()
-        return RowTable(
-            now, shown, names, tuple(self._trends), covered_s, parties, self._in_flight.oldest_ns
-        )
+        oldest_ns = self._in_flight.oldest_ns
+        return RowTable(now, shown, names, trends, covered_s, parties, oldest_ns, self._containers)
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""

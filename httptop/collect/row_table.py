@@ -13,6 +13,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from httptop.collect.containers import Containers
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.parties import PartyTable
@@ -144,12 +145,14 @@ class RowTable(RowsOnDemand):
         covered_s: float,
         parties: PartyTable,
         oldest_ns: Mapping[int, float],
+        containers: Containers,
     ) -> None:
         """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers.
 
         ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
         """
         self._sums, self._shown, self._names = sums, shown, names
+        self._containers = containers
         self._trends, self._covered_s = trends, covered_s
         self._parties, self._oldest_ns = parties, oldest_ns
         self._made: dict[int, EndpointStats] = {}
@@ -186,7 +189,7 @@ class RowTable(RowsOnDemand):
         sending, duration, wait = NO_LATENCY, total, NO_LATENCY
         if row.measures:
             sending, duration, wait = self._times(number, row, total)
-        status = self._status(number)
+        status, pids = self._status(number), self._parties.pids(number)
         paths, more_paths = self._names.paths.get(number, (None, False))
         by_pid: Mapping[int, PartyStats] | None = None
         by_peer: Mapping[str, PartyStats] | None = None
@@ -196,7 +199,7 @@ class RowTable(RowsOnDemand):
             by_peer = self._parties.by_peer(number, row.requests, errors)
         return EndpointStats(
             key,
-            self._parties.pids(number),
+            pids,
             row.requests,
             row.window_requests / self._covered_s if self._covered_s > 0 else 0.0,
             max(0, row.open),
@@ -216,6 +219,7 @@ class RowTable(RowsOnDemand):
             by_pid,
             by_peer,
             self._oldest_ns.get(number),
+            self._containers.of(pids),
         )
 
     def _status(self, number: int) -> dict[int, int]:

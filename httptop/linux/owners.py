@@ -1,4 +1,4 @@
-"""Who a process belongs to: its user, and the container that it runs in.
+"""Who a process belongs to: the name of its user, and the container that it runs in.
 
 Both are read from small files that every user may read. What is in them is chosen by others: a
 container names the control groups below its own, and a process may end, and its id be another's, at
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from httptop.linux.containers import container_of
 from httptop.model import clean
@@ -20,26 +20,16 @@ _LARGEST_USERS: Final = 4 << 20
 _LONGEST_NAME: Final = 32
 
 
-class Owner(NamedTuple):
-    """Who a process belongs to."""
+def container_of_process(pid: int, proc: Path = Path("/proc")) -> str | None:
+    """Return a process's container: its short id, or its name where it has no id; empty: none.
 
-    uid: int  # real user id
-    container: str  # its short id, or its name where it has no id; empty: in none
-
-
-def owner_of(pid: int, proc: Path = Path("/proc")) -> Owner | None:
-    """Return who a process belongs to; None if it is not there, or may not be looked at.
-
-    It takes two reads of at most 64 KiB each.
+    None if the process is not there, or may not be looked at. It takes a read of at most 64 KiB.
     """
-    process = proc / str(pid)
-    status = _start_of(process / "status", _LARGEST)
-    uid = next((line.split()[1] for line in status.splitlines() if line.startswith(b"Uid:\t")), b"")
-    if not uid.isdigit():
+    groups = _start_of(proc / str(pid) / "cgroup", _LARGEST).decode("utf-8", "surrogateescape")
+    if not groups:
         return None
-    groups = _start_of(process / "cgroup", _LARGEST).decode("utf-8", "surrogateescape")
     found = (container_of(line.split(":", 2)[-1]) for line in groups.splitlines())
-    return Owner(int(uid), next(filter(None, found), ""))
+    return next(filter(None, found), "")
 
 
 class Users:

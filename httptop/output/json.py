@@ -98,6 +98,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "process": row.key.process,
         **({"user": row.key.user} if row.key.user else {}),
         "pids": list(row.pids),
+        **({"containers": list(row.containers)} if row.containers else {}),
         "protocol": row.key.protocol,
         "tls": row.key.tls,
         "method": row.key.method,

@@ -81,7 +81,8 @@ class View:
 
 
 #: These are fields of the key.
-_TEXT_SORTS: Final = frozenset({"process", "user", "method", "path", "protocol"})
+_KEY_SORTS: Final = frozenset({"process", "user", "method", "path", "protocol"})
+_TEXT_SORTS: Final = _KEY_SORTS | {"container"}
 
 
 def descends(sort: str) -> bool:
@@ -110,6 +111,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
     {
         "process": lambda row: row.key.process,
         "user": lambda row: row.key.user,
+        "container": lambda row: row.containers,
         "method": lambda row: row.key.method,
         "path": lambda row: row.key.path,
         "protocol": lambda row: row.key.protocol,
@@ -172,9 +174,12 @@ def _picked(endpoints: RowsOnDemand, view: View) -> PickedRows:
             shown = [at for at in shown if ready.keeps_key(keys[at])]
         else:
             shown = [at for at in shown if ready.keeps_row(endpoints.row(at))]
-    if view.sort in _TEXT_SORTS:
+    if view.sort in _KEY_SORTS:
         field, keys = attrgetter(view.sort), endpoints.keys
         shown.sort(key=lambda at: field(keys[at]))
+    elif view.sort in _TEXT_SORTS:
+        value = SORTS[view.sort]
+        shown.sort(key=lambda at: value(endpoints.row(at)))
     elif (values := endpoints.values(view.sort)) is not None:
         shown.sort(key=values.__getitem__, reverse=view.descending)
         return PickedRows(endpoints, shown)

@@ -72,6 +72,11 @@ def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
     return row.key.protocol.removeprefix("HTTP/") + ("s" if row.key.tls else ""), "muted"
 
 
+def _container(row: EndpointStats) -> str:
+    several = f"{len(row.containers)} of them"
+    return several if len(row.containers) > 1 else "".join(row.containers)
+
+
 COLUMNS: Final = (
     Column(
         "process",
@@ -89,6 +94,15 @@ COLUMNS: Final = (
         22,
         "user that the process runs as; shown where several run processes of one name",
         lambda row, _: (row.key.user or humanize.UNKNOWN, "muted"),
+        "left",
+    ),
+    Column(
+        "container",
+        "CONTAINER",
+        12,
+        23,
+        "container that the process runs in, or how many",
+        lambda row, _: (_container(row), "muted"),
         "left",
     ),
     Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),

@@ -149,7 +149,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         tls = ", over TLS" if key.tls else ""
         who = Line().add(key.process, self.hue("accent"))
         user = f"{dot}user {key.user}" if key.user else ""
-        who.add(f"{user}{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
+        where = f"{dot}container {', '.join(stats.containers)}" if stats.containers else ""
+        who.add(f"{user}{where}{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
         figures = (
             ("req/s", humanize.rate(stats.rps), "rate"),
             ("requests", f"{stats.requests:,}", "text"),

@@ -1,4 +1,4 @@
-"""Whose a process is, in made-up trees of /proc and for this very process."""
+"""Names of users, and containers of processes, in made-up trees of /proc and for this process."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.linux.containers import container_of
-from httptop.linux.owners import Owner, Users, owner_of
+from httptop.linux.owners import Users, container_of_process
 
 ID = "3f2a" * 16
-STATUS = "Name:\tnginx\nUid:\t{uid}\t0\t0\t0\nGid:\t7\t7\t7\t7\n"
-
-
-def process(proc: Path, groups: str, status: str = STATUS.format(uid=33)) -> Owner | None:
-    (proc / "7").mkdir(exist_ok=True)
-    (proc / "7/status").write_text(status)
-    (proc / "7/cgroup").write_text(groups)
-    return owner_of(7, proc)
 
 
 @pytest.mark.parametrize(
@@ -36,24 +28,19 @@ def process(proc: Path, groups: str, status: str = STATUS.format(uid=33)) -> Own
         (f"0::/../../docker/{ID}\n", ID[:12]),
         ("0::/lxc.payload.db/a:b\n", "db"),
         (f"0::/docker/{ID}/lxc/x\x1b[2J\n", ID[:12]),
-        ("", ""),
+        ("", None),
         ("::::\n\n:", ""),
     ],
 )
-def test_user_and_container(tmp_path: Path, groups: str, container: str) -> None:
-    assert process(tmp_path, groups) == Owner(33, container)
+def test_containers(tmp_path: Path, groups: str, container: str | None) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_text(groups)
+    assert container_of_process(7, tmp_path) == container
 
 
-@pytest.mark.parametrize("status", ["", "Uid:\tx\t0\n", "Name:\tUid:\t5\n", "Uid:\t-1\n"])
-def test_without_a_user_there_is_no_owner(tmp_path: Path, status: str) -> None:
-    assert process(tmp_path, "", status) is None
-    assert owner_of(8, tmp_path) is None
-
-
-def test_this_process_is_its_users() -> None:
-    found = owner_of(os.getpid())
-    assert found is not None
-    assert found.uid == os.getuid()
+def test_a_process_that_is_not_there(tmp_path: Path) -> None:
+    assert container_of_process(7, tmp_path) is None
+    assert container_of_process(os.getpid()) is not None
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))

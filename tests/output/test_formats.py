@@ -201,6 +201,15 @@ def test_users_stand_where_several_run_processes_of_one_name() -> None:
     assert max(map(len, lines)) <= 132
 
 
+def test_containers_stand_in_json_where_there_are_some() -> None:
+    there = replace(row(), containers=("3f2a3f2a3f2a", "db"))
+    found = json.loads(to_json(snapshot_at(1, [row(), replace(there, key=key("/b"))])))
+    assert [entry.get("containers") for entry in found["endpoints"]] == [
+        None,
+        ["3f2a3f2a3f2a", "db"],
+    ]
+
+
 def test_text_without_traffic() -> None:
     bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
     assert to_text(bare).endswith("no HTTP requests seen yet\n")

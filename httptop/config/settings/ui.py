@@ -32,6 +32,7 @@ _THEMES: Final = (
 _COLUMNS: Final = (
     "process",
     "user",
+    "container",
     "protocol",
     "method",
     "path",

@@ -87,6 +87,7 @@ def test_only_processes_in_the_container_are_counted(mount: Path) -> None:
             talk(within, path, 7)
             talk(without, path, 11)
             watch.expect(path, {200: 7})
+            assert watch.row(path).containers == (short(group),)
         with only(short(group)[::-1]) as watch:
             talk(within, path, 7)
             watch.expect(path, {})
