@@ -12,7 +12,7 @@ cumulative since httptop started unless a name says ``window``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, overload
 
@@ -221,6 +221,10 @@ class RowsOnDemand(Sequence[EndpointStats]):
     def row(self, index: int) -> EndpointStats:
         """Return a row; ``index`` is not negative."""
 
+    @abstractmethod
+    def passing(self, index: int) -> EndpointStats:
+        """Return the same without keeping it, for those who look at each row once."""
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.keys)
@@ -248,10 +252,14 @@ class RowsOnDemand(Sequence[EndpointStats]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def have_several_users(rows: Sequence[EndpointStats], side: Side) -> bool:
+def keys_of(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
+    """Return the key of each row, of rows on demand without making them."""
+    return rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
+
+
+def have_several_users(keys: Iterable[EndpointKey]) -> bool:
     """Return whether several users run processes of one name, so that rows look alike without."""
-    keys = rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
-    users = {(key.process, key.user) for key in keys if key.side == side}
+    users = {(key.process, key.user) for key in keys}
     return len(users) > len({process for process, _ in users})
 
 
@@ -386,19 +394,6 @@ class Snapshot:
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""
         return self.totals.get(side, NO_TOTALS)
-
-    def active_endpoints(self) -> Sequence[EndpointStats]:
-        """Return the rows with a request in the window: one that ended there, or one in flight.
-
-        Of rows on demand no others are made.
-        """
-        rows = self.endpoints
-        if isinstance(rows, RowsOnDemand):
-            rates, in_flight = rows.values("rps"), rows.values("in_flight")
-            if rates is not None and in_flight is not None:
-                pairs = enumerate(zip(rates, in_flight, strict=True))
-                return tuple(rows.row(at) for at, figures in pairs if any(figures))
-        return tuple(row for row in rows if row.rps or row.in_flight)
 
     def endpoint(self, key: EndpointKey) -> EndpointStats | None:
         """Return the row of an endpoint, None if it has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from httptop.bpf import abi
 from httptop.bpf.own_pids import OwnPids
@@ -35,17 +35,15 @@ class MapReader:
         self, cells: Collection[int]
     ) -> tuple[dict[int, RawEndpoint], dict[int, RawResponse]]:
         """Return what cells count: those of requests, those of responses; see Source."""
-        keys, values = self._endpoint_reader.read()
-        endpoint_keys = _by_cell(keys, values, abi.ENDPOINT_KEY.size)
-        keys, values = self._response_reader.read()
-        response_keys = _by_cell(keys, values, abi.RESPONSE_KEY.size)
+        wanted = set(cells)
         responses = {}
-        for cell in cells & response_keys.keys():
-            endpoint, status, measure = abi.RESPONSE_KEY.unpack(response_keys[cell])
+        endpoint_keys = self._endpoint_reader.read()
+        for cell, key in _of_cells(wanted, *self._response_reader.read(), abi.RESPONSE_KEY.size):
+            endpoint, status, measure = abi.RESPONSE_KEY.unpack(key)
             responses[cell] = RawResponse(endpoint, status, Measure(abi.MEASURES[measure]))
-        wanted = {*cells, *(response.endpoint for response in responses.values())}
-        endpoints = {cell: _endpoint(endpoint_keys[cell]) for cell in wanted & endpoint_keys.keys()}
-        return endpoints, responses
+        wanted.update(response.endpoint for response in responses.values())
+        found = _of_cells(wanted, *endpoint_keys, abi.ENDPOINT_KEY.size)
+        return {cell: _endpoint(key) for cell, key in found}, responses
 
     def other_protocols(self) -> list[tuple[int, str, int]]:
         """Return (pid, protocol, connections since start whose first bytes were of it).
@@ -75,15 +73,16 @@ class MapReader:
         return Losses(*counted)._replace(missed_calls=dismissed), stood_in
 
 
-def _by_cell(keys: bytes, values: bytes, length: int) -> dict[int, memoryview]:
-    """Return the key of each cell; ``values`` are their numbers."""
-    view = memoryview(keys)
-    ends = range(length, len(keys) + 1, length)
-    cells = struct.unpack(f"<{len(values) // 4}I", values)
-    return {cell: view[end - length : end] for cell, end in zip(cells, ends, strict=True)}
+def _of_cells(
+    wanted: Collection[int], keys: bytes, values: bytes, length: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (cell, key) of those wanted; ``values`` are the numbers of the keys' cells."""
+    for at, (cell,) in enumerate(struct.iter_unpack("<I", values)):
+        if cell in wanted:
+            yield cell, keys[at * length : (at + 1) * length]
 
 
-def _endpoint(key: memoryview) -> RawEndpoint:
+def _endpoint(key: bytes) -> RawEndpoint:
     comm, side, method, version, marks, uid, path = abi.ENDPOINT_KEY.unpack(key)
     return RawEndpoint(
         side & 1,

@@ -8,6 +8,7 @@ from typing import Final
 from httptop.linux import bpf_syscall
 
 _LEAST: Final = 16_384
+_MUCH_MORE: Final = 4
 
 
 class MappedMap:
@@ -31,6 +32,12 @@ class MappedMap:
             self._memory.close()
             self._memory = mmap.mmap(self._descriptor, min(self._whole, max(end, 2 * mapped)))
         return self._memory
+
+    def shrink(self, end: int) -> None:
+        """Map no more than is needed for ``end`` bytes if it is much less than what is mapped."""
+        if len(self._memory) > _MUCH_MORE * max(end, _LEAST):
+            self._memory.close()
+            self._memory = mmap.mmap(self._descriptor, min(self._whole, max(end, _LEAST)))
 
     def whole(self) -> mmap.mmap:
         """Return all of it as memory, until the next call of :meth:`up_to`."""

@@ -261,6 +261,8 @@ class KernelSums:
         used = self._used_cells * CELL_USE.size
         uses = self._uses.up_to(used)[:used]
         times = rows * len(TIMES) * ROW_TIME.size
+        self._rows.shrink(rows * ROW.size)
+        self._times.shrink(times)
         unmeasured, unplaced = SUMS_RUN.unpack_from(self._state)[_UNMEASURED:_UNKNOWN]
         return Sums(
             self._rows.up_to(rows * ROW.size)[: rows * ROW.size],

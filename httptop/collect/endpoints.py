@@ -56,6 +56,7 @@ from httptop.collect.sums import (
     Sums,
 )
 from httptop.config.scope import Scope
+from httptop.linux import heap
 from httptop.linux.owners import Users
 from httptop.model import (
     IDLE_PATH,
@@ -292,6 +293,13 @@ class EndpointRows:
     def _paths_of(self, key: EndpointKey) -> set[str]:
         return self._paths.setdefault((key.side, key.process, key.method), set())
 
+    def _drop_path(self, key: EndpointKey) -> None:
+        """Count a path no longer that a process had; processes come and go, too."""
+        paths = self._paths_of(key)
+        paths.discard(key.path)
+        if not paths:
+            del self._paths[key.side, key.process, key.method]
+
     def _by_rules(self, key: EndpointKey) -> EndpointKey:
         path = self._rules.apply(key.path)
         return key if path == key.path else replace(key, path=path)
@@ -334,7 +342,7 @@ class EndpointRows:
             for row in merged:
                 key_of_row = self._book.key_of(row)
                 assert key_of_row is not None
-                self._paths_of(key_of_row).discard(key_of_row.path)
+                self._drop_path(key_of_row)
             self._merge(merged)
             self._latest = None
 
@@ -363,8 +371,12 @@ class EndpointRows:
         self._crowding = self._say_crowding()
         self._parties.make_room(tick, self._user_of)
         self._place_displaced()
-        if self._forgetting.is_due(now_s, forget_s) or full > FULL:
+        is_due = self._forgetting.is_due(now_s, forget_s)
+        if is_due or full > FULL:
             self._look(tick, since, full, names)
+        self._move_down()
+        if is_due:
+            heap.give_back()
 
     def _look(self, tick: int, since: int, full: float, names: Names) -> None:
         """Forget what has been idle since a tick, and what is to make room."""
@@ -388,6 +400,16 @@ class EndpointRows:
             self._cells.retire(retired)
             self._latest = None
 
+    def _move_down(self) -> None:
+        """Have rows use low numbers, if few of many are left."""
+        if moves := self._book.scattered():
+            self._cells.move(moves)
+            self._parties.move(moves)
+            self._book.renumber(moves)
+            self._merge_trends(moves)
+            self._in_flight = self._in_flight.moved(moves)
+            self._latest = None
+
     def _forget(self, gone: Collection[int]) -> dict[int, Endpoint]:
         """Have rows count in ``~idle``; return their endpoints, whose cells are not needed."""
         merged: dict[int, int] = {}
@@ -399,7 +421,7 @@ class EndpointRows:
                 merged[row] = self._last_resort(key)
             for code, count in self._book.apart(row).items():
                 self._book.add_apart(merged[row], code, count)
-            self._paths_of(key).discard(key.path)
+            self._drop_path(key)
         if not merged:
             return {}
         taken = {cell: self._cells.endpoints.pop(cell) for cell in self._cells.move(merged)}

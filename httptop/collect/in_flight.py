@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from httptop.collect.source import RawInFlight
@@ -16,6 +16,12 @@ class InFlight:
 
     requests: tuple[RequestInFlight, ...] = ()  # the oldest first, at most MOST_IN_FLIGHT
     oldest_ns: dict[int, float] = field(default_factory=dict)  # the age of each row's oldest
+
+    def moved(self, rows: Mapping[int, int]) -> InFlight:
+        """Return the same where some rows have other numbers."""
+        return InFlight(
+            self.requests, {rows.get(row, row): age_ns for row, age_ns in self.oldest_ns.items()}
+        )
 
 
 def in_flight_of(

@@ -73,6 +73,12 @@ class DistinctPaths:
         self._taken += len(seen) - before
         self.counts = {**self.counts, row: (len(seen), more)}
 
+    def move(self, row: int, into: int) -> None:
+        """Give a row another number."""
+        if row in self._seen:
+            self._seen[into] = self._seen.pop(row)
+            self.counts = {into if at == row else at: count for at, count in self.counts.items()}
+
     def drop(self, row: int) -> None:
         """Know nothing of a row any more."""
         if row in self._seen:

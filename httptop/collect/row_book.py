@@ -6,7 +6,9 @@ copies it before it changes anything.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from httptop.collect.endpoint_keys import OWN_PATHS
 from httptop.collect.forgetting import Owner
@@ -20,6 +22,10 @@ from httptop.model import (
     EndpointKey,
 )
 
+#: So many numbers may be free, and two for each that is used, before rows get lower ones.
+_SPARE: Final = 1024
+MOST_MOVED: Final = 64
+
 
 class RowBook:
     """The rows of a run; for the collector's thread alone."""
@@ -31,7 +37,7 @@ class RowBook:
         self._apart: dict[int, dict[int, int]] = {}
         self._given: RowNames | None = None  # these lists, if a table has them
         self._numbers: dict[EndpointKey, int] = {}
-        self._free: list[int] = []
+        self._free: list[int] = []  # a heap; numbers from the end on are gone
         #: The rows shown: all with requests, in the order in which they got them; others as long as
         #: they have requests in flight.
         self._with_requests: list[int] = []
@@ -70,17 +76,25 @@ class RowBook:
     def make(self, key: EndpointKey) -> int | None:
         """Make a row for a key that has none; return its number, or None if there is no room."""
         self._own()
-        if self._free:
-            number = self._free.pop()
-            self._keys[number] = key
-        elif len(self._keys) < self._most_rows:
-            number = len(self._keys)
-            self._keys.append(key)
-            self._statuses.append(())
-        else:
+        number = self._lowest_free()
+        if number is None and len(self._keys) >= self._most_rows:
             return None
+        if number is None:
+            number = len(self._keys)
+            self._keys.append(None)
+            self._statuses.append(())
         self._numbers[key] = number
         self._without_requests.add(number)
+        self._have(number, key)
+        return number
+
+    def _lowest_free(self) -> int | None:
+        number = heapq.heappop(self._free) if self._free else None
+        return number if number is None or number < len(self._keys) else None
+
+    def _have(self, number: int, key: EndpointKey) -> None:
+        """Have a row be its owner's."""
+        self._keys[number] = key
         if key.path in OWN_PATHS:
             self.own.add(number)
         else:
@@ -89,7 +103,6 @@ class RowBook:
             self.overflow.add(number)
         if key.path == NOT_FOUND_PATH:
             self.not_found.add(number)
-        return number
 
     def _disown(self, number: int) -> None:
         """Have a row be nobody's."""
@@ -150,10 +163,58 @@ class RowBook:
                 del self._numbers[key]
             self._apart.pop(number, None)
             self._keys[number], self._statuses[number] = None, ()
-        self._free += gone
+        self._give_back(gone)
         self._with_requests = [number for number in self._with_requests if number not in gone]
         self._without_requests -= gone
         self._shown = None
+
+    def _give_back(self, numbers: Iterable[int]) -> None:
+        """Have numbers be free; those at the end are gone."""
+        for number in numbers:
+            heapq.heappush(self._free, number)
+        while len(self._keys) > FIRST_ROW and self._keys[-1] is None:
+            self._keys.pop()
+            self._statuses.pop()
+        self._free = [number for number in self._free if number < len(self._keys)]
+        heapq.heapify(self._free)
+
+    def scattered(self) -> dict[int, int]:
+        """Return rows that had better have lower numbers, each with one, which is no longer free.
+
+        All numbers up to the greatest cost memory, and work in each tick. They are at most
+        MOST_MOVED, and none while a fair part of the numbers is used.
+        """
+        moves: dict[int, int] = {}
+        if len(self._free) < _SPARE + 2 * len(self._numbers):
+            return moves
+        for number in range(len(self._keys) - 1, FIRST_ROW, -1):
+            if number < self._free[0] or len(moves) == MOST_MOVED:
+                break
+            if self._keys[number] is not None:
+                moves[number] = heapq.heappop(self._free)
+        return moves
+
+    def renumber(self, moves: Mapping[int, int]) -> None:
+        """Give rows other numbers, which :meth:`scattered` has returned."""
+        self._own()
+        for number, into in moves.items():
+            key = self._keys[number]
+            assert key is not None
+            found = self.only_not_found.has_other(number)
+            self._paths.move(number, into)
+            self._disown(number)
+            self._statuses[into] = self._statuses[number]
+            if number in self._apart:
+                self._apart[into] = self._apart.pop(number)
+            self._keys[number], self._statuses[number] = None, ()
+            self._numbers[key] = into
+            self._have(into, key)
+            if found:
+                self.note_other_outcome(into)
+            for code in (*(code for code, _ in self._statuses[into]), *self._apart.get(into, ())):
+                self._note_outcome(into, code)
+        self._give_back(moves)
+        self.look_again()
 
     def apart(self, number: int) -> dict[int, int]:
         """Return the responses of a row that none of its cells has, by code."""

@@ -179,6 +179,10 @@ class RowTable(RowsOnDemand):
             made = self._made[index] = self._make(self._shown.numbers[index])
         return made
 
+    def passing(self, index: int) -> EndpointStats:
+        """Return a row without keeping it; see RowsOnDemand."""
+        return self._made.get(index) or self._make(self._shown.numbers[index])
+
     def _make(self, number: int) -> EndpointStats:
         key = self._names.keys[number]
         assert key is not None

@@ -52,9 +52,6 @@ class Scope:
     sides: frozenset[Side] = field(default=frozenset(SIDES))
     reads: bool = True  # whether received bytes are read
     writes: bool = True
-    _admitted: dict[tuple[EndpointKey, int], bool] = field(
-        init=False, default_factory=dict, compare=False, repr=False
-    )
 
     @property
     def by_status(self) -> bool:
@@ -68,13 +65,7 @@ class Scope:
 
     def admits(self, key: EndpointKey, status: int) -> bool:
         """Return whether the collector counts requests of an endpoint with a status; 0: none."""
-        if not self.collector:
-            return True
-        known = self._admitted.get((key, status))
-        if known is None:
-            known = all(matches_key(item, key, status) is True for item in self.collector)
-            self._admitted[key, status] = known
-        return known
+        return all(matches_key(item, key, status) is True for item in self.collector)
 
     def admits_key(self, key: EndpointKey) -> bool:
         """Return whether requests of an endpoint may count, whatever their status."""

@@ -25,6 +25,7 @@ from httptop.model import (
     class_of,
     status_name,
 )
+from httptop.output.order import busiest_first, rows_at
 
 SCHEMA: Final = 1
 
@@ -36,9 +37,8 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
 
     ``active``: without the endpoints that had no request in the window, but with their number.
     """
-    shown = snapshot.active_endpoints() if active else snapshot.endpoints
-    rows = sorted(shown, key=lambda row: (-row.requests, row.key))
-    document: _Json = {
+    shown = busiest_first(snapshot, active=active)
+    head: _Json = {
         "schema": SCHEMA,
         "host": snapshot.host,
         "time": _time(snapshot.taken_at),
@@ -47,7 +47,8 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
         "window_s": _round(snapshot.window_s, 3),
         "final": snapshot.final,
         "totals": {side: _totals(snapshot.total(side)) for side in SIDES},
-        "endpoints": [_endpoint(row) for row in rows],
+    }
+    rest: _Json = {
         "health": {
             "orphan_responses": snapshot.health.orphan_responses,
             "lost_samples": snapshot.health.lost_samples,
@@ -62,11 +63,17 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
         "overhead": _overhead(snapshot.overhead),
     }
     if active:
-        document["idle_endpoints"] = len(snapshot.endpoints) - len(rows)
+        rest["idle_endpoints"] = len(snapshot.endpoints) - len(shown)
     if snapshot.in_flight is not None:
-        document["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
+        rest["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
     if snapshot.notes:
-        document["notes"] = list(snapshot.notes)
+        rest["notes"] = list(snapshot.notes)
+    # One by one: thousands of endpoints together would take tens of megabytes.
+    endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot, shown))
+    return f'{_dump(head)[:-1]},"endpoints":[{endpoints}],{_dump(rest)[1:]}'
+
+
+def _dump(document: _Json) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

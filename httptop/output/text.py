@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from httptop import humanize
@@ -29,7 +30,9 @@ from httptop.model import (
     Snapshot,
     Totals,
     have_several_users,
+    keys_of,
 )
+from httptop.output.order import busiest_first, rows_at
 
 _NARROWEST_PATH: Final = 16
 #: Widths of what is left of the path; that of users only where several run processes of one name.
@@ -57,8 +60,7 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
     ``active``: without the endpoints that had no request in the window, but with their number.
     """
     columns = max(60, columns)
-    shown = snapshot.active_endpoints() if active else snapshot.endpoints
-    printed = sorted(shown, key=lambda row: (-row.requests, row.key))
+    printed = busiest_first(snapshot, active=active)
     lines = [_title(snapshot)]
     lines += [_summary(side, snapshot.total(side)) for side in SIDES]
     lines.append(_cost(snapshot.overhead))
@@ -67,10 +69,12 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
         lines.append(f"not shown: {idle} endpoints without a request in the window")
     lines += [f"note: {note}" for note in snapshot.notes]
     lines = [part for line in lines for part in _wrapped(line, columns)]
+    keys = keys_of(snapshot.endpoints)
     for side in SIDES:
-        rows = [row for row in printed if row.key.side == side]
-        if rows:
-            lines += ["", *_table(side, rows, columns)]
+        if shown := [at for at in printed if keys[at].side == side]:
+            several = have_several_users([keys[at] for at in shown])
+            rows = rows_at(snapshot, shown)
+            lines += ["", *_table(side, rows, columns, several_users=several)]
     if snapshot.in_flight:
         lines += ["", *_in_flight(snapshot.in_flight, columns)]
     if not snapshot.endpoints:
@@ -136,10 +140,11 @@ def _health(snapshot: Snapshot) -> str:
     )
 
 
-def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
+def _table(
+    side: Side, rows: Iterable[EndpointStats], columns: int, *, several_users: bool
+) -> list[str]:
     numbers = list(_NUMBERS)
-    several = have_several_users(rows, side)
-    widths = (_PROCESS, _USER, _METHOD) if several else (_PROCESS, _METHOD)
+    widths = (_PROCESS, _USER, _METHOD) if several_users else (_PROCESS, _METHOD)
 
     def path_width() -> int:
         return columns - sum(w + 1 for w in widths) - sum(w + 1 for _, w, _ in numbers)
@@ -150,7 +155,7 @@ def _table(side: Side, rows: list[EndpointStats], columns: int) -> list[str]:
     width = path_width()
 
     def line(process: str, user: str, method: str, path: str, values: list[str]) -> str:
-        texts = (process, user, method, path) if several else (process, method, path)
+        texts = (process, user, method, path) if several_users else (process, method, path)
         left = " ".join(map(_fit, texts, (*widths, width)))
         right = zip(values, numbers, strict=True)
         return left + "".join(f" {value:>{size}}" for value, (_, size, _) in right)

@@ -25,6 +25,7 @@ from httptop.model import (
     Totals,
     Transaction,
     have_several_users,
+    keys_of,
 )
 from httptop.view.picked_rows import PickedRows
 
@@ -261,7 +262,8 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
     else:
         shown = rows(snapshot, view)
         side_rows = _count(snapshot, view.side)
-        several = have_several_users(snapshot.endpoints, view.side)
+        keys = keys_of(snapshot.endpoints)
+        several = have_several_users(key for key in keys if key.side == view.side)
     selected = view.selected
     return Scene(
         snapshot,

@@ -365,7 +365,7 @@ def figures_of(row: _Row, tick: int) -> RowFigures:
         row.response_bytes, row.total.sum_ns, row.max_ns, window.requests, window.errors,
         window.sum_ns, in_tick.sum_ns, sum(total.values()), sum((+window.histogram).values()), 0,
         *buckets_of(total), *buckets_of(+window.histogram),
-        in_tick.requests - unmeasured, 0, 0, 0, measures,
+        in_tick.requests - unmeasured, row.tick_number, 0, 0, measures,
     )  # fmt: skip
     return RowFigures._make(figures)
 

@@ -17,6 +17,7 @@ from httptop.collect.source import RawResponse
 from httptop.collect.sums import SLOTS
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, EndpointStats, Snapshot
+from httptop.output.order import busiest_first, rows_at
 from httptop.view.state import SORTS, View, place, rows, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 from tests.collect.reference_sums import CellDelta
@@ -368,11 +369,14 @@ def test_of_active_rows_no_others_are_made() -> None:
     )
     fed.take(Reading(deltas=[delta(7, counted=1), answered(17, 1)]), slot=SLOTS)
     shown = dataclasses.replace(snapshot_at(1), endpoints=fed.table(3600.0))
-    assert [row.key.path for row in shown.active_endpoints()] == ["/hanging", "/busy"]
-    assert len(shown.endpoints._made) == 2  # type: ignore[attr-defined]
+    active = busiest_first(shown, active=True)
+    assert [row.key.path for row in rows_at(shown, active)] == ["/hanging", "/busy"]
+    assert not shown.endpoints._made  # type: ignore[attr-defined]
+    every = busiest_first(shown, active=False)
+    assert [row.key.path for row in rows_at(shown, every)] == ["/idle", "/hanging", "/busy"]
     made = dataclasses.replace(shown, endpoints=tuple(shown.endpoints))
-    assert made.active_endpoints() == shown.active_endpoints()
-    assert len(made.endpoints) == 3
+    assert busiest_first(made, active=True) == active
+    assert list(rows_at(made, every)) == list(rows_at(shown, every))
 
 
 def test_the_order_by_name_goes_on_with_new_rows() -> None:
