@@ -9,7 +9,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -115,6 +115,10 @@ class Controls:
     parties: bool = True  # whether the parties to requests are recorded (parties.py)
     templates: tuple[str, ...] = ()  # path templates of the user's (paths.templates)
     keep: tuple[str, ...] = ()  # patterns of paths that are not templated (paths.keep)
+
+
+#: Returns what cells are for: those of requests, those of responses; see Source.names.
+Names = Callable[[Collection[int]], tuple[Mapping[int, RawEndpoint], Mapping[int, RawResponse]]]
 
 
 class Interrupted(Exception):

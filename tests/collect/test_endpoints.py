@@ -230,8 +230,8 @@ def _assert_sums(all_rows: FedRows) -> None:
         for name in ("requests", "rps", "in_flight", "unanswered", "response_bytes"):
             assert getattr(total, name) == sum(getattr(row, name) for row in mine), name
         # A row that is left without requests is not shown: those in flight went, their bytes stay.
-        numbers = [row for key, row in all_rows._book.numbers.items() if key.side == side]
-        rows_now = all_rows._now().rows
+        numbers = [row for key, row in all_rows._ledger.book.numbers.items() if key.side == side]
+        rows_now = all_rows._ledger.now().rows
         everything = [RowFigures(*ROW.unpack_from(rows_now, ROW.size * row)) for row in numbers]
         assert total.request_bytes == sum(row.request_bytes for row in everything)
         for name in ("latency", "latency_total"):

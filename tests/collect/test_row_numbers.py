@@ -28,7 +28,7 @@ def count(rows: FedRows, *cells: int, in_flight: int = 0) -> None:
 def test_what_is_left_of_many_moves_down_with_all_it_has() -> None:
     rows, kept = fed(), (5, 1700, MANY + 4)
     count(rows, *range(5, MANY + 5))
-    assert rows._book.end > MANY
+    assert rows._ledger.book.end > MANY
     for tick in range(1, 40):
         count(rows, *kept, in_flight=int(tick == 1))
         rows.in_flight([RawInFlight(MANY + 4, 0, 7, "unix")], float(tick * 1_000_000_000))
@@ -45,7 +45,7 @@ def test_what_is_left_of_many_moves_down_with_all_it_has() -> None:
             assert None not in row.trend_ns
         assert found[f"/{MANY + 4}"].oldest_in_flight_ns == tick * 1e9
     assert set(found) == {"/5", "/1700", f"/{MANY + 4}", "~idle"}
-    assert rows._book.end < 20
+    assert rows._ledger.book.end < 20
     count(rows, 9_000)
     assert rows.by_path()["/9000"].requests == 1
 
@@ -57,9 +57,11 @@ def test_rows_that_are_used_keep_their_numbers() -> None:
     for tick in range(1, 15):
         count(rows, *half)
         rows.end_tick(1.0)
-        before = dict(rows._book.numbers)
+        before = dict(rows._ledger.book.numbers)
         rows.forget(float(tick), FORGET_S, rows.source.names)
-        changed = [key for key, row in rows._book.numbers.items() if before.get(key, row) != row]
+        changed = [
+            key for key, row in rows._ledger.book.numbers.items() if before.get(key, row) != row
+        ]
         assert changed == []
     assert len(rows.by_path()) == len(half) + 1
 
@@ -72,11 +74,11 @@ def test_a_tick_moves_a_few() -> None:
     for tick in range(1, 30):
         count(rows, *kept)
         rows.end_tick(1.0)
-        before = dict(rows._book.numbers)
+        before = dict(rows._ledger.book.numbers)
         rows.forget(float(tick), FORGET_S, rows.source.names)
-        now = [key for key, row in rows._book.numbers.items() if before.get(key, row) != row]
+        now = [key for key, row in rows._ledger.book.numbers.items() if before.get(key, row) != row]
         assert len(now) <= MOST_MOVED
         moved += len(now)
     assert moved > 0
-    assert rows._book.end < MANY
+    assert rows._ledger.book.end < MANY
     assert {row.requests for row in rows.by_path().values()} == {30, MANY - 200}

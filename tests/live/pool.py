@@ -28,8 +28,7 @@ from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
-from httptop.collect.endpoints import Names
-from httptop.collect.source import Losses, Reading
+from httptop.collect.source import Losses, Names, Reading
 from httptop.collect.sums import CellReturns, CellUse, RowSums, Sums
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall

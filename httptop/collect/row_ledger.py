@@ -1,0 +1,96 @@
+"""What is known of all rows, in the places that know it: these change together.
+
+A source counts in cells and adds up what they count by row (sums.py). The book has the rows' keys
+(row_book.py); beside it stand the cells that count in them, their parties and their trends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from httptop.collect.endpoint_cells import Endpoint, EndpointCells
+from httptop.collect.in_flight import InFlight
+from httptop.collect.parties import PartyBook, PartySource
+from httptop.collect.row_book import RowBook
+from httptop.collect.row_table import TickMeans
+from httptop.collect.sums import CellReturns, RowSums, Sums
+
+
+class RowLedger:
+    """All rows of a run; for the collector's thread alone."""
+
+    def __init__(
+        self, sums: RowSums, returns: CellReturns, parties: PartySource, trend_ticks: int
+    ) -> None:
+        """``trend_ticks``: how many ticks a row's trend has."""
+        self.sums = sums
+        self.book = RowBook(sums.most_rows)
+        self.cells = EndpointCells(sums, returns, self.book)
+        self.parties = PartyBook(parties)
+        self.trends: deque[TickMeans] = deque(maxlen=trend_ticks)
+        self.in_flight = InFlight()
+        self.tick = 1
+        self._latest: Sums | None = None  # None: out of date
+
+    def now(self) -> Sums:
+        """Return the sums of all rows as they are."""
+        if self._latest is None:
+            self._latest = self.sums.read(self.tick, self.book.end)
+        return self._latest
+
+    def changed(self) -> None:
+        """Note that the sums of rows are others now."""
+        self._latest = None
+
+    def end_tick(self) -> None:
+        """End a tick: its latencies join the trends."""
+        self.trends.append(TickMeans.of(self.now().rows))
+        self.sums.end_tick()
+        self.tick += 1
+
+    def merge(self, merged: Mapping[int, int]) -> None:
+        """Merge rows into others, none of which is merged itself."""
+        self.cells.move(merged)
+        self.parties.move(merged)
+        self.book.merge(merged)
+        self._merge_trends(merged)
+
+    def forget(self, merged: Mapping[int, int]) -> dict[int, Endpoint]:
+        """Forget rows, which others stand for; return their endpoints, whose cells count there.
+
+        What they have had of statuses is not known of the others: see :meth:`RowBook.apart`.
+        """
+        taken = {cell: self.cells.endpoints.pop(cell) for cell in self.cells.move(merged)}
+        self.parties.move(merged)
+        self.book.forget(merged)
+        self._merge_trends(merged)
+        return taken
+
+    def move_down(self) -> None:
+        """Have rows use low numbers, if few of many are left."""
+        if moves := self.book.scattered():
+            self.cells.move(moves)
+            self.parties.move(moves)
+            self.book.renumber(moves)
+            self._merge_trends(moves)
+            self.in_flight = self.in_flight.moved(moves)
+            self.changed()
+
+    def part(self, cell: int, endpoint: Endpoint, row: int) -> None:
+        """Have a cell count in another row from now on; what it has counted stays."""
+        former, endpoint.row = endpoint.row, row
+        assert former is not None
+        cells = [response for response, _ in endpoint.responses]
+        counts = self.sums.part(cell, cells, row)
+        self.book.drop_cells(former, cells)
+        self.parties.end([cell])
+        for (response, code), count in zip(endpoint.responses, counts, strict=True):
+            if code is not None:
+                self.book.add_apart(former, code, count)
+                self.book.add_apart(row, code, -count)
+                self.book.add_status(row, code, response)
+
+    def _merge_trends(self, merged: Mapping[int, int]) -> None:
+        trends = [means.merged(merged) for means in self.trends]
+        self.trends = deque(trends, self.trends.maxlen)

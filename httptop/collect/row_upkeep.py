@@ -1,0 +1,146 @@
+"""The upkeep of rows: those that are idle are forgotten, those that are never found become one.
+
+Which ones is said in forgetting.py and not_found.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from httptop.collect.endpoint_cells import Endpoint
+from httptop.collect.endpoint_keys import LAST_RESORT_KEYS, OWN_PATHS, own_key
+from httptop.collect.forgetting import (
+    FULL,
+    Forgetting,
+    RowActivity,
+    idle,
+    longest_idle,
+    surplus,
+)
+from httptop.collect.placing import Placing
+from httptop.collect.row_ledger import RowLedger
+from httptop.collect.source import Names
+from httptop.collect.sums import ROW, CellReturns, RowFigures
+from httptop.linux import heap
+from httptop.model import IDLE_PATH, NOT_FOUND_PATH
+
+
+class RowUpkeep:
+    """Has rows give their place back; for the collector's thread alone."""
+
+    def __init__(
+        self, ledger: RowLedger, placing: Placing, returns: CellReturns, max_not_found: int
+    ) -> None:
+        """``max_not_found``: rows of a process and side with no outcome but 404 and the like.
+
+        If there are more they become one; 0: never.
+        """
+        self._ledger, self._placing, self._returns = ledger, placing, returns
+        self._max_not_found = max_not_found
+        self._forgetting = Forgetting()
+        self._overflow_before = 0
+        #: A sentence about tables that had no room in the last tick, and who has most of it.
+        self.crowding: str | None = None
+
+    def fold_not_found(self) -> None:
+        """Have rows with no outcome but 404 and the like count in ``~not found``, if many."""
+        book = self._ledger.book
+        if not self._max_not_found:
+            return
+        merged: dict[int, int] = {}
+        for rows in book.only_not_found.by_owner():
+            first = book.key_of(next(iter(rows)))
+            assert first is not None
+            key = own_key(first, NOT_FOUND_PATH)
+            if book.number_of(key) is None and len(rows) <= self._max_not_found:
+                continue
+            going = [row for row in rows if self._has_only_responses(row)]
+            into = self._placing.row(key)
+            if going and into in book.not_found:
+                book.note_paths(into, going)
+                merged |= dict.fromkeys(going, into)
+        if merged:
+            for row in merged:
+                key_of_row = book.key_of(row)
+                assert key_of_row is not None
+                self._placing.drop_path(key_of_row)
+            self._ledger.merge(merged)
+            self._ledger.changed()
+
+    def _has_only_responses(self, row: int) -> bool:
+        figures = RowFigures(*ROW.unpack_from(self._ledger.now().rows, row * ROW.size))
+        return not figures.unanswered and figures.open <= 0
+
+    def forget(self, now_s: float, forget_s: float, names: Names) -> None:
+        """Forget rows at the end of a tick: those idle for ``forget_s``, 0: none of these.
+
+        Where room is short, others are forgotten, too; see forgetting.py.
+        """
+        self._ledger.parties.end(self._ledger.cells.take_back())
+        tick, full = self._ledger.tick - 1, self._returns.full()
+        since = self._forgetting.idle_since(tick, now_s, forget_s)
+        self.crowding = self._say_crowding()
+        self._ledger.parties.make_room(tick, self._user_of)
+        self._placing.place_displaced()
+        is_due = self._forgetting.is_due(now_s, forget_s)
+        if is_due or full > FULL:
+            self._look(tick, since, full, names)
+        self._ledger.move_down()
+        if is_due:
+            heap.give_back()
+
+    def _look(self, tick: int, since: int, full: float, names: Names) -> None:
+        """Forget what has been idle since a tick, and what is to make room."""
+        book = self._ledger.book
+        activity, rows = RowActivity.of(self._ledger.now().rows), book.by_owner
+        unused, others = self._returns.unused(self._ledger.cells.endpoints)
+        gone = {row for some in rows.values() for row in idle(some, activity, since)}
+        gone.update(surplus(rows, activity, tick, full, others))
+        last = {book.number_of(key) for key in LAST_RESORT_KEYS}
+        own = [row for row in book.own if row not in last]
+        gone.update(longest_idle(own, activity, len(own) - self._placing.most_own * 3 // 4))
+        without = {None, *last, *book.not_found}
+        cells = self._ledger.cells.idle_since(without, tick - 1 if full > FULL else since, tick)
+        # Rows of our own stay with what they have counted.
+        still = set(idle(own, activity, since)) - gone - book.not_found
+        for some in self._ledger.cells.by_row(still).values():
+            cells += some
+        retired = self._ledger.cells.without(cells) | self._forget(gone)
+        if unused:
+            retired |= self._placing.register_idle(names(unused)[0])
+        if retired:
+            self._ledger.cells.retire(retired)
+            self._ledger.changed()
+
+    def _forget(self, gone: Collection[int]) -> dict[int, Endpoint]:
+        """Have rows count in ``~idle``; return their endpoints, whose cells are not needed."""
+        book = self._ledger.book
+        merged: dict[int, int] = {}
+        for row in gone:
+            key = book.key_of(row)
+            assert key is not None
+            merged[row] = self._placing.row(own_key(key, IDLE_PATH))
+            if key.path in OWN_PATHS:  # there are too many of our own
+                merged[row] = self._placing.last_resort(key)
+            for code, count in book.apart(row).items():
+                book.add_apart(merged[row], code, count)
+            self._placing.drop_path(key)
+        return self._ledger.forget(merged) if merged else {}
+
+    def _say_crowding(self) -> str | None:
+        book = self._ledger.book
+        rows = book.by_owner
+        overflow = book.overflow_requests(self._ledger.now().rows)
+        before, self._overflow_before = self._overflow_before, overflow
+        if (more := self._overflow_before - before) <= 0 or not rows:
+            return None
+        (_, process, user), most = max(rows.items(), key=lambda item: len(item[1]))
+        owner = f"{process} (user {user})" if user else process
+        return (
+            f"there was no room for all endpoints: {more} requests of the last tick are counted "
+            f"under ~other; of {sum(map(len, rows.values()))} rows {owner} has {len(most)}"
+        )
+
+    def _user_of(self, cell: int) -> str:
+        known = self._ledger.cells.get(cell)
+        return "" if known is None else known.key.user
