@@ -176,11 +176,11 @@ class EndpointStats:
 
     @property
     def shown_path(self) -> str:
-        """The path for people: that of a row ``~not found`` says how many it stands for."""
+        """The path for people: that of a row ``~not found`` with how many it stands for."""
         if self.paths is None:
             return self.key.path
         more = "+" if self.more_paths else ""
-        return f"{self.key.path}, {self.paths:,}{more} paths"
+        return f"{self.key.path} ({self.paths:,}{more})"
 
     @property
     def errors(self) -> int:

@@ -72,7 +72,7 @@ def test_many_are_one_row_that_knows_how_many_paths() -> None:
     assert (rows["~not found"].paths, rows["~not found"].more_paths) == (60, False)
     assert rows["~not found"].requests == 60 + MOST_ROWS
     assert sum(rows["~not found"].status.values()) == 60 + MOST_ROWS
-    assert rows["~not found"].shown_path == "~not found, 60 paths"
+    assert rows["~not found"].shown_path == "~not found (60)"
     assert rows["/a"].paths is None
     # From now on no new one has a row, not even for a tick; and the paths seen are no more.
     rows = served.serve(*_missing(70))
