@@ -82,15 +82,19 @@ def short(group: Path) -> str:
 @pytest.mark.setting("filter.process.containers")
 def test_only_processes_in_the_container_are_counted(mount: Path) -> None:
     path = new_path()
-    with container(mount) as group, talker(group) as within, talker(None) as without:
-        with only(short(group)) as watch:
-            talk(within, path, 7)
-            talk(without, path, 11)
-            watch.expect(path, {200: 7})
-            assert watch.row(path).containers == (short(group),)
-        with only(short(group)[::-1]) as watch:
-            talk(within, path, 7)
-            watch.expect(path, {})
+    with (
+        container(mount) as group,
+        container(mount) as another,
+        talker(group) as within,
+        talker(another) as elsewhere,
+        talker(None) as without,
+        only(short(group)) as watch,
+    ):
+        talk(within, path, 7)
+        talk(without, path, 11)
+        talk(elsewhere, path, 13)
+        watch.expect(path, {200: 7})
+        assert watch.row(path).containers == (short(group),)
 
 
 @pytest.mark.setting("filter.process.containers")
