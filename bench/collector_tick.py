@@ -56,6 +56,7 @@ def main() -> None:
     """Measure in this process, which has done nothing else; print the figures."""
     from httptop.bpf.plan import plan_of
     from httptop.bpf.source import LiveSource
+    from httptop.collect.governor import controls_of
     from httptop.collector import Collector
     from httptop.config.scope import Scope
     from httptop.config.settings import DEFAULTS
@@ -70,7 +71,7 @@ def main() -> None:
     general = dataclasses.replace(DEFAULTS.general, window_s=DEFAULTS.ui.window_s)
     settings = dataclasses.replace(DEFAULTS, performance=performance, general=general)
     plan = plan_of(settings, Scope(), possible_cpus())
-    source = LiveSource(plan)
+    source = LiveSource(plan, controls_of(DEFAULTS))
     source.load()
     assert source._probes is not None
     collector = Collector(source, settings, Scope(), host="bench")

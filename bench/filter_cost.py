@@ -14,6 +14,7 @@ from bench.tracing import SETTLE_S, EmptyProgram, attach, turns
 from httptop.bpf.build.child import Probes
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
+from httptop.collect.governor import controls_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
@@ -36,7 +37,7 @@ def measure(run: Context) -> list[Figure]:
     with contextlib.ExitStack() as closing:
         loaded = {}
         for name, scope in scopes.items():
-            source = LiveSource(plan_of(DEFAULTS, scope, possible_cpus()))
+            source = LiveSource(plan_of(DEFAULTS, scope, possible_cpus()), controls_of(DEFAULTS))
             closing.callback(source.close)
             source.open()
             assert source._probes is not None

@@ -20,6 +20,7 @@ from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.program import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
+from httptop.collect.governor import controls_of
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
@@ -89,7 +90,7 @@ class Tracing:
         """Load the empty program and the probes of a default run on these sides."""
         settings = DEFAULTS
         scope = Scope(sides=frozenset(sides))
-        self._source = LiveSource(plan_of(settings, scope, possible_cpus()))
+        self._source = LiveSource(plan_of(settings, scope, possible_cpus()), controls_of(settings))
         try:
             self._source.open()
             self.refused = self._source.notes

@@ -33,16 +33,18 @@ class LiveSource:
     def __init__(
         self,
         plan: Plan,
+        controls: Controls,
         *,
         loading: Loading | None = None,
         enable_statistics: Callable[[], int] = bpf_syscall.enable_stats,
     ) -> None:
         """Start loading at once; :meth:`load` waits until it is complete.
 
+        ``controls``: those in force from the first call on.
         ``loading``: a load that was begun ahead. ``enable_statistics`` has the kernel time programs
         until the descriptor that it returns is closed; it raises :class:`OSError` if it cannot.
         """
-        self._plan = plan
+        self._plan, self._first_controls = plan, controls
         self._enable_statistics = enable_statistics
         #: What the kernel refused, and why.
         self._refused: dict[str, str] = {}
@@ -97,6 +99,7 @@ class LiveSource:
         self._samples = SampleReader(probes.maps["samples"], own_pids)
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
+        self.control(self._first_controls)
         self.timer = ProgramTimer(probes.programs, self._enable_statistics)
         self._closing.callback(self.timer.close)
         self.ticks = Ticks(self.timer.switch, self.note_waits)

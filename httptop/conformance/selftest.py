@@ -8,6 +8,7 @@ from typing import Final
 
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
+from httptop.collect.governor import controls_of
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.conformance.case import Case, load_cases
@@ -33,7 +34,8 @@ def main() -> int:
     say(f"{'case':<{_WIDTH}}  {'tcp':<{_VERDICT_WIDTH}}unix")
     results: list[Result] = []
     everything = Scope()
-    source = LiveSource(plan_of(DEFAULTS, everything, possible_cpus(), own_pid_namespace()))
+    plan = plan_of(DEFAULTS, everything, possible_cpus(), own_pid_namespace())
+    source = LiveSource(plan, controls_of(DEFAULTS))
     with SteppedRun(source, DEFAULTS, everything) as run:
         stage = Stage(run.step)
         began = time.monotonic()

@@ -13,6 +13,7 @@ from typing import Final
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collect.feed import Feed
+from httptop.collect.governor import controls_of
 from httptop.collect.overhead import OverheadMeter
 from httptop.collector import Collector
 from httptop.config.scope import Scope
@@ -59,7 +60,12 @@ def open_live(
     for note in notes:
         complain(note)
     # The loader needs all of root's capabilities, so it is started before any are given up.
-    source = LiveSource(plan, loading=session.take_loading(), enable_statistics=session.statistics)
+    source = LiveSource(
+        plan,
+        controls_of(settings),
+        loading=session.take_loading(),
+        enable_statistics=session.statistics,
+    )
     try:
         drop = begin_drop(settings.security, session, screen=screen, read=read, save=save)
     except BaseException:

@@ -17,6 +17,7 @@ from httptop.bpf.build.child import Probes
 from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
+from httptop.collect.governor import controls_of
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.conformance.live import SteppedRun
@@ -101,7 +102,9 @@ class Watch(SteppedRun):
         fresh = fresh or bool(
             settings.paths.templates or settings.paths.keep or plan.conditions.containers
         )
-        super().__init__(LiveSource(plan) if fresh else AfreshSource(plan), settings, scope)
+        controls = controls_of(settings)
+        source = LiveSource(plan, controls) if fresh else AfreshSource(plan, controls)
+        super().__init__(source, settings, scope)
 
     @property
     def notes(self) -> tuple[str, ...]:

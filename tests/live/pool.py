@@ -28,7 +28,7 @@ from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
-from httptop.collect.source import Losses, Names, Reading
+from httptop.collect.source import Controls, Losses, Names, Reading
 from httptop.collect.sums import CellReturns, CellUse, RowSums, Sums
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
@@ -202,8 +202,8 @@ POOL: Final = Pool()
 class AfreshSource(LiveSource):
     """A live source that leaves out what its probes counted before it was opened."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan, loading=_Lending())
+    def __init__(self, plan: Plan, controls: Controls) -> None:
+        super().__init__(plan, controls, loading=_Lending())
         self._before = Reading()
 
     def open(self) -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from httptop import cli
+from httptop.bpf.build.child import Plan
 from httptop.collect.endpoint_keys import protocol_of
+from httptop.collect.source import Controls
 from httptop.conformance import selftest
 from httptop.conformance.case import PATH, Case, Step, load_cases
 from httptop.conformance.live import Stage
@@ -68,7 +70,11 @@ def test_the_command(
     """A case that cannot be played, here after its client has closed, is a failure."""
     case = replace(CASES[0], steps=(*steps, *CASES[0].steps))
     monkeypatch.setattr(selftest, "load_cases", lambda: [case])
-    monkeypatch.setattr(selftest, "LiveSource", lambda plan: AfreshSource(cached(plan)))
+
+    def pooled(plan: Plan, controls: Controls) -> AfreshSource:
+        return AfreshSource(cached(plan), controls)
+
+    monkeypatch.setattr(selftest, "LiveSource", pooled)
     assert cli.main(["--selftest"]) == status
     out = capsys.readouterr().out
     assert ("FAILED" if status else "4 agree") in out

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -330,3 +331,23 @@ def test_unix_sockets_in_both_ways() -> None:
             assert counts_of([row], "by_peer") == {UNIX_PEER: (1, 0)}
             assert counts_of([row], "by_pid") == {os.getpid(): (1, 0)}
             assert OTHER_PIDS not in (row.by_pid or {})
+
+
+@pytest.mark.setting("paths.keep")
+def test_controls_are_in_force_from_the_first_call_on() -> None:
+    """Before the first tick, that is: parties, samples and path rules."""
+    path = new_path()
+    settings = replace(DEFAULTS, paths=replace(DEFAULTS.paths, keep=(f"{path}/*",)))
+    watch = Watch(settings)
+    watch.source.open()
+    try:
+        with connected() as ends:
+            exchange(*ends, request(f"{path}/12345"))
+        watch.collector.begin(time.monotonic())
+        snapshot = watch.step()
+        (row,) = rows_of(snapshot, path, "server")
+        assert row.key.path == f"{path}/12345"
+        assert counts_of([row], "by_pid") == {os.getpid(): (1, 0)}
+        assert [sample.key for sample in snapshot.recent if sample.key == row.key] == [row.key]
+    finally:
+        watch.source.close()
