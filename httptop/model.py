@@ -12,7 +12,7 @@ cumulative since httptop started unless a name says ``window``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, overload
 
@@ -79,7 +79,7 @@ def _printable(character: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointKey:
-    """The key of an endpoint: side, process, protocol, method and path template."""
+    """The key of an endpoint: side, process, server's port, protocol, method, path template."""
 
     side: Side
     process: str  # name of the process (its first thread's), at most 15 characters
@@ -88,6 +88,7 @@ class EndpointKey:
     method: str  # of RFC 9110, or "OTHER" for any other token
     path: str  # template: "/users/{id}"; "~other": see OVERFLOW_PATH and the next ones
     user: str = ""  # that the process runs as; "": not known
+    port: int = 0  # of the server; 0: a Unix socket, one of httptop's own rows, or not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +258,18 @@ def keys_of(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
     return rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
 
 
-def have_several_users(keys: Iterable[EndpointKey]) -> bool:
-    """Return whether several users run processes of one name, so that rows look alike without."""
+def told_apart_by(keys: Sequence[EndpointKey]) -> tuple[str, ...]:
+    """Return what else has to be shown of one side's rows: "user", "port", or nothing.
+
+    The user, where several run processes of one name; the port, where rows look alike without it.
+    """
+    names = {key.process for key in keys}
     users = {(key.process, key.user) for key in keys}
-    return len(users) > len({process for process, _ in users})
+    needed = ("user",) if len(users) > len(names) else ()
+    if len({(key.process, key.port) for key in keys}) == len(names):
+        return needed
+    alike = {(key.process, key.user, key.protocol, key.tls, key.method, key.path) for key in keys}
+    return (*needed, "port") if len(alike) < len(keys) else needed
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ MOST_HOST_MATCHERS: Final = 12
 STRATEGIES: Final = ("tail", "all", "random", "per-endpoint")
 MAX_RULES: Final = 64
 
-ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBI{TEMPLATE_LEN}s")
+ENDPOINT_KEY: Final = struct.Struct(f"<{COMM_LEN}sBBBBIH6x{TEMPLATE_LEN}s")
 #: The user in the keys of cells that the loader sets up.
 NOBODY: Final = 0xFFFFFFFF
 #: Marks of an endpoint's key: its template was cut off; its path is httptop's own.

@@ -83,7 +83,7 @@ def _of_cells(
 
 
 def _endpoint(key: bytes) -> RawEndpoint:
-    comm, side, method, version, marks, uid, path = abi.ENDPOINT_KEY.unpack(key)
+    comm, side, method, version, marks, uid, port, path = abi.ENDPOINT_KEY.unpack(key)
     return RawEndpoint(
         side & 1,
         comm.split(b"\0")[0],
@@ -93,4 +93,5 @@ def _endpoint(key: bytes) -> RawEndpoint:
         bool(marks & abi.KEY_TRUNCATED),
         None if uid == abi.NOBODY else uid,
         bool(marks & abi.KEY_OWN),
+        port,
     )

@@ -28,7 +28,7 @@ _LONGEST_HEAD_LINE: Final = 4096
 
 #: Lists in a capture are positional: new versions append values, and never remove or move any. The
 #: names are those of the dataclasses' fields, whose order does not matter here.
-KEY: Final = ("side", "process", "protocol", "tls", "method", "path", "user")
+KEY: Final = ("side", "process", "protocol", "tls", "method", "path", "user", "port")
 HEALTH: Final = (
     "orphan_responses",
     "lost_samples",
@@ -188,8 +188,10 @@ def key_json(key: EndpointKey) -> Json:
 def read_key(value: Json) -> EndpointKey:
     """Return what :func:`key_json` wrote."""
     found = Fields.as_list(value)
-    if len(found) == len(KEY) - 1:  # as httptop 0.1 wrote it: without a user
+    if len(found) == len(KEY) - 2:  # as httptop 0.1 wrote it: without a user
         found = [*found, ""]
+    if len(found) == len(KEY) - 1:  # and without a port
+        found = [*found, 0]
     cells = dict(zip(KEY, Fields.as_list(found, len(KEY)), strict=True))
     text = Fields.as_text
     return EndpointKey(
@@ -200,6 +202,7 @@ def read_key(value: Json) -> EndpointKey:
         method=text(cells["method"]),
         path=text(cells["path"]),
         user=text(cells["user"]),
+        port=Fields.as_count(cells["port"]),
     )
 
 

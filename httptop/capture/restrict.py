@@ -12,8 +12,8 @@ from typing import Final
 
 from httptop.config.scope import Scope
 from httptop.errors import UsageError
-from httptop.filters import KEY_FIELDS, comparisons
-from httptop.model import NO_TOTALS, SIDES, EndpointStats, Side, Snapshot, Totals
+from httptop.filters import KEY_FIELDS, comparisons, matches_key
+from httptop.model import NO_TOTALS, SIDES, EndpointKey, EndpointStats, Side, Snapshot, Totals
 
 _HINT: Final = "a capture holds sums, not requests; limit the run that records it instead"
 
@@ -34,8 +34,8 @@ def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
     """Return a snapshot of only the endpoints that a scope admits."""
     if scope.everything:
         return snapshot
-    endpoints = tuple(row for row in snapshot.endpoints if scope.admits_key(row.key))
-    recent = tuple(request for request in snapshot.recent if scope.admits_key(request.key))
+    endpoints = tuple(row for row in snapshot.endpoints if _admits(scope, row.key))
+    recent = tuple(request for request in snapshot.recent if _admits(scope, request.key))
     totals: dict[Side, Totals] = {}
     for side in SIDES:
         rows = [row for row in endpoints if row.key.side == side]
@@ -43,6 +43,11 @@ def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
         whole = len(rows) == before and side in scope.sides
         totals[side] = snapshot.total(side) if whole else _total(rows)
     return replace(snapshot, endpoints=endpoints, recent=recent, totals=totals)
+
+
+def _admits(scope: Scope, key: EndpointKey) -> bool:
+    """Return whether a scope admits an endpoint, by what the kernel would filter by, too."""
+    return scope.admits_key(key) and all(matches_key(part, key, None) for part in scope.kernel)
 
 
 def _total(rows: list[EndpointStats]) -> Totals:

@@ -52,7 +52,7 @@ def _requested(path: bytes) -> str:
 
 def own_key(key: EndpointKey, path: str) -> EndpointKey:
     """Return the key of a row of httptop's own, of the same process and side."""
-    return replace(key, protocol="HTTP/1.1", method="OTHER", path=path)
+    return replace(key, protocol="HTTP/1.1", method="OTHER", path=path, port=0)
 
 
 def key_of(raw: RawEndpoint, users: Users) -> EndpointKey:
@@ -62,4 +62,6 @@ def key_of(raw: RawEndpoint, users: Users) -> EndpointKey:
         path += "…"
     user = "" if raw.uid is None else users.name(raw.uid)
     protocol = protocol_of(raw.version)
-    return EndpointKey(SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path, user)
+    return EndpointKey(
+        SIDES[raw.side], clean(raw.process), protocol, False, raw.method, path, user, raw.port
+    )

@@ -62,7 +62,8 @@ class Placing:
         self.most_own = ledger.sums.most_rows // _OWN_PART
         self._users = Users()
         self._displaced: deque[int] = deque()  # cells that count in ~other
-        self._paths: dict[tuple[Side, str, str], set[str]] = {}
+        #: Paths, and the ports they are served at, that have a row.
+        self._paths: dict[tuple[Side, str, str], set[tuple[str, int]]] = {}
         for keys in LAST_RESORT.values():
             for key in keys.values():
                 ledger.book.make(key)
@@ -148,13 +149,13 @@ class Placing:
         always = key.path in OWN_PATHS
         if always and len(self._ledger.book.own) >= self.most_own:
             return self.last_resort(key)
-        few = always or key.path in paths or len(paths) < self._max_distinct
+        few = always or (key.path, key.port) in paths or len(paths) < self._max_distinct
         if few and self._ledger.sums.has_room():
             row = self._ledger.book.make(key)
         if row is None:
             return self.last_resort(key) if always else self.row(own_key(key, OVERFLOW_PATH))
         if not always:
-            paths.add(key.path)
+            paths.add((key.path, key.port))
         return row
 
     def last_resort(self, key: EndpointKey) -> int:
@@ -164,13 +165,13 @@ class Placing:
         assert row is not None
         return row
 
-    def _paths_of(self, key: EndpointKey) -> set[str]:
+    def _paths_of(self, key: EndpointKey) -> set[tuple[str, int]]:
         return self._paths.setdefault((key.side, key.process, key.method), set())
 
     def drop_path(self, key: EndpointKey) -> None:
         """Count a path no longer that a process had; processes come and go, too."""
         paths = self._paths_of(key)
-        paths.discard(key.path)
+        paths.discard((key.path, key.port))
         if not paths:
             del self._paths[key.side, key.process, key.method]
 
@@ -210,7 +211,7 @@ class Placing:
         self._paths.clear()
         for key in self._ledger.book.numbers:
             if key.path not in OWN_PATHS:
-                self._paths_of(key).add(key.path)
+                self._paths_of(key).add((key.path, key.port))
         for cell, endpoint in self._ledger.cells.endpoints.items():
             if endpoint.row is not None and endpoint.row not in self._ledger.book.not_found:
                 row = self.row(self._by_rules(endpoint.key))

@@ -29,6 +29,7 @@ class RawEndpoint(NamedTuple):
     truncated: bool  # the path went on
     uid: int | None = None  # of the process
     own: bool = False  # the path is httptop's own, such as ~other
+    port: int = 0  # of the server; 0: a Unix socket, or the path is httptop's own
 
 
 #: The status of responses that a filter in the kernel excludes, as the kernel has it (abi.h).

@@ -31,7 +31,8 @@ from httptop.filters.values import parse_value
 from httptop.literals import format_duration
 from httptop.model import SIDES, EndpointKey, Side, Transaction
 
-_EXACT_FIELDS: Final = KEY_FIELDS | {"status"}
+#: Fields that the collector decides; it leaves the port to the kernel, since ~other has none.
+_EXACT_FIELDS: Final = KEY_FIELDS - {"port"} | {"status"}
 #: Fields that the kernel's programs can filter by.
 KERNEL_FIELDS: Final = frozenset(
     (

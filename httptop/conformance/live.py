@@ -147,11 +147,12 @@ class Stage:
     def _rows(self) -> Counted:
         snapshot = self._step()
         self.health = snapshot.health
-        return {
-            Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol): _counts(row)
-            for row in snapshot.endpoints
-            if row.key.process == self._name
-        }
+        found: Counted = {}
+        for row in snapshot.endpoints:
+            if row.key.process == self._name:  # at whatever port
+                key = Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol)
+                found.setdefault(key, Counts()).add(_counts(row), 1)
+        return found
 
 
 def difference(wanted: Counted, seen: Counted) -> list[str]:

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -165,12 +166,28 @@ def _unix() -> Ends:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
+class _Listening(threading.local):
+    """Each thread of a process listens at one port, so that its requests have few rows."""
+
+    pid = 0
+    listener: socket.socket
+
+    def here(self) -> socket.socket:
+        if self.pid != os.getpid():
+            self.pid, self.listener = os.getpid(), socket.create_server(("127.0.0.1", 0))
+        return self.listener
+
+
+_listening = _Listening()
+
+
 def _tcp() -> Ends:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        client = socket.create_connection(listener.getsockname())
-        server = listener.accept()[0]
+    listener = _listening.here()
+    client = socket.create_connection(listener.getsockname())
+    server, peer = listener.accept()
+    while peer != client.getsockname():  # one whose client could not go on
+        server.close()
+        server, peer = listener.accept()
     for end in (client, server):
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client, server

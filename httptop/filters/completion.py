@@ -218,9 +218,7 @@ def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
     if any(row.unanswered or row.status.get(STATUS_UNKNOWN) for row in rows):
         statuses.append("unknown")
     peers = [
-        (sample.key.side, *sample.peer.rpartition(":"))
-        for sample in snapshot.recent
-        if sample.peer is not None
+        sample.peer.rpartition(":")[0] for sample in snapshot.recent if sample.peer is not None
     ]
     return {
         "comm": _once(row.key.process for row in rows),
@@ -230,8 +228,8 @@ def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
         "tls": ("yes", "no"),
         "status": statuses,
         "pid": _once(str(pid) for row in rows for pid in row.pids),
-        "peer": _once(host.strip("[]") for _, host, _, _ in peers),
-        "port": _once(port for end, _, _, port in peers if end == "client"),
+        "peer": _once(host.strip("[]") for host in peers),
+        "port": _once(str(row.key.port) for row in rows if row.key.port),
     }
 
 

@@ -15,11 +15,11 @@ from httptop.filters.values import ORDERINGS
 from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
 
 #: Fields of an endpoint's key: exact for every row.
-KEY_FIELDS: Final = frozenset(("comm", "method", "path", "side", "proto", "tls"))
+KEY_FIELDS: Final = frozenset(("comm", "port", "method", "path", "side", "proto", "tls"))
 #: Fields that a row of the endpoint table has.
 ROW_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "in_flight"}
 #: Fields that a sampled request has.
-TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer", "port"}
+TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer"}
 
 #: Values of a field on one thing; None: not decided yet.
 Known = tuple[str | int, ...] | None
@@ -80,7 +80,7 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
                 return () if request.response_bytes is None else (request.response_bytes,)
             case "peer":
                 return () if request.peer is None else (request.peer,)
-            case "port":  # the server's: known only from a client's peer
+            case "port" if not request.key.port:  # older captures lack it: a client's peer has it
                 port = (request.peer or "").rpartition(":")[2]
                 client = request.key.side == "client" and port.isdecimal()
                 return (int(port),) if client else ()
@@ -134,6 +134,8 @@ def _of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
     match name:
         case "comm":
             return (key.process,)
+        case "port":
+            return (key.port,) if key.port else ()
         case "method":
             return (key.method.upper(),)
         case "path":

@@ -15,6 +15,7 @@ from typing import Final
 from httptop.model import (
     SIDES,
     STATUS_UNKNOWN,
+    EndpointKey,
     EndpointStats,
     Latency,
     Overhead,
@@ -103,7 +104,7 @@ def _endpoint(row: EndpointStats) -> _Json:
     return {
         "side": row.key.side,
         "process": row.key.process,
-        **({"user": row.key.user} if row.key.user else {}),
+        **_whose(row.key),
         "pids": list(row.pids),
         **({"containers": list(row.containers)} if row.containers else {}),
         "protocol": row.key.protocol,
@@ -127,13 +128,19 @@ def _endpoint(row: EndpointStats) -> _Json:
     } | known
 
 
+def _whose(key: EndpointKey) -> _Json:
+    """Return what is not known of each endpoint."""
+    user: _Json = {"user": key.user} if key.user else {}
+    return user | ({"port": key.port} if key.port else {})
+
+
 def _in_flight(request: RequestInFlight) -> _Json:
     key = request.key
     return {
         "age_ms": _round(request.age_ns / 1e6, 3),
         "side": key.side,
         "process": key.process,
-        **({"user": key.user} if key.user else {}),
+        **_whose(key),
         **({} if request.pid is None else {"pid": request.pid}),
         "peer": request.peer,
         "protocol": key.protocol,

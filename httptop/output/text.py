@@ -29,14 +29,15 @@ from httptop.model import (
     Side,
     Snapshot,
     Totals,
-    have_several_users,
     keys_of,
+    told_apart_by,
 )
 from httptop.output.order import busiest_first, rows_at
 
 _NARROWEST_PATH: Final = 16
-#: Widths of what is left of the path; that of users only where several run processes of one name.
-_PROCESS, _USER, _METHOD = 15, 8, 7
+#: Widths of what is left of the path, whatever tells rows apart; see model.told_apart_by().
+_PROCESS, _METHOD = 15, 7
+_APART: Final = {"user": 8, "port": 5}
 #: Title, width and rank; columns with the highest rank are dropped first if there is no room.
 _NUMBERS: Final = (
     ("REQ/S", 6, 0),
@@ -72,9 +73,9 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
     keys = keys_of(snapshot.endpoints)
     for side in SIDES:
         if shown := [at for at in printed if keys[at].side == side]:
-            several = have_several_users([keys[at] for at in shown])
+            apart = told_apart_by([keys[at] for at in shown])
             rows = rows_at(snapshot, shown)
-            lines += ["", *_table(side, rows, columns, several_users=several)]
+            lines += ["", *_table(side, rows, columns, apart)]
     if snapshot.in_flight:
         lines += ["", *_in_flight(snapshot.in_flight, columns)]
     if not snapshot.endpoints:
@@ -141,10 +142,10 @@ def _health(snapshot: Snapshot) -> str:
 
 
 def _table(
-    side: Side, rows: Iterable[EndpointStats], columns: int, *, several_users: bool
+    side: Side, rows: Iterable[EndpointStats], columns: int, apart: tuple[str, ...]
 ) -> list[str]:
     numbers = list(_NUMBERS)
-    widths = (_PROCESS, _USER, _METHOD) if several_users else (_PROCESS, _METHOD)
+    widths = (_PROCESS, *map(_APART.__getitem__, apart), _METHOD)
 
     def path_width() -> int:
         return columns - sum(w + 1 for w in widths) - sum(w + 1 for _, w, _ in numbers)
@@ -154,17 +155,17 @@ def _table(
     names = [title for title, _, _ in numbers]
     width = path_width()
 
-    def line(process: str, user: str, method: str, path: str, values: list[str]) -> str:
-        texts = (process, user, method, path) if several_users else (process, method, path)
+    def line(texts: tuple[str, ...], values: list[str]) -> str:
         left = " ".join(map(_fit, texts, (*widths, width)))
         right = zip(values, numbers, strict=True)
         return left + "".join(f" {value:>{size}}" for value, (_, size, _) in right)
 
-    lines = [line(side.upper(), "USER", "METHOD", "PATH", names)]
+    lines = [line((side.upper(), *map(str.upper, apart), "METHOD", "PATH"), names)]
     for row in rows:
         cells = _cells(row)
         key, values = row.key, [cells[name] for name in names]
-        lines.append(line(key.process, key.user, key.method, row.shown_path, values))
+        more = (str(getattr(key, name) or "-") for name in apart)
+        lines.append(line((key.process, *more, key.method, row.shown_path), values))
     return lines
 
 

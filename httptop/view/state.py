@@ -24,8 +24,8 @@ from httptop.model import (
     Snapshot,
     Totals,
     Transaction,
-    have_several_users,
     keys_of,
+    told_apart_by,
 )
 from httptop.view.picked_rows import PickedRows
 
@@ -82,7 +82,7 @@ class View:
 
 
 #: These are fields of the key.
-_KEY_SORTS: Final = frozenset({"process", "user", "method", "path", "protocol"})
+_KEY_SORTS: Final = frozenset({"process", "user", "port", "method", "path", "protocol"})
 _TEXT_SORTS: Final = _KEY_SORTS | {"container"}
 
 
@@ -113,6 +113,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "process": lambda row: row.key.process,
         "user": lambda row: row.key.user,
         "container": lambda row: row.containers,
+        "port": lambda row: row.key.port,
         "method": lambda row: row.key.method,
         "path": lambda row: row.key.path,
         "protocol": lambda row: row.key.protocol,
@@ -220,7 +221,7 @@ class Scene:
     rows: Sequence[EndpointStats] = ()
     side_rows: int = 0  # endpoints of the shown side, filtered or not
     other_rows: int = 0  # endpoints of the other side
-    several_users: bool = False  # whether several users run processes of one name on this side
+    told_apart_by: tuple[str, ...] = ()  # what else has to be shown; see model.told_apart_by
     selected_gone: bool = False  # the selected endpoint is not in the snapshot
 
     @property
@@ -258,12 +259,12 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
     if snapshot is None:
         return Scene(None, view)
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
-        shown, side_rows, several = before.rows, before.side_rows, before.several_users
+        shown, side_rows, needed = before.rows, before.side_rows, before.told_apart_by
     else:
         shown = rows(snapshot, view)
         side_rows = _count(snapshot, view.side)
         keys = keys_of(snapshot.endpoints)
-        several = have_several_users(key for key in keys if key.side == view.side)
+        needed = told_apart_by([key for key in keys if key.side == view.side])
     selected = view.selected
     return Scene(
         snapshot,
@@ -271,7 +272,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         shown,
         side_rows,
         len(snapshot.endpoints) - side_rows,
-        several,
+        needed,
         selected is not None and not _has(snapshot, selected),
     )
 

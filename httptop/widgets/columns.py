@@ -105,6 +105,15 @@ COLUMNS: Final = (
         lambda row, _: (_container(row), "muted"),
         "left",
     ),
+    Column(
+        "port",
+        "PORT",
+        5,
+        24,
+        "port of the server; shown where rows look alike without it",
+        lambda row, _: (str(row.key.port or humanize.UNKNOWN), "muted"),
+        "left",
+    ),
     Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),
     Column(
         "method", "METHOD", 7, 0, "request method", lambda row, _: (row.key.method, "muted"), "left"

@@ -150,7 +150,10 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         who = Line().add(key.process, self.hue("accent"))
         user = f"{dot}user {key.user}" if key.user else ""
         where = f"{dot}container {', '.join(stats.containers)}" if stats.containers else ""
-        who.add(f"{user}{where}{dot}pid {pids}{dot}{key.side} side{dot}{key.protocol}{tls}", muted)
+        port = f"{dot}port {key.port}" if key.port else ""
+        who.add(
+            f"{user}{where}{dot}pid {pids}{dot}{key.side} side{port}{dot}{key.protocol}{tls}", muted
+        )
         figures = (
             ("req/s", humanize.rate(stats.rps), "rate"),
             ("requests", f"{stats.requests:,}", "text"),

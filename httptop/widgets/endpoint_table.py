@@ -98,7 +98,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
     def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
         """Show the rows of a scene; keep the selected endpoint visible if it was."""
         self.names, self.units = names, units
-        self._needed = ("user",) if scene.several_users else ()
+        self._needed = scene.told_apart_by
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
         self.rows, self.view = scene.rows, scene.view

@@ -33,7 +33,9 @@ def test_an_older_capture_lacks_other_protocols() -> None:
 
 def test_positions_in_a_capture_stay_for_ever() -> None:
     """Values are read by position, so a new counter must come after these."""
-    assert capture_fields.KEY == ("side", "process", "protocol", "tls", "method", "path", "user")
+    assert capture_fields.KEY == (
+        "side", "process", "protocol", "tls", "method", "path", "user", "port",
+    )  # fmt: skip
     assert capture_fields.HEALTH[:8] == (
         "orphan_responses",
         "lost_samples",

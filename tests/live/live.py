@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import socket
@@ -192,19 +193,35 @@ def show(row: EndpointStats) -> str:
 
 
 @contextlib.contextmanager
-def connected(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends of a TCP connection on loopback: the client's, the server's."""
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        listener.listen()
-        with socket.socket(family, socket.SOCK_STREAM) as client:
-            client.connect(listener.getsockname())
-            server, _ = listener.accept()
-            with server:
-                for end in (client, server):
-                    end.settimeout(10)
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                yield client, server
+def connected(
+    family: int = socket.AF_INET, *, source: str = "", port: int = 0
+) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a TCP connection on loopback: the client's, the server's.
+
+    ``source``: the client's address; ``port``: a number for one of our ports, 0 to 9.
+    """
+    listener = _listener(family, port)
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        if source:
+            client.bind((source, 0))
+        client.connect(listener.getsockname())
+        server, peer = listener.accept()
+        while peer != client.getsockname():  # of a test that failed
+            server.close()
+            server, peer = listener.accept()
+        with server:
+            for end in (client, server):
+                end.settimeout(10)
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            yield client, server
+
+
+@functools.cache
+def _listener(family: int, _port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    listener.listen()
+    return listener
 
 
 @contextlib.contextmanager

@@ -224,7 +224,12 @@ def test_a_connection_handed_to_another_process() -> None:
 @pytest.mark.setting("filter.network.ports", "filter.network.exclude_ports")
 def test_ports() -> None:
     path = new_path()
-    with connected() as one, connected() as two, connected() as three, connected_unix() as unix:
+    with (
+        connected(port=1) as one,
+        connected(port=2) as two,
+        connected(port=3) as three,
+        connected_unix() as unix,
+    ):
         ports = [ends[1].getsockname()[1] for ends in (one, two, three)]
         values = {"ports": ports[:2], "exclude_ports": ports[1:]}
         keys = {f"filter__network__{name}": tuple(value) for name, value in values.items()}
@@ -239,7 +244,7 @@ def test_ports() -> None:
 @pytest.mark.setting("filter.network.exclude_ports")
 def test_an_excluded_port() -> None:
     path = new_path()
-    with connected() as one, connected() as two, connected_unix() as unix:
+    with connected(port=1) as one, connected(port=2) as two, connected_unix() as unix:
         values = {"filter__network__exclude_ports": (one[1].getsockname()[1],)}
         with watch(OURS, None, LOOPBACK, **values) as some:
             for ends, name in ((one, "a"), (two, "b"), (unix, "c")):

@@ -97,15 +97,15 @@ def reader(maps: dict[str, int]) -> MapReader:
 
 
 def test_names(maps: dict[str, int], reader: MapReader) -> None:
-    key = abi.ENDPOINT_KEY.pack(b"nginx", 1, 1, 1, abi.KEY_TRUNCATED, 33, b"/a\xff")
+    key = abi.ENDPOINT_KEY.pack(b"nginx", 1, 1, 1, abi.KEY_TRUNCATED, 33, 8080, b"/a\xff")
     bpf_syscall.map_update(maps["endpoints"], key, struct.pack("<I", 5))
-    odd = abi.ENDPOINT_KEY.pack(b"a" * 16, 0, 200, 0, abi.KEY_OWN, 0, b"b" * 96)
+    odd = abi.ENDPOINT_KEY.pack(b"a" * 16, 0, 200, 0, abi.KEY_OWN, 0, 0, b"b" * 96)
     bpf_syscall.map_update(maps["endpoints"], odd, struct.pack("<I", 7))
     for cell, measure in ((6, "latency"), (8, "sending")):
         pair = abi.RESPONSE_KEY.pack(5, 404, abi.MEASURES.index(measure))
         bpf_syscall.map_update(maps["responses"], pair, struct.pack("<I", cell))
-    nginx = (1, b"nginx", 1, "GET", b"/a\xff", True, 33, False)
-    own = (0, b"a" * 16, 0, "OTHER", b"b" * 96, False, 0, True)
+    nginx = (1, b"nginx", 1, "GET", b"/a\xff", True, 33, False, 8080)
+    own = (0, b"a" * 16, 0, "OTHER", b"b" * 96, False, 0, True, 0)
     assert reader.names([7, 99]) == ({7: own}, {})
     assert reader.names([5]) == ({5: nginx}, {})
     # With the cell of their requests.

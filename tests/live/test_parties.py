@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -182,15 +183,9 @@ def test_two_servers_and_three_clients(front: str, tmp_path: Path) -> None:
 # ---- one connection -----------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def from_address(client: str) -> Iterator[tuple[socket.socket, socket.socket]]:
+def from_address(client: str) -> AbstractContextManager[tuple[socket.socket, socket.socket]]:
     """A connection on loopback from this address: the client's end, the server's."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        socket.create_connection(listener.getsockname(), 5, (client, 0)) as ours,
-        listener.accept()[0] as theirs,
-    ):
-        yield ours, theirs
+    return connected(source=client)
 
 
 @each_front

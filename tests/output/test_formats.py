@@ -208,6 +208,17 @@ def test_containers_stand_in_json_where_there_are_some() -> None:
     assert containers == {"/a": None, "/b": ["3f2a3f2a3f2a", "db"]}
 
 
+def test_ports_stand_where_rows_look_alike_without() -> None:
+    ours = [row(replace(key("/a"), port=port)) for port in (80, 8080)]
+    assert "PORT" not in to_text(snapshot_at(1, ours[:1]))
+    lines = to_text(snapshot_at(1, ours)).splitlines()
+    assert any(line.startswith("SERVER") and "PORT" in line for line in lines)
+    assert sum(" 80    GET" in line or " 8080  GET" in line for line in lines) == 2
+    found = json.loads(to_json(snapshot_at(1, ours)))["endpoints"]
+    assert [one["port"] for one in found] == [80, 8080]
+    assert "port" not in json.loads(to_json(snapshot_at(1, [row()])))["endpoints"][0]
+
+
 def test_text_without_traffic() -> None:
     bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
     assert to_text(bare).endswith("no HTTP requests seen yet\n")

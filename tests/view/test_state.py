@@ -167,6 +167,10 @@ def test_filters_are_removed_by_their_place() -> None:
 
 def test_scene_says_where_names_are_not_enough() -> None:
     alike = [endpoint(key("/a", user=user)) for user in ("root", "")]
-    assert scene(snapshot(alike), View()).several_users
-    assert not scene(snapshot(alike[:1]), View()).several_users
-    assert not scene(snapshot(alike), View(side="client")).several_users
+    assert scene(snapshot(alike), View()).told_apart_by == ("user",)
+    assert scene(snapshot(alike[:1]), View()).told_apart_by == ()
+    assert scene(snapshot(alike), View(side="client")).told_apart_by == ()
+    ports = [endpoint(replace(key(path), port=port)) for path, port in (("/a", 80), ("/b", 81))]
+    assert scene(snapshot(ports), View()).told_apart_by == ()
+    other = endpoint(replace(key("/a"), port=81))
+    assert scene(snapshot([*ports, other]), View()).told_apart_by == ("port",)

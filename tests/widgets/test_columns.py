@@ -28,7 +28,7 @@ def test_every_column_of_the_settings_is_there_and_sorts() -> None:
 
 
 def test_our_own_choice_leaves_the_rare_ones_out_unless_there_is_plenty_of_room() -> None:
-    rare = {"p90", "p999", "mean", "request_bytes", "user", "container"}
+    rare = {"p90", "p999", "mean", "request_bytes", "user", "container", "port"}
     assert set(names(160)) == set(NAMES) - rare
     assert set(names(300)) == set(NAMES)
     assert {"path", "rps", "p99"} <= set(names(58))
@@ -39,6 +39,8 @@ def test_a_column_without_which_rows_look_alike_comes_first() -> None:
         with_user = [column.sort for column, _ in layout(width, needed=("user",))]
         assert with_user[:2] == ["process", "user"]
         assert sum(cells + 1 for _, cells in layout(width, needed=("user",))) - 1 <= width
+    both = [column.sort for column, _ in layout(80, needed=("user", "port"))]
+    assert both[:3] == ["process", "user", "port"]
     assert layout(80, ("path", "rps"), needed=("user",)) == layout(80, ("path", "rps"))
 
 

@@ -62,7 +62,7 @@ def fill(probes: Loaded, plan: dict[str, Any]) -> None:
         bpf_syscall.run_program(fd, bytes(64), repeat=last - first + 1)
         os.close(fd)
     for cell, side in OVERFLOW_ENDPOINTS.items():
-        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, NOBODY, b"~other")
+        key = ENDPOINT_KEY.pack(b"~other", side, 0, 1, KEY_OWN, NOBODY, 0, b"~other")
         bpf_syscall.map_update(probes.maps["endpoints"], key, struct.pack("<I", cell))
     for cell, endpoint in OVERFLOW_RESPONSES.items():
         key = RESPONSE_KEY.pack(endpoint, 0, 0)

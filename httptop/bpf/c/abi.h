@@ -121,6 +121,8 @@ struct endpoint_key {
 	u8 minor; /* of HTTP/1; from 100 on: 100 + 10 * major + minor */
 	u8 marks; /* KEY_... */
 	u32 uid; /* of the process */
+	u16 port; /* of the server; 0: a Unix socket, or the path is httptop's own */
+	u8 unused[6];
 	char path[TEMPLATE_LEN];
 };
 

@@ -22,6 +22,7 @@ static __always_inline void begin_key(struct scratch *s, struct conn *conn)
 	copy_words((u8 *)s->key.comm, (u8 *)conn->comm, COMM_LEN / 8);
 	s->key.side = conn->side;
 	s->key.uid = conn->uid;
+	s->key.port = conn->port;
 }
 
 /* Return the first shard's copy of a cell. */
@@ -74,6 +75,7 @@ static __always_inline void make_own_key(struct scratch *s)
 	s->key.method = METHOD_OTHER;
 	s->key.minor = 1;
 	s->key.marks = KEY_OWN;
+	s->key.port = 0;
 }
 
 /* Return the number of the cell of ~other of the process in s->key, for which there was no room. */

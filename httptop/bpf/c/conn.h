@@ -128,7 +128,7 @@ struct conn {
 	u32 endpoint; /* cell of its endpoint */
 	u8 method;
 	u8 hosts; /* host conditions that it meets, as bits */
-	u8 unused[2];
+	u16 port; /* of the server, for all requests; 0: a Unix socket */
 
 	u64 current_party; /* to the current request */
 	u32 current; /* cell of the current request's endpoint */

@@ -84,6 +84,7 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 	note_own_pid(s->tgid);
 	note_process_of(conn, s);
 	note_other_end(conn, s->sk, s->unix_socket);
+	conn->port = port_of(s->sk, s->side, s->unix_socket);
 	if (!take(conn->share, CONNECTIONS, MAX_CONNECTIONS)) {
 		conns.delete(&s->sk);
 		return 0;

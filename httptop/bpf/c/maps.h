@@ -15,7 +15,7 @@ struct known_line {
 	u32 uid;
 	u32 generation; /* control.generation */
 	u32 endpoint; /* 0: there is none */
-	u32 unused;
+	u32 port;
 	u16 length;
 	u8 side;
 	u8 method;
@@ -30,7 +30,7 @@ struct queued {
 	u32 endpoint;
 	u8 method;
 	u8 hosts;
-	u8 unused[2];
+	u8 unused[2]; /* the connection's port */
 };
 
 /* A connection has its latest request in this order. */

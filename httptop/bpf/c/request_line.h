@@ -92,9 +92,11 @@ static __always_inline u64 mixed(u64 word)
 static __always_inline struct known_line *place_of(struct conn *conn, struct scratch *s)
 {
 	u64 length = s->line_end - CARRY, words = length & ~7ULL;
-	u64 hash = (length << 1 | conn->side) ^ WORD(conn->comm) ^ WORD(conn->comm + 8), last = 0;
+	u64 hash = (length << 1 | conn->side) ^ WORD(conn->comm) ^ WORD(conn->comm + 8);
+	u64 last = 0;
 	u32 at;
 
+	hash ^= (u64)conn->port << 32;
 	OPAQUE(words);
 	if (words > LINE_LEN)
 		return 0;
@@ -122,6 +124,7 @@ static __always_inline void remember_line(struct conn *conn, struct scratch *s)
 		return;
 	copy_words((u8 *)known->comm, (u8 *)conn->comm, COMM_LEN / 8);
 	known->uid = conn->uid;
+	known->port = conn->port;
 	known->generation = control->generation;
 	known->endpoint = conn->endpoint;
 	known->length = length;
@@ -144,7 +147,7 @@ static __always_inline bool recall_line(struct conn *conn, struct scratch *s)
 	    known->generation != (u32)control->generation ||
 	    WORD(known->comm) != WORD(conn->comm) ||
 	    WORD(known->comm + 8) != WORD(conn->comm + 8) || known->uid != conn->uid ||
-	    !same_bytes(known->line, &s->data[CARRY], length))
+	    known->port != conn->port || !same_bytes(known->line, &s->data[CARRY], length))
 		return false;
 	conn->endpoint = known->endpoint;
 	conn->method = known->method;

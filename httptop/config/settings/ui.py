@@ -33,6 +33,7 @@ _COLUMNS: Final = (
     "process",
     "user",
     "container",
+    "port",
     "protocol",
     "method",
     "path",
