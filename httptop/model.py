@@ -319,6 +319,9 @@ class Transaction:
     slow: bool = False  # took at least sampling.slow_threshold
     #: Captured lines of the response's header section, the status line first; cleaned, redacted.
     response_head: tuple[str, ...] = ()
+    #: Likewise of the request's, without the request line; empty where they were not kept, as of
+    #: most requests of a busy host.
+    request_head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ COMM_LEN: Final = 16
 LINE_LEN: Final = 128
 LINE_HEAD: Final = 112
 RESPONSE_LEN: Final = 512
+HEAD_LEN: Final = 1024
 
 METHODS: Final = (
     "OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
@@ -83,7 +84,7 @@ LOSSES: Final = struct.Struct("<9Q")
 #: A protocol other than HTTP/1 that a process speaks: pid, index into OTHER_PROTOCOLS.
 OTHER_PROTOCOL_KEY: Final = struct.Struct("<II")
 OTHER_PROTOCOLS: Final = ("tls", "http2")
-CONTROL: Final = struct.Struct("<5QIIQQ")
+CONTROL: Final = struct.Struct("<6QIIQQ")
 RULE: Final = struct.Struct(f"<II{TEMPLATE_LEN}s")
 RULE_SHAPE: Final = struct.Struct("<QQ")
 RULE_WORD: Final = struct.Struct("<QQ")
@@ -92,6 +93,7 @@ FILTER_SET: Final = struct.Struct("<II")
 FILTER_RANGE: Final = struct.Struct("<QQ")
 MATCHER: Final = struct.Struct("<4Q")
 PEER_KEY: Final = struct.Struct("<II16s")
+#: Followed by as many bytes of the request as it says.
 SAMPLE: Final = struct.Struct(f"<QQQIIHHHHHHHH16s{LINE_LEN}s{RESPONSE_LEN}s")
 
 #: The sums of rows (sums_abi.h).

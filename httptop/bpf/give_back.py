@@ -126,7 +126,7 @@ class GiveBack:
             for at in (cell, *retired.responses):
                 self._flag(at, 0, abi.CELL_HELD)
         for name in _REMEMBERED:
-            _blank(self._maps[name])
+            blank(self._maps[name])
         keys, _ = self._connections.read()
         for (sk,) in struct.iter_unpack("<Q", keys):
             self._stretches.go_on()
@@ -196,7 +196,7 @@ def _delete(
             yield cell, key
 
 
-def _blank(map_fd: int) -> None:
+def blank(map_fd: int) -> None:
     """Fill an array that each CPU has for itself with zeros."""
     _, _, _, length, entries, _ = bpf_syscall.map_info(map_fd)
     cpus = possible_cpu_count()

@@ -46,6 +46,7 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         "SHARDS": shards,
         "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
         "CAPTURE_LEN": settings.security.max_captured_bytes,
+        "HEAD_CPUS": 1 << (cpus - 1).bit_length(),
     }
     for rule in RULES:
         defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)

@@ -27,7 +27,7 @@ class SampleReader:
     def _decode(self, record: memoryview) -> RawSample:
         (
             start_ns, latency_ns, request_bytes, endpoint, pid, status, line_len, response_len,
-            family, port, cut, _, _, address, line, response,
+            family, port, cut, head_len, _, address, line, response,
         ) = SAMPLE.unpack_from(record)  # fmt: skip
         return RawSample(
             start_ns,
@@ -40,6 +40,7 @@ class SampleReader:
             bool(cut),
             response[:response_len],
             _peer(family, address, port),
+            bytes(record[SAMPLE.size : SAMPLE.size + head_len]),
         )
 
     def close(self) -> None:

@@ -91,14 +91,15 @@ class ControlWriter:
         interval_ns = _S // per_second if per_second else 0
         value = CONTROL.pack(
             0,
+            0,
             interval_ns,
             interval_ns * controls.burst,
             controls.slow_ns,
             round(controls.share * 2**32),
             STRATEGIES.index(controls.strategy),
             controls.parties,
-            rules,
             self._generation,
+            rules,
         )
         bpf_syscall.map_update(self._maps["controls"], bytes(4), value)
 

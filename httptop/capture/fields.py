@@ -261,15 +261,16 @@ def transaction_json(request: Transaction) -> Json:
         request.peer,
         request.slow,
         list(request.response_head),
+        list(request.request_head),
     ]
 
 
 def read_transaction(value: Json) -> Transaction:
-    """Return what :func:`transaction_json` wrote; older captures lack the header section."""
+    """Return what :func:`transaction_json` wrote; older captures lack the header sections."""
     cells = Fields.as_list(value)
-    if len(cells) == 11:
-        cells = [*cells, []]
-    cells = Fields.as_list(cells, 12)
+    if len(cells) in (11, 12):
+        cells = [*cells, [], []][:13]
+    cells = Fields.as_list(cells, 13)
     count = Fields.as_count
     return Transaction(
         serial=count(cells[0]),
@@ -283,12 +284,14 @@ def read_transaction(value: Json) -> Transaction:
         response_bytes=None if cells[8] is None else count(cells[8]),
         peer=None if cells[9] is None else Fields.as_text(cells[9]),
         slow=Fields.as_flag(cells[10]),
-        response_head=tuple(map(_head_line, Fields.as_list(cells[11])[:_MOST_HEAD_LINES])),
+        response_head=_head(cells[11]),
+        request_head=_head(cells[12]),
     )
 
 
-def _head_line(line: Json) -> str:
-    return Fields.as_text(line, _LONGEST_HEAD_LINE)
+def _head(lines: Json) -> tuple[str, ...]:
+    kept = Fields.as_list(lines)[:_MOST_HEAD_LINES]
+    return tuple(Fields.as_text(line, _LONGEST_HEAD_LINE) for line in kept)
 
 
 def health_json(health: Health) -> Json:

@@ -16,7 +16,7 @@ from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
 from httptop.http.heads import path_in, response_length
-from httptop.http.redaction import response_head
+from httptop.http.redaction import request_head, response_head
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 
 #: Requests kept: twice what a tick may bring, within these limits.
@@ -62,6 +62,7 @@ class RecentRequests:
             peer=sample.peer,
             slow=sample.latency_ns >= self._sampling.slow_threshold_ns,
             response_head=response_head(response, self._names, query=security.redact_query),
+            request_head=request_head(sample.head[:most], self._names, query=security.redact_query),
         )
         if self._scope.admits_sample(request):
             self._kept.append(request)

@@ -57,6 +57,7 @@ class RawSample(NamedTuple):
     line_cut: bool
     response: bytes  # the first bytes of the response
     peer: str | None
+    head: bytes = b""  # the first bytes of the request, its line among them; empty: not kept
 
 
 class RawInFlight(NamedTuple):

@@ -8,7 +8,7 @@ lines, a line may end anywhere, a URL may contain a password.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from httptop.http.path_template import template
@@ -25,7 +25,7 @@ _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)", 
 _USER: Final = re.compile(rb"(:[/\\]*|[/\\]{2})[^/\\?#]*@")
 _NAME: Final = re.compile(rb"(?:[A-Za-z0-9_.$:~\[\]-]|%5[BDbd]){1,64}")
 #: Headers whose values are URLs: a # in them starts a fragment.
-_LINKS: Final = frozenset((b"content-location", b"link", b"location", b"refresh"))
+_LINKS: Final = frozenset((b"content-location", b"link", b"location", b"referer", b"refresh"))
 
 
 def redacted_target(target: bytes) -> bytes:
@@ -53,7 +53,7 @@ def without_user(text: bytes) -> bytes:
 
 
 def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return the lines of a response's header section from its first bytes, ready to be shown.
+    """Return status line and header section of a response from its first bytes, ready to be shown.
 
     The values of headers called ``names`` (lower case) are masked, and if ``query`` is set, those
     in the query of any URL. A folded header becomes one line. The last line is left out, since it
@@ -62,15 +62,31 @@ def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> 
     lines = _LINE_END.split(response)[:-1]
     if not lines or not lines[0].startswith(b"HTTP/"):
         return ()
-    head = [lines[0]]
-    for line in lines[1:]:
+    return (clean(lines[0], _LONGEST_LINE), *_fields(lines[1:], names, query)[: _MOST_LINES - 1])
+
+
+def request_head(request: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
+    """Return the header section of a request from its first bytes, without the request line.
+
+    It is made ready to be shown as :func:`response_head` does it.
+    """
+    lines = _LINE_END.split(request)[:-1]
+    if not lines or not lines[0]:
+        return ()
+    return _fields(lines[1:], names, query)
+
+
+def _fields(lines: Sequence[bytes], names: Collection[bytes], query: bool) -> tuple[str, ...]:
+    """Return the lines of a header section, up to the empty line, redacted and cleaned."""
+    head: list[bytes] = []
+    for line in lines:
         if not line:
             break
-        if line[:1] in (b" ", b"\t") and len(head) > 1:
+        if line[:1] in (b" ", b"\t") and head:
             head[-1] += b" " + line.strip()
         else:
             head.append(line)
-    shown = [lines[0], *(_redacted_header(line, names, query) for line in head[1:_MOST_LINES])]
+    shown = (_redacted_header(line, names, query) for line in head[:_MOST_LINES])
     return tuple(clean(line, _LONGEST_LINE) for line in shown)
 
 

@@ -80,7 +80,9 @@ LIMITS: Final[dict[str, Cost]] = {
     "64 bytes, text: send": Cost(550, 6, 3, 18, 10),
     "64 bytes, known to be no HTTP: recv": Cost(50, 0, 0, 0, 4),
     "64 bytes, known to be no HTTP: send": Cost(50, 0, 0, 0, 4),
-    "the same head, sampled: writev": Cost(860, 11, 3, 380, 38),
+    "the same head, sampled: writev": Cost(940, 12, 3, 380, 44),
+    "616 bytes, kept for a sample: recv": Cost(3290, 7, 2, 1232, 62),
+    "the same head, sampled with it: writev": Cost(970, 12, 3, 380, 63),
 }
 
 
@@ -177,8 +179,9 @@ def measured(variant: Variant = BEST) -> dict[str, Cost]:
     """Return the cost of each path; raises LoadError."""
     host = make_host(variant)
     known = host.connect()
-    for _ in range(_MANY):  # no further response is sampled
+    for number in range(_MANY):  # no further response is sampled, and no head kept
         _exchange(host, known, REQUEST)
+        _exchange(host, known, LONG_REQUEST % number)
     found: dict[str, Cost] = {}
     for step in (
         _as_nginx, _in_one_write, _long_requests, _two_in_turns, _pipelined, _as_wrk, _no_http,
@@ -272,6 +275,12 @@ def _sampled(host: Host) -> Iterator[tuple[str, Counts]]:
     host.machine.now_ns += _LONG_NS
     host.call(socket, RECVFROM, REQUEST)
     yield "the same head, sampled: writev", host.call(socket, WRITEV, HEAD)
+    host.call(socket, SENDFILE, len(BODY))
+    for number in range(_WARM_UP):
+        kept, *_ = _exchange(host, socket, LONG_REQUEST % number)
+    yield "616 bytes, kept for a sample: recv", kept
+    host.call(socket, RECVFROM, LONG_REQUEST % number)
+    yield "the same head, sampled with it: writev", host.call(socket, WRITEV, HEAD)
 
 
 def table(found: dict[str, Cost]) -> str:

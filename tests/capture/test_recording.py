@@ -68,10 +68,14 @@ def test_rows_that_come_go_and_change_places() -> None:
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
 
 
-HEADED = request(99, response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"))
+HEADED = request(
+    99,
+    response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"),
+    request_head=("Host: shop", "Cookie: ***"),
+)
 
 
-def test_heads_of_responses_and_what_was_shed_are_kept() -> None:
+def test_heads_of_both_and_what_was_shed_are_kept() -> None:
     tick = replace(
         snapshot_at(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids"))
     )
@@ -81,10 +85,12 @@ def test_heads_of_responses_and_what_was_shed_are_kept() -> None:
 def test_a_capture_of_before_lacks_them() -> None:
     tick = replace(snapshot_at(1), recent=(HEADED,))
     line = json.loads(Encoder().line(tick))
+    del line["recent"][0][12]
+    without = replace(HEADED, request_head=())
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
     del line["recent"][0][11], line["overhead"][8]
-    assert Decoder().snapshot(json.dumps(line).encode()) == replace(
-        tick, recent=(replace(HEADED, response_head=()),)
-    )
+    without = replace(without, response_head=())
+    assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
 
 
 TIMED = replace(row(), sending_total=LATENCY, duration_total=LATENCY, wait_total=LATENCY)
@@ -211,6 +217,8 @@ def changed(**values: object) -> bytes:
         changed(health=[-1]),
         changed(health=[10**30]),
         changed(recent=[[*LINE["recent"][0][:11], [5]]]),
+        changed(recent=[[*LINE["recent"][0][:12], [5]]]),
+        changed(recent=[[*LINE["recent"][0], []]]),
         changed(recent=[[*LINE["recent"][0], 5]]),
         changed(overhead=[]),
         changed(overhead=[None] * 7),

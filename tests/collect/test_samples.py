@@ -104,11 +104,31 @@ def test_what_is_captured_is_cut() -> None:
     assert (nothing.path, nothing.response_head) == ("/users/{id}", ())
 
 
-@given(st.binary(max_size=600), st.binary(max_size=600), st.booleans(), st.integers(0, 512))
-def test_any_bytes_are_safe(line: bytes, response: bytes, cut: bool, most: int) -> None:
+def test_of_a_requests_head_no_more_is_shown_than_may_be() -> None:
+    head = b"GET /abc HTTP/1.1\r\nHost: h\r\nCookie: a=s3cr3t\r\nX-A: b\r\n\r\n"
+    sample = sampled()._replace(head=head)
+    assert _with(Security(), sample).request_head == ("Host: h", "Cookie: ***", "X-A: b")
+    assert _with(Security(max_captured_bytes=30), sample).request_head == ("Host: h",)
+    assert _with(Security(max_captured_bytes=0), sample).request_head == ()
+    shown = _with(Security(redact_headers=("x-a",)), sample).request_head
+    assert shown == ("Host: h", "Cookie: a=s3cr3t", "X-A: ***")
+    assert _with(Security(), sampled()).request_head == ()
+
+
+@given(
+    st.binary(max_size=600),
+    st.binary(max_size=600),
+    st.booleans(),
+    st.integers(0, 1024),
+    st.binary(max_size=1200),
+)
+def test_any_bytes_are_safe(
+    line: bytes, response: bytes, cut: bool, most: int, head: bytes
+) -> None:
     security = Security(max_captured_bytes=most, redact_query=cut)
-    sample = sampled(line=line, response=response)._replace(line_cut=cut)
+    sample = sampled(line=line, response=response)._replace(line_cut=cut, head=head)
     request = _with(security, sample)
     assert request.path.isprintable()
     assert len(request.path) <= max(most, len("/users/{id}")) * 10
-    assert all(line.isprintable() for line in request.response_head)
+    assert all(line.isprintable() for line in request.response_head + request.request_head)
+    assert sum(map(len, request.request_head)) <= 10 * most

@@ -97,7 +97,7 @@ EXAMPLES = {
     "security.allow_root_ui": ("false", "0"),
     "security.redact_query": ("false", "0"),
     "security.redact_headers": ("x-token", "x token"),
-    "security.max_captured_bytes": ("64", "1KiB"),
+    "security.max_captured_bytes": ("64", "2KiB"),
     "ui.window": ("30s", "1ms"),
     "ui.refresh": ("2s", "2h"),
     "ui.theme": ("nord", "pink"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from httptop.http.redaction import redacted_target, response_head, without_user
+from httptop.config.settings import DEFAULTS
+from httptop.http.redaction import redacted_target, request_head, response_head, without_user
 
 SECRET = b"s3cr3t"
 NAMES = frozenset((b"set-cookie", b"authorization", b"x-api-key"))
@@ -142,6 +143,49 @@ def test_a_query_is_shown_where_that_is_wanted_and_a_password_never() -> None:
     assert _head(response, query=False)[1] == "Location: http://***@h/a?b=1#c"
 
 
+def _asked(request: bytes, query: bool = True) -> tuple[str, ...]:
+    return request_head(request, NAMES, query=query)
+
+
+def test_a_requests_head_is_redacted_alike() -> None:
+    request = (
+        b"POST /a?t=s3cr3t HTTP/1.1\r\nHost: h\r\nX-Api-Key: s3cr3t\r\nAuthorization: Basic\r\n"
+        b"\ts3cr3t\r\nReferer: http://me:s3cr3t@h/a?b=s3cr3t#s3cr3t\r\n\r\nbody s3cr3t\r\n\r\n"
+    )
+    shown = ("Host: h", "X-Api-Key: ***", "Authorization: ***", "Referer: http://***@h/a?b=***#***")
+    assert _asked(request) == shown
+    assert _asked(request, query=False)[3] == "Referer: http://***@h/a?b=s3cr3t#s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        (b"", ()),
+        (b"GET / HTT", ()),
+        (b"GET / HTTP/1.1\r\n", ()),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nCook", ("Host: h",)),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r", ("Host: h", "A: b")),
+        (b"GET / HTTP/1.1\nHost: h\n\nCookie: s3cr3t\n", ("Host: h",)),
+        (b"GET / HTTP/1.1\r\n s3cr3t\r\n", ("***",)),
+        (b"\r\ns3cr3t: a\r\n", ()),
+    ],
+)
+def test_a_requests_head_as_far_as_it_was_kept(request_: bytes, shown: tuple[str, ...]) -> None:
+    assert _asked(request_) == shown
+
+
+@pytest.mark.parametrize("name", DEFAULTS.security.redact_headers)
+def test_what_is_secret_by_default(name: str) -> None:
+    names = frozenset(name.encode() for name in DEFAULTS.security.redact_headers)
+    request = b"GET / HTTP/1.1\r\n%s: s3cr3t\r\n\r\n" % name.title().encode()
+    assert request_head(request, names, query=True) == (f"{name.title()}: ***",)
+
+
+def test_credentials_of_requests_are_secret_by_default() -> None:
+    expected = {"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"}
+    assert expected <= set(DEFAULTS.security.redact_headers)
+
+
 @pytest.mark.parametrize(
     "response",
     [b"", b"HTTP/1.1 200 OK", b"\r\nHTTP/1.1 200 OK\r\n", b"s3cr3t\r\n", b"<html>\r\n\r\n"],
@@ -180,11 +224,13 @@ def test_no_redacted_value_gets_through(
         response += name + b":" + fold + noise + SECRET + second + SECRET + end
     for whole in (response, response[:cut], response + b"\r\n"):
         assert not any("s3c" in line for line in _head(whole))
+        asked = whole.replace(b"HTTP/1.1 200 OK", b"GET /a HTTP/1.1", 1)
+        assert not any("s3c" in line for line in _asked(asked))
 
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_safe(data: bytes) -> None:
-    for response in (data, b"HTTP/1.1 200 OK\r\n" + data):
-        for line in _head(response):
+    for message in (data, b"HTTP/1.1 200 OK\r\n" + data):
+        for line in (*_head(message), *_asked(message)):
             assert line.isprintable()
             assert len(line) <= 256

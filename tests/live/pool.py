@@ -23,7 +23,7 @@ from httptop.bpf import abi
 from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
-from httptop.bpf.give_back import GiveBack
+from httptop.bpf.give_back import GiveBack, blank
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.side_latencies import SideLatencies
@@ -44,6 +44,8 @@ _MOST_IDLE: Final = 6
 _MOST_CELLS: Final = 2000
 #: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.
 _OF_CONNECTIONS: Final = {"conns": 8, "swept_conns": 8, "queue": 16, "left_out": 8}
+#: What is set to zeros: what CPUs know of a bucket of tokens, and what tenants have.
+_BLANKED: Final = ("scratches", "shares")
 
 
 @functools.cache
@@ -129,17 +131,19 @@ class LentProbes(Probes):
         super().close()
 
     def forget_connections(self) -> None:
-        """Take out of the maps what connections have left there."""
+        """Take out of the maps what connections have left there, and CPUs know of them."""
         kept: dict[str, int] = {}
         for program in self.programs.values():
             for name, fd in maps_of(program).items():
-                if name in (*_OF_CONNECTIONS, "shares") and name not in kept:
+                if name in (*_OF_CONNECTIONS, *_BLANKED) and name not in kept:
                     kept[name] = fd
                 else:
                     os.close(fd)
-        shares = kept.pop("shares")
+        shares, scratches = kept.pop("shares"), kept.pop("scratches")
         _forget_held(shares)
+        blank(scratches)
         os.close(shares)
+        os.close(scratches)
         for name, fd in kept.items():
             for key in list(bpf_syscall.map_keys(fd, _OF_CONNECTIONS[name])):
                 bpf_syscall.map_delete(fd, key)

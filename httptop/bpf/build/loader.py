@@ -58,6 +58,7 @@ STEPS: Final = (
     "read_message", "place_request", "first_bytes", "sample_response",
     "abandon_requests", "change_owner", "catch_up", "regain_sync",
     "proxy_header",
+    "keep_head",
 )  # fmt: skip
 
 #: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).

@@ -36,8 +36,9 @@
 #define TEMPLATE_LEN 96 /* longest path template kept */
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
 #define RESPONSE_LEN 512  /* bytes of the response copied into a sample */
-#ifndef CAPTURE_LEN /* limit on what is copied of the response and of the request line */
-#define CAPTURE_LEN RESPONSE_LEN
+#define HEAD_LEN 1024 /* for a request's header section, kept for its sample; a power of two */
+#ifndef CAPTURE_LEN /* limit on what is copied of a request line, of a header section */
+#define CAPTURE_LEN HEAD_LEN
 #endif
 #define SEGMENTS 32 /* most segments of a path; a power of two */
 #define MAX_RULES 64 /* most path rules that a user can configure */
@@ -226,14 +227,16 @@ struct other_protocol_key {
 /* Settings that user space may change while the programs run; none of them affects a count. */
 struct control {
 	u64 due_ns; /* state of the token bucket, as a time (samples.h); 0: it is full */
+	u64 heads_due_ns; /* likewise, of the requests whose header sections are kept (heads.h) */
 	u64 interval_ns; /* time between two samples; 0: take no samples */
 	u64 burst_ns; /* size of the token bucket: burst_ns / interval_ns samples */
 	u64 slow_ns;
 	u64 share; /* how many of 2^32 requests may be sampled */
 	u32 strategy;
 	u32 parties; /* whether the parties to requests are recorded */
+	u64 generation; /* version of the path rules: it grows when they change */
+	/* What every request looks at is in one cache line up to here. */
 	u64 rules; /* number of path rules that the user has configured */
-	u64 generation; /* version of these rules: it grows when they change */
 };
 
 /* A path rule: a template that the user has configured, or a path to be kept as it is. */
@@ -266,6 +269,7 @@ struct losses {
 	u64 stood_in; /* no loss: calls that a program was skipped for and another handled (hooks.h) */
 };
 
+/* A sample; in the ring buffer head_len bytes follow it, the beginning of its request. */
 struct sample {
 	u64 start_ns; /* CLOCK_MONOTONIC */
 	u64 latency_ns;
@@ -277,7 +281,9 @@ struct sample {
 	u16 response_len; /* bytes of response[] that are set */
 	u16 family;
 	u16 port; /* of the peer, host order */
-	u16 unused[3];
+	u16 line_cut; /* the request line goes on behind line[] */
+	u16 head_len;
+	u16 unused;
 	u8 address[16]; /* of the peer, network order; IPv4 in the first four */
 	u8 line[LINE_LEN];
 	u8 response[RESPONSE_LEN];

@@ -154,6 +154,8 @@ struct conn {
 	u8 line[LINE_LEN];
 
 	/* ---- where messages are cut, waits are measured, connections end ---- */
+	u32 kept_of; /* number of the request whose header section is kept, and 1: its lower half */
+	u32 kept; /* where it is (heads.h) */
 	u64 sk; /* address of its struct sock */
 	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
 	char comm[COMM_LEN];

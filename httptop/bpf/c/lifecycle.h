@@ -324,7 +324,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 static __always_inline bool claim_sample(struct conn *conn, u32 status, u64 latency_ns, u64 now)
 {
 	return sample_selected(conn, status, latency_ns) &&
-	       claim_token(conn->current, status, latency_ns, now);
+	       claim_token(conn, status, latency_ns, now);
 }
 
 /*

@@ -45,6 +45,15 @@ IS_QUEUED_AS(endpoint, endpoint);
 IS_QUEUED_AS(method, method);
 IS_QUEUED_AS(hosts, hosts);
 
+/* The header section of a request, as far as it is kept (heads.h). */
+struct head {
+	u64 sk; /* of its connection; 0: it is being written */
+	u64 number; /* see conn.first */
+	u64 start_ns;
+	u64 length; /* bytes[..length) are set */
+	u8 bytes[HEAD_LEN];
+};
+
 /* How far a thread has come in its sendmmsg or recvmmsg. */
 struct batch {
 	u64 array;
@@ -115,6 +124,18 @@ BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
 	  2048); /* number of connections */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+/* A sample, while a CPU makes it. */
+struct draft {
+	struct sample sample;
+	u8 head[HEAD_LEN];
+};
+BPF_PERCPU_ARRAY(drafts, struct draft, 1);
+/* Each CPU writes its own, in turn: those with its number in the lowest bits of their place. */
+#ifndef HEAD_CPUS
+#define HEAD_CPUS 8
+#endif
+#define HEADS (HEAD_CPUS > 256 ? HEAD_CPUS : 256)
+BPF_ARRAY(heads, struct head, HEADS);
 /* A connection that the filter excludes; see pass_over(). */
 struct passed {
 	u64 inode;

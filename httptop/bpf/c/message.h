@@ -283,7 +283,8 @@ static __always_inline u32 place_request(struct scratch *s)
 	}
 	if (is_excluded(conn))
 		return leave_out(conn, s);
-	begin_head(conn, stream);
+	if (begin_head(conn, stream, s) == STEP_KEEP_HEAD)
+		return STEP_KEEP_HEAD;
 #ifdef LOOPS
 	s->scanned = 1; /* read_message() goes on: the code is not there twice */
 	return STEP_READ_MESSAGE;

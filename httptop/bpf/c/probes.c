@@ -55,6 +55,7 @@
 #include "parties.h" /* whose requests they are, and where they come from */
 #include "shares.h" /* who takes how much of the tables */
 #include "samples.h" /* single requests, for user space */
+#include "heads.h" /* the header sections of some requests, for their samples */
 #include "wait.h" /* how long a request lay in the socket before it was read */
 #include "filter.h" /* which requests the run selects */
 #include "control_groups.h" /* which containers a process belongs to */

@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "cursor.h"
 #include "filter.h"
+#include "heads.h"
 #include "http_head.h"
 #include "lifecycle.h"
 #include "maps.h"
@@ -32,6 +33,7 @@ static __always_inline void forget_line(struct conn *conn, struct stream *stream
 	conn->line_len = 0;
 	conn->head_bytes = 0;
 	conn->wait_ns = 0;
+	conn->kept_of = 0;
 }
 
 /* What follows is no request, until a response comes. */
@@ -110,6 +112,7 @@ static __always_inline void open_request(struct conn *conn, struct scratch *s)
 	conn->head_ns = s->now;
 	if (!conn->pending)
 		conn->wait_ns = wait_of(s);
+	conn->call_len = 0;
 	conn->head_bytes = 0;
 	conn->hosts = 0;
 	stream->length = 0;
@@ -129,11 +132,17 @@ static __always_inline bool expect_request(struct conn *conn, struct stream *str
 	return true;
 }
 
-/* The request line is complete, and its endpoint is in the connection. */
-static __always_inline void begin_head(struct conn *conn, struct stream *stream)
+/*
+ * The request line is complete, and its endpoint is in the connection: return the next step, or GO_ON
+ * with the fields behind it.
+ */
+static __always_inline u32 begin_head(struct conn *conn, struct stream *stream, struct scratch *s)
 {
 	stream->phase = PHASE_HEAD;
-	conn->call_len = 0;
+	if (!may_keep(conn, s))
+		return GO_ON;
+	s->scanned = 1;
+	return STEP_KEEP_HEAD;
 }
 
 /* Read a request line; return the next step, or GO_ON with the fields behind it. */
@@ -154,8 +163,7 @@ static __always_inline u32 take_request_line(struct conn *conn, struct stream *s
 	}
 	if (is_excluded(conn) || !find_line(conn, s))
 		return STEP_PLACE_REQUEST;
-	begin_head(conn, stream);
-	return GO_ON;
+	return begin_head(conn, stream, s);
 }
 
 /* Whether a header section says where its body ends in a way that every server refuses. */

@@ -48,7 +48,7 @@ static __always_inline void take_final_response(struct conn *conn, struct scratc
 
 	begin_response(conn, status, latency_ns, s->carried - CARRY);
 	if (claim_sample(conn, status, latency_ns, s->now))
-		take_sample(conn, s->sk, latency_ns, status,
+		take_sample(conn, s->sk, conn->first, latency_ns, status,
 			    s->carried == CARRY ? s->buf : 0, /* else its first bytes are gone */
 			    s->piece);
 	conn->tunnel = status == 101 ||
@@ -244,8 +244,8 @@ static __always_inline u32 sample_response(struct scratch *s)
 	struct conn *conn = conns.lookup(&s->sk);
 
 	if (conn)
-		take_sample(conn, s->sk, s->now - conn->start_ns, conn->kind.status, s->buf,
-			    s->piece);
+		take_sample(conn, s->sk, conn->first - 1, s->now - conn->start_ns,
+			    conn->kind.status, s->buf, s->piece);
 	return STEP_DONE;
 }
 

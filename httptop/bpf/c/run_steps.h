@@ -8,6 +8,7 @@
 #include "classify.h"
 #include "close.h"
 #include "connections.h"
+#include "heads.h"
 #include "message.h"
 #include "proxy_header.h"
 #include "responses.h"
@@ -41,6 +42,8 @@ int take_step(void *unused)
 		next = regain_sync(s);
 	else if (s->next == STEP_PROXY_HEADER)
 		next = proxy_header(s);
+	else if (s->next == STEP_KEEP_HEAD)
+		next = keep_head(s);
 	s->next = next;
 	return next == STEP_DONE;
 }
@@ -131,5 +134,12 @@ int proxy_header_program(u64 *ctx)
 	struct scratch *s = scratch_here();
 
 	return s ? hand_on(ctx, s, proxy_header(s)) : 0;
+}
+
+int keep_head_program(u64 *ctx)
+{
+	struct scratch *s = scratch_here();
+
+	return s ? hand_on(ctx, s, keep_head(s)) : 0;
 }
 #endif

@@ -2,7 +2,7 @@
 /*
  * The state of a call while programs hand it on to each other: one struct scratch per CPU. It is
  * theirs, since they run with preemption off, by themselves or by the kernel (kernel_structs.h). None
- * of it outlives the call.
+ * of it outlives the call, but for what begins with heads_.
  *
  * data[] holds a window of the call's bytes, starting at CARRY, after whatever an earlier window or
  * call left unfinished. Loop variables live here as well: the verifier does not track the contents
@@ -44,6 +44,7 @@ struct scratch {
 	/* ---- the call (dispatch.h), and its bytes (cursor.h) ---- */
 	u64 sk;
 	u64 now; /* when the call was seen */
+	u64 heads_due_ns; /* before that, no header section is kept (heads.h) */
 	u64 ready_ns; /* when the call's first byte became readable; 0: unknown */
 	u64 socket;
 	u64 iov; /* user address of the next iovec; 0: the call had a plain buffer */
@@ -148,6 +149,8 @@ struct scratch {
 	struct endpoint_key key;
 
 	struct proxied proxied;
+
+	u64 heads_kept; /* by this CPU */
 
 	/* ---- the key of a process's share of the tables (shares.h) ---- */
 	struct tenant_key tenant;

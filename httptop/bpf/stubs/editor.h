@@ -67,6 +67,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define STEP_CATCH_UP 7
 #define STEP_REGAIN_SYNC 8
 #define STEP_PROXY_HEADER 9
+#define STEP_KEEP_HEAD 10
 #ifndef WITHOUT_LOOPS
 #define LOOPS 1
 #define CALLBACK_MARK (1ULL << 32)

@@ -150,15 +150,33 @@ class Security:
     allow_root_ui: bool = True
     redact_query: bool = True
     redact_headers: tuple[str, ...] = (
+        "api-key",
+        "apikey",
+        "authentication",
         "authorization",
         "cookie",
+        "cookie2",
+        "job-token",
+        "ocp-apim-subscription-key",
+        "private-token",
         "proxy-authenticate",
         "proxy-authorization",
+        "sec-websocket-protocol",
         "set-cookie",
         "www-authenticate",
+        "x-access-token",
+        "x-amz-security-token",
         "x-api-key",
+        "x-auth-key",
+        "x-auth-token",
+        "x-csrf-token",
+        "x-forwarded-access-token",
+        "x-goog-api-key",
+        "x-session-token",
+        "x-vault-token",
+        "x-xsrf-token",
     )
-    max_captured_bytes: int = 512
+    max_captured_bytes: int = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,19 +37,20 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "redact_query",
         Switch(),
-        "Whether query values are shown as ***: in sampled requests, and in URLs in the header "
-        "sections of their responses.",
+        "Whether query values are shown as ***: in sampled requests, and in URLs in their header "
+        "sections and those of their responses.",
     ),
     Setting(
         "security",
         "redact_headers",
         Many(HEADER),
-        "Fields of a sampled response whose values are shown as ***.",
+        "Fields of a sampled request, and of its response, whose values are shown as ***.",
     ),
     Setting(
         "security",
         "max_captured_bytes",
-        Size(0, 512),
-        "Bytes that a sample may hold of a request line, and of a response's header section.",
+        Size(0, 1024),
+        "Bytes that a sample may hold of a request's header section, of a response's (at most "
+        "512), and of a request line (at most 128).",
     ),
 )
