@@ -1,4 +1,4 @@
-"""The screen of one sampled request: everything known about it, its response's header section."""
+"""The screen of one sampled request: everything known about it, the header sections of both."""
 
 from __future__ import annotations
 
@@ -47,7 +47,12 @@ class RequestScreen(HttptopScreen):
 
     def refresh_scene(self) -> None:
         """Write the page in the current units."""
-        blocks = [_facts(self.request, self.httptop.units), _header_section(self.request)]
+        request = self.request
+        blocks = [
+            _facts(request, self.httptop.units),
+            _request_head(request),
+            _response_head(request),
+        ]
         self.query_one(TextPage).show(Content("\n\n").join(blocks))
 
     def action_endpoint(self) -> None:
@@ -90,17 +95,27 @@ def _facts(request: Transaction, units: Units) -> Content:
     return Content("\n").join([_title("Request", "sampled"), *lines])
 
 
-def _header_section(request: Transaction) -> Content:
+def _request_head(request: Transaction) -> Content:
+    if not request.request_head:
+        none = Content("not kept: it is of some requests only")
+        return Content("\n").join([_title("Request header section", ""), none])
+    title = _title("Request header section", "as far as kept")
+    return Content("\n").join([title, *map(_field, request.request_head)])
+
+
+def _response_head(request: Transaction) -> Content:
     title = _title("Response header section", "as far as captured")
     if not request.response_head:
         none = "not captured" if request.status != STATUS_UNKNOWN else "there was no response"
         return Content("\n").join([_title("Response header section", ""), Content(none)])
     first, *rest = request.response_head
-    lines = [Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))]
-    for line in rest:
-        name, colon, value = line.partition(":")
-        lines.append(Content.assemble((name + colon, "$hue-accent"), (value, "$hue-text")))
-    return Content("\n").join([title, *lines])
+    status_line = Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))
+    return Content("\n").join([title, status_line, *map(_field, rest)])
+
+
+def _field(line: str) -> Content:
+    name, colon, value = line.partition(":")
+    return Content.assemble((name + colon, "$hue-accent"), (value, "$hue-text"))
 
 
 def _title(title: str, note: str) -> Content:

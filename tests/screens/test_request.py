@@ -22,6 +22,8 @@ HEAD = (
 )
 
 
+ASKED = ("Host: shop", "Cookie: ***", clean(b"X-Odd: [b]\x1b]0;me"), "neither here")
+
 REQUEST = Transaction(
     serial=7,
     started_at=NOON + 0.25,
@@ -35,6 +37,7 @@ REQUEST = Transaction(
     peer="203.0.113.7:40001",
     slow=True,
     response_head=HEAD,
+    request_head=ASKED,
 )
 
 
@@ -60,9 +63,11 @@ async def test_the_page_of_a_request_says_all_that_is_known() -> None:
             "310 bytes",
             "4.2 kB  (4,200 bytes)",
             "POST /users/{id}",
+            *ASKED,
             *HEAD,
         ):
             assert known in text
+        assert text.index("POST /users/17") < text.index(ASKED[0]) < text.index(HEAD[0])
         assert "\x1b" not in text
         app.adopt(replace(DEFAULTS, ui=Ui()))
         assert "1.2ms  (1,234,567 ns)" in page(app)
@@ -78,11 +83,18 @@ async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str)
     app = HttptopApp()
     async with app.run_test(size=(80, 24)) as pilot:
         bare = replace(
-            REQUEST, status=status, response_head=(), peer=None, response_bytes=None, slow=False
+            REQUEST,
+            status=status,
+            response_head=(),
+            request_head=(),
+            peer=None,
+            response_bytes=None,
+            slow=False,
         )
         app.open_request(bare)
         await pilot.pause()
         text = page(app)
         assert said in text
+        assert "not kept" in text
         assert "response bytes  unknown" in text
         assert "slow" not in text

@@ -162,7 +162,7 @@ def test_losses(picture: Picture) -> None:
 
 
 def test_request(picture: Picture) -> None:
-    """One request: all that is known of it, and the header section of its response."""
+    """One request: all that is known of it, its header section, and that of its response."""
     rows = shop()
     found = samples(rows)
     head = (
@@ -179,6 +179,7 @@ def test_request(picture: Picture) -> None:
         latency_ns=612_345_678,
         slow=True,
         response_head=head,
+        request_head=("Host: shop.example", "Authorization: ***", "Accept: */*"),
     )
     assert picture(snapshot(rows, [chosen, *found[1:]]), press=("L", "enter"))
 
