@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -200,7 +200,7 @@ def connected(
 
     ``source``: the client's address; ``port``: a number for one of our ports, 0 to 9.
     """
-    listener = _listener(family, port)
+    listener = _listening.at(family, port)
     with socket.socket(family, socket.SOCK_STREAM) as client:
         if source:
             client.bind((source, 0))
@@ -216,12 +216,22 @@ def connected(
             yield client, server
 
 
-@functools.cache
-def _listener(family: int, _port: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-    listener.listen()
-    return listener
+class _Listening(threading.local):
+    """Each thread of each process has its own ports: it accepts what it has connected itself."""
+
+    def __init__(self) -> None:
+        self._pid, self._at = 0, dict[tuple[int, int], socket.socket]()
+
+    def at(self, family: int, port: int) -> socket.socket:
+        if self._pid != os.getpid():
+            self._pid, self._at = os.getpid(), {}
+        if (family, port) not in self._at:
+            address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+            self._at[family, port] = socket.create_server((address, 0), family=family)
+        return self._at[family, port]
+
+
+_listening = _Listening()
 
 
 @contextlib.contextmanager
