@@ -13,7 +13,7 @@ from httptop.linux import bpf_syscall
 
 #: What is read of a connection (struct conn): tgid, pending, start_ns, current, and of `who` the
 #: family and the address. A request that is queued on one (struct queued), and its key.
-CONN: Final = struct.Struct("<48xIH10xQ64xI276xI4x16s")
+CONN: Final = struct.Struct("<48xIH10xQ64xI284xI4x16s")
 QUEUED: Final = struct.Struct("<3QI4x")
 QUEUE_KEY: Final = struct.Struct("<QQ")
 #: Connections, or requests, that are read at a time.

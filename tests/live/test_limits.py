@@ -338,7 +338,7 @@ def _child(work: Callable[[], None]) -> Iterator[int]:
 def _delayed(path: str, delays_s: list[float], report: int) -> None:
     """Serve and ask in one process, one request at a time; report the true latencies."""
     head, reply, log = request(path), response(200), []
-    with connected() as (client, server):
+    with connected_unix() as (client, server):
         for delay_s in delays_s:
             client.sendall(head)
             receive(server, len(head))
