@@ -1,7 +1,7 @@
 """Compile the probes with BCC's clang, or use what an earlier run compiled.
 
-BCC loads all of LLVM (120 MB resident) and takes a second, so this runs in the short-lived loader
-process only. No other module imports bcc.
+BCC loads all of LLVM (120 MB resident) and takes four seconds, so this runs in the short-lived
+loader process only. No other module imports bcc.
 """
 
 from __future__ import annotations
