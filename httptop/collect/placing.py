@@ -145,18 +145,21 @@ class Placing:
         row = self._ledger.book.number_of(key)
         if row is not None:
             return row
+        if key.path in OWN_PATHS:
+            few = len(self._ledger.book.own) < self.most_own
+            row = self._make(key) if few else None
+            return self.last_resort(key) if row is None else row
         paths = self._paths_of(key)
-        always = key.path in OWN_PATHS
-        if always and len(self._ledger.book.own) >= self.most_own:
-            return self.last_resort(key)
-        few = always or (key.path, key.port) in paths or len(paths) < self._max_distinct
-        if few and self._ledger.sums.has_room():
-            row = self._ledger.book.make(key)
+        few = (key.path, key.port) in paths or len(paths) < self._max_distinct
+        row = self._make(key) if few else None
         if row is None:
-            return self.last_resort(key) if always else self.row(own_key(key, OVERFLOW_PATH))
-        if not always:
-            paths.add((key.path, key.port))
+            return self.row(own_key(key, OVERFLOW_PATH))
+        paths.add((key.path, key.port))
         return row
+
+    def _make(self, key: EndpointKey) -> int | None:
+        """Make a row for a key, if there is room."""
+        return self._ledger.book.make(key) if self._ledger.sums.has_room() else None
 
     def last_resort(self, key: EndpointKey) -> int:
         """Return the row for a key of our own for which there is no room."""
