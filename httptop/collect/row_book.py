@@ -37,7 +37,7 @@ class RowBook:
         self._apart: dict[int, dict[int, int]] = {}
         self._given: RowNames | None = None  # these lists, if a table has them
         self._numbers: dict[EndpointKey, int] = {}
-        self._free: list[int] = []  # a heap; numbers from the end on are gone
+        self._free: list[int] = []  # a heap
         #: The rows shown: all with requests, in the order in which they got them; others as long as
         #: they have requests in flight.
         self._with_requests: list[int] = []
@@ -76,21 +76,18 @@ class RowBook:
     def make(self, key: EndpointKey) -> int | None:
         """Make a row for a key that has none; return its number, or None if there is no room."""
         self._own()
-        number = self._lowest_free()
-        if number is None and len(self._keys) >= self._most_rows:
-            return None
-        if number is None:
+        if self._free:
+            number = heapq.heappop(self._free)
+        elif len(self._keys) < self._most_rows:
             number = len(self._keys)
             self._keys.append(None)
             self._statuses.append(())
+        else:
+            return None
         self._numbers[key] = number
         self._without_requests.add(number)
         self._have(number, key)
         return number
-
-    def _lowest_free(self) -> int | None:
-        number = heapq.heappop(self._free) if self._free else None
-        return number if number is None or number < len(self._keys) else None
 
     def _have(self, number: int, key: EndpointKey) -> None:
         """Have a row be its owner's."""
@@ -170,8 +167,7 @@ class RowBook:
 
     def _give_back(self, numbers: Iterable[int]) -> None:
         """Have numbers be free; those at the end are gone."""
-        for number in numbers:
-            heapq.heappush(self._free, number)
+        self._free += numbers
         while len(self._keys) > FIRST_ROW and self._keys[-1] is None:
             self._keys.pop()
             self._statuses.pop()
