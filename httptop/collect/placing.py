@@ -138,7 +138,6 @@ class Placing:
             return
         if cell in self._ledger.cells.endpoints:  # those on their way back stay
             self._ledger.part(cell, endpoint, self.row(self._by_rules(endpoint.key)))
-            self._ledger.changed()
 
     def row(self, key: EndpointKey) -> int:
         """Return the row of a key, or that of ``~other`` if there are too many."""
@@ -194,7 +193,6 @@ class Placing:
                 self._displaced.append(cell)
                 continue
             self._ledger.part(cell, endpoint, row)
-            self._ledger.changed()
 
     def regroup(self, rules: PathRules) -> Mapping[EndpointKey, EndpointKey]:
         """Apply other path rules; return the former keys of rows, each with its new one."""

@@ -51,31 +51,24 @@ class RowLedger:
 
     def merge(self, merged: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
-        self.cells.move(merged)
-        self.parties.move(merged)
+        self._move(merged)
         self.book.merge(merged)
-        self._merge_trends(merged)
 
     def forget(self, merged: Mapping[int, int]) -> dict[int, Endpoint]:
         """Forget rows, which others stand for; return their endpoints, whose cells count there.
 
         What they have had of statuses is not known of the others: see :meth:`RowBook.apart`.
         """
-        taken = {cell: self.cells.endpoints.pop(cell) for cell in self.cells.move(merged)}
-        self.parties.move(merged)
+        taken = {cell: self.cells.endpoints.pop(cell) for cell in self._move(merged)}
         self.book.forget(merged)
-        self._merge_trends(merged)
         return taken
 
     def move_down(self) -> None:
         """Have rows use low numbers, if few of many are left."""
         if moves := self.book.scattered():
-            self.cells.move(moves)
-            self.parties.move(moves)
+            self._move(moves)
             self.book.renumber(moves)
-            self._merge_trends(moves)
             self.in_flight = self.in_flight.moved(moves)
-            self.changed()
 
     def part(self, cell: int, endpoint: Endpoint, row: int) -> None:
         """Have a cell count in another row from now on; what it has counted stays."""
@@ -90,7 +83,12 @@ class RowLedger:
                 self.book.add_apart(former, code, count)
                 self.book.add_apart(row, code, -count)
                 self.book.add_status(row, code, response)
+        self.changed()
 
-    def _merge_trends(self, merged: Mapping[int, int]) -> None:
-        trends = [means.merged(merged) for means in self.trends]
-        self.trends = deque(trends, self.trends.maxlen)
+    def _move(self, rows: Mapping[int, int]) -> list[int]:
+        """Have all that rows have counted be others'; see :meth:`EndpointCells.move`."""
+        moved = self.cells.move(rows)
+        self.parties.move(rows)
+        self.trends = deque((means.merged(rows) for means in self.trends), self.trends.maxlen)
+        self.changed()
+        return moved

@@ -65,7 +65,6 @@ class RowUpkeep:
                 assert key_of_row is not None
                 self._placing.drop_path(key_of_row)
             self._ledger.merge(merged)
-            self._ledger.changed()
 
     def _has_only_responses(self, row: int) -> bool:
         figures = RowFigures(*ROW.unpack_from(self._ledger.now().rows, row * ROW.size))
