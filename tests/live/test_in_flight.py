@@ -14,7 +14,7 @@ import pytest
 
 from httptop.bpf import in_flight
 from httptop.config.settings import DEFAULTS
-from httptop.model import SIDES, UNIX_PEER
+from httptop.model import SIDES, UNIX_PEER, Side
 from tests.live.live import (
     SOCKETS,
     SYSCALLS,
@@ -36,8 +36,6 @@ pytestmark = pytest.mark.ebpf
 each_front = pytest.mark.parametrize("front", [SOCKETS, SYSCALLS, TAIL_CALLS])
 
 ASKING: Final = replace(DEFAULTS, output=replace(DEFAULTS.output, in_flight=True))
-#: How far an age may be from the truth.
-CLOSE_MS: Final = 50.0
 
 
 class HangingServer:
@@ -47,6 +45,7 @@ class HangingServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.address = self._listener.getsockname()
         self._ends: list[socket.socket] = []
+        self.held_ns: list[int] = []  # when it had read those that hang
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
@@ -59,6 +58,8 @@ class HangingServer:
             self._ends.append(end)
             if b"/hang" not in end.recv(4096):
                 end.sendall(response())
+            else:
+                self.held_ns.append(time.monotonic_ns())
 
     def close(self) -> None:
         """End all connections."""
@@ -72,7 +73,8 @@ class HangingServer:
 def test_those_that_hang_and_their_ages(front: str) -> None:
     path = new_path()
     clients: list[socket.socket] = []
-    sent: list[float] = []  # those that hang, oldest first
+    begun_ns: list[int] = []  # those that hang, oldest first
+    sent_ns: list[int] = []
     with Watch(ASKING, front=front) as watch:
         server = HangingServer()
         try:
@@ -81,17 +83,20 @@ def test_those_that_hang_and_their_ages(front: str) -> None:
                 source = (f"127.0.0.{2 + number % 3}", 0)
                 client = socket.create_connection(server.address, 5, source)
                 clients.append(client)
-                if hangs:
-                    sent.append(time.monotonic())
+                begins_ns = time.monotonic_ns()
                 client.sendall(request(f"{path}/{'hang' if hangs else 'fine'}"))
                 if not hangs:
                     receive(client, len(response()))
-                elif len(sent) % 5 == 0:
+                    continue
+                begun_ns.append(begins_ns)
+                sent_ns.append(time.monotonic_ns())
+                if len(sent_ns) % 5 == 0:
                     time.sleep(0.03)
-            deadline = time.monotonic() + 5
+            deadline_ns = time.monotonic_ns() + 5 * 10**9
             while True:
+                before_ns = time.monotonic_ns()
                 snapshot = watch.step()
-                now = time.monotonic()
+                now_ns = time.monotonic_ns()
                 found = {
                     side: [
                         one
@@ -100,17 +105,16 @@ def test_those_that_hang_and_their_ages(front: str) -> None:
                     ]
                     for side in SIDES
                 }
-                if len(found["server"]) == 20 or now > deadline:
+                if len(found["server"]) == 20 or now_ns > deadline_ns:
                     break
                 time.sleep(0.01)
-            assert len(sent) == 20
+            assert len(begun_ns) == 20
+            seen_ns: dict[Side, list[int]] = {"server": server.held_ns, "client": sent_ns}
             for side in SIDES:
-                ages_ms = [one.age_ns / 1e6 for one in found[side]]
-                assert ages_ms == sorted(ages_ms, reverse=True)
-                truth_ms = [1000 * (now - at) for at in sent]
-                assert len(ages_ms) == len(truth_ms)
-                for age_ms, true_ms in zip(ages_ms, truth_ms, strict=True):
-                    assert abs(age_ms - true_ms) < CLOSE_MS
+                ages_ns = [one.age_ns for one in found[side]]
+                assert ages_ns == sorted(ages_ns, reverse=True)
+                for age_ns, from_ns, to_ns in zip(ages_ns, begun_ns, seen_ns[side], strict=True):
+                    assert before_ns - to_ns <= age_ns <= now_ns - from_ns
                 assert {one.key.path for one in found[side]} == {f"{path}/hang"}
                 assert {one.pid for one in found[side]} == {os.getpid()}
                 (row,) = rows_of(snapshot, f"{path}/hang", side)
