@@ -7,7 +7,9 @@ httptop and look at the whole host, form groups (xdist_group): one process runs 
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
 
@@ -15,6 +17,17 @@ from httptop.doctor.checks import checks
 from httptop.doctor.host import this_host
 
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage neither while tests are collected nor among them later: they stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -114,7 +115,7 @@ def load_cases(directory: Path = DIRECTORY) -> list[Case]:
                     found.extend(_variants(case, file.stem, texts))
                 except (KeyError, TypeError, ValueError) as error:
                     raise UsageError(f"{file.name}: {case.get('name')}: {error}") from None
-    twice = {case.name for case in found if sum(case.name == other.name for other in found) > 1}
+    twice = [name for name, count in Counter(case.name for case in found).items() if count > 1]
     if twice:
         raise UsageError(f"cases of the same name: {', '.join(sorted(twice))}")
     return found

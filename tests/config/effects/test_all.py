@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from httptop.config.settings import BY_KEY
 
 _TESTS = Path(__file__).parents[2]
@@ -17,7 +19,12 @@ _TESTS = Path(__file__).parents[2]
 def _marked(file: Path) -> Iterator[tuple[str, str]]:
     """Yield (key, place) of every mark in a file."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.setting":
+        match node:
+            case ast.Call(func=ast.Attribute(attr="setting") as func):
+                pass
+            case _:
+                continue
+        if ast.unparse(func) == "pytest.mark.setting":
             place = f"{file.relative_to(_TESTS)}:{node.lineno}"
             assert node.args, f"{place} names no setting"
             for argument in node.args:
@@ -26,13 +33,16 @@ def _marked(file: Path) -> Iterator[tuple[str, str]]:
                 yield argument.value, place
 
 
-MARKED = [found for file in sorted(_TESTS.rglob("test_*.py")) for found in _marked(file)]
+@pytest.fixture(scope="module")
+def marked() -> list[tuple[str, str]]:
+    """All marks in all files of tests."""
+    return [found for file in sorted(_TESTS.rglob("test_*.py")) for found in _marked(file)]
 
 
-def test_every_setting_has_a_test_of_its_effect() -> None:
-    missing = BY_KEY.keys() - {key for key, _ in MARKED}
+def test_every_setting_has_a_test_of_its_effect(marked: list[tuple[str, str]]) -> None:
+    missing = BY_KEY.keys() - {key for key, _ in marked}
     assert not missing, sorted(missing)
 
 
-def test_marks_name_settings_that_there_are() -> None:
-    assert [(key, place) for key, place in MARKED if key not in BY_KEY] == []
+def test_marks_name_settings_that_there_are(marked: list[tuple[str, str]]) -> None:
+    assert [(key, place) for key, place in marked if key not in BY_KEY] == []
