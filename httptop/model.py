@@ -12,7 +12,7 @@ cumulative since httptop started unless a name says ``window``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, overload
 
@@ -256,6 +256,13 @@ class RowsOnDemand(Sequence[EndpointStats]):
 def keys_of(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
     """Return the key of each row, of rows on demand without making them."""
     return rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
+
+
+def rows_where(
+    rows: Sequence[EndpointStats], wanted: Callable[[EndpointKey], bool]
+) -> list[EndpointStats]:
+    """Return the rows whose keys are wanted, in their order; no other row on demand is made."""
+    return [rows[at] for at, key in enumerate(keys_of(rows)) if wanted(key)]
 
 
 def told_apart_by(keys: Sequence[EndpointKey]) -> tuple[str, ...]:

@@ -77,11 +77,15 @@ class TickMeans(NamedTuple):
                 sums_ns[row] = counts[row] = 0
         return TickMeans(memoryview(sums_ns), memoryview(counts))
 
-    def mean_ns(self, row: int) -> float | None:
-        """Return a row's mean, None if it had no response."""
-        if row >= len(self.counts) or (count := self.counts[row]) <= 0:
-            return None
-        return float(self.sums_ns[row] / count)
+
+def trend_of(row: int, ticks: Sequence[TickMeans]) -> tuple[float | None, ...]:
+    """Return a row's mean latency (ns) in each tick, None for those without a response."""
+    return tuple(
+        [
+            sums_ns[row] / count if row < len(counts) and (count := counts[row]) > 0 else None
+            for sums_ns, counts in ticks
+        ]
+    )
 
 
 class ShownRows:
@@ -213,7 +217,7 @@ class RowTable(RowsOnDemand):
             row.response_bytes,
             window,
             total,
-            tuple(tick.mean_ns(number) for tick in self._trends),
+            trend_of(number, self._trends),
             sending,
             duration,
             wait,

@@ -17,7 +17,7 @@ from httptop.config.settings import Settings
 from httptop.conformance import at_once, sockets
 from httptop.conformance.case import PATH, Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
-from httptop.model import EndpointStats, Health, Snapshot
+from httptop.model import EndpointStats, Health, Snapshot, rows_where
 
 #: The kernel counts within the system call, but may learn of a connection's end later.
 _PATIENCE_S: Final = 0.25
@@ -148,10 +148,9 @@ class Stage:
         snapshot = self._step()
         self.health = snapshot.health
         found: Counted = {}
-        for row in snapshot.endpoints:
-            if row.key.process == self._name:  # at whatever port
-                key = Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol)
-                found.setdefault(key, Counts()).add(_counts(row), 1)
+        for row in rows_where(snapshot.endpoints, lambda key: key.process == self._name):
+            key = Endpoint(row.key.side, row.key.method, row.key.path, row.key.protocol)
+            found.setdefault(key, Counts()).add(_counts(row), 1)  # at whatever port
         return found
 
 

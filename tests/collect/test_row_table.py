@@ -16,7 +16,7 @@ from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
 from httptop.collect.sums import SLOTS
 from httptop.filters.on_screen import parse_for_screen
-from httptop.model import NO_LATENCY, EndpointStats, Snapshot
+from httptop.model import NO_LATENCY, EndpointStats, Snapshot, rows_where
 from httptop.output.order import busiest_first, rows_at
 from httptop.view.state import SORTS, View, place, rows, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
@@ -355,6 +355,15 @@ def test_only_rows_that_are_looked_at_are_made() -> None:
     assert len(table._made) == 2  # type: ignore[attr-defined]
     assert place(shown, shown[2].key, 0) == 2
     assert len(table._made) == 3  # type: ignore[attr-defined]
+
+
+def test_by_their_keys_no_others_are_made() -> None:
+    lazy, _ = _snapshots()
+    key = lazy.endpoints[0].key
+    found = rows_where(lazy.endpoints, lambda one: one == key)
+    assert [row.key for row in found] == [key]
+    assert len(lazy.endpoints._made) == 1  # type: ignore[attr-defined]
+    assert rows_where(tuple(lazy.endpoints), lambda one: one == key) == found
 
 
 def test_of_active_rows_no_others_are_made() -> None:

@@ -25,7 +25,7 @@ from httptop.conformance.live import SteppedRun
 from httptop.linux.btf import VMLINUX
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.perf_event import number_of
-from httptop.model import EndpointStats, Side, Snapshot
+from httptop.model import EndpointStats, Side, Snapshot, rows_where
 from tests.live.pool import AfreshSource, cached
 
 
@@ -165,11 +165,9 @@ class Watch(SteppedRun):
 
 def rows_of(snapshot: Snapshot, path: str, side: Side | None = None) -> list[EndpointStats]:
     """Return the rows whose path begins so."""
-    return [
-        row
-        for row in snapshot.endpoints
-        if row.key.path.startswith(path) and side in (None, row.key.side)
-    ]
+    return rows_where(
+        snapshot.endpoints, lambda key: key.path.startswith(path) and side in (None, key.side)
+    )
 
 
 def sums_of(rows: list[EndpointStats]) -> tuple[dict[int, int], int, int]:

@@ -95,6 +95,8 @@ class LentProbes(Probes):
     """Probes that go back to the pool when they are closed."""
 
     plan: Plan
+    #: Descriptors of the maps that have something to be forgotten, found when that is done first.
+    _soiled: dict[str, int] | None = None
 
     @classmethod
     def of(cls, plan: Plan, loaded: Probes) -> LentProbes:
@@ -128,26 +130,31 @@ class LentProbes(Probes):
 
     def discard(self) -> None:
         """Let the programs and maps go."""
+        for fd in (self._soiled or {}).values():
+            os.close(fd)
+        self._soiled = None
         super().close()
 
     def forget_connections(self) -> None:
         """Take out of the maps what connections have left there, and CPUs know of them."""
-        kept: dict[str, int] = {}
+        if self._soiled is None:
+            self._soiled = self._find_soiled()
+        _forget_held(self._soiled["shares"])
+        blank(self._soiled["scratches"])
+        for name, size in _OF_CONNECTIONS.items():
+            if (fd := self._soiled.get(name)) is not None:
+                for key in list(bpf_syscall.map_keys(fd, size)):
+                    bpf_syscall.map_delete(fd, key)
+
+    def _find_soiled(self) -> dict[str, int]:
+        found: dict[str, int] = {}
         for program in self.programs.values():
             for name, fd in maps_of(program).items():
-                if name in (*_OF_CONNECTIONS, *_BLANKED) and name not in kept:
-                    kept[name] = fd
+                if name in (*_OF_CONNECTIONS, *_BLANKED) and name not in found:
+                    found[name] = fd
                 else:
                     os.close(fd)
-        shares, scratches = kept.pop("shares"), kept.pop("scratches")
-        _forget_held(shares)
-        blank(scratches)
-        os.close(shares)
-        os.close(scratches)
-        for name, fd in kept.items():
-            for key in list(bpf_syscall.map_keys(fd, _OF_CONNECTIONS[name])):
-                bpf_syscall.map_delete(fd, key)
-            os.close(fd)
+        return found
 
 
 class _Lending(Loading):
