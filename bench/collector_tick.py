@@ -77,7 +77,7 @@ def main() -> None:
     collector = Collector(source, settings, Scope(), host="bench")
     cpu_ms: list[float] = []
     look_ms: list[float] = []
-    with growing(source._probes.maps, plan.defines["SHARDS"], endpoints) as grow:
+    with growing(source._probes.maps, plan.sizes["SHARDS"], endpoints) as grow:
         collector.begin(0.0)
         settle_memory()
         for tick in range(1, ticks + 1):

@@ -19,10 +19,10 @@ from httptop.bpf.build import compiler, loader
 from httptop.bpf.build.linker import (
     Linked,
     function_records,
-    link,
     types_of_functions,
     with_kernel_functions,
 )
+from httptop.bpf.build.placeholders import CALLBACKS, FUNCTIONS
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
@@ -86,19 +86,19 @@ def main() -> None:
     possible = loader.variants(kernel, front=asked.front, loops=not asked.tail_calls)
     variant = next(one for one in possible if not (asked.calls and one.casts))
     if asked.source:
-        macros = loader.defines_of(given["defines"], kernel, variant)
+        macros = loader.defines_of(given, kernel, variant)
         lines = (f"#define {name} {value}\n" for name, value in macros.items())
-        asked.source.write_text("".join(lines) + compiler.source(conditions=given["conditions"]))
+        asked.source.write_text("".join(lines) + compiler.source())
     image = loader.compiled(given, kernel, variant)
     loaded = loader.with_maps(image, given)
     print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}  stack")
 
     def ready(name: str) -> tuple[Linked, bytearray, str]:
-        program = link(name, loaded.instructions, loader.CALLBACKS)
+        program = loader.program_of(name, loaded.instructions, given)
         return program, with_kernel_functions(program.code, loader.calls_of(kernel)), name
 
     for name in image.programs:
-        if name not in loader.CALLBACKS:
+        if name not in (*CALLBACKS, *FUNCTIONS):
             print(row(*ready(name)))
     if asked.log:
         name, path = asked.log

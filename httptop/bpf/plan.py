@@ -6,10 +6,10 @@ import struct
 from dataclasses import replace
 from typing import Final
 
-from httptop.bpf.abi import MAX_SHARES
+from httptop.bpf.abi import HEAD_LEN, LINE_LEN, MAX_SHARES, RESPONSE_LEN
 from httptop.bpf.build.child import Plan
 from httptop.bpf.cgroup_filter import group_numbers
-from httptop.bpf.filter.c_conditions import conditions_of
+from httptop.bpf.filter.conditions import conditions_of
 from httptop.bpf.filter.values import Table
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -19,7 +19,6 @@ from httptop.http.path_template import RULES
 from httptop.linux.control_groups import mounted_hierarchies
 
 _MOST_SHARDS: Final = 8
-_PAGE_SIZE: Final = 4096
 #: Cells for an endpoint: its own, those of its statuses, of their times.
 _CELLS_EACH: Final = 6
 
@@ -33,23 +32,28 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
     shards = 1
     while shards < min(cpus, _MOST_SHARDS):
         shards *= 2
-    sizes = settings.performance
-    defines = {
-        "MAX_CONNECTIONS": sizes.max_connections,
-        "MAX_ENDPOINTS": sizes.max_endpoints,
-        "MAX_CELLS": sizes.max_endpoints * _CELLS_EACH + MAX_SHARES,
-        "MAX_PAGES": sizes.max_histograms,
-        "MAX_ROWS": sizes.max_endpoints + MAX_SHARES,  # httptop's own, too
-        "MAX_GROUPS": 1 << (sizes.max_histograms - 1).bit_length(),
-        "MAX_PIPELINED": sizes.max_pipelined,
-        "MAX_PARTIES": sizes.max_users,
+    wanted = settings.performance
+    sizes = {
+        "MAX_CONNECTIONS": wanted.max_connections,
+        "MAX_ENDPOINTS": wanted.max_endpoints,
+        "MAX_CELLS": wanted.max_endpoints * _CELLS_EACH + MAX_SHARES,
+        "MAX_PAGES": wanted.max_histograms,
+        "MAX_ROWS": wanted.max_endpoints + MAX_SHARES,  # httptop's own, too
+        "MAX_GROUPS": 1 << (wanted.max_histograms - 1).bit_length(),
+        "MAX_PIPELINED": wanted.max_pipelined,
+        "MAX_PARTIES": wanted.max_users,
+        "SAMPLE_BYTES": wanted.ring_buffer_bytes,
         "SHARDS": shards,
-        "SAMPLE_PAGES": sizes.ring_buffer_bytes // _PAGE_SIZE,
-        "CAPTURE_LEN": settings.security.max_captured_bytes,
-        "HEAD_CPUS": 1 << (cpus - 1).bit_length(),
     }
-    for rule in RULES:
-        defines[f"ID_{rule.upper()}"] = int(rule in settings.paths.id_rules)
+    copied = settings.security.max_captured_bytes
+    constants = {
+        "LINE_COPIED": min(copied // 8 * 8, LINE_LEN),
+        "RESPONSE_COPIED": min(copied, RESPONSE_LEN),
+        "HEAD_COPIED": min(copied, HEAD_LEN - 1),
+        "READS": int(scope.reads),
+        "WRITES": int(scope.writes),
+        **{f"ID_{rule.upper()}": int(rule in settings.paths.id_rules) for rule in RULES},
+    }
     try:
         conditions = conditions_of(scope.kernel)
     except FilterError as error:
@@ -57,24 +61,25 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
     flags = {
         # Responses held back are counted by user space, too, beside the programs.
         "SHARED_SHARDS": cpus > shards or conditions.holds_back,
-        "NO_READS": not scope.reads,
-        "NO_WRITES": not scope.writes,
-        "PID_NAMESPACE": pid_namespace is not None,
         "THREAD_NAMES": settings.general.process_name == "thread",
     }
-    defines |= {name: 1 for name, wanted in flags.items() if wanted}
+    defines = {"SHARDS": shards, "HEAD_CPUS": 1 << (cpus - 1).bit_length()}
+    defines |= {name: 1 for name, asked in flags.items() if asked}
     hierarchies = mounted_hierarchies() if conditions.containers else ()
     if any(hierarchy.number for hierarchy in hierarchies):
-        defines["GROUPS_1"] = 1
+        constants["GROUPS_1"] = 1
         table = Table(1, {bytes(4): group_numbers(hierarchies)})
         conditions = replace(conditions, tables={**conditions.tables, "group_numbers": table})
     if pid_namespace is not None:
         table = Table(1, {bytes(4): struct.pack("<I", pid_namespace)})
         conditions = replace(conditions, tables={**conditions.tables, "own_namespace": table})
+        constants["PID_NAMESPACE"] = 1  # the loader finds how many levels down it is
     return Plan(
         defines,
+        sizes,
+        constants,
         conditions,
         waits="server" in scope.sides,
         hierarchies=hierarchies,
-        cache=sizes.cache,
+        cache=wanted.cache,
     )

@@ -79,10 +79,10 @@ class LiveSource:
         self._closing.callback(probes.close)
         own_pids = OwnPids(probes.maps)
         self._notes = own_pids.notes
-        self._reader = MapReader(probes.maps, self._plan.defines["SHARDS"], own_pids)
+        self._reader = MapReader(probes.maps, self._plan.sizes["SHARDS"], own_pids)
         self._sums = KernelSums(probes.maps, probes.programs, loops=probes.loops)
         self._closing.callback(self._sums.close)
-        sizes = self._plan.defines
+        sizes = self._plan.sizes
         responses = sizes["MAX_CELLS"] - sizes["MAX_ENDPOINTS"] - MAX_SHARES
         self._returns = GiveBack(
             probes.maps,

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from httptop.bpf.build import loader
-from httptop.bpf.build.linker import link, with_kernel_functions
+from httptop.bpf.build.linker import with_kernel_functions
 from httptop.bpf.build.loader import Variant
 from httptop.bpf.plan import plan_of
 from httptop.bpf.tuning import ControlWriter
@@ -129,31 +129,23 @@ def make_host(variant: Variant = BEST) -> Host:
     """
     functions = {name: _FIRST_ID + at for at, name in enumerate(KERNEL_FUNCTIONS)}
     given = json.loads(cached(plan_of(DEFAULTS, Scope(), _CPUS)).to_json())
+    given["sizes"] |= {"MAX_CELLS": _CELLS, "MAX_PAGES": _CELLS, "MAX_PARTIES": _CELLS}
     kernel = loader.layout(given)._replace(functions=functions)
     image = loader.compiled(given, kernel, variant)
-    filled = dict(
-        given,
-        defines={
-            **given["defines"],
-            "MAX_CELLS": _CELLS,
-            "MAX_PAGES": _CELLS,
-            "MAX_PARTIES": _CELLS,
-        },
-    )
-    loaded = loader.with_maps(image, filled)
+    loaded = loader.with_maps(image, given)
     ControlWriter(loaded.maps).write(controls_of(DEFAULTS))
     steps = loader.next_programs(variant)
     programs = {
         name: bytes(
             with_kernel_functions(
-                link(name, image.programs.__getitem__, loader.CALLBACKS).code,
+                loader.program_of(name, image.programs.__getitem__, given).code,
                 loader.calls_of(kernel),
             )
         )
         for name in (*steps.values(), *loader.FRONTS[variant.front])
     }
     kernel_functions = {functions[name]: act for name, act in KERNEL_FUNCTIONS.items()}
-    machine = Machine(image.maps, programs, HELPERS, kernel_functions)
+    machine = Machine(loaded.shapes.values(), programs, HELPERS, kernel_functions)
     for name, descriptor in loaded.maps.items():
         machine.maps[name].copy_from(descriptor)
     loaded.close()

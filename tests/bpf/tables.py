@@ -1,22 +1,27 @@
-"""The look-ups of bpf/c/filter_terms.h, done by hand in what the loader is given."""
+"""What the programs do with a filter's values and functions, done here.
+
+Look-ups of bpf/c/filter_terms.h are done by hand in what the loader is given; functions are run by
+the interpreter.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import struct
 
-from httptop.bpf.abi import FILTER_RANGE, FILTER_SET, PEER_KEY
-from httptop.bpf.filter.c_conditions import Conditions
+from httptop.bpf.abi import FILTER_RANGE, NUMBER_SEARCH, PEER_KEY
+from httptop.bpf.build.placeholders import IN_SET, number_of_call
+from httptop.bpf.filter.conditions import Conditions
+from tests.bpf.interpreter.machine import Machine
+from tests.bpf.interpreter.memory import Kind
 
 
-def in_set(conditions: Conditions, number: int, value: int) -> bool:
-    """Search a set as the programs do."""
-    data = conditions.tables["filter_sets"].values[bytes(4)]
-    ranges_at = conditions.defines["FILTER_SETS"] * FILTER_SET.size
-    at, half = FILTER_SET.unpack_from(data, number * FILTER_SET.size)
+def in_set(ranges: bytes, first: int, half: int, value: int) -> bool:
+    """Search a set in ``struct filter_range`` as the programs do."""
+    at = first
 
     def range_at(index: int) -> tuple[int, int]:
-        low, span = FILTER_RANGE.unpack_from(data, ranges_at + index * FILTER_RANGE.size)
+        low, span = FILTER_RANGE.unpack_from(ranges, index * FILTER_RANGE.size)
         return low, span
 
     while half:
@@ -47,3 +52,22 @@ def peers_met(conditions: Conditions, address: str) -> int:
 
 def _bits(data: bytes) -> str:
     return "".join(f"{byte:08b}" for byte in data)
+
+
+def result_of(conditions: Conditions, function: str, *arguments: int | bytes) -> int:
+    """Run a filter's function; arguments of bytes are structs, whose address it gets."""
+    ranges = conditions.tables["filter_ranges"].values[bytes(4)]
+
+    def search(machine: Machine, at: int, *_: int) -> int:
+        value, first, half = NUMBER_SEARCH.unpack(machine.memory.read(at, NUMBER_SEARCH.size))
+        return in_set(ranges, first, half, value)
+
+    helpers = {number_of_call(IN_SET): search}
+    machine = Machine((), {function: conditions.functions[function]}, helpers, {})
+    return machine.call(
+        function,
+        *(
+            one if isinstance(one, int) else machine.memory.add("given", Kind.VALUE, one).address
+            for one in arguments
+        ),
+    )

@@ -8,7 +8,10 @@ import pytest
 
 from httptop.bpf.build.linker import (
     CALLBACK_MARK,
+    CONSTANT_MARK,
+    FUNCTION_MARK,
     Linked,
+    Names,
     function_records,
     link,
     types_of_functions,
@@ -16,7 +19,7 @@ from httptop.bpf.build.linker import (
 )
 
 EXIT = struct.pack("<BBhi", 0x95, 0, 0, 0)
-CALLBACKS = ("first", "second", "unused")
+NAMES = Names(("first", "second", "unused"), ("called", "other"), (7, 1 << 40))
 
 
 def load_wide(number: int, register: int = 2) -> bytes:
@@ -36,6 +39,9 @@ FUNCTIONS = {
     "first": load_wide(CALLBACK_MARK + 1) + call(181) + EXIT,
     "second": load_wide(CALLBACK_MARK + 99) + EXIT,
     "plain": call(5) + EXIT,
+    "caller": call(FUNCTION_MARK) + load_wide(CONSTANT_MARK + 1) + call(FUNCTION_MARK) + EXIT,
+    "called": load_wide(CONSTANT_MARK, 3) + call(FUNCTION_MARK + 1) + EXIT,
+    "other": EXIT,
 }
 
 
@@ -48,7 +54,7 @@ def target(code: bytes, at: int) -> int:
 
 
 def test_callbacks_stand_behind_the_program_once_each_and_what_they_call_as_well() -> None:
-    linked = link("program", FUNCTIONS.__getitem__, CALLBACKS)
+    linked = link("program", FUNCTIONS.__getitem__, NAMES)
     assert linked.functions == (0, 8, 12)
     assert len(linked.code) == sum(len(FUNCTIONS[name]) for name in ("program", "first", "second"))
     assert target(linked.code, 2) == target(linked.code, 5) == 8
@@ -56,18 +62,35 @@ def test_callbacks_stand_behind_the_program_once_each_and_what_they_call_as_well
 
 
 def test_other_numbers_stay() -> None:
-    linked = link("program", FUNCTIONS.__getitem__, CALLBACKS)
+    linked = link("program", FUNCTIONS.__getitem__, NAMES)
     assert linked.code[:16] == load_wide(7)
     assert linked.code[12 * 8 : 14 * 8] == load_wide(CALLBACK_MARK + 99)
 
 
 def test_a_program_without_callbacks_is_as_it_was() -> None:
-    assert link("plain", FUNCTIONS.__getitem__, CALLBACKS) == Linked(FUNCTIONS["plain"], (0,))
+    assert link("plain", FUNCTIONS.__getitem__, NAMES) == Linked(FUNCTIONS["plain"], (0,))
+
+
+def test_functions_stand_behind_their_callers_and_numbers_where_they_are_loaded() -> None:
+    linked = link("caller", FUNCTIONS.__getitem__, NAMES)
+    assert linked.functions == (0, 5, 9)
+
+    def own(distance: int) -> bytes:
+        return struct.pack("<BBhi", 0x85, 0x10, 0, distance)
+
+    assert linked.code == b"".join(
+        (own(4), load_wide(1 << 40), own(1), EXIT, load_wide(7, 3), own(1), EXIT, EXIT)
+    )
+
+
+def test_a_function_without_a_number_is_an_error() -> None:
+    with pytest.raises(IndexError):
+        link("other", {"other": call(FUNCTION_MARK + 2) + EXIT}.__getitem__, NAMES)
 
 
 def test_a_callback_that_was_not_compiled_is_an_error() -> None:
     with pytest.raises(KeyError):
-        link("other", {"other": load_wide(CALLBACK_MARK + 2) + EXIT}.__getitem__, CALLBACKS)
+        link("other", {"other": load_wide(CALLBACK_MARK + 2) + EXIT}.__getitem__, NAMES)
 
 
 def test_kernel_functions_are_called_by_their_type_ids() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import sizes as sizes_module
+from httptop.bpf.build.placeholders import CALLBACKS, CONSTANTS, FUNCTIONS, IN_SET
 from httptop.linux.btf import Kernel
 
 HEADERS: Final = {path.name: path.read_text() for path in compiler.HERE.glob("*.h")}
@@ -25,10 +28,6 @@ def test_a_header_is_pasted_where_it_is_named_first_and_never_again() -> None:
     assert text.index("\nstruct conn {") < text.index(", struct conn, conns,")
 
 
-def test_conditions_stand_in_the_place_of_the_run_filter() -> None:
-    assert compiler.source(conditions="int of_a_run;\n").count("int of_a_run;\n") == 1
-
-
 def test_the_table_of_contents_names_every_header() -> None:
     contents = re.findall(r'^#include "(\w+\.h)"', (compiler.HERE / "probes.c").read_text(), re.M)
     assert sorted(contents) == sorted(HEADERS)
@@ -37,7 +36,8 @@ def test_the_table_of_contents_names_every_header() -> None:
 @pytest.mark.parametrize("loops", [True, False])
 def test_the_numbers_of_steps_and_callbacks_are_the_loaders(loops: bool) -> None:
     none = Kernel({}, frozenset(), {}, {})
-    defines = loader.defines_of({}, none, loader.Variant("sockets", loops=loops, casts=False))
+    plan: dict[str, dict[str, int]] = {"defines": {}}
+    defines = loader.defines_of(plan, none, loader.Variant("sockets", loops=loops, casts=False))
     text, called = compiler.source(), "\n".join(HEADERS.values())
     steps = {name: number for name, number in defines.items() if name.startswith("STEP_")}
     assert list(steps.values()) == list(range(1, len(loader.STEPS) + 1))
@@ -47,9 +47,29 @@ def test_the_numbers_of_steps_and_callbacks_are_the_loaders(loops: bool) -> None
         assert f"int {step}_program(u64 *ctx)" in text
         assert steps[f"STEP_{step.upper()}"] == loader.STEPS.index(step) + 1
     callbacks = {name for name in defines if name.startswith("CALLBACK_")} - {"CALLBACK_MARK"}
-    assert len(callbacks) == (len(loader.CALLBACKS) if loops else 0)
-    for callback in loader.CALLBACKS:
+    assert len(callbacks) == (len(CALLBACKS) if loops else 0)
+    for callback in CALLBACKS:
         name = callback.removeprefix("take_").upper()
         assert f"int {callback}(void *unused)" in text
         assert re.search(rf"CALLBACK_{name}\b|TAKE_(ALL_)?TURNS\([^;]*\b{name}\)", called)
-        assert not loops or defines[f"CALLBACK_{name}"] == loader.CALLBACKS.index(callback)
+        assert not loops or defines[f"CALLBACK_{name}"] == CALLBACKS.index(callback)
+
+
+def test_every_number_that_is_linked_has_a_name_here() -> None:
+    text = "\n".join(text for name, text in HEADERS.items() if name != "linked.h")
+    assert set(re.findall(r"LINKED\((\w+)\)", text)) == set(CONSTANTS)
+    called = {name.upper() for name in FUNCTIONS} - {IN_SET.upper()}
+    assert set(re.findall(r"\bFUNCTION\((\w+)\)", text)) == called
+    assert f"u64 {IN_SET}(struct number_search *search)" in text
+
+
+def test_the_loader_sizes_every_map_that_the_compiler_does_not() -> None:
+    text = "\n".join(HEADERS.values())
+    unsized = re.findall(r"(\w+)(?:, u32)?, SIZED[,)]", text) + re.findall(
+        r"BPF_ARRAY\((\w+), struct \w+, SIZED", text
+    )
+    sizes = dict.fromkeys(
+        re.findall(r'sizes\["(\w+)"\]', Path(sizes_module.__file__).read_text()), 1
+    )
+    found = sizes_module.entries_of(sizes, namespace=False)
+    assert sorted(found) == sorted(set(unsized) - {"cell", "page"})

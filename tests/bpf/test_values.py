@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.bpf.filter.c_conditions import Conditions, conditions_of
-from httptop.bpf.filter.number_sets import normalised
+from httptop.bpf.filter.conditions import Conditions, conditions_of
+from httptop.bpf.filter.number_sets import normalised, packed, placed
+from httptop.bpf.filter.values import Values
 from httptop.config.scope import limited
-from httptop.filters import Compare, Expression
+from httptop.filters import Compare, Expression, comparisons
 from httptop.filters.values import parse_value
 from tests.bpf.tables import in_set, names_met, peers_met
 
@@ -39,13 +40,14 @@ def test_ranges_are_in_order_with_gaps_between(ranges: list[tuple[int, int]]) ->
 
 @given(st.lists(st.lists(SPANS, min_size=1, max_size=9), min_size=1, max_size=4))
 def test_numbers_are_found_in_their_own_set(sets: list[list[tuple[int, int]]]) -> None:
-    conditions = of(
-        *(one("size", "=", *(f"{low}-{high}" for low, high in ranges)) for ranges in sets)
-    )
-    for number, ranges in enumerate(sets):
+    found = [normalised(ranges) for ranges in sets]
+    data = packed(found)
+    for place, ranges in zip(placed(found), sets, strict=True):
         for value in range(50):
             met = any(low <= value <= high for low, high in ranges)
-            assert in_set(conditions, number, value) == met
+            assert in_set(data, place.first, place.half, value) == met
+            if place.only is not None:
+                assert (place.only[0] <= value <= place.only[1]) == met
 
 
 @pytest.mark.parametrize(
@@ -78,9 +80,13 @@ def test_numbers_are_found_in_their_own_set(sets: list[list[tuple[int, int]]]) -
     ],
 )
 def test_operators_and_values_are_sets(text: str, met: set[int], missed: set[int]) -> None:
-    conditions = of(*limited(text).kernel)
-    number = conditions.defines["FILTER_SETS"] - 1  # the field looked at is the last one
-    assert {value for value in met | missed if in_set(conditions, number, value)} == met
+    values = Values()
+    for leaf in (leaf for part in limited(text).kernel for leaf in comparisons(part)):
+        values.add(leaf)
+    place = placed(values.sets)[-1]  # the field looked at is the last one
+    ranges = packed(values.sets)
+    found = {n for n in met | missed if in_set(ranges, place.first, place.half, n)}
+    assert found == met
 
 
 def test_names_that_are_compared_whole() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from httptop.bpf import abi
-from httptop.bpf.build import compiler, filling, loader
-from httptop.bpf.build.linker import link
+from httptop.bpf.build import compiler, filling
+from httptop.bpf.build.placeholders import linked, macros
 from httptop.bpf.build.program import load
 from httptop.http import path_template
 from httptop.linux import bpf_syscall
@@ -16,16 +16,9 @@ from httptop.linux import bpf_syscall
 SOURCE: Final = Path(__file__).with_name("parser_under_test.c")
 SCHED_CLS: Final = 3
 WINDOW: Final = 768
-#: The smallest that the headers compile with.
-DEFINES: Final = {
-    "MAX_CONNECTIONS": 8,
-    "MAX_ENDPOINTS": 8,
-    "MAX_CELLS": 16,
-    "MAX_PAGES": 8,
-    "SHARDS": 1,
-    "SAMPLE_PAGES": 1,
-    **loader.loop_defines(),
-}
+DEFINES: Final = {"SHARDS": 1, **macros(loops=True)}
+#: The numbers of a run that the parser asks for.
+CONSTANTS: Final = {"ID_NUMBER": 1, "ID_HEX": 1, "ID_MIXED": 1}
 
 _VERDICT: Final = struct.Struct(f"<Q8I8B{path_template.TEMPLATE_LEN}s")
 _FIRST: Final = struct.pack("<I", 0)
@@ -59,7 +52,7 @@ def build(text: str, defines: dict[str, int] = DEFINES) -> Any:
 
 
 def _load(module: Any, name: str) -> int:
-    program = link(name, lambda part: compiler.instructions_of(module, part), loader.CALLBACKS)
+    program = linked(name, lambda part: compiler.instructions_of(module, part), CONSTANTS, {})
     return load(program, name, SCHED_CLS)
 
 

@@ -120,7 +120,7 @@ class LentProbes(Probes):
         They are never taken back, and each costs a little whenever the maps are read.
         """
         next_cell = bpf_syscall.map_lookup(self.maps["free_cells"], b"", 4)
-        most = min(_MOST_CELLS, self.plan.defines["MAX_ENDPOINTS"])
+        most = min(_MOST_CELLS, self.plan.sizes["MAX_ENDPOINTS"])
         return next_cell is None or int.from_bytes(next_cell, "little") > most
 
     def close(self) -> None:

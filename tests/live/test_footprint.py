@@ -42,7 +42,7 @@ def test_neither_does_a_batch() -> None:
 
 
 def test_maps_that_hold_little_take_little() -> None:
-    shards = plan_of(DEFAULTS, Scope(), possible_cpus()).defines["SHARDS"]
+    shards = plan_of(DEFAULTS, Scope(), possible_cpus()).sizes["SHARDS"]
     with batch() as run:
         infos = [file.read_text() for file in Path(f"/proc/{run.pid}/fdinfo").iterdir()]
     found = [dict(re.findall(r"^(map_id|memlock):\s*(\d+)$", info, re.M)) for info in infos]

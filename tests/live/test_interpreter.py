@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from httptop.bpf import abi
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import compiler
 from httptop.bpf.build.compiler import LoadError
-from httptop.bpf.build.linker import link
 from httptop.bpf.build.object_file import image_of
+from httptop.bpf.build.placeholders import CALLBACKS, linked
 from httptop.linux import bpf_syscall
 from tests import vectors
 from tests.bpf.interpreter.helpers import HELPERS
 from tests.bpf.interpreter.machine import Machine
 from tests.bpf.interpreter.maps import ArrayMap
 from tests.live import reference
-from tests.live.parser import WINDOW, Parser
+from tests.live.parser import CONSTANTS, WINDOW, Parser
 
 pytestmark = pytest.mark.ebpf
 
@@ -32,7 +32,7 @@ _SKB_LOAD_BYTES = 26
 def _callbacks(module: Any) -> list[str]:
     """Return the callbacks that the parser has, of those of the probes."""
     found = []
-    for name in loader.CALLBACKS:
+    for name in CALLBACKS:
         with contextlib.suppress(LoadError):
             compiler.instructions_of(module, name)
             found.append(name)
@@ -49,7 +49,7 @@ class Both:
         functions = (*names, *_callbacks(module))
         image = image_of({name: compiler.instructions_of(module, name) for name in functions})
         programs = {
-            name: link(name, image.programs.__getitem__, loader.CALLBACKS).code for name in names
+            name: linked(name, image.programs.__getitem__, CONSTANTS, {}).code for name in names
         }
         helpers = {**HELPERS, _SKB_LOAD_BYTES: self._load_bytes}
         self._machine = Machine(image.maps, programs, helpers, {})

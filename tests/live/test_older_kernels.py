@@ -16,7 +16,8 @@ from typing import Final
 import pytest
 
 from httptop.bpf.build import loader
-from httptop.bpf.build.linker import Linked, link
+from httptop.bpf.build.linker import Linked
+from httptop.bpf.build.placeholders import CALLBACKS, FUNCTIONS
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
@@ -33,6 +34,7 @@ _FRAME: Final = 10  # the register that holds the end of a function's frame
 _LOAD, _STORES, _CALCULATIONS = 1, (2, 3), (4, 7)
 _MOVE, _ADD = 0xBF, 0x07
 _LOAD_WIDE, _FUNCTION = 0x18, 4
+_CALL_FUNCTION, _OWN = 0x85, 1
 #: In a filter: every field, with all the forms of its values.
 ALL_FIELDS: Final = (
     "(pid = 5-9,77,100-4000 or user = 1,2,3,4 or container ~ b*,c) and comm ~ a*b,c,d?,*e "
@@ -124,7 +126,8 @@ def deepest(program: Linked) -> int:
         found = set()
         for at in range(first, end):
             opcode, registers, distance = struct.unpack_from("<BB2xi", program.code, 8 * at)
-            if opcode == _LOAD_WIDE and registers >> 4 == _FUNCTION:
+            refers = {_LOAD_WIDE: _FUNCTION, _CALL_FUNCTION: _OWN}.get(opcode)
+            if refers is not None and registers >> 4 == refers:
                 found.add(program.functions.index(at + 1 + distance))
         called.append(found)
 
@@ -139,7 +142,7 @@ def deepest(program: Linked) -> int:
     [("", False), (ALL_FIELDS, False), ("", True), ("pid = 7 and container = web", True)],
     ids=["no filter", "all fields", "in a container", "in a container, by container"],
 )
-@pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("triples", True)])
+@pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("sockets", True)])
 def test_the_stack_is_large_enough(front: str, casts: bool, text: str, contained: bool) -> None:
     kernel = btf.describe_kernel()
     if casts and "bpf_rdonly_cast" not in kernel.functions:
@@ -149,11 +152,11 @@ def test_the_stack_is_large_enough(front: str, casts: bool, text: str, contained
     given = plan_of(DEFAULTS, limited(text) if text else Scope(), 2, namespace)
     plan = json.loads(given.to_json())
     if "container" in text:
-        plan["defines"] |= {"GROUPS_1": 1}  # as on a host that has version 1
+        plan["constants"] |= {"GROUPS_1": 1}  # as on a host that has version 1
     image = loader.compiled(plan | {"cache": cache_directory()}, kernel, variant)
-    names = {name for name in image.programs if name not in loader.CALLBACKS}
+    names = image.programs.keys() - {*CALLBACKS, *FUNCTIONS}
     depths = {
-        name: deepest(link(name, image.programs.__getitem__, loader.CALLBACKS)) for name in names
+        name: deepest(loader.program_of(name, image.programs.__getitem__, plan)) for name in names
     }
     assert max(depths.values()) > STACK_LEN // 4
     assert {name: depth for name, depth in depths.items() if depth > STACK_LEN} == {}

@@ -15,7 +15,6 @@ import pytest
 
 from httptop.bpf import abi
 from httptop.bpf.build import loader
-from httptop.bpf.build.linker import link
 from httptop.bpf.build.program import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.row_sums import KernelSums
@@ -56,7 +55,7 @@ class Loaded:
 
     def __init__(self, *, loops: bool) -> None:
         plan = cached(plan_of(DEFAULTS, Scope(), possible_cpus()))
-        self.shards = plan.defines["SHARDS"]
+        self.shards = plan.sizes["SHARDS"]
         kernel = describe_kernel()
         variant = next(
             found
@@ -68,7 +67,7 @@ class Loaded:
         self.maps = self._probes.maps
         self.programs = {
             name: load(
-                link(name, self._probes.instructions, loader.CALLBACKS), name,
+                loader.program_of(name, self._probes.instructions, planned), name,
                 loader.kind_of(name, variant), loader.calls_of(kernel),
             )
             for name in loader.SUMS

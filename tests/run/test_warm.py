@@ -12,7 +12,7 @@ import pytest
 from httptop.bpf.build.child import Loading
 from httptop.bpf.plan import plan_of
 from httptop.config.load import build
-from httptop.config.scope import Scope
+from httptop.config.scope import Scope, limited
 from httptop.linux.cpus import possible_cpus
 from tests.live.command import NOBODY, readable
 
@@ -46,12 +46,13 @@ def test_the_first_start_finds_what_it_needs(tmp_path: Path) -> None:
     done = warm(str(cache))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     made = held(cache)
-    assert sorted(name.partition(".")[2] for name, _ in made) == ["image", "layout"]
+    assert sorted(name.partition(".")[2] for name, _ in made) == ["image", "image", "layout"]
     settings = build({"performance.cache": str(cache)})
-    loading = Loading()
-    loading.give(plan_of(settings, Scope(), possible_cpus()))
-    loading.wait().close()
-    assert held(cache) == made
+    for scope in (Scope(), limited("comm = nginx and status = 5xx or port = 80")):
+        loading = Loading()
+        loading.give(plan_of(settings, scope, possible_cpus()))
+        loading.wait().close()
+        assert held(cache) == made
     assert warm(str(cache)).returncode == 0
     assert held(cache) == made
 

@@ -1,4 +1,4 @@
-"""Instructions of BPF, for the few small programs that are not worth a compiler."""
+"""Instructions of BPF, for what is not worth a compiler: small programs, a filter's functions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ READ_KERNEL: Final = 113
 CURRENT_TASK: Final = 158
 TASK_REGISTERS: Final = 175
 
-_LOAD_64, _STORE_64, _STORE_WORD = 0x79, 0x7B, 0x62
-_MOVE, _MOVE_NUMBER, _ADD_NUMBER = 0xBF, 0xB7, 0x07
+#: Calculations with 64 bits.
+ADD, SUBTRACT, OR, AND = 0x07, 0x17, 0x47, 0x57
+SHIFT_LEFT, SHIFT_RIGHT, EXCLUSIVE_OR = 0x67, 0x77, 0xA7
+_BY_REGISTER: Final = 0x08
+
+#: By width in bytes.
+_LOADS: Final = {1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79}
+_STORE_64, _STORE_WORD = 0x7B, 0x62
+_MOVE, _MOVE_NUMBER = 0xBF, 0xB7
 _LOAD_NUMBER, _CALL, _EXIT, _JUMP_EQUAL = 0x18, 0x85, 0x95, 0x1D
 _MAP_DESCRIPTOR: Final = 1
 
@@ -30,6 +37,10 @@ class Code:
         """Return the program, which ends with 0."""
         return self._code + self._encoded(_MOVE_NUMBER, 0, 0, 0, 0) + self._encoded(_EXIT)
 
+    def returning(self, register: int) -> bytearray:
+        """Return a function, whose result is in a register."""
+        return self._code + self._encoded(_MOVE, 0, register) + self._encoded(_EXIT)
+
     @staticmethod
     def _encoded(
         opcode: int, to: int = 0, source: int = 0, offset: int = 0, number: int = 0
@@ -43,25 +54,38 @@ class Code:
         """Copy a register."""
         self._add(_MOVE, to, source)
 
-    def load(self, to: int, base: int, offset: int) -> None:
-        """Load 64 bits from memory."""
-        self._add(_LOAD_64, to, base, offset)
+    def number(self, to: int, number: int) -> None:
+        """Set a register to a number of 64 bits."""
+        self._load_number(to, 0, number)
+
+    def calculate(
+        self, operation: int, to: int, *, register: int | None = None, number: int = 0
+    ) -> None:
+        """Calculate with a register and another one, or with a number of 32 bits."""
+        if register is None:
+            self._add(operation, to, 0, 0, number)
+        else:
+            self._add(operation | _BY_REGISTER, to, register)
+
+    def load(self, to: int, base: int, offset: int, width: int = 8) -> None:
+        """Load so many bytes from memory."""
+        self._add(_LOADS[width], to, base, offset)
 
     def store(self, base: int, offset: int, source: int) -> None:
         """Store 64 bits."""
         self._add(_STORE_64, base, source, offset)
 
     def call(self, helper: int) -> None:
-        """Call a helper."""
+        """Call a helper, or what is linked in its place."""
         self._add(_CALL, 0, 0, 0, helper)
 
     def read_kernel(self, place: int, base: int, offset: int) -> None:
         """Copy 64 bits of the kernel's memory, ``offset`` from a register, to the stack."""
         self._add(_MOVE, 1, FRAME)
-        self._add(_ADD_NUMBER, 1, 0, 0, place)
+        self._add(ADD, 1, 0, 0, place)
         self._add(_MOVE_NUMBER, 2, 0, 0, 8)
         self._add(_MOVE, 3, base)
-        self._add(_ADD_NUMBER, 3, 0, 0, offset)
+        self._add(ADD, 3, 0, 0, offset)
         self.call(READ_KERNEL)
 
     def exit_unless(self, register: int, number: int) -> None:
@@ -76,7 +100,7 @@ class Code:
         self._load_number(1, _MAP_DESCRIPTOR, map_fd)
         for register, at in (2, place - 8), (3, place):
             self._add(_MOVE, register, FRAME)
-            self._add(_ADD_NUMBER, register, 0, 0, at)
+            self._add(ADD, register, 0, 0, at)
         self._add(_MOVE_NUMBER, 4, 0, 0, 0)
         self.call(MAP_UPDATE)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from httptop.bpf.abi import tracepoint_of
-from httptop.bpf.filter.c_conditions import Conditions
+from httptop.bpf.filter.conditions import Conditions
 from httptop.collect.source import Interrupted
 from httptop.console import complain
 from httptop.errors import Unavailable
@@ -33,9 +33,11 @@ _END_PATIENCE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to load: the sizes and conditions that are compiled in, and the values of these."""
+    """What to load: what is compiled in, and what is linked into it and decides on sizes."""
 
     defines: dict[str, int]
+    sizes: dict[str, int] = field(default_factory=dict)  # how much tables hold, by MAX_ names
+    constants: dict[str, int] = field(default_factory=dict)  # linked in (placeholders.CONSTANTS)
     conditions: Conditions = field(default_factory=Conditions)
     waits: bool = True  # whether waits of requests are to be measured: only servers have any
     front: str | None = None  # use this front (loader.FRONTS) only
@@ -48,7 +50,9 @@ class Plan:
         return json.dumps(
             {
                 "defines": {**self.defines, **self.conditions.defines},
-                "conditions": self.conditions.text,
+                "sizes": self.sizes,
+                "constants": {**self.constants, **self.conditions.constants},
+                "functions": {name: code.hex() for name, code in self.conditions.functions.items()},
                 "tables": {
                     name: {
                         "entries": table.entries,

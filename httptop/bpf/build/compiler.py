@@ -38,15 +38,15 @@ class LoadError(Exception):
     """The probes cannot be loaded here; the message tells the user why."""
 
 
-def source(name: str = "probes.c", conditions: str = "") -> str:
-    """Return one of our C sources as a single text that includes a filter's conditions.
+def source(name: str = "probes.c") -> str:
+    """Return one of our C sources as a single text.
 
     BCC rewrites map accesses in the main file only, so clang cannot include our headers itself.
     """
-    return paste(f'#include "{name}"\n', conditions)
+    return paste(f'#include "{name}"\n')
 
 
-def paste(text: str, conditions: str = "") -> str:
+def paste(text: str) -> str:
     """Return a C text in which each header's first include is replaced by its contents.
 
     Later includes of the same header are removed.
@@ -55,8 +55,6 @@ def paste(text: str, conditions: str = "") -> str:
 
     def include(match: re.Match[str]) -> str:
         name = match[1]
-        if name == "run_filter.h":
-            return conditions
         if name in seen:
             return ""
         seen.add(name)
@@ -101,33 +99,31 @@ def instructions_of(module: Any, name: str) -> bytes:
     return ctypes.string_at(start, size)
 
 
-def image(
-    defines: dict[str, int], names: tuple[str, ...], conditions: str = "", cache: Path | None = None
-) -> Image:
+def image(defines: dict[str, int], names: tuple[str, ...], cache: Path | None = None) -> Image:
     """Return the compiled programs ``names``, from the cache if it has them; raise LoadError."""
-    if (kept := cached_image(defines, names, conditions, cache)) is not None:
+    if (kept := cached_image(defines, names, cache)) is not None:
         return kept
-    module = compile_module(source(conditions=conditions), defines)
+    module = compile_module(source(), defines)
     compiled = image_of({name: instructions_of(module, name) for name in names})
-    Cache(cache).write(_key(defines, names, conditions), compiled.to_bytes())
+    Cache(cache).write(_key(defines, names), compiled.to_bytes())
     return compiled
 
 
 def cached_image(
-    defines: dict[str, int], names: tuple[str, ...], conditions: str, cache: Path | None
+    defines: dict[str, int], names: tuple[str, ...], cache: Path | None
 ) -> Image | None:
     """Return what :func:`image` would return without compiling; None if it would compile."""
-    data = Cache(cache).read(_key(defines, names, conditions))
+    data = Cache(cache).read(_key(defines, names))
     if data is not None:
         with contextlib.suppress(ValueError):
             return Image.from_bytes(data)
     return None
 
 
-def _key(defines: dict[str, int], names: tuple[str, ...], conditions: str) -> str:
+def _key(defines: dict[str, int], names: tuple[str, ...]) -> str:
     library = find_library()
     found = library.stat() if library is not None else None
     made_by = [str(library), found and (found.st_ino, found.st_size, found.st_mtime_ns)]
     stubs = (path.read_bytes() for path in sorted(_STUBS.rglob("*")) if path.is_file())
     said = json.dumps([__version__, made_by, defines, names, FLAGS], sort_keys=True)
-    return key_of([said.encode(), source(conditions=conditions).encode(), *stubs])
+    return key_of([said.encode(), source().encode(), *stubs])

@@ -49,10 +49,10 @@ def fill(probes: Loaded, plan: dict[str, Any]) -> None:
     """Fill the maps that the programs need before the first call is seen."""
     fill_classes(probes.maps["classes"])
     numbers = (
-        (FIRST_FREE_CELL, plan["defines"]["MAX_CELLS"] - 1),
-        (1, plan["defines"]["MAX_PAGES"]),
+        (FIRST_FREE_CELL, plan["sizes"]["MAX_CELLS"] - 1),
+        (1, plan["sizes"]["MAX_PAGES"]),
         (1, MAX_SHARES - 1),
-        (FIRST_PARTY, plan["defines"]["MAX_PARTIES"] - 1),
+        (FIRST_PARTY, plan["sizes"]["MAX_PARTIES"] - 1),
     )
     for pool, (name, (first, last)) in enumerate(zip(POOLS, numbers, strict=True)):
         at, value = struct.pack("<I", pool), struct.pack("<I", last)

@@ -1,10 +1,11 @@
 """Link compiled functions into programs, as the kernel wants them.
 
-BCC compiles each function by itself. A program that passes a callback to a helper (bpf_loop) needs
-the callback's instructions behind its own, the address of the callback in its own, and type
-information which says where in the program each function begins. The C sources name a callback by
-a number of 64 bits that no program has otherwise (bpf/c/steps.h), and a kernel function by the
-number of a helper that does not exist (bpf/c/kernel_structs.h).
+BCC compiles each function by itself. A program that passes a callback to a helper (bpf_loop), or
+calls a function of ours, needs its instructions behind its own, the distance to it in its own, and
+type information which says where in the program each function begins. The C sources name a
+callback by a number of 64 bits that no program has otherwise (bpf/c/steps.h), a number of the run
+likewise, a function by the number of a helper that does not exist (bpf/c/linked.h), and so a
+function of the kernel (bpf/c/kernel_structs.h).
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: The first of the numbers that stand for callbacks.
+#: The first of the numbers that stand for callbacks, for numbers of the run, and for functions.
 CALLBACK_MARK: Final = 0x5CA11BAC << 32
+CONSTANT_MARK: Final = 0x4C0257A7 << 32
+FUNCTION_MARK: Final = 0x71000000
 
 _WIDTH: Final = 8
 _LOAD_WIDE: Final = 0x18  # of 16 bytes; the upper half of its second byte says what it loads
 _NUMBER, _FUNCTION = 0, 4
 _CALL: Final = 0x85
-_KERNEL_FUNCTION: Final = 2
+_OWN_FUNCTION, _KERNEL_FUNCTION = 1, 2
 
 _BTF_MAGIC: Final = 0xEB9F
 _INT, _FUNC, _FUNC_PROTO = 1, 12, 13
@@ -39,38 +42,64 @@ class Linked:
     functions: tuple[int, ...]
 
 
-def link(name: str, code_of: Callable[[str], bytes], callbacks: Sequence[str]) -> Linked:
-    """Return a program with all callbacks that it needs, which ``callbacks`` numbers.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What stands behind the numbers in compiled programs, in the order of these."""
+
+    callbacks: Sequence[str]
+    functions: Sequence[str] = ()
+    constants: Sequence[int] = ()
+
+
+def link(name: str, code_of: Callable[[str], bytes], names: Names) -> Linked:
+    """Return a program with all functions that it needs, and the numbers of the run put in.
 
     ``code_of`` returns the instructions of a function; raises KeyError where there is none.
     """
     code = bytearray(code_of(name))
     begins = {name: 0}
     patched = 0
+
+    def distance(at: int, function: str) -> int:
+        if function not in begins:
+            begins[function] = len(code)
+            code.extend(code_of(function))
+        return (begins[function] - at) // _WIDTH - 1
+
     while patched < len(code):
         start, patched = patched, len(code)
-        for at, number in _wide_numbers(code, start):
-            if not 0 <= number - CALLBACK_MARK < len(callbacks):
-                continue
-            callback = callbacks[number - CALLBACK_MARK]
-            if callback not in begins:
-                begins[callback] = len(code)
-                code += code_of(callback)
-            distance = (begins[callback] - at) // _WIDTH - 1
-            code[at + 1] = code[at + 1] & 0x0F | _FUNCTION << 4
-            struct.pack_into("<i", code, at + 4, distance)
-            struct.pack_into("<I", code, at + 12, 0)
+        for at, number in _numbers(code, start):
+            if code[at] == _CALL:
+                function = names.functions[number - FUNCTION_MARK]
+                code[at + 1] = _OWN_FUNCTION << 4
+                struct.pack_into("<i", code, at + 4, distance(at, function))
+            elif 0 <= number - CALLBACK_MARK < len(names.callbacks):
+                callback = names.callbacks[number - CALLBACK_MARK]
+                code[at + 1] = code[at + 1] & 0x0F | _FUNCTION << 4
+                struct.pack_into("<i", code, at + 4, distance(at, callback))
+                struct.pack_into("<I", code, at + 12, 0)
+            elif 0 <= number - CONSTANT_MARK < len(names.constants):
+                value = names.constants[number - CONSTANT_MARK]
+                struct.pack_into("<I", code, at + 4, value & 0xFFFFFFFF)
+                struct.pack_into("<I", code, at + 12, value >> 32)
     return Linked(bytes(code), tuple(at // _WIDTH for at in begins.values()))
 
 
-def _wide_numbers(code: bytearray, at: int) -> Iterator[tuple[int, int]]:
-    """Yield (offset in bytes, number) for each number of 64 bits that is loaded from there on."""
+def _numbers(code: bytearray, at: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset in bytes, number) from there on for all that may be to be replaced.
+
+    That is each number of 64 bits that is loaded, and each call of a function of ours.
+    """
     end = len(code)
     while at < end:
         wide = code[at] == _LOAD_WIDE
         if wide and code[at + 1] >> 4 == _NUMBER:
             low, high = (struct.unpack_from("<I", code, at + offset)[0] for offset in (4, 12))
             yield at, high << 32 | low
+        elif code[at] == _CALL and not code[at + 1]:
+            (number,) = struct.unpack_from("<I", code, at + 4)
+            if number >> 8 == FUNCTION_MARK >> 8:
+                yield at, number
         at += 2 * _WIDTH if wide else _WIDTH
 
 

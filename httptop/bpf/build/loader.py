@@ -17,7 +17,7 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -33,12 +33,11 @@ from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.filling import POOLS, fill, fill_tables
 from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.learned import pid_level
-from httptop.bpf.build.linker import (
-    CALLBACK_MARK,
-    link,
-)
+from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.object_file import Image, Loaded
+from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, linked, macros
 from httptop.bpf.build.program import RAW_TRACEPOINT, SOCKET_FILTER, TRACEPOINT, load
+from httptop.bpf.build.sizes import entries_of
 from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
@@ -61,15 +60,6 @@ STEPS: Final = (
     "keep_head",
 )  # fmt: skip
 
-#: What bpf_loop calls, in the order of the CALLBACK_ numbers (steps.h).
-CALLBACKS: Final = (
-    "take_step", "take_scan_turns", "take_length_turns", "take_coding_turns", "take_option_turns",
-    "take_copy_turn", "take_authority_turns", "take_proxy_turn",
-    "take_party_turn",
-    "take_abandon_turn", "take_add_turn", "take_window_turn", "take_summarize_turn",
-    "take_reclaim_turn",
-)  # fmt: skip
-
 #: The program that takes all steps of a call, and its number (steps.h).
 _ALL_STEPS: Final = "all_steps", 1
 
@@ -84,8 +74,8 @@ FRONTS: Final = {
 
 _STOOD_IN_FOR: Final = ("records", "triples")
 
-#: Tracepoints that need not be attached if the macro excludes their direction.
-BLIND: Final = {"NO_READS": "sock_recv_length", "NO_WRITES": "sock_send_length"}
+#: Tracepoints that need not be attached where the constant is 0.
+BLIND: Final = {"READS": "sock_recv_length", "WRITES": "sock_send_length"}
 
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
@@ -102,7 +92,7 @@ MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
     "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
-    "bucket_groups", "window_log", "log_rows", "sums_state", "own_pids", "tenants", "shares",
+    "bucket_groups", "window_log", "log_rows", "sums_state", "tenants", "shares",
     "free_shares", "known_lines", "known_kinds", "parties", "party_keys", "party_counts",
     "free_parties",
 )  # fmt: skip
@@ -177,22 +167,21 @@ def _is_possible(front: str, kernel: Kernel) -> bool:
     return tracepoints <= kernel.tracepoints
 
 
-def defines_of(sizes: dict[str, int], kernel: Kernel, variant: Variant) -> dict[str, int]:
-    """Return the macros that the headers need: sizes, the kernel's layout, numbers of functions."""
-    defines = {**sizes, **kernel.offsets, f"FRONT_{variant.front.upper()}": 1}
+def defines_of(plan: Mapping[str, Any], kernel: Kernel, variant: Variant) -> dict[str, int]:
+    """Return the macros that the headers need: the kernel's layout, numbers of what is linked."""
+    defines = {**plan["defines"], **kernel.offsets, f"FRONT_{variant.front.upper()}": 1}
+    defines |= macros(loops=variant.loops)
     defines |= {f"STEP_{name.upper()}": number for number, name in enumerate(STEPS, 1)}
     calls = [] if variant.casts else ["bpf_rdonly_cast"]
     if variant.casts:
         defines |= kernel.types
-    if variant.loops:
-        defines |= loop_defines()
-        if _may_hand_on(variant):
-            defines |= {"STEPS_APART": 1, "ALL_STEPS": _ALL_STEPS[1]}
+    if variant.loops and _may_hand_on(variant):
+        defines |= {"STEPS_APART": 1, "ALL_STEPS": _ALL_STEPS[1]}
     if _may_hand_on(variant):
         calls += ["bpf_preempt_disable", "bpf_preempt_enable"]
     usable = kernel.functions.keys() - set(calls)
     defines |= dict(_KERNEL_CALLS[name] for name in usable)
-    return defines | ({"SEES_READY": 1} if _sees_ready(sizes, kernel, variant.front) else {})
+    return defines | ({"SEES_READY": 1} if _can_see_ready(kernel, variant.front) else {})
 
 
 def programs_of(front: str) -> list[str]:
@@ -222,12 +211,6 @@ def next_programs(variant: Variant) -> dict[int, str]:
         return {number: f"{step}_program" for number, step in enumerate(STEPS, 1)}
     name, number = _ALL_STEPS
     return {number: name} if _may_hand_on(variant) else {}
-
-
-def loop_defines() -> dict[str, int]:
-    """Return the macros that have calls worked through by bpf_loop."""
-    numbers = {f"CALLBACK_{name[5:].upper()}": at for at, name in enumerate(CALLBACKS)}
-    return {"LOOPS": 1, "CALLBACK_MARK": CALLBACK_MARK, **numbers}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
@@ -263,13 +246,13 @@ def _placed(plan: dict[str, Any], kernel: Kernel) -> dict[str, Any]:
 
     Raises LoadError.
     """
-    if "PID_NAMESPACE" not in plan["defines"]:
+    if not plan["constants"].get("PID_NAMESPACE"):
         return plan
     try:
         level = pid_level(kernel.offsets)
     except (OSError, KeyError) as error:
         raise LoadError(f"process ids of this namespace cannot be found: {error}") from error
-    return {**plan, "defines": {**plan["defines"], "PID_NAMESPACE": level}}
+    return {**plan, "constants": {**plan["constants"], "PID_NAMESPACE": level}}
 
 
 def _variants_of(plan: Mapping[str, Any], kernel: Kernel) -> list[Variant]:
@@ -278,14 +261,15 @@ def _variants_of(plan: Mapping[str, Any], kernel: Kernel) -> list[Variant]:
 
 def _sources(
     plan: Mapping[str, Any], kernel: Kernel, variant: Variant
-) -> tuple[dict[str, int], tuple[str, ...], str, Path | None]:
+) -> tuple[dict[str, int], tuple[str, ...], Path | None]:
     """Return the arguments of :func:`image`."""
-    defines = defines_of(plan["defines"], kernel, variant)
+    defines = defines_of(plan, kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
     seen = (*programs_of(variant.front), *ends_with(defines))
-    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready)
-    return defines, names, plan.get("conditions", ""), _cache_of(plan)
+    compared = (IN_SET,) if "FILTER" in defines else ()
+    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *compared)
+    return defines, names, _cache_of(plan)
 
 
 def _cache_of(plan: Mapping[str, Any]) -> Path | None:
@@ -295,10 +279,25 @@ def _cache_of(plan: Mapping[str, Any]) -> Path | None:
 def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
     """Create the maps of an image, with all in them that must be there before it is loaded."""
     tables = plan.get("tables", {})
-    probes = Loaded(image, {name: table["entries"] for name, table in tables.items()})
+    entries = entries_of(plan["sizes"], namespace="own_namespace" in tables)
+    entries |= {name: table["entries"] for name, table in tables.items()}
+    longest = {
+        name: max((len(value) // 2 for _, value in table["values"]), default=0)
+        for name, table in tables.items()
+    }
+    probes = Loaded(image, entries, longest)
     fill(probes, plan)
     fill_tables(probes, tables)
     return probes
+
+
+def program_of(name: str, code_of: Callable[[str], bytes], plan: Mapping[str, Any]) -> Linked:
+    """Return a program of a plan with all that is linked into it; raise KeyError.
+
+    ``code_of`` returns the instructions of a compiled function.
+    """
+    functions = {name: bytes.fromhex(code) for name, code in plan["functions"].items()}
+    return linked(name, code_of, {**plan["sizes"], **plan["constants"]}, functions)
 
 
 def _load_with(
@@ -306,16 +305,18 @@ def _load_with(
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     front = variant.front
-    waits = plan.get("waits", True) and _sees_ready(plan["defines"], kernel, front)
+    # Waits can be measured only if reads and writes are both seen.
+    both = all(plan["constants"][seen] for seen in BLIND)
+    waits = plan.get("waits", True) and both and _can_see_ready(kernel, front)
     probes, calls = with_maps(compiled(plan, kernel, variant), plan), calls_of(kernel)
 
     def loaded(name: str) -> int:
-        program = link(name, probes.instructions, CALLBACKS)
+        program = program_of(name, probes.instructions, plan)
         return load(program, name, kind_of(name, variant), calls)
 
     # The verifier takes up to a second for a program, so load them in parallel.
     steps = next_programs(variant)
-    blind = {name for limit, name in BLIND.items() if limit in plan["defines"]}
+    blind = {name for seen, name in BLIND.items() if not plan["constants"][seen]}
     attached = [name for name in programs_of(front) if tracepoint_of(name) not in blind]
     needed = (*steps.values(), *attached, *SUMS, LET_GO, END_PARTY)
     with ThreadPoolExecutor() as pool:
@@ -323,7 +324,7 @@ def _load_with(
     for number, name in steps.items():
         value = struct.pack("<I", programs[name])
         bpf_syscall.map_update(probes.maps["next_program"], struct.pack("<I", number), value)
-    ends = ends_with(defines_of(plan["defines"], kernel, variant))
+    ends = ends_with(defines_of(plan, kernel, variant))
     try:
         for name in (*ends, SWEEP):
             programs[name] = loaded(name)
@@ -335,7 +336,8 @@ def _load_with(
             programs[name] = loaded(name)
         except LoadError as error:
             refused[name] = str(error)
-    some = ("only_cgroups", "next_program")
+    some = ["only_cgroups", "next_program"]
+    some += ["own_pids"] if "own_namespace" in plan["tables"] else []
     maps = {name: probes.maps[name] for name in (*MAPS, *some) if name in probes.maps}
     reply = {
         "front": front,
@@ -359,10 +361,8 @@ def kernel_release() -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _sees_ready(defines: dict[str, int], kernel: Kernel, front: str) -> bool:
-    """Return whether waits can be measured: only if reads and writes are both seen."""
-    both = not BLIND.keys() & defines.keys()
-    return front != "syscalls" and READY in kernel.tracepoints and both
+def _can_see_ready(kernel: Kernel, front: str) -> bool:
+    return front != "syscalls" and READY in kernel.tracepoints
 
 
 def main() -> int:

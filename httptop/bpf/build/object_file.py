@@ -23,8 +23,9 @@ _MAP: Final = 1
 _TASK_STORAGES: Final = ("marks",)
 #: These have one value, all of their words. BCC compiles functions that read and write each member
 #: of a value, which takes a second and a half here: so they are compiled as arrays of words.
-_ONE_VALUE: Final = ("window_log", "filter_sets", "filter_globs", "shares")
+_ONE_VALUE: Final = ("window_log", "filter_ranges", "filter_globs", "shares")
 _WIDTH: Final = 8
+_NO_VALUES: Final[Mapping[str, int]] = {}
 
 
 class MapShape(NamedTuple):
@@ -99,11 +100,19 @@ def _shape_of(descriptor: int) -> MapShape:
 class Loaded:
     """The created maps of an image, and its programs ready to be loaded."""
 
-    def __init__(self, image: Image, entries: Mapping[str, int]) -> None:
-        """Create the maps, some with another number of entries than compiled; raises OSError."""
+    def __init__(
+        self, image: Image, entries: Mapping[str, int], longest: Mapping[str, int] = _NO_VALUES
+    ) -> None:
+        """Create the maps, some with another number of entries than compiled; raises OSError.
+
+        ``longest``: lengths of values, in bytes, that maps are to have room for.
+        """
         self._image = image
         self.shapes = {
-            shape.name: shape._replace(entries=entries.get(shape.name, shape.entries))
+            shape.name: shape._replace(
+                entries=entries.get(shape.name, shape.entries),
+                value_len=max(shape.value_len, longest.get(shape.name, 0)),
+            )
             for shape in image.maps
         }
         self.maps: dict[str, int] = {}

@@ -6,28 +6,14 @@
  */
 #pragma once
 
+#include "linked.h"
+
 /* ---- limits; the loader may override those in #ifndef ------------------------------------- */
-#ifndef MAX_CONNECTIONS
-#define MAX_CONNECTIONS 32768
-#endif
-#ifndef MAX_ENDPOINTS
-#define MAX_ENDPOINTS 12288
-#endif
-#ifndef MAX_CELLS /* endpoints, httptop's own among them, and the rest; cell 0 is never used */
-#define MAX_CELLS 32768
-#endif
-#ifndef MAX_PAGES /* histogram pages; page 0 is never used; page ids have 16 bits */
-#define MAX_PAGES 65535
-#endif
-#ifndef MAX_PIPELINED /* queued requests of all pipelined connections */
-#define MAX_PIPELINED 16384
-#endif
-#ifndef MAX_PARTIES /* the first two are nobody's */
-#define MAX_PARTIES 12288
-#endif
+#define MAX_CONNECTIONS LINKED(MAX_CONNECTIONS)
+#define MAX_ENDPOINTS LINKED(MAX_ENDPOINTS)
+#define MAX_PIPELINED LINKED(MAX_PIPELINED) /* queued requests of all pipelined connections */
+#define MAX_PARTIES LINKED(MAX_PARTIES)     /* the first two are nobody's */
 #define MAX_SHARES 512 /* tenants and users (shares.h); a power of two */
-/* Cells of responses, and of their times. */
-#define RESPONSE_CELLS (MAX_CELLS - MAX_ENDPOINTS - MAX_SHARES)
 #ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
 #define SHARDS 8
 #endif
@@ -37,9 +23,6 @@
 #define LINE_LEN 128    /* bytes of the last request kept with its connection */
 #define RESPONSE_LEN 512  /* bytes of the response copied into a sample */
 #define HEAD_LEN 1024 /* for a request's header section, kept for its sample; a power of two */
-#ifndef CAPTURE_LEN /* limit on what is copied of a request line, of a header section */
-#define CAPTURE_LEN HEAD_LEN
-#endif
 #define SEGMENTS 32 /* most segments of a path; a power of two */
 #define MAX_RULES 64 /* most path rules that a user can configure */
 #define LINE_HEAD 112 /* bytes kept of a line longer than LINE_LEN, and its last 16 */
@@ -289,10 +272,39 @@ struct sample {
 	u8 response[RESPONSE_LEN];
 };
 
-/* A set of numbers that a filter compares with, in the ranges of struct filter_sets. */
-struct filter_set {
-	u32 first; /* its first range; they are in order */
-	u32 half; /* of their number, which is a power of two */
+/*
+ * What a filter may compare of a call and its connection; of names, addresses and containers the
+ * comparisons that hold, as bits.
+ */
+struct subject {
+	u64 comm;
+	u64 peer;
+	u32 pid;
+	u32 user;
+	u32 container;
+	u32 side;
+	u32 port;
+	u32 socket; /* 1: a Unix socket */
+	u32 connection; /* 1: accepted */
+	u32 unused;
+};
+
+/* What a filter may compare of a response and its request. */
+struct outcome {
+	u64 latency_ns;
+	u64 request_bytes;
+	u64 response_bytes;
+	u16 status;
+	u8 method;
+	u8 hosts; /* comparisons of the host that hold, as bits */
+	u32 unused;
+};
+
+/* A search for a number in a set of ranges. */
+struct number_search {
+	u64 value; /* below 2^62 */
+	u32 first; /* the set's first range, in filter_ranges; they are in order */
+	u32 half; /* of their number, which is a power of two; 0: there is one */
 };
 
 struct filter_range {

@@ -15,7 +15,7 @@
 #define BODY_OPEN (~0ULL) /* body of unknown length: a request's ends when its response begins */
 
 /* Bytes kept of a field line that is split between two calls. */
-#define PARTIAL_LEN (FILTER_HOST ? 128 : 64)
+#define PARTIAL_LEN (FILTER ? 128 : 64)
 
 /*
  * How far the messages in one direction have been read. Whatever the phase, `left` bytes of a body, or

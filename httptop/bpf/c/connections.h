@@ -132,14 +132,14 @@ static __always_inline void pass_over(struct scratch *s)
 				.side = s->side,
 				.verify = list_for_sweep(s)};
 
-	if (FILTER_CONNECTION)
+	if (FILTER)
 		left_out.update(&s->sk, &passed);
 }
 
 /* Return the inode number of the connection passed over at this address; 0: there is none. */
 static __always_inline u64 passed_inode(u64 sk)
 {
-	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
+	struct passed *passed = FILTER ? left_out.lookup(&sk) : 0;
 
 	return passed ? passed->inode : 0;
 }
@@ -147,7 +147,7 @@ static __always_inline u64 passed_inode(u64 sk)
 /* Forget that the connection at this address is passed over. */
 static __always_inline void forget_passed(u64 sk)
 {
-	if (FILTER_CONNECTION)
+	if (FILTER)
 		left_out.delete(&sk);
 }
 
@@ -157,7 +157,7 @@ static __always_inline void forget_passed(u64 sk)
  */
 static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbound)
 {
-	struct passed *passed = FILTER_CONNECTION ? left_out.lookup(&sk) : 0;
+	struct passed *passed = FILTER ? left_out.lookup(&sk) : 0;
 
 	if (!passed)
 		return false;
@@ -192,7 +192,7 @@ static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 	u64 sk = s->sk;
 	u32 tgid = s->tgid;
 
-	if (FILTER_CONNECTION && s->response)
+	if (FILTER && s->response)
 		return true; /* any process may respond to a selected request */
 	if (!owner_selected(conn, sk, tgid)) {
 		if (!conn->pending) {

@@ -13,9 +13,8 @@
 #include "abi.h"
 #include "branchless.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "maps.h"
-
-#ifdef GROUPS_1
 
 #define MOST_HIERARCHIES 4
 #define MOST_LINKS 24 /* hierarchies of a host: one for each controller, and those with a name */
@@ -59,17 +58,11 @@ static __always_inline void follow(struct group_walk *walk, u64 from, u64 offset
 	read_kernel(&walk->word, sizeof(walk->word), (void *)(from + offset));
 }
 
-/* Return the comparisons that the current process's container meets, as bits. */
-static __always_inline u32 containers_met(void)
+/* Look at a task's groups in the other hierarchies; return the comparisons that they meet, too. */
+static __always_inline u32 others_met(struct group_walk *walk)
 {
-	u32 zero = 0, *found;
-	struct group_walk *walk = group_walks.lookup(&zero);
+	u32 *found;
 
-	if (!walk)
-		return 0;
-	walk->word = bpf_get_current_cgroup_id();
-	found = only_cgroups.lookup(&walk->word);
-	walk->met = found ? *found : 0;
 	walk->link = groups_of_task();
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < MOST_LINKS; i++) {
@@ -96,14 +89,16 @@ static __always_inline u32 containers_met(void)
 	return walk->met;
 }
 
-#else
-
+/* Return the comparisons that the current process's container meets, as bits. */
 static __always_inline u32 containers_met(void)
 {
-	u64 group = bpf_get_current_cgroup_id();
-	u32 *found = only_cgroups.lookup(&group);
+	u32 zero = 0, *found;
+	struct group_walk *walk = group_walks.lookup(&zero);
 
-	return found ? *found : 0;
+	if (!walk)
+		return 0;
+	walk->word = bpf_get_current_cgroup_id();
+	found = only_cgroups.lookup(&walk->word);
+	walk->met = found ? *found : 0;
+	return LINKED(GROUPS_1) ? others_met(walk) : walk->met;
 }
-
-#endif

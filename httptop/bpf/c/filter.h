@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The filter of the run: which processes, connections, requests and responses it selects. Its
- * conditions are written by bpf/filter/c_conditions.py and take the place of run_filter.h. Without a
- * filter every function here returns a constant, and the compiler leaves it out.
+ * conditions are functions that bpf/filter/conditions.py makes, and the linker adds. Without a filter
+ * every function here returns a constant, and the compiler leaves it out; where a filter does not ask
+ * for something, the verifier does.
  *
  * A condition is decided at the first of four moments at which everything it compares is known;
  * until then its unknown parts count as possible.
@@ -19,32 +20,66 @@
 #include "filter_state.h"
 #include "filter_terms.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "pid_namespace.h"
 #include "scratch.h"
 
-#include "run_filter.h"
+#if FILTER
+/* The run's conditions: comparisons that hold, as bits; 1 for what may be selected, otherwise 0. */
+static u64 (*selects_process)(const struct subject *) = FUNCTION(SELECTS_PROCESS);
+static u64 (*truths_of)(const struct subject *) = FUNCTION(TRUTHS_OF);
+static u64 (*selects_connection)(u64 truths) = FUNCTION(SELECTS_CONNECTION);
+static u64 (*selects_request)(u64 truths, u64 hosts, u64 method) = FUNCTION(SELECTS_REQUEST);
+static u64 (*selects_response)(u64 truths, const struct outcome *) = FUNCTION(SELECTS_RESPONSE);
+static u64 (*selects_beginning)(u64 truths, const struct outcome *) = FUNCTION(SELECTS_BEGINNING);
+#endif
 
 /* ---- a call of a process -------------------------------------------------------------------- */
 
+#if FILTER
+/* Note of the current process what the filter asks for. */
+static __always_inline void ask_process(struct subject *subject, u32 tgid)
+{
+	subject->pid = pid_to_match(tgid);
+	subject->user = bpf_get_current_uid_gid();
+	subject->container = LINKED(FILTER_CONTAINER) ? containers_met() : 0;
+}
+#endif
+
 static __always_inline bool process_selected(u32 tgid)
 {
-#if FILTER_PROCESS
-	return selects_process(pid_to_match(tgid));
+#if FILTER
+	struct subject subject = {};
+
+	if (FILTER_PROCESS) {
+		ask_process(&subject, tgid);
+		return selects_process(&subject);
+	}
 #endif
 	return true;
 }
 
 /* ---- a connection: when it is new, and when another process takes it over ------------------- */
 
-#if FILTER_CONNECTION
+#if FILTER
 /* Note in *truths which comparisons hold; return whether requests may be selected. */
 static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 unix_socket,
 					     const struct peer *client, u64 *truths)
 {
-	char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+	struct subject subject = {.side = side, .socket = unix_socket};
 
-	process_name(comm);
-	*truths = truths_of(sk, pid_to_match(tgid), side, unix_socket, client, comm);
+	ask_process(&subject, tgid);
+	if (LINKED(FILTER_COMM)) {
+		char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+
+		process_name(comm);
+		subject.comm = names_met(comm);
+	}
+	if (LINKED(FILTER_PEER))
+		subject.peer = peers_met(sk, unix_socket, client);
+	subject.port = port_of(sk, side, unix_socket);
+	subject.connection = was_accepted(sk, unix_socket);
+	*truths = truths_of(&subject);
 	return selects_connection(*truths);
 }
 #endif
@@ -52,7 +87,7 @@ static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 uni
 /* Judge the new connection in s, which has no struct conn yet; note the verdicts in s->truths. */
 static __always_inline bool connection_selected(struct scratch *s)
 {
-#if FILTER_CONNECTION
+#if FILTER
 	return judge_connection(s->sk, s->tgid, s->side, s->unix_socket, 0, &s->truths);
 #endif
 	return true;
@@ -60,7 +95,7 @@ static __always_inline bool connection_selected(struct scratch *s)
 
 static __always_inline void keep_truths(struct conn *conn, u64 truths)
 {
-#if FILTER_REQUEST
+#if FILTER
 	conn->filter.truths = truths;
 #endif
 }
@@ -68,7 +103,7 @@ static __always_inline void keep_truths(struct conn *conn, u64 truths)
 /* Judge a connection on which another process brings a request; if selected, keep its truths. */
 static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
 {
-#if FILTER_CONNECTION
+#if FILTER
 	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
 	u64 truths;
 
@@ -86,7 +121,7 @@ static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
  */
 static __always_inline void exclude_for_now(struct conn *conn)
 {
-#if FILTER_CONNECTION
+#if FILTER
 	conn->filter.excluded = 1;
 #endif
 }
@@ -94,7 +129,7 @@ static __always_inline void exclude_for_now(struct conn *conn)
 /* Whether a connection is excluded, and no PROXY header has come. */
 static __always_inline bool is_excluded(struct conn *conn)
 {
-#if FILTER_CONNECTION
+#if FILTER
 	return conn->filter.excluded;
 #endif
 	return false;
@@ -103,7 +138,7 @@ static __always_inline bool is_excluded(struct conn *conn)
 /* Judge a connection again: a PROXY header has named its client. */
 static __always_inline bool client_selected(struct conn *conn, u64 sk, u32 tgid)
 {
-#if FILTER_CONNECTION
+#if FILTER
 	conn->filter.excluded = 0;
 #endif
 	return owner_selected(conn, sk, tgid);
@@ -114,8 +149,8 @@ static __always_inline bool client_selected(struct conn *conn, u64 sk, u32 tgid)
 /* Note which comparisons the Host field meets, if the bytes parsed so far contain it. */
 static __always_inline void note_host(struct conn *conn, struct scratch *s)
 {
-#if FILTER_HOST
-	if (s->host_at && s->host_at <= s->newline)
+#if FILTER
+	if (FILTER_HOST && s->host_at && s->host_at <= s->newline)
 		conn->hosts = hosts_met(s);
 #endif
 }
@@ -123,8 +158,8 @@ static __always_inline void note_host(struct conn *conn, struct scratch *s)
 /* If the latest request is not selected, exclude it before it is counted under its endpoint. */
 static __always_inline void judge_request(struct conn *conn)
 {
-#if FILTER_REQUEST
-	if (selects_request(conn->filter.truths, conn->hosts, conn->method))
+#if FILTER
+	if (!FILTER_REQUEST || selects_request(conn->filter.truths, conn->hosts, conn->method))
 		return;
 	conn->endpoint = LEFT_OUT_ENDPOINT(conn->side & 1);
 	conn->line_len = 0; /* do not reuse this line's endpoint */
@@ -135,21 +170,19 @@ static __always_inline void judge_request(struct conn *conn)
 /* Keep the verdicts on the Host field of the request that has become the current one. */
 static __always_inline void keep_hosts(struct conn *conn, u8 hosts)
 {
-#if FILTER_REQUEST
+#if FILTER
 	conn->filter.current_hosts = hosts;
 #endif
 }
 
 /* ---- a response ------------------------------------------------------------------------------ */
 
-#if FILTER_REQUEST
 static __always_inline bool left_out_already(struct conn *conn)
 {
-	return conn->current == LEFT_OUT_ENDPOINT(conn->side & 1);
+	return FILTER_REQUEST && conn->current == LEFT_OUT_ENDPOINT(conn->side & 1);
 }
-#endif
 
-#if FILTER_RESPONSE
+#if FILTER
 /* Return what is known of the current request and of its response, which begins with this status. */
 static __always_inline struct outcome outcome_of(struct conn *conn, u32 status, u64 latency_ns)
 {
@@ -163,14 +196,14 @@ static __always_inline struct outcome outcome_of(struct conn *conn, u32 status, 
 
 	return outcome;
 }
-
 #endif
 
 /* Return what the current response counts as: its status, or STATUS_LEFT_OUT. */
 static __always_inline u32 kind_of_outcome(struct conn *conn, const struct outcome *outcome)
 {
-#if FILTER_RESPONSE
-	if (!left_out_already(conn) && !selects_response(conn->filter.truths, outcome))
+#if FILTER
+	if (FILTER_RESPONSE && !left_out_already(conn) &&
+	    !selects_response(conn->filter.truths, outcome))
 		return STATUS_LEFT_OUT;
 #endif
 	return outcome->status;
@@ -179,10 +212,12 @@ static __always_inline u32 kind_of_outcome(struct conn *conn, const struct outco
 /* The same for a response that begins, or that never came (STATUS_UNKNOWN); its size counts as 0. */
 static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns)
 {
-#if FILTER_RESPONSE
-	struct outcome outcome = outcome_of(conn, status, latency_ns);
+#if FILTER
+	if (FILTER_RESPONSE) {
+		struct outcome outcome = outcome_of(conn, status, latency_ns);
 
-	return kind_of_outcome(conn, &outcome);
+		return kind_of_outcome(conn, &outcome);
+	}
 #endif
 	return status;
 }
@@ -190,10 +225,8 @@ static __always_inline u32 kind_of(struct conn *conn, u32 status, u64 latency_ns
 /* Whether a response that begins may be sampled; user space checks the size its header section tells. */
 static __always_inline bool sample_selected(struct conn *conn, u32 status, u64 latency_ns)
 {
-#if FILTER_REQUEST
 	if (left_out_already(conn))
 		return false;
-#endif
 #if FILTER_SIZE
 	struct outcome outcome = outcome_of(conn, status, latency_ns);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The comparisons that the conditions of a filter consist of. Only the shape of a filter is compiled:
- * which fields it compares and how these are joined (bpf/filter/c_conditions.py). The values to compare
- * with are in maps that no program writes (bpf/filter/values.py), so the same programs run with any
- * values and any number of them.
+ * What the conditions of a filter compare. How comparisons are joined is not compiled: that is in
+ * functions which are made for the run and linked (bpf/filter/conditions.py). The values to compare
+ * with are in maps that no program writes (bpf/filter/values.py). So the same compiled programs run
+ * with any filter.
  *
  * Numbers are searched for in sets. For names of processes, addresses, containers and hosts one
  * look-up decides all comparisons of the field together and returns them as bits.
  *
- * Called by the generated functions in run_filter.h and by filter.h. Reads scratch and the maps of the
+ * Called by the functions of the run and by filter.h. Reads scratch and the maps of the
  * filter; writes only scratch's temporaries and, for a host, the copied bytes in scratch.data.
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include "control_groups.h"
 #include "filter_state.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "maps.h"
 #include "scratch.h"
 
@@ -25,38 +26,40 @@
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-static __always_inline const struct filter_sets *sets_here(void)
+#if FILTER
+/*
+ * Return 1 if a value is in a set, otherwise 0. A binary search finds the last range that begins at or
+ * below it; a set of one range takes no turn. Each step is computed, not branched on, or the verifier
+ * would follow both branches of every turn. The filter's functions call this (bpf/filter/conditions.py).
+ */
+u64 in_set(struct number_search *search)
 {
 	u32 zero = 0;
+	u64 at = search->first, half = search->half, value = search->value,
+	    mask = LINKED(RANGES_MASK);
+	const struct filter_range *ranges = (struct filter_range *)filter_ranges.lookup(&zero),
+				  *range;
+	u64 past;
 
-	return (struct filter_sets *)filter_sets.lookup(&zero);
-}
-
-/*
- * Whether a value below 2^62 is in a set. A binary search finds the last range that begins at or below
- * it; a set of one range takes no turn. Each step is computed, not branched on, or the verifier would
- * follow both branches of every turn.
- */
-static __always_inline bool in_set(const struct filter_sets *sets, const u32 number, u64 value)
-{
-	u64 at = sets->sets[number].first, half = sets->sets[number].half;
-	const struct filter_range *range;
-
+	if (!ranges)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (u32 turn = 0; turn < 32; turn++) {
 		u64 reached;
 
 		if (!half)
 			break;
-		range = &sets->ranges[(at + half) & (FILTER_RANGES - 1)];
-		reached = AT_LEAST(value, range->low);
+		reached = AT_LEAST(value, ranges[(at + half) & mask].low);
 		OPAQUE(reached);
 		at += half & (0 - reached);
 		half >>= 1;
 	}
-	range = &sets->ranges[at & (FILTER_RANGES - 1)];
-	return value - range->low <= range->span;
+	range = &ranges[at & mask];
+	past = value - range->low;
+	past |= range->span - past;
+	return ~past >> 63;
 }
+#endif
 
 /* ---- globs ---------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "branchless.h"
 #include "conn.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "maps.h"
 #include "scratch.h"
 #include "steps.h"
@@ -37,7 +38,7 @@ static __always_inline bool take_token(u64 *due_ns, struct control *control, u64
 }
 
 /* Bytes that are copied: fewer than HEAD_LEN, which is a power of two, so that a mask bounds them. */
-#define HEAD_COPIED (CAPTURE_LEN < HEAD_LEN ? CAPTURE_LEN : HEAD_LEN - 1)
+#define HEAD_COPIED LINKED(HEAD_COPIED)
 
 /* What is written and read on both sides of this stays there; x86 keeps such orders, too. */
 #define IN_ORDER() asm volatile("" ::: "memory")
@@ -105,7 +106,7 @@ static __always_inline bool claim_head(struct scratch *s)
  */
 static __always_inline bool may_keep(struct conn *conn, struct scratch *s)
 {
-	return CAPTURE_LEN && s->heads_due_ns <= s->now && !conn->pending && s->carried == CARRY;
+	return HEAD_COPIED && s->heads_due_ns <= s->now && !conn->pending && s->carried == CARRY;
 }
 
 /* The step that keeps a request's header section, if it is its turn; then the window is read on. */
@@ -160,7 +161,7 @@ static __always_inline u32 copy_head(struct conn *conn, u64 number, u64 start_ns
 	u32 place = conn->kept, n = conn->call_len;
 	struct head *head;
 
-	if (!CAPTURE_LEN || conn->blurred)
+	if (!HEAD_COPIED || conn->blurred)
 		return 0;
 	if (line_is_current(conn) && is_whole(n)) {
 		read_kernel(to, LINE_LEN, conn->line);

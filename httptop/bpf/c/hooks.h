@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "dispatch.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "maps.h"
 #include "others.h"
 #include "scratch.h"
@@ -21,13 +22,7 @@
 #include "unseen.h"
 
 /* One of the two directions may be switched off (filter.events.reads, filter.events.writes). */
-#if defined(NO_READS)
-#define LOOKED_AT(inbound) (!(inbound))
-#elif defined(NO_WRITES)
-#define LOOKED_AT(inbound) (inbound)
-#else
-#define LOOKED_AT(inbound) true
-#endif
+#define LOOKED_AT(inbound) ((inbound) ? LINKED(READS) : LINKED(WRITES))
 
 /*
  * Whether a read leaves its bytes in the socket, or discards them: MSG_TRUNC does so on TCP; on
@@ -104,8 +99,6 @@ static __always_inline int through_socket(u64 *ctx, u64 sk, s64 ret, u32 flags, 
 	struct registers *regs;
 	u64 nr, at;
 
-	if (!LOOKED_AT(inbound))
-		return 0;
 	if (dismissed(sk, inbound) || (inbound && not_taken(sk, flags)))
 		return 0;
 	task = bpf_get_current_task_btf();
@@ -167,7 +160,7 @@ static __always_inline u8 *mark_of(bool inbound)
 /* Whether the first program is to handle a call; without a mark it leaves that to the others. */
 static __always_inline bool marked(bool inbound)
 {
-	u8 *mark = LOOKED_AT(inbound) ? mark_of(inbound) : 0;
+	u8 *mark = mark_of(inbound);
 
 	if (mark)
 		*mark = HANDLED;
@@ -176,7 +169,7 @@ static __always_inline bool marked(bool inbound)
 
 static __always_inline int stand_in(u64 *ctx, bool inbound, bool last)
 {
-	u8 *mark = LOOKED_AT(inbound) ? mark_of(inbound) : 0, before;
+	u8 *mark = mark_of(inbound), before;
 
 	if (!mark)
 		return 0;

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "branchless.h"
+#include "linked.h"
 
 /* Counts of a word or a span, nine bits each, so that one addition updates all of them. */
 #define DIGITS(sum) ((sum) & 0x1ff)
@@ -17,12 +18,10 @@
 #define JOINTS(sum) ((sum) >> 45 & 0x1ff) /* inner ones, hyphens among them */
 #define OTHERS(sum) ((sum) >> 54) /* beyond ASCII, or escaped letters and digits */
 
-/* Which of the rules for ids apply (paths.id_rules). */
-#ifndef ID_NUMBER
-#define ID_NUMBER 1
-#define ID_HEX 1
-#define ID_MIXED 1
-#endif
+/* Which of the rules for ids apply (paths.id_rules): 0 or 1. */
+#define ID_NUMBER LINKED(ID_NUMBER)
+#define ID_HEX LINKED(ID_HEX)
+#define ID_MIXED LINKED(ID_MIXED)
 
 /* Scores are calculated with as sums that are never negative. */
 #define SCORE_ZERO (1 << 20)

@@ -22,6 +22,7 @@
 #include "cursor.h"
 #include "filter.h"
 #include "filter_state.h"
+#include "linked.h"
 #include "maps.h"
 #include "parties.h"
 #include "samples.h"
@@ -174,12 +175,7 @@ static __always_inline void begin_response(struct conn *conn, u32 status, u64 la
  */
 static __always_inline bool responses_unseen(struct conn *conn)
 {
-#ifdef NO_READS
-	return conn->side == SIDE_CLIENT;
-#elif defined(NO_WRITES)
-	return conn->side == SIDE_SERVER;
-#endif
-	return false;
+	return conn->side == SIDE_CLIENT ? !LINKED(READS) : !LINKED(WRITES);
 }
 
 /* Return where the sequence number is that one direction's last call ended at. */

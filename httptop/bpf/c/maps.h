@@ -67,18 +67,17 @@ struct queue_key {
 };
 
 /* Memory follows the connections there are; opening and closing one takes no longer for it. */
-BPF_F_TABLE("hash", u64, struct conn, conns, MAX_CONNECTIONS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, struct conn, conns, SIZED, BPF_F_NO_PREALLOC);
 /* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
 BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections */
-BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, MAX_ENDPOINTS + MAX_SHARES,
-	    BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct response_key, u32, responses, MAX_CELLS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, SIZED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct response_key, u32, responses, SIZED, BPF_F_NO_PREALLOC);
 /* Parties, as parties.h makes numbers of them; by number their keys, and what they have had. */
-BPF_F_TABLE("hash", struct party_key, u64, parties, MAX_PARTIES, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("array", u32, struct party_key, party_keys, MAX_PARTIES, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct party_counts, party_counts, MAX_PARTIES *SHARDS, BPF_F_MMAPABLE);
-BPF_STACK(free_parties, u32, MAX_PARTIES);
+BPF_F_TABLE("hash", struct party_key, u64, parties, SIZED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("array", u32, struct party_key, party_keys, SIZED, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct party_counts, party_counts, SIZED, BPF_F_MMAPABLE);
+BPF_STACK(free_parties, u32, SIZED);
 /*
  * What each CPU has met lately: request lines, by their hash, and kinds of responses, by the number of
  * their endpoint. The next one in the same place takes it.
@@ -102,18 +101,18 @@ struct known_party {
 BPF_PERCPU_ARRAY(known_lines, struct known_line, KNOWN_LINES);
 BPF_PERCPU_ARRAY(known_kinds, struct response_kind, KNOWN_KINDS);
 BPF_PERCPU_ARRAY(known_parties, struct known_party, KNOWN_PARTIES);
-BPF_F_TABLE("hash", struct queue_key, struct queued, queue, MAX_PIPELINED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct queue_key, struct queued, queue, SIZED, BPF_F_NO_PREALLOC);
 /* The lowest number is on top, so used numbers have no gaps. */
-BPF_STACK(free_cells, u32, MAX_CELLS);
-BPF_STACK(free_pages, u32, MAX_PAGES);
+BPF_STACK(free_cells, u32, SIZED);
+BPF_STACK(free_pages, u32, SIZED);
 BPF_ARRAY(pool_next, u32, 4); /* while the pools are filled: next cell, page, share, party */
-BPF_STACK(returned_cells, u32, MAX_CELLS); /* that were used before */
+BPF_STACK(returned_cells, u32, SIZED); /* that were used before */
 BPF_F_TABLE("hash", struct tenant_key, u32, tenants, MAX_SHARES, BPF_F_NO_PREALLOC);
 /* The loader makes it one struct shares (build/object_file.py): their numbers need no look-ups. */
 BPF_ARRAY(shares, u64, sizeof(struct shares) / 8);
 BPF_STACK(free_shares, u32, MAX_SHARES);
-BPF_ARRAY(cells, struct cell, MAX_CELLS *SHARDS);
-BPF_ARRAY(pages, struct page, MAX_PAGES + 1);
+BPF_ARRAY(cells, struct cell, SIZED);
+BPF_ARRAY(pages, struct page, SIZED);
 BPF_ARRAY(losses, struct losses, SHARDS);
 BPF_ARRAY(controls, struct control, 1);
 BPF_ARRAY(rules, struct rule, MAX_RULES);
@@ -123,7 +122,7 @@ BPF_ARRAY(classes, struct byte_class, 512);
 BPF_TABLE("lru_hash", struct other_protocol_key, u64, other_protocols,
 	  2048); /* number of connections */
 BPF_TABLE("lru_hash", u64, struct batch, batches, 1024); /* by thread */
-BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+BPF_RINGBUF_OUTPUT(samples, SIZED); /* pages, for the compiler */
 /* A sample, while a CPU makes it. */
 struct draft {
 	struct sample sample;
@@ -145,7 +144,7 @@ struct passed {
 	u8 verify; /* as in struct conn */
 	u8 unused[6];
 };
-BPF_F_TABLE("hash", u64, struct passed, left_out, MAX_CONNECTIONS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, struct passed, left_out, SIZED, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
 /*
  * The values of the filter, which the loader writes before it loads the programs (filter_terms.h).
@@ -153,7 +152,7 @@ BPF_F_TABLE("hash", u64, u32, only_cgroups, 16384, BPF_F_NO_PREALLOC);
  * no turn of a loop too many; the first two become such (build/object_file.py). How many entries the
  * others have the loader decides.
  */
-BPF_F_TABLE("array", u32, u64, filter_sets, sizeof(struct filter_sets) / 8, BPF_F_RDONLY_PROG);
+BPF_F_TABLE("array", u32, u64, filter_ranges, sizeof(struct filter_range) / 8, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("array", u32, u64, filter_globs, sizeof(struct filter_globs) / 8, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("hash", struct filter_name, u64, filter_names, 1, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("lpm_trie", struct peer_key, u64, filter_peers, 1,

@@ -10,8 +10,10 @@
 #pragma once
 
 #include "kernel_structs.h"
+#include "linked.h"
 
-#ifdef PID_NAMESPACE
+/* How many levels down httptop's namespace is; 0: it is the initial one. */
+#define PID_NAMESPACE LINKED(PID_NAMESPACE)
 
 /* As in the kernel; numbers[] of struct pid has one for each namespace, the initial one first. */
 struct upid {
@@ -22,7 +24,7 @@ struct upid {
 /* The number of httptop's namespace, that of /proc/self/ns/pid; filled and frozen before loading. */
 BPF_F_TABLE("array", u32, u32, own_namespace, 1, BPF_F_RDONLY_PROG);
 /* Ids in the initial namespace, and in httptop's; 0: none. */
-BPF_TABLE("lru_hash", u32, u32, own_pids, MAX_PARTIES);
+BPF_TABLE("lru_hash", u32, u32, own_pids, SIZED);
 
 /* What is read of an id, and the keys of maps: here, since the stack has little room left. */
 struct pid_search {
@@ -58,30 +60,28 @@ static __always_inline u32 own_pid(struct pid_search *search)
 	return wanted && search->inode == *wanted ? search->here.number : 0;
 }
 
-#endif
-
 /* Keep for user space what the current process, known to the programs as tgid, is called there. */
 static __always_inline void note_own_pid(u32 tgid)
 {
-#ifdef PID_NAMESPACE
-	struct pid_search *search = search_here();
+	struct pid_search *search;
 
+	if (!PID_NAMESPACE)
+		return;
+	search = search_here();
 	if (!search)
 		return;
 	search->tgid = tgid;
 	search->own = own_pid(search);
 	own_pids.update(&search->tgid, &search->own);
-#endif
 }
 
 /* Return the id that filters know the current process by. */
 static __always_inline u32 pid_to_match(u32 tgid)
 {
-#ifdef PID_NAMESPACE
-	struct pid_search *search = search_here();
+	struct pid_search *search;
 
+	if (!PID_NAMESPACE)
+		return tgid;
+	search = search_here();
 	return search ? own_pid(search) : 0;
-#else
-	return tgid;
-#endif
 }

@@ -12,10 +12,11 @@
  */
 
 /* The basics. */
+#include "linked.h" /* what is put in after compilation: numbers, functions, sizes */
 #include "abi.h" /* shared with user space: structs, constants, limits */
 #include "filter_state.h" /* what the run's filter asks for, and keeps with a connection */
 #include "conn.h" /* the state of a connection between calls */
-#include "maps.h" /* every map, with its size limit */
+#include "maps.h" /* every map */
 #include "scratch.h" /* the state of a call while programs hand it on */
 #include "kernel_structs.h" /* reading the kernel's own structs, at offsets from its BTF */
 #include "pid_namespace.h" /* process ids where httptop runs in a namespace of its own */

@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "heads.h"
 #include "kernel_structs.h"
+#include "linked.h"
 #include "maps.h"
 
 /*
@@ -54,8 +55,8 @@ static __always_inline bool claim_token(struct conn *conn, u32 status, u64 laten
 }
 
 /* Bytes of a request line, and of a response, that are copied into a sample. */
-#define LINE_COPIED (CAPTURE_LEN < LINE_LEN ? CAPTURE_LEN / 8 * 8 : LINE_LEN)
-#define RESPONSE_COPIED (CAPTURE_LEN < RESPONSE_LEN ? CAPTURE_LEN : RESPONSE_LEN)
+#define LINE_COPIED LINKED(LINE_COPIED)
+#define RESPONSE_COPIED LINKED(RESPONSE_COPIED)
 
 /* Note the other side of the connection: the client that a proxy has named, or the socket's peer. */
 static __always_inline void note_peer(struct conn *conn, u64 sk, struct sample *sample)

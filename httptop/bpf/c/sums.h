@@ -64,14 +64,14 @@ struct sums_state {
 };
 
 /* What was read of a cell's histogram so far, all shards together: by cell and octave. */
-BPF_F_TABLE("hash", u32, struct page, read_octaves, MAX_PAGES, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", u32, struct bucket_group, bucket_groups, MAX_GROUPS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u32, struct page, read_octaves, SIZED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u32, struct bucket_group, bucket_groups, SIZED, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_group, struct bucket_group, 1); /* zeros, for new entries of the others */
 /* What was read of an endpoint's rest so far, all shards together. */
-BPF_F_TABLE("hash", u32, struct rest, read_rests, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("array", u32, struct cell_use, cell_uses, MAX_CELLS, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct row, rows, MAX_ROWS, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct row_time, row_times, MAX_ROWS *TIMES, BPF_F_MMAPABLE);
+BPF_F_TABLE("hash", u32, struct rest, read_rests, SIZED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("array", u32, struct cell_use, cell_uses, SIZED, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct row, rows, SIZED, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct row_time, row_times, SIZED, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct side_sums, side_sums, 2, BPF_F_MMAPABLE);
 /* The loader makes it one struct window_log (build/object_file.py). */
 BPF_F_TABLE("array", u32, u32, window_log, LOG_WORDS, BPF_F_MMAPABLE);

@@ -7,13 +7,6 @@
 
 #include "abi.h"
 
-#ifndef MAX_ROWS
-#define MAX_ROWS 64
-#endif
-#ifndef MAX_GROUPS /* groups of buckets of all rows */
-#define MAX_GROUPS 65536
-#endif
-
 /* A row's histogram is kept in groups of neighbouring buckets, by a key of row, measure and number. */
 #define BUCKETS (OCTAVES * OCTAVE_BUCKETS)
 #define GROUP_BUCKETS 16

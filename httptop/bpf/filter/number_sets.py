@@ -1,22 +1,22 @@
 """Sets of numbers as the kernel searches them: sorted ranges, a power of two of them.
 
 Whatever a filter compares a number with comes to the question whether it is in a set: ``= 7,9``,
-``= 400-499``, ``>= 100``. So the programs hold one search (``in_set`` in bpf/c/filter_terms.h),
-and operators and values are data.
+``= 400-499``, ``>= 100``. One range is compared with at once (decisions.py); for several there
+is one search (``in_set`` in bpf/c/filter_terms.h), and operators and values are data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from httptop.bpf.abi import FILTER_RANGE, FILTER_SET
+from httptop.bpf.abi import FILTER_RANGE
 
 #: The kernel compares without branches, which holds below this number; none is above it: 146 years
 #: in nanoseconds, 4 EiB.
 _MOST: Final = 2**62 - 1
-#: Ranges that every program has room for: 32 KiB. More make it a program of its own.
-_ROOM: Final = 2048
+#: The fewest ranges that there is room for.
+_ROOM: Final = 16
 
 #: Ranges, each from its first number to its last.
 Ranges = tuple[tuple[int, int], ...]
@@ -36,20 +36,36 @@ def normalised(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def room_for(sets: Sequence[Ranges]) -> int:
-    """Return for how many ranges, a power of two, the programs need room."""
+    """Return for how many ranges, a power of two, there is to be room."""
     return max(_ROOM, _power_of_two(sum(map(_padded, sets))))
 
 
-def packed(sets: Sequence[Ranges]) -> bytes:
-    """Return ``struct filter_sets``: where each set is and how it is searched, then all ranges."""
-    heads, ranges = bytearray(), bytearray()
+class Place(NamedTuple):
+    """Where a set stands among the ranges, and how it is searched: ``struct number_search``."""
+
+    first: int  # its first range
+    half: int  # of their number, a power of two; 0: there is one
+    only: tuple[int, int] | None  # the range, if there is one
+
+
+def placed(sets: Sequence[Ranges]) -> list[Place]:
+    """Return the places of sets that stand one behind the other."""
+    places, first = [], 0
     for one in sets:
         length = _padded(one)
-        heads += FILTER_SET.pack(len(ranges) // FILTER_RANGE.size, length // 2)
+        places.append(Place(first, length // 2, one[0] if len(one) == 1 else None))
+        first += length
+    return places
+
+
+def packed(sets: Sequence[Ranges]) -> bytes:
+    """Return the ranges of all sets, ``struct filter_range`` each."""
+    ranges = bytearray()
+    for one in sets:
         for low, high in one:
             ranges += FILTER_RANGE.pack(low, high - low)
-        ranges += FILTER_RANGE.pack(_MOST, 0) * (length - len(one))
-    return bytes(heads) + bytes(ranges).ljust(room_for(sets) * FILTER_RANGE.size, b"\0")
+        ranges += FILTER_RANGE.pack(_MOST, 0) * (_padded(one) - len(one))
+    return bytes(ranges).ljust(room_for(sets) * FILTER_RANGE.size, b"\0")
 
 
 def _padded(one: Ranges) -> int:

@@ -2,8 +2,7 @@
 
 Each comparison has a number among those of its kind, in the order in which the filter has them.
 For a number that is the number of its set; for a name, address, container or host it is the bit
-that a look-up of all comparisons of that field answers with. So the C of a filter
-(c_conditions.py) depends on its shape alone.
+that a look-up of all comparisons of that field answers with.
 """
 
 from __future__ import annotations
@@ -88,10 +87,10 @@ class Values:
         for at, exact in enumerate(self._names):
             for name in exact:
                 names[name] = names.get(name, 0) | 1 << at
-        sets = number_sets.packed(self.sets)
+        ranges = number_sets.packed(self.sets)
         peers = networks.entries(self._networks)
         return {
-            "filter_sets": Table(1, {bytes(4): sets}),
+            "filter_ranges": Table(1, {bytes(4): ranges}),
             "filter_names": _bits(names),
             "filter_peers": _bits(peers),
             **self._glob_tables(),

@@ -52,8 +52,38 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define bpf_ntohs(value) __builtin_bswap16(value)
 #define bpf_htonl(value) __builtin_bswap32(value)
 
-/* The loader's: sizes, one of the fronts, numbers of programs, the kernel's layout. */
-#define SAMPLE_PAGES 1
+/* The loader's: numbers that are linked, one of the fronts, numbers of programs, the kernel's layout. */
+#define CONSTANT_MARK (1ULL << 33)
+#define FUNCTION_MARK (1ULL << 30)
+#define CONSTANT_MAX_CONNECTIONS 0
+#define CONSTANT_MAX_ENDPOINTS 1
+#define CONSTANT_MAX_PIPELINED 2
+#define CONSTANT_MAX_PARTIES 3
+#define CONSTANT_LINE_COPIED 4
+#define CONSTANT_RESPONSE_COPIED 5
+#define CONSTANT_HEAD_COPIED 6
+#define CONSTANT_ID_NUMBER 7
+#define CONSTANT_ID_HEX 8
+#define CONSTANT_ID_MIXED 9
+#define CONSTANT_READS 10
+#define CONSTANT_WRITES 11
+#define CONSTANT_PID_NAMESPACE 12
+#define CONSTANT_GROUPS_1 13
+#define CONSTANT_FILTER_PROCESS 14
+#define CONSTANT_FILTER_CONTAINER 15
+#define CONSTANT_FILTER_COMM 16
+#define CONSTANT_FILTER_PEER 17
+#define CONSTANT_FILTER_REQUEST 18
+#define CONSTANT_FILTER_HOST 19
+#define CONSTANT_FILTER_RESPONSE 20
+#define CONSTANT_RANGES_MASK 21
+#define FUNCTION_IN_SET 0
+#define FUNCTION_SELECTS_PROCESS 1
+#define FUNCTION_TRUTHS_OF 2
+#define FUNCTION_SELECTS_CONNECTION 3
+#define FUNCTION_SELECTS_REQUEST 4
+#define FUNCTION_SELECTS_RESPONSE 5
+#define FUNCTION_SELECTS_BEGINNING 6
 #ifndef FRONT_SYSCALLS
 #define FRONT_SOCKETS 1
 #define SEES_READY 1
@@ -98,7 +128,17 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_FILES_FDT 8
 #define OFF_FILE_INODE 8
 #define OFF_FILE_PRIVATE 8
+#define OFF_GROUPS_LINKS 8
+#define OFF_GROUP_NODE 8
+#define OFF_GROUP_ROOT 8
+#define OFF_HIERARCHY_NUMBER 8
 #define OFF_INODE_NUMBER 8
+#define OFF_LINK_GROUP 8
+#define OFF_LINK_IN_GROUPS 8
+#define OFF_NODE_NUMBER 8
+#define OFF_PID_LEVEL 8
+#define OFF_PID_NAMESPACE_INUM 8
+#define OFF_PID_NUMBERS 8
 #define OFF_REGISTERS 8
 #define OFF_SKB_HEAD 8
 #define OFF_SKB_LEN 8
@@ -125,7 +165,9 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_SOCK_V6_DADDR 8
 #define OFF_TASK_COMM 8
 #define OFF_TASK_FILES 8
+#define OFF_TASK_GROUPS 8
 #define OFF_TASK_LEADER 8
+#define OFF_TASK_PID 8
 #define OFF_TASK_STACK 8
 #define OFF_TASK_TGID 8
 #define OFF_TCP_CLOCK 8

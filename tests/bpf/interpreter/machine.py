@@ -166,6 +166,10 @@ class Machine:
         self.counts.lines = self.memory.lines
         return self.counts
 
+    def call(self, name: str, *arguments: int) -> int:
+        """Run a program that is a function of these arguments; return its result."""
+        return self.execute(self._programs[name], 0, list(arguments))
+
     # ---- for instructions and helpers ---------------------------------------------------------
 
     def map_of(self, number: int) -> Map:
