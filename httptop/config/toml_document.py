@@ -6,7 +6,8 @@ of the setting, or the end of the file, that they preceded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+import functools
+from collections.abc import Set
 from typing import Final
 
 from httptop.config.settings import BY_KEY, SETTINGS, Setting, Settings
@@ -54,11 +55,12 @@ def to_toml(settings: Settings, previous: str = "", stated: Set[str] = BY_KEY.ke
     return "\n".join(lines) + "\n"
 
 
-def explain(setting: Setting) -> Iterator[str]:
-    """Yield the lines that explain a setting to a reader of the file."""
-    yield setting.doc
+@functools.cache
+def explain(setting: Setting) -> tuple[str, ...]:
+    """Return the lines that explain a setting to a reader of the file."""
     flag = f" Flag: {setting.flags[-1]}." if setting.flags else ""
-    yield f"Allowed: {setting.kind.allowed}. Default: {setting.kind.show(setting.default)}.{flag}"
+    default = setting.kind.show(setting.default)
+    return (setting.doc, f"Allowed: {setting.kind.allowed}. Default: {default}.{flag}")
 
 
 def settings_table() -> str:

@@ -190,11 +190,15 @@ class ReferenceSums:
         return self._rows.setdefault(row, _Row())
 
     def read(self, tick: int, rows: int) -> Sums:
-        numbered = [self._rows.get(number, _Row()) for number in range(rows)]
+        numbered = [self._rows.get(number) for number in range(rows)]
         cells = max(self._counted, default=0) + 1
         return Sums(
-            b"".join(ROW.pack(*figures_of(row, tick)) for row in numbered),
-            b"".join(ROW_TIME.pack(*time_of(row, at)) for row in numbered for at in TIMES),
+            b"".join(
+                ROW.pack(*figures_of(row, tick)) if row is not None else _NO_ROW for row in numbered
+            ),
+            b"".join(
+                times_of(row) if row is not None and row.times else _NO_TIMES for row in numbered
+            ),
             b"".join(self._counted[at].to_bytes(8, "little") for at in range(cells)),
             (self._side(0), self._side(1)),
             self._unmeasured,
@@ -370,6 +374,11 @@ def figures_of(row: _Row, tick: int) -> RowFigures:
     return RowFigures._make(figures)
 
 
+def times_of(row: _Row) -> bytes:
+    """Return all times of a row's responses."""
+    return b"".join(ROW_TIME.pack(*time_of(row, measure)) for measure in TIMES)
+
+
 def time_of(row: _Row, measure: Measure) -> TimeFigures:
     """Return a time of a row's responses."""
     span = row.times.get(measure, _Span())
@@ -381,3 +390,7 @@ def time_of(row: _Row, measure: Measure) -> TimeFigures:
     count = sum(histogram.values())
     longest = row.max_times_ns.get(measure, 0)
     return TimeFigures._make((span.sum_ns, longest, count, 0, *buckets_of(histogram)))
+
+
+_NO_ROW: Final = ROW.pack(*figures_of(_Row(), 0))
+_NO_TIMES: Final = times_of(_Row())

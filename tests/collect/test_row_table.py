@@ -302,7 +302,8 @@ def _varied() -> FedRows:
 def _snapshots() -> tuple[Snapshot, Snapshot]:
     """Return the same moment twice: with rows on demand, and with a tuple of them."""
     some = snapshot_at(1)
-    tables = _varied().table(3.0), tuple(_varied().table(3.0))
+    varied = _varied()
+    tables = varied.table(3.0), tuple(varied.table(3.0))
     lazy, eager = (dataclasses.replace(some, endpoints=table) for table in tables)
     return lazy, eager
 
