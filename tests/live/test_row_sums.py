@@ -37,7 +37,6 @@ from httptop.collect.sums import (
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
-from httptop.linux.btf import describe_kernel
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.stretches import Stretches
 from tests.collect.reference_sums import CellDelta, ReferenceSums
@@ -56,13 +55,13 @@ class Loaded:
     def __init__(self, *, loops: bool) -> None:
         plan = cached(plan_of(DEFAULTS, Scope(), possible_cpus()))
         self.shards = plan.sizes["SHARDS"]
-        kernel = describe_kernel()
+        planned = json.loads(plan.to_json())
+        kernel = loader.layout(planned)
         variant = next(
             found
             for found in loader.variants(kernel, front="syscalls", loops=loops)
             if found.loops == loops
         )
-        planned = json.loads(plan.to_json())
         self._probes = loader.with_maps(loader.compiled(planned, kernel, variant), planned)
         self.maps = self._probes.maps
         self.programs = {
