@@ -19,7 +19,7 @@ from typing import Final
 from httptop.bpf.build.child import Loading
 from httptop.bpf.build.find_bcc import install_command
 from httptop.bpf.plan import plan_of
-from httptop.config.load import build
+from httptop.config.load import build, load
 from httptop.config.scope import Scope
 from httptop.console import say
 from httptop.coverage import gaps
@@ -27,6 +27,8 @@ from httptop.coverage.processes import survey
 from httptop.doctor import host as hosts
 from httptop.doctor.host import Host
 from httptop.errors import HttptopError
+from httptop.linux.cpus import possible_cpus
+from httptop.linux.files import invoking_user
 from httptop.linux.processes import FIRST_PID_NAMESPACE, own_pid_namespace
 
 #: Exit status if live tracing is not possible.
@@ -39,14 +41,13 @@ CGROUP_MEMORY_KERNEL: Final = (5, 11)
 #: From this kernel on, programs at tracepoints can be preempted (bpf/build/loader.py).
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
-#: Small tables suffice for a trial; no cache, since compiling is tried as well.
+#: Small tables suffice for a trial.
 _TRIAL: Final = {
     "performance.max_connections": 1024,
     "performance.max_endpoints": 64,
     "performance.max_histograms": 1024,
     "performance.max_pipelined": 1024,
     "performance.ring_buffer": 1 << 16,
-    "performance.cache": "",
 }
 
 #: The fronts of bpf/build/loader.py: where the probes see bytes pass.
@@ -300,7 +301,8 @@ def probe_load() -> Check:
     name = "Probes"
     try:
         loading = Loading()
-        loading.give(plan_of(build(_TRIAL), Scope(), 1, own_pid_namespace()))
+        trial = build({**_TRIAL, "performance.cache": _cache()})
+        loading.give(plan_of(trial, Scope(), possible_cpus(), own_pid_namespace()))
         loaded = loading.wait()
         try:
             loaded.attach()
@@ -313,6 +315,14 @@ def probe_load() -> Check:
         parts = "; ".join(f"{program} ({why})" for program, why in loaded.refused.items())
         return Check(name, None, f"{how}; refused: {parts}")
     return Check(name, True, how)
+
+
+def _cache() -> str:
+    """Return where a run keeps what it compiles; empty where the configuration is wrong."""
+    try:
+        return load({}, os.environ, invoking_user(os.environ)).settings.performance.cache
+    except HttptopError:
+        return ""
 
 
 def table(findings: Sequence[Check]) -> str:

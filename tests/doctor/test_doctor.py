@@ -14,6 +14,7 @@ from httptop.doctor import checks
 from httptop.doctor.host import Host, missing_helper, this_host
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN
 from httptop.linux.processes import FIRST_PID_NAMESPACE
+from tests.live.pool import cache_directory
 
 DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
 
@@ -211,7 +212,10 @@ def test_the_doctor_tells_why_and_how_to_fix_it(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.ebpf
-def test_this_host_can_be_traced(capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_host_can_be_traced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPTOP_PERFORMANCE__CACHE", cache_directory())
     assert checks.main() == 0
     assert capsys.readouterr().out.endswith("httptop can trace this host.\n")
 

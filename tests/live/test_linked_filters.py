@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.linux.cpus import possible_cpus
 from tests.live.live import Watch, connected, exchange, new_path, request, response, sums_of
+from tests.live.pool import cache_directory
 
 #: One process has all of them: most use the same probes.
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("linked filters")]
@@ -34,22 +36,37 @@ FILTERS: Final = (
 )
 
 
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache that other tests may have filled, or not."""
+    copied = tmp_path / "cache"
+    copied.mkdir(0o700)
+    for kept in Path(cache_directory()).glob("*.image"):
+        shutil.copy(kept, copied)
+    return copied
+
+
 def images_after(cache: Path, text: str, settings: Settings = DEFAULTS) -> dict[str, int]:
     """Load the probes for a filter; return what the cache holds then: names, and which files."""
     plan = plan_of(settings, limited(text) if text else Scope(), possible_cpus())
     loading = Loading()
     loading.give(dataclasses.replace(plan, cache=str(cache)))
     loading.wait().close()
+    return images_in(cache)
+
+
+def images_in(cache: Path) -> dict[str, int]:
+    """Return the images in a cache: names, and which files."""
     return {path.name: path.stat().st_ino for path in cache.glob("*.image")}
 
 
-def test_no_filter_takes_a_compiler_after_the_first(tmp_path: Path) -> None:
-    first, *others = (images_after(tmp_path / "cache", text) for text in FILTERS)
-    assert len(first) == 1
+def test_no_filter_takes_a_compiler_after_the_first(cache: Path) -> None:
+    first, *others = (images_after(cache, text) for text in FILTERS)
+    assert first
     assert others == [first] * len(others)  # written again it would be another file
 
 
-def test_sizes_and_rules_take_none_either(tmp_path: Path) -> None:
+def test_sizes_and_rules_take_none_either(cache: Path) -> None:
     """Sizes of tables, what is captured, rules for ids, directions are linked like filters."""
     performance = dataclasses.replace(
         DEFAULTS.performance, max_connections=64, max_endpoints=64, max_users=64
@@ -60,22 +77,24 @@ def test_sizes_and_rules_take_none_either(tmp_path: Path) -> None:
         paths=dataclasses.replace(DEFAULTS.paths, id_rules=("hex",)),
         security=dataclasses.replace(DEFAULTS.security, max_captured_bytes=24),
     )
-    first = images_after(tmp_path, "")
-    assert len(first) == 1
-    assert images_after(tmp_path, "", settings) == first
+    first = images_after(cache, "")
+    assert first
+    assert images_after(cache, "", settings) == first
 
 
-def test_of_two_filters_each_decides_by_its_own_values(tmp_path: Path) -> None:
+def test_of_two_filters_each_decides_by_its_own_values(cache: Path) -> None:
     path = new_path()
     settings = dataclasses.replace(
-        DEFAULTS, performance=dataclasses.replace(DEFAULTS.performance, cache=str(tmp_path))
+        DEFAULTS, performance=dataclasses.replace(DEFAULTS.performance, cache=str(cache))
     )
+    known: list[dict[str, int]] = []
     for pids, counted in (("1", {}), (f"2,{os.getpid()},4194304", {200: 1})):
         scope = limited(f"pid = {pids}")
         with connected() as ends, Watch(settings, scope, fresh=True) as watch:
             exchange(*ends, request(path), response(200))
             assert sums_of(watch.rows(path, "server"))[0] == counted
-        assert len(list(tmp_path.glob("*.image"))) == 1
+        known.append(images_in(cache))
+    assert known[0] == known[1]
 
 
 FILTER: Final = (

@@ -21,8 +21,7 @@ from httptop.bpf.build.placeholders import CALLBACKS, FUNCTIONS
 from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS
-from httptop.linux import btf
-from tests.live.pool import cache_directory
+from tests.live.pool import cached
 
 pytestmark = pytest.mark.ebpf
 
@@ -86,10 +85,9 @@ def falls_into_a_loop(code: bytes) -> int | None:
 
 @pytest.mark.parametrize("text", SCOPES)
 def test_loops_are_closed_by_jumps(text: str) -> None:
-    kernel = btf.describe_kernel()
-    plan = plan_of(DEFAULTS, limited(text) if text else Scope(), 2)
+    plan = json.loads(cached(plan_of(DEFAULTS, limited(text) if text else Scope(), 2)).to_json())
     variant = loader.Variant("syscalls", loops=False, casts=False)
-    image = loader.compiled(json.loads(plan.to_json()) | {"cache": ""}, kernel, variant)
+    image = loader.compiled(plan, loader.layout(plan), variant)
     found = {name: falls_into_a_loop(code) for name, code in image.programs.items()}
     assert found == dict.fromkeys(image.programs)
 
@@ -144,16 +142,16 @@ def deepest(program: Linked) -> int:
 )
 @pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("sockets", True)])
 def test_the_stack_is_large_enough(front: str, casts: bool, text: str, contained: bool) -> None:
-    kernel = btf.describe_kernel()
+    namespace = 4026532178 if contained else None
+    given = plan_of(DEFAULTS, limited(text) if text else Scope(), 2, namespace)
+    plan = json.loads(cached(given).to_json())
+    kernel = loader.layout(plan)
     if casts and "bpf_rdonly_cast" not in kernel.functions:
         pytest.skip("before Linux 6.2")
     variant = loader.Variant(front, loops=True, casts=casts)
-    namespace = 4026532178 if contained else None
-    given = plan_of(DEFAULTS, limited(text) if text else Scope(), 2, namespace)
-    plan = json.loads(given.to_json())
     if "container" in text:
         plan["constants"] |= {"GROUPS_1": 1}  # as on a host that has version 1
-    image = loader.compiled(plan | {"cache": cache_directory()}, kernel, variant)
+    image = loader.compiled(plan, kernel, variant)
     names = image.programs.keys() - {*CALLBACKS, *FUNCTIONS}
     depths = {
         name: deepest(loader.program_of(name, image.programs.__getitem__, plan)) for name in names

@@ -32,6 +32,7 @@ from httptop.run.batch import Rendering
 from httptop.run.session import Session
 from tests.capture.test_recording import FakeFeed, written
 from tests.factory import snapshot_at
+from tests.live.pool import cache_directory
 
 
 @pytest.fixture(autouse=True)
@@ -383,8 +384,11 @@ def test_an_output_that_cannot_be_written_is_one_line_and_1(
 ) -> None:
     if words[-1] == "--replay":
         words = [*words, str(capture)]
+    environ = {**os.environ, "HTTPTOP_PERFORMANCE__CACHE": cache_directory()}
     with open("/dev/full", "w") as full:
-        ran = httptop(*words, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        ran = httptop(
+            *words, capture_output=False, stdout=full, stderr=subprocess.PIPE, env=environ
+        )
     assert ran.returncode == 1
     errors = [line for line in ran.stderr.splitlines() if "still being compiled" not in line]
     assert errors == ["httptop: cannot write the output: no space left on device"]
