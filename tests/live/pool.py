@@ -40,7 +40,7 @@ _MOST_MAPS: Final = 64
 #: What is loaded where a plan insists on nothing and the kernel has it.
 BEST_FRONT: Final = "records" if kernel_release() >= PREEMPTIBLE_KERNEL else "sockets"
 #: Sets of probes that nobody uses; each holds 25 MB of maps.
-_MOST_IDLE: Final = 6
+_MOST_IDLE: Final = 10
 _MOST_CELLS: Final = 2000
 #: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.
 _OF_CONNECTIONS: Final = {"conns": 8, "swept_conns": 8, "queue": 16, "left_out": 8}
