@@ -19,7 +19,7 @@ from httptop.bpf.build import compiler, loader
 from httptop.bpf.build.linker import (
     Linked,
     function_records,
-    types_of_functions,
+    types_of,
     with_kernel_functions,
 )
 from httptop.bpf.build.placeholders import CALLBACKS, FUNCTIONS
@@ -55,7 +55,7 @@ def said(program: Linked, code: bytearray, name: str, level: int) -> tuple[str, 
     kind = _TRACEPOINT if takes_record(name) else _RAW_TRACEPOINT
     given = (kind, ctypes.addressof(buffer), len(code) // 8, name)
     refused = ""
-    types = bpf_syscall.btf_load(types_of_functions())
+    types = bpf_syscall.btf_load(types_of(program))
     records = function_records(program)
     try:
         os.close(
@@ -91,10 +91,11 @@ def main() -> None:
         asked.source.write_text("".join(lines) + compiler.source())
     image = loader.compiled(given, kernel, variant)
     loaded = loader.with_maps(image, given)
+    apart = loader.looked_at_apart(loaded, variant)
     print(f"{'program':<22}{'instructions':>12}{'verified':>12}{'states':>8}  stack")
 
     def ready(name: str) -> tuple[Linked, bytearray, str]:
-        program = loader.program_of(name, loaded.instructions, given)
+        program = loader.program_of(name, loaded.instructions, given, apart)
         return program, with_kernel_functions(program.code, loader.calls_of(kernel)), name
 
     for name in image.programs:

@@ -14,6 +14,7 @@ from httptop.bpf.build.linker import (
     Names,
     function_records,
     link,
+    types_of,
     types_of_functions,
     with_kernel_functions,
 )
@@ -68,7 +69,28 @@ def test_other_numbers_stay() -> None:
 
 
 def test_a_program_without_callbacks_is_as_it_was() -> None:
-    assert link("plain", FUNCTIONS.__getitem__, NAMES) == Linked(FUNCTIONS["plain"], (0,))
+    assert link("plain", FUNCTIONS.__getitem__, NAMES) == Linked(FUNCTIONS["plain"], (0,), (0,))
+
+
+def test_functions_that_the_verifier_looks_at_by_themselves_have_types_of_their_own() -> None:
+    names = Names(NAMES.callbacks, NAMES.functions, NAMES.constants, {"called": 8, "unused": 9})
+    linked = link("caller", FUNCTIONS.__getitem__, names)
+    assert linked.arguments == (0, 8, 0)
+    assert function_records(linked) == struct.pack("<6I", 0, 3, 5, 7, 9, 3)
+    header = struct.calcsize("<HBBI4I")
+    plain, types = types_of_functions(), types_of(linked)
+    (own_len,) = struct.unpack_from("<I", types, 12)
+    (plain_len,) = struct.unpack_from("<I", plain, 12)
+    assert types[header : header + plain_len] == plain[header : header + plain_len]
+    found = types[header + plain_len : header + own_len]
+    names_of = types[header + own_len :].split(b"\0")
+    kinds = [struct.unpack_from("<III", found, at) for at in (0, 12, 24, 44)]
+    assert [(info >> 24, info & 0xFFFF, last) for _, info, last in kinds] == [
+        (4, 0, 8), (2, 0, 4), (13, 1, 1), (12, 1, 6),
+    ]  # fmt: skip
+    argument, kind = struct.unpack_from("<II", found, 36)
+    assert (kind, argument) == (5, len(b"\0".join(names_of[:3])) + 1)
+    assert names_of[3] == b"argument"
 
 
 def test_functions_stand_behind_their_callers_and_numbers_where_they_are_loaded() -> None:

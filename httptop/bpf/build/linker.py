@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 #: The first of the numbers that stand for callbacks, for numbers of the run, and for functions.
@@ -27,11 +27,14 @@ _CALL: Final = 0x85
 _OWN_FUNCTION, _KERNEL_FUNCTION = 1, 2
 
 _BTF_MAGIC: Final = 0xEB9F
-_INT, _FUNC, _FUNC_PROTO = 1, 12, 13
+_INT, _POINTER, _STRUCT, _FUNC, _FUNC_PROTO = 1, 2, 4, 12, 13
 _SIGNED: Final = 1
+_GLOBAL: Final = 1
 #: Types in :func:`types_of_functions`, by number.
 INT_TYPE: Final = 1
 _TYPE_OF_FUNCTIONS: Final = 3
+#: Of a global function: what its argument points to, the pointer, its own, and the function.
+_TYPES_EACH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ class Linked:
 
     code: bytes
     functions: tuple[int, ...]
+    #: Of each function: how many bytes its argument points to, if the verifier is to look at it by
+    #: itself; otherwise 0.
+    arguments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,9 @@ class Names:
     callbacks: Sequence[str]
     functions: Sequence[str] = ()
     constants: Sequence[int] = ()
+    #: Functions that the verifier is to look at by themselves, with the length of what their
+    #: argument points to, in bytes.
+    apart: Mapping[str, int] = field(default_factory=dict)
 
 
 def link(name: str, code_of: Callable[[str], bytes], names: Names) -> Linked:
@@ -82,7 +91,8 @@ def link(name: str, code_of: Callable[[str], bytes], names: Names) -> Linked:
                 value = names.constants[number - CONSTANT_MARK]
                 struct.pack_into("<I", code, at + 4, value & 0xFFFFFFFF)
                 struct.pack_into("<I", code, at + 12, value >> 32)
-    return Linked(bytes(code), tuple(at // _WIDTH for at in begins.values()))
+    places = tuple(at // _WIDTH for at in begins.values())
+    return Linked(bytes(code), places, tuple(names.apart.get(part, 0) for part in begins))
 
 
 def _numbers(code: bytearray, at: int) -> Iterator[tuple[int, int]]:
@@ -114,16 +124,45 @@ def with_kernel_functions(code: bytes, ids: Mapping[int, int]) -> bytearray:
     return changed
 
 
-def types_of_functions() -> bytes:
-    """Return BTF that has the one type which all our functions have: int (void), static."""
-    names = b"\0int\0function\0"
+def types_of_functions(lengths: Sequence[int] = ()) -> bytes:
+    """Return BTF with the types of our functions.
+
+    Most have the same: int (void), static. For each of the ``lengths``, in bytes, there is a type
+    of global functions whose argument points to as many; global ones the verifier looks at by
+    themselves.
+    """
+    names = b"\0int\0function\0argument\0"
+    function, argument = names.index(b"function"), names.index(b"argument")
     types = struct.pack("<IIII", 1, _INT << 24, 4, _SIGNED << 24 | 32)
-    types += struct.pack("<III", 0, _FUNC_PROTO << 24, 1)
-    types += struct.pack("<III", names.index(b"function"), _FUNC << 24, 2)
-    lengths = (0, len(types), len(types), len(names))
-    return struct.pack("<HBBI4I", _BTF_MAGIC, 1, 0, 24, *lengths) + types + names
+    types += struct.pack("<III", 0, _FUNC_PROTO << 24, INT_TYPE)
+    types += struct.pack("<III", function, _FUNC << 24, INT_TYPE + 1)
+    for at, length in enumerate(lengths):
+        first = _TYPE_OF_FUNCTIONS + 1 + at * _TYPES_EACH
+        types += struct.pack("<III", 0, _STRUCT << 24, length)
+        types += struct.pack("<III", 0, _POINTER << 24, first)
+        types += struct.pack("<IIIII", 0, _FUNC_PROTO << 24 | 1, INT_TYPE, argument, first + 1)
+        types += struct.pack("<III", function, _FUNC << 24 | _GLOBAL, first + 2)
+    parts = (0, len(types), len(types), len(names))
+    return struct.pack("<HBBI4I", _BTF_MAGIC, 1, 0, 24, *parts) + types + names
+
+
+def types_of(linked: Linked) -> bytes:
+    """Return BTF with the types of a program's functions."""
+    return types_of_functions(_lengths(linked))
 
 
 def function_records(linked: Linked) -> bytes:
-    """Return struct bpf_func_info for each function of a program."""
-    return b"".join(struct.pack("<II", at, _TYPE_OF_FUNCTIONS) for at in linked.functions)
+    """Return struct bpf_func_info for each function of a program, by its types_of()."""
+    lengths = _lengths(linked)
+    arguments = linked.arguments or (0,) * len(linked.functions)
+    found = b""
+    for at, length in zip(linked.functions, arguments, strict=True):
+        number = _TYPE_OF_FUNCTIONS
+        if length:
+            number += (1 + lengths.index(length)) * _TYPES_EACH
+        found += struct.pack("<II", at, number)
+    return found
+
+
+def _lengths(linked: Linked) -> list[int]:
+    return sorted({length for length in linked.arguments if length})

@@ -35,7 +35,7 @@ from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.learned import pid_level
 from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.object_file import Image, Loaded
-from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, linked, macros
+from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, SHARED, linked, macros
 from httptop.bpf.build.program import RAW_TRACEPOINT, SOCKET_FILTER, TRACEPOINT, load
 from httptop.bpf.build.sizes import entries_of
 from httptop.linux import bpf_syscall, perf_event
@@ -59,6 +59,8 @@ STEPS: Final = (
     "proxy_header",
     "keep_head",
 )  # fmt: skip
+
+_NONE_APART: Final[Mapping[str, int]] = {}
 
 #: The program that takes all steps of a call, and its number (steps.h).
 _ALL_STEPS: Final = "all_steps", 1
@@ -267,8 +269,8 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
     seen = (*programs_of(variant.front), *ends_with(defines))
-    compared = (IN_SET,) if "FILTER" in defines else ()
-    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *compared)
+    called = (*SHARED, IN_SET) if "FILTER" in defines else SHARED
+    names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *called)
     return defines, names, _cache_of(plan)
 
 
@@ -291,13 +293,34 @@ def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
     return probes
 
 
-def program_of(name: str, code_of: Callable[[str], bytes], plan: Mapping[str, Any]) -> Linked:
+def program_of(
+    name: str,
+    code_of: Callable[[str], bytes],
+    plan: Mapping[str, Any],
+    apart: Mapping[str, int] = _NONE_APART,
+) -> Linked:
     """Return a program of a plan with all that is linked into it; raise KeyError.
 
-    ``code_of`` returns the instructions of a compiled function.
+    ``code_of`` returns the instructions of a compiled function; ``apart`` is as of
+    :func:`looked_at_apart`.
     """
     functions = {name: bytes.fromhex(code) for name, code in plan["functions"].items()}
-    return linked(name, code_of, {**plan["sizes"], **plan["constants"]}, functions)
+    return linked(name, code_of, {**plan["sizes"], **plan["constants"]}, functions, apart)
+
+
+def looked_at_apart(probes: Loaded, variant: Variant) -> dict[str, int]:
+    """Return the functions that the verifier may look at by themselves, once for a program.
+
+    With each the length of what its argument points to. Where preemption is turned off, none can
+    be called.
+    """
+    if not _may_hand_on(variant):
+        return {}
+    shapes = probes.shapes
+    return {
+        "find_response": shapes["responses"].key_len,
+        "record_times": shapes["conns"].value_len,
+    }
 
 
 def _load_with(
@@ -310,8 +333,10 @@ def _load_with(
     waits = plan.get("waits", True) and both and _can_see_ready(kernel, front)
     probes, calls = with_maps(compiled(plan, kernel, variant), plan), calls_of(kernel)
 
+    apart = looked_at_apart(probes, variant)
+
     def loaded(name: str) -> int:
-        program = program_of(name, probes.instructions, plan)
+        program = program_of(name, probes.instructions, plan, apart)
         return load(program, name, kind_of(name, variant), calls)
 
     # The verifier takes up to a second for a program, so load them in parallel.

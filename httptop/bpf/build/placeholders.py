@@ -2,7 +2,7 @@
 
 ``CALLBACKS`` are compiled functions that bpf_loop calls. ``CONSTANTS`` are numbers of a run: they
 change without a compilation, and the verifier takes out the code that they exclude.
-``FUNCTIONS`` are called: the compiled ``in_set``, and those made for the filter of the run.
+``FUNCTIONS`` are called: compiled ones, and those made for the filter of the run.
 """
 
 from __future__ import annotations
@@ -38,13 +38,17 @@ CONSTANTS: Final = (
     "FILTER_REQUEST", "FILTER_HOST", "FILTER_RESPONSE", "RANGES_MASK",
 )  # fmt: skip
 
+#: Compiled functions that are needed in many places: so their code is there once.
+SHARED: Final = ("find_response", "record_times", "track")
 #: The compiled function that a filter's functions call (filter_terms.h).
 IN_SET: Final = "in_set"
 #: What is called, in the order of the FUNCTION_ numbers.
 FUNCTIONS: Final = (
-    IN_SET, "selects_process", "truths_of", "selects_connection", "selects_request",
+    *SHARED, IN_SET, "selects_process", "truths_of", "selects_connection", "selects_request",
     "selects_response", "selects_beginning",
 )  # fmt: skip
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 def number_of_call(name: str) -> int:
@@ -68,15 +72,16 @@ def linked(
     code_of: Callable[[str], bytes],
     constants: Mapping[str, int],
     functions: Mapping[str, bytes],
+    apart: Mapping[str, int] = _NONE,
 ) -> Linked:
     """Return a program with all that it needs; raises KeyError where something is missing.
 
     ``code_of`` returns the instructions of a compiled function, ``functions`` has those of the
-    run; constants that are not given are 0.
+    run; ``apart`` is as in :class:`Names`. Constants that are not given are 0.
     """
 
     def found(part: str) -> bytes:
         return functions[part] if part in functions else code_of(part)
 
     values = [constants.get(constant, 0) for constant in CONSTANTS]
-    return link(name, found, Names(CALLBACKS, FUNCTIONS, values))
+    return link(name, found, Names(CALLBACKS, FUNCTIONS, values, apart))

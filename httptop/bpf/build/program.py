@@ -14,7 +14,7 @@ from httptop.bpf.build.compiler import LoadError
 from httptop.bpf.build.linker import (
     Linked,
     function_records,
-    types_of_functions,
+    types_of,
     with_kernel_functions,
 )
 from httptop.linux import bpf_syscall
@@ -37,7 +37,7 @@ def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_C
     with contextlib.ExitStack() as closing:
         types = None
         if len(program.functions) > 1:
-            types = bpf_syscall.btf_load(types_of_functions())
+            types = bpf_syscall.btf_load(types_of(program))
             closing.callback(os.close, types)
         records = function_records(program) if types is not None else b""
         try:

@@ -12,6 +12,7 @@
 #include "abi.h"
 #include "branchless.h"
 #include "conn.h"
+#include "linked.h"
 #include "maps.h"
 #include "scratch.h"
 #include "shares.h"
@@ -117,25 +118,31 @@ static __always_inline u32 endpoint_of(struct scratch *s, u32 share)
 
 /*
  * Return the number of the cell of a response_key, which gets one now if it has none; 0: there is no
- * room. A status beyond the first MOST_CODES of its endpoint shares the cell of its class.
+ * room. A status beyond the first MOST_CODES of its endpoint shares the cell of its class. A function of
+ * its own (linked.h).
  */
-static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
+u64 find_response(const struct response_key *asked)
 {
-	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
-	u32 *known = responses.lookup(&key), number;
-	bool is_code = status != STATUS_UNKNOWN && status != STATUS_LEFT_OUT;
+	struct response_key key = {};
+	u32 *known, number;
+	bool is_code;
 	struct cell *first;
 
+	if (!asked)
+		return 0;
+	key = *asked;
+	known = responses.lookup(&key);
 	if (known)
 		return *known;
-	first = first_copy_of(endpoint);
+	first = first_copy_of(key.endpoint);
 	if (!first)
 		return 0;
+	is_code = key.status != STATUS_UNKNOWN && key.status != STATUS_LEFT_OUT;
 	if (is_code && first->rest.codes >= MOST_CODES) {
 		key.measure = MEASURE_LATENCY;
-		if (measure == MEASURE_LATENCY || !responses.lookup(&key))
-			key.status = status / 100;
-		key.measure = measure;
+		if (asked->measure == MEASURE_LATENCY || !responses.lookup(&key))
+			key.status /= 100;
+		key.measure = asked->measure;
 		known = responses.lookup(&key);
 		if (known)
 			return *known;
@@ -144,7 +151,7 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 	if (!number)
 		return 0;
 	if (!responses.insert(&key, &number)) {
-		if (is_code && measure == MEASURE_LATENCY)
+		if (is_code && key.measure == MEASURE_LATENCY)
 			ADD_ANYWHERE(first->rest.codes, 1);
 		count_taken(CELLS, 1);
 		return number;
@@ -152,4 +159,14 @@ static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure me
 	return_cell(number);
 	known = responses.lookup(&key);
 	return known ? *known : 0;
+}
+
+static u64 (*call_find_response)(const struct response_key *) = FUNCTION(FIND_RESPONSE);
+
+/* Return the number of a response's cell; 0: there is no room for one. */
+static __always_inline u32 response_of(u32 endpoint, u16 status, enum measure measure)
+{
+	struct response_key key = {.endpoint = endpoint, .status = status, .measure = measure};
+
+	return call_find_response(&key);
 }

@@ -16,6 +16,7 @@
 #include "filter_state.h"
 #include "kernel_structs.h"
 #include "lifecycle.h"
+#include "linked.h"
 #include "maps.h"
 #include "others.h"
 #include "parties.h"
@@ -63,8 +64,8 @@ static __always_inline u8 list_for_sweep(struct scratch *s)
 	return 1;
 }
 
-/* Start tracking the connection in s, and return its entry; 0: no room. */
-static __always_inline struct conn *new_conn(struct scratch *s)
+/* Start tracking the connection in s, and return its entry; 0: no room. A function of its own (linked.h). */
+struct conn *track(struct scratch *s)
 {
 	u32 zero = 0;
 	struct conn *conn = blank_conn.lookup(&zero);
@@ -99,6 +100,8 @@ static __always_inline struct conn *new_conn(struct scratch *s)
 		*seen_of(conn, inbound) = position_of(s->sk, inbound);
 	return conn;
 }
+
+static struct conn *(*new_conn)(struct scratch *) = FUNCTION(TRACK);
 
 /*
  * Move a connection from the map to s->gone; return whether this call did it. Both the sweep and

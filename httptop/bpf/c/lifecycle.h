@@ -126,24 +126,34 @@ static __always_inline void settle_held(struct conn *conn)
 	conn->kind.cell = 0;
 }
 
+/* Record the times of a response that more than one call sent. A function of its own (linked.h). */
+u64 record_times(struct conn *conn)
+{
+	u64 sending_ns;
+
+	if (!conn)
+		return 0;
+	sending_ns = conn->last_ns - conn->response_ns;
+	conn->last_ns = 0;
+	if (!has_cell(conn))
+		return 0;
+	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
+	count_time(conn, MEASURE_SENDING, sending_ns);
+	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
+	return 0;
+}
+
+static u64 (*call_record_times)(struct conn *) = FUNCTION(RECORD_TIMES);
+
 /*
  * No more bytes of the last response will come. If more than one call sent it, record its times,
  * known only now; otherwise sending took no time.
  */
 static __always_inline void end_response(struct conn *conn)
 {
-	u64 sending_ns;
-
 	settle_held(conn);
-	if (FILTER_SIZE || !conn->last_ns) /* of what was held back, no later call is known */
-		return;
-	sending_ns = conn->last_ns - conn->response_ns;
-	conn->last_ns = 0;
-	if (!has_cell(conn))
-		return;
-	count_time(conn, MEASURE_HANDLING, conn->handling_ns);
-	count_time(conn, MEASURE_SENDING, sending_ns);
-	count_time(conn, MEASURE_DURATION, conn->handling_ns + sending_ns);
+	if (!FILTER_SIZE && conn->last_ns) /* of what was held back, no later call is known */
+		call_record_times(conn);
 }
 
 /*

@@ -16,7 +16,11 @@
 		linked;                                                                            \
 	})
 
-/* The address of a function of the run, to be called only. */
+/*
+ * The address of a function, to be called only: one of the run, or a compiled one that is needed in many
+ * places. The code of that is in a program once; where the kernel allows it, the verifier looks at it once,
+ * too, by itself: so it must do with any argument, 0 as well.
+ */
 #define FUNCTION(name) ((void *)(FUNCTION_MARK + FUNCTION_##name))
 
 /* In place of a map's size, which the loader decides (bpf/build/sizes.py). */
