@@ -52,19 +52,17 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         "HEAD_COPIED": min(copied, HEAD_LEN - 1),
         "READS": int(scope.reads),
         "WRITES": int(scope.writes),
+        "THREAD_NAMES": int(settings.general.process_name == "thread"),
         **{f"ID_{rule.upper()}": int(rule in settings.paths.id_rules) for rule in RULES},
     }
     try:
         conditions = conditions_of(scope.kernel)
     except FilterError as error:
         raise UsageError(f"filter: {error.message}") from None
-    flags = {
-        # Responses held back are counted by user space, too, beside the programs.
-        "SHARED_SHARDS": cpus > shards or conditions.holds_back,
-        "THREAD_NAMES": settings.general.process_name == "thread",
-    }
     defines = {"SHARDS": shards, "HEAD_CPUS": 1 << (cpus - 1).bit_length()}
-    defines |= {name: 1 for name, asked in flags.items() if asked}
+    # Responses held back are counted by user space, too, beside the programs.
+    if cpus > shards or conditions.holds_back:
+        defines["SHARED_SHARDS"] = 1
     hierarchies = mounted_hierarchies() if conditions.containers else ()
     if any(hierarchy.number for hierarchy in hierarchies):
         constants["GROUPS_1"] = 1

@@ -137,7 +137,12 @@ def deepest(program: Linked) -> int:
 
 @pytest.mark.parametrize(
     ("text", "contained"),
-    [("", False), (ALL_FIELDS, False), ("", True), ("pid = 7 and container = web", True)],
+    [
+        ("", False),
+        (ALL_FIELDS, False),
+        ("", True),
+        ("pid = 7 and container = web and size > 1", True),
+    ],
     ids=["no filter", "all fields", "in a container", "in a container, by container"],
 )
 @pytest.mark.parametrize(("front", "casts"), [("syscalls", False), ("sockets", True)])

@@ -13,6 +13,7 @@
 #define MAX_ENDPOINTS LINKED(MAX_ENDPOINTS)
 #define MAX_PIPELINED LINKED(MAX_PIPELINED) /* queued requests of all pipelined connections */
 #define MAX_PARTIES LINKED(MAX_PARTIES)     /* the first two are nobody's */
+#define THREAD_NAMES LINKED(THREAD_NAMES) /* whether rows are per thread (general.process_name) */
 #define MAX_SHARES 512 /* tenants and users (shares.h); a power of two */
 #ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
 #define SHARDS 8
@@ -20,8 +21,8 @@
 
 #define COMM_LEN 16
 #define TEMPLATE_LEN 96 /* longest path template kept */
-#define LINE_LEN 128    /* bytes of the last request kept with its connection */
-#define RESPONSE_LEN 512  /* bytes of the response copied into a sample */
+#define LINE_LEN 128 /* bytes of the last request kept with its connection */
+#define RESPONSE_LEN 512 /* bytes of the response copied into a sample */
 #define HEAD_LEN 1024 /* for a request's header section, kept for its sample; a power of two */
 #define SEGMENTS 32 /* most segments of a path; a power of two */
 #define MAX_RULES 64 /* most path rules that a user can configure */

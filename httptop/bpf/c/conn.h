@@ -167,8 +167,6 @@ struct conn {
 	u64 ready_mark;
 	struct peer client; /* where a proxy has named it: the server's peer */
 	struct conn_filter filter;
-#ifdef THREAD_NAMES
-	u32 thread;
+	u32 thread; /* the last one that called, where rows are per thread */
 	u32 unused_too;
-#endif
 };

@@ -28,9 +28,8 @@
 /* Record the current thread as the owner, where rows are per thread. */
 static __always_inline void note_thread(struct conn *conn)
 {
-#ifdef THREAD_NAMES
-	conn->thread = bpf_get_current_pid_tgid();
-#endif
+	if (THREAD_NAMES)
+		conn->thread = bpf_get_current_pid_tgid();
 }
 
 /* Note the current process's name and user. */
@@ -117,10 +116,7 @@ static __always_inline bool take_out(struct scratch *s, struct conn *conn)
 /* Whether the current thread is not `thread`; only where rows are per thread. */
 static __always_inline bool other_thread(u32 thread)
 {
-#ifdef THREAD_NAMES
-	return thread != (u32)bpf_get_current_pid_tgid();
-#endif
-	return false;
+	return THREAD_NAMES && thread != (u32)bpf_get_current_pid_tgid();
 }
 
 /*
@@ -178,11 +174,7 @@ static __always_inline bool passed_over(u64 sk, u64 socket, u32 tgid, bool inbou
  */
 static __always_inline bool changed_hands(struct conn *conn, u32 tgid)
 {
-#ifdef THREAD_NAMES
-	if (other_thread(conn->thread))
-		return true;
-#endif
-	return conn->tgid != tgid;
+	return conn->tgid != tgid || other_thread(conn->thread);
 }
 
 /*

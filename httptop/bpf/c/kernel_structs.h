@@ -142,12 +142,13 @@ static __always_inline u32 process_of(void *task)
  */
 static __always_inline void process_name(char *comm)
 {
-#ifdef THREAD_NAMES
-	bpf_get_current_comm(comm, COMM_LEN);
-	return;
-#endif
-	void *task = bpf_get_current_task_btf();
-	void *leader = AT(task, OFF_TASK_LEADER);
+	void *task, *leader;
 
+	if (THREAD_NAMES) {
+		bpf_get_current_comm(comm, COMM_LEN);
+		return;
+	}
+	task = bpf_get_current_task_btf();
+	leader = AT(task, OFF_TASK_LEADER);
 	read_kernel(comm, COMM_LEN, (char *)leader + OFF_TASK_COMM);
 }
