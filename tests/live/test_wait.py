@@ -18,7 +18,16 @@ import pytest
 from httptop.bpf.abi import READY
 from httptop.config.scope import Scope, limited
 from httptop.model import NO_LATENCY, Latency
-from tests.live.live import Watch, connected, connected_unix, new_path, receive, request, response
+from tests.live.live import (
+    Watch,
+    connected,
+    connected_unix,
+    exchange,
+    new_path,
+    receive,
+    request,
+    response,
+)
 
 pytestmark = pytest.mark.ebpf
 
@@ -54,8 +63,14 @@ def ask(listener: socket.socket, data: bytes) -> socket.socket:
 
 
 @contextlib.contextmanager
-def ends_of(family: int) -> Iterator[Ends]:
+def ends_of(family: int, *, known: bool = True) -> Iterator[Ends]:
+    """Two ends of a connection that is tracked already, unless it is not to be ``known``.
+
+    Until then what is noted of it may give way to another socket's, and its first wait is unknown.
+    """
     with connected_unix() if family == socket.AF_UNIX else connected(family) as ends:
+        if known:
+            exchange(*ends, request(new_path()))
         yield ends
 
 
@@ -95,19 +110,24 @@ def wait_of(watch: Watch, path: str, requests: int) -> Latency:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_before_the_connection_is_accepted_and_later(watch: Watch, path: str, family: int) -> None:
-    with looking(watch), listening(family) as listener:
-        began_s = time.monotonic()
-        with ask(listener, request(path)) as client:
-            pause()
-            server, _ = listener.accept()
-            with server:
-                serve((client, server), len(request(path)))
-                for _ in range(3):
-                    client.sendall(request(path))
-                    pause()
-                    serve((client, server), len(request(path)))
-        spent_ns = (time.monotonic() - began_s) * 1e9
-    wait = wait_of(watch, path, 4)
+    for turn in "abc":
+        here = f"{path}/{turn}"
+        with looking(watch), listening(family) as listener:
+            began_s = time.monotonic()
+            with ask(listener, request(here)) as client:
+                pause()
+                server, _ = listener.accept()
+                with server:
+                    serve((client, server), len(request(here)))
+                    for _ in range(3):
+                        client.sendall(request(here))
+                        pause()
+                        serve((client, server), len(request(here)))
+            spent_ns = (time.monotonic() - began_s) * 1e9
+        wait = wait_of(watch, here, 4)
+        assert wait.count in (3, 4)
+        if wait.count == 4:
+            break  # else another socket has been given the slot of the one that was not accepted
     assert wait.count == 4
     assert wait.p50_ns >= PAUSED_NS
     assert 4 * PAUSED_NS <= wait.mean_ns * 4 <= spent_ns
@@ -275,7 +295,7 @@ def test_a_socket_in_the_place_of_another(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_was_read_before_the_first_request(watch: Watch, path: str, family: int) -> None:
     first = b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\n"
-    with ends_of(family) as ends:
+    with ends_of(family, known=False) as ends:
         with looking(watch):
             ends[0].sendall(first)
         receive(ends[1], len(first))
@@ -288,7 +308,7 @@ def test_what_was_read_before_the_first_request(watch: Watch, path: str, family:
 @pytest.mark.parametrize("condition", ["status = 404", "size > 10 and status = 404"])
 def test_only_responses_that_are_meant(path: str, condition: str) -> None:
     scope = limited(f"pid = {os.getpid()} and {condition}")
-    with Watch(scope=scope) as watch, looking(watch), connected() as ends:
+    with Watch(scope=scope) as watch, looking(watch), ends_of(socket.AF_INET) as ends:
         assert watch.notes == ()
         for status in (404, 200, 404, 200):
             ends[0].sendall(request(path))
