@@ -2,7 +2,9 @@
 
 Where several processes share the tests (scripts/test), each loads a set of probes once and uses it
 again (tests/live/pool.py). Tests that must not run beside each other, such as those that start
-httptop and look at the whole host, form groups (xdist_group): one process runs a whole group.
+httptop and look at the whole host, form groups (xdist_group): one process runs a whole group. So
+do the tests of screens: they wait for screens more than they use the CPU, and beside each other, at
+the end, they would leave it idle.
 """
 
 from __future__ import annotations
@@ -31,12 +33,20 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests that load probes where this host cannot be traced."""
+    """Have screens tested first; skip tests that load probes where this host cannot be traced."""
+    for item in items:
+        if _is_of_screens(item):
+            item.add_marker(pytest.mark.xdist_group("screens"))
+    items.sort(key=lambda item: not _is_of_screens(item))
     loading = [item for item in items if item.get_closest_marker("ebpf")]
     refusal = _refusal() if loading else None
     for item in loading:
         if refusal is not None:
             item.add_marker(pytest.mark.skip(reason=refusal))
+
+
+def _is_of_screens(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(("tests/screens/", "tests/snapshots/"))
 
 
 def _refusal() -> str | None:

@@ -42,6 +42,9 @@ BEST_FRONT: Final = "records" if kernel_release() >= PREEMPTIBLE_KERNEL else "so
 #: Sets of probes that nobody uses; each holds 25 MB of maps.
 _MOST_IDLE: Final = 10
 _MOST_CELLS: Final = 2000
+#: To load these takes the verifier seconds.
+_MOST_CELLS_OF_SLOW: Final = 8000
+_SLOW: Final = ("records", "triples")
 #: What a connection leaves in the kernel while nobody looks, with the lengths of the keys.
 _OF_CONNECTIONS: Final = {"conns": 8, "swept_conns": 8, "queue": 16, "left_out": 8}
 #: What is set to zeros: what CPUs know of a bucket of tokens, and what tenants have.
@@ -120,7 +123,8 @@ class LentProbes(Probes):
         They are never taken back, and each costs a little whenever the maps are read.
         """
         next_cell = bpf_syscall.map_lookup(self.maps["free_cells"], b"", 4)
-        most = min(_MOST_CELLS, self.plan.sizes["MAX_ENDPOINTS"])
+        most = _MOST_CELLS_OF_SLOW if self.front in _SLOW else _MOST_CELLS
+        most = min(most, self.plan.sizes["MAX_ENDPOINTS"])
         return next_cell is None or int.from_bytes(next_cell, "little") > most
 
     def close(self) -> None:

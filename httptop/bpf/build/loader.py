@@ -171,7 +171,8 @@ def _is_possible(front: str, kernel: Kernel) -> bool:
 
 def defines_of(plan: Mapping[str, Any], kernel: Kernel, variant: Variant) -> dict[str, int]:
     """Return the macros that the headers need: the kernel's layout, numbers of what is linked."""
-    defines = {**plan["defines"], **kernel.offsets, f"FRONT_{variant.front.upper()}": 1}
+    front = "triples" if variant.front in _STOOD_IN_FOR else variant.front
+    defines = {**plan["defines"], **kernel.offsets, f"FRONT_{front.upper()}": 1}
     defines |= macros(loops=variant.loops)
     defines |= {f"STEP_{name.upper()}": number for number, name in enumerate(STEPS, 1)}
     calls = [] if variant.casts else ["bpf_rdonly_cast"]
@@ -268,7 +269,11 @@ def _sources(
     defines = defines_of(plan, kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
-    seen = (*programs_of(variant.front), *ends_with(defines))
+    fronts = [variant.front]
+    if variant.front in _STOOD_IN_FOR:  # these are compiled as one
+        fronts = [one for one in _STOOD_IN_FOR if one == "triples" or "OFF_RECORD_SK" in defines]
+    hooks = dict.fromkeys(name for one in fronts for name in programs_of(one))
+    seen = (*hooks, *ends_with(defines))
     called = (*SHARED, IN_SET) if "FILTER" in defines else SHARED
     names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *called)
     return defines, names, _cache_of(plan)

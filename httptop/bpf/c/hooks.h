@@ -35,7 +35,7 @@ static __always_inline bool not_taken(u64 sk, u32 flags)
 	return flags & (MSG_PEEK | MSG_ERRQUEUE) || kernel_u16(sk + OFF_SOCK_FAMILY) != FAMILY_UNIX;
 }
 
-#if defined(FRONT_SOCKETS) || defined(FRONT_TRIPLES) || defined(FRONT_RECORDS)
+#if defined(FRONT_SOCKETS) || defined(FRONT_TRIPLES)
 /* Return how many bytes a message's iovecs have room for; counting stops beyond `enough`. */
 static __always_inline u64 room_of(u64 message, u64 enough)
 {
@@ -125,7 +125,7 @@ static __always_inline int through_length(u64 *ctx, bool inbound)
 	return 0;
 }
 
-#if defined(FRONT_TRIPLES) || defined(FRONT_RECORDS)
+#ifdef FRONT_TRIPLES
 /*
  * Where a program can be preempted (kernel_structs.h), a task may lose its CPU in the middle of it, at the
  * latest where it turns preemption on again. Until the task gets the CPU back the kernel skips the
@@ -133,7 +133,7 @@ static __always_inline int through_length(u64 *ctx, bool inbound)
  * other. Each looks at a mark that those before it have left in the task, and handles the call if they
  * were skipped; so a call counts once, and all three have to be skipped for it to be missed.
  *
- * The first is run as perf's where that can be (FRONT_RECORDS): it is given the record that perf makes of
+ * The first is run as perf's where that can be: it is given the record that perf makes of
  * the tracepoint, with preemption off from before the kernel looks whether the program may run until after
  * it has ended, so that no task is ever held up in it. But the kernel skips it while a task has lost the
  * CPU within bpf(2), with a map.
@@ -207,7 +207,7 @@ int sock_send_length_3(u64 *ctx)
 #define marked(inbound) true
 #endif
 
-#ifdef FRONT_RECORDS
+#if defined(FRONT_TRIPLES) && defined(OFF_RECORD_SK)
 #define RECORD(type, record, offset) (*(type *)((u8 *)(record) + (offset)))
 
 static __always_inline int through_record(u64 *record, bool inbound)
@@ -228,7 +228,8 @@ int sock_send_record(u64 *record)
 {
 	return through_record(record, false);
 }
-#else
+#endif
+
 int sock_recv_length(u64 *ctx)
 {
 	return marked(true) ? through_length(ctx, true) : 0;
@@ -238,7 +239,6 @@ int sock_send_length(u64 *ctx)
 {
 	return marked(false) ? through_length(ctx, false) : 0;
 }
-#endif
 #else
 /* sys_exit() runs at the return of every system call; nearly all are dismissed at once. */
 
