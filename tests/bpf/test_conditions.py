@@ -83,6 +83,7 @@ def asked(text: str) -> set[str]:
 
 def test_what_a_filter_does_not_compare_is_not_looked_for() -> None:
     assert asked("pid = 7") == {"FILTER_PROCESS"}
+    assert asked("user = 0") == {"FILTER_PROCESS", "FILTER_USER"}
     assert asked("port = 80") == set()
     assert asked("peer = ::1 and comm = a") == {"FILTER_PEER", "FILTER_COMM"}
     later = {"FILTER_REQUEST", "FILTER_RESPONSE"}

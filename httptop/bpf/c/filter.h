@@ -41,7 +41,7 @@ static u64 (*selects_beginning)(u64 truths, const struct outcome *) = FUNCTION(S
 static __always_inline void ask_process(struct subject *subject, u32 tgid)
 {
 	subject->pid = pid_to_match(tgid);
-	subject->user = bpf_get_current_uid_gid();
+	subject->user = LINKED(FILTER_USER) ? bpf_get_current_uid_gid() : 0;
 	subject->container = LINKED(FILTER_CONTAINER) ? containers_met() : 0;
 }
 #endif
@@ -49,7 +49,7 @@ static __always_inline void ask_process(struct subject *subject, u32 tgid)
 static __always_inline bool process_selected(u32 tgid)
 {
 #if FILTER
-	struct subject subject = {};
+	struct subject subject; /* not all of it: selects_process() looks at no more */
 
 	if (FILTER_PROCESS) {
 		ask_process(&subject, tgid);

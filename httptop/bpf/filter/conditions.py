@@ -41,7 +41,7 @@ _STAGE: Final = {
 #: Fields of which the programs know the comparisons that hold, as bits.
 _BITS: Final = ("container", "comm", "peer", "host")
 #: What the programs look for only if a filter compares it (bpf/c/filter.h).
-_ASKED: Final = ("container", "comm", "peer", "host")
+_ASKED: Final = ("user", "container", "comm", "peer", "host")
 _MOST_TRUTHS: Final = 64
 
 #: What each function is given (bpf/c/filter.h): struct subject; the truths noted of a connection;
