@@ -45,7 +45,7 @@ class CountedRequests:
     def _endpoint(self, number: int) -> int:
         cell = self._take("free_cells")
         process, path = b"worker-%d" % (number // _EACH), b"/service/resource-%d" % number
-        key = abi.ENDPOINT_KEY.pack(process, 0, _GET, 1, 0, 0, path)
+        key = abi.ENDPOINT_KEY.pack(process, 0, _GET, 1, 0, 0, 80, path)
         bpf_syscall.map_update(self._maps["endpoints"], key, struct.pack("<I", cell))
         return cell
 

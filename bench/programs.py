@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf.abi import takes_record
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import compiler, loader, variants
 from httptop.bpf.build.linker import (
     Linked,
     function_records,
@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.programs", description=__doc__)
     parser.add_argument("--filter", default="", metavar="EXPR", help="with this filter of the run")
-    parser.add_argument("--front", choices=loader.FRONTS, help="default: the best of this kernel")
+    parser.add_argument("--front", choices=variants.FRONTS, help="default: the best of this kernel")
     parser.add_argument("--calls", action="store_true", help="without plain loads, as before 6.2")
     parser.add_argument("--tail-calls", action="store_true", help="without loops, as before 5.17")
     parser.add_argument("--source", type=Path, metavar="FILE", help="write the C as it is compiled")
@@ -83,10 +83,10 @@ def main() -> None:
     plan = plan_of(DEFAULTS, limited(asked.filter) if asked.filter else Scope(), possible_cpus())
     given = json.loads(plan.to_json())
     kernel = loader.layout(given)
-    possible = loader.variants(kernel, front=asked.front, loops=not asked.tail_calls)
+    possible = variants.variants(kernel, front=asked.front, loops=not asked.tail_calls)
     variant = next(one for one in possible if not (asked.calls and one.casts))
     if asked.source:
-        macros = loader.defines_of(given, kernel, variant)
+        macros = variants.defines_of(given, kernel, variant)
         lines = (f"#define {name} {value}\n" for name, value in macros.items())
         asked.source.write_text("".join(lines) + compiler.source())
     image = loader.compiled(given, kernel, variant)
@@ -96,7 +96,7 @@ def main() -> None:
 
     def ready(name: str) -> tuple[Linked, bytearray, str]:
         program = loader.program_of(name, loaded.instructions, given, apart)
-        return program, with_kernel_functions(program.code, loader.calls_of(kernel)), name
+        return program, with_kernel_functions(program.code, variants.calls_of(kernel)), name
 
     for name in image.programs:
         if name not in (*CALLBACKS, *FUNCTIONS):

@@ -83,7 +83,7 @@ class KernelSums:
         loops: bool,
         stretches: Stretches | None = None,
     ) -> None:
-        """Map the memory of the maps; the programs are those of loader.SUMS.
+        """Map the memory of the maps; the programs are those of variants.SUMS.
 
         ``loops``: they take their turns by bpf_loop; otherwise each time they run it is one turn.
         ``stretches``: pauses the work when it has gone on for long.

@@ -38,7 +38,7 @@ CANNOT_TRACE: Final = 77
 #: and BPF memory charged to the control group instead of RLIMIT_MEMLOCK.
 OLDEST_KERNEL: Final = (5, 15)
 CGROUP_MEMORY_KERNEL: Final = (5, 11)
-#: From this kernel on, programs at tracepoints can be preempted (bpf/build/loader.py).
+#: From this kernel on, programs at tracepoints can be preempted (bpf/build/variants.py).
 PREEMPTIBLE_KERNEL: Final = (7, 0)
 
 #: Small tables suffice for a trial.
@@ -50,7 +50,7 @@ _TRIAL: Final = {
     "performance.ring_buffer": 1 << 16,
 }
 
-#: The fronts of bpf/build/loader.py: where the probes see bytes pass.
+#: The fronts of bpf/build/variants.py: where the probes see bytes pass.
 _FRONTS: Final = {
     "records": "at the sockets, as perf's: other system calls cost nothing",
     "triples": "at the sockets: other system calls cost nothing",

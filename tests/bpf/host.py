@@ -47,7 +47,7 @@ class Socket:
 
 @dataclass(slots=True)
 class Host:
-    """One process under a front of the probes (FRONTS in bpf/build/loader.py)."""
+    """One process under a front of the probes (FRONTS in bpf/build/variants.py)."""
 
     machine: Machine
     offsets: dict[str, int]  # of linux.btf.Kernel

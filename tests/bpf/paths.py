@@ -21,9 +21,9 @@ import json
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from httptop.bpf.build import loader
+from httptop.bpf.build import loader, variants
 from httptop.bpf.build.linker import with_kernel_functions
-from httptop.bpf.build.loader import Variant
+from httptop.bpf.build.variants import Variant
 from httptop.bpf.plan import plan_of
 from httptop.bpf.tuning import ControlWriter
 from httptop.collect.governor import controls_of
@@ -134,15 +134,15 @@ def make_host(variant: Variant = BEST) -> Host:
     image = loader.compiled(given, kernel, variant)
     loaded = loader.with_maps(image, given)
     ControlWriter(loaded.maps).write(controls_of(DEFAULTS))
-    steps = loader.next_programs(variant)
+    steps = variants.next_programs(variant)
     programs = {
         name: bytes(
             with_kernel_functions(
                 loader.program_of(name, image.programs.__getitem__, given).code,
-                loader.calls_of(kernel),
+                variants.calls_of(kernel),
             )
         )
-        for name in (*steps.values(), *loader.FRONTS[variant.front])
+        for name in (*steps.values(), *variants.FRONTS[variant.front])
     }
     kernel_functions = {functions[name]: act for name, act in KERNEL_FUNCTIONS.items()}
     machine = Machine(loaded.shapes.values(), programs, HELPERS, kernel_functions)
@@ -292,7 +292,7 @@ def table(found: dict[str, Cost]) -> str:
 def main() -> None:
     """Print the table, of the variant asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bpf.paths", description=__doc__)
-    parser.add_argument("--front", choices=loader.FRONTS, default=BEST.front)
+    parser.add_argument("--front", choices=variants.FRONTS, default=BEST.front)
     parser.add_argument("--calls", action="store_true", help="without plain loads, as before 6.2")
     parser.add_argument("--tail-calls", action="store_true", help="without loops, as before 5.17")
     asked = parser.parse_args()

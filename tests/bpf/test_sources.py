@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from httptop.bpf.build import compiler, loader
+from httptop.bpf.build import compiler, variants
 from httptop.bpf.build import sizes as sizes_module
 from httptop.bpf.build.placeholders import CALLBACKS, CONSTANTS, FUNCTIONS, IN_SET, SHARED
 from httptop.linux.btf import Kernel
@@ -37,15 +37,15 @@ def test_the_table_of_contents_names_every_header() -> None:
 def test_the_numbers_of_steps_and_callbacks_are_the_loaders(loops: bool) -> None:
     none = Kernel({}, frozenset(), {}, {})
     plan: dict[str, dict[str, int]] = {"defines": {}}
-    defines = loader.defines_of(plan, none, loader.Variant("sockets", loops=loops, casts=False))
+    defines = variants.defines_of(plan, none, variants.Variant("sockets", loops=loops, casts=False))
     text, called = compiler.source(), "\n".join(HEADERS.values())
     steps = {name: number for name, number in defines.items() if name.startswith("STEP_")}
-    assert list(steps.values()) == list(range(1, len(loader.STEPS) + 1))
+    assert list(steps.values()) == list(range(1, len(variants.STEPS) + 1))
     assert set(re.findall(r"\bSTEP_[A-Z_]+\b", called)) == {*steps, "STEP_DONE"}
-    for step in loader.STEPS:
+    for step in variants.STEPS:
         assert f"u32 {step}(struct scratch *s)" in text
         assert f"int {step}_program(u64 *ctx)" in text
-        assert steps[f"STEP_{step.upper()}"] == loader.STEPS.index(step) + 1
+        assert steps[f"STEP_{step.upper()}"] == variants.STEPS.index(step) + 1
     callbacks = {name for name in defines if name.startswith("CALLBACK_")} - {"CALLBACK_MARK"}
     assert len(callbacks) == (len(CALLBACKS) if loops else 0)
     for callback in CALLBACKS:

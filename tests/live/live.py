@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from httptop.bpf.build.child import Probes
-from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
+from httptop.bpf.build.variants import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.plan import plan_of
 from httptop.bpf.source import LiveSource
 from httptop.collect.governor import controls_of

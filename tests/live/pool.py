@@ -22,7 +22,7 @@ from typing import Any, Final
 from httptop.bpf import abi
 from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
-from httptop.bpf.build.loader import PREEMPTIBLE_KERNEL, kernel_release
+from httptop.bpf.build.variants import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.give_back import GiveBack, blank
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from httptop.bpf.build import loader
+from httptop.bpf.build import loader, variants
 from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.placeholders import CALLBACKS, FUNCTIONS
 from httptop.bpf.plan import plan_of
@@ -86,7 +86,7 @@ def falls_into_a_loop(code: bytes) -> int | None:
 @pytest.mark.parametrize("text", SCOPES)
 def test_loops_are_closed_by_jumps(text: str) -> None:
     plan = json.loads(cached(plan_of(DEFAULTS, limited(text) if text else Scope(), 2)).to_json())
-    variant = loader.Variant("syscalls", loops=False, casts=False)
+    variant = variants.Variant("syscalls", loops=False, casts=False)
     image = loader.compiled(plan, loader.layout(plan), variant)
     found = {name: falls_into_a_loop(code) for name, code in image.programs.items()}
     assert found == dict.fromkeys(image.programs)
@@ -153,7 +153,7 @@ def test_the_stack_is_large_enough(front: str, casts: bool, text: str, contained
     kernel = loader.layout(plan)
     if casts and "bpf_rdonly_cast" not in kernel.functions:
         pytest.skip("before Linux 6.2")
-    variant = loader.Variant(front, loops=True, casts=casts)
+    variant = variants.Variant(front, loops=True, casts=casts)
     if "container" in text:
         plan["constants"] |= {"GROUPS_1": 1}  # as on a host that has version 1
     image = loader.compiled(plan, kernel, variant)

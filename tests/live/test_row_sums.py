@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from httptop.bpf import abi
-from httptop.bpf.build import loader
+from httptop.bpf.build import loader, variants
 from httptop.bpf.build.program import load
 from httptop.bpf.plan import plan_of
 from httptop.bpf.row_sums import KernelSums
@@ -59,7 +59,7 @@ class Loaded:
         kernel = loader.layout(planned)
         variant = next(
             found
-            for found in loader.variants(kernel, front="syscalls", loops=loops)
+            for found in variants.variants(kernel, front="syscalls", loops=loops)
             if found.loops == loops
         )
         self._probes = loader.with_maps(loader.compiled(planned, kernel, variant), planned)
@@ -67,9 +67,9 @@ class Loaded:
         self.programs = {
             name: load(
                 loader.program_of(name, self._probes.instructions, planned), name,
-                loader.kind_of(name, variant), loader.calls_of(kernel),
+                variants.kind_of(name, variant), variants.calls_of(kernel),
             )
-            for name in loader.SUMS
+            for name in variants.SUMS
         }  # fmt: skip
         self.sums = KernelSums(self.maps, self.programs, loops=loops)
 

@@ -40,7 +40,7 @@ class Plan:
     constants: dict[str, int] = field(default_factory=dict)  # linked in (placeholders.CONSTANTS)
     conditions: Conditions = field(default_factory=Conditions)
     waits: bool = True  # whether waits of requests are to be measured: only servers have any
-    front: str | None = None  # use this front (loader.FRONTS) only
+    front: str | None = None  # use this front (variants.FRONTS) only
     loops: bool = True  # use loops where the kernel has them (bpf/c/steps.h)
     hierarchies: tuple[Hierarchy, ...] = ()  # of control groups, that the filter looks at
     cache: str = ""  # directory of compiled probes; empty: no cache
@@ -72,7 +72,7 @@ class Plan:
 class Probes:
     """Descriptors of what is loaded; the probes stay attached for as long as ``links`` are open."""
 
-    front: str  # how bytes are seen: one of loader.FRONTS
+    front: str  # how bytes are seen: one of variants.FRONTS
     loops: bool  # whether the kernel has bpf_loop (bpf/c/steps.h)
     maps: dict[str, int]
     programs: dict[str, int]

@@ -13,68 +13,44 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import socket
 import struct
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from httptop.bpf.abi import (
-    END,
-    LATER,
-    READY,
-    takes_record,
-    tracepoint_of,
-)
+from httptop.bpf.abi import END, READY, takes_record, tracepoint_of
 from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.filling import POOLS, fill, fill_tables
 from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.learned import pid_level
 from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.object_file import Image, Loaded
-from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, SHARED, linked, macros
-from httptop.bpf.build.program import RAW_TRACEPOINT, SOCKET_FILTER, TRACEPOINT, load
+from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, SHARED, linked
+from httptop.bpf.build.program import load
 from httptop.bpf.build.sizes import entries_of
+from httptop.bpf.build.variants import (
+    SUMS,
+    Variant,
+    calls_of,
+    can_see_ready,
+    compiled_with,
+    defines_of,
+    ends_with,
+    kind_of,
+    may_hand_on,
+    next_programs,
+    programs_of,
+    variants,
+)
 from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
 
-#: Placeholders for calls of kernel functions, by macro (kernel_structs.h).
-_KERNEL_CALLS: Final = {
-    "bpf_rdonly_cast": ("CAST_CALL", 0x70000001),
-    "bpf_preempt_disable": ("PREEMPT_DISABLE_CALL", 0x70000002),
-    "bpf_preempt_enable": ("PREEMPT_ENABLE_CALL", 0x70000003),
-}
-
-#: From this kernel on, a program at a tracepoint can be preempted.
-PREEMPTIBLE_KERNEL: Final = (7, 0)
-
-#: The steps of a call, in the order of their STEP_ numbers, which begin with 1 (steps.h).
-STEPS: Final = (
-    "read_message", "place_request", "first_bytes", "sample_response",
-    "abandon_requests", "change_owner", "catch_up", "regain_sync",
-    "proxy_header",
-    "keep_head",
-)  # fmt: skip
-
 _NONE_APART: Final[Mapping[str, int]] = {}
 
-#: The program that takes all steps of a call, and its number (steps.h).
-_ALL_STEPS: Final = "all_steps", 1
-
-#: Fronts: ways to see bytes pass, best first, with the first program for each tracepoint. The first
-#: two are for kernels that can preempt programs: others stand in for theirs (hooks.h).
-FRONTS: Final = {
-    "records": ("sock_recv_record", "sock_send_record"),
-    "triples": ("sock_recv_length", "sock_send_length"),
-    "sockets": ("sock_recv_length", "sock_send_length"),
-    "syscalls": ("sys_exit",),
-}
-
-_STOOD_IN_FOR: Final = ("records", "triples")
 
 #: Tracepoints that need not be attached where the constant is 0.
 BLIND: Final = {"READS": "sock_recv_length", "WRITES": "sock_send_length"}
@@ -82,8 +58,6 @@ BLIND: Final = {"READS": "sock_recv_length", "WRITES": "sock_send_length"}
 #: The program that user space runs to find released sockets (sweep.py).
 SWEEP: Final = "sweep"
 
-#: The programs that user space runs to add up what cells count, and to blank cells (row_sums.py).
-SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells")
 #: The program that user space runs for each connection, to have it let go of cells (give_back.py).
 LET_GO: Final = "let_go"
 #: The program that user space runs to give a party's number back (parties.py).
@@ -100,11 +74,6 @@ MAPS: Final = (
 )  # fmt: skip
 
 
-def calls_of(kernel: Kernel) -> dict[int, int]:
-    """Return the type ids of the kernel functions that programs may call, by placeholder."""
-    return {_KERNEL_CALLS[name][1]: number for name, number in kernel.functions.items()}
-
-
 def layout(plan: Mapping[str, Any]) -> Kernel:
     """Return the layout of the kernel's structs, from the plan's cache if it is there.
 
@@ -114,106 +83,6 @@ def layout(plan: Mapping[str, Any]) -> Kernel:
         return layout_of_kernel(_cache_of(plan))
     except BtfError as error:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
-
-
-class Variant(NamedTuple):
-    """A way to do the same, of which a kernel accepts some; all are equally exact."""
-
-    front: str
-    loops: bool  # calls are worked through by bpf_loop (Linux 5.17), otherwise by tail calls
-    casts: bool  # kernel memory is read by plain loads (Linux 6.2), otherwise by helper calls
-
-    def __str__(self) -> str:
-        extras = ("loops", self.loops), ("plain loads", self.casts)
-        return ", ".join([self.front, *(name for name, used in extras if used)])
-
-
-def kind_of(name: str, variant: Variant) -> int:
-    """Return the type that a program is loaded as.
-
-    Where there is no bpf_loop, those that add up run turn by turn, which the kernel repeats only
-    for programs that see packets. Where there is, it had better not: it holds back the packets of a
-    CPU for as long as such a program runs.
-    """
-    if name in SUMS and not variant.loops:
-        return SOCKET_FILTER
-    return TRACEPOINT if takes_record(name) else RAW_TRACEPOINT
-
-
-def variants(kernel: Kernel, *, front: str | None = None, loops: bool = True) -> list[Variant]:
-    """Return what to try on a kernel, the best first; ``front`` and ``loops`` limit the choice.
-
-    Tracepoints of sockets are preferred to those of system calls. Unless it is asked for, a front
-    for kernels that can preempt programs is chosen on these only.
-    """
-    casts = "bpf_rdonly_cast" in kernel.functions
-    ways = [(True, True)] * casts + [(True, False), (False, False)]
-    unfit = ("sockets",) if kernel_release() >= PREEMPTIBLE_KERNEL else _STOOD_IN_FOR
-    return [
-        Variant(name, *way)
-        for name in FRONTS
-        if (name not in unfit if front is None else name == front) and _is_possible(name, kernel)
-        for way in ways
-        if (loops or not way[0])
-        and (way[0] or name not in _STOOD_IN_FOR)  # they can hand no call on to each other
-    ]
-
-
-def _is_possible(front: str, kernel: Kernel) -> bool:
-    tracepoints = {tracepoint_of(name) for name in FRONTS[front]}
-    if front == "records" and (
-        "OFF_RECORD_SK" not in kernel.offsets
-        or not all(map(perf_event.usable_number_of, tracepoints))
-    ):
-        return False
-    return tracepoints <= kernel.tracepoints
-
-
-def defines_of(plan: Mapping[str, Any], kernel: Kernel, variant: Variant) -> dict[str, int]:
-    """Return the macros that the headers need: the kernel's layout, numbers of what is linked."""
-    front = "triples" if variant.front in _STOOD_IN_FOR else variant.front
-    defines = {**plan["defines"], **kernel.offsets, f"FRONT_{front.upper()}": 1}
-    defines |= macros(loops=variant.loops)
-    defines |= {f"STEP_{name.upper()}": number for number, name in enumerate(STEPS, 1)}
-    calls = [] if variant.casts else ["bpf_rdonly_cast"]
-    if variant.casts:
-        defines |= kernel.types
-    if variant.loops and _may_hand_on(variant):
-        defines |= {"STEPS_APART": 1, "ALL_STEPS": _ALL_STEPS[1]}
-    if _may_hand_on(variant):
-        calls += ["bpf_preempt_disable", "bpf_preempt_enable"]
-    usable = kernel.functions.keys() - set(calls)
-    defines |= dict(_KERNEL_CALLS[name] for name in usable)
-    return defines | ({"SEES_READY": 1} if _can_see_ready(kernel, variant.front) else {})
-
-
-def programs_of(front: str) -> list[str]:
-    """Return the programs that see bytes pass, in the order of attaching (hooks.h)."""
-    later = LATER if front in _STOOD_IN_FOR else ()
-    return [
-        program
-        for first in FRONTS[front]
-        for program in (first, *(tracepoint_of(first) + suffix for suffix in later))
-    ]
-
-
-def ends_with(defines: Mapping[str, int]) -> list[str]:
-    """Return the programs that see TCP connections end, in the order of attaching (close.h)."""
-    later = LATER if "PREEMPT_DISABLE_CALL" in defines else ()
-    return [END, *(END + suffix for suffix in later)]
-
-
-def _may_hand_on(variant: Variant) -> bool:
-    """Return whether programs leave preemption as it is, and so may make tail calls."""
-    return kernel_release() < PREEMPTIBLE_KERNEL and variant.front not in _STOOD_IN_FOR
-
-
-def next_programs(variant: Variant) -> dict[int, str]:
-    """Return the programs that calls are handed on to, by number."""
-    if not variant.loops:
-        return {number: f"{step}_program" for number, step in enumerate(STEPS, 1)}
-    name, number = _ALL_STEPS
-    return {number: name} if _may_hand_on(variant) else {}
 
 
 def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
@@ -269,11 +138,7 @@ def _sources(
     defines = defines_of(plan, kernel, variant)
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
-    fronts = [variant.front]
-    if variant.front in _STOOD_IN_FOR:  # these are compiled as one
-        fronts = [one for one in _STOOD_IN_FOR if one == "triples" or "OFF_RECORD_SK" in defines]
-    hooks = dict.fromkeys(name for one in fronts for name in programs_of(one))
-    seen = (*hooks, *ends_with(defines))
+    seen = (*compiled_with(variant, defines), *ends_with(defines))
     called = (*SHARED, IN_SET) if "FILTER" in defines else SHARED
     names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *called)
     return defines, names, _cache_of(plan)
@@ -319,7 +184,7 @@ def looked_at_apart(probes: Loaded, variant: Variant) -> dict[str, int]:
     With each the length of what its argument points to. Where preemption is turned off, none can
     be called.
     """
-    if not _may_hand_on(variant):
+    if not may_hand_on(variant):
         return {}
     shapes = probes.shapes
     return {
@@ -335,7 +200,7 @@ def _load_with(
     front = variant.front
     # Waits can be measured only if reads and writes are both seen.
     both = all(plan["constants"][seen] for seen in BLIND)
-    waits = plan.get("waits", True) and both and _can_see_ready(kernel, front)
+    waits = plan.get("waits", True) and both and can_see_ready(kernel, front)
     probes, calls = with_maps(compiled(plan, kernel, variant), plan), calls_of(kernel)
 
     apart = looked_at_apart(probes, variant)
@@ -383,16 +248,6 @@ def _load_with(
         "refused": refused,
     }
     return reply, [*maps.values(), *programs.values()]
-
-
-def kernel_release() -> tuple[int, int]:
-    """Return the running kernel's major and minor version."""
-    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _can_see_ready(kernel: Kernel, front: str) -> bool:
-    return front != "syscalls" and READY in kernel.tracepoints
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ _NO_CALLS: Final[Mapping[int, int]] = {}
 def load(program: Linked, name: str, kind: int, calls: Mapping[int, int] = _NO_CALLS) -> int:
     """Load one program and return its descriptor.
 
-    ``calls``: type ids of kernel functions by placeholder, as loader.calls_of() returns them.
+    ``calls``: type ids of kernel functions by placeholder, as variants.calls_of() returns them.
     Raises LoadError with the end of the verifier's log; all of it goes to the file named by
     HTTPTOP_VERIFIER_LOG, if set.
     """

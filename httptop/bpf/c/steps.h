@@ -20,7 +20,7 @@
 
 #include "scratch.h"
 
-/* The loader gives the numbers, and those of the callbacks and programs (bpf/build/loader.py). */
+/* The loader gives the numbers, and those of the callbacks and programs (bpf/build/variants.py). */
 #define STEP_DONE 0 /* nothing is left to be done for the call */
 #define GO_ON (~0U) /* within a step: it is not over */
 
