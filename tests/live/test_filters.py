@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import pytest
@@ -35,30 +34,6 @@ pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("filters")]
 
 MS: Final = 1_000_000
 OURS: Final = f"pid = {os.getpid()}"
-#: A compilation takes four seconds, and the shape of a filter is compiled, not its values. So most
-#: tests share a shape: settings that let everything on loopback pass, but for what a test sets.
-ANY_PID: Final = "pid = 1-4194304"
-LOOPBACK: Final[Mapping[str, object]] = {
-    "filter__process__exclude_pids": (1,),
-    "filter__process__min_pid": 2,
-    "filter__process__names": ("*",),
-    "filter__process__exclude_names": ("nobody-is-called-so",),
-    "filter__process__users": ("0", "65534"),
-    "filter__network__exclude_ports": (1,),
-    "filter__network__exclude_addresses": ("198.51.100.0/24",),
-    "filter__network__localhost_only": True,
-    "filter__http__hosts": ("*",),
-    "filter__http__min_latency": 1,
-    "filter__http__max_latency": 3600 * 1000 * MS,
-    "filter__http__min_request_bytes": 1,
-    "filter__http__max_request_bytes": 10**9,
-}
-#: The same for TCP, of all hosts.
-TCP: Final[Mapping[str, object]] = {
-    "filter__network__ports": ("1-65535",),
-    "filter__network__exclude_ports": (1,),
-    "filter__network__addresses": ("0.0.0.0/0", "::/0"),
-}
 HOSTS: Final = ("*.example.org",)
 LATENCIES: Final = {"filter__http__min_latency": 40 * MS, "filter__http__max_latency": 150 * MS}
 SIZES: Final = {
@@ -67,15 +42,8 @@ SIZES: Final = {
 }
 
 
-def watch(
-    text: str = "",
-    front: str | None = None,
-    shape: Mapping[str, object] = MappingProxyType({}),
-    /,
-    **values: object,
-) -> Watch:
-    """Watch with a filter and settings by key (``__`` for a dot), on top of a shape's."""
-    values = {**shape, **values}
+def watch(text: str = "", front: str | None = None, /, **values: object) -> Watch:
+    """Watch with a filter and settings by key (``__`` for a dot)."""
     settings = build({key.replace("__", "."): value for key, value in values.items()})
     scope = scope_of(settings.filter)
     if text:
@@ -141,10 +109,10 @@ def order(child: subprocess.Popen[str], *words: object) -> None:
 
 
 @pytest.mark.setting("filter.process.pids")
-@pytest.mark.parametrize(("front", "shape"), [(None, LOOPBACK), ("syscalls", {})])
-def test_one_process(front: str | None, shape: Mapping[str, object]) -> None:
+@pytest.mark.parametrize("front", [None, "syscalls"])
+def test_one_process(front: str | None) -> None:
     path = new_path()
-    with fake_process("another") as child, connected() as ends, watch(OURS, front, shape) as some:
+    with fake_process("another") as child, connected() as ends, watch(OURS, front) as some:
         order(child, f"{path}/theirs")
         exchanges(ends, f"{path}/ours", 200)
         assert {row.key.path for row in some.rows(path)} == {f"{path}/ours"}
@@ -158,7 +126,7 @@ def test_process_numbers() -> None:
         low, middle, high = sorted((one, two, three), key=lambda child: child.pid)
         values = {"exclude_pids": (high.pid,), "min_pid": middle.pid}
         keys = {f"filter__process__{name}": value for name, value in values.items()}
-        with watch(ANY_PID, None, LOOPBACK, **keys) as some:
+        with watch(**keys) as some:
             for child, name in ((low, "low"), (middle, "middle"), (high, "high")):
                 order(child, f"{path}/{name}")
             assert {row.key.path for row in some.rows(path)} == {f"{path}/middle"}
@@ -175,7 +143,7 @@ def test_process_names() -> None:
         fake_process("some-server") as one,
         fake_process("some-client") as two,
         fake_process("other") as three,
-        watch(ANY_PID, None, LOOPBACK, **values) as some,
+        watch(**values) as some,
     ):
         for child, name in ((one, "a"), (two, "b"), (three, "c")):
             order(child, f"{path}/{name}")
@@ -186,7 +154,7 @@ def test_process_names() -> None:
 def test_users() -> None:
     path = new_path()
     nobody = {"filter__process__users": ("65534",)}
-    with fake_process("some") as child, watch(ANY_PID, None, LOOPBACK, **nobody) as some:
+    with fake_process("some") as child, watch(**nobody) as some:
         order(child, f"{path}/root")
         order(child, f"{path}/effective", 0, 65534, 0)
         order(child, f"{path}/setuid", 65534, 0, 0)  # the user runs a setuid program of root's
@@ -233,7 +201,7 @@ def test_ports() -> None:
         ports = [ends[1].getsockname()[1] for ends in (one, two, three)]
         values = {"ports": ports[:2], "exclude_ports": ports[1:]}
         keys = {f"filter__network__{name}": tuple(value) for name, value in values.items()}
-        with watch(OURS, None, TCP, **keys) as some:
+        with watch(OURS, **keys) as some:
             for ends, name in ((one, "a"), (two, "b"), (three, "c"), (unix, "d")):
                 exchanges(ends, f"{path}/{name}", 200)
             for side in ("server", "client"):
@@ -246,7 +214,7 @@ def test_an_excluded_port() -> None:
     path = new_path()
     with connected(port=1) as one, connected(port=2) as two, connected_unix() as unix:
         values = {"filter__network__exclude_ports": (one[1].getsockname()[1],)}
-        with watch(OURS, None, LOOPBACK, **values) as some:
+        with watch(OURS, **values) as some:
             for ends, name in ((one, "a"), (two, "b"), (unix, "c")):
                 exchanges(ends, f"{path}/{name}", 200)
             assert {row.key.path[-1] for row in some.rows(path)} == {"b", "c"}
@@ -258,23 +226,23 @@ def test_an_excluded_port() -> None:
     "filter.network.unix_sockets",
 )
 @pytest.mark.parametrize(
-    ("shape", "values", "met"),
+    ("values", "met"),
     [
-        (TCP, {"addresses": ("127.0.0.0/8",)}, "4"),
-        (TCP, {"addresses": ("10.0.0.0/8", "::1/128")}, "6"),
-        (LOOPBACK, {"exclude_addresses": ("127.0.0.1/32",)}, "6u"),
-        (LOOPBACK, {"exclude_addresses": ("0.0.0.0/0",)}, "6u"),
-        ({}, {"unix_sockets": False}, "46"),
+        ({"addresses": ("127.0.0.0/8",)}, "4"),
+        ({"addresses": ("10.0.0.0/8", "::1/128")}, "6"),
+        ({"exclude_addresses": ("127.0.0.1/32",)}, "6u"),
+        ({"exclude_addresses": ("0.0.0.0/0",)}, "6u"),
+        ({"unix_sockets": False}, "46"),
     ],
 )
-def test_addresses(shape: Mapping[str, object], values: Mapping[str, object], met: str) -> None:
+def test_addresses(values: Mapping[str, object], met: str) -> None:
     path = new_path()
     keys = {f"filter__network__{name}": value for name, value in values.items()}
     with (
         connected() as four,
         connected(socket.AF_INET6) as six,
         connected_unix() as unix,
-        watch(OURS, None, shape, **keys) as some,
+        watch(OURS, **keys) as some,
     ):
         for name, ends in (("4", four), ("6", six), ("u", unix)):
             exchanges(ends, f"{path}/{name}x", 200)
@@ -290,11 +258,12 @@ def test_an_address_outside(outer_address: str) -> None:
         connected(socket.AF_INET6) as six,
         connected_unix() as unix,
     ):
-        for shape, values, met in (
-            (LOOPBACK, {}, "46u"),
-            (TCP, {"filter__network__addresses": (f"{outer_address}/32",)}, "o"),
-        ):
-            with watch(OURS, None, shape, **values) as some:
+        choices: tuple[tuple[Mapping[str, object], str], ...] = (
+            ({"filter__network__localhost_only": True}, "46u"),
+            ({"filter__network__addresses": (f"{outer_address}/32",)}, "o"),
+        )
+        for values, met in choices:
+            with watch(OURS, **values) as some:
                 for name, ends in (("o", outside), ("4", four), ("6", six), ("u", unix)):
                     exchanges(ends, f"{path}/{name}x", 200)
                 assert {row.key.path[-2] for row in some.rows(path, "client")} == set(met)
@@ -398,7 +367,7 @@ def test_hosts() -> None:
     def head(name: str, host: str) -> bytes:
         return f"GET {path}/{name} HTTP/1.1\r\nAccept: */*\r\n{host}\r\nX: y\r\n\r\n".encode()
 
-    with connected() as ends, watch(OURS, None, LOOPBACK, filter__http__hosts=HOSTS) as some:
+    with connected() as ends, watch(OURS, filter__http__hosts=HOSTS) as some:
         exchange(*ends, head("a", "Host: www.example.org"))
         exchange(*ends, head("a", "Host: www.example.org"))
         exchange(*ends, head("b", "Host: www.example.com"))
@@ -416,7 +385,7 @@ def test_a_host_that_is_cut(cut: int) -> None:
     path = new_path()
     head = f"GET {path} HTTP/1.1\r\nAccept: */*\r\nHost: www.example.org\r\nX: y\r\n\r\n".encode()
     hosts = {"filter__http__hosts": HOSTS}
-    with connected() as (client, server), watch(OURS, None, LOOPBACK, **hosts) as some:
+    with connected() as (client, server), watch(OURS, **hosts) as some:
         for part in (head[:cut], head[cut:]):
             client.sendall(part)
             receive(server, len(part))
@@ -437,7 +406,7 @@ def test_hosts_of_a_pipeline() -> None:
         )
     ]
     hosts = {"filter__http__hosts": HOSTS}
-    with connected() as (client, server), watch(OURS, None, LOOPBACK, **hosts) as some:
+    with connected() as (client, server), watch(OURS, **hosts) as some:
         exchange(client, server, b"".join(heads), b"".join(map(response, (200, 201, 202, 203))))
         found = {row.key.path[-1]: dict(row.status) for row in some.rows(path, "server")}
         assert found == {"a": {200: 1}, "c": {202: 1}}
@@ -449,7 +418,7 @@ def test_hosts_of_a_pipeline() -> None:
 @pytest.mark.setting("filter.http.min_latency", "filter.http.max_latency")
 def test_latencies() -> None:
     path = new_path()
-    with connected() as (client, server), watch(OURS, None, LOOPBACK, **LATENCIES) as some:
+    with connected() as (client, server), watch(OURS, **LATENCIES) as some:
         for status, pause_s in ((200, 0.0), (201, 0.05), (200, 0.0), (202, 0.2)):
             client.sendall(request(path))
             receive(server, len(request(path)))
@@ -465,7 +434,7 @@ def test_latencies() -> None:
 
 def test_a_request_without_a_response_has_waited_so_long() -> None:
     path = new_path()
-    with watch(OURS, None, LOOPBACK, **LATENCIES) as some:
+    with watch(OURS, **LATENCIES) as some:
         for wait_s in (0.0, 0.05):
             with connected() as (client, server):
                 client.sendall(request(path))
@@ -478,7 +447,7 @@ def test_a_request_without_a_response_has_waited_so_long() -> None:
 def test_request_sizes() -> None:
     path = new_path()
     limits = {"filter__http__min_request_bytes": 500, "filter__http__max_request_bytes": 5000}
-    with connected() as ends, watch(OURS, None, LOOPBACK, **limits) as some:
+    with connected() as ends, watch(OURS, **limits) as some:
         for status, size in ((200, 0), (201, 1000), (202, 10_000)):
             head = request(path, "POST", f"Content-Length: {size}")
             exchange(*ends, head + bytes(size), response(status))

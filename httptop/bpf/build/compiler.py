@@ -1,6 +1,6 @@
 """Compile the probes with BCC's clang, or use what an earlier run compiled.
 
-BCC loads all of LLVM (120 MB resident) and takes four seconds, so this runs in the short-lived
+BCC loads all of LLVM (120 MB resident) and takes three seconds, so this runs in the short-lived
 loader process only. No other module imports bcc.
 """
 

@@ -60,7 +60,7 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "cache",
         FILE,
-        "Directory for compiled probes, so that the next start takes four seconds less; empty: "
+        "Directory for compiled probes, so that the next start takes three seconds less; empty: "
         "none. Only root may have access to it.",
     ),
     Setting(
