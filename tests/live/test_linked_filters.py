@@ -18,7 +18,18 @@ from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.linux.cpus import possible_cpus
-from tests.live.live import Watch, connected, exchange, new_path, request, response, sums_of
+from tests.live.live import (
+    SOCKETS,
+    TAIL_CALLS,
+    TRIPLES,
+    Watch,
+    connected,
+    exchange,
+    new_path,
+    request,
+    response,
+    sums_of,
+)
 from tests.live.pool import cache_directory
 
 #: One process has all of them: most use the same probes.
@@ -200,3 +211,22 @@ def test_of_each_list_the_right_value_decides(
             os._exit(1)
     counted = sums_of(filtered.rows(path, "server"))[0]
     assert counted == ({} if wrong else {200: 1})
+
+
+#: As many comparisons, ranges and globs as a filter can have; the last comparison is to decide.
+MANY: Final = (
+    " or ".join(f"port = {low},{low + 2},{low + 4},{low + 9}" for low in range(1, 800, 20))
+    + "".join(f" or comm ~ a{number}*b{number}" for number in range(23))
+    + " or pid = {pid}"
+)
+
+
+@pytest.mark.parametrize("front", [SOCKETS, TAIL_CALLS, TRIPLES])
+def test_the_largest_filter_is_not_too_large(front: str) -> None:
+    """The kernel's verifier gives up beyond a million instructions."""
+    for pid, counted in ((os.getpid(), {200: 1}), (1, {})):
+        path = new_path()
+        scope = limited(MANY.format(pid=pid))
+        with connected() as ends, Watch(scope=scope, front=front) as watch:
+            exchange(*ends, request(path), response(200))
+            assert sums_of(watch.rows(path, "server"))[0] == counted

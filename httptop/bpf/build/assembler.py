@@ -23,7 +23,7 @@ _BY_REGISTER: Final = 0x08
 _LOADS: Final = {1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79}
 _STORE_64, _STORE_WORD = 0x7B, 0x62
 _MOVE, _MOVE_NUMBER = 0xBF, 0xB7
-_LOAD_NUMBER, _CALL, _EXIT, _JUMP_EQUAL = 0x18, 0x85, 0x95, 0x1D
+_LOAD_NUMBER, _CALL, _EXIT, _JUMP_EQUAL, _JUMP_UNLESS_NULL = 0x18, 0x85, 0x95, 0x1D, 0x55
 _MAP_DESCRIPTOR: Final = 1
 
 
@@ -92,6 +92,11 @@ class Code:
         """End the program unless a register holds a number of 64 bits."""
         self._load_number(2, 0, number)
         self._add(_JUMP_EQUAL, register, 2, 2)
+        self._code += self._encoded(_MOVE_NUMBER) + self._encoded(_EXIT)
+
+    def exit_if_null(self, register: int) -> None:
+        """Return 0 if a register holds 0."""
+        self._add(_JUMP_UNLESS_NULL, register, 0, 2)
         self._code += self._encoded(_MOVE_NUMBER) + self._encoded(_EXIT)
 
     def update(self, map_fd: int, key: int, place: int) -> None:

@@ -21,14 +21,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from httptop.bpf.abi import END, READY, takes_record, tracepoint_of
+from httptop.bpf.abi import (
+    COMM_LEN,
+    END,
+    NUMBER_SEARCH,
+    READY,
+    SUBJECT,
+    takes_record,
+    tracepoint_of,
+)
 from httptop.bpf.build.compiler import LoadError, cached_image, image
 from httptop.bpf.build.filling import POOLS, fill, fill_tables
 from httptop.bpf.build.layout import layout_of_kernel
 from httptop.bpf.build.learned import pid_level
 from httptop.bpf.build.linker import Linked
 from httptop.bpf.build.object_file import Image, Loaded
-from httptop.bpf.build.placeholders import CALLBACKS, IN_SET, SHARED, linked
+from httptop.bpf.build.placeholders import CALLBACKS, COMPARING, IN_SET, SHARED, linked
 from httptop.bpf.build.program import load
 from httptop.bpf.build.sizes import entries_of
 from httptop.bpf.build.variants import (
@@ -39,6 +47,7 @@ from httptop.bpf.build.variants import (
     compiled_with,
     defines_of,
     ends_with,
+    kernel_release,
     kind_of,
     may_hand_on,
     next_programs,
@@ -50,6 +59,8 @@ from httptop.linux.btf import BtfError, Kernel
 from httptop.optional_modules import leave_out
 
 _NONE_APART: Final[Mapping[str, int]] = {}
+#: From this kernel on, global functions may be called while preemption is turned off.
+_CALLS_WITHOUT_PREEMPTION: Final = (6, 15)
 
 
 #: Tracepoints that need not be attached where the constant is 0.
@@ -139,7 +150,7 @@ def _sources(
     ready = (READY,) if "SEES_READY" in defines else ()
     steps = (*next_programs(variant).values(), *(CALLBACKS if variant.loops else ()))
     seen = (*compiled_with(variant, defines), *ends_with(defines))
-    called = (*SHARED, IN_SET) if "FILTER" in defines else SHARED
+    called = (*SHARED, *COMPARING) if "FILTER" in defines else SHARED
     names = (*POOLS, *steps, *seen, SWEEP, *SUMS, LET_GO, END_PARTY, *ready, *called)
     return defines, names, _cache_of(plan)
 
@@ -181,15 +192,18 @@ def program_of(
 def looked_at_apart(probes: Loaded, variant: Variant) -> dict[str, int]:
     """Return the functions that the verifier may look at by themselves, once for a program.
 
-    With each the length of what its argument points to. Where preemption is turned off, none can
-    be called.
+    With each the length of what its argument points to. Where programs turn preemption off, older
+    kernels let them call none.
     """
-    if not may_hand_on(variant):
+    if not may_hand_on(variant) and kernel_release() < _CALLS_WITHOUT_PREEMPTION:
         return {}
     shapes = probes.shapes
     return {
         "find_response": shapes["responses"].key_len,
         "record_times": shapes["conns"].value_len,
+        IN_SET: NUMBER_SEARCH.size,
+        "names_met": COMM_LEN,
+        "truths_of": SUBJECT.size,
     }
 
 

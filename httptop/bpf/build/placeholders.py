@@ -42,9 +42,11 @@ CONSTANTS: Final = (
 SHARED: Final = ("find_response", "record_times", "track")
 #: The compiled function that a filter's functions call (filter_terms.h).
 IN_SET: Final = "in_set"
+#: The compiled functions of filters.
+COMPARING: Final = (IN_SET, "names_met")
 #: What is called, in the order of the FUNCTION_ numbers.
 FUNCTIONS: Final = (
-    *SHARED, IN_SET, "selects_process", "truths_of", "selects_connection", "selects_request",
+    *SHARED, *COMPARING, "selects_process", "truths_of", "selects_connection", "selects_request",
     "selects_response", "selects_beginning",
 )  # fmt: skip
 

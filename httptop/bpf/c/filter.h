@@ -70,10 +70,10 @@ static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 uni
 
 	ask_process(&subject, tgid);
 	if (LINKED(FILTER_COMM)) {
-		char comm[COMM_LEN] __attribute__((aligned(8))) = {};
+		struct filter_name name __attribute__((aligned(8))) = {};
 
-		process_name(comm);
-		subject.comm = names_met(comm);
+		process_name(name.comm);
+		subject.comm = call_names_met(&name);
 	}
 	if (LINKED(FILTER_PEER))
 		subject.peer = peers_met(sk, unix_socket, client);

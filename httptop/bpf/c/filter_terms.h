@@ -30,17 +30,21 @@
 /*
  * Return 1 if a value is in a set, otherwise 0. A binary search finds the last range that begins at or
  * below it; a set of one range takes no turn. Each step is computed, not branched on, or the verifier
- * would follow both branches of every turn. The filter's functions call this (bpf/filter/conditions.py).
+ * would follow both branches of every turn. The filter's functions call this (bpf/filter/decisions.py).
+ * A function of its own (linked.h).
  */
-u64 in_set(struct number_search *search)
+u64 in_set(const struct number_search *search)
 {
+	const struct filter_range *ranges, *range;
+	u64 at, half, value, past, mask = LINKED(RANGES_MASK);
 	u32 zero = 0;
-	u64 at = search->first, half = search->half, value = search->value,
-	    mask = LINKED(RANGES_MASK);
-	const struct filter_range *ranges = (struct filter_range *)filter_ranges.lookup(&zero),
-				  *range;
-	u64 past;
 
+	if (!search)
+		return 0;
+	at = search->first;
+	half = search->half;
+	value = search->value;
+	ranges = (struct filter_range *)filter_ranges.lookup(&zero);
 	if (!ranges)
 		return 0;
 #pragma clang loop unroll(disable)
@@ -151,14 +155,22 @@ static __always_inline u32 hosts_met(struct scratch *s)
 
 /* ---- process, peer --------------------------------------------------------------------- */
 
-/* Return the comparisons that this process name meets, literally or by a glob, as bits. */
-static __always_inline u64 names_met(const char *comm)
+#if FILTER
+/*
+ * Return the comparisons that this process name meets, literally or by a glob, as bits. A function of
+ * its own (linked.h).
+ */
+u64 names_met(const struct filter_name *asked)
 {
-	u64 *exact = filter_names.lookup((struct filter_name *)comm), met = exact ? *exact : 0;
 	const struct filter_globs *globs = globs_here();
+	struct filter_name name = {};
+	u64 *exact, met;
 
-	if (!globs)
-		return met;
+	if (!asked || !globs)
+		return 0;
+	name = *asked;
+	exact = filter_names.lookup(&name);
+	met = exact ? *exact : 0;
 #pragma clang loop unroll(disable)
 	for (u32 turn = 0; turn < MOST_MATCHERS; turn++) {
 		u32 number = globs->hosts + turn;
@@ -169,7 +181,7 @@ static __always_inline u64 names_met(const char *comm)
 			break;
 #pragma clang loop unroll(disable)
 		for (u32 i = 0; i < COMM_LEN; i++) {
-			u8 byte = comm[i];
+			u8 byte = name.comm[i];
 
 			if (!byte)
 				break;
@@ -179,6 +191,9 @@ static __always_inline u64 names_met(const char *comm)
 	}
 	return met;
 }
+
+static u64 (*call_names_met)(const struct filter_name *) = FUNCTION(NAMES_MET);
+#endif
 
 /*
  * Return the comparisons that the peer's address meets, as bits. It is that of the client whom a PROXY

@@ -104,7 +104,11 @@ class _Function:
         self._given = given
         self.code = Code()
         self.code.number(_DECIDED, 0)
+        pointers = {one.argument for one in given.values() if one.offset is not None}
         for argument in sorted({one.argument for one in given.values()}):
+            if argument in pointers:
+                # The verifier asks for it where it looks at the function by itself.
+                self.code.exit_if_null(1 + argument)
             self.code.move(_ARGUMENTS[argument], 1 + argument)
 
     def decide(self, test: Test) -> None:
