@@ -2,7 +2,7 @@
 
 The plain settings are shorthand for the filter language: each becomes an expression, and all of
 them must hold. A part that uses only an endpoint's key and status codes, which the collector knows
-exactly, is applied there; any other is compiled into the kernel's programs
+exactly, is applied there; any other by functions linked into the kernel's programs
 (bpf/filter/conditions.py). What neither can apply exactly is refused, never ignored.
 """
 
