@@ -25,6 +25,7 @@ _TASK_STORAGES: Final = ("marks",)
 #: of a value, which takes a second and a half here: so they are compiled as arrays of words.
 _ONE_VALUE: Final = ("window_log", "filter_ranges", "filter_globs", "shares")
 _WIDTH: Final = 8
+_DIGEST_LEN: Final = 64  # in hexadecimal digits
 _NO_VALUES: Final[Mapping[str, int]] = {}
 
 
@@ -47,13 +48,17 @@ class Image:
     programs: dict[str, bytes]
 
     def to_bytes(self) -> bytes:
-        """Return the image as the contents of a file."""
+        """Return the image as the contents of a file, which begin with their digest."""
         programs = {name: base64.b64encode(code).decode() for name, code in self.programs.items()}
-        return json.dumps({**asdict(self), "programs": programs}).encode()
+        data = json.dumps({**asdict(self), "programs": programs}).encode()
+        return _digest(data) + data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Image:
         """Return the image in a file's contents; raise :class:`ValueError` if they are none."""
+        digest, data = data[:_DIGEST_LEN], data[_DIGEST_LEN:]
+        if digest != _digest(data):
+            raise ValueError("not an image of programs: its digest is another")
         try:
             found = json.loads(data)
             maps = tuple(
@@ -69,6 +74,12 @@ class Image:
             if len(code) % _WIDTH or any(n >= len(maps) for _, n in _references(code)):
                 raise ValueError("not an image of programs: a reference to no map")
         return cls(maps, programs)
+
+
+def _digest(data: bytes) -> bytes:
+    import hashlib  # once the loader has left OpenSSL out
+
+    return hashlib.sha256(data).hexdigest().encode()
 
 
 def image_of(programs: Mapping[str, bytes]) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -40,11 +41,15 @@ def test_without_a_directory_nothing_is_kept() -> None:
     assert cache.read(KEY) is None
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"{}", b"[1]", b'{"maps": [], "programs": {"a": "AAA"}}', DATA[:-9]]
-)
+@pytest.mark.parametrize("data", [b"{}", b"[1]", b'{"maps": [], "programs": {"a": "AAA"}}'])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not an image"):
+    with pytest.raises(ValueError, match="not an image of programs: (?!its digest)"):
+        Image.from_bytes(hashlib.sha256(data).hexdigest().encode() + data)
+
+
+@pytest.mark.parametrize("data", [b"", DATA[:-9], DATA.replace(b"some", b"same"), DATA + b" "])
+def test_an_image_that_has_changed_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="its digest is another"):
         Image.from_bytes(data)
 
 
