@@ -43,7 +43,7 @@ def test_without_a_directory_nothing_is_kept() -> None:
 
 @pytest.mark.parametrize("data", [b"{}", b"[1]", b'{"maps": [], "programs": {"a": "AAA"}}'])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not an image of programs: (?!its digest)"):
+    with pytest.raises(ValueError, match=r"not an image of programs: (?!its digest)"):
         Image.from_bytes(hashlib.sha256(data).hexdigest().encode() + data)
 
 
