@@ -3,8 +3,8 @@
 Where several processes share the tests (scripts/test), each loads a set of probes once and uses it
 again (tests/live/pool.py). Tests that must not run beside each other, such as those that start
 httptop and look at the whole host, form groups (xdist_group): one process runs a whole group. So
-do the tests of screens: they wait for screens more than they use the CPU, and beside each other, at
-the end, they would leave it idle.
+do the tests of screens: they wait for screens more than they use the CPU, and beside each other
+they would leave it idle. They come first, those that load probes next, the short ones last.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have screens tested first; skip tests that load probes where this host cannot be traced."""
+    """Order the tests; skip those that load probes where this host cannot be traced."""
     for item in items:
         if _is_of_screens(item):
             item.add_marker(pytest.mark.xdist_group("screens"))
-    items.sort(key=lambda item: not _is_of_screens(item))
+    items.sort(key=lambda item: (not _is_of_screens(item), not item.get_closest_marker("ebpf")))
     loading = [item for item in items if item.get_closest_marker("ebpf")]
     refusal = _refusal() if loading else None
     for item in loading:
