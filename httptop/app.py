@@ -7,6 +7,7 @@ The feed runs in its own thread and uses ``post_message`` only. The app adopts t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from dataclasses import replace
 from typing import Any, ClassVar, Final
@@ -18,6 +19,7 @@ from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
+from httptop.linux.signals import handled
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.coverage import CoverageScreen
@@ -92,6 +94,7 @@ class HttptopApp(Httptop):
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
+        self._signals = contextlib.ExitStack()
         self.run_controls = run
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -122,15 +125,17 @@ class HttptopApp(Httptop):
         """Start the feed, and handle signals: SIGTERM ends, SIGHUP reloads."""
         self.set_class(self.symbols == "tty", "-tty")
         if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, self.exit, 0)
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            on_signals = {signal.SIGTERM: self._end, signal.SIGHUP: self._hang_up}
+            self._signals.enter_context(handled(asyncio.get_running_loop(), on_signals))
         if self._feed is not None:
             self._feed_runs = True
             try:
                 self._feed.start(self.publish, self.fail)
             except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
                 self.fail(error)
+
+    def _end(self) -> None:
+        self.exit(0)
 
     def _hang_up(self) -> None:
         if self.run_controls is None or not self.run_controls.reload():
@@ -147,6 +152,7 @@ class HttptopApp(Httptop):
     async def on_unmount(self) -> None:
         """Stop the feed without blocking the event loop, to which its thread may be posting."""
         await asyncio.to_thread(self.stop_feed)
+        self._signals.close()
 
     def stop_feed(self) -> None:
         """Stop the feed; idempotent."""

@@ -26,6 +26,7 @@ from httptop.collect.source import Controls, Interrupted, Reading, Source
 from httptop.collect.sums import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
+from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Health, Overhead, RequestInFlight, Snapshot, clean
 
@@ -205,9 +206,11 @@ class Collector:
         self._adopt()
         rows, reading, uptime_s = self._read(now_s, unix_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
+        give_way()
         rows.end_tick(elapsed_s)
         if not final:
             rows.forget(now_s, self._settings.general.forget_s, self._source.names)
+        give_way()
         overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)
@@ -243,6 +246,7 @@ class Collector:
         rows = self._rows
         assert rows is not None
         reading = self._source.read()
+        give_way()
         uptime_s = now_s - self._started_s
         self._slot = int(uptime_s * SLOTS / self._window_s)
         rows.count(self._slot, self._source.names)
@@ -258,6 +262,7 @@ class Collector:
     def _snapshot(
         self, reading: Reading, overhead: Overhead, uptime_s: float, unix_s: float, final: bool
     ) -> Snapshot:
+        give_way()
         oldest_s = max(0, self._slot - SLOTS + 1) * self._window_s / SLOTS
         covered_s = uptime_s - oldest_s
         losses, rows = reading.losses, self._rows

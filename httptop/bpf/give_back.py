@@ -20,7 +20,7 @@ from httptop.bpf.mapped import MappedMap
 from httptop.bpf.tenants import Tenants
 from httptop.linux import bpf_syscall
 from httptop.linux.cpus import possible_cpu_count
-from httptop.linux.stretches import Stretches
+from httptop.linux.stretches import give_way
 
 _FLAGS_AT: Final = abi.CELL_USE.size - 1
 #: What is remembered by CPU, of which a retired cell may be part.
@@ -60,8 +60,6 @@ class GiveBack:
         uses: MappedMap,
         reclaim: Reclaim,
         most: Sequence[int],
-        *,
-        stretches: Stretches | None = None,
     ) -> None:
         """``let_go``: the program of that name; ``uses``: the map cell_uses.
 
@@ -69,7 +67,7 @@ class GiveBack:
         """
         self._most = most
         self._maps, self._let_go, self._uses = maps, let_go, uses
-        self._reclaim, self._stretches = reclaim, stretches or Stretches()
+        self._reclaim = reclaim
         self._retired: dict[int, _Retired] = {}  # by the cell of requests
         self._unused: set[int] = set()
         self._tenants = Tenants(maps)
@@ -129,7 +127,7 @@ class GiveBack:
             blank(self._maps[name])
         keys, _ = self._connections.read()
         for (sk,) in struct.iter_unpack("<Q", keys):
-            self._stretches.go_on()
+            give_way()
             bpf_syscall.run_raw_tracepoint(self._let_go, sk)
         quiet = [cell for cell, retired in self._retired.items() if self._is_quiet(cell, retired)]
         found = self._add_unknown(quiet)

@@ -13,7 +13,7 @@ from httptop.bpf.mapped import MappedMap
 from httptop.bpf.own_pids import OwnPids
 from httptop.collect.parties import AllFigures, Party, PartyFigures
 from httptop.linux import bpf_syscall
-from httptop.linux.stretches import Stretches
+from httptop.linux.stretches import give_way
 from httptop.model import UNIX_PEER
 
 _UNIT_NS: Final = 1024  # of the longest latency
@@ -60,12 +60,9 @@ class KernelParties:
         end_party: int,
         shards: int,
         own_pids: OwnPids,
-        *,
-        stretches: Stretches | None = None,
     ) -> None:
         """``end_party``: the program of that name."""
         self._end_party, self._shards, self._own_pids = end_party, shards, own_pids
-        self._stretches = stretches or Stretches()
         self._free = maps["free_parties"]
         self._keys, self._counts = MappedMap(maps["party_keys"]), MappedMap(maps["party_counts"])
         self.most = bpf_syscall.map_info(maps["party_keys"])[4] - abi.FIRST_PARTY
@@ -77,7 +74,7 @@ class KernelParties:
     def new(self) -> dict[int, Party]:
         """Return the parties that have got a number; see PartySource."""
         for number in self._given_back:
-            self._stretches.go_on()
+            give_way()
             bpf_syscall.run_raw_tracepoint(self._end_party, number, 1)
             self._known[number] = 0
         self._given_back = []
@@ -119,7 +116,7 @@ class KernelParties:
     def give_back(self, numbers: Collection[int]) -> None:
         """Have these parties count no more; see PartySource."""
         for number in numbers:
-            self._stretches.go_on()
+            give_way()
             bpf_syscall.run_raw_tracepoint(self._end_party, number, 0)
         self._given_back += numbers
 

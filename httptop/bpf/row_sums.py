@@ -30,7 +30,7 @@ from httptop.collect.sums import (
     TimeFigures,
 )
 from httptop.linux import bpf_syscall
-from httptop.linux.stretches import Stretches
+from httptop.linux.stretches import give_way
 
 #: What user space writes of struct cell_use, and where.
 _USE: Final = struct.Struct("<IHBB")
@@ -81,15 +81,12 @@ class KernelSums:
         programs: Mapping[str, int],
         *,
         loops: bool,
-        stretches: Stretches | None = None,
     ) -> None:
         """Map the memory of the maps; the programs are those of variants.SUMS.
 
         ``loops``: they take their turns by bpf_loop; otherwise each time they run it is one turn.
-        ``stretches``: pauses the work when it has gone on for long.
         """
         self._loops = loops
-        self._stretches = stretches or Stretches()
         self._add = programs["add_to_rows"]
         self._take = programs["take_from_window"]
         self._summarize = programs["summarize_rows"]
@@ -138,7 +135,7 @@ class KernelSums:
 
     def use(self, cell: int, use: CellUse | None) -> None:
         """Say what a cell is for; see RowSums."""
-        self._stretches.go_on()  # there may be thousands
+        give_way()  # there may be thousands
         at = cell * CELL_USE.size + _USE_AT
         if use is None:
             _USE.pack_into(self._uses.up_to(at + _USE.size), at, 0, 0, abi.USE_NOTHING, 0)
@@ -158,7 +155,6 @@ class KernelSums:
         What leaves the window, and the percentiles of the rows that have changed, are done for some
         cells after the other, since a row is then still in the CPU's cache.
         """
-        self._stretches.begin()
         self._slot = slot
         unknown: list[int] = []
         old = self._old_logs(slot)
@@ -198,7 +194,7 @@ class KernelSums:
                     bpf_syscall.run_program(program, _NO_PACKET, _TURNS + _MORE_TURNS)
             except InterruptedError:  # by a signal, between turns
                 continue
-            self._stretches.go_on()
+            give_way()
             return int(_RUN.unpack_from(self._state)[0])
 
     def reclaim(self, words: Collection[int]) -> None:
@@ -383,7 +379,7 @@ class KernelSums:
         for group in range(groups.bit_length()):
             if not groups >> group & 1:
                 continue
-            self._stretches.go_on()
+            give_way()
             keys = [struct.pack("<I", group_key(at, measure, group)) for at in (row, into)]
             found = [bpf_syscall.map_lookup(self._groups, key, BUCKET_GROUP.size) for key in keys]
             counts = [BUCKET_GROUP.unpack(value) for value in found if value is not None]

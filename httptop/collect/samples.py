@@ -16,7 +16,8 @@ from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
 from httptop.http.heads import path_in, response_length
-from httptop.http.redaction import request_head, response_head
+from httptop.http.redaction import HeadRedaction
+from httptop.linux.stretches import give_way
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 
 #: Requests kept: twice what a tick may bring, within these limits.
@@ -30,7 +31,8 @@ class RecentRequests:
     def __init__(self, settings: Settings, scope: Scope) -> None:
         self._scope = scope
         self._security: Security = settings.security
-        self._names = frozenset(name.encode() for name in settings.security.redact_headers)
+        names = frozenset(name.encode() for name in settings.security.redact_headers)
+        self._heads = HeadRedaction(names, query=settings.security.redact_query)
         self._kept: list[Transaction] = []  # newest last
         self._serial = 0
         self.adopt(settings)
@@ -43,6 +45,7 @@ class RecentRequests:
 
     def add(self, sample: RawSample, key: EndpointKey, unix_offset_s: float) -> None:
         """Keep a sample of an endpoint; ``unix_offset_s``: Unix time less the monotonic clock."""
+        give_way()
         security = self._security
         most = security.max_captured_bytes
         response = sample.response[:most]
@@ -61,8 +64,8 @@ class RecentRequests:
             response_bytes=response_length(response, key.method, sample.status),
             peer=sample.peer,
             slow=sample.latency_ns >= self._sampling.slow_threshold_ns,
-            response_head=response_head(response, self._names, query=security.redact_query),
-            request_head=request_head(sample.head[:most], self._names, query=security.redact_query),
+            response_head=self._heads.response(response),
+            request_head=self._heads.request(sample.head[:most]),
         )
         if self._scope.admits_sample(request):
             self._kept.append(request)

@@ -13,7 +13,7 @@ _CONTENT_LENGTH: Final = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]{1,18})[ 
 _TRANSFER_ENCODING: Final = re.compile(rb"\r?\ntransfer-encoding:", re.I)
 _TARGET_END: Final = re.compile(rb"[\x00-\x20\x7f]")
 _LONGEST_PATH: Final = 512
-_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+_HEAD_ENDS: Final = (b"\n\r\n", b"\n\n")
 
 
 def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
@@ -40,13 +40,13 @@ def response_length(response: bytes, method: str, status: int) -> int | None:
     Returns None if they do not tell: the header section continues after them, or the body is
     chunked or ends with the connection.
     """
-    end = _HEAD_END.search(response)
-    if end is None:
+    ends = [at + len(mark) for mark in _HEAD_ENDS if (at := response.find(mark)) >= 0]
+    if not ends:
         return None
+    head = response[: min(ends)]
     if method == "HEAD" or status in (204, 304):
-        return end.end()
-    head = response[: end.end()]
+        return len(head)
     if _TRANSFER_ENCODING.search(head):
         return None
     length = _CONTENT_LENGTH.search(head)
-    return end.end() + int(length[1]) if length else None
+    return len(head) + int(length[1]) if length else None

@@ -8,7 +8,7 @@ lines, a line may end anywhere, a URL may contain a password.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import Final
 
 from httptop.http.path_template import template
@@ -17,6 +17,7 @@ from httptop.model import clean
 MASK: Final = b"***"
 _MOST_LINES: Final = 32
 _LONGEST_LINE: Final = 256
+_MOST_REMEMBERED: Final = 256
 
 #: Some parsers end a line at a lone carriage return and take what follows for a header.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
@@ -52,42 +53,65 @@ def without_user(text: bytes) -> bytes:
     return _USER.sub(rb"\1***@", text) if b"@" in text else text
 
 
-def response_head(response: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return status line and header section of a response from its first bytes, ready to be shown.
+class HeadRedaction:
+    """Makes header sections ready to be shown; remembers lines in which nothing is to be masked.
 
-    The values of headers called ``names`` (lower case) are masked, and if ``query`` is set, those
-    in the query of any URL. A folded header becomes one line. The last line is left out, since it
-    may be incomplete.
+    Servers and clients send the same lines over and over, and masking is dear.
     """
-    lines = _LINE_END.split(response)[:-1]
-    if not lines or not lines[0].startswith(b"HTTP/"):
-        return ()
-    return (clean(lines[0], _LONGEST_LINE), *_fields(lines[1:], names, query)[: _MOST_LINES - 1])
 
+    def __init__(self, names: Collection[bytes], *, query: bool) -> None:
+        """``names``, lower case: headers whose values are masked.
 
-def request_head(request: bytes, names: Collection[bytes], *, query: bool) -> tuple[str, ...]:
-    """Return the header section of a request from its first bytes, without the request line.
+        ``query``: so are those in the query of any URL.
+        """
+        self._names, self._query = names, query
+        self._harmless: dict[bytes, str] = {}  # as they are shown
 
-    It is made ready to be shown as :func:`response_head` does it.
-    """
-    lines = _LINE_END.split(request)[:-1]
-    if not lines or not lines[0]:
-        return ()
-    return _fields(lines[1:], names, query)
+    @property
+    def remembered(self) -> Set[bytes]:
+        """The lines that are remembered."""
+        return self._harmless.keys()
 
+    def response(self, response: bytes) -> tuple[str, ...]:
+        """Return status line and header section of a response from its first bytes.
 
-def _fields(lines: Sequence[bytes], names: Collection[bytes], query: bool) -> tuple[str, ...]:
-    """Return the lines of a header section, up to the empty line, redacted and cleaned."""
-    head: list[bytes] = []
-    for line in lines:
-        if not line:
-            break
-        if line[:1] in (b" ", b"\t") and head:
-            head[-1] += b" " + line.strip()
-        else:
-            head.append(line)
-    shown = (_redacted_header(line, names, query) for line in head[:_MOST_LINES])
-    return tuple(clean(line, _LONGEST_LINE) for line in shown)
+        A folded header becomes one line. The last line is left out, since it may be incomplete.
+        """
+        lines = _LINE_END.split(response)[:-1]
+        if not lines or not lines[0].startswith(b"HTTP/"):
+            return ()
+        return (clean(lines[0], _LONGEST_LINE), *self._fields(lines[1:])[: _MOST_LINES - 1])
+
+    def request(self, request: bytes) -> tuple[str, ...]:
+        """Return the header section of a request, likewise, without the request line."""
+        lines = _LINE_END.split(request)[:-1]
+        if not lines or not lines[0]:
+            return ()
+        return self._fields(lines[1:])
+
+    def _fields(self, lines: Sequence[bytes]) -> tuple[str, ...]:
+        """Return the lines of a header section, up to the empty line, redacted and cleaned."""
+        head: list[bytes] = []
+        for line in lines:
+            if not line:
+                break
+            if line[:1] in (b" ", b"\t") and head:
+                head[-1] += b" " + line.strip()
+            else:
+                head.append(line)
+        return tuple(self._shown(line) for line in head[:_MOST_LINES])
+
+    def _shown(self, line: bytes) -> str:
+        known = self._harmless.get(line)
+        if known is not None:
+            return known
+        redacted = _redacted_header(line, self._names, self._query)
+        shown = clean(redacted, _LONGEST_LINE)
+        if redacted == line:  # what is masked is not kept
+            if len(self._harmless) >= _MOST_REMEMBERED:
+                self._harmless.clear()
+            self._harmless[line] = shown
+        return shown
 
 
 def _redacted_header(line: bytes, names: Collection[bytes], query: bool) -> bytes:

@@ -1,39 +1,71 @@
-"""Do long work in short stretches, so that whoever waits for the CPU has it in between."""
+"""Do long work in short stretches, so that whoever waits for the CPU has it in between.
+
+A traced service whose CPUs are full waits while we have one of them. The scheduler compares nice
+values only within a control group or session, and looks who waits only when its own tick comes,
+each 4 ms or so. The 99th percentile of nginx at saturation is 2.8 times as high beside stretches of
+2 ms, 1.25 times beside those of 0.2 ms.
+"""
 
 from __future__ import annotations
 
+import selectors
+import signal
+import threading
 import time
-from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
-#: Seconds of work at a stretch, and of the pause that follows.
-_LONGEST_S: Final = 0.002
-_PAUSE_S: Final = 0.0002
+#: Seconds of a thread's CPU time at a stretch, and of the pause that follows. Longer pauses would
+#: find the CPU's caches cold, which costs more than they are worth.
+_LONGEST_S: Final = 0.00015
+_PAUSE_S: Final = 0.00015
+#: After how many seconds the main thread is interrupted, to see whether it is to pause.
+_ALARM_S: Final = 0.0002
 
 
-class Stretches:
-    """Pauses work that goes on for too long at a stretch; for one thread.
+class _Stretch(threading.local):
+    """The current stretch of a thread."""
 
-    Others are to have the CPU whatever the scheduler thinks of them: it compares nice values only
-    within a control group or session, and looks who waits only when its own tick comes, each 4 ms
-    or so.
+    began_s = 0.0  # on the clock of the thread's CPU time
+
+
+_stretch = _Stretch()
+
+
+def give_way() -> None:
+    """Pause if this thread has worked for long since its last pause; call it often."""
+    if time.thread_time() - _stretch.began_s >= _LONGEST_S:
+        time.sleep(_PAUSE_S)
+        _stretch.began_s = time.thread_time()
+
+
+class GivingWay(selectors.DefaultSelector):
+    """A selector for the main thread's event loop: between two waits the thread gives way often.
+
+    An alarm interrupts it, wherever in its work it is. SIGALRM is taken while this is open.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """``clock`` and ``sleep`` are in seconds."""
-        self._clock, self._sleep = clock, sleep
-        self._since_s = clock()
+    def __init__(self) -> None:
+        super().__init__()
+        self._former = signal.signal(signal.SIGALRM, self._alarm)
 
-    def begin(self) -> None:
-        """Begin a stretch: the thread has waited for something just now."""
-        self._since_s = self._clock()
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait as any selector does, undisturbed."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            return super().select(timeout)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, _ALARM_S)
 
-    def go_on(self) -> None:
-        """Pause if the stretch has been long; call it often."""
-        if self._clock() - self._since_s >= _LONGEST_S:
-            self._sleep(_PAUSE_S)
-            self._since_s = self._clock()
+    def close(self) -> None:
+        """Give the alarm back; idempotent."""
+        if self._former is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._former)
+            self._former = None
+        super().close()
+
+    @staticmethod
+    def _alarm(_number: int, _frame: FrameType | None) -> None:
+        give_way()
+        signal.setitimer(signal.ITIMER_REAL, _ALARM_S)

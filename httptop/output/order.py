@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from httptop.linux.stretches import give_way
 from httptop.model import EndpointStats, RowsOnDemand, Snapshot, keys_of
 
 
@@ -25,7 +26,10 @@ def busiest_first(snapshot: Snapshot, *, active: bool) -> list[int]:
 def rows_at(snapshot: Snapshot, indices: Iterable[int]) -> Iterator[EndpointStats]:
     """Yield rows by their indices; none is kept, as each is looked at once."""
     rows = snapshot.endpoints
-    return map(rows.passing if isinstance(rows, RowsOnDemand) else rows.__getitem__, indices)
+    row_at = rows.passing if isinstance(rows, RowsOnDemand) else rows.__getitem__
+    for index in indices:
+        yield row_at(index)
+        give_way()
 
 
 def _figures(rows: Sequence[EndpointStats], name: str) -> Sequence[float]:

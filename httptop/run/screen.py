@@ -19,6 +19,7 @@ from httptop.coverage.processes import Survey
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
+from httptop.linux.stretches import GivingWay
 from httptop.linux.terminal import Terminal
 from httptop.model import Snapshot, clean
 from httptop.run.arguments import Arguments
@@ -93,6 +94,8 @@ class ScreenRun:
     def show(self) -> int:
         """Show the screen until the run ends; return the exit status or raise the feed's error."""
         # The loader works in a process of its own while Textual is imported.
+        import asyncio
+
         from httptop.app import HttptopApp
 
         ui, scope = self._settings.ui, self._scope
@@ -107,7 +110,8 @@ class ScreenRun:
         self._reloading.start()
         settle_memory()
         _end_with(self._terminal)
-        app.run()
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(GivingWay())) as runner:
+            runner.run(app.run_async())
         if app.failure is not None:
             raise app.failure
         return app.return_code or exit_status_of(self._feed)

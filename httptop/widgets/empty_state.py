@@ -31,7 +31,7 @@ class EmptyState(Painted):
     def show(self, scene: Scene, demo_state: str) -> None:
         """Show a scene, and the state of the demo in words."""
         self.scene, self.demo_state = scene, demo_state
-        self.border_title = table_title(scene, self.symbols)
+        self.set_title(table_title(scene, self.symbols))
         self.repaint()
 
     def _words(self) -> list[Line]:

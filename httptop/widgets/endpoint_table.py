@@ -20,7 +20,7 @@ from httptop.model import EndpointKey, EndpointStats
 from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS, Column, layout
-from httptop.widgets.painting import Hued
+from httptop.widgets.painting import Painted
 from httptop.widgets.sparkline import GLYPHS, Symbols, trend
 
 _TITLES: Final = {column.sort: column.title for column in COLUMNS}
@@ -39,7 +39,7 @@ def table_title(scene: Scene, symbols: Symbols) -> Content:
     return Content.assemble(*parts)
 
 
-class EndpointTable(Hued, ScrollView, can_focus=True):
+class EndpointTable(Painted, ScrollView, can_focus=True):
     """The endpoints of one side. The first line of the content, the header, does not scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
@@ -112,8 +112,8 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             self._bring_into_sight()
         if scene.selected_gone and self.rows:
             self.post_message(self.Selected(self.rows[row].key))
-        self.border_title = table_title(scene, self.symbols)
-        self.refresh()
+        self.set_title(table_title(scene, self.symbols))
+        self.repaint()
 
     def notify_style_update(self) -> None:
         """Discard the styles of the old theme."""
@@ -122,16 +122,20 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
 
     # Painting
 
-    def render_line(self, y: int) -> Strip:
-        """Return the header, or the endpoint on that line."""
-        width = self.scrollable_content_region.width
-        base, _ = self._style("text")
-        if y == 0:
-            return self._header(width)
-        index = y - 1 + self.scroll_offset.y
-        if index >= len(self.rows):
-            return Strip.blank(width, base)
-        return self._row(self.rows[index], index == self.cursor_row, width)
+    def canvas(self) -> Size:
+        """Return the size without the scroll bar."""
+        return self.scrollable_content_region.size
+
+    def state(self) -> tuple[object, ...]:
+        """Return what rows are in sight, and where the cursor is."""
+        return self.scroll_offset.y, self.cursor_row, self.has_focus
+
+    def paint(self, width: int, height: int, /) -> list[Strip]:
+        """Return the header, and the endpoints in sight."""
+        first = self.scroll_offset.y
+        shown = enumerate(self.rows[first : first + height - 1], start=first)
+        rows = [self._row(row, index == self.cursor_row, width) for index, row in shown]
+        return [self._header(width), *rows]
 
     def _style(self, name: str) -> tuple[Style, Style]:
         """Return the styles of a hue: off the cursor and on it."""
@@ -196,7 +200,7 @@ class EndpointTable(Hued, ScrollView, can_focus=True):
             return
         self.cursor_row = max(0, min(row, len(self.rows) - 1))
         self._bring_into_sight()
-        self.refresh()
+        self.repaint()
         self.post_message(self.Selected(self.rows[self.cursor_row].key))
 
     def action_move(self, rows: int) -> None:

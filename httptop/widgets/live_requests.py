@@ -123,7 +123,7 @@ class LiveRequests(Painted, can_focus=True):
 
     def on_mount(self) -> None:
         """Set the title of the list."""
-        self.border_title = _TITLE
+        self.set_title(_TITLE)
 
     def show(self, scene: Scene, units: Units) -> None:
         """Show the samples of a scene, unless the list is held."""
@@ -181,7 +181,7 @@ class LiveRequests(Painted, can_focus=True):
             self.held = True
             self.cursor_row = self._top = 0
             how = ("held: Enter opens one, Esc resumes", "not bold $hue-warn")
-            self.border_title = Content.assemble(f"{_TITLE} ", how)
+            self.set_title(Content.assemble(f"{_TITLE} ", how))
             self.repaint()
             self.post_message(self.Held())
 
@@ -190,7 +190,7 @@ class LiveRequests(Painted, can_focus=True):
         if self.held:
             self.held = False
             self.cursor_row = self._top = 0
-            self.border_title = _TITLE
+            self.set_title(_TITLE)
             self.requests = self.scene.requests()
             self.repaint()
             self.post_message(self.Held())

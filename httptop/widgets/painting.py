@@ -17,6 +17,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.content import Content
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -107,36 +109,65 @@ class Hued(Widget):
 
 
 class Painted(Hued):
-    """A widget whose content is lines, painted once for each change of data or size."""
+    """A widget whose content is lines, painted once for each change of data or size.
 
-    _painted: tuple[int, int, list[Strip]] | None = None
+    Only lines that have changed are drawn: Textual's work for each line, and what goes to the
+    terminal, are most of what a screen costs.
+    """
+
+    _strips: list[Strip] | None = None  # as they were painted last; None: not, or in other colours
+    _painted_for: tuple[object, ...] = ()  # what they depended on
+    _border_text: str | Content | None = None
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return the lines of the content; they may be fewer or narrower than requested."""
         raise NotImplementedError
 
+    def canvas(self) -> Size:
+        """Return the size of what is painted."""
+        return self.size
+
+    def state(self) -> tuple[object, ...]:
+        """Return what the lines depend on besides the data that :meth:`repaint` follows."""
+        return ()
+
     def repaint(self) -> None:
-        """Discard the painted lines and draw again."""
-        self._painted = None
-        self.refresh()
+        """Paint anew, and draw the lines that have changed."""
+        before = self._strips
+        if before is None or self._painted_for[0] != self.canvas():
+            self._strips = None
+            self.refresh()
+            return
+        lines = self._paint()
+        width = self.canvas().width
+        changed = [y for y, line in enumerate(lines) if line != before[y]]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def _paint(self) -> list[Strip]:
+        size, base = self.canvas(), self.rich_style
+        lines = self.paint(*size)[: size.height]
+        lines = [line.adjust_cell_length(size.width, base) for line in lines]
+        lines += [Strip.blank(size.width, base)] * (size.height - len(lines))
+        self._strips, self._painted_for = lines, (size, *self.state())
+        return lines
+
+    def set_title(self, title: str | Content) -> None:
+        """Set the border's title, if it has changed: to set it has all lines drawn."""
+        if title != self._border_text:
+            self.border_title = self._border_text = title
 
     def notify_style_update(self) -> None:
         """Paint again in the new colours."""
         super().notify_style_update()
-        self._painted = None
+        self._strips = None
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the content."""
-        width, height = self.size.width, self.size.height
-        painted = self._painted
-        if painted is None or painted[:2] != (width, height):
-            painted = (width, height, self.paint(width, height))
-            self._painted = painted
-        lines = painted[2]
-        base = self.rich_style
-        if y >= len(lines):
-            return Strip.blank(width, base)
-        return lines[y].adjust_cell_length(width, base)
+        lines = self._strips
+        if lines is None or self._painted_for != (self.canvas(), *self.state()):
+            lines = self._paint()
+        return lines[y] if y < len(lines) else Strip.blank(self.canvas().width, self.rich_style)
 
 
 def width_of(text: str) -> int:

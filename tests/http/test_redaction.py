@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from httptop.config.settings import DEFAULTS
-from httptop.http.redaction import redacted_target, request_head, response_head, without_user
+from httptop.http.redaction import HeadRedaction, redacted_target, without_user
 
 SECRET = b"s3cr3t"
 NAMES = frozenset((b"set-cookie", b"authorization", b"x-api-key"))
@@ -86,7 +86,7 @@ def test_without_user(text: bytes, shown: bytes) -> None:
 
 
 def _head(response: bytes, query: bool = True) -> tuple[str, ...]:
-    return response_head(response, NAMES, query=query)
+    return HeadRedaction(NAMES, query=query).response(response)
 
 
 def test_a_head_is_its_lines() -> None:
@@ -144,7 +144,7 @@ def test_a_query_is_shown_where_that_is_wanted_and_a_password_never() -> None:
 
 
 def _asked(request: bytes, query: bool = True) -> tuple[str, ...]:
-    return request_head(request, NAMES, query=query)
+    return HeadRedaction(NAMES, query=query).request(request)
 
 
 def test_a_requests_head_is_redacted_alike() -> None:
@@ -178,7 +178,19 @@ def test_a_requests_head_as_far_as_it_was_kept(request_: bytes, shown: tuple[str
 def test_what_is_secret_by_default(name: str) -> None:
     names = frozenset(name.encode() for name in DEFAULTS.security.redact_headers)
     request = b"GET / HTTP/1.1\r\n%s: s3cr3t\r\n\r\n" % name.title().encode()
-    assert request_head(request, names, query=True) == (f"{name.title()}: ***",)
+    assert HeadRedaction(names, query=True).request(request) == (f"{name.title()}: ***",)
+
+
+def test_lines_are_remembered_unless_they_hold_secrets() -> None:
+    redaction = HeadRedaction(NAMES, query=True)
+    head = b"GET / HTTP/1.1\r\nHost: h\r\nX-Api-Key: s3cr3t\r\nReferer: /?b=s3cr3t\r\n\r\n"
+    first = redaction.request(head)
+    assert redaction.request(head) == first
+    assert redaction.remembered == {b"Host: h"}
+    for number in range(1000):
+        redaction.request(b"GET / HTTP/1.1\r\nX: %d\r\n\r\n" % number)
+        assert len(redaction.remembered) <= 256
+    assert redaction.request(head) == first
 
 
 def test_credentials_of_requests_are_secret_by_default() -> None:

@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
-from httptop.linux.stretches import Stretches
+import asyncio
+import signal
+import time
+
+import pytest
+
+from httptop.linux import stretches
+from httptop.linux.signals import handled
 
 
 class Time:
-    """A clock that only sleeping and working move."""
+    """A clock of CPU time that only working moves, and where the work has paused."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.slept: list[float] = []
+        self.paused: list[float] = []
 
-    def clock(self) -> float:
+    def thread_time(self) -> float:
         return self.now_s
 
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(self.now_s)
-        self.now_s += seconds
+    def sleep(self, _seconds: float) -> None:
+        self.paused.append(self.now_s)
 
 
-def _work(seconds: float, steps: int) -> Time:
-    time = Time()
-    work = Stretches(time.clock, time.sleep)
-    time.now_s += 50.0  # a tick passes
-    work.begin()
-    for _ in range(steps):
-        time.now_s += seconds / steps
-        work.go_on()
-    return time
+@pytest.mark.parametrize(("works_s", "pauses"), [(0.03, True), (0.0001, False)])
+def test_long_work_is_done_in_stretches(
+    monkeypatch: pytest.MonkeyPatch, works_s: float, pauses: bool
+) -> None:
+    clock = Time()
+    monkeypatch.setattr(stretches, "time", clock)
+    stretches.give_way()
+    clock.paused.clear()
+    for _ in range(1000):
+        clock.now_s += works_s / 1000
+        stretches.give_way()
+    ends = [*clock.paused, clock.now_s]
+    assert max(b - a for a, b in zip([100.0, *ends], ends, strict=False)) <= 0.00021
+    assert bool(clock.paused) == pauses
 
 
-def test_no_stretch_is_longer_than_a_few_milliseconds() -> None:
-    time = _work(0.03, 60)
-    stretches = [b - a for a, b in zip([150.0, *time.slept], time.slept, strict=False)]
-    assert len(stretches) >= 10
-    assert max(stretches) <= 0.003
-    assert time.now_s - 150 < 0.04  # the pauses are short
+def test_an_event_loop_pauses_within_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And signals come through, however many alarms there have been before them."""
+    pauses: list[float] = []
+    give_way, heard = stretches.give_way, []
 
+    def pause() -> None:
+        pauses.append(time.thread_time())
+        give_way()
 
-def test_a_short_tick_has_no_pause() -> None:
-    assert _work(0.0015, 30).slept == []
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def hear() -> None:
+            heard.append(signal.SIGTERM)
+            done.set_result(None)
+
+        with handled(loop, {signal.SIGTERM: hear}):
+            since_s = time.thread_time()
+            while time.thread_time() - since_s < 0.2:
+                pass
+            signal.raise_signal(signal.SIGTERM)
+            await done
+
+    monkeypatch.setattr(stretches, "give_way", pause)
+    former = [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)]
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(stretches.GivingWay())
+    ) as runner:
+        runner.run(work())
+    assert heard == [signal.SIGTERM]
+    assert len(pauses) >= 50  # of some 800: other processes may have the CPU
+    assert [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)] == former
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
