@@ -8,6 +8,7 @@ which uses it, stays small.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import struct
 
@@ -40,18 +41,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def bpf(command: int, attr: bytearray) -> int:
     """Call bpf(2) and return its result; the kernel reads and writes ``attr``."""
-    machine = os.uname().machine
-    number = _NUMBERS.get(machine)
-    if number is None:
-        raise OSError(38, f"httptop does not know the number of bpf(2) on {machine}")
     if len(attr) < _ATTR_LEN:
         attr.extend(bytes(_ATTR_LEN - len(attr)))
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
-    result = _libc.syscall(number, command, ctypes.byref(buffer), len(attr))
+    result = _libc.syscall(_number(), command, ctypes.byref(buffer), len(attr))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return int(result)
+
+
+@functools.cache
+def _number() -> int:
+    machine = os.uname().machine
+    number = _NUMBERS.get(machine)
+    if number is None:
+        raise OSError(38, f"httptop does not know the number of bpf(2) on {machine}")
+    return number
 
 
 def prog_load(
