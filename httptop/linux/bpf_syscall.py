@@ -8,7 +8,6 @@ which uses it, stays small.
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import struct
 
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # No Final here: importing typing would double what the helper imports.
-_NUMBERS = {"x86_64": 321}
+_MACHINE = os.uname().machine
+_NUMBER = {"x86_64": 321}.get(_MACHINE)
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY = range(5)
 _PROG_LOAD = 5
@@ -41,23 +41,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def bpf(command: int, attr: bytearray) -> int:
     """Call bpf(2) and return its result; the kernel reads and writes ``attr``."""
+    if _NUMBER is None:
+        raise OSError(38, f"httptop does not know the number of bpf(2) on {_MACHINE}")
     if len(attr) < _ATTR_LEN:
         attr.extend(bytes(_ATTR_LEN - len(attr)))
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
-    result = _libc.syscall(_number(), command, ctypes.byref(buffer), len(attr))
+    result = _libc.syscall(_NUMBER, command, ctypes.byref(buffer), len(attr))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return int(result)
-
-
-@functools.cache
-def _number() -> int:
-    machine = os.uname().machine
-    number = _NUMBERS.get(machine)
-    if number is None:
-        raise OSError(38, f"httptop does not know the number of bpf(2) on {machine}")
-    return number
 
 
 def prog_load(

@@ -13,6 +13,7 @@ import selectors
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -32,29 +33,31 @@ class _Stretch(threading.local):
     began_s = 0.0  # on the clock of the thread's CPU time
 
 
-class _Cpus:
+class Cpus:
     """Whether all CPUs are taken, so that somebody may wait for ours."""
 
-    def __init__(self) -> None:
-        self._count = os.cpu_count() or 1
+    def __init__(self, count: int, running: Callable[[], int]) -> None:
+        """``running`` returns how many threads run or wait for a CPU, the caller's included."""
+        self._count, self._running = count, running
         self._looked_s = 0.0
         self._taken = True
 
     def are_taken(self) -> bool:
+        """Return it as of some milliseconds ago at most."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
-            self._taken = _running() >= self._count
+            self._taken = self._running() >= self._count
         return self._taken
 
 
-_stretch, _cpus = _Stretch(), _Cpus()
-
-
-def _running() -> int:
-    """Return how many threads of this host run or wait for a CPU, this one included."""
+def running() -> int:
+    """Return how many threads of this host run or wait for a CPU."""
     with open("/proc/loadavg", "rb", buffering=0) as file:
         return int(file.read(64).split()[3].partition(b"/")[0])
+
+
+_stretch, _cpus = _Stretch(), Cpus(os.cpu_count() or 1, running)
 
 
 def give_way() -> None:

@@ -22,24 +22,48 @@ class Time:
     def thread_time(self) -> float:
         return self.now_s
 
+    def monotonic(self) -> float:
+        return self.now_s
+
     def sleep(self, _seconds: float) -> None:
         self.paused.append(self.now_s)
 
 
-@pytest.mark.parametrize(("works_s", "pauses"), [(0.03, True), (0.0001, False)])
+@pytest.mark.parametrize(
+    ("works_s", "running", "pauses"),
+    [(0.03, 2, True), (0.03, 3, True), (0.0001, 2, False), (0.03, 1, False)],
+    ids=["long", "long, others wait", "short", "nobody waits"],
+)
 def test_long_work_is_done_in_stretches(
-    monkeypatch: pytest.MonkeyPatch, works_s: float, pauses: bool
+    monkeypatch: pytest.MonkeyPatch, works_s: float, running: int, pauses: bool
 ) -> None:
     clock = Time()
     monkeypatch.setattr(stretches, "time", clock)
+    monkeypatch.setattr(stretches, "_cpus", stretches.Cpus(2, lambda: running))
     stretches.give_way()
     clock.paused.clear()
     for _ in range(1000):
         clock.now_s += works_s / 1000
         stretches.give_way()
-    ends = [*clock.paused, clock.now_s]
-    assert max(b - a for a, b in zip([100.0, *ends], ends, strict=False)) <= 0.00021
     assert bool(clock.paused) == pauses
+    if pauses:
+        ends = [*clock.paused, clock.now_s]
+        assert max(b - a for a, b in zip([100.0, *ends], ends, strict=False)) <= 0.00021
+
+
+def test_whether_cpus_are_taken_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, running = Time(), [1]
+    monkeypatch.setattr(stretches, "time", clock)
+    cpus = stretches.Cpus(2, lambda: running[0])
+    assert not cpus.are_taken()
+    running[0] = 2
+    assert not cpus.are_taken()
+    clock.now_s += 0.01
+    assert cpus.are_taken()
+
+
+def test_this_thread_is_one_that_runs() -> None:
+    assert stretches.running() >= 1
 
 
 def test_an_event_loop_pauses_within_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:

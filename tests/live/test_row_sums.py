@@ -537,6 +537,11 @@ def test_long_work_is_done_in_stretches(
     looks: list[None] = []
     slept: list[float] = []
 
+    class Taken:
+        @staticmethod
+        def are_taken() -> bool:
+            return True
+
     class Clock:
         @staticmethod
         def thread_time() -> float:
@@ -552,6 +557,7 @@ def test_long_work_is_done_in_stretches(
     cells.write()
     with contextlib.closing(KernelSums(loaded.maps, loaded.programs, loops=True)) as sums:
         monkeypatch.setattr(stretches, "time", Clock)
+        monkeypatch.setattr(stretches, "_cpus", Taken)
         stretches.give_way()
         slept.clear()
         assert sums.add(1, 0) == made[1:]
