@@ -12,7 +12,6 @@ import pytest
 from httptop.linux import stretches
 from httptop.linux.signals import handled
 
-
 #: Each clock begins behind the one before, since a thread remembers its last pause.
 _BEGINNINGS_S = itertools.count(1000.0, 1000.0)
 
