@@ -74,6 +74,7 @@ TENANT_KEY: Final = struct.Struct(f"<{COMM_LEN}sII")
 MAX_SHARES: Final = 512
 #: Resources that shares are of, and the side in a user's key.
 RESOURCES: Final = 6
+CONNECTIONS: Final = 4
 SIDE_OF_USER: Final = 2
 SHARE: Final = struct.Struct("<6I2I")
 SHARES: Final = struct.Struct("<" + MAX_SHARES * "6I2I")

@@ -62,15 +62,15 @@ class MapReader:
     def losses(self) -> tuple[Losses, int]:
         """Return what was missed since start, and how often a program stood in for another.
 
-        Missed calls are those that the programs dismissed (others.h); the kernel may have skipped
+        Missed calls are those that the programs know of (abi.h); the kernel may have skipped
         the programs for others (hooks.h).
         """
         _, values = bpf_syscall.BatchReader(
             self._maps["losses"], 4, abi.LOSSES.size, self._shards
         ).read(self._shards)
         sums = [sum(column) for column in zip(*abi.LOSSES.iter_unpack(values), strict=True)]
-        *counted, dismissed, stood_in = sums
-        return Losses(*counted)._replace(missed_calls=dismissed), stood_in
+        *counted, stood_in = sums
+        return Losses(*counted), stood_in
 
 
 def _of_cells(

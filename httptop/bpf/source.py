@@ -10,6 +10,7 @@ from httptop.bpf.abi import END, LATER, MAX_SHARES, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
+from httptop.bpf.idle_connections import IdleConnections
 from httptop.bpf.in_flight import InFlightReader
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
@@ -59,6 +60,7 @@ class LiveSource:
         self._missed = 0
         self._most_samples: int | None = None
         self._sweep: SocketSweep | None = None
+        self._idle: IdleConnections | None = None
 
     def open(self) -> None:
         """Do all three steps before the first reading, as root.
@@ -105,6 +107,9 @@ class LiveSource:
         self.ticks = Ticks(self.timer.switch, self.note_waits)
         if "sweep" in probes.programs:
             self._sweep = SocketSweep(probes.maps["swept_conns"], probes.programs["sweep"])
+            self._idle = IdleConnections(
+                probes.maps["conns"], probes.maps["shares"], probes.programs["sweep"]
+            )
         if self._groups is not None:
             self._groups.update(probes.maps["only_cgroups"])
         self._refused = dict(probes.refused)
@@ -154,6 +159,8 @@ class LiveSource:
             self._groups.update(self._probes.maps["only_cgroups"])
         if self._sweep is not None:
             self._sweep.run()
+        if self._idle is not None:
+            self._idle.tick()
         reading.other_protocols = self._reader.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
         skipped = self._skipped()  # before those for which another stood in: those of a later call

@@ -9,8 +9,12 @@ and counts requests still pending on them as unanswered.
 from __future__ import annotations
 
 import struct
+from typing import Final
 
 from httptop.linux import bpf_syscall
+
+#: As RUN_IS_OVER in bpf/c/close.h.
+_RUN_IS_OVER: Final = 1
 
 
 class SocketSweep:
@@ -24,7 +28,7 @@ class SocketSweep:
         """Check each listed connection once; return how many there were."""
         keys, _ = self._reader.read()
         for (sk,) in struct.iter_unpack("<Q", keys):
-            bpf_syscall.run_raw_tracepoint(self._program_fd, sk, 0)
+            bpf_syscall.run_raw_tracepoint(self._program_fd, sk, 0, 0)
         return len(keys) // 8
 
     def settle(self, conns_fd: int) -> None:
@@ -33,4 +37,5 @@ class SocketSweep:
         ``conns_fd``: the map of all connections.
         """
         for key in bpf_syscall.map_keys(conns_fd, 8):
-            bpf_syscall.run_raw_tracepoint(self._program_fd, int.from_bytes(key, "little"), 1)
+            sk = int.from_bytes(key, "little")
+            bpf_syscall.run_raw_tracepoint(self._program_fd, sk, _RUN_IS_OVER, _RUN_IS_OVER)

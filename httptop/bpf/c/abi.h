@@ -249,7 +249,8 @@ struct losses {
 	u64 lost_pieces;
 	u64 overfull_pipelines; /* requests for which their connection's queue had no room */
 	u64 discarded_requests; /* behind a response that closes the connection */
-	u64 dismissed; /* sockets found to carry HTTP after calls had been dismissed (others.h) */
+	/* Sockets found to carry HTTP after calls had been dismissed (others.h); idle connections used while let go. */
+	u64 missed_calls;
 	u64 stood_in; /* no loss: calls that a program was skipped for and another handled (hooks.h) */
 };
 

@@ -215,17 +215,48 @@ static __always_inline void abandon_gone(u64 *ctx, struct scratch *s)
 }
 
 /*
- * The program that user space runs for each key of swept_conns: has the socket been released? Then
- * its struct sock has no struct socket any more, or belongs to another socket. A nonzero second
- * argument says that the run is over: count the responses that are held back.
+ * Whether nothing has passed on a connection since a time, and nothing is under way. A request whose
+ * header section has been incomplete since `half_ns` is not waited for.
  */
+static __always_inline bool idle_since(struct conn *conn, u64 idle_ns, u64 half_ns)
+{
+	struct stream *requests = &conn->streams[REQUESTS];
+	bool half = requests->phase == PHASE_LINE || requests->phase == PHASE_HEAD;
+
+	if (conn->pending || requests->left || under_way(&conn->streams[RESPONSES]))
+		return false;
+	if (half)
+		idle_ns = half_ns;
+	else if (requests->phase || requests->partial_len)
+		return false;
+	/* The number of the first request is the time when the connection was met. */
+	return conn->first < idle_ns && conn->head_ns < idle_ns && conn->response_ns < idle_ns &&
+	       conn->last_ns < idle_ns;
+}
+
+/* Whether a call at this very moment has changed an entry that has been taken out. */
+static __always_inline bool used_meanwhile(struct conn *conn, struct conn *gone)
+{
+	return conn->head_ns != gone->head_ns || conn->pending != gone->pending ||
+	       conn->streams[REQUESTS].phase != gone->streams[REQUESTS].phase;
+}
+
+/*
+ * The program that user space runs for each key of swept_conns: has the socket been released? Then
+ * its struct sock has no struct socket any more, or belongs to another socket. For any key of conns it
+ * also lets connections go that have been idle since the time in the second argument, and incomplete
+ * requests since that in the third. If both are RUN_IS_OVER, it counts the responses that are held back.
+ */
+#define RUN_IS_OVER 1
+
 static __always_inline int sweep_socket(u64 *ctx)
 {
-	u64 sk = ctx[0], socket, inode, passed;
+	u64 sk = ctx[0], idle_ns = ctx[1], half_ns = ctx[2], socket, inode, passed;
 	struct conn *conn = conns.lookup(&sk);
 	struct scratch *s = scratch_here();
+	bool in_use;
 
-	if (FILTER_SIZE && ctx[1]) { /* the run is over: no more bytes will come */
+	if (FILTER_SIZE && idle_ns == RUN_IS_OVER) { /* no more bytes will come */
 		if (conn)
 			settle_held(conn);
 		return 0;
@@ -233,11 +264,16 @@ static __always_inline int sweep_socket(u64 *ctx)
 	socket = socket_of_sock(sk);
 	inode = socket ? inode_number_of(socket) : 0;
 	if (conn) {
-		if ((socket && inode == conn->inode) || !s)
+		in_use = socket && inode == conn->inode;
+		if (!s || (in_use && !idle_since(conn, idle_ns, half_ns)))
 			return 0;
 		s->sk = sk;
-		if (take_out(s, conn))
-			abandon_gone(ctx, s);
+		if (!take_out(s, conn))
+			return 0;
+		/* What it does next is that of a connection just met. */
+		if (in_use && used_meanwhile(conn, &s->gone))
+			COUNT_LOSS(missed_calls);
+		abandon_gone(ctx, s);
 		return 0;
 	}
 	passed = passed_inode(sk);

@@ -3,7 +3,7 @@
  * Sockets that carry something else than HTTP/1. Once VAIN_LOOKS calls of a socket have begun with no
  * HTTP, its calls are dismissed before anything else is asked, except for one of LOOKED_AT_EACH: a
  * socket that httptop met in the middle of a long body may still turn out to carry HTTP. What was
- * dismissed until then counts as a missed call (losses.dismissed).
+ * dismissed until then counts as a missed call (losses.missed_calls).
  *
  * Some stay out for good: text that is no HTTP has gone both ways; the bytes are those of a gateway
  * (gateways.h), which answers in HTTP's words; they are what a process writes to its standard output;
@@ -246,6 +246,6 @@ static __always_inline void look_again(u64 sk)
 		return;
 	if ((u32)other->inode_and_calls >= VAIN_LOOKS &&
 	    belongs_to(other->inode_and_calls, inode_of_sock(sk)))
-		COUNT_LOSS(dismissed);
+		COUNT_LOSS(missed_calls);
 	other->inode_and_calls &= ~0ULL << 32;
 }

@@ -19,7 +19,8 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "performance",
         "max_connections",
         Integer(1024, 1 << 20),
-        "Number of connections tracked at a time; requests on others are counted under ~other.",
+        "Number of connections tracked at a time. Where three quarters of them are, idle ones make "
+        "room; requests on connections without a place are counted under ~other.",
     ),
     Setting(
         "performance",
