@@ -76,8 +76,8 @@ MAX_SHARES: Final = 512
 RESOURCES: Final = 6
 CONNECTIONS: Final = 4
 SIDE_OF_USER: Final = 2
-SHARE: Final = struct.Struct("<6I2I")
-SHARES: Final = struct.Struct("<" + MAX_SHARES * "6I2I")
+SHARE: Final = struct.Struct("<6I2IQ")
+SHARES: Final = struct.Struct("<" + MAX_SHARES * "6I2IQ")
 #: Codes of an endpoint that have cells of their own; the others have one for each class.
 MOST_CODES: Final = 16
 PAGE: Final = struct.Struct("<32I")

@@ -123,10 +123,18 @@ def processes(count: int) -> None:
         os.waitpid(child, 0)
 
 
+def failures(count: int) -> None:
+    """Fail."""
+    ends = socket.socketpair()
+    for _ in range(count):
+        exchange(ends, head("fail"), 500)
+
+
 KINDS: Final[dict[str, Callable[[int], None]]] = {
     function.__name__: function
     for function in (
         paths, statuses, names, methods, pipelines, halves, connections, peers, processes,
+        failures,
     )
 }  # fmt: skip
 

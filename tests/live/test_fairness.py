@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import pytest
 
 from httptop.bpf import abi
+from httptop.config.load import build
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance
 from httptop.model import PartyStats, Snapshot
@@ -37,6 +38,7 @@ FLOODS: Final = {
     "peers": 600,
     "processes": 600,
 }
+FAILURES: Final = 4000
 
 
 class Host(Run):
@@ -68,9 +70,9 @@ def host() -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def flooding(kind: str) -> Iterator[None]:
+def flooding(kind: str, count: int) -> Iterator[None]:
     """Flood, and hold on to it for a block."""
-    command = (sys.executable, "-m", "tests.live.flood", kind, str(FLOODS[kind]))
+    command = (sys.executable, "-m", "tests.live.flood", kind, str(count))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdin is not None
@@ -99,7 +101,7 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
         for head in heads:
             exchange(*ends, head, response(200))
         before = host.step().total("server")
-        with flooding(kind):
+        with flooding(kind, FLOODS[kind]):
             # Before anything is given back: rows that are known, with statuses that are not.
             exchange(*ends, b"".join(heads), b"".join(map(response, (500, 501, 502))))
             with connected() as others:
@@ -137,9 +139,22 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
 
 
 def test_who_takes_most_is_said(host: Host, path: str) -> None:
-    with connected() as ends, flooding("paths"):
+    with connected() as ends, flooding("paths", FLOODS["paths"]):
         exchange(*ends, request(path), response(200))
         notes = " ".join(host.step().notes)
         assert "no room for all endpoints" in notes
         assert f"(user {UID})" in notes
         assert host.tenants() <= 2 * 3  # two sides of us, of the flood, and two users
+
+
+def test_samples_of_failures_are_shared(path: str) -> None:
+    """After thousands of another's failures, those of ours are all there, on both sides."""
+    settings = build({"sampling.per_second": 100, "sampling.burst": 100})
+    scope = limited(f"pid = {PID} or user = {UID}")
+    with Watch(settings, scope) as watch, connected() as ends, flooding("failures", FAILURES):
+        for _ in range(6):
+            exchange(*ends, request(path), response(500))
+        found = watch.step().recent
+        flood = [sample for sample in found if sample.pid != PID]
+        assert 50 <= len(flood) < FAILURES
+        assert len(found) - len(flood) == 2 * 6

@@ -168,6 +168,7 @@ struct share {
 	u32 taken[RESOURCES];
 	u32 user; /* number of the user's share */
 	u32 other; /* cell of the endpoint ~other; 0: there is none yet */
+	u64 due_ns; /* of its own bucket of samples, as a time (samples.h) */
 };
 
 struct shares {

@@ -8,6 +8,10 @@
  *
  * Of requests that neither failed nor were slow, those whose header section is kept (heads.h) come
  * first: the others leave a token for them. So a busy host, where few are kept, samples these.
+ *
+ * The last eighth of the bucket is for tenants (shares.h) that have had less than an eighth of the
+ * samples: each has a bucket of its own, which gains a token in eight intervals. So nobody's failures
+ * hide those of others.
  */
 #pragma once
 
@@ -19,6 +23,32 @@
 #include "kernel_structs.h"
 #include "linked.h"
 #include "maps.h"
+#include "shares.h"
+
+#define OWN_PART 8
+
+/* Take a token from the bucket and, if it is not empty, from the tenant's own; return whether it did. */
+static __always_inline bool take_shared_token(struct conn *conn, struct control *control, u64 now,
+					      u64 reserve_ns)
+{
+	struct shares *all = shares_here();
+	u64 *own, due;
+
+	if (!all)
+		return false;
+	own = &SHARE_AT(all, conn->share)->due_ns;
+	due = *own;
+	/* Most requests of a busy host end here. */
+	if (due > now && control->due_ns + reserve_ns + control->burst_ns / OWN_PART > now)
+		return false;
+	if (!take_token(&control->due_ns, control, now, reserve_ns))
+		return false;
+	if (due + control->burst_ns < now)
+		due = now - control->burst_ns;
+	if (due <= now)
+		*own = due + OWN_PART * control->interval_ns;
+	return true;
+}
 
 /*
  * Whether the strategy lets a response be sampled; if so, a token is taken. tail: failed and slow
@@ -51,7 +81,7 @@ static __always_inline bool claim_token(struct conn *conn, u32 status, u64 laten
 	if (!(control->strategy == STRATEGY_TAIL && first_class) && !has_head(conn) &&
 	    reserve_ns + control->interval_ns <= control->burst_ns)
 		reserve_ns += control->interval_ns;
-	return take_token(&control->due_ns, control, now, reserve_ns);
+	return take_shared_token(conn, control, now, reserve_ns);
 }
 
 /* Bytes of a request line, and of a response, that are copied into a sample. */
