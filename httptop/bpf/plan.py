@@ -19,8 +19,8 @@ from httptop.http.path_template import RULES
 from httptop.linux.control_groups import mounted_hierarchies
 
 _MOST_SHARDS: Final = 8
-#: Cells for two endpoints: their own, those of their statuses, of their times.
-_CELLS_FOR_TWO: Final = 11
+#: Cells for the responses of two endpoints: those of their statuses, and of their times.
+_RESPONSES_OF_TWO: Final = 9
 
 
 def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | None = None) -> Plan:
@@ -33,10 +33,12 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
     while shards < min(cpus, _MOST_SHARDS):
         shards *= 2
     wanted = settings.performance
+    responses = wanted.max_endpoints * _RESPONSES_OF_TWO // 2
     sizes = {
         "MAX_CONNECTIONS": wanted.max_connections,
         "MAX_ENDPOINTS": wanted.max_endpoints,
-        "MAX_CELLS": wanted.max_endpoints * _CELLS_FOR_TWO // 2 + MAX_SHARES,
+        "MAX_RESPONSES": responses,
+        "MAX_CELLS": wanted.max_endpoints + responses + MAX_SHARES,
         "MAX_PAGES": wanted.max_histograms,
         "MAX_ROWS": wanted.max_endpoints + MAX_SHARES,  # httptop's own, too
         "MAX_GROUPS": 1 << (wanted.max_histograms - 1).bit_length(),

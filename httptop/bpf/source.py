@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection
 
-from httptop.bpf.abi import END, LATER, MAX_SHARES, READY, tracepoint_of
+from httptop.bpf.abi import END, LATER, READY, tracepoint_of
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
@@ -85,13 +85,12 @@ class LiveSource:
         self._sums = KernelSums(probes.maps, probes.programs, loops=probes.loops)
         self._closing.callback(self._sums.close)
         sizes = self._plan.sizes
-        responses = sizes["MAX_CELLS"] - sizes["MAX_ENDPOINTS"] - MAX_SHARES
         self._returns = GiveBack(
             probes.maps,
             probes.programs["let_go"],
             self._sums.uses,
             self._sums.reclaim,
-            (sizes["MAX_ENDPOINTS"], responses, sizes["MAX_PAGES"]),
+            (sizes["MAX_ENDPOINTS"], sizes["MAX_RESPONSES"], sizes["MAX_PAGES"]),
         )
         self._parties = KernelParties(
             probes.maps, probes.programs["end_party"], sizes["SHARDS"], own_pids

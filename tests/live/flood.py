@@ -56,6 +56,14 @@ def statuses(count: int) -> None:
             exchange(ends, head(f"s/{word(path)}"), status)
 
 
+def codes(count: int) -> None:
+    """Answer many paths with as many statuses as one may have."""
+    ends = socket.socketpair()
+    for path in range(count):
+        for status in range(200, 216):
+            exchange(ends, head(f"c/{word(path)}"), status)
+
+
 def names(count: int) -> None:
     """Be another process each time."""
     libc = ctypes.CDLL(None)
@@ -133,7 +141,7 @@ def failures(count: int) -> None:
 KINDS: Final[dict[str, Callable[[int], None]]] = {
     function.__name__: function
     for function in (
-        paths, statuses, names, methods, pipelines, halves, connections, peers, processes,
+        paths, statuses, codes, names, methods, pipelines, halves, connections, peers, processes,
         failures,
     )
 }  # fmt: skip

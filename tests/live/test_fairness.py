@@ -30,6 +30,7 @@ _Name = TypeVar("_Name", int, str)
 FLOODS: Final = {
     "paths": 3000,
     "statuses": 4,
+    "codes": 200,
     "names": 1500,
     "methods": 1000,
     "pipelines": 40,
@@ -91,6 +92,7 @@ def ours(snapshot: Snapshot, path: str, side: str = "server") -> dict[str, dict[
     for row in rows:
         assert requests_of(row.by_pid) == {PID: row.requests}
         assert requests_of(row.by_peer) == {"127.0.0.1": row.requests}
+        assert row.latency_total.count == row.requests
     return {row.key.path.removeprefix(path): dict(row.status) for row in rows}
 
 

@@ -13,6 +13,8 @@
 #define MAX_ENDPOINTS LINKED(MAX_ENDPOINTS)
 #define MAX_PIPELINED LINKED(MAX_PIPELINED) /* queued requests of all pipelined connections */
 #define MAX_PARTIES LINKED(MAX_PARTIES)     /* the first two are nobody's */
+#define MAX_RESPONSES LINKED(MAX_RESPONSES) /* cells of responses */
+#define MAX_PAGES LINKED(MAX_PAGES)
 #define THREAD_NAMES LINKED(THREAD_NAMES) /* whether rows are per thread (general.process_name) */
 #define MAX_SHARES 512 /* tenants and users (shares.h); a power of two */
 #ifndef SHARDS /* copies of every counter, one per CPU; a power of two */
@@ -142,7 +144,7 @@ struct cell {
 	u64 latency_max_ns;
 	u64 unanswered; /* endpoint cells only */
 	u32 unmeasured; /* latencies in no histogram: no page was left; of endpoints: those of the rest */
-	u32 share; /* endpoint cells only, first shard: number of the share that it is of */
+	u32 share; /* number of the share that it is of; of endpoint cells in the first shard only */
 	u64 moved; /* endpoint cells only: requests that are not counted after all */
 	u64 due_ns; /* endpoint cells only, first shard: like control.due_ns */
 	union {
@@ -151,7 +153,7 @@ struct cell {
 	};
 };
 
-/* What shares are of, and what is known in sum: cells of responses, pages (shares.h). */
+/* What shares are of: endpoints, cells of responses, pages of histograms, ... (shares.h). */
 enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, PARTIES, RESOURCES };
 
 #define SIDE_OF_USER 2 /* the key is a user's: both sides, no name */

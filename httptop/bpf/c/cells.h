@@ -116,15 +116,28 @@ static __always_inline u32 endpoint_of(struct scratch *s, u32 share)
 	return number;
 }
 
+/* Note in all copies of a cell what share it is of, and so its pages. */
+static __always_inline void be_of_share(u32 number, u32 share)
+{
+#pragma clang loop unroll(disable)
+	for (u32 shard = 0; shard < SHARDS; shard++) {
+		u32 at = number * SHARDS + shard;
+		struct cell *cell = cells.lookup(&at);
+
+		if (cell)
+			cell->share = share;
+	}
+}
+
 /*
  * Return the number of the cell of a response_key, which gets one now if it has none; 0: there is no
- * room. A status beyond the first MOST_CODES of its endpoint shares the cell of its class. A function of
+ * room, or the process has its share of it. A status beyond the first MOST_CODES of its endpoint shares the cell of its class. A function of
  * its own (linked.h).
  */
 u64 find_response(const struct response_key *asked)
 {
 	struct response_key key = {};
-	u32 *known, number;
+	u32 *known, number, share;
 	bool is_code;
 	struct cell *first;
 
@@ -147,15 +160,19 @@ u64 find_response(const struct response_key *asked)
 		if (known)
 			return *known;
 	}
-	number = take_cell();
-	if (!number)
+	share = first->share;
+	if (!take(share, CELLS, MAX_RESPONSES))
 		return 0;
-	if (!responses.insert(&key, &number)) {
+	number = take_cell();
+	if (number && !responses.insert(&key, &number)) {
 		if (is_code && key.measure == MEASURE_LATENCY)
 			ADD_ANYWHERE(first->rest.codes, 1);
-		count_taken(CELLS, 1);
+		be_of_share(number, share);
 		return number;
 	}
+	give_back(share, CELLS);
+	if (!number)
+		return 0;
 	return_cell(number);
 	known = responses.lookup(&key);
 	return known ? *known : 0;

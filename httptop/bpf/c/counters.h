@@ -57,11 +57,15 @@ static __always_inline void record_time(struct cell *cell, u64 latency_ns, const
 	octave = (octave - OCTAVE_FIRST) & (OCTAVES - 1);
 	number = cell->page[octave];
 	if (!number) {
-		if (free_pages.pop(&number)) {
+		if (!take(cell->share, PAGES, MAX_PAGES)) {
 			ADD_ANYWHERE(cell->unmeasured, 1);
 			return;
 		}
-		count_taken(PAGES, 1);
+		if (free_pages.pop(&number)) {
+			give_back(cell->share, PAGES);
+			ADD_ANYWHERE(cell->unmeasured, 1);
+			return;
+		}
 		cell->page[octave] = number;
 	}
 	page = pages.lookup(&number);

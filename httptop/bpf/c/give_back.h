@@ -90,7 +90,7 @@ static __always_inline void return_octave(struct sums_state *s)
 		for (u32 n = 0; n < OCTAVE_BUCKETS; n += 2)
 			WORD(&page->bucket[n]) = 0;
 		free_pages.push(&number, 0);
-		count_taken(PAGES, -1);
+		give_back(cell->share, PAGES);
 	}
 }
 
@@ -119,7 +119,7 @@ static __always_inline void return_cell_in_hand(struct sums_state *s)
 	if (s->measure == RECLAIM_ENDPOINT)
 		give_back(share, ENDPOINTS);
 	if (s->measure == RECLAIM_RESPONSE)
-		count_taken(CELLS, -1);
+		give_back(share, CELLS);
 	other = &SHARE_AT(all, share)->other;
 	if (*other == s->row)
 		*other = 0;

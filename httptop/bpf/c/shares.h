@@ -8,8 +8,8 @@
  * others what they need, and what is free is of use to whoever needs more. User space makes room
  * again before that (collect/forgetting.py).
  *
- * New connections, new endpoints and requests behind others come here; no request that is alone on a
- * known connection. Of cells of responses and of histograms only the sum is known.
+ * New connections, endpoints, statuses and pages of histograms come here, and requests behind others; no
+ * request that is alone on a known connection, and no response of a known kind.
  */
 #pragma once
 
@@ -112,18 +112,6 @@ static __always_inline bool take(u32 number, enum resource what, const u32 most)
 		return false;
 	add_to(all, number, what, 1);
 	return true;
-}
-
-/*
- * Count a cell of responses or a histogram page as taken, or as given back (-1): by nobody's share, but in
- * the sum. They follow the endpoints, of which each has a bounded number.
- */
-static __always_inline void count_taken(enum resource what, u32 count)
-{
-	struct shares *all = shares_here();
-
-	if (all)
-		ADD_ANYWHERE(all->share[ALL_SHARES].taken[what], count);
 }
 
 /* Give one of a resource back. */
