@@ -28,7 +28,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
-from httptop.model import Health, Overhead, RequestInFlight, Snapshot, clean
+from httptop.model import EndpointKey, Health, Overhead, RequestInFlight, Snapshot, clean
 
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
@@ -56,12 +56,14 @@ class Collector:
         host: str | None = None,
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
+        written: bool = False,
     ) -> None:
         """``around`` returns a context manager, entered by the thread around its use of the source.
 
         ``around`` gets a descriptor that is readable once the run is to end. The context yields
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
+        ``written``: whether snapshots are written with all they have, to a capture or as JSON.
         """
         self._source, self._settings = source, settings
         self._around = around
@@ -70,6 +72,8 @@ class Collector:
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
+        self._written = written
+        self._looks_at: EndpointKey | None = None
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
@@ -108,6 +112,10 @@ class Collector:
         """Use other settings from the next step on, or immediately if the thread is waiting."""
         self._handed_in.append(settings)
         self._wake()
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Have snapshots hold more of an endpoint; see Feed."""
+        self._looks_at = key
 
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None if there never was one."""
@@ -265,7 +273,7 @@ class Collector:
         give_way()
         oldest_s = max(0, self._slot - SLOTS + 1) * self._window_s / SLOTS
         covered_s = uptime_s - oldest_s
-        losses, rows = reading.losses, self._rows
+        losses, rows, looks_at = reading.losses, self._rows, self._looks_at
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
@@ -273,7 +281,7 @@ class Collector:
             interval_s=self._tick_s,
             window_s=self._window_s,
             totals=rows.totals(covered_s) if rows else {},
-            endpoints=rows.table(covered_s) if rows else (),
+            endpoints=rows.table(covered_s, written=self._written) if rows else (),
             recent=self._recent.newest_first(),
             health=Health(
                 orphan_responses=losses.orphan_responses,
@@ -289,6 +297,7 @@ class Collector:
             overhead=replace(overhead, shed=self._governor.shed),
             final=final,
             in_flight=self._in_flight,
+            looked_at=rows.look_at(looks_at) if rows and looks_at else None,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(
                 *self._notes,

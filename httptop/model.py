@@ -132,6 +132,17 @@ class PartyStats:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusLatency:
+    """The latencies of a row's responses of one status, since start."""
+
+    count: int  # that were measured
+    mean_ns: float
+    #: As in :class:`Latency`; None: not known, as for most rows with several statuses.
+    p50_ns: float | None = None
+    p99_ns: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointStats:
     """One row of the endpoint table."""
 
@@ -170,6 +181,8 @@ class EndpointStats:
     oldest_in_flight_ns: float | None = None
     #: Containers that its processes run in, ascending, as far as known: short ids or names.
     containers: tuple[str, ...] = ()
+    #: By the codes and classes of ``status`` of which any latency was measured. None: not known.
+    latency_by_status: Mapping[int, StatusLatency] | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -374,6 +387,14 @@ class Overhead:
     shed: tuple[str, ...] = ()  # detail left out to limit the cost: "samples", "pids"
 
 
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What is known besides of the endpoint that the screen looks at; outputs do not have it."""
+
+    key: EndpointKey
+    latency_by_status: Mapping[int, StatusLatency]  # as in EndpointStats, with percentiles
+
+
 #: The most entries of ``Snapshot.in_flight``.
 MOST_IN_FLIGHT: Final = 1000
 
@@ -409,6 +430,7 @@ class Snapshot:
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
     #: The requests in flight, the oldest first, at most MOST_IN_FLIGHT; None: nobody has asked.
     in_flight: tuple[RequestInFlight, ...] | None = None
+    looked_at: LookedAt | None = None
 
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
+from httptop.bpf.cell_histograms import histograms_of
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.side_latencies import SideLatencies
@@ -23,6 +24,7 @@ from httptop.collect.sums import (
     ROW_TIME,
     SLOTS,
     TIMES,
+    Answered,
     CellUse,
     RowFigures,
     SideFigures,
@@ -92,6 +94,7 @@ class KernelSums:
         self._summarize = programs["summarize_rows"]
         self._reclaim = programs["reclaim_cells"]
         self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
+        self._octaves = maps["read_octaves"]
         self._most_cells = bpf_syscall.map_info(maps["cell_uses"])[4]
         self._used_cells = abi.FIRST_FREE_CELL
         mapped = [
@@ -209,6 +212,15 @@ class KernelSums:
         uses = self._uses.up_to((max(cells, default=0) + 1) * CELL_USE.size)
         return [CELL_USE.unpack_from(uses, cell * CELL_USE.size)[0] for cell in cells]
 
+    def answered(self, cells: Collection[int]) -> list[Answered]:
+        """Return what cells of responses have counted so far; see RowSums."""
+        uses = self._uses.up_to((max(cells, default=0) + 1) * CELL_USE.size)
+        return [Answered.of(uses, cell) for cell in cells]
+
+    def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
+        """Return the latencies of cells of a row; see RowSums."""
+        return histograms_of(self._octaves, self._row(row).groups, cells)
+
     def _note_rest(self, words: Sequence[int]) -> None:
         """Note responses without a cell for their status, in pairs as struct sums_run has them."""
         for what, count in zip(words[::2], words[1::2], strict=True):
@@ -263,7 +275,7 @@ class KernelSums:
         return Sums(
             self._rows.up_to(rows * ROW.size)[: rows * ROW.size],
             self._times.up_to(times)[:times],
-            memoryview(uses).cast("Q")[:: CELL_USE.size // 8].tobytes(),
+            uses,
             (self._side(0), self._side(1)),
             unmeasured + unplaced,
         )
@@ -326,7 +338,7 @@ class KernelSums:
         for cell in cells:
             self._use_row(cell, into)
 
-    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[Answered]:
         """Have a cell count in another row from now on; see RowSums."""
         known = self._uses.up_to((max(cell, *responses, 0) + 1) * CELL_USE.size)
         uses = [CELL_USE.unpack_from(known, at * CELL_USE.size) for at in (cell, *responses)]
@@ -340,7 +352,7 @@ class KernelSums:
             self._put_row(number, found._replace(open=found.open + open_, changed=1))
         for at in (cell, *responses):
             self._use_row(at, row)
-        return [use[0] for use in others]
+        return [Answered.of(known, at) for at in responses]
 
     def _number(self, row: int) -> None:
         """Have a row have a number in the log."""
@@ -355,7 +367,7 @@ class KernelSums:
 
     def _row(self, row: int) -> RowFigures:
         known = self._rows.up_to((row + 1) * ROW.size)
-        return RowFigures(*ROW.unpack_from(known, row * ROW.size))
+        return RowFigures.of(known, row)
 
     def _put_row(self, row: int, figures: RowFigures) -> None:
         ROW.pack_into(self._rows.up_to((row + 1) * ROW.size), row * ROW.size, *figures)

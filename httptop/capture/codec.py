@@ -37,6 +37,7 @@ from httptop.capture.fields import (
 from httptop.capture.fields import Fields as F
 from httptop.capture.in_flight import in_flight_json, read_in_flight
 from httptop.capture.parties import parties_json, read_parties
+from httptop.capture.status_latencies import read_status_latencies, status_latencies_json
 from httptop.model import (
     MOST_PIDS,
     NO_LATENCY,
@@ -139,6 +140,7 @@ class Encoder:
             parties_json(row.by_peer),
             row.oldest_in_flight_ns,
             list(row.containers),
+            status_latencies_json(row.latency_by_status),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -213,8 +215,9 @@ class Decoder:
                 raise CaptureError("an endpoint refers to a line that does not hold it")
             return known
         cells = F.as_list(row)
-        if len(cells) not in (12, 14, 15, 16, 18, 21, 22):  # older captures lack the last ones
-            raise CaptureError("an endpoint has too few or too many values")
+        # Older captures lack the last ones, newer ones may have more.
+        if len(cells) < 23 and len(cells) not in (12, 14, 15, 16, 18, 21, 22):
+            raise CaptureError("an endpoint has too few values")
         key = self._key(cells[0])
         before = self._rows.get(key)
         return EndpointStats(
@@ -242,6 +245,7 @@ class Decoder:
             if len(cells) < 21 or cells[20] is None
             else F.as_number(cells[20]),
             containers=_read_containers(cells[21]) if len(cells) > 21 else (),
+            latency_by_status=read_status_latencies(cells[22]) if len(cells) > 22 else None,
         )
 
     def _key(self, number: Json) -> EndpointKey:

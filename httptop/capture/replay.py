@@ -15,7 +15,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import FileError, InvokingUser, open_regular
-from httptop.model import Snapshot
+from httptop.model import EndpointKey, Snapshot
 
 #: The most seconds between two snapshots; longer pauses in a capture are shortened.
 _LONGEST_PAUSE_S: Final = 3600.0
@@ -75,6 +75,9 @@ class ReplayFeed:
         """Adopt ``general.tick`` as the pace, unless the capture's own is used."""
         if self._pace_s is not None:
             self._pace_s = settings.general.tick_s
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Do nothing: there is no more of an endpoint than what the capture has; see Feed."""
 
     def stop(self) -> Snapshot | None:
         """Stop playing; return the last snapshot played, marked final."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from httptop.collect.endpoint_keys import LAST_RESORT_KEYS
 from httptop.collect.row_book import RowBook
-from httptop.collect.sums import CellReturns, RowSums
+from httptop.collect.sums import NOT_ANSWERED, Answered, CellReturns, RowSums
 from httptop.model import EndpointKey
 
 
@@ -22,7 +22,7 @@ class Endpoint:
         #: (cell, code) of those that have a use; None: the code does not count, or the cell has
         #: another measure.
         self.responses: list[tuple[int, int | None]] = []
-        self.counted: dict[int, int] = {}  # once it is retired: what those cells have counted
+        self.counted: dict[int, Answered] = {}  # once it is retired: what those cells have counted
 
 
 class EndpointCells:
@@ -131,7 +131,8 @@ class EndpointCells:
                 continue
             cells = [cell for cell, code in endpoint.responses if code is not None]
             codes = [code for _, code in endpoint.responses if code is not None]
-            for cell, code, count in zip(cells, codes, self._sums.counted(cells), strict=True):
-                if more := count - endpoint.counted.get(cell, 0):
-                    endpoint.counted[cell] = count
-                    self._book.add_apart(endpoint.row, code, more)
+            for cell, code, now in zip(cells, codes, self._sums.answered(cells), strict=True):
+                before = endpoint.counted.get(cell, NOT_ANSWERED)
+                if now != before:
+                    endpoint.counted[cell] = now
+                    self._book.add_apart(endpoint.row, code, now.plus(before, -1))

@@ -19,13 +19,14 @@ from httptop.collect.parties import PartySource
 from httptop.collect.path_rules import PathRules
 from httptop.collect.placing import Placing
 from httptop.collect.row_ledger import RowLedger
-from httptop.collect.row_table import RowTable
+from httptop.collect.row_table import RowTable, total_of
 from httptop.collect.row_upkeep import RowUpkeep
 from httptop.collect.side_totals import SideTotals
 from httptop.collect.source import Names, RawInFlight
+from httptop.collect.status_latencies import Percentiles, StatusLatencies, latency_by_status
 from httptop.collect.sums import (
-    ROW,
     SIDE_ROWS,
+    Answered,
     CellReturns,
     RowFigures,
     RowSums,
@@ -35,6 +36,7 @@ from httptop.config.scope import Scope
 from httptop.model import (
     SIDES,
     EndpointKey,
+    LookedAt,
     RequestInFlight,
     Side,
     Totals,
@@ -69,6 +71,7 @@ class EndpointRows:
         self._upkeep = RowUpkeep(self._ledger, self._placing, returns, max_not_found)
         self._scope = scope
         self._containers = Containers()
+        self._statuses = StatusLatencies(sums)
         self._sides = {side: SideTotals(history) for side in SIDES}
 
     @property
@@ -95,7 +98,7 @@ class EndpointRows:
 
     def _side(self, number: int) -> tuple[RowFigures, SideFigures]:
         now = self._ledger.now()
-        row = RowFigures(*ROW.unpack_from(now.rows, SIDE_ROWS[number] * ROW.size))
+        row = RowFigures.of(now.rows, SIDE_ROWS[number])
         return row, now.sides[number]
 
     def in_flight(
@@ -110,14 +113,32 @@ class EndpointRows:
         self._ledger.in_flight = in_flight_of(requests, now_ns, row_of, self._ledger.book.key_of)
         return self._ledger.in_flight.requests
 
-    def table(self, covered_s: float) -> RowTable:
-        """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`."""
+    def look_at(self, key: EndpointKey) -> LookedAt | None:
+        """Return what is known besides of the row with a key; None: there is none."""
+        row = self._ledger.book.number_of(key)
+        if row is None:
+            return None
+        now, names = self._ledger.now(), self._ledger.book.names()
+        total, answered = total_of(RowFigures.of(now.rows, row)), names.answered(now.cells, row)
+        percentiles = self._statuses.of(now, names, row)
+        return LookedAt(key, latency_by_status(answered, total, percentiles))
+
+    def table(self, covered_s: float, *, written: bool = False) -> RowTable:
+        """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`.
+
+        ``written``: with percentiles by status of the busiest rows, for who writes them down.
+        """
         now = self._ledger.now()
         shown = self._ledger.book.shown(now.rows)
         names, trends = self._ledger.book.names(), tuple(self._ledger.trends)
         parties = self._ledger.parties.table(split=not self._scope.by_status)
         oldest_ns = self._ledger.in_flight.oldest_ns
-        return RowTable(now, shown, names, trends, covered_s, parties, oldest_ns, self._containers)
+        percentiles: Mapping[int, Percentiles] = {}
+        if written:
+            percentiles = self._statuses.of_busiest(now, names, shown.numbers)
+        return RowTable(
+            now, shown, names, trends, covered_s, parties, oldest_ns, self._containers, percentiles
+        )
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
@@ -145,7 +166,7 @@ class EndpointRows:
             known = self._ledger.cells.get(cell)
             if known is not None and known.row is not None:
                 self._placing.take_out_found(cell, known, status)
-                self._ledger.book.add_apart(known.row, status, count)
+                self._ledger.book.add_apart(known.row, status, Answered(count, 0, 0))
         self._ledger.cells.count_retired()
         self._upkeep.fold_not_found()
         self._ledger.parties.take(self._place_of)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from httptop.config.settings import Settings
 from httptop.errors import HttptopError
-from httptop.model import Snapshot
+from httptop.model import EndpointKey, Snapshot
 
 
 class Feed(Protocol):
@@ -20,6 +20,12 @@ class Feed(Protocol):
 
     def apply(self, settings: Settings) -> None:
         """Apply other settings, as far as they can change during a run; any thread may call it."""
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Have snapshots hold more of an endpoint (``looked_at``) from the next tick on.
+
+        None: of no endpoint. What snapshots hold otherwise does not change. Any thread may call it.
+        """
 
     def stop(self) -> Snapshot | None:
         """End, detach the probes and return the last snapshot (``final`` set); idempotent."""
@@ -75,6 +81,10 @@ class ObservedFeed:
     def apply(self, settings: Settings) -> None:
         """Hand other settings on."""
         self._feed.apply(settings)
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Hand on which endpoint is looked at."""
+        self._feed.look_at(key)
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""

@@ -13,8 +13,9 @@ from typing import Final
 from httptop.collect.endpoint_keys import OWN_PATHS
 from httptop.collect.forgetting import Owner
 from httptop.collect.not_found import DistinctPaths, NotFoundRows
-from httptop.collect.row_table import RowNames, ShownRows
-from httptop.collect.sums import FIRST_ROW, ROW, RowFigures
+from httptop.collect.row_names import RowNames
+from httptop.collect.row_table import ShownRows
+from httptop.collect.sums import FIRST_ROW, NOT_ANSWERED, ROW, Answered, RowFigures
 from httptop.model import (
     NOT_FOUND_PATH,
     OVERFLOW_PATH,
@@ -34,7 +35,7 @@ class RowBook:
         self._most_rows = most_rows
         self._keys: list[EndpointKey | None] = [None] * FIRST_ROW
         self._statuses: list[tuple[tuple[int, int], ...]] = [()] * FIRST_ROW
-        self._apart: dict[int, dict[int, int]] = {}
+        self._apart: dict[int, dict[int, Answered]] = {}
         self._given: RowNames | None = None  # these lists, if a table has them
         self._numbers: dict[EndpointKey, int] = {}
         self._free: list[int] = []  # a heap
@@ -138,8 +139,8 @@ class RowBook:
         statuses: dict[int, list[tuple[int, int]]] = {}
         for number, into in merged.items():
             statuses.setdefault(into, []).extend(self._statuses[number])
-            for code, count in self._apart.get(number, {}).items():
-                self.add_apart(into, code, count)
+            for code, answered in self._apart.get(number, {}).items():
+                self.add_apart(into, code, answered)
             if self.only_not_found.has_other(number):
                 self.note_other_outcome(into)
         for into, cells in statuses.items():
@@ -212,7 +213,7 @@ class RowBook:
         self._give_back(moves)
         self.look_again()
 
-    def apart(self, number: int) -> dict[int, int]:
+    def apart(self, number: int) -> dict[int, Answered]:
         """Return the responses of a row that none of its cells has, by code."""
         return dict(self._apart.get(number, {}))
 
@@ -237,11 +238,11 @@ class RowBook:
         kept = (pair for pair in self._statuses[number] if pair[1] not in gone)
         self._statuses[number] = tuple(kept)
 
-    def add_apart(self, number: int, code: int, count: int) -> None:
+    def add_apart(self, number: int, code: int, answered: Answered) -> None:
         """Add responses of a row that are in no cell of its own; those of others, if negative."""
         self._own()
         apart = self._apart.setdefault(number, {})
-        apart[code] = apart.get(code, 0) + count
+        apart[code] = apart.get(code, NOT_ANSWERED).plus(answered)
         self._note_outcome(number, code)
 
     def note_other_outcome(self, number: int) -> None:
@@ -262,7 +263,7 @@ class RowBook:
         """Copy what a table has."""
         if self._given is not None:
             self._keys, self._statuses = list(self._keys), list(self._statuses)
-            self._apart = {number: dict(counts) for number, counts in self._apart.items()}
+            self._apart = {number: dict(by_code) for number, by_code in self._apart.items()}
             self._given = None
 
     # ---- for a table -------------------------------------------------------------------------
@@ -278,7 +279,7 @@ class RowBook:
         """Return the rows that are shown by their sums."""
         with_requests, in_flight = [], []
         for number in sorted(self._without_requests):
-            row = RowFigures(*ROW.unpack_from(rows, number * ROW.size))
+            row = RowFigures.of(rows, number)
             if row.requests or row.response_bytes:  # the rest of a response may be elsewhere
                 with_requests.append(number)
             elif row.open > 0:

@@ -14,7 +14,7 @@ from httptop.collect.in_flight import InFlight
 from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.row_book import RowBook
 from httptop.collect.row_table import TickMeans
-from httptop.collect.sums import CellReturns, RowSums, Sums
+from httptop.collect.sums import NOT_ANSWERED, CellReturns, RowSums, Sums
 
 
 class RowLedger:
@@ -75,13 +75,13 @@ class RowLedger:
         former, endpoint.row = endpoint.row, row
         assert former is not None
         cells = [response for response, _ in endpoint.responses]
-        counts = self.sums.part(cell, cells, row)
+        found = self.sums.part(cell, cells, row)
         self.book.drop_cells(former, cells)
         self.parties.end([cell])
-        for (response, code), count in zip(endpoint.responses, counts, strict=True):
+        for (response, code), so_far in zip(endpoint.responses, found, strict=True):
             if code is not None:
-                self.book.add_apart(former, code, count)
-                self.book.add_apart(row, code, -count)
+                self.book.add_apart(former, code, so_far)
+                self.book.add_apart(row, code, NOT_ANSWERED.plus(so_far, -1))
                 self.book.add_status(row, code, response)
         self.changed()
 

@@ -17,7 +17,16 @@ from httptop.collect.containers import Containers
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.parties import PartyTable
-from httptop.collect.sums import ROW, ROW_TIME, TIMES, RowFigures, Sums, TimeFigures
+from httptop.collect.row_names import RowNames
+from httptop.collect.status_latencies import Percentiles, latency_by_status
+from httptop.collect.sums import (
+    ROW,
+    ROW_TIME,
+    TIMES,
+    RowFigures,
+    Sums,
+    TimeFigures,
+)
 from httptop.model import (
     NO_LATENCY,
     EndpointKey,
@@ -35,20 +44,6 @@ _WORD: Final = {name: at for at, name in enumerate(RowFigures._fields[:15])}
 _TICK_COUNT_AT: Final = ROW.size // 4 - 4
 _PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
 _FIRST_PERCENTILE: Final = RowFigures._fields.index("window_p50")
-
-
-class RowNames(NamedTuple):
-    """What is known of each row, by its number; nothing changes in it."""
-
-    keys: Sequence[EndpointKey | None]
-    #: For each code the cell that counts responses of it; a code may have several.
-    statuses: Sequence[tuple[tuple[int, int], ...]]
-    #: Of some rows, responses by code that none of their cells has; negative: that one of them has
-    #: and that are another row's.
-    apart: Mapping[int, Mapping[int, int]]
-    #: Of rows with the path NOT_FOUND_PATH: how many paths they have taken in, and whether there
-    #: were more.
-    paths: Mapping[int, tuple[int, bool]]
 
 
 class TickMeans(NamedTuple):
@@ -150,15 +145,18 @@ class RowTable(RowsOnDemand):
         parties: PartyTable,
         oldest_ns: Mapping[int, float],
         containers: Containers,
+        percentiles: Mapping[int, Percentiles],
     ) -> None:
         """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers.
 
         ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
+        ``percentiles``: of some rows, by status; see status_latencies.py.
         """
         self._sums, self._shown, self._names = sums, shown, names
         self._containers = containers
         self._trends, self._covered_s = trends, covered_s
         self._parties, self._oldest_ns = parties, oldest_ns
+        self._by_status = percentiles
         self._made: dict[int, EndpointStats] = {}
 
     @property
@@ -190,14 +188,16 @@ class RowTable(RowsOnDemand):
     def _make(self, number: int) -> EndpointStats:
         key = self._names.keys[number]
         assert key is not None
-        row = RowFigures(*ROW.unpack_from(self._sums.rows, number * ROW.size))
+        row = RowFigures.of(self._sums.rows, number)
         max_ns = row.latency_max_ns
-        total = _latency(row.total_count, row.latency_sum_ns, max_ns, *row[15:21])
+        total = total_of(row)
         window = _latency(row.window_count, row.window_sum_ns, max_ns, *row[21:27])
         sending, duration, wait = NO_LATENCY, total, NO_LATENCY
         if row.measures:
             sending, duration, wait = self._times(number, row, total)
-        status, pids = self._status(number), self._parties.pids(number)
+        answered = self._names.answered(self._sums.cells, number)
+        status = {code: count for code, (count, _, _) in answered.items()}
+        pids = self._parties.pids(number)
         paths, more_paths = self._names.paths.get(number, (None, False))
         by_pid: Mapping[int, PartyStats] | None = None
         by_peer: Mapping[str, PartyStats] | None = None
@@ -228,19 +228,8 @@ class RowTable(RowsOnDemand):
             by_peer,
             self._oldest_ns.get(number),
             self._containers.of(pids),
+            latency_by_status(answered, total, self._by_status.get(number, {})),
         )
-
-    def _status(self, number: int) -> dict[int, int]:
-        status = dict(self._names.apart.get(number, ()))
-        counts = self._responses
-        for code, cell in self._names.statuses[number]:
-            if cell < len(counts):
-                status[code] = status.get(code, 0) + counts[cell]
-        return {code: count for code, count in status.items() if count}
-
-    @cached_property
-    def _responses(self) -> memoryview:
-        return memoryview(self._sums.responses).cast("Q")
 
     def _times(
         self, number: int, row: RowFigures, total: Latency
@@ -300,6 +289,11 @@ class RowTable(RowsOnDemand):
             else:
                 found.append(-1.0)
         return found
+
+
+def total_of(row: RowFigures) -> Latency:
+    """Return the summary of a row's latencies since start."""
+    return _latency(row.total_count, row.latency_sum_ns, row.latency_max_ns, *row[15:21])
 
 
 def _latency(count: int, sum_ns: int, max_ns: int, *buckets: int) -> Latency:

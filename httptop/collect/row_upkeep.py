@@ -20,7 +20,7 @@ from httptop.collect.forgetting import (
 from httptop.collect.placing import Placing
 from httptop.collect.row_ledger import RowLedger
 from httptop.collect.source import Names
-from httptop.collect.sums import ROW, CellReturns, RowFigures
+from httptop.collect.sums import CellReturns, RowFigures
 from httptop.linux import heap
 from httptop.model import IDLE_PATH, NOT_FOUND_PATH
 
@@ -67,7 +67,7 @@ class RowUpkeep:
             self._ledger.merge(merged)
 
     def _has_only_responses(self, row: int) -> bool:
-        figures = RowFigures(*ROW.unpack_from(self._ledger.now().rows, row * ROW.size))
+        figures = RowFigures.of(self._ledger.now().rows, row)
         return not figures.unanswered and figures.open <= 0
 
     def forget(self, now_s: float, forget_s: float, names: Names) -> None:
@@ -121,8 +121,8 @@ class RowUpkeep:
             merged[row] = self._placing.row(own_key(key, IDLE_PATH))
             if key.path in OWN_PATHS:  # there are too many of our own
                 merged[row] = self._placing.last_resort(key)
-            for code, count in book.apart(row).items():
-                book.add_apart(merged[row], code, count)
+            for code, answered in book.apart(row).items():
+                book.add_apart(merged[row], code, answered)
             self._placing.drop_path(key)
         return self._ledger.forget(merged) if merged else {}
 

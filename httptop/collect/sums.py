@@ -7,6 +7,7 @@ own. Rows have numbers; the first ones are the sides, which have the sums of all
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from httptop.collect.measure import Measure
 #: A row: :class:`RowFigures`. A time of a row's responses: :class:`TimeFigures`.
 ROW: Final = struct.Struct("<Qq13Q12HiIIBB2x")
 ROW_TIME: Final = struct.Struct("<4Q6H4x")
+#: A cell: responses, bytes, the sum of their latencies (ns), how many were cut off, and how many
+#: have no latency, as no histogram had room.
+CELL: Final = struct.Struct("<3Q2I8x")
 #: The measures of a row's times, in their order.
 TIMES: Final = (Measure.WAIT, Measure.HANDLING, Measure.SENDING, Measure.DURATION)
 #: The slots of the window (``general.window_s``), which expire one by one; they are numbered from
@@ -65,6 +69,11 @@ class RowFigures(NamedTuple):
     changed: int
     measures: int  # bits of the measures that it has times of
 
+    @classmethod
+    def of(cls, rows: bytes | mmap.mmap, number: int) -> RowFigures:
+        """Return those of a row, of ROW after ROW."""
+        return cls(*ROW.unpack_from(rows, number * ROW.size))
+
 
 class TimeFigures(NamedTuple):
     """A time of a row's responses, since start; the buckets of percentiles as in a row."""
@@ -79,6 +88,31 @@ class TimeFigures(NamedTuple):
     p99: int
     p999: int
     p100: int
+
+
+class Answered(NamedTuple):
+    """What cells of responses have counted; below 0 where another row has counted more."""
+
+    responses: int
+    measured: int  # of these: those whose latency is known
+    sum_ns: int  # of these latencies
+
+    @classmethod
+    def of(cls, cells: bytes | bytearray | mmap.mmap, cell: int) -> Answered:
+        """Return that of a cell, of CELL after CELL."""
+        count, _, sum_ns, _, unmeasured = CELL.unpack_from(cells, cell * CELL.size)
+        return cls(count, count - unmeasured, sum_ns)
+
+    def plus(self, more: Answered, sign: int = 1) -> Answered:
+        """Return both together, or what is left without the other (``sign`` -1)."""
+        return Answered(
+            self.responses + sign * more.responses,
+            self.measured + sign * more.measured,
+            self.sum_ns + sign * more.sum_ns,
+        )
+
+
+NOT_ANSWERED: Final = Answered(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +132,7 @@ class Sums:
 
     rows: bytes  # ROW after ROW
     times: bytes  # for each row, a ROW_TIME for each of TIMES
-    responses: bytes  # for each cell, as 64 bits: the responses that it has counted
+    cells: bytes  # CELL after CELL; of those of requests these figures say nothing
     sides: tuple[SideFigures, SideFigures]
     #: Latencies that are in no histogram, since there was no room.
     unmeasured: int
@@ -172,7 +206,13 @@ class RowSums(Protocol):
         """
 
     def counted(self, cells: Collection[int]) -> list[int]:
-        """Return how many responses each of these cells has counted so far."""
+        """Return how many requests or responses each of these cells has counted so far."""
+
+    def answered(self, cells: Collection[int]) -> list[Answered]:
+        """Return what each of these cells of responses has counted so far."""
+
+    def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
+        """Return the latencies that each of these cells of a row's responses has counted so far."""
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums of as many rows, with those of ``tick``."""
@@ -186,9 +226,9 @@ class RowSums(Protocol):
         They are those of the row, which is as new then.
         """
 
-    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[Answered]:
         """Have a cell of requests, and those of their responses, count in another row from now on.
 
-        That gets the requests in flight; what is over stays where it is. Returns how many responses
-        each of ``responses`` has counted so far.
+        That gets the requests in flight; what is over stays where it is. Returns what each of
+        ``responses`` has counted so far.
         """

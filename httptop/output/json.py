@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from httptop.model import (
     PartyStats,
     RequestInFlight,
     Snapshot,
+    StatusLatency,
     Totals,
     class_of,
     status_name,
@@ -95,6 +96,8 @@ def _totals(totals: Totals) -> _Json:
 
 def _endpoint(row: EndpointStats) -> _Json:
     known: _Json = {"wait_total_ms": _latency(row.wait_total)} if row.wait_total.count else {}
+    if row.latency_by_status is not None and len(row.latency_by_status) > 1:
+        known["latency_by_status_total_ms"] = _by_status(row.latency_by_status)
     if row.by_pid is not None:
         known["by_pid"] = [{"pid": pid} | _party(stats) for pid, stats in row.by_pid.items()]
     if row.by_peer is not None:
@@ -157,10 +160,26 @@ def _party(stats: PartyStats) -> _Json:
     return counts | {"latency_total_ms": {"count": stats.answered, "mean": mean, "max": longest}}
 
 
+def _by_status(latencies: Mapping[int, StatusLatency]) -> _Json:
+    """Return latencies by code."""
+    return {status_name(code): _status_latency(latencies[code]) for code in _in_order(latencies)}
+
+
+def _status_latency(latency: StatusLatency) -> _Json:
+    values = {"mean": latency.mean_ns, "p50": latency.p50_ns, "p99": latency.p99_ns}
+    return {"count": latency.count} | {
+        name: round(value / 1e6, 6) for name, value in values.items() if value is not None
+    }
+
+
 def _status(status: Mapping[int, int]) -> _Json:
-    """Return responses by code, those with an unknown outcome last."""
-    codes = sorted(status, key=lambda code: (code == STATUS_UNKNOWN, class_of(code), code))
-    return {status_name(code): status[code] for code in codes}
+    """Return responses by code."""
+    return {status_name(code): status[code] for code in _in_order(status)}
+
+
+def _in_order(codes: Iterable[int]) -> list[int]:
+    """Return codes in order, that of unknown outcomes last."""
+    return sorted(codes, key=lambda code: (code == STATUS_UNKNOWN, class_of(code), code))
 
 
 def _latency(latency: Latency) -> _Json:

@@ -51,6 +51,7 @@ def open_feed(
         session,
         demo=asked.demo,
         screen=screen,
+        written=asked.record is not None or (not screen and settings.output.format == "json"),
         tell=tell,
         read=configuration.files,
         save=configuration.saved_to,

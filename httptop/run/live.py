@@ -41,6 +41,7 @@ def open_live(
     *,
     demo: bool,
     screen: bool = False,
+    written: bool = False,
     tell: Callable[[str], None] = complain,
     read: Sequence[Path] = (),
     save: Path | None = None,
@@ -48,10 +49,10 @@ def open_live(
     """Begin to load the probes and return a collector that reads them.
 
     ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
-    root if ``security.allow_root_ui`` is false. ``tell`` tells the user what takes long; it is
-    called from another thread. ``read`` and ``save``: the configuration files that the helper may
-    read and replace once root is given up. Raises :class:`Unavailable` if a quick check shows that
-    this host cannot be traced.
+    root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
+    the user what takes long; it is called from another thread. ``read`` and ``save``: the
+    configuration files that the helper may read and replace once root is given up. Raises
+    :class:`Unavailable` if a quick check shows that this host cannot be traced.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
@@ -86,6 +87,7 @@ def open_live(
             await_demo=not screen,
         ),
         first_rows_at_once=screen,
+        written=written,
         meter=OverheadMeter(helpers=session.pids),
     )
 

@@ -7,22 +7,46 @@ from dataclasses import fields, replace
 
 from httptop.capture import fields as capture_fields
 from httptop.capture.codec import Decoder, Encoder
-from httptop.model import EndpointKey, Health, Overhead
+from httptop.model import EndpointKey, Health, Overhead, StatusLatency
 from tests.filled import as_by_default, filled_snapshot
 
-FULL = filled_snapshot()
+LOOKED_AT = filled_snapshot()
+FULL = replace(LOOKED_AT, looked_at=None)  # what is recorded does not depend on who looks
 
 
 def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
-    assert list(as_by_default(FULL)) == []
+    assert list(as_by_default(LOOKED_AT)) == []
     assert list(as_by_default(replace(FULL, notes=(), health=Health(1)))) != []
 
 
 def test_no_field_of_a_snapshot_is_lost() -> None:
     later = replace(FULL, taken_at=FULL.taken_at + 1, endpoints=FULL.endpoints[1:])
     encoder, decoder = Encoder(), Decoder()
-    for tick in (FULL, later, filled_snapshot(first=1000)):
+    for tick in (FULL, later, replace(filled_snapshot(first=1000), looked_at=None)):
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
+    assert Encoder().line(LOOKED_AT) == Encoder().line(FULL)
+
+
+def test_rows_of_an_older_capture_lack_the_latencies_by_status() -> None:
+    line = json.loads(Encoder().line(FULL))
+    for row in line["endpoints"]:
+        del row[22:]
+    for row in Decoder().snapshot(json.dumps(line).encode()).endpoints:
+        assert row.latency_by_status is None
+
+
+def test_a_newer_capture_may_have_more_of_a_row() -> None:
+    line = json.loads(Encoder().line(FULL))
+    for row in line["endpoints"]:
+        row.append("new")
+    assert Decoder().snapshot(json.dumps(line).encode()) == FULL
+
+
+def test_percentiles_that_are_not_known_stay_unknown() -> None:
+    by_status = {200: StatusLatency(3, 1.5), 503: StatusLatency(1, 2.5, 2.0, 3.0)}
+    row = replace(FULL.endpoints[0], latency_by_status=by_status)
+    snapshot = replace(FULL, endpoints=(row,))
+    assert Decoder().snapshot(Encoder().line(snapshot).encode()) == snapshot
 
 
 def test_an_older_capture_lacks_other_protocols() -> None:

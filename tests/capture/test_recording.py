@@ -298,6 +298,9 @@ class FakeFeed:
     def apply(self, settings: Settings) -> None:
         raise NotImplementedError
 
+    def look_at(self, key: EndpointKey | None) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         return replace(TICKS[-1], final=True)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from httptop.collect.histogram import Histogram
 from httptop.collect.measure import Measure
 from httptop.collect.parties import AllFigures, Party, PartyFigures
 from httptop.collect.sums import (
+    CELL,
     ROW,
     ROW_TIME,
     SIDE_ROWS,
     SLOTS,
     TIMES,
+    Answered,
     CellUse,
     RowFigures,
     SideFigures,
@@ -106,6 +109,8 @@ class ReferenceSums:
         self._waiting: list[CellDelta] = []
         self._rows: dict[int, _Row] = {}
         self._counted: Counter[int] = Counter()  # by cell
+        self._times: defaultdict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self._histograms: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self._open: dict[int, int] = {}  # of a cell of requests: begun, less unanswered and moved
         self._over: dict[int, int] = {}  # of a cell of responses
         self._status: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
@@ -135,6 +140,9 @@ class ReferenceSums:
                 self._waiting.append(delta)
                 continue
             self._counted[delta.cell] += delta.counted
+            sum_ns, unmeasured = self._times[delta.cell]
+            self._times[delta.cell] = (sum_ns + delta.sum_ns, unmeasured + delta.unmeasured)
+            self._histograms[delta.cell].update(delta.histogram)
             if (use := self._uses[delta.cell]) is not None:
                 self._add(delta, use, tick, slot)
         return sorted({delta.cell for delta in self._waiting})
@@ -199,10 +207,14 @@ class ReferenceSums:
             b"".join(
                 times_of(row) if row is not None and row.times else _NO_TIMES for row in numbered
             ),
-            b"".join(self._counted[at].to_bytes(8, "little") for at in range(cells)),
+            b"".join(self._cell(at) for at in range(cells)),
             (self._side(0), self._side(1)),
             self._unmeasured,
         )
+
+    def _cell(self, cell: int) -> bytes:
+        sum_ns, unmeasured = self._times[cell]
+        return CELL.pack(self._counted[cell], 0, sum_ns, 0, unmeasured)
 
     def _side(self, side: int) -> SideFigures:
         tick = self._side_ticks[side]
@@ -240,8 +252,7 @@ class ReferenceSums:
             assert use.row == row
             self._uses[cell] = use._replace(row=into)
 
-    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
-        counted = []
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[Answered]:
         in_flight = self._open.get(cell, 0)
         for at in (cell, *responses):
             use = self._uses[at]
@@ -250,13 +261,19 @@ class ReferenceSums:
             self._uses[at] = use._replace(row=row)
             if at != cell:
                 in_flight -= self._over.get(at, 0)
-                counted.append(self._counted[at])
         self._row(before).open -= in_flight
         self._row(row).open += in_flight
-        return counted
+        return self.answered(responses)
 
     def counted(self, cells: Collection[int]) -> list[int]:
         return [self._counted[cell] for cell in cells]
+
+    def answered(self, cells: Collection[int]) -> list[Answered]:
+        return [Answered.of(self._cell(cell), 0) for cell in cells]
+
+    def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
+        del row
+        return [dict(+self._histograms[cell]) for cell in cells]
 
     def in_flight(self, cell: int, responses: Iterable[int]) -> int:
         """Return the requests of a cell that are not over."""
@@ -264,7 +281,9 @@ class ReferenceSums:
 
     def blank(self, cell: int) -> None:
         """Have a cell be as if it had never counted."""
-        for known in (self._uses, self._counted, self._open, self._over):
+        for known in (
+            self._uses, self._counted, self._open, self._over, self._times, self._histograms,
+        ):  # fmt: skip
             known.pop(cell, None)
 
 

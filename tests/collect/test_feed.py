@@ -9,7 +9,7 @@ import pytest
 from httptop.collect.feed import ObservedFeed, Observer
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.errors import HttptopError
-from httptop.model import Snapshot
+from httptop.model import EndpointKey, Snapshot
 from tests.factory import snapshot_at
 
 FIRST, SECOND, LAST = snapshot_at(1), snapshot_at(2), snapshot_at(3, final=True)
@@ -32,6 +32,9 @@ class Scripted:
 
     def apply(self, settings: Settings) -> None:
         self.applied.append(settings)
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
         return LAST

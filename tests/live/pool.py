@@ -15,12 +15,11 @@ import os
 import shutil
 import struct
 import tempfile
-from array import array
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from httptop.bpf import abi
-from httptop.bpf.abi import CELL_USE, USE_UNKNOWN
+from httptop.bpf.abi import CELL_USE, PAGE, USE_UNKNOWN
 from httptop.bpf.build.child import Loading, Plan, Probes
 from httptop.bpf.build.variants import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.give_back import GiveBack, blank
@@ -28,8 +27,17 @@ from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES, Histogram, subtract
 from httptop.collect.source import Controls, Losses, Names, Reading
-from httptop.collect.sums import CellReturns, CellUse, RowSums, Sums
+from httptop.collect.sums import (
+    CELL,
+    NOT_ANSWERED,
+    Answered,
+    CellReturns,
+    CellUse,
+    RowSums,
+    Sums,
+)
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall
 
@@ -273,6 +281,11 @@ class AfreshReturns:
         return cells
 
 
+def _parts(joined: bytes, length: int) -> list[bytes]:
+    """Return what stands one behind the other, each of so many bytes."""
+    return [joined[at : at + length] for at in range(0, len(joined), length)]
+
+
 class AfreshSums:
     """The sums of cells that have counted before, as if they had not."""
 
@@ -293,7 +306,9 @@ class AfreshSums:
             known |= {*endpoints, *responses}
             unknown = sums.add(0, 0)
         sums.add(0, 0)  # a cell that has changed is read again
-        self._before = array("Q", sums.read(0, 0).responses)
+        self._before = bytearray(sums.read(0, 0).cells)
+        octaves = bpf_syscall.BatchReader(sums._octaves, 4, PAGE.size)
+        self._octaves = dict(zip(*map(_parts, octaves.read(), (4, PAGE.size)), strict=True))
         for cell in known:
             sums._uses.whole()[cell * CELL_USE.size + _KIND_AT] = USE_UNKNOWN
         for mapped in (sums._rows.whole(), sums._times.whole(), sums._sides):
@@ -308,25 +323,51 @@ class AfreshSums:
     def forget(self, cells: Iterable[int]) -> None:
         """Note that cells have begun anew."""
         for cell in cells:
-            if cell < len(self._before):
-                self._before[cell] = 0
+            at = cell * CELL.size
+            if at < len(self._before):
+                self._before[at : at + CELL.size] = bytes(CELL.size)
+            for octave in range(OCTAVES):
+                self._octaves.pop(struct.pack("<I", cell * OCTAVES + octave), None)
 
     def counted(self, cells: Collection[int]) -> list[int]:
         """Return how many responses cells have counted; see RowSums."""
-        before, cells = self._before, list(cells)
+        cells = list(cells)
         counts = zip(cells, self._sums.counted(cells), strict=True)
-        return [count - (before[at] if at < len(before) else 0) for at, count in counts]
+        return [count - self._so_far(cell).responses for cell, count in counts]
+
+    def _so_far(self, cell: int) -> Answered:
+        """Return what a cell of responses had counted before."""
+        known = (cell + 1) * CELL.size <= len(self._before)
+        return Answered.of(self._before, cell) if known else NOT_ANSWERED
+
+    def answered(self, cells: Collection[int]) -> list[Answered]:
+        """Return what cells of responses have counted; see RowSums."""
+        found = zip(cells, self._sums.answered(cells), strict=True)
+        return [answered.plus(self._so_far(cell), -1) for cell, answered in found]
+
+    def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
+        """Return the latencies that cells have counted; see RowSums."""
+        cells = list(cells)
+        found = self._sums.histograms(row, cells)
+        for cell, histogram in zip(cells, found, strict=True):
+            for octave in range(OCTAVES):
+                page = self._octaves.get(struct.pack("<I", cell * OCTAVES + octave))
+                if page is not None:
+                    counts = enumerate(PAGE.unpack(page), octave * BUCKETS_PER_OCTAVE)
+                    subtract(histogram, dict(counts))
+        return found
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums, less the responses of before."""
         found = self._sums.read(tick, rows)
-        responses = array("Q", found.responses)
-        for cell, count in enumerate(self._before):
-            responses[cell] -= count
-        return dataclasses.replace(found, responses=responses.tobytes())
+        cells = bytearray(found.cells)
+        for at in range(0, len(self._before), CELL.size):
+            then, now = CELL.unpack_from(self._before, at), CELL.unpack_from(cells, at)
+            # Of cells of requests some of these may have wrapped around.
+            CELL.pack_into(cells, at, *(max(0, b - a) for a, b in zip(then, now, strict=True)))
+        return dataclasses.replace(found, cells=bytes(cells))
 
-    def part(self, cell: int, responses: Collection[int], row: int) -> list[int]:
+    def part(self, cell: int, responses: Collection[int], row: int) -> list[Answered]:
         """Have cells count in another row."""
-        counts = self._sums.part(cell, responses, row)
-        before = [self._before[at] if at < len(self._before) else 0 for at in responses]
-        return [count - less for count, less in zip(counts, before, strict=True)]
+        found = zip(responses, self._sums.part(cell, responses, row), strict=True)
+        return [answered.plus(self._so_far(at), -1) for at, answered in found]

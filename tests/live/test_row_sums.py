@@ -22,12 +22,14 @@ from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES
 from httptop.collect.measure import Measure
 from httptop.collect.source import LEFT_OUT
 from httptop.collect.sums import (
+    CELL,
     FIRST_ROW,
     ROW,
     ROW_TIME,
     SIDE_ROWS,
     SLOTS,
     TIMES,
+    Answered,
     CellUse,
     RowFigures,
     RowSums,
@@ -210,12 +212,18 @@ def assert_same(found: Sums, wanted: Sums, rows: int) -> None:
                 assert times[0] == times[1], f"row {number}, {measure}"
             else:
                 assert times[0][:3] == times[1][:3], f"row {number}, {measure}"
-    length = min(len(found.responses), len(wanted.responses))
-    assert found.responses[:length] == wanted.responses[:length]
-    assert not any(found.responses[length:])
-    assert not any(wanted.responses[length:])
+    counts = [_counts(sums.cells) for sums in (found, wanted)]
+    length = min(map(len, counts))
+    assert counts[0][:length] == counts[1][:length]
+    assert not any(counts[0][length:])
+    assert not any(counts[1][length:])
     assert found.sides == wanted.sides
     assert found.unmeasured == wanted.unmeasured
+
+
+def _counts(cells: bytes) -> list[int]:
+    """Return how many requests or responses each cell has counted."""
+    return [count for count, *_ in CELL.iter_unpack(cells)]
 
 
 #: What the cells of an endpoint are for; the last ones are out of scope.
@@ -290,6 +298,13 @@ class Twins:
         """Compare all figures."""
         found, wanted = (sums.read(self.tick, self.rows) for sums in self.both)
         assert_same(found, wanted, self.rows)
+        for cell in self.told:
+            use = self.uses[cell]
+            if use is not None and use.measure is Measure.LATENCY and use.in_scope:
+                answered = [sums.answered([cell]) for sums in self.both]
+                assert answered[0] == answered[1] == [Answered.of(found.cells, cell)]
+                times = [sums.histograms(use.row, [cell]) for sums in self.both]
+                assert times[0] == times[1]
 
 
 @pytest.mark.parametrize(("seed", "loops"), [(1, True), (2, True), (3, True), (4, False)])
@@ -482,7 +497,8 @@ def test_a_cell_parts_with_its_requests_in_flight(loaded: Loaded) -> None:
     cells.count(bad, times=[5_000], count=1)
     cells.write()
     sums.add(1, 0)
-    assert sums.part(requests, [good, bad], FIRST_ROW + 1) == [3, 1]
+    counted = sums.part(requests, [good, bad], FIRST_ROW + 1)
+    assert counted == [Answered(3, 3, 15_000), Answered(1, 1, 5_000)]
     cells.count(good, times=[5_000] * 2, count=2)
     cells.write()
     sums.add(1, 0)
@@ -490,7 +506,7 @@ def test_a_cell_parts_with_its_requests_in_flight(loaded: Loaded) -> None:
     before, after = (_row(found, FIRST_ROW + at) for at in range(2))
     assert (before.requests, before.open, before.total_count) == (4, 0, 3)
     assert (after.requests, after.open, after.total_count) == (2, 2, 2)
-    assert struct.unpack_from("<Q", found.responses, 8 * good) == (5,)
+    assert Answered.of(found.cells, good) == (5, 5, 25_000)
 
 
 def test_no_room_for_histograms_is_told(loaded: Loaded) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from httptop.config.settings import Settings
-from httptop.model import Snapshot
+from httptop.model import EndpointKey, Snapshot
 from httptop.output import batch_writer
 from tests.factory import snapshot_at
 
@@ -46,6 +46,9 @@ class FakeFeed:
         self._thread.start()
 
     def apply(self, settings: Settings) -> None:
+        raise NotImplementedError
+
+    def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 
     def stop(self) -> Snapshot | None:

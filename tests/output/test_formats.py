@@ -9,7 +9,15 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from httptop.model import NO_LATENCY, STATUS_UNKNOWN, Overhead, PartyStats, Snapshot
+from httptop.model import (
+    NO_LATENCY,
+    STATUS_UNKNOWN,
+    LookedAt,
+    Overhead,
+    PartyStats,
+    Snapshot,
+    StatusLatency,
+)
 from httptop.output.json import to_json
 from httptop.output.text import to_text
 from tests.factory import LATENCY, key, row, snapshot_at
@@ -128,6 +136,29 @@ def test_json_has_what_each_process_and_peer_has() -> None:
     ]
     assert found["peers"] == [{"address": "::1", "requests": 9, "errors": 1}]
     assert found["errors"] == one.errors
+
+
+def test_json_has_the_latencies_of_each_status() -> None:
+    by_status = {
+        503: StatusLatency(1, 2e6, 1e6, 3e6),
+        5: StatusLatency(2, 4e6),
+        200: StatusLatency(9, 5e6),
+    }
+    one = replace(row(status={503: 1, 5: 2, 200: 9}), latency_by_status=by_status)
+    full = replace(snapshot_at(1), endpoints=(one,))
+    (found,) = json.loads(to_json(full))["endpoints"]
+    assert list(found["latency_by_status_total_ms"].items()) == [
+        ("200", {"count": 9, "mean": 5.0}),
+        ("5xx", {"count": 2, "mean": 4.0}),
+        ("503", {"count": 1, "mean": 2.0, "p50": 1.0, "p99": 3.0}),
+    ]
+    looked_at = LookedAt(one.key, {200: StatusLatency(9, 5e6, 1e6, 2e6)})
+    assert to_json(replace(full, looked_at=looked_at)) == to_json(full)
+    assert to_text(replace(full, looked_at=looked_at)) == to_text(full)
+    same = replace(one, latency_by_status={200: StatusLatency(9, 5e6, 1e6, 2e6)})
+    for other in (row(), same):
+        (plain,) = json.loads(to_json(replace(full, endpoints=(other,))))["endpoints"]
+        assert "latency_by_status_total_ms" not in plain, "it is latency_total_ms"
 
 
 def test_text_shows_both_sides_and_all_of_health() -> None:

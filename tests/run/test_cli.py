@@ -287,11 +287,13 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         *,
         demo: bool,
         screen: bool,
+        written: bool,
         tell: Callable[[str], None],
         read: object,
         save: Path,
     ) -> Feed:
         assert session.pids == ()
+        assert written == ("text" not in words or "--record" in words)
         assert not screen
         assert tell is complain
         assert (read, save) == ((home / "etc.toml", own), own)
@@ -302,12 +304,15 @@ def test_live_gets_settings_and_scope_and_is_recorded(
     capture = tmp_path / "new.gz"
     words = ["-b", "-n", "2", "--format", "json", "-p", "7", "--record", str(capture), "-d", "0.5"]
     assert main(words) == 0
-    ((settings, scope, demo),) = asked
+    ((settings, scope, demo),) = asked[:1]
     assert (settings.general.tick_s, scope.describe(), demo) == (0.5, ("pid = 7",), False)
     printed = capfd.readouterr().out.splitlines()
     assert [json.loads(line)["final"] for line in printed] == [False, True]
     with capture.open("rb") as file:
         assert [tick.final for tick in read_capture(file)][-1]
+    for words in (["-b", "-n", "2", "--format", "text"], ["-b", "-n", "2", "--format", "json"]):
+        assert main(words) == 0
+    assert len(asked) == 3
 
 
 def test_a_failure_of_the_feed_is_one_line_and_1(

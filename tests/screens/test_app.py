@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Settings, Ui
-from httptop.model import Health, Snapshot
+from httptop.model import EndpointKey, Health, Snapshot
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page
@@ -40,6 +40,9 @@ class PushedFeed:
             raise self.error
 
     def apply(self, settings: Settings) -> None:
+        raise NotImplementedError
+
+    def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 
     def stop(self) -> Snapshot | None:

@@ -15,7 +15,7 @@ from httptop import console
 from httptop.collect.feed import Feed
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
-from httptop.model import Snapshot
+from httptop.model import EndpointKey, Snapshot
 from httptop.run import batch
 from tests.factory import snapshot_at
 
@@ -50,6 +50,9 @@ class ScriptedFeed:
 
     def apply(self, settings: Settings) -> None:
         self.applied.put(settings)
+
+    def look_at(self, key: EndpointKey | None) -> None:
+        raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
         self.stopping.set()

@@ -1,0 +1,36 @@
+"""Read the histograms of single cells from the kernel; only of rows that somebody asks for.
+
+What the sums have read of each cell stands in a map (read_octaves in bpf/c/sums.h), all shards
+together, as it is in the sums of its row. It changes with these alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from httptop.bpf import abi
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES, Histogram
+from httptop.linux import bpf_syscall
+from httptop.linux.stretches import give_way
+
+
+def histograms_of(read_octaves: int, groups: int, cells: Iterable[int]) -> list[Histogram]:
+    """Return the histograms of cells of a row; raise :class:`OSError`.
+
+    ``read_octaves``: the map's descriptor; ``groups``: of the row's buckets (``RowFigures.groups``)
+    those that any of its cells has. A bucket has what was counted modulo 2^32.
+    """
+    octaves = [at for at in range(OCTAVES) if groups >> 2 * at & 3]  # of two groups each
+    found: list[Histogram] = []
+    for cell in cells:
+        give_way()
+        histogram: Histogram = {}
+        for octave in octaves:
+            key = struct.pack("<I", cell * OCTAVES + octave)
+            page = bpf_syscall.map_lookup(read_octaves, key, abi.PAGE.size)
+            if page is not None:
+                counts = enumerate(abi.PAGE.unpack(page), octave * BUCKETS_PER_OCTAVE)
+                histogram.update((bucket, count) for bucket, count in counts if count)
+        found.append(histogram)
+    return found
