@@ -234,6 +234,11 @@ class HttptopApp(Httptop):
         """Show one endpoint in full."""
         self.push_screen(DetailScreen(key))
 
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Have the feed's snapshots hold more of an endpoint, or of none; see Feed."""
+        if self._feed is not None:
+            self._feed.look_at(key)
+
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
         self.push_screen(RequestScreen(request))

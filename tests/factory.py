@@ -16,6 +16,7 @@ from typing import Any
 from httptop.model import (
     NO_TOTALS,
     SIDES,
+    STATUS_UNKNOWN,
     EndpointKey,
     EndpointStats,
     Health,
@@ -23,6 +24,7 @@ from httptop.model import (
     Overhead,
     Side,
     Snapshot,
+    StatusLatency,
     Totals,
     Transaction,
 )
@@ -60,6 +62,12 @@ def latency(p50_ms: float, count: int = 100, spread: float = 1.0) -> Latency:
         p999_ns=p50 * (1 + 9.0 * spread),
         max_ns=p50 * (1 + 14.0 * spread),
     )
+
+
+def status_latency(p50_ms: float, count: int) -> StatusLatency:
+    """Return the latencies of a status, whose quantiles follow from their median."""
+    whole = latency(p50_ms, count)
+    return StatusLatency(count, whole.mean_ns, whole.p50_ns, whole.p99_ns)
 
 
 def key(
@@ -105,6 +113,11 @@ def endpoint(
         latency=latency(p50_ms, count=min(requests, int(rps * 60))),
         latency_total=latency(p50_ms * 1.1, count=requests - unanswered),
         trend_ns=tuple(trend),
+        latency_by_status={
+            code: status_latency(p50_ms * (6 if code >= 500 else 1.1), n)
+            for code, n in status.items()
+            if code != STATUS_UNKNOWN
+        },
     )
 
 

@@ -131,6 +131,10 @@ class Httptop(App[int]):
         """Show one endpoint in full."""
 
     @abstractmethod
+    def look_at(self, key: EndpointKey | None) -> None:
+        """Have snapshots hold more of an endpoint, or of none; see Feed."""
+
+    @abstractmethod
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
 

@@ -33,9 +33,14 @@ class DetailScreen(HttptopScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show the current snapshot."""
+        """Show the current snapshot, and have the next ones hold what only this page shows."""
+        self.httptop.look_at(self.key)
         self.query_one(EndpointDetail).focus()
         self.refresh_scene()
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        self.httptop.look_at(None)
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.style import Style
@@ -18,6 +19,7 @@ from httptop.model import (
     EndpointStats,
     Latency,
     Snapshot,
+    StatusLatency,
     Transaction,
     class_of,
     status_name,
@@ -36,6 +38,9 @@ from httptop.widgets.sparkline import Symbols, bar, capacity, ceiling, graph, st
 
 _GRAPH_HEIGHT = 6
 _TIMES_WIDTH = 10
+#: Of the responses: the widest meaning, and status, a blank, count and share together.
+_REASON_WIDTH = 24
+_COUNTED_WIDTH = 23
 _QUANTILES = (
     ("p50", "p50_ns"),
     ("p90", "p90_ns"),
@@ -64,6 +69,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         super().__init__(symbols)
         self.key = key
         self.stats: EndpointStats | None = None
+        self.by_status: Mapping[int, StatusLatency] = {}
         self.recent: list[Transaction] = []
         self.window_s = 0.0
         self.units = DEFAULT_UNITS
@@ -75,7 +81,12 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.units = units
         if snapshot is None:
             return
-        self.stats = snapshot.endpoint(self.key) or self.stats
+        looked_at = snapshot.looked_at
+        if (stats := snapshot.endpoint(self.key)) is not None:
+            self.stats = stats
+            self.by_status = stats.latency_by_status or {}
+            if looked_at is not None and looked_at.key == self.key:
+                self.by_status = looked_at.latency_by_status
         self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
         self.window_s = snapshot.window_s
         self._paint()
@@ -229,6 +240,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
     def _responses(self, stats: EndpointStats, width: int) -> list[Strip]:
         text, muted = self.hue("text"), self.hue("muted")
         lines = [self._title("RESPONSES", "since start", width)]
+        times = self._times_of_statuses(width)
+        beside_meaning = _COUNTED_WIDTH + len(times) * (self.units.latency_width + 2)
+        reason = max(0, min(_REASON_WIDTH, width - beside_meaning))
         found = [
             (status_name(code), status_phrase(code), n, code)
             for code, n in sorted(stats.status.items(), key=lambda item: (class_of(item[0]), item))
@@ -240,18 +254,41 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             found.append(("none", "connection closed first", stats.unanswered, 0))
         if stats.truncated:
             found.append(("cut", "of these, cut off", stats.truncated, 0))
-        reason = max(0, min(24, width - 30))
+        if found:
+            heading = self.hue("heading")
+            line = Line().space(5 + reason + 1, heading)
+            line.add("COUNT", heading, 10, "right").add("SHARE", heading, 7, "right")
+            for title, _ in times:
+                line.add(title, heading, self.units.latency_width + 2, "right")
+            lines.append(line.strip())
         for name, meaning, n, code in found:
             share = n / stats.requests if stats.requests else 0.0
             hue = self.hue(status_hue(code))
             line = Line().add(name, hue, 5).add(meaning, muted, reason).space(1, text)
             line.add(f"{n:,}", text, 10, "right")
-            line.add(humanize.percent(share), muted, 7, "right").space(2, text)
+            line.add(humanize.percent(share), muted, 7, "right")
+            spent = self.by_status.get(code) if name != "cut" else None
+            for _, field in times:
+                value = None if spent is None else getattr(spent, field)
+                shown = self.units.duration(value)
+                line.add(shown, self.hue(latency_hue(value)), self.units.latency_width + 2, "right")
+            line.space(2, text)
             line.add(bar(share, max(width - line.used, 0), self.symbols), hue)
             lines.append(line.strip())
         if not found:
             lines.append(Line().add("none yet", muted).strip())
         return lines
+
+    def _times_of_statuses(self, width: int) -> list[tuple[str, str]]:
+        """Return the times beside each status: titles, and fields of StatusLatency."""
+        if not self.by_status:
+            return []
+        known = any(one.p99_ns is not None for one in self.by_status.values())
+        if not known:
+            return [("MEAN", "mean_ns")]
+        times = [("P50", "p50_ns"), ("P99", "p99_ns")]
+        room = width - _COUNTED_WIDTH - 3 * (self.units.latency_width + 2)
+        return [("MEAN", "mean_ns"), *times] if room >= _REASON_WIDTH else times
 
 
 def _times(stats: EndpointStats) -> list[tuple[str, Latency]]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Settings, Ui
-from httptop.model import EndpointKey, Health, Snapshot
+from httptop.model import (
+    STATUS_UNKNOWN,
+    EndpointKey,
+    Health,
+    LookedAt,
+    Snapshot,
+    StatusLatency,
+)
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import ConfirmQuit, Failure, Page
@@ -18,7 +27,7 @@ from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
-from tests.factory import busy, snapshot, with_times
+from tests.factory import busy, endpoint, key, snapshot, with_times
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import drawn, settled, show, table
 
@@ -31,6 +40,7 @@ class PushedFeed:
         self.publish: Callable[[Snapshot], None] | None = None
         self.fail: Callable[[BaseException], None] | None = None
         self.stopped = 0
+        self.looked_at: list[EndpointKey | None] = []
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
@@ -43,7 +53,7 @@ class PushedFeed:
         raise NotImplementedError
 
     def look_at(self, key: EndpointKey | None) -> None:
-        raise NotImplementedError
+        self.looked_at.append(key)
 
     def stop(self) -> Snapshot | None:
         self.stopped += 1
@@ -106,6 +116,44 @@ async def test_an_open_endpoint_that_vanishes_keeps_its_last_figures() -> None:
         await show(pilot, snapshot([]))
         detail = app.screen.query_one("EndpointDetail")
         assert any("LATENCY" in detail.render_line(y).text for y in range(30))
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+async def test_an_open_endpoint_has_the_latencies_of_each_status(width: int) -> None:
+    feed = PushedFeed()
+    app = HttptopApp(feed=feed)
+    by_status = {200: StatusLatency(90, 3e6), 503: StatusLatency(10, 50e6)}
+    stats = replace(
+        endpoint(key(), status={200: 90, 503: 10, STATUS_UNKNOWN: 1}, unanswered=2),
+        latency_by_status=by_status,
+    )
+    seen = snapshot([stats, endpoint(key("/other"))])
+    looked_at = LookedAt(
+        stats.key,
+        {
+            200: replace(by_status[200], p50_ns=2e6, p99_ns=9e6),
+            503: replace(by_status[503], p50_ns=47e6, p99_ns=61e6),
+        },
+    )
+    async with app.run_test(size=(width, 60)) as pilot:
+        await show(pilot, seen)
+        app.open_endpoint(stats.key)
+        await pilot.pause()
+        assert feed.looked_at == [stats.key]
+        page = "\n".join(drawn(app, EndpointDetail))
+        assert re.search(r"COUNT +SHARE +MEAN\b", page)
+        assert re.search(r"503 .* 10 +9.7% +50.0ms", page)
+        await show(pilot, replace(seen, looked_at=looked_at))
+        page = "\n".join(drawn(app, EndpointDetail))
+        assert re.search(r"COUNT +SHARE +(MEAN +)?P50 +P99\b", page)
+        assert re.search(r"200 .* 90 +87% +(3.0ms +)?2.0ms +9.0ms", page)
+        assert re.search(r"503 .* 10 +9.7% +(50.0ms +)?47.0ms +61.0ms", page)
+        assert re.search(r"none .* 2 +1.9% +(- +)?- +-", page)
+        other = LookedAt(key("/other"), looked_at.latency_by_status)
+        await show(pilot, replace(seen, looked_at=other))
+        assert "47.0ms" not in "\n".join(drawn(app, EndpointDetail)), "they are another's"
+        await pilot.press("escape")
+        assert feed.looked_at == [stats.key, None]
 
 
 async def test_help_opens_and_closes() -> None:
