@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from httptop.filters.regex import Regex
 from httptop.literals import glob, parse_duration, parse_integer, parse_size, parse_status
 
 _TEXT_OPERATORS: Final = ("=", "!=", "~", "!~")
@@ -56,7 +57,7 @@ class Value:
             case "glob":
                 return glob(self.text).match(value) is not None
             case "regex":
-                return _regex(self.text).search(value) is not None
+                return _regex(self.text).search(value)
             case "network":
                 return _in_network(value, self.text)
             case "span":
@@ -130,11 +131,8 @@ def _is_regex(text: str, quoted: bool) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _regex(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text[1:-1].replace("\\/", "/"))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+def _regex(text: str) -> Regex:
+    return Regex(text[1:-1].replace("\\/", "/"))
 
 
 def _span(number: Callable[[str], tuple[int, int]], text: str) -> Value:

@@ -205,6 +205,11 @@ def test_validate_lists_every_error(home: Path, capsys: pytest.CaptureFixture[st
     file.write_text('[filter]\nexpression = "in_flight > 1"\n')
     assert main(["--validate-config", str(file)]) == 2
     assert f"{file}:2: filter.expression: filter 'in_flight > 1'" in capsys.readouterr().err
+    file.write_text("[ui]\nfilter = 'path ~ /(a+)\\1$/'\n")
+    assert main(["--validate-config", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert f"{file}:2: ui.filter: " in said
+    assert "refused: it refers to a group" in said
 
 
 def test_replay_in_batch(capture: Path) -> None:

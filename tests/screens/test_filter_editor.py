@@ -94,6 +94,16 @@ async def test_an_error_is_pointed_at_while_typing_and_enter_does_not_keep_it() 
         assert app.view.expression is None
 
 
+async def test_a_regular_expression_without_a_bound_in_time_is_refused_with_the_reason() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("f")
+        await write(pilot, "path ~ /(?=a)/")
+        assert "refused: it looks ahead, which has no bound in time" in drawn(app, Advice)[0]
+        await pilot.press("enter")
+        assert app.view.expression is None
+
+
 @pytest.mark.parametrize("width", [60, 80])
 async def test_the_mark_stays_under_its_character_when_the_text_scrolls(width: int) -> None:
     async with HttptopApp().run_test(size=(width, 24)) as pilot:
