@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from bench.without_parties import without_parties
+from httptop.bpf.build import compiler
+from httptop.bpf.build.child import Plan
+from httptop.bpf.plan import plan_of
 from tests.bpf import paths
 from tests.bpf.host import RECVFROM, WRITEV
 from tests.bpf.interpreter.maps import RingMap
@@ -44,6 +51,48 @@ def test_the_interpreted_probes_see_the_exchange() -> None:
     (record,) = samples.records
     assert paths.REQUEST.split(b"\r\n")[0] in record
     assert paths.HEAD in record
+
+
+def _more(whole: dict[str, Cost], without: dict[str, Cost], *names: str) -> list[tuple[int, ...]]:
+    """Return what paths cost more with a part than without it."""
+    return [tuple(a - b for a, b in zip(whole[name], without[name], strict=True)) for name in names]
+
+
+def test_what_counts_for_processes_and_peers_costs(
+    measured: dict[str, Cost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request like the last: some 10 ns, as 3 to 4 instructions take a nanosecond."""
+    whole = compiler.source
+    monkeypatch.setattr(compiler, "source", lambda name="probes.c": without_parties(whole(name)))
+    without = paths.measured()
+    (asked, told) = _more(measured, without, "the same request: recv", "the same head: writev")
+    assert asked == (0, 0, 0, 0, 0)
+    assert 20 < told[0] <= 45
+    assert told[1:4] == (0, 0, 0)
+    assert told[4] <= 2
+    (asked,) = _more(measured, without, "another request than the last: recv")
+    assert 60 < asked[0] <= 100
+    assert asked[1:4] == (0, 0, 0)
+    assert asked[4] <= 3
+
+
+def test_what_keeping_header_sections_costs(
+    measured: dict[str, Cost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a request that is not kept next to nothing, of one that is, a copy."""
+
+    def plan_without(*of_run: Any) -> Plan:
+        plan = plan_of(*of_run)
+        return replace(plan, constants={**plan.constants, "HEAD_COPIED": 0})
+
+    monkeypatch.setattr(paths, "plan_of", plan_without)
+    without = paths.measured()
+    found = _more(
+        measured, without, "the same request: recv", "the same head: writev",
+        "616 bytes, another trace: recv", "616 bytes, kept for a sample: recv",
+    )  # fmt: skip
+    assert all(more[0] <= 6 and not any(more[1:]) for more in found[:3]), found
+    assert found[3][2:4] == (1, 616)
 
 
 @pytest.mark.xdist_group("system calls")
