@@ -10,10 +10,11 @@ from pathlib import Path
 
 from httptop.config.load import Config, check_file, load, user_file
 from httptop.config.save import save_all
-from httptop.config.settings import SETTINGS
+from httptop.config.settings import GUARDED, SETTINGS
 from httptop.console import can_draw, complain, forget_output, say
 from httptop.errors import HttptopError
-from httptop.linux.files import invoking_user
+from httptop.linux.files import InvokingUser, invoking_user
+from httptop.model import clean
 from httptop.run import arguments
 from httptop.run.arguments import UNNAMED, Arguments
 from httptop.run.batch import run_batch
@@ -65,9 +66,9 @@ def _main(asked: Arguments, session: Session) -> int:
         return _print_config(config)
     if asked.save_config is not None:
         named = asked.save_config != UNNAMED
-        path = asked.save_config if named else user_file(os.environ, invoker)
-        say(str(save_all(config.settings, path, invoker)))
-        return 0
+        return _save(
+            config, asked.save_config if named else user_file(os.environ, invoker), invoker
+        )
     if not config.settings.general.enabled:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing to do")
         return 0
@@ -76,8 +77,21 @@ def _main(asked: Arguments, session: Session) -> int:
     return run_screen(asked, config, invoker, session)
 
 
+def _save(config: Config, path: Path, invoker: InvokingUser) -> int:
+    say(_shown(save_all(config.settings, path, invoker)))
+    for key in sorted(GUARDED) if invoker.elevated else ():
+        origin = config.origins[key]
+        if origin != "default" and Path(origin) not in config.files:
+            complain(f"{key} ({origin}) was not saved: under sudo only a file of root's may set it")
+    return 0
+
+
+def _shown(path: Path) -> str:
+    return clean(os.fsencode(path), 4096)
+
+
 def _validated(config: Config) -> int:
-    names = ", ".join(map(str, config.files)) or "no configuration file, the defaults apply"
+    names = ", ".join(map(_shown, config.files)) or "no configuration file, the defaults apply"
     say(f"{names}: no error")
     return 0
 
@@ -86,5 +100,6 @@ def _print_config(config: Config) -> int:
     lines = [f"{s.key} = {s.kind.show(s.of(config.settings))}" for s in SETTINGS]
     width = min(60, max(map(len, lines)))
     for setting, line in zip(SETTINGS, lines, strict=True):
-        say(f"{line:<{width}}  # {config.origins[setting.key]}")
+        origin = clean(config.origins[setting.key].encode("utf-8", "surrogateescape"), 4096)
+        say(f"{line:<{width}}  # {origin}")
     return 0

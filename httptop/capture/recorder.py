@@ -7,6 +7,7 @@ trusts nothing: it bounds sizes, checks types and cleans texts.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import zlib
@@ -25,6 +26,7 @@ from httptop.model import Snapshot
 LONGEST_LINE: Final = 32 << 20
 #: The most bytes of a file, before compression; a larger recording fails.
 LARGEST_FILE: Final = 8 << 30
+_GZIP: Final = b"\x1f\x8b"
 
 
 class RecordingError(HttptopError):
@@ -35,10 +37,10 @@ class Recorder(Observer):
     """Writes the snapshots of a run to a capture file; ``close`` is idempotent."""
 
     def __init__(self, path: Path, invoker: InvokingUser) -> None:
-        """Create or truncate the file; raises :class:`UsageError` if it is refused."""
+        """Create the file, or truncate a capture; raises :class:`UsageError` if it is refused."""
         self._path = path
         try:
-            descriptor = create(path, invoker)
+            descriptor = create(path, invoker, ours=is_capture)
         except FileError as error:
             raise UsageError(f"cannot record to {error}") from None
         self._raw: IO[bytes] | None = open(descriptor, "wb")  # noqa: SIM115
@@ -105,6 +107,14 @@ class Recorder(Observer):
             raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from None
 
 
+def is_capture(start: bytes) -> bool:
+    """Return whether a file that starts with these bytes is a capture."""
+    if start.startswith(_GZIP):
+        with contextlib.suppress(zlib.error):
+            start = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(start, 1 << 16)
+    return start.startswith(b'{"httptop":"capture"')
+
+
 class CutOff(CaptureError):
     """The capture ends in the middle of a line."""
 
@@ -124,7 +134,7 @@ def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
 def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
     magic = file.read(2)
     file.seek(0)
-    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file  # type: ignore[assignment]
+    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if magic == _GZIP else file  # type: ignore[assignment]
     while True:
         try:
             line = stream.readline(LONGEST_LINE + 1)

@@ -4,6 +4,9 @@ Later sources override earlier ones: defaults, ``/etc/httptop/config.toml``, the
 ``config.toml`` (or the file of ``--config`` instead of both), environment
 (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A configuration with an error is not used at all:
 all errors are raised together.
+
+As root, a file is read only if nobody but root can change it. Under sudo the user's own file, read
+with that user's permissions, may set all but what is ``GUARDED``.
 """
 
 from __future__ import annotations
@@ -19,15 +22,15 @@ from typing import Any, Final
 from httptop.config import LARGEST_FILE
 from httptop.config.conflicts import Contradiction, contradictions
 from httptop.config.scope import scope_of
-from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting, Settings
+from httptop.config.settings import BY_KEY, DEFAULTS, GUARDED, SETTINGS, Setting, Settings
 from httptop.config.toml_lines import lines_of_keys
 from httptop.errors import UsageError
-from httptop.linux.files import InvokingUser, read_text
+from httptop.linux.files import FileText, InvokingUser, read_text
 from httptop.literals import nearest
 from httptop.model import clean
 
 #: Returns the text of a file; raises FileNotFoundError, or an OSError whose text is the reason.
-Read = Callable[[Path], str]
+Read = Callable[[Path], FileText]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
 _VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
@@ -110,9 +113,9 @@ def load(
     ``file`` (that of ``--config``) must exist and is read instead of the usual ones. ``read``
     replaces reading files with this process's permissions.
     """
-    gathering = _Gathering()
+    gathering = _Gathering(under_sudo=invoker.elevated)
     for path in config_files(environ, invoker, file, system_file):
-        gathering.file(path, _reader(invoker, read), required=file is not None)
+        gathering.file(path, read or own_reader(invoker, system_file), required=file is not None)
     gathering.environment(environ)
     gathering.flags(flags)
     return gathering.result()
@@ -120,28 +123,38 @@ def load(
 
 def check_file(path: Path, invoker: InvokingUser) -> Config:
     """Return the configuration of one file over the defaults; raise :class:`ConfigError`."""
-    gathering = _Gathering()
-    gathering.file(path, _reader(invoker, None), required=True)
+    gathering = _Gathering(under_sudo=invoker.elevated)
+    gathering.file(path, own_reader(invoker), required=True)
     return gathering.result()
 
 
 def check_text(text: str, path: Path) -> Config:
     """Return the configuration of a text to be written to ``path``; raise :class:`ConfigError`."""
     gathering = _Gathering()
-    gathering.text(text, path)
+    gathering.text(FileText(text), path)
     return gathering.result()
 
 
 def read_config(path: Path, invoker: InvokingUser, read: Read | None = None) -> str:
     """Return the text of a file, empty if it does not exist; raise :class:`OSError`."""
     try:
-        return _reader(invoker, read)(path)
+        return (read or own_reader(invoker))(path).text
     except FileNotFoundError:
         return ""
 
 
-def _reader(invoker: InvokingUser, read: Read | None) -> Read:
-    return read or (lambda path: read_text(path, LARGEST_FILE, invoker))
+def own_reader(invoker: InvokingUser, system_file: Path | None = None) -> Read:
+    """Return what reads files with this process's permissions: those of the invoking user.
+
+    The file of the system is root's: nobody chose its name.
+    """
+
+    def read(path: Path) -> FileText:
+        system = path == (system_file or SYSTEM_FILE)
+        reader = dataclasses.replace(invoker, elevated=False) if system else invoker
+        return read_text(path, LARGEST_FILE, reader)
+
+    return read
 
 
 def build(values: Mapping[str, object], base: Settings = DEFAULTS) -> Settings:
@@ -163,7 +176,8 @@ def _replaced(holder: Any, path: list[str], value: object) -> Any:
 class _Gathering:
     """Collects values and errors of one load; later values replace earlier ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, under_sudo: bool = False) -> None:
+        self.under_sudo = under_sudo
         self.values: dict[str, object] = {}
         self.origins = {setting.key: "default" for setting in SETTINGS}
         self.lines: dict[str, int] = {}  # in the file that is the origin
@@ -246,18 +260,25 @@ class _Gathering:
             return
         self.text(text, path)
 
-    def text(self, text: str, path: Path) -> None:
+    def text(self, found: FileText, path: Path) -> None:
         self.files.append(path)
         try:
-            document = tomllib.loads(text)
+            document = tomllib.loads(found.text)
         except (ValueError, RecursionError) as error:
-            self.problems.append(_syntax(str(path), error, text))
+            self.problems.append(_syntax(str(path), error, found.text))
             return
-        self.table(document, (), str(path), lines_of_keys(text))
+        offence = found.offence if self.under_sudo else ""
+        self.table(document, (), str(path), lines_of_keys(found.text), offence)
 
     def table(
-        self, table: Mapping[str, object], above: tuple[str, ...], where: str, lines: dict[str, int]
+        self,
+        table: Mapping[str, object],
+        above: tuple[str, ...],
+        where: str,
+        lines: dict[str, int],
+        offence: str,
     ) -> None:
+        """Adopt a table; ``offence``: why it may not set what is guarded, empty if it may."""
         for name, value in table.items():
             path = (*above, name)
             key = ".".join(path)
@@ -268,14 +289,19 @@ class _Gathering:
             shown = clean(key.encode("utf-8", "replace"), 80)
             if key in _SECTIONS:
                 if isinstance(value, dict):
-                    self.table(value, path, where, lines)
+                    self.table(value, path, where, lines, offence)
                 else:
                     message = _found(f"a table is needed: [{key}]", value)
                     self.problems.append(Problem(where, message, line, shown))
             elif key in BY_KEY:
                 setting = BY_KEY[key]
                 try:
-                    self.keep(setting, setting.kind.parse(value), where, line)
+                    parsed = setting.kind.parse(value)
+                    if offence and key in GUARDED and parsed != setting.of(build(self.values)):
+                        message = f"under sudo only a file of root's may set this, and {offence}"
+                        self.problems.append(Problem(where, message, line, shown))
+                    else:
+                        self.keep(setting, parsed, where, line)
                 except ValueError as error:
                     self.refuse(setting, Problem(where, _found(str(error), value), line, shown))
             else:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from httptop.config.load import build, check_text, read_config, user_file
-from httptop.config.settings import Settings
+from httptop.config.settings import BY_KEY, GUARDED, Settings
 from httptop.config.toml_document import to_toml
 from httptop.errors import UsageError
-from httptop.linux.files import InvokingUser, write_text
+from httptop.linux.files import FileText, InvokingUser, write_text
+from httptop.model import clean
 
 _NOTHING = "nothing was written"
 
@@ -19,12 +20,20 @@ _NOTHING = "nothing was written"
 def save_all(settings: Settings, path: Path, invoker: InvokingUser) -> Path:
     """Write all settings and return the path; the user's comments in an existing file are kept.
 
-    Raises :class:`UsageError` if that file is not valid TOML, or cannot be read or replaced.
+    Under sudo the file is the user's, so what is guarded is written as comments. Raises
+    :class:`UsageError` if an existing file is not one of httptop's, or cannot be read or replaced.
     """
     try:
         previous = read_config(path, invoker)
-        tomllib.loads(previous)
-        return write_text(path, to_toml(settings, previous), invoker)
+        strange = sorted(tomllib.loads(previous).keys() - {key.split(".")[0] for key in BY_KEY})
+        if strange:
+            name = clean(strange[0].encode("utf-8", "replace"), 60)
+            raise UsageError(
+                f"{path}: exists and is no configuration of httptop, which has no {name!r}; "
+                f"{_NOTHING}"
+            )
+        stated = BY_KEY.keys() - GUARDED if invoker.elevated else BY_KEY.keys()
+        return write_text(path, to_toml(settings, previous, stated), invoker)
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: exists and is not valid TOML; {_NOTHING}") from None
     except OSError as error:
@@ -37,7 +46,7 @@ def save_changes(
     invoker: InvokingUser,
     file: Path | None = None,
     *,
-    read: Callable[[Path], str] | None = None,
+    read: Callable[[Path], FileText] | None = None,
     write: Callable[[Path, str], Path] | None = None,
 ) -> Path:
     """Change settings, by key, in ``file``, by default the user's own; return its path.

@@ -1,8 +1,9 @@
-"""Read and write the invoking user's files safely although this process is root.
+"""Read and write files safely although this process is root.
 
-Under sudo, files are accessed with the permissions of the invoking user, so that no link or
-directory of theirs can make root read or overwrite a file that they could not. If those permissions
-do not suffice (``/etc``), root's are used, but only along a path that nobody else can change.
+Under sudo, a file is opened with the permissions of the user who called it, or not at all. Root
+itself writes only where nobody but root can change anything. Nothing is ever given to another user,
+and only what httptop has written is truncated. Paths are followed by descriptors
+(:mod:`httptop.linux.way`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from httptop.linux.fsuid import files_of
+from httptop.linux.way import FileError, Way, name_of
 
+__all__ = ["FileError"]
 
-class FileError(OSError):
-    """A file was refused; the message says why."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+#: The start of a file, by which it is known as one of httptop's.
+_START: Final = 4096
+_TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,21 @@ class InvokingUser:
     elevated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The text of a file, and who could have written it."""
+
+    text: str
+    #: Empty if only root can change the file, or where its path leads; else who or what can.
+    offence: str = ""
+
+
 def invoking_user(environ: Mapping[str, str]) -> InvokingUser:
-    """Return the invoking user: under sudo the user who called it, else this process's user."""
+    """Return the invoking user: under sudo, doas or pkexec who called it, else this process's."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         with contextlib.suppress(KeyError, ValueError, OverflowError):
-            uid = int(environ["SUDO_UID"])
-            gid = int(environ.get("SUDO_GID", pwd.getpwuid(uid).pw_gid))
+            uid, gid = _called_by(environ)
     elevated = uid != os.geteuid()
     home = None if elevated else environ.get("HOME")
     if not home:
@@ -52,6 +61,18 @@ def invoking_user(environ: Mapping[str, str]) -> InvokingUser:
         except (KeyError, OverflowError):
             home = "/"
     return InvokingUser(uid, gid, Path(home), elevated)
+
+
+def _called_by(environ: Mapping[str, str]) -> tuple[int, int]:
+    # doas keeps SUDO_UID if it is told to keep the environment; sudo does not keep DOAS_USER.
+    if name := environ.get("DOAS_USER"):
+        entry = pwd.getpwnam(name)
+        return entry.pw_uid, entry.pw_gid
+    if number := environ.get("PKEXEC_UID"):
+        return int(number), pwd.getpwuid(int(number)).pw_gid
+    uid = int(environ["SUDO_UID"])
+    gid = environ.get("SUDO_GID")
+    return uid, pwd.getpwuid(uid).pw_gid if gid is None else int(gid)
 
 
 @contextlib.contextmanager
@@ -71,39 +92,28 @@ def open_regular(path: Path, invoker: InvokingUser) -> BinaryIO:
     """Open a regular file for reading.
 
     Raises :class:`FileNotFoundError`, and :class:`FileError` with a clear reason for every other
-    error. Root's permissions are used only for files that belong to root.
+    error.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        try:
-            with rights_of(invoker):
-                descriptor = os.open(path, flags)
-        except PermissionError:
-            if not (invoker.elevated and _only_roots(path)):
-                raise FileError(f"{path}: no permission to read it") from None
-            descriptor = os.open(path, flags | os.O_NOFOLLOW)
-    except (FileNotFoundError, FileError):
-        raise
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {_reason(error)}") from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-        raise FileError(f"{path}: is {kind}")
-    return open(descriptor, "rb")
+    with _rights(path, invoker, "read"), Way(path) as way:
+        return _opened(path, way)
 
 
-def read_text(path: Path, limit: int, invoker: InvokingUser) -> str:
-    """Return the UTF-8 text of a regular file of at most ``limit`` bytes.
+def read_text(path: Path, limit: int, invoker: InvokingUser) -> FileText:
+    """Return the UTF-8 text of a regular file of at most ``limit`` bytes: a configuration.
 
-    Raises as :func:`open_regular` does.
+    If it is to be read with root's permissions, the file must be root's, and nobody else may be
+    able to change it or where its path leads. Raises as :func:`open_regular` does.
     """
-    with open_regular(path, invoker) as file:
-        try:
+    with _rights(path, invoker, "read") as uid, Way(path, links_of={0, uid}) as way:
+        file = _opened(path, way)
+        with file:
+            way.judge_file(os.fstat(file.fileno()))
+            if uid == 0 and way.offence:
+                raise FileError(
+                    f"{path}: {way.offence}; as root, httptop obeys only what nobody else can "
+                    "change"
+                )
             raw = file.read(limit + 1)
-        except OSError as error:
-            raise FileError(f"{path}: {_reason(error)}") from None
     if len(raw) > limit:
         raise FileError(f"{path}: larger than {limit >> 10} KiB")
     try:
@@ -112,148 +122,145 @@ def read_text(path: Path, limit: int, invoker: InvokingUser) -> str:
         raise FileError(f"{path}: not a text file: byte {error.start} is not UTF-8") from None
     if "\0" in text:
         raise FileError(f"{path}: not a text file: it contains NUL bytes")
-    return text
+    return FileText(text, way.offence)
 
 
 def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
     """Replace a file's contents by ``text`` atomically; return its path, links resolved.
 
-    The file has mode 0600 and belongs to the invoking user. Links that belong to root or the
-    invoking user are followed, others refused. Raises :class:`FileError`.
+    The file has mode 0600. Missing directories are made. Links that belong to root or the invoking
+    user are followed, others refused. Raises :class:`FileError`.
     """
-    target = _followed(path, invoker)
-
-    def write(uid: int) -> None:
-        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _replace(target, text, invoker if uid == 0 and invoker.elevated else None)
-
-    _with_rights(path, target, invoker, write)
-    return target
+    with _rights(path, invoker, "write") as uid, _way(path, uid, make=True) as way:
+        if way.found is not None:
+            _require_own(path, way.found, uid)
+        _replace(way, text)
+        return way.path
 
 
-def create(path: Path, invoker: InvokingUser, *, append: bool = False) -> int:
+def create(
+    path: Path,
+    invoker: InvokingUser,
+    *,
+    append: bool = False,
+    ours: Callable[[bytes], bool] = lambda start: True,  # noqa: ARG005
+) -> int:
     """Create or truncate a file and return a descriptor for writing; raises :class:`FileError`.
 
-    The file has mode 0600 and belongs to the invoking user. ``append``: keep its contents and
-    write at its end.
+    The file has mode 0600. ``append``: keep its contents and write at its end. ``ours`` decides by
+    the start of a file that exists, and is not empty, whether httptop may write to it.
     """
-    target = _followed(path, invoker)
-    opened: list[int] = []
-
-    def write(uid: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(target, flags | (os.O_APPEND if append else 0), 0o600)
-        opened.append(descriptor)
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise FileError(f"{path}: is no regular file")
-        if found.st_uid not in (uid, invoker.uid):
-            raise FileError(f"{path}: belongs to another user")
-        if found.st_nlink > 1:
-            raise FileError(f"{path}: has other names (hard links)")
-        os.fchmod(descriptor, 0o600)
-        if uid == 0 and invoker.elevated:
-            os.fchown(descriptor, invoker.uid, invoker.gid)
-        if not append:
-            os.ftruncate(descriptor, 0)
-
-    try:
-        _with_rights(path, target, invoker, write)
-    except BaseException:
-        for descriptor in opened:
-            os.close(descriptor)
-        raise
-    return opened[-1]
-
-
-def _with_rights(
-    path: Path, target: Path, invoker: InvokingUser, action: Callable[[int], None]
-) -> None:
-    """Call ``action`` with the invoking user's permissions, else, if safe, with root's.
-
-    They are safe if no link led to ``target`` and nobody else can change its directory. ``action``
-    gets the uid whose permissions it has.
-    """
-    try:
-        try:
-            with rights_of(invoker) as uid:
-                action(uid)
-        except PermissionError:
-            no_link = target == Path(os.path.abspath(path))
-            if not (invoker.elevated and no_link and _only_roots(target.parent)):
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags |= os.O_APPEND if append else 0
+    for _ in range(_TRIES):  # where others create and remove the file meanwhile
+        with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
+            try:
+                if way.found is None:
+                    new = os.open(way.name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=way.at)
+                    os.fchmod(new, 0o600)  # whatever the umask
+                    return new
+                _require_own(path, way.found, uid)
+                descriptor = os.open(way.name, flags, dir_fd=way.at)
+            except (FileExistsError, FileNotFoundError):
+                continue
+            try:
+                _take_over(path, descriptor, uid, append=append, ours=ours)
+            except BaseException:
+                os.close(descriptor)
                 raise
-            action(os.geteuid())
+            return descriptor
+    raise FileError(f"{path}: somebody else creates and removes it")
+
+
+def _take_over(
+    path: Path, descriptor: int, uid: int, *, append: bool, ours: Callable[[bytes], bool]
+) -> None:
+    """Make an open file ready to be written, if that may be."""
+    found = os.fstat(descriptor)
+    _require_own(path, found, uid)
+    start = os.pread(descriptor, _START, 0)
+    if start and not ours(start):
+        raise FileError(f"{path}: exists, and httptop has not written it: name another file")
+    if stat.S_IMODE(found.st_mode) != 0o600:
+        os.fchmod(descriptor, 0o600)
+    if not append:
+        os.ftruncate(descriptor, 0)
+
+
+def _require_own(path: Path, found: os.stat_result, uid: int) -> None:
+    """Raise :class:`FileError` unless this is a regular file of the user, under one name only."""
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError(f"{path}: is {_kind(found)}")
+    if found.st_uid != uid:
+        raise FileError(f"{path}: belongs to another user ({name_of(found.st_uid)})")
+    if found.st_nlink > 1:
+        raise FileError(f"{path}: has other names (hard links)")
+
+
+@contextlib.contextmanager
+def _rights(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
+    """Access a file with the invoking user's permissions; raise :class:`FileError` with a reason.
+
+    :class:`FileNotFoundError` stays what it is when reading.
+    """
+    try:
+        with rights_of(invoker) as uid:
+            yield uid
     except FileError:
         raise
+    except FileNotFoundError as error:
+        if what == "read":
+            raise
+        raise FileError(f"{path}: {_reason(error)}") from None
+    except PermissionError:
+        whose = f" for {name_of(invoker.uid)}, who called httptop" if invoker.elevated else ""
+        raise FileError(f"{path}: no permission to {what} it{whose}") from None
     except (OSError, ValueError) as error:
-        raise FileError(f"{target}: {_reason(error)}") from None
+        raise FileError(f"{path}: {_reason(error)}") from None
 
 
-def _replace(target: Path, text: str, owner: InvokingUser | None) -> None:
-    """Write a temporary file and rename it; ``owner``: its owner, if not the current user."""
-    if target.is_dir():
-        raise FileError(f"{target}: is a directory")
-    if target.exists() and not target.is_file():
-        raise FileError(f"{target}: is no regular file")
-    temporary = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}")
+def _way(path: Path, uid: int, *, make: bool = False) -> Way:
+    """Return the way to a file that is written with a user's permissions."""
+    return Way(path, links_of={0, uid}, only_roots=uid == 0, groups=True, make=make)
+
+
+def _opened(path: Path, way: Way) -> BinaryIO:
+    """Open what a way leads to for reading; a device or a FIFO is not even opened."""
+    if way.found is None:
+        raise FileNotFoundError(path)
+    if not stat.S_ISREG(way.found.st_mode):
+        raise FileError(f"{path}: is {_kind(way.found)}")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(way.name, flags, dir_fd=way.at)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise FileError(f"{path}: is {_kind(found)}")
+    return open(descriptor, "rb")
+
+
+def _replace(way: Way, text: str) -> None:
+    """Write a temporary file and rename it, all in the directory that is open."""
+    temporary = f".{way.name[:200]}.{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o600)
+    descriptor = os.open(temporary, flags, 0o600, dir_fd=way.at)
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fchmod(descriptor, 0o600)
-            if owner is not None:
-                os.fchown(descriptor, owner.uid, owner.gid)
             os.fsync(descriptor)
-        os.replace(temporary, target)
+        os.rename(temporary, way.name, src_dir_fd=way.at, dst_dir_fd=way.at)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(temporary, dir_fd=way.at)
         raise
-    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with contextlib.suppress(OSError):  # EBADF: the directory may not be read, only searched
+        os.fsync(way.at)
 
 
-def _followed(path: Path, invoker: InvokingUser) -> Path:
-    """Resolve a path's links; refuse those that belong to neither root nor the invoking user."""
-    at = Path(os.path.abspath(path))
-    for _ in range(40):
-        link = next((step for step in (*reversed(at.parents), at) if step.is_symlink()), None)
-        if link is None:
-            return at
-        try:
-            owner = link.lstat().st_uid
-            if owner not in (0, invoker.uid):
-                raise FileError(f"{path}: {link} is a symbolic link of another user")
-            rest = at.relative_to(link)
-            at = Path(os.path.abspath(link.parent / os.readlink(link) / rest))
-        except FileError:
-            raise
-        except OSError as error:
-            raise FileError(f"{path}: {_reason(error)}") from None
-    raise FileError(f"{path}: too many symbolic links")
-
-
-def _only_roots(path: Path) -> bool:
-    """Return whether only root can change where a path leads."""
-    at = Path(os.path.abspath(path))
-    for step in (*at.parents, at):
-        try:
-            found = step.lstat()
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return False
-        mode = found.st_mode
-        if found.st_uid != 0 or stat.S_ISLNK(mode):
-            return False
-        if mode & 0o022 and not (mode & stat.S_ISVTX and stat.S_ISDIR(mode)):
-            return False
-    return True
+def _kind(found: os.stat_result) -> str:
+    return "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -5,7 +5,8 @@
     httptop (nobody) ──── socket pair ──── helper (root, with the few capabilities for this)
                           SETTLE      ───►  once: the files, and their user
                           STATISTICS  ───►  has the kernel time BPF programs; returns a descriptor
-                          READ        ───►  returns the text of one of the configuration files
+                          READ        ───►  returns the text of one of the configuration files, and
+                                            who could have written it
                           SAVE        ───►  replaces the configuration file, if the text is valid
                           SURVEY      ───►  returns which processes hold stream sockets
                                             (coverage/processes.py)
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from httptop.coverage.processes import Survey
-    from httptop.linux.files import InvokingUser
+    from httptop.linux.files import FileText, InvokingUser
 
 #: Seconds to wait for the helper: for files, which may wait for a disk; for statistics, while the
 #: collector waits; for its end.
@@ -113,13 +114,17 @@ class Helper:
             raise HelperError("the helper gave no descriptor")
         return descriptors[0]
 
-    def read(self, path: Path) -> str:
-        """Return the text of one of the settled files.
+    def read(self, path: Path) -> FileText:
+        """Return the text of one of the settled files, and who could have written it.
 
         Raises :class:`FileNotFoundError` if it does not exist, :class:`HelperError` with the reason
         if it cannot be read.
         """
-        return self._ask(READ, os.fsencode(os.path.abspath(path)))[0].decode()
+        from httptop.linux.files import FileText
+
+        reply = self._ask(READ, os.fsencode(os.path.abspath(path)))[0].decode()
+        offence, _, text = reply.partition("\0")
+        return FileText(text, offence)
 
     def save(self, path: Path, text: str) -> Path:
         """Replace the settled configuration file; return its path, links resolved.

@@ -117,8 +117,8 @@ def serve(channel: _socket.socket) -> None:
 def _reduce(*, elevated: bool) -> None:
     """Drop all capabilities but those for the requests.
 
-    They need: the statistics, access to files with their user's permissions, and the descriptors
-    and mappings of processes.
+    They need: the statistics, under sudo access to files with their user's permissions, and the
+    descriptors and mappings of processes. Root's own files need none.
     """
     kept = [
         capabilities.CAP_SYS_ADMIN,
@@ -126,9 +126,7 @@ def _reduce(*, elevated: bool) -> None:
         capabilities.CAP_DAC_READ_SEARCH,
     ]
     if elevated:
-        kept += (capabilities.CAP_SETUID, capabilities.CAP_SETGID, capabilities.CAP_CHOWN)
-    else:
-        kept += (capabilities.CAP_DAC_OVERRIDE,)
+        kept += (capabilities.CAP_SETUID, capabilities.CAP_SETGID)
     capabilities.keep_only(kept)
 
 
@@ -186,18 +184,17 @@ def _caller(limits: Limits) -> InvokingUser:
 def _read(limits: Limits, path: bytes) -> bytes:
     from pathlib import Path
 
-    from httptop.config import LARGEST_FILE
-    from httptop.linux.files import read_text
+    from httptop.config.load import own_reader
 
-    return read_text(Path(os.fsdecode(path)), LARGEST_FILE, _caller(limits)).encode()
+    found = own_reader(_caller(limits))(Path(os.fsdecode(path)))
+    return b"\0".join((found.offence.encode("utf-8", "replace"), found.text.encode()))
 
 
 def _save(limits: Limits, request: bytes) -> bytes:
     from pathlib import Path
 
     from httptop.config.load import check_text, read_config
-    from httptop.config.settings import SETTINGS
-    from httptop.config.settings.string_types import FILE
+    from httptop.config.settings import GUARDED, SETTINGS
     from httptop.linux.files import write_text
 
     path, invoker, wanted = (
@@ -208,8 +205,7 @@ def _save(limits: Limits, request: bytes) -> bytes:
     new = check_text(wanted, path).settings
     now = check_text(read_config(path, invoker), path).settings
     for setting in SETTINGS:
-        guarded = setting.section == "security" or setting.kind is FILE
-        if guarded and setting.of(new) != setting.of(now):
+        if setting.key in GUARDED and setting.of(new) != setting.of(now):
             raise HelperError(f"{setting.key} can be changed only by hand, in {path}")
     return os.fsencode(write_text(path, wanted, invoker))
 

@@ -1,7 +1,8 @@
 """Log what httptop does to a file, only if the user named one.
 
 Lines are ``2026-01-01T00:00:00.000Z warning samples lost: 12, and counting``, safe to show on a
-terminal. Nothing goes to the screen; a file that cannot be written is reported at the end.
+terminal. Nothing goes to the screen; a file that cannot be written is reported at the end. What is
+no log of httptop's is not written to.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ LOG.addHandler(logging.NullHandler())
 LOG.propagate = False
 
 _LONGEST_LINE: Final = 2000
+#: How a log of httptop starts.
+_OURS: Final = re.compile(
+    rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error|critical) "
+)
 #: Kinds of notes that are logged; what is in them may be chosen by others.
 _MOST_NOTES: Final = 1000
 _LOSSES: Final = {
@@ -87,7 +92,7 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
         yield None
         return
     try:
-        descriptor = create(Path(name), invoker, append=True)
+        descriptor = create(Path(name), invoker, append=True, ours=_is_log)
     except FileError as error:
         raise UsageError(f"general.log_file: {error}") from None
     handler = LogFile(descriptor)
@@ -98,6 +103,10 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
     finally:
         LOG.removeHandler(handler)
         handler.close()
+
+
+def _is_log(start: bytes) -> bool:
+    return _OURS.match(start) is not None
 
 
 def set_level(settings: Settings) -> None:

@@ -273,6 +273,17 @@ def test_refuses_what_it_must_not_write(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_size > 100
 
 
+def test_truncates_captures_only(tmp_path: Path) -> None:
+    for name in ("a", "a.gz"):
+        Recorder(written(tmp_path / name), ME).close()
+        assert read((tmp_path / name).read_bytes()) == []
+    for content in (b"precious", b'{"httptop": 1}', gzip.compress(b"precious"), b"\x1f\x8bx"):
+        (tmp_path / "b").write_bytes(content)
+        with pytest.raises(UsageError, match="exists, and httptop has not written it"):
+            Recorder(tmp_path / "b", ME)
+        assert (tmp_path / "b").read_bytes() == content
+
+
 def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("httptop.capture.recorder.LARGEST_FILE", 3000)
     feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a", ME)])

@@ -14,7 +14,7 @@ from httptop.config.load import ConfigError, check_file, load
 from httptop.config.save import save_all, save_changes
 from httptop.config.settings import DEFAULTS, SETTINGS
 from httptop.errors import UsageError
-from httptop.linux.files import InvokingUser, invoking_user
+from httptop.linux.files import FileText, InvokingUser, invoking_user
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -97,9 +97,9 @@ def test_what_is_no_file_is_refused(invoker: InvokingUser, tmp_path: Path) -> No
 def test_another_way_to_the_file(invoker: InvokingUser, tmp_path: Path) -> None:
     written: list[tuple[Path, str]] = []
 
-    def read(path: Path) -> str:
+    def read(path: Path) -> FileText:
         assert path == tmp_path / "my.toml"
-        return '[general]\ntick = "2s"\n'
+        return FileText('[general]\ntick = "2s"\n')
 
     def write(path: Path, text: str) -> Path:
         written.append((path, text))

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from httptop.config import LARGEST_FILE
-from httptop.linux.files import InvokingUser
+from httptop.linux.files import FileText, InvokingUser
 from httptop.privilege import helper as module
 from httptop.privilege.helper import Helper, start
 from httptop.privilege.helper_protocol import (
@@ -91,7 +91,7 @@ def test_it_starts_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("invoker", "kept"),
-    [(ROOT, {1, 2, 19, 21}), (SOMEONE, {0, 2, 6, 7, 19, 21})],
+    [(ROOT, {2, 19, 21}), (SOMEONE, {2, 6, 7, 19, 21})],
     ids=["root", "sudo"],
 )
 def test_it_keeps_the_capabilities_it_needs(
@@ -139,11 +139,11 @@ def test_it_reads_the_files_settled_on(helper: Helper, folder: Path) -> None:
     there, other = folder / "there.toml", folder / "other.toml"
     there.write_text("# grüße")
     helper.settle(ROOT, read=[there], save=other)
-    assert helper.read(there) == "# grüße"
+    assert helper.read(there) == FileText("# grüße")
     with pytest.raises(FileNotFoundError):
         helper.read(other)
     there.write_text("# now")
-    assert helper.read(there) == "# now"
+    assert helper.read(there).text == "# now"
 
 
 def test_it_tells_why_a_file_cannot_be_read(helper: Helper, folder: Path) -> None:

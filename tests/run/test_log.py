@@ -142,6 +142,18 @@ def test_a_file_that_is_refused(invoker: InvokingUser, tmp_path: Path) -> None:
         pass
 
 
+def test_another_kind_of_file_stays_as_it_is(invoker: InvokingUser, file: Path) -> None:
+    for content in ("root:x:0:0::/root:/bin/sh\n", "2026-01-01 some log\n", "#!/bin/sh\n"):
+        file.write_text(content)
+        file.chmod(0o644)
+        with (
+            pytest.raises(UsageError, match="exists, and httptop has not written it"),
+            logging_to_file(logging_to(file), invoker),
+        ):
+            pass
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (content, 0o644)
+
+
 def test_a_full_disk_is_told_and_ends_nothing() -> None:
     handler = LogFile(os.open("/dev/full", os.O_WRONLY))
     handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))

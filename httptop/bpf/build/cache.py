@@ -1,7 +1,8 @@
 """Cache what a start would have to work out again: compiled probes, the layout of the kernel.
 
 Root loads what is cached, so the directory and its files must belong to root and be accessible to
-root only. Anything else is ignored, and worked out.
+root only, and nobody else may be able to change where its path leads. Anything else is ignored, and
+worked out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from httptop.linux.files import invoking_user
+from httptop.linux.way import Way
+
+#: The directory that root makes for whoever called sudo; another must exist then.
+STANDARD: Final = Path("/var/cache/httptop")
 #: Files kept; the least recently used is removed first.
 _MOST: Final = 32
 _LARGEST: Final = 4 << 20
@@ -78,17 +84,22 @@ class Cache:
     def _open(self, *, create: bool) -> int | None:
         """Open the directory; None unless it is accessible to its owner, this process's user, only.
 
-        ``create``: make it if it does not exist.
+        ``create``: make it if it does not exist, and whoever called sudo has not chosen it.
         """
         if self._directory is None:
             return None
+        root = os.geteuid() == 0
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            if create:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(self._directory, 0o700)
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            directory = os.open(self._directory, flags)
-        except OSError:
+            links_of = {0, os.geteuid()}
+            with Way(self._directory, links_of=links_of, only_roots=root, groups=True) as way:
+                if create and (
+                    self._directory == STANDARD or not invoking_user(os.environ).elevated
+                ):
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(way.name, 0o700, dir_fd=way.at)
+                directory = os.open(way.name, flags, dir_fd=way.at)
+        except (OSError, ValueError):
             return None
         if _ours(os.fstat(directory)):
             return directory

@@ -32,6 +32,7 @@ from httptop.config.settings.sections import (
 )
 from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
+from httptop.config.settings.string_types import FILE
 from httptop.config.settings.ui import UI_SETTINGS
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -47,9 +48,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
+#: What decides where root writes and what it gives up. Who calls sudo may not set these in a file
+#: of their own, or any program of theirs would be root at the next start.
+GUARDED: Final = frozenset(
+    setting.key for setting in SETTINGS if setting.section == "security" or setting.kind is FILE
+)
+
 __all__ = [
     "BY_KEY",
     "DEFAULTS",
+    "GUARDED",
     "SETTINGS",
     "EventFilter",
     "Filter",

@@ -80,8 +80,22 @@ def test_a_directory_that_others_can_write_to_is_not_used(tmp_path: Path) -> Non
     link = tmp_path / "link"
     (tmp_path / "real").mkdir(0o700)
     link.symlink_to(tmp_path / "real")
-    Cache(link).write(KEY, DATA)
-    assert list((tmp_path / "real").iterdir()) == []
+    if os.geteuid() == 0:
+        os.lchown(link, 12345, 12345)
+        Cache(link).write(KEY, DATA)
+        assert list((tmp_path / "real").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_who_called_sudo_has_no_directory_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "65534")
+    Cache(tmp_path / "cache").write(KEY, DATA)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("httptop.bpf.build.cache.STANDARD", tmp_path / "cache")
+    Cache(tmp_path / "cache").write(KEY, DATA)
+    assert [file.name for file in tmp_path.iterdir()] == ["cache"]
 
 
 def test_a_file_that_is_not_ours_alone_is_not_read(tmp_path: Path) -> None:
