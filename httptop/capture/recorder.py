@@ -1,8 +1,8 @@
 """Write snapshots to a capture file and read them back.
 
 The file contains the lines of :mod:`httptop.capture.codec`, compressed if its name ends in ``.gz``.
-Each line is flushed, so that a capture interrupted by a crash lacks at most the last line. A reader
-trusts nothing: it bounds sizes, checks types and cleans texts.
+Each line is written at once, so that a capture interrupted by a crash lacks at most the last line.
+A reader trusts nothing: it bounds sizes, checks types and cleans texts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import contextlib
 import gzip
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -34,42 +35,48 @@ class RecordingError(HttptopError):
 
 
 class Recorder(Observer):
-    """Writes the snapshots of a run to a capture file; ``close`` is idempotent."""
+    """Writes the snapshots of a run to a capture file; ``close`` is idempotent.
+
+    Once it cannot be written any further, the file is cut back to whole lines, and ``trouble`` says
+    why: the run goes on.
+    """
 
     def __init__(self, path: Path, invoker: InvokingUser) -> None:
-        """Create the file, or truncate a capture; raises :class:`UsageError` if it is refused."""
+        """Create the file, or truncate a capture.
+
+        Raises :class:`UsageError` if it is refused, :class:`RecordingError` if not even the first
+        line can be written.
+        """
         self._path = path
         try:
-            descriptor = create(path, invoker, ours=is_capture)
+            self._descriptor: int | None = create(path, invoker, ours=is_capture)
         except FileError as error:
             raise UsageError(f"cannot record to {error}") from None
-        self._raw: IO[bytes] | None = open(descriptor, "wb")  # noqa: SIM115
         self._pack = (
             zlib.compressobj(3, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
             if path.suffix == ".gz"
             else None
         )
         self._encoder = Encoder()
-        self._written = 0
-        self._broken = False
-        self._put(self._encoder.header())
+        self._written = 0  # before compression
+        self._whole = 0  # bytes of the file that hold whole lines
+        try:
+            self._put(self._encoder.header())
+        except RecordingError:
+            self._give_up()
+            raise
 
     def see(self, snapshot: Snapshot) -> None:
-        """Append a snapshot; raise :class:`RecordingError` on the first failure only."""
-        if not self._broken:
-            try:
-                self.write(snapshot)
-            except RecordingError:
-                self._broken = True
-                raise
+        """Append a snapshot, unless that has failed before."""
+        if not self.trouble:
+            self._try(lambda: self.write(snapshot))
 
     def end(self, last: Snapshot | None) -> None:
-        """Append the last snapshot and finish the file; raise :class:`RecordingError`."""
-        try:
-            if last is not None:
-                self.see(last)
-        finally:
-            self.close()
+        """Append the last snapshot and finish the file."""
+        if last is not None:
+            self.see(last)
+        if not self.trouble:
+            self._try(self.close)
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a snapshot; raise :class:`RecordingError`."""
@@ -77,34 +84,56 @@ class Recorder(Observer):
 
     def close(self) -> None:
         """Finish and close the file; raise :class:`RecordingError`."""
-        raw, self._raw = self._raw, None
-        if raw is None:
+        descriptor = self._descriptor
+        if descriptor is None:
             return
+        if self._pack is not None:
+            self._append(self._pack.flush())
         try:
-            if self._pack is not None:
-                raw.write(self._pack.flush())
-            raw.flush()
-            os.fsync(raw.fileno())
+            os.fsync(descriptor)
         except OSError as error:
-            raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from None
-        finally:
-            raw.close()
+            raise self._error(error.strerror or type(error).__name__) from None
+        self._descriptor = None
+        os.close(descriptor)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except RecordingError as error:
+            self.trouble = f"the recording ends at {datetime.now(UTC):%H:%M:%SZ}: {error}"
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Close the file, as far as it holds whole lines."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, self._whole)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def _put(self, line: str) -> None:
-        raw = self._raw
-        if raw is None:
-            raise RecordingError(f"cannot record to {self._path}: it is closed")
         data = line.encode() + b"\n"
         self._written += len(data)
         if len(data) > LONGEST_LINE or self._written > LARGEST_FILE:
-            raise RecordingError(f"cannot record to {self._path}: it would grow too large")
+            raise self._error("it would grow too large")
         if self._pack is not None:
             data = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        if self._descriptor is None:
+            raise self._error("it is closed")
+        left = memoryview(data)
         try:
-            raw.write(data)
-            raw.flush()
+            while left:
+                left = left[os.write(self._descriptor, left) :]
         except OSError as error:
-            raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from None
+            raise self._error(error.strerror or type(error).__name__) from None
+        self._whole += len(data)
+
+    def _error(self, reason: str) -> RecordingError:
+        return RecordingError(f"cannot record to {self._path}: {reason[:1].lower()}{reason[1:]}")
 
 
 def is_capture(start: bytes) -> bool:

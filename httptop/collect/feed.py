@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from httptop.config.settings import Settings
-from httptop.errors import HttptopError
 from httptop.model import EndpointKey, Snapshot
 
 
@@ -34,47 +34,60 @@ class Feed(Protocol):
 class Observer:
     """Who sees the snapshots of a run pass and says nothing to it; does nothing by itself."""
 
+    #: A sentence about why it cannot do its work any more; empty while it can.
+    trouble = ""
+
     def see(self, snapshot: Snapshot) -> None:
-        """Take a snapshot, in the feed's thread; an :class:`HttptopError` fails the run."""
+        """Take a snapshot, in the feed's thread."""
 
     def failed(self, error: BaseException) -> None:
         """Take why the run fails, in the feed's thread."""
 
     def end(self, last: Snapshot | None) -> None:
-        """Take the last snapshot, once the feed has stopped; called once. May raise."""
+        """Take the last snapshot, once the feed has stopped; called once."""
 
 
 class ObservedFeed:
-    """A feed whose snapshots observers see: some before who consumes them, some after."""
+    """A feed whose snapshots observers see: some before who consumes them, some after.
+
+    The trouble of an observer ends nothing: it becomes a note of the snapshots that follow.
+    """
 
     def __init__(
-        self, feed: Feed, before: Sequence[Observer], after: Sequence[Observer] = ()
+        self,
+        feed: Feed,
+        before: Sequence[Observer],
+        after: Sequence[Observer] = (),
+        *,
+        tell: Callable[[str], None] = lambda trouble: None,  # noqa: ARG005
     ) -> None:
+        """``tell`` tells the user of trouble, once each, in the thread where it comes up."""
         self._feed = feed
         self._before, self._after = before, after
+        self._tell = tell
         self._ended = False
+        #: The troubles of the observers so far.
+        self.troubles: tuple[str, ...] = ()
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
     ) -> None:
-        """Begin; see Feed. What an observer raises fails the run, which goes on all the same."""
+        """Begin; see Feed."""
 
         def failed(error: BaseException) -> None:
             for observer in (*self._before, *self._after):
                 observer.failed(error)
             fail(error)
 
-        def show(snapshot: Snapshot, observers: Sequence[Observer]) -> None:
-            for observer in observers:
-                try:
-                    observer.see(snapshot)
-                except HttptopError as error:
-                    failed(error)
-
         def publish_to_all(snapshot: Snapshot) -> None:
-            show(snapshot, self._before)
+            for observer in self._before:
+                observer.see(self._noted(snapshot))
+                self._look_for_trouble(observer)
+            snapshot = self._noted(snapshot)
             publish(snapshot)
-            show(snapshot, self._after)
+            for observer in self._after:
+                observer.see(snapshot)
+                self._look_for_trouble(observer)
 
         self._feed.start(publish_to_all, failed)
 
@@ -92,5 +105,15 @@ class ObservedFeed:
         if not self._ended:
             self._ended = True
             for observer in (*self._before, *self._after):
-                observer.end(last)
-        return last
+                observer.end(None if last is None else self._noted(last))
+                self._look_for_trouble(observer)
+        return None if last is None else self._noted(last)
+
+    def _look_for_trouble(self, observer: Observer) -> None:
+        if observer.trouble and observer.trouble not in self.troubles:
+            self.troubles += (observer.trouble,)
+            self._tell(observer.trouble)
+
+    def _noted(self, snapshot: Snapshot) -> Snapshot:
+        new = tuple(trouble for trouble in self.troubles if trouble not in snapshot.notes)
+        return replace(snapshot, notes=(*snapshot.notes, *new)) if new else snapshot

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from httptop.collect.feed import Feed, Observer
+from httptop.collect.feed import Feed, ObservedFeed, Observer
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.console import complain
-from httptop.errors import UsageError
+from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
@@ -71,11 +71,14 @@ def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
     return [Recorder(asked.record, invoker), SnapshotLog()]
 
 
-def exit_status_of(feed: Feed) -> int:
-    """Return the exit status of a finished run; report a replayed capture that was damaged."""
+def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:
+    """Return the exit status of a finished run; report a replayed capture that was damaged.
+
+    It is 1 if an observer could not do its work.
+    """
     problem: str | None = getattr(feed, "problem", None)
     if problem is not None:
         complain(problem)
         if getattr(feed, "damaged", False):
             return UsageError.exit_status
-    return 0
+    return HttptopError.exit_status if observed.troubles else 0

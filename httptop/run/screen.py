@@ -15,6 +15,7 @@ from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import Scope, scope_of
 from httptop.config.settings import Settings
+from httptop.console import complain
 from httptop.coverage.processes import Survey
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
@@ -81,7 +82,9 @@ class ScreenRun:
         )
         closing.callback(self._feed.stop)
         countdown = Countdown(asked.iterations, self._leave)
-        self._observed = ObservedFeed(self._feed, observers_of(asked, invoker), [countdown])
+        self._observed = ObservedFeed(
+            self._feed, observers_of(asked, invoker), [countdown], tell=self._tell_trouble
+        )
         closing.callback(self._observed.stop)
         self._configuration = Configuration(asked, invoker, session)
         self._reloading = follow(
@@ -112,9 +115,12 @@ class ScreenRun:
         _end_with(self._terminal)
         with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(GivingWay())) as runner:
             runner.run(app.run_async())
+        self._observed.stop()
+        for trouble in self._observed.troubles:
+            complain(trouble)
         if app.failure is not None:
             raise app.failure
-        return app.return_code or exit_status_of(self._feed)
+        return app.return_code or exit_status_of(self._feed, self._observed)
 
     def start_demo(self) -> None:
         """Start the demo; it ends with the run."""
@@ -154,6 +160,10 @@ class ScreenRun:
         """Show the user a message; any thread may call it while the screen runs."""
         assert self._app is not None
         self._app.say(text)
+
+    def _tell_trouble(self, text: str) -> None:
+        if self._app is not None and self._app.is_running:
+            self._app.say(text, wrong=True)
 
     def _leave(self) -> None:
         """End the screen; any thread may call it while the screen runs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import io
 import json
@@ -291,8 +293,54 @@ def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     failures: list[BaseException] = []
     feed.start(seen.append, failures.append)
     assert len(seen) == 6  # the run sees all of them
-    assert [type(failure) for failure in failures] == [RecordingError]
-    feed.stop()
+    last = feed.stop()
+    assert not failures
+    (trouble,) = feed.troubles
+    assert f"cannot record to {tmp_path}/a: it would grow too large" in trouble
+    assert last is not None
+    assert trouble in last.notes
+    assert 0 < len(read((tmp_path / "a").read_bytes())) < 6  # whole lines
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO])
+def test_keeps_whole_lines_where_a_write_fails(
+    name: str, error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each line, after some of its bytes were written; and at the end."""
+    write, fsync = os.write, os.fsync
+    for good in range(8):
+        left = [good]
+
+        def limited(descriptor: int, data: memoryview, left: list[int] = left) -> int:
+            if left[0] < 0:
+                raise OSError(error, os.strerror(error))
+            left[0] -= 1
+            return write(descriptor, data if left[0] >= 0 else data[:5])
+
+        def failing(descriptor: int) -> None:
+            fsync(descriptor)
+            raise OSError(error, os.strerror(error))
+
+        with monkeypatch.context() as patch:
+            patch.setattr("httptop.capture.recorder.os.write", limited)
+            patch.setattr("httptop.capture.recorder.os.fsync", failing)
+            if good == 0:
+                with pytest.raises(RecordingError, match="cannot record to"):
+                    Recorder(tmp_path / name, ME)
+                assert (tmp_path / name).read_bytes() == b""
+                continue
+            recorder = Recorder(tmp_path / name, ME)
+            for tick in TICKS[:-1]:
+                recorder.see(tick)
+            recorder.end(TICKS[-1])
+        assert os.strerror(error).lower() in recorder.trouble.lower()
+        got = []
+        with (tmp_path / name).open("rb") as file, contextlib.suppress(CutOff):
+            for snapshot in read_capture(file):
+                got.append(snapshot)
+        assert got == list(TICKS[: good - 1])
+        recorder.close()  # it is closed already
 
 
 class FakeFeed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from httptop.collect.feed import ObservedFeed, Observer
 from httptop.config.settings import DEFAULTS, Settings
-from httptop.errors import HttptopError
 from httptop.model import EndpointKey, Snapshot
 from tests.factory import snapshot_at
 
@@ -43,6 +43,8 @@ class Scripted:
 class Noting(Observer):
     """Records all calls in a list; raises ``error`` at the first snapshot."""
 
+    trouble = ""
+
     def __init__(self, name: str, told: list[object], error: BaseException | None = None) -> None:
         self._name, self._told, self._error = name, told, error
 
@@ -73,17 +75,46 @@ def test_observers_see_all_in_their_order_and_end_once() -> None:
     assert told == [("one", LAST), ("two", LAST), ("after", LAST)]
 
 
-def test_an_error_of_an_observer_fails_the_run_which_shows_the_rest() -> None:
+class Troubled(Noting):
+    """Is in trouble from the second snapshot on."""
+
+    def see(self, snapshot: Snapshot) -> None:
+        super().see(snapshot)
+        if snapshot.taken_at == SECOND.taken_at:
+            self.trouble = "the disk is full"
+
+
+def test_the_trouble_of_an_observer_is_told_and_ends_nothing() -> None:
     told: list[object] = []
-    error = HttptopError("the disk is full")
-    feed = ObservedFeed(Scripted(), [Noting("one", told, error), Noting("two", told)])
+    feed = ObservedFeed(Scripted(), [Troubled("one", told), Noting("two", told)], tell=told.append)
     failures: list[BaseException] = []
-    feed.start(lambda snapshot: told.append(snapshot), failures.append)
-    assert failures == [error]
+    feed.start(told.append, failures.append)
+    second, last = (
+        replace(tick, notes=(*tick.notes, "the disk is full")) for tick in (SECOND, LAST)
+    )
     assert told == [
-        ("one", FIRST), ("one", error), ("two", error), ("two", FIRST), FIRST,
-        ("one", SECOND), ("two", SECOND), SECOND,
+        ("one", FIRST), ("two", FIRST), FIRST,
+        ("one", SECOND), "the disk is full", ("two", second), second,
     ]  # fmt: skip
+    assert feed.stop() == last
+    assert told[-2:] == [("one", last), ("two", last)]
+    assert feed.troubles == ("the disk is full",)
+    assert not failures
+
+
+def test_trouble_at_the_end_is_told_once() -> None:
+    told: list[str] = []
+
+    class AtTheEnd(Observer):
+        def end(self, last: Snapshot | None) -> None:
+            assert last is not None
+            self.trouble = "not complete"
+
+    feed = ObservedFeed(Scripted(), [], [AtTheEnd(), AtTheEnd()], tell=told.append)
+    feed.start(lambda _: None, lambda _: None)
+    feed.stop()
+    assert feed.stop() == replace(LAST, notes=(*LAST.notes, "not complete"))
+    assert told == ["not complete"]
 
 
 def test_observers_hear_why_the_feed_fails() -> None:
