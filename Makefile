@@ -8,12 +8,17 @@
 ARGS ?= --demo
 # Passed to pytest by `make test`, e.g. make test T="-k parser -x".
 T ?=
+# Where `make install` puts httptop, and the link to it.
+PREFIX ?= /opt/httptop
+BINDIR ?= /usr/local/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
+.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
+	@echo 'make install        root: a copy of root'"'"'s in PREFIX (/opt/httptop), so that `sudo httptop` works'
+	@echo 'make uninstall      root: take it away'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-saturation  nginx and pipelines of new paths, beside processes that take every CPU'
 	@echo 'make test-fuzz      a million mutated heads, ten minutes of random calls on sockets'
@@ -29,6 +34,9 @@ help:
 run:
 	@scripts/setup run
 	@scripts/run $(ARGS)
+
+install uninstall:
+	@PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' scripts/install $@
 
 test:
 	@scripts/setup test

@@ -287,7 +287,7 @@ def bcc_version(host: Host) -> Check:
     if host.bcc is None:
         return _bcc(host)
     code = "import sys; sys.path.append(sys.argv[1]); import bcc; print(bcc.__version__)"
-    command = [sys.executable, "-c", code, str(host.bcc)]
+    command = [sys.executable, "-P", "-c", code, str(host.bcc)]  # not from the current directory
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return Check("BCC", True, f"{result.stdout.strip()} in {host.bcc}")

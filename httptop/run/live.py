@@ -26,6 +26,7 @@ from httptop.filters import Compare
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
 from httptop.linux.processes import is_process, own_pid_namespace
+from httptop.privilege import origin
 from httptop.privilege.drop import Drop, plan_drop
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
@@ -57,7 +58,7 @@ def open_live(
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
     plan = plan_of(settings, scope, possible_cpus(), own_pid_namespace())
-    notes = absent_processes(scope)
+    notes = (*absent_processes(scope), *origin.told())
     for note in notes:
         complain(note)
     # The loader needs all of root's capabilities, so it is started before any are given up.

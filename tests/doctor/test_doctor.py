@@ -44,6 +44,18 @@ GOOD = Host(
 USER = replace(GOOD, euid=1000, capabilities=0, bpf_errno=errno.EPERM, ring_buffer_errno=1)
 
 
+def test_nothing_is_imported_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor imports BCC in a process of its own, as root where it is called as root."""
+    for directory in ("here", "there"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "bcc.py").write_text(f"__version__ = {directory!r}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    found = checks.bcc_version(replace(this_host(), bcc=tmp_path / "there"))
+    assert found.finding == f"there in {tmp_path / 'there'}"
+
+
 def test_a_good_host_is_not_refused() -> None:
     assert checks.refusal(GOOD) is None
     assert all(check.ok is not False for check in checks.checks(GOOD))

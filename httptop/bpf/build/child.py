@@ -24,8 +24,10 @@ from httptop.linux.control_groups import Hierarchy
 from httptop.linux.processes import cpu_time_s, end_child
 
 _MOST_DESCRIPTORS: Final = 64
-#: What loads the probes. -P: a program run by root must not import from the current directory.
-_LOADER: Final = (sys.executable, "-P", "-m", "httptop.bpf.build.loader")
+#: What loads the probes. -P: a program run by root must not import from the current directory; -I:
+#: nor from where variables say, if httptop itself did not.
+_ISOLATION: Final = "-I" if sys.flags.isolated else "-P"
+_LOADER: Final = (sys.executable, _ISOLATION, "-m", "httptop.bpf.build.loader")
 #: How often to check that the child makes progress, and how long it may take to end.
 _LOOK_S: Final = 0.5
 _END_PATIENCE_S: Final = 1.0
