@@ -328,7 +328,7 @@ class Transaction:
     started_at: float  # Unix time of the first byte of the request, seconds
     key: EndpointKey  # the endpoint it was counted under
     pid: int  # 0: outside the process id namespace that httptop runs in
-    #: As sent, with its query (security.redact_query masks the values), cleaned; the endpoint's
+    #: As sent, with its query, redacted (security.redact) and cleaned; the endpoint's
     #: template if it is unknown, as for requests with others behind them in a pipeline.
     path: str
     status: int  # STATUS_UNKNOWN: no response

@@ -19,6 +19,7 @@ from typing import IO, Final
 from httptop.capture.codec import Decoder, Encoder
 from httptop.capture.fields import CaptureError
 from httptop.collect.feed import Observer
+from httptop.collect.redacted import SnapshotRedaction
 from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
@@ -41,11 +42,12 @@ class Recorder(Observer):
     why: the run goes on.
     """
 
-    def __init__(self, path: Path, invoker: InvokingUser) -> None:
+    def __init__(self, path: Path, invoker: InvokingUser, redaction: SnapshotRedaction) -> None:
         """Create the file, or truncate a capture.
 
-        Raises :class:`UsageError` if it is refused, :class:`RecordingError` if not even the first
-        line can be written.
+        ``redaction``: what is masked in what is written, whatever is shown. Raises
+        :class:`UsageError` if it is refused, :class:`RecordingError` if not even the first line can
+        be written.
         """
         self._path = path
         try:
@@ -58,6 +60,7 @@ class Recorder(Observer):
             else None
         )
         self._encoder = Encoder()
+        self._redaction = redaction
         self._written = 0  # before compression
         self._whole = 0  # bytes of the file that hold whole lines
         try:
@@ -80,7 +83,7 @@ class Recorder(Observer):
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a snapshot; raise :class:`RecordingError`."""
-        self._put(self._encoder.line(snapshot))
+        self._put(self._encoder.line(self._redaction.apply(snapshot)))
 
     def close(self) -> None:
         """Finish and close the file; raise :class:`RecordingError`."""

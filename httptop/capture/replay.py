@@ -11,6 +11,7 @@ from typing import IO, Final
 from httptop.capture.fields import CaptureError
 from httptop.capture.recorder import CutOff, read_capture
 from httptop.capture.restrict import narrowed
+from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
@@ -32,14 +33,19 @@ class ReplayFeed:
         self,
         path: Path,
         invoker: InvokingUser,
+        redaction: SnapshotRedaction,
         *,
         scope: Scope | None = None,
         pace_s: float | None = None,
     ) -> None:
-        """Open the capture and read its first snapshot; raise :class:`UsageError`."""
+        """Open the capture and read its first snapshot; raise :class:`UsageError`.
+
+        ``redaction``: what is masked in what is shown, beyond what the capture lacks.
+        """
         self.problem: str | None = None
         self.damaged = False
         self._path = path
+        self._redaction = redaction
         self._scope = scope or Scope()
         self._pace_s = pace_s
         self._stopping = threading.Event()
@@ -107,7 +113,8 @@ class ReplayFeed:
 
     def _read(self) -> Snapshot | None:
         try:
-            return next(self._snapshots, None)
+            snapshot = next(self._snapshots, None)
+            return None if snapshot is None else self._redaction.apply(snapshot)
         except CutOff:
             self.problem = f"{self._path}: is cut off; played as far as it goes"
         except CaptureError as error:

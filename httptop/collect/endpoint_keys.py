@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from httptop.collect.source import RawEndpoint
+from httptop.http.redaction import redacted_template
 from httptop.linux.owners import Users
 from httptop.model import (
     BAD_REQUEST_PATH,
@@ -56,8 +57,11 @@ def own_key(key: EndpointKey, path: str) -> EndpointKey:
 
 
 def key_of(raw: RawEndpoint, users: Users) -> EndpointKey:
-    """Return the key of what a source has counted, as text that is safe to show."""
-    path = clean(raw.path) if raw.own else _requested(raw.path)
+    """Return the key of what a source has counted, as text that is safe to show.
+
+    What looks like a secret is ``{id}`` in it, so several endpoints of a source may have one key.
+    """
+    path = clean(raw.path) if raw.own else _requested(redacted_template(raw.path))
     if raw.truncated:
         path += "…"
     user = "" if raw.uid is None else users.name(raw.uid)

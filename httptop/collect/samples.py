@@ -15,8 +15,9 @@ from typing import Final
 from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
+from httptop.http.head_redaction import HeadRedaction
 from httptop.http.heads import path_in, response_length
-from httptop.http.redaction import HeadRedaction
+from httptop.http.redaction import Redaction
 from httptop.linux.stretches import give_way
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Transaction
 
@@ -31,8 +32,8 @@ class RecentRequests:
     def __init__(self, settings: Settings, scope: Scope) -> None:
         self._scope = scope
         self._security: Security = settings.security
-        names = frozenset(name.encode() for name in settings.security.redact_headers)
-        self._heads = HeadRedaction(names, query=settings.security.redact_query)
+        self._redaction = Redaction(settings.security.redact, settings.security.shown_fields)
+        self._heads = HeadRedaction(self._redaction)
         self._kept: list[Transaction] = []  # newest last
         self._serial = 0
         self.adopt(settings)
@@ -50,7 +51,7 @@ class RecentRequests:
         most = security.max_captured_bytes
         response = sample.response[:most]
         cut = sample.line_cut or len(sample.line) > most
-        path = path_in(sample.line[:most], cut, redact_query=security.redact_query)
+        path = path_in(sample.line[:most], cut, self._redaction)
         self._serial += 1
         request = Transaction(
             serial=self._serial,

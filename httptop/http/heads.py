@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from httptop.http.path_template import origin_of
-from httptop.http.redaction import redacted_target, without_user
+from httptop.http.redaction import Redaction
 from httptop.model import clean
 
 _CONTENT_LENGTH: Final = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n", re.I)
@@ -16,20 +16,17 @@ _LONGEST_PATH: Final = 512
 _HEAD_ENDS: Final = (b"\n\r\n", b"\n\n")
 
 
-def path_in(line: bytes, cut: bool, *, redact_query: bool = True) -> str | None:
-    """Return the path of a request line as sent, with its query, cleaned.
+def path_in(line: bytes, cut: bool, redaction: Redaction) -> str | None:
+    """Return the path of a request line, with its query, redacted and cleaned.
 
-    ``cut``: the line is truncated. Values in the query are masked if ``redact_query`` is set, a
-    user's name and password always. Returns None if the line contains no path.
+    ``cut``: the line is truncated. Returns None if the line contains no path.
     """
     method, _, target = line.partition(b" ")
     if not target:
         return None
     connect = method == b"CONNECT"
-    path = origin_of(target, connect=connect)
-    if redact_query:
-        path = redacted_target(path)
-    text = clean(without_user(b"//" + path)[2:] if connect else path, _LONGEST_PATH)
+    path = redaction.target(origin_of(target, connect=connect), connect=connect)
+    text = clean(path, _LONGEST_PATH)
     goes_on = cut and not _TARGET_END.search(target)
     return text + "…" if goes_on and not text.endswith("…") else text
 

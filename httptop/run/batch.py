@@ -37,7 +37,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         signals = closing.enter_context(batch_writer.StopSignals())
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
-        observed = ObservedFeed(feed, observers_of(asked, invoker), tell=complain)
+        observed = ObservedFeed(feed, observers_of(asked, settings, invoker), tell=complain)
         closing.callback(observed.stop)
         reloading = follow(
             settings, lambda: configuration.read().settings, configuration.files, feed, _report

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from httptop.collect.feed import Feed, ObservedFeed, Observer
+from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.console import complain
 from httptop.errors import HttptopError, UsageError
+from httptop.http.redaction import stricter
 from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
@@ -41,7 +43,8 @@ def open_feed(
         require_narrowable(scope)
         refuse_root_screen(settings.security, screen=screen)
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
-        return ReplayFeed(asked.replay, invoker, scope=scope, pace_s=pace_s)
+        redaction = SnapshotRedaction(settings.security.redact, settings.security.shown_fields)
+        return ReplayFeed(asked.replay, invoker, redaction, scope=scope, pace_s=pace_s)
     from httptop.run.live import open_live
 
     configuration = Configuration(asked, invoker, session)
@@ -58,7 +61,7 @@ def open_feed(
     )
 
 
-def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
+def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) -> list[Observer]:
     """Return the observers of every snapshot: the log, and a recorder if ``--record`` is given.
 
     Call it once the feed is open, since it truncates the file of the recording. Raises
@@ -68,7 +71,10 @@ def observers_of(asked: Arguments, invoker: InvokingUser) -> list[Observer]:
         return [SnapshotLog()]
     from httptop.capture.recorder import Recorder
 
-    return [Recorder(asked.record, invoker), SnapshotLog()]
+    security = settings.security
+    level = stricter(security.redact, security.redact_captures)
+    redaction = SnapshotRedaction(level, security.shown_fields)
+    return [Recorder(asked.record, invoker, redaction), SnapshotLog()]
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

@@ -22,6 +22,7 @@ from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
 from httptop.errors import UsageError
+from httptop.http.secrets import masked
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Health, Snapshot, clean
 
@@ -51,20 +52,28 @@ _LOSSES: Final = {
 class _Lines(logging.Formatter):
     """Formats each message as a single line, whatever it contains."""
 
+    def __init__(self, *, redact: bool) -> None:
+        """``redact``: what looks like a secret is masked."""
+        super().__init__()
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage().encode("utf-8", "surrogateescape")
+        if self._redact:
+            message = masked(message)
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        text = clean(record.getMessage().encode("utf-8", "surrogateescape"), _LONGEST_LINE)
+        text = clean(message, _LONGEST_LINE)
         return f"{moment.replace('+00:00', 'Z')} {record.levelname.lower()} {text}"
 
 
 class LogFile(logging.Handler):
     """Writes to an open file, which it closes; ``failure`` says why it could not write."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, redact: bool = True) -> None:
         super().__init__()
         self.failure = ""
         self._descriptor = descriptor
-        self.setFormatter(_Lines())
+        self.setFormatter(_Lines(redact=redact))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line immediately."""
@@ -95,7 +104,7 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
         descriptor = create(Path(name), invoker, append=True, ours=_is_log)
     except FileError as error:
         raise UsageError(f"general.log_file: {error}") from None
-    handler = LogFile(descriptor)
+    handler = LogFile(descriptor, redact=settings.security.redact != "off")
     LOG.addHandler(handler)
     set_level(settings)
     try:

@@ -83,7 +83,10 @@ class ScreenRun:
         closing.callback(self._feed.stop)
         countdown = Countdown(asked.iterations, self._leave)
         self._observed = ObservedFeed(
-            self._feed, observers_of(asked, invoker), [countdown], tell=self._tell_trouble
+            self._feed,
+            observers_of(asked, settings, invoker),
+            [countdown],
+            tell=self._tell_trouble,
         )
         closing.callback(self._observed.stop)
         self._configuration = Configuration(asked, invoker, session)

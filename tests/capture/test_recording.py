@@ -24,6 +24,7 @@ from httptop.capture.fields import CaptureError
 from httptop.capture.recorder import CutOff, Recorder, RecordingError, read_capture
 from httptop.capture.replay import ReplayFeed
 from httptop.collect.feed import ObservedFeed
+from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import limited
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
@@ -32,11 +33,12 @@ from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
 from tests.factory import LATENCY, key, request, row, snapshot_at
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
+AS_IT_IS = SnapshotRedaction("off")
 TICKS = tuple(snapshot_at(n, final=n == 6) for n in range(1, 7))
 
 
 def written(path: Path, ticks: tuple[Snapshot, ...] = TICKS) -> Path:
-    recorder = Recorder(path, ME)
+    recorder = Recorder(path, ME, AS_IT_IS)
     for tick in ticks:
         recorder.write(tick)
     recorder.close()
@@ -244,7 +246,7 @@ def test_hostile_files_are_clean_errors(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "hostile"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="hostile: "):
-        ReplayFeed(path, ME)
+        ReplayFeed(path, ME, AS_IT_IS)
 
 
 def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,27 +270,27 @@ def test_any_damage_is_a_clean_error(data: st.DataObject) -> None:
 
 def test_refuses_what_it_must_not_write(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot record to .*directory"):
-        Recorder(tmp_path, ME)
+        Recorder(tmp_path, ME, AS_IT_IS)
     os.link(written(tmp_path / "a"), tmp_path / "b")
     with pytest.raises(UsageError, match="hard links"):
-        Recorder(tmp_path / "b", ME)
+        Recorder(tmp_path / "b", ME, AS_IT_IS)
     assert (tmp_path / "a").stat().st_size > 100
 
 
 def test_truncates_captures_only(tmp_path: Path) -> None:
     for name in ("a", "a.gz"):
-        Recorder(written(tmp_path / name), ME).close()
+        Recorder(written(tmp_path / name), ME, AS_IT_IS).close()
         assert read((tmp_path / name).read_bytes()) == []
     for content in (b"precious", b'{"httptop": 1}', gzip.compress(b"precious"), b"\x1f\x8bx"):
         (tmp_path / "b").write_bytes(content)
         with pytest.raises(UsageError, match="exists, and httptop has not written it"):
-            Recorder(tmp_path / "b", ME)
+            Recorder(tmp_path / "b", ME, AS_IT_IS)
         assert (tmp_path / "b").read_bytes() == content
 
 
 def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("httptop.capture.recorder.LARGEST_FILE", 3000)
-    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a", ME)])
+    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a", ME, AS_IT_IS)])
     seen: list[Snapshot] = []
     failures: list[BaseException] = []
     feed.start(seen.append, failures.append)
@@ -327,10 +329,10 @@ def test_keeps_whole_lines_where_a_write_fails(
             patch.setattr("httptop.capture.recorder.os.fsync", failing)
             if good == 0:
                 with pytest.raises(RecordingError, match="cannot record to"):
-                    Recorder(tmp_path / name, ME)
+                    Recorder(tmp_path / name, ME, AS_IT_IS)
                 assert (tmp_path / name).read_bytes() == b""
                 continue
-            recorder = Recorder(tmp_path / name, ME)
+            recorder = Recorder(tmp_path / name, ME, AS_IT_IS)
             for tick in TICKS[:-1]:
                 recorder.see(tick)
             recorder.end(TICKS[-1])
@@ -365,7 +367,7 @@ class FakeFeed:
 
 
 def test_a_recorded_feed_ends_with_its_last_snapshot(tmp_path: Path) -> None:
-    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a.gz", ME)])
+    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a.gz", ME, AS_IT_IS)])
     feed.start(lambda _: None, lambda _: None)
     assert feed.stop() == feed.stop() == TICKS[-1]
     with (tmp_path / "a.gz").open("rb") as file:
@@ -390,7 +392,7 @@ def played(feed: ReplayFeed) -> list[Snapshot]:
 
 
 def test_replay_is_what_was_recorded(tmp_path: Path) -> None:
-    feed = ReplayFeed(written(tmp_path / "a"), ME, pace_s=0.001)
+    feed = ReplayFeed(written(tmp_path / "a"), ME, AS_IT_IS, pace_s=0.001)
     assert tuple(played(feed)) == TICKS
     assert feed.problem is None
 
@@ -398,7 +400,7 @@ def test_replay_is_what_was_recorded(tmp_path: Path) -> None:
 def test_replay_of_a_cut_off_capture_says_so(tmp_path: Path) -> None:
     path = written(tmp_path / "a")
     path.write_bytes(path.read_bytes()[:-100])
-    feed = ReplayFeed(path, ME, pace_s=0.001)
+    feed = ReplayFeed(path, ME, AS_IT_IS, pace_s=0.001)
     got = played(feed)
     assert len(got) == 5
     assert got[-1].final
@@ -408,7 +410,7 @@ def test_replay_of_a_cut_off_capture_says_so(tmp_path: Path) -> None:
 
 
 def test_replay_stops_at_once(tmp_path: Path) -> None:
-    feed = ReplayFeed(written(tmp_path / "a"), ME, pace_s=3600)
+    feed = ReplayFeed(written(tmp_path / "a"), ME, AS_IT_IS, pace_s=3600)
     first = threading.Event()
     feed.start(lambda _: first.set(), lambda _: None)
     assert first.wait(10)
@@ -418,7 +420,9 @@ def test_replay_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_replay_is_limited_exactly(tmp_path: Path) -> None:
-    feed = ReplayFeed(written(tmp_path / "a"), ME, scope=limited("comm ~ python*"), pace_s=0.001)
+    feed = ReplayFeed(
+        written(tmp_path / "a"), ME, AS_IT_IS, scope=limited("comm ~ python*"), pace_s=0.001
+    )
     last = played(feed)[-1]
     assert [one.key.process for one in last.endpoints] == ["python3"]
     assert last.total("server").requests == last.endpoints[0].requests

@@ -13,6 +13,7 @@ import pytest
 
 from httptop.capture.recorder import Recorder
 from httptop.cli import main
+from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.load import load
 from httptop.config.settings import BY_KEY, GUARDED
 from httptop.errors import UsageError
@@ -79,7 +80,7 @@ def test_no_file_of_roots_is_given_to_who_called_sudo(
             complaint(["-b", "-n", "1", "--log-file", str(path)], capsys)
             complaint(["--save-config", str(path)], capsys)
             with pytest.raises(UsageError, match="cannot record to"):
-                Recorder(path, SUDO)
+                Recorder(path, SUDO, SnapshotRedaction("strict"))
             theirs(sudo, f"[general]\nlog_file = '{path}'\n")
             for words in (["-b", "-n", "1"], ["--print-config"], ["--validate-config"]):
                 told = complaint(words, capsys)
@@ -124,7 +125,7 @@ def test_who_called_sudo_may_not_set_what_is_guarded(
 def test_what_is_saved_under_sudo_is_read_again(
     place: Path, sudo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "etc/config.toml").write_text("[security]\nredact_query = false\n")
+    (place / "etc/config.toml").write_text('[security]\nredact = "strict"\n')
     words = ["--save-config", "-d", "3", "--set", "security.drop_privileges=false"]
     assert main(words) == 0
     told = capsys.readouterr()
@@ -132,7 +133,7 @@ def test_what_is_saved_under_sudo_is_read_again(
     assert "security.drop_privileges (--set security.drop_privileges) was not saved" in told.err
     assert len(told.err.splitlines()) == 1
     settings = load({}, {}, InvokingUser(USER, USER, place / "home", True)).settings
-    assert (settings.general.tick_s, settings.security.redact_query) == (3, False)
+    assert (settings.general.tick_s, settings.security.redact) == (3, "strict")
     assert settings.security.drop_privileges
 
 

@@ -31,7 +31,11 @@ from tests.live.live import (
 
 pytestmark = pytest.mark.ebpf
 
-PLENTY: Final = {"sampling.per_second": 100_000, "sampling.burst": 100_000}
+PLENTY: Final = {
+    "sampling.per_second": 100_000,
+    "sampling.burst": 100_000,
+    "security.shown_fields": ["host", "x-pair", "x-long", *(f"x-{n}" for n in range(10, 25))],
+}
 #: Longer than what is compared with the next request.
 LONG: Final = "X-Long: " + "x" * 150
 PROXY: Final = b"PROXY TCP4 192.0.2.17 198.51.100.1 56324 443\r\n"

@@ -154,6 +154,19 @@ def test_another_kind_of_file_stays_as_it_is(invoker: InvokingUser, file: Path) 
         assert (file.read_text(), file.stat().st_mode & 0o777) == (content, 0o644)
 
 
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [("default", "info *** and /a b@1, \\x1b"), ("off", "info me:s3cr3t@h and /a b@1, \\x1b")],
+)
+def test_what_looks_like_a_secret_is_not_logged(
+    level: str, written: str, invoker: InvokingUser, file: Path
+) -> None:
+    settings = build({"general.log_file": str(file), "security.redact": level})
+    with logging_to_file(settings, invoker):
+        LOG.info("%s and /a b@1, \x1b", "me:s3cr3t@h")
+    assert lines(file) == [written.replace("***", "***@h")]
+
+
 def test_a_full_disk_is_told_and_ends_nothing() -> None:
     handler = LogFile(os.open("/dev/full", os.O_WRONLY))
     handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))

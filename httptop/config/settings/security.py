@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.string_types import HEADER, OTHER_USER
-from httptop.config.value_types import Many, Size, Switch
+from httptop.config.settings.string_types import FIELD, OTHER_USER
+from httptop.config.value_types import Choice, Many, Size, Switch
+from httptop.http.redaction import LEVELS
 
 SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
@@ -35,16 +36,27 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "security",
-        "redact_query",
-        Switch(),
-        "Whether query values are shown as ***: in sampled requests, and in URLs in their header "
-        "sections and those of their responses.",
+        "redact",
+        Choice(LEVELS),
+        "What is masked in samples, in the log and in a replay (docs/privacy.md). default: values "
+        "of queries, what looks like a secret or a person, all fields but shown_fields; strict: "
+        "all that a client may choose but the words of a path; off: nothing.",
+        flags=("--redact",),
+        metavar="strict|default|off",
+        group="sampling",
     ),
     Setting(
         "security",
-        "redact_headers",
-        Many(HEADER),
-        "Fields of a sampled request, and of its response, whose values are shown as ***.",
+        "redact_captures",
+        Choice(LEVELS),
+        "The same of what --record writes, where that is stricter than security.redact.",
+    ),
+    Setting(
+        "security",
+        "shown_fields",
+        Many(FIELD),
+        "Fields of a sampled request, and of its response, whose values are shown with "
+        'security.redact = "default"; those of all others are ***.',
     ),
     Setting(
         "security",

@@ -83,9 +83,9 @@ def _other_user(text: str) -> str:
     return name
 
 
-def _header(text: str) -> str:
+def _field(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", text):
-        raise ValueError("the name of a header such as set-cookie is needed")
+        raise ValueError("the name of a field such as content-type is needed")
     return text.lower()
 
 
@@ -134,7 +134,7 @@ VERSION = Text("1.0 or 1.1", _version)
 USER = Text("a user's name or number", _user)
 OTHER_USER = Text("the name or number of a user who is not root, or empty", _other_user)
 CONTAINER = Text("a container's name or id, or a glob", _glob)
-HEADER = Text("the name of a header", _header)
+FIELD = Text("the name of a field of a header section", _field)
 FILE = Text("an absolute path, or empty", _file)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
 KEYS = Keys(Text("action=key, such as pause=space", _key))

@@ -129,31 +129,43 @@ def test_which_requests_stay_to_be_seen() -> None:
         assert sum(request.status == 500 for request in requests) == failed
 
 
-@pytest.mark.setting("security.redact_query")
-def test_values_of_queries_are_masked() -> None:
+@pytest.mark.setting("security.redact")
+def test_secrets_are_masked() -> None:
     sample = sampled(
-        line=b"GET /search?q=cats&page=2#top HTTP/1.1",
-        response=b"HTTP/1.1 302 Found\r\nLocation: /in?code=9\r\n\r\n",
+        line=b"GET /search/42?q=cats#top HTTP/1.1",
+        response=b"HTTP/1.1 302 Found\r\nLocation: /in?code=9\r\nETag: 9\r\n\r\n",
     )
-    (masked,) = _sampled(_with(security__redact_query=True), sample)
-    assert masked.path == "/search?q=***&page=***#***"
-    assert masked.response_head == ("HTTP/1.1 302 Found", "Location: /in?code=***")
-    (whole,) = _sampled(_with(security__redact_query=False), sample)
-    assert whole.path == "/search?q=cats&page=2#top"
-    assert whole.response_head == ("HTTP/1.1 302 Found", "Location: /in?code=9")
+    for level, path, head in (
+        ("strict", "/search/{id}?***", ("HTTP/1.1 302", "Location: ***", "ETag: ***")),
+        ("default", "/search/42?q=***#***", ("HTTP/1.1 302 Found", "Location: ***", "ETag: 9")),
+        ("off", "/search/42?q=cats#top", ("HTTP/1.1 302 Found", "Location: /in?code=9", "ETag: 9")),
+    ):
+        (request,) = _sampled(_with(security__redact=level), sample)
+        assert (request.path, request.response_head) == (path, head)
+    (request,) = _sampled(_with(), sample)
+    assert request.path == "/search/42?q=***#***"
 
 
-@pytest.mark.setting("security.redact_headers")
-def test_values_of_headers_are_masked() -> None:
+@pytest.mark.parametrize("level", ["strict", "default", "off"])
+def test_endpoints_that_differ_by_a_secret_are_one(level: str) -> None:
+    tokens = ("sk_live_abcdefgh", "sk_live_bcdefghi", "sk_live_cdefghij")
+    reading = _traffic(*(f"/k/{token}" for token in tokens), "/k/a")
+    snapshot = collecting(reading, settings=_with(security__redact=level)).step(1001.0, 0.0)
+    assert _shown(snapshot) == {"/k/{id}": 3, "/k/a": 1}
+    assert snapshot.total("server").requests == 4
+
+
+@pytest.mark.setting("security.shown_fields")
+def test_values_of_fields_are_masked_but_those_that_are_listed() -> None:
     sample = sampled(
         response=b"HTTP/1.1 200 OK\r\nServer: web\r\nSet-Cookie: id=1;\r\n Path=/\r\n\r\n",
     )
     for names, head in (
-        (("set-cookie",), ("Server: web", "Set-Cookie: ***")),
-        (("server",), ("Server: ***", "Set-Cookie: id=1; Path=/")),
-        ((), ("Server: web", "Set-Cookie: id=1; Path=/")),
+        (("server",), ("Server: web", "Set-Cookie: ***")),
+        (("set-cookie",), ("Server: ***", "Set-Cookie: id=1; Path=/")),
+        ((), ("Server: ***", "Set-Cookie: ***")),
     ):
-        (request,) = _sampled(_with(security__redact_headers=names), sample)
+        (request,) = _sampled(_with(security__shown_fields=names), sample)
         assert request.response_head == ("HTTP/1.1 200 OK", *head)
     (request,) = _sampled(_with(), sample)
     assert request.response_head == ("HTTP/1.1 200 OK", "Server: web", "Set-Cookie: ***")

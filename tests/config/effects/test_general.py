@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from httptop.capture.recorder import read_capture
 from httptop.cli import main
 from httptop.collect.feed import Feed
 from httptop.collect.source import RawResponse
@@ -23,7 +24,7 @@ from httptop.model import Health
 from httptop.output.json import to_json
 from tests.collect.cells import FakeSource, Reading, answered, collecting, delta, endpoint
 from tests.config.effects.conftest import ScriptedFeed
-from tests.factory import key, row, snapshot_at
+from tests.factory import key, request, row, snapshot_at
 
 Live = Callable[[Callable[..., Feed]], None]
 
@@ -180,6 +181,36 @@ def test_the_log_tells_as_much_as_it_is_to(home: Path, live: Live) -> None:
     assert weights["info"][-1] == "info httptop ends"
     assert set(weights["warning"]) < set(weights["info"])
     assert any(line.startswith("debug snapshot at 1.0 s: ") for line in weights["debug"])
+
+
+@pytest.mark.setting("security.redact_captures")
+def test_a_capture_is_redacted_at_least_so_strictly(home: Path, live: Live) -> None:
+    raw = request(1, path="/users/42?a=s3cr3t", request_head=("Host: h", "Cookie: s3cr3t"))
+
+    def script(feed: ScriptedFeed) -> None:
+        feed.publish(replace(snapshot_at(1), recent=(raw,)))
+
+    live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005
+    strict = ("/users/{id}?***", ("Host: ***", "Cookie: ***"))
+    default = ("/users/42?a=***", ("Host: h", "Cookie: ***"))
+    for captures, screen, (path, head) in (
+        (None, "off", strict),
+        ("strict", "default", strict),
+        ("default", "off", default),
+        ("off", "default", default),
+        ("off", "strict", strict),
+        ("off", "off", (raw.path, raw.request_head)),
+    ):
+        file = home / f"{captures}-{screen}"
+        words = ["-b", "-n", "1", "--redact", screen, "--record", str(file)]
+        if captures is not None:
+            words += ["--set", f"security.redact_captures={captures}"]
+        assert main(words) == 0
+        with file.open("rb") as opened:
+            *_, last = read_capture(opened)
+        (written,) = last.recent
+        assert (written.path, written.request_head) == (path, head)
+    assert b"s3cr3t" not in (home / "None-off").read_bytes()
 
 
 def test_a_log_that_cannot_be_written_ends_it_at_once(
