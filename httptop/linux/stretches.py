@@ -19,18 +19,23 @@ from typing import Final
 
 #: Seconds of a thread's CPU time at a stretch, and of the pause that follows. Longer pauses would
 #: find the CPU's caches cold, which costs more than they are worth.
-_LONGEST_S: Final = 0.00015
+_STRETCH_S: Final = 0.00015
 _PAUSE_S: Final = 0.00015
-#: After how many seconds the main thread is interrupted, to see whether it is to pause.
-_ALARM_S: Final = 0.0002
+#: Where several wait for each CPU a pause lasts until all have had theirs. The stretch that follows
+#: is as long a part of it as the scheduler would give us, so that no work takes for ever.
+_PART: Final = 0.1
+_MOST_S: Final = 0.004
+#: By how much later than a stretch is over the main thread is interrupted.
+_LATER_S: Final = 0.00005
 #: For how many seconds it is believed that the CPUs are taken, or are not.
-_LOOK_S: Final = 0.005
+_LOOK_S: Final = 0.02
 
 
 class _Stretch(threading.local):
     """The current stretch of a thread."""
 
     began_s = 0.0  # on the clock of the thread's CPU time
+    length_s = _STRETCH_S  # CPU time until the next pause
 
 
 class Cpus:
@@ -62,9 +67,12 @@ _stretch, _cpus = _Stretch(), Cpus(os.cpu_count() or 1, running)
 
 def give_way() -> None:
     """Pause if this thread has worked for long since its last pause; call it often."""
-    if time.thread_time() - _stretch.began_s >= _LONGEST_S:
+    if time.thread_time() - _stretch.began_s >= _stretch.length_s:
         if _cpus.are_taken():
+            since_s = time.monotonic()
             time.sleep(_PAUSE_S)
+            paused_s = time.monotonic() - since_s
+            _stretch.length_s = min(max(_STRETCH_S, _PART * paused_s), _MOST_S)
         _stretch.began_s = time.thread_time()
 
 
@@ -84,7 +92,7 @@ class GivingWay(selectors.DefaultSelector):
         try:
             return super().select(timeout)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, _ALARM_S)
+            _set_alarm()
 
     def close(self) -> None:
         """Give the alarm back; idempotent."""
@@ -97,4 +105,8 @@ class GivingWay(selectors.DefaultSelector):
     @staticmethod
     def _alarm(_number: int, _frame: FrameType | None) -> None:
         give_way()
-        signal.setitimer(signal.ITIMER_REAL, _ALARM_S)
+        _set_alarm()
+
+
+def _set_alarm() -> None:
+    signal.setitimer(signal.ITIMER_REAL, _stretch.length_s + _LATER_S)

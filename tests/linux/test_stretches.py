@@ -22,15 +22,18 @@ class Time:
     def __init__(self) -> None:
         self.now_s = next(_BEGINNINGS_S)
         self.paused: list[float] = []
+        self.waited_s = 0.0
+        self.others_s = 0.0  # how much longer than asked for each pause lasts
 
     def thread_time(self) -> float:
         return self.now_s
 
     def monotonic(self) -> float:
-        return self.now_s
+        return self.now_s + self.waited_s
 
-    def sleep(self, _seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         self.paused.append(self.now_s)
+        self.waited_s += seconds + self.others_s
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,23 @@ def test_long_work_is_done_in_stretches(
         assert max(b - a for a, b in zip([began_s, *ends], ends, strict=False)) <= 0.00021
 
 
+def test_where_many_wait_stretches_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause of 20 ms is followed by 2 ms of work; then it is as before."""
+    clock = Time()
+    monkeypatch.setattr(stretches, "time", clock)
+    monkeypatch.setattr(stretches, "_cpus", stretches.Cpus(2, lambda: 9))
+    for others_s, stretch_s in ((0.02, 0.002), (0.2, 0.004), (0.0, 0.00015)):
+        clock.others_s = others_s
+        clock.now_s += 0.01
+        stretches.give_way()
+        clock.paused.clear()
+        began_s = clock.now_s
+        while not clock.paused:
+            clock.now_s += 0.00001
+            stretches.give_way()
+        assert clock.paused[0] - began_s == pytest.approx(stretch_s, abs=0.00005)
+
+
 def test_whether_cpus_are_taken_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, running = Time(), [1]
     monkeypatch.setattr(stretches, "time", clock)
@@ -63,7 +83,7 @@ def test_whether_cpus_are_taken_is_looked_at_again(monkeypatch: pytest.MonkeyPat
     assert not cpus.are_taken()
     running[0] = 2
     assert not cpus.are_taken()
-    clock.now_s += 0.01
+    clock.now_s += 0.03
     assert cpus.are_taken()
 
 
