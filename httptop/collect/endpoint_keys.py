@@ -61,7 +61,9 @@ def key_of(raw: RawEndpoint, users: Users) -> EndpointKey:
 
     What looks like a secret is ``{id}`` in it, so several endpoints of a source may have one key.
     """
-    path = clean(raw.path) if raw.own else _requested(redacted_template(raw.path))
+    path = (
+        clean(raw.path) if raw.own else _requested(redacted_template(raw.path, cut=raw.truncated))
+    )
     if raw.truncated:
         path += "…"
     user = "" if raw.uid is None else users.name(raw.uid)

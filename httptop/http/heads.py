@@ -25,9 +25,9 @@ def path_in(line: bytes, cut: bool, redaction: Redaction) -> str | None:
     if not target:
         return None
     connect = method == b"CONNECT"
-    path = redaction.target(origin_of(target, connect=connect), connect=connect)
-    text = clean(path, _LONGEST_PATH)
     goes_on = cut and not _TARGET_END.search(target)
+    path = redaction.target(origin_of(target, connect=connect), connect=connect, cut=goes_on)
+    text = clean(path, _LONGEST_PATH)
     return text + "…" if goes_on and not text.endswith("…") else text
 
 

@@ -84,11 +84,14 @@ def stricter(one: Level, other: Level) -> Level:
     return min(one, other, key=LEVELS.index)
 
 
-def redacted_template(path: bytes) -> bytes:
+def redacted_template(path: bytes, *, cut: bool = False) -> bytes:
     """Return a path template in which secrets are ``{id}``, those that the kernel does not know.
 
-    They are what looks like a secret, and the values of ``name=value`` whose name says so.
+    They are what looks like a secret, and the values of ``name=value`` whose name says so; where
+    the path was ``cut``, also what may be a password whose @ is missing.
     """
+    if cut:
+        path = _without_cut_user(path, ID)
     if _PLAIN.fullmatch(path):
         return path
     end = _HIDDEN_END.search(path)
@@ -106,13 +109,15 @@ class Redaction:
         strict = level == "strict"
         self._shown = STRICT_FIELDS if strict else {name.encode() for name in shown_fields}
 
-    def target(self, target: bytes, *, connect: bool = False) -> bytes:
+    def target(self, target: bytes, *, connect: bool = False, cut: bool = False) -> bytes:
         """Return a request target: ``/search?q=***#***``; strict: ``/users/{id}?***``.
 
-        ``connect``: it is that of CONNECT, an authority.
+        ``connect``: it is that of CONNECT, an authority. ``cut``: its end is missing.
         """
         if self.level == "off":
             return target
+        if cut:
+            target = _without_cut_user(target, MASK)
         if connect:
             return masked(b"//" + target)[2:]
         strict = self.level == "strict"
@@ -162,6 +167,12 @@ class Redaction:
             return self.target(value)
         at = value.find(b"?")
         return value if at < 0 else value[:at] + self.target(value[at:])
+
+
+def _without_cut_user(target: bytes, mask: bytes) -> bytes:
+    """Return a target that was cut, with its end masked if that begins like ``user:password@``."""
+    before, slash, end = target.rpartition(b"/")
+    return before + slash + mask if b":" in end or b"%3a" in end.lower() else target
 
 
 def _redacted_part(part: bytes) -> bytes:

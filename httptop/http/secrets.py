@@ -41,7 +41,8 @@ _TOKEN: Final = re.compile(
 _HOOK: Final = re.compile(
     rb"(/services/(?:T\w*|\{id\})/(?:B\w*|\{id\})/|/webhooks/[^/?#]+/)[^/?#\s]+"
 )
-_RUN: Final = re.compile(rb"[\w-]{20,}")
+_RUN: Final = re.compile(rb"[\w%+~-]{20,}")
+_ESCAPE: Final = re.compile(rb"%[0-7][0-9A-Fa-f]")
 _UUID: Final = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 #: What precedes the @ of an authority, or of what a browser would take for one.
@@ -83,4 +84,5 @@ def without_people(text: bytes, mask: bytes = MASK) -> bytes:
 
 
 def _is_random(run: bytes) -> bool:
+    run = _ESCAPE.sub(b"_", run)  # those of base64; what is beyond ASCII is no token
     return _UUID.fullmatch(run) is None and segment_template(run) == ID

@@ -74,6 +74,8 @@ def test_templates_hold_no_tokens(token: bytes) -> None:
         # long and random, but for UUIDs
         (b"/f/9f8e7d6c5b4a39281706f5e4d3c2b1a0", b"/f/***"),
         (b"/f/Zx8kQ2mN4vB7tR1pL5wY", b"/f/***"),
+        (b"/f/Zx8k%2FQ2mN4v%2BB7tR1pL5%3D", b"/f/***"),
+        (b"/f/%E6%97%A5%E6%9C%AC%E8%AA%9E%E3%81%AE", b"/f/%E6%97%A5%E6%9C%AC%E8%AA%9E%E3%81%AE"),
         (b"/f/0f8b2c4d-1234-4321-abcd-0123456789ab", b"/f/0f8b2c4d-1234-4321-abcd-0123456789ab"),
         (b"/f/2024-01-01-my-long-article-title", b"/f/2024-01-01-my-long-article-title"),
         (b"/f/9f8e7d6c", b"/f/9f8e7d6c"),
@@ -142,6 +144,12 @@ def test_people(text: bytes, shown: bytes) -> None:
 def test_templates(path: bytes, shown: bytes) -> None:
     assert redacted_template(path) == shown
     assert redacted_template(shown) == shown
+
+
+def test_templates_that_were_cut() -> None:
+    assert redacted_template(b"/a/http://me:s3cr", cut=True) == b"/a/http://{id}"
+    assert redacted_template(b"/a:b/c", cut=True) == b"/a:b/c"
+    assert redacted_template(b"/a/b:c") == b"/a/b:c"
 
 
 def _lines(work: Callable[[], object]) -> int:
