@@ -43,7 +43,8 @@ SAMPLING_SETTINGS: Final[tuple[Setting, ...]] = (
         "sampling",
         "burst",
         Integer(1, 100_000),
-        "Number of samples that may come at once after a pause.",
+        "Number of samples that may come at once after a pause; an eighth of them is for processes "
+        "that have had few.",
         live=True,
     ),
     Setting(

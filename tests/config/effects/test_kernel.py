@@ -67,7 +67,8 @@ def failed(samples: tuple[Transaction, ...]) -> int:
 def test_a_bucket_bounds_the_samples() -> None:
     few = {"sampling.per_second": 1, "sampling.strategy": "all"}
     assert len(run({**few, "sampling.burst": 5}, 40).recent) in (5, 6)
-    assert len(run({**few, "sampling.burst": 20}, 40).recent) in (20, 21)
+    # An eighth is for processes that have had few (tests/live/test_fairness.py).
+    assert 17 <= len(run({**few, "sampling.burst": 20}, 40).recent) <= 19
     assert run({"sampling.per_second": 0}, 40).recent == ()
     assert len(run(PLENTY, 40).recent) == 40
 
