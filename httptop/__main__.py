@@ -30,8 +30,10 @@ def main() -> int:
     from httptop.optional_modules import leave_out
 
     leave_out()
+    from httptop.linux.signals import end_at_interrupt
     from httptop.run.session import Session
 
+    end_at_interrupt()
     with Session() as session:
         probing = not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
         if probing and os.geteuid() == 0:
@@ -42,7 +44,8 @@ def main() -> int:
             status = cli.main(session=session)
         except SystemExit as ended:  # --help, --version
             status = int(ended.code or 0)
-    status = _written(status)
+        session.end()
+        status = _written(status)
     if any(thread.is_alive() and not thread.daemon for thread in _others()):
         # When a terminal is closed, the kernel sends SIGHUP and SIGCONT. On SIGCONT Textual starts
         # a second thread that reads keys, but stops only one; the other would read "end of file"

@@ -7,19 +7,18 @@ The feed runs in its own thread and uses ``post_message`` only. The app adopts t
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from rich.console import RenderableType
 from textual.binding import BindingType
+from textual.driver import Driver
 
 from httptop.collect.feed import Feed
 from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
-from httptop.linux.signals import handled
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.coverage import CoverageScreen
@@ -28,6 +27,7 @@ from httptop.screens.detail import DetailScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
+from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.keys import Action, effective, shown
 from httptop.view.state import SORTS, View, descends
@@ -94,12 +94,16 @@ class HttptopApp(Httptop):
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._feed = feed
         self._feed_runs = False
-        self._signals = contextlib.ExitStack()
+        self._stands = self._ends = False
         self.run_controls = run
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme our hues."""
         return DARK_HUES
+
+    def get_driver_class(self) -> type[Driver]:
+        """Draw on a terminal that may go away."""
+        return TerminalDriver
 
     def get_default_screen(self) -> Dashboard:
         """Start with the dashboard."""
@@ -122,11 +126,9 @@ class HttptopApp(Httptop):
     # The feed
 
     def on_mount(self) -> None:
-        """Start the feed, and handle signals: SIGTERM ends, SIGHUP reloads."""
+        """Start the feed."""
         self.set_class(self.symbols == "tty", "-tty")
-        if not self.is_headless:
-            on_signals = {signal.SIGTERM: self._end, signal.SIGHUP: self._hang_up}
-            self._signals.enter_context(handled(asyncio.get_running_loop(), on_signals))
+        self.call_after_refresh(self._stand)
         if self._feed is not None:
             self._feed_runs = True
             try:
@@ -134,12 +136,21 @@ class HttptopApp(Httptop):
             except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
                 self.fail(error)
 
-    def _end(self) -> None:
-        self.exit(0)
-
-    def _hang_up(self) -> None:
-        if self.run_controls is None or not self.run_controls.reload():
+    def _stand(self) -> None:
+        self._stands = True
+        if self._ends:
             self.exit(0)
+
+    def end(self) -> None:
+        """Quit, but not before the screen stands: Textual fails if it ends while it begins."""
+        self._ends = True
+        if self._stands:
+            self.exit(0)
+
+    def hang_up(self) -> None:
+        """Reload the settings, or end where the terminal is gone."""
+        if self.run_controls is None or not self.run_controls.reload():
+            self.end()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Accept a snapshot; any thread may call it, and it never blocks."""
@@ -152,7 +163,6 @@ class HttptopApp(Httptop):
     async def on_unmount(self) -> None:
         """Stop the feed without blocking the event loop, to which its thread may be posting."""
         await asyncio.to_thread(self.stop_feed)
-        self._signals.close()
 
     def stop_feed(self) -> None:
         """Stop the feed; idempotent."""
@@ -297,6 +307,17 @@ class HttptopApp(Httptop):
         self.refresh_screens()
 
     # The end
+
+    def exit(
+        self,
+        result: int | None = None,
+        return_code: int = 0,
+        message: RenderableType | None = None,
+    ) -> None:
+        """Quit, within the time that the run has for it."""
+        if self.run_controls is not None:
+            self.run_controls.ending()
+        super().exit(result, return_code, message)
 
     async def action_ask_quit(self) -> None:
         """Quit; ask first if ``ui.confirm_quit`` is set."""

@@ -27,6 +27,8 @@ CAP_BPF = 39
 
 NAMES = {CAP_PERFMON: "CAP_PERFMON", CAP_BPF: "CAP_BPF", CAP_SYS_ADMIN: "CAP_SYS_ADMIN"}
 
+_SET_PDEATHSIG = 1
+_SIGKILL = 9  # importing signal would bring in enum
 _SET_DUMPABLE = 4
 _SET_KEEPCAPS = 8
 _CAPBSET_DROP = 24
@@ -39,6 +41,14 @@ _VERSION_3 = 0x20080522
 _SETS = struct.Struct("=6I")
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends.
+
+    Not if that is of another user by then.
+    """
+    _prctl(_SET_PDEATHSIG, _SIGKILL)
 
 
 def make_undumpable() -> None:

@@ -1,25 +1,40 @@
-"""Signals that an event loop handles, without a wakeup descriptor.
-
-The loop's own handlers have one: each signal of the process, alarms included, writes a byte into
-it, and once it is full a signal may be lost.
-"""
+"""What signals do, before and while there is an event loop."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def end_at_interrupt() -> None:
+    """Have SIGINT end the process as SIGTERM does, by itself, until it is handled.
+
+    Python would raise an error wherever it is, in an import, too. An ignored one stays ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
 def handled(
-    loop: asyncio.AbstractEventLoop, handlers: Mapping[signal.Signals, Callable[[], object]]
+    loop: asyncio.AbstractEventLoop,
+    handlers: Mapping[signal.Signals, Callable[[], object]],
+    at_once: Callable[[int], object],
 ) -> Iterator[None]:
-    """Have the loop call a function when a signal comes; for the main thread."""
+    """Have the loop call a function when a signal comes; for the main thread.
+
+    The loop's own handlers have a wakeup descriptor: each signal of the process, alarms included,
+    writes a byte into it, and once it is full a signal may be lost. ``at_once`` is called where the
+    signal finds the thread, which may wait for what never comes.
+    """
     former = {
-        number: signal.signal(number, functools.partial(_call, loop, handle))
+        number: signal.signal(number, functools.partial(_call, loop, at_once, handle))
         for number, handle in handlers.items()
     }
     try:
@@ -29,5 +44,12 @@ def handled(
             signal.signal(number, handler)
 
 
-def _call(loop: asyncio.AbstractEventLoop, handle: Callable[[], object], *_: object) -> None:
+def _call(
+    loop: asyncio.AbstractEventLoop,
+    at_once: Callable[[int], object],
+    handle: Callable[[], object],
+    number: int,
+    _: object,
+) -> None:
+    at_once(number)
     loop.call_soon_threadsafe(handle)

@@ -20,17 +20,16 @@ class Terminal:
 
     def __init__(self) -> None:
         self._controlled = _has_controlling_terminal()
-        self._input: select.poll | None = None
+        self._input: int | None = None
         if sys.__stdin__ is not None and os.isatty(sys.__stdin__.fileno()):
-            self._input = select.poll()
-            self._input.register(sys.__stdin__.fileno(), 0)  # poll always reports a hang-up
+            self._input = sys.__stdin__.fileno()
 
     @property
     def gone(self) -> bool:
         """Whether there was a terminal and it is gone."""
         if self._controlled and not _has_controlling_terminal():
             return True
-        return self._input is not None and any(event & _HUNG_UP for _, event in self._input.poll(0))
+        return self._input is not None and has_hung_up(self._input)
 
     def wait_until_gone(self) -> bool:
         """Wait until standard input hangs up; return False at once if it is not a terminal.
@@ -39,8 +38,15 @@ class Terminal:
         """
         if self._input is None:
             return False
-        self._input.poll()
+        has_hung_up(self._input, wait=True)
         return True
+
+
+def has_hung_up(terminal: int, *, wait: bool = False) -> bool:
+    """Return whether the other end of a terminal is gone; ``wait``: once it is."""
+    polled = select.poll()  # two threads cannot use the same one
+    polled.register(terminal, 0)  # poll always reports a hang-up
+    return any(event & _HUNG_UP for _, event in polled.poll(None if wait else 0))
 
 
 def _has_controlling_terminal() -> bool:

@@ -43,9 +43,12 @@ class StopSignals:
     ``goes_on`` can be set to another handler of SIGHUP, which returns whether the run continues.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ending: Callable[[], None] = lambda: None) -> None:
+        """``ending`` is called, by the signal handler, once the run is to end."""
+        self.ending = ending
         self.wakeup = Wakeup()
         self.received = False
+        self.received_s = 0.0  # when: the monotonic clock
         self.goes_on: Callable[[], bool] = lambda: False
         self._before: dict[signal.Signals, object] = {}
 
@@ -70,7 +73,9 @@ class StopSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if number == signal.SIGHUP and self.goes_on():
             return
-        self.received = True
+        if not self.received:
+            self.received, self.received_s = True, time.monotonic()
+        self.ending()
         self.wakeup.set()
 
 
@@ -173,6 +178,7 @@ class _Run:
                 self._feed.start(self._publish, self._fail)
                 last = self._consume()
             except Closed:
+                self._signals.ending()
                 self._feed.stop()
                 return self._missed
             stopped = self._feed.stop()
@@ -206,7 +212,8 @@ class _Run:
     def _ending(self) -> float | None:
         """Return when to give up writing: ``patience_s`` after the run should have ended."""
         if self._deadline is None and (self._signals.received or self._failure is not None):
-            self._deadline = time.monotonic() + self._patience_s()
+            since_s = self._signals.received_s if self._signals.received else time.monotonic()
+            self._deadline = since_s + self._patience_s()
         return self._deadline
 
     def _publish(self, snapshot: Snapshot) -> None:

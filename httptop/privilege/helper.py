@@ -56,13 +56,18 @@ _END_PATIENCE_S = 1.0
 
 
 def start(channel: socket.socket) -> int:
-    """Start the helper with its end of a socket pair; return its process id. Raises OSError."""
+    """Start the helper with its end of a socket pair; return its process id. Raises OSError.
+
+    It gets a process group of its own, so that Ctrl-C in the terminal does not end it, and stays in
+    this session: so the kernel hangs up a helper that is stopped when httptop ends, which httptop
+    could not do without root.
+    """
     return os.posix_spawn(
         sys.executable,
         [sys.executable, *START, *sys.path],
         os.environ,
         file_actions=[(os.POSIX_SPAWN_DUP2, channel.fileno(), CHANNEL)],
-        setsid=True,
+        setpgroup=0,
     )
 
 

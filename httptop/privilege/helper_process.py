@@ -68,10 +68,7 @@ def main() -> NoReturn:
 
 
 def _isolate() -> None:
-    """Detach from httptop's terminal and descriptors, and restrict what this process can gain.
-
-    It has a session of its own already, so that Ctrl-C in the terminal does not end it.
-    """
+    """Detach from httptop's descriptors, and restrict what this process can gain."""
     with open("/proc/self/comm", "w") as name:
         name.write("httptop-helper")
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from httptop.collect.feed import ObservedFeed
 from httptop.config.load import Config
@@ -26,6 +27,9 @@ from httptop.run.log import logged
 from httptop.run.scheduling import settle_memory
 from httptop.run.session import Session
 
+#: How much of the time that a run has to end its last snapshot may wait for its reader.
+_TO_BE_READ: Final = 0.8
+
 
 def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Print snapshots until the run ends; return the exit status."""
@@ -34,7 +38,11 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
     settings, terminal = config.settings, Terminal()
     configuration = Configuration(asked, invoker, session)
     with logged(settings, invoker), contextlib.ExitStack() as closing:
-        signals = closing.enter_context(batch_writer.StopSignals())
+        signals = closing.enter_context(
+            batch_writer.StopSignals(
+                lambda: session.deadline.set(settings.general.shutdown_timeout_s)
+            )
+        )
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
         observed = ObservedFeed(feed, observers_of(asked, settings, invoker), tell=complain)
@@ -44,6 +52,11 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         )
         closing.callback(reloading.stop)
         reloading.start()
+
+        def patience_s() -> float:
+            return reloading.settings.general.shutdown_timeout_s
+
+        signals.ending = lambda: session.deadline.set(patience_s())
         signals.goes_on = lambda: read_again(terminal, reloading)
         rendering = Rendering(lambda: reloading.settings.output)
         settle_memory()
@@ -53,7 +66,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
             sys.stdout.fileno(),
             signals,
             asked.iterations,
-            lambda: reloading.settings.general.shutdown_timeout_s,
+            lambda: patience_s() * _TO_BE_READ,
         )
         if missed:
             complain(f"{missed} snapshots were not printed: the output was read too slowly")

@@ -20,6 +20,7 @@ from httptop.coverage.processes import Survey
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
+from httptop.linux.signals import handled
 from httptop.linux.stretches import GivingWay
 from httptop.linux.terminal import Terminal
 from httptop.model import Snapshot, clean
@@ -115,15 +116,41 @@ class ScreenRun:
         )
         self._reloading.start()
         settle_memory()
-        _end_with(self._terminal)
-        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(GivingWay())) as runner:
-            runner.run(app.run_async())
+        _end_with(self._terminal, self.ending)
+
+        async def shown() -> None:
+            on_signals = {
+                signal.SIGINT: app.end,
+                signal.SIGTERM: app.end,
+                signal.SIGHUP: app.hang_up,
+            }
+            with handled(asyncio.get_running_loop(), on_signals, self._at_signal):
+                await app.run_async()
+
+        try:
+            with asyncio.Runner(
+                loop_factory=lambda: asyncio.SelectorEventLoop(GivingWay())
+            ) as runner:
+                runner.run(shown())
+        except OSError:
+            if not self._terminal.gone:
+                raise
         self._observed.stop()
         for trouble in self._observed.troubles:
             complain(trouble)
         if app.failure is not None:
             raise app.failure
-        return app.return_code or exit_status_of(self._feed, self._observed)
+        # If the terminal is gone, nobody is left to be told what went wrong on it.
+        failed = 0 if self._terminal.gone else app.return_code
+        return failed or exit_status_of(self._feed, self._observed)
+
+    def ending(self) -> None:
+        """Have the process end within ``general.shutdown_timeout``; any thread may call it."""
+        self._session.deadline.set(self._reloading.settings.general.shutdown_timeout_s)
+
+    def _at_signal(self, number: int) -> None:
+        if number != signal.SIGHUP or self._terminal.gone:
+            self.ending()
 
     def start_demo(self) -> None:
         """Start the demo; it ends with the run."""
@@ -171,7 +198,7 @@ class ScreenRun:
     def _leave(self) -> None:
         """End the screen; any thread may call it while the screen runs."""
         assert self._app is not None
-        self._app.exit()
+        self._app.end()
 
 
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
@@ -189,11 +216,12 @@ def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _end_with(terminal: Terminal) -> None:
+def _end_with(terminal: Terminal, ending: Callable[[], None]) -> None:
     """Send ourselves SIGHUP when the terminal is gone; Textual would read end-of-file forever."""
 
     def wait() -> None:
         if terminal.wait_until_gone():
+            ending()
             os.kill(os.getpid(), signal.SIGHUP)
 
     threading.Thread(target=wait, name="terminal", daemon=True).start()

@@ -12,6 +12,7 @@ import contextlib
 
 from httptop.errors import Unavailable
 from httptop.linux import bpf_syscall
+from httptop.linux.deadline import Deadline
 from httptop.privilege.helper import Helper
 
 TYPE_CHECKING = False
@@ -29,6 +30,8 @@ class Session:
         """Start nothing."""
         #: The helper, if it runs.
         self.helper: Helper | None = None
+        #: When this process has ended, whatever becomes of the run; set once the run is to end.
+        self.deadline = Deadline()
         self._loading: Loading | None = None
 
     def begin(self) -> None:
@@ -109,3 +112,4 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         self.end()
+        self.deadline.cancel()

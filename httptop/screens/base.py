@@ -71,6 +71,9 @@ class RunControls(Protocol):
     def reload(self) -> bool:
         """Request a reload of the settings; return whether the run continues."""
 
+    def ending(self) -> None:
+        """Have the process end in time; any thread may call it."""
+
     def survey(self) -> Survey:
         """Inspect the processes of the host that have stream sockets.
 

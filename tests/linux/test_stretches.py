@@ -94,7 +94,7 @@ def test_this_thread_is_one_that_runs() -> None:
 def test_an_event_loop_pauses_within_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
     """And signals come through, however many alarms there have been before them."""
     pauses: list[float] = []
-    give_way, heard = stretches.give_way, []
+    give_way, heard, found = stretches.give_way, [], list[int]()
 
     def pause() -> None:
         pauses.append(time.thread_time())
@@ -108,7 +108,7 @@ def test_an_event_loop_pauses_within_a_callback(monkeypatch: pytest.MonkeyPatch)
             heard.append(signal.SIGTERM)
             done.set_result(None)
 
-        with handled(loop, {signal.SIGTERM: hear}):
+        with handled(loop, {signal.SIGTERM: hear}, found.append):
             since_s = time.thread_time()
             while time.thread_time() - since_s < 0.2:
                 pass

@@ -14,6 +14,7 @@ import os
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,8 +27,12 @@ from typing import Any, Final
 import pytest
 
 import httptop
+from httptop.linux import bpf_syscall
 from tests.live.pool import cache_directory
 
+HELPER: Final = "httptop-helper"
+PROGRAMS, LINKS = "prog_id", "link_id"
+_NEXT_ID: Final = {PROGRAMS: 11, LINKS: 31}
 NOBODY: Final = 65534
 NOTHING: Final = "0" * 16
 _PATIENCE_S: Final = 30.0
@@ -198,3 +203,36 @@ def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def ids_of(kind: str) -> set[int]:
+    """Return the ids of every program, or link, that the kernel has."""
+    found: set[int] = set()
+    number = 0
+    while True:
+        attr = bytearray(struct.pack("<III", number, 0, 0))
+        try:
+            bpf_syscall.bpf(_NEXT_ID[kind], attr)
+        except FileNotFoundError:
+            return found
+        number = struct.unpack_from("<I", attr, 4)[0]
+        found.add(number)
+
+
+def held_by(pid: int) -> dict[str, set[int]]:
+    """Return the programs and links that a process has descriptors of."""
+    found: dict[str, set[int]] = {PROGRAMS: set(), LINKS: set()}
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that lists the others
+            text = entry.read_text()
+            for name, value in re.findall(r"^(prog_id|link_id):\s*(\d+)$", text, re.M):
+                found[name].add(int(value))
+    return found
+
+
+def released(held: dict[str, set[int]]) -> None:
+    """Wait until the kernel has released these, which it does after a grace period."""
+    deadline = time.monotonic() + 5
+    while any(held[kind] & ids_of(kind) for kind in held):
+        assert time.monotonic() < deadline, {kind: held[kind] & ids_of(kind) for kind in held}
+        time.sleep(0.02)

@@ -5,75 +5,38 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import re
 import signal
-import struct
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from httptop.linux import bpf_syscall
 from tests.live.command import (
+    HELPER,
+    LINKS,
     NOBODY,
+    PROGRAMS,
     batch,
     children,
     document,
     eventually,
     field,
+    held_by,
+    ids_of,
+    released,
     running,
     said,
     status,
-    terminal,
-    until,
 )
 from tests.live.live import Watch, connected, exchange, request, response
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
-HELPER = "httptop-helper"
 ROLES = [HELPER, "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
-PROGRAMS, LINKS = "prog_id", "link_id"
-_NEXT_ID = {PROGRAMS: 11, LINKS: 31}
-
-
-def _ids(kind: str) -> set[int]:
-    """Return the ids of every program, or link, that the kernel has."""
-    found: set[int] = set()
-    number = 0
-    while True:
-        attr = bytearray(struct.pack("<III", number, 0, 0))
-        try:
-            bpf_syscall.bpf(_NEXT_ID[kind], attr)
-        except FileNotFoundError:
-            return found
-        number = struct.unpack_from("<I", attr, 4)[0]
-        found.add(number)
-
-
-def _held_by(pid: int) -> dict[str, set[int]]:
-    """Return the programs and links that a process has descriptors of."""
-    found: dict[str, set[int]] = {PROGRAMS: set(), LINKS: set()}
-    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with suppress(FileNotFoundError):  # the one that lists the others
-            text = entry.read_text()
-            for name, value in re.findall(r"^(prog_id|link_id):\s*(\d+)$", text, re.M):
-                found[name].add(int(value))
-    return found
 
 
 def _exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
-
-
-def _gone(held: dict[str, set[int]]) -> None:
-    """Wait until the kernel has released these, which it does after a grace period."""
-    deadline = time.monotonic() + 5
-    while any(held[kind] & _ids(kind) for kind in held):
-        assert time.monotonic() < deadline, {kind: held[kind] & _ids(kind) for kind in held}
-        time.sleep(0.02)
 
 
 def _check(document: dict[str, Any]) -> None:
@@ -142,11 +105,11 @@ def test_text_and_a_reader_that_goes_away(path: str) -> None:
             exchange(client, server, request(path))
             while path not in (line := run.stdout.readline()):
                 assert line
-            held = _held_by(run.pid)
+            held = held_by(run.pid)
             run.stdout.close()
             assert run.wait(10) == 0
             assert list(said(run.stderr)) == []
-    _gone(held)
+    released(held)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -162,10 +125,10 @@ def test_nothing_outlives_it(path: str, number: signal.Signals) -> None:
             }
             for _ in range(7):
                 exchange(client, server, request(path))
-            held = _held_by(run.pid)
+            held = held_by(run.pid)
             assert len(held[LINKS]) >= 2
             assert len(held[PROGRAMS]) >= 5
-            assert all(held[kind] <= _ids(kind) for kind in held)
+            assert all(held[kind] <= ids_of(kind) for kind in held)
             run.send_signal(number)
             out, _ = run.communicate(timeout=30)
     if number == signal.SIGKILL:
@@ -176,29 +139,20 @@ def test_nothing_outlives_it(path: str, number: signal.Signals) -> None:
         assert last["final"]
         assert {row["requests"] for row in last["endpoints"]} == {7}
     assert eventually(lambda: not any(map(_exists, others.values()))), others
-    _gone(held)
+    released(held)
 
 
 def test_nothing_is_left_after_closing(path: str) -> None:
     descriptors = os.listdir("/proc/self/fd")
-    before = _held_by(os.getpid())
+    before = held_by(os.getpid())
     with Watch(fresh=True) as watch, connected() as (client, server):
         exchange(client, server, request(path))
-        now = _held_by(os.getpid())
+        now = held_by(os.getpid())
         watch.source.detach()
         exchange(client, server, request(path))  # it is too late to be counted
         watch.expect(path, {200: 1})
-    assert _held_by(os.getpid()) == before
-    _gone({kind: now[kind] - before[kind] for kind in now})
+    assert held_by(os.getpid()) == before
+    released({kind: now[kind] - before[kind] for kind in now})
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)
     # No child is left to wait for: waitpid says ECHILD, or finds none of ours ended.
     assert ctypes.CDLL(None).waitpid(-1, None, os.WNOHANG) <= 0
-
-
-def test_a_screen_ends_with_its_terminal() -> None:
-    """Even if it is not the controlling terminal, whose end sends no signal."""
-    with terminal() as (run, end):
-        until(end, "\x1b[?1049h")  # the alternate screen: it draws
-        end.close()
-        # Before it has set itself up for signals, the signal itself ends it.
-        assert run.wait(30) in (0, -signal.SIGHUP)

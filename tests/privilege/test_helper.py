@@ -60,10 +60,11 @@ def capabilities_of(pid: int) -> int:
     return int(sets.pop(), 16)
 
 
-def test_it_has_a_name_no_terminal_and_few_descriptors(helper: Helper) -> None:
+def test_it_has_a_name_a_process_group_and_few_descriptors(helper: Helper) -> None:
     helper.settle(ROOT)
     assert Path(f"/proc/{helper.pid}/comm").read_text() == "httptop-helper\n"
-    assert os.getsid(helper.pid) == helper.pid
+    assert os.getpgid(helper.pid) == helper.pid  # Ctrl-C does not reach it
+    assert os.getsid(helper.pid) == os.getsid(0)  # the kernel hangs it up when we end
     assert len(os.listdir(f"/proc/{helper.pid}/fd")) == 4  # three of nothing, and the socket
 
 

@@ -22,6 +22,7 @@ class FakeRun:
     ) -> None:
         self._start_demo, self._save, self._change = start_demo, save, change
         self._reload, self._survey = reload, survey
+        self.ends = False
         self.can_demo = start_demo is not None
         self.can_save = save is not None
         self.can_change = change is not None
@@ -41,6 +42,9 @@ class FakeRun:
 
     def reload(self) -> bool:
         return self._reload()
+
+    def ending(self) -> None:
+        self.ends = True
 
     def survey(self) -> Survey:
         assert self._survey is not None

@@ -48,6 +48,6 @@ async def test_a_hang_up_ends_it_unless_the_terminal_is_there(
 ) -> None:
     app = HttptopApp(run=None if goes_on is None else FakeRun(reload=lambda: goes_on))
     async with app.run_test() as pilot:
-        app._hang_up()
+        app.hang_up()
         await pilot.pause()
         assert (app._exit or not app.is_running) == ends

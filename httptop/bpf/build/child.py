@@ -144,7 +144,9 @@ class Loading:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C reaches us only; the child ends by itself
+                # Ctrl-C reaches us only; within this session the kernel hangs up a child that is
+                # stopped when we end.
+                process_group=0,
             )
 
     @property
@@ -175,6 +177,7 @@ class Loading:
             message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
             if not message:
                 raise Unavailable(f"the loader ended early: {self._last_words()}")
+            self._end(_END_PATIENCE_S)
         finally:
             self.cancel()
         reply = json.loads(message)
@@ -220,21 +223,21 @@ class Loading:
     def _last_words(self) -> str:
         """End the child; return the last line of its standard error, or its exit status."""
         assert self._child.stderr is not None
-        self._end()
+        self._end(_END_PATIENCE_S)
         said = self._child.stderr.read(4096).decode("utf-8", "replace").strip()
         return said.splitlines()[-1] if said else f"exit status {self._child.returncode}"
 
     def cancel(self) -> None:
-        """End the child if it still runs, and release its resources; idempotent."""
-        self._end()
+        """Kill the child if it still runs, and release its resources; idempotent."""
+        self._end(0.0)
         assert self._child.stderr is not None
         self._child.stderr.close()
 
-    def _end(self) -> None:
+    def _end(self, patience_s: float) -> None:
         self._channel.close()
         assert self._child.stdin is not None
-        self._child.stdin.close()  # without a plan the child ends by itself
-        end_child(self._child, _END_PATIENCE_S)
+        self._child.stdin.close()
+        end_child(self._child, patience_s)
 
 
 def _close(descriptors: Iterable[int]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -56,6 +57,7 @@ from httptop.bpf.build.variants import (
 )
 from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.btf import BtfError, Kernel
+from httptop.linux.capabilities import end_with_parent
 from httptop.optional_modules import leave_out
 
 _NONE_APART: Final[Mapping[str, int]] = {}
@@ -266,10 +268,15 @@ def _load_with(
 
 def main() -> int:
     """Load one plan from standard input; reply on the socket whose number is the only argument."""
+    end_with_parent()
     leave_out()
     reply: dict[str, Any]
     descriptors: list[int] = []
     with socket.socket(fileno=int(sys.argv[1])) as channel:
+        waiting = select.poll()
+        waiting.register(channel, 0)
+        if waiting.poll(0):
+            return 0  # the parent ended before
         with open(os.devnull, "w") as quiet:
             keep = os.dup(2)
             os.dup2(quiet.fileno(), 2)  # hides the output of clang and libbpf; errors are replied

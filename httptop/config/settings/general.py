@@ -68,7 +68,7 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "general",
         "shutdown_timeout",
         Duration(100 * _MS, 60 * _S, seconds=True),
-        "How long a batch run that is ending waits for its last snapshot to be read.",
+        "Longest time from a signal, or the end of the terminal, to the end of all of httptop.",
         "shutdown_timeout_s",
         live=True,
     ),
