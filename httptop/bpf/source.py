@@ -12,6 +12,7 @@ from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
 from httptop.bpf.idle_connections import IdleConnections
 from httptop.bpf.in_flight import InFlightReader
+from httptop.bpf.least import keep_least_of_maps
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.parties import KernelParties
@@ -117,6 +118,14 @@ class LiveSource:
         """Start counting; raises :class:`Unavailable`."""
         assert self._probes is not None
         self._probes.attach()
+
+    def keep_least(self) -> None:
+        """Keep only those descriptors, and rights to them, that are needed from now on.
+
+        Needs root, and comes behind :meth:`attach`; raises :class:`OSError`.
+        """
+        assert self._probes is not None
+        keep_least_of_maps(self._probes.maps)
 
     def try_waits(self) -> None:
         """Disable wait measurement if the kernel refuses it at our current privileges."""

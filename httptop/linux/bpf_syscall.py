@@ -24,6 +24,7 @@ _PROG_LOAD = 5
 _PROG_TEST_RUN = 10
 _OBJ_GET_INFO = 15
 _BTF_LOAD = 18
+_MAP_GET_FD_BY_ID = 14
 _RAW_TRACEPOINT_OPEN = 17
 _MAP_FREEZE = 22
 _MAP_LOOKUP_BATCH = 24
@@ -32,6 +33,9 @@ _ENABLE_STATS = 32
 
 #: A kind of map whose values belong to tasks, and a flag of maps that it needs.
 TASK_STORAGE, NO_PREALLOC = 29, 1
+
+#: A flag of descriptors of maps.
+_FOR_READING = 1 << 3
 
 _ATTR_LEN = 144
 _FUNC_INFO_LEN = 8
@@ -151,6 +155,21 @@ def map_info(map_fd: int) -> tuple[str, int, int, int, int, int]:
     bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
     kind, _, key_len, value_len, entries, flags, name = struct.unpack_from("<6I16s", info)
     return name.partition(b"\0")[0].decode(), kind, key_len, value_len, entries, flags
+
+
+def map_for_reading(map_fd: int) -> int:
+    """Return another descriptor of a map, which cannot write it; needs CAP_SYS_ADMIN."""
+    info = ctypes.create_string_buffer(80)
+    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
+    (number,) = struct.unpack_from("<I", info, 4)
+    return map_by_number(number)
+
+
+def map_by_number(number: int) -> int:
+    """Return a descriptor of the map with that number, for reading; needs CAP_SYS_ADMIN."""
+    descriptor = bpf(_MAP_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, _FOR_READING)))
+    os.set_inheritable(descriptor, False)
+    return descriptor
 
 
 def map_lookup(map_fd: int, key: bytes, value_len: int) -> bytes | None:

@@ -122,6 +122,8 @@ def started(
     source.load(tell, stop)
     source.attach()
     attached()
+    if drop.user is not None:
+        source.keep_least()
     drop.give_up()
     source.try_waits()  # with the capabilities that are left
     with demo or contextlib.nullcontext():

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from httptop.bpf import least
 from httptop.config.settings import DEFAULTS
 from httptop.doctor import host
+from httptop.linux import bpf_syscall
 from httptop.linux.capabilities import CAP_BPF
 from tests.live.command import (
     NOBODY,
@@ -103,6 +105,31 @@ def test_its_own_cost_has_the_helpers_in_it_and_nobody_gets_hold_of_it() -> None
                 extra_groups=[],
             )
             assert tried.stdout == ""
+
+
+def maps_of(pid: int) -> dict[str, bool]:
+    """Return the maps that a process holds, by the kernel's names, and whether it can write."""
+    found: dict[str, bool] = {}
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        if os.readlink(descriptor) != "anon_inode:bpf-map":
+            continue
+        info = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
+        facts = dict(line.split(":\t") for line in info.splitlines() if ":\t" in line)
+        with open(bpf_syscall.map_by_number(int(facts["map_id"]))) as ours:
+            name = bpf_syscall.map_info(ours.fileno())[0]
+        found[name] = found.get(name, False) or int(facts["flags"], 8) & os.O_ACCMODE != os.O_RDONLY
+    return found
+
+
+def test_it_keeps_the_least_of_the_maps() -> None:
+    """Programs read the kernel's memory at addresses in conns: nobody else may write there."""
+    with batch() as run:
+        held = maps_of(run.pid)
+        written = {name for name, writes in held.items() if writes}
+        assert written <= {name[:15] for name in least.WRITTEN}
+        assert held.keys() - written <= {name[:15] for name in least.READ}
+        assert {"conns", "next_program", "queue", "swept_conns"} <= held.keys() - written
+        assert maps_of(children(run.pid)["httptop-helper"]) == {}
 
 
 def test_a_recording_under_sudo_belongs_to_who_called(folder: Path) -> None:

@@ -1,0 +1,42 @@
+"""What httptop keeps of the probes once they are attached: the least that it needs.
+
+Whoever takes over the process that reads hostile bytes has its descriptors. A map may hold what a
+program trusts: addresses in the kernel that it reads from are in ``conns``, and ``next_program``
+says what a call is handed on to. So what is only read is held for reading.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from typing import Final
+
+from httptop.linux import bpf_syscall
+
+#: Maps that user space only reads. It holds ``next_program`` since the kernel empties such a map
+#: when nobody does.
+READ: Final = frozenset((
+    "conns", "swept_conns", "queue", "other_protocols", "losses", "shares", "free_cells",
+    "free_parties", "read_octaves", "next_program", "own_pids",
+))  # fmt: skip
+#: Maps that user space also writes, or shares memory with the kernel by, which takes a descriptor
+#: that can write. None of them holds addresses.
+WRITTEN: Final = frozenset((
+    "samples", "controls", "rules", "rule_shapes", "rule_words", "only_cgroups", "endpoints",
+    "responses", "cell_uses", "rows", "row_times", "side_sums", "bucket_groups", "window_log",
+    "log_rows", "sums_state", "party_keys", "party_counts", "tenants", "free_shares",
+    "known_lines", "known_kinds",
+))  # fmt: skip
+
+
+def keep_least_of_maps(maps: MutableMapping[str, int]) -> None:
+    """Have descriptors be for reading where that is enough; close those that are not needed.
+
+    The numbers of the others stay. Needs CAP_SYS_ADMIN; raises :class:`OSError`.
+    """
+    for name in maps.keys() & READ:
+        only_read = bpf_syscall.map_for_reading(maps[name])
+        os.dup2(only_read, maps[name], inheritable=False)
+        os.close(only_read)
+    for name in maps.keys() - READ - WRITTEN:
+        os.close(maps.pop(name))
