@@ -12,18 +12,27 @@ with that user's permissions, may set all but what is ``GUARDED``.
 from __future__ import annotations
 
 import dataclasses
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from httptop.config import LARGEST_FILE
 from httptop.config.conflicts import Contradiction, contradictions
+from httptop.config.problems import (
+    MOST_PROBLEMS,
+    SECTIONS,
+    ConfigError,
+    Problem,
+    found_instead,
+    hint_at,
+    shortened,
+    syntax_problem,
+)
 from httptop.config.scope import scope_of
 from httptop.config.settings import BY_KEY, DEFAULTS, GUARDED, SETTINGS, Setting, Settings
-from httptop.config.toml_lines import lines_of_keys
+from httptop.config.toml_lines import lines_of_keys, too_deep
 from httptop.errors import UsageError
 from httptop.linux.files import FileText, InvokingUser, read_text
 from httptop.literals import nearest
@@ -34,34 +43,6 @@ Read = Callable[[Path], FileText]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")
 _VARIABLES: Final = {setting.variable: setting for setting in SETTINGS}
-_SECTIONS: Final = frozenset(
-    ".".join(parts[:length])
-    for setting in SETTINGS
-    for parts in [setting.section.split(".")]
-    for length in range(1, len(parts) + 1)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One error, and where it is."""
-
-    where: str  # a file, a variable, a flag
-    message: str
-    line: int | None = None
-    key: str = ""
-
-    def __str__(self) -> str:
-        place = self.where if self.line is None else f"{self.where}:{self.line}"
-        return ": ".join(part for part in (place, self.key, self.message) if part)
-
-
-class ConfigError(UsageError):
-    """All errors in the configuration; the message has one line for each."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +201,7 @@ class _Gathering:
         for key in found.others:
             line = f":{self.lines[key]}" if key in self.lines else ""
             value = BY_KEY[key].kind.show(BY_KEY[key].of(values))
-            others.append(f"{key} = {_short(value)} ({self.origins[key]}{line})")
+            others.append(f"{key} = {shortened(value)} ({self.origins[key]}{line})")
         against = f"; it conflicts with {' and '.join(others)}" if others else ""
         return self.problem(found.key, found.message + against)
 
@@ -230,12 +211,14 @@ class _Gathering:
             try:
                 self.keep(setting, setting.kind.parse_text(text), flag.name)
             except ValueError as error:
-                self.refuse(setting, Problem(flag.name, _found(str(error), text)))
+                self.refuse(setting, Problem(flag.name, found_instead(str(error), text)))
 
     def environment(self, environ: Mapping[str, str]) -> None:
         for name in sorted(environ):
             if not name.startswith("HTTPTOP_") or "__" not in name:
                 continue
+            if len(self.problems) >= MOST_PROBLEMS:
+                return
             setting = _VARIABLES.get(name)
             if setting is None:
                 hint = nearest(name, _VARIABLES)
@@ -246,7 +229,7 @@ class _Gathering:
             try:
                 self.keep(setting, setting.kind.parse_text(environ[name]), name)
             except ValueError as error:
-                self.refuse(setting, Problem(name, _found(str(error), environ[name])))
+                self.refuse(setting, Problem(name, found_instead(str(error), environ[name])))
 
     def file(self, path: Path, read: Read, required: bool = False) -> None:
         try:
@@ -262,10 +245,13 @@ class _Gathering:
 
     def text(self, found: FileText, path: Path) -> None:
         self.files.append(path)
+        if (line := too_deep(found.text)) is not None:
+            self.problems.append(Problem(str(path), "invalid TOML: a key of too many parts", line))
+            return
         try:
             document = tomllib.loads(found.text)
         except (ValueError, RecursionError) as error:
-            self.problems.append(_syntax(str(path), error, found.text))
+            self.problems.append(syntax_problem(str(path), error, found.text))
             return
         offence = found.offence if self.under_sudo else ""
         self.table(document, (), str(path), lines_of_keys(found.text), offence)
@@ -280,6 +266,8 @@ class _Gathering:
     ) -> None:
         """Adopt a table; ``offence``: why it may not set what is guarded, empty if it may."""
         for name, value in table.items():
+            if len(self.problems) >= MOST_PROBLEMS:
+                return
             path = (*above, name)
             key = ".".join(path)
             line = next(
@@ -287,11 +275,11 @@ class _Gathering:
                 None,
             )
             shown = clean(key.encode("utf-8", "replace"), 80)
-            if key in _SECTIONS:
+            if key in SECTIONS:
                 if isinstance(value, dict):
                     self.table(value, path, where, lines, offence)
                 else:
-                    message = _found(f"a table is needed: [{key}]", value)
+                    message = found_instead(f"a table is needed: [{key}]", value)
                     self.problems.append(Problem(where, message, line, shown))
             elif key in BY_KEY:
                 setting = BY_KEY[key]
@@ -303,41 +291,8 @@ class _Gathering:
                     else:
                         self.keep(setting, parsed, where, line)
                 except ValueError as error:
-                    self.refuse(setting, Problem(where, _found(str(error), value), line, shown))
+                    self.refuse(
+                        setting, Problem(where, found_instead(str(error), value), line, shown)
+                    )
             else:
-                self.problems.append(Problem(where, f"unknown key{_hint(path)}", line, shown))
-
-
-def _found(message: str, value: object) -> str:
-    return f"{message}, found {_short(repr(value))}"
-
-
-def _short(text: str) -> str:
-    return clean(text.encode("utf-8", "replace"), 60)
-
-
-def _hint(path: tuple[str, ...]) -> str:
-    """Return a hint at a similar key: first of the same section, then of the same name."""
-    above = ".".join(path[:-1])
-    prefix = f"{above}." if above else ""
-    known = [*BY_KEY, *_SECTIONS]
-    beside = {key.removeprefix(prefix).split(".")[0] for key in known if key.startswith(prefix)}
-    if hint := nearest(path[-1], beside):
-        return hint
-    namesakes = [key for key in BY_KEY if key.endswith(f".{path[-1]}")]
-    if namesakes:
-        return f"; did you mean {namesakes[0]!r}?"
-    return nearest(".".join(path), BY_KEY)
-
-
-def _syntax(where: str, error: ValueError | RecursionError, text: str) -> Problem:
-    if isinstance(error, RecursionError):
-        return Problem(where, "invalid TOML: nested too deeply")
-    message = clean(str(error).encode("utf-8", "replace"))
-    if message.endswith(" (at end of document)"):
-        return Problem(where, f"invalid TOML: {message}", text.count("\n", 0, -1) + 1)
-    position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    if position is None:
-        return Problem(where, f"invalid TOML: {message}")
-    reason = f"invalid TOML: {message[: position.start()]} at column {position[2]}"
-    return Problem(where, reason, int(position[1]))
+                self.problems.append(Problem(where, f"unknown key{hint_at(path)}", line, shown))

@@ -1,6 +1,7 @@
 """Find what tomllib does not report about a TOML file: the lines of its keys, the user's comments.
 
-Both are found line by line, which works for files as people write them; in unusual ones (quoted
+And what it does not survive: a key of 30,000 parts costs it 11 seconds and 3.4 GB. Lines and
+comments are found line by line, which works for files as people write them; in unusual ones (quoted
 keys across lines, comments inside a list) a line or a place may be missed.
 """
 
@@ -18,6 +19,28 @@ _HEADER: Final = re.compile(r"\[\[?([^\[\]]+)\]")
 _KEY: Final = re.compile(r"""[\w."' \t-]+""")
 #: The part of a line before its comment: strings may contain a #.
 _BEFORE_COMMENT: Final = re.compile(r"""(?:[^#"']|"(?:[^"\\]|\\.)*+"|'[^']*+')*+""")
+#: The most parts of a key without, and with quotation marks; our own have three.
+_MOST_PARTS: Final = 40
+_MOST_QUOTED: Final = 32
+_JOINT: Final = re.compile(r"""[\w"'-][ \t]*+\.""")
+_QUOTED_JOINT: Final = re.compile(r"""["'][ \t]*+\.""")
+_NO_KEY: Final = re.compile(r"[=,\[\]{}#]")
+
+
+def too_deep(text: str) -> int | None:
+    """Return the line of a key that tomllib should not see; None if there is none.
+
+    It may be part of a text that only looks like such a key.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") <= _MOST_PARTS or line.lstrip(" \t").startswith("#"):
+            continue
+        pieces = _NO_KEY.split(line)
+        if len(_QUOTED_JOINT.findall(line)) > _MOST_QUOTED or any(
+            len(_JOINT.findall(piece)) > _MOST_PARTS for piece in pieces
+        ):
+            return number
+    return None
 
 
 def lines_of_keys(text: str) -> dict[str, int]:

@@ -38,7 +38,7 @@ class Configuration:
         return self._asked.config or user_file(os.environ, self._caller)
 
     def read(self) -> Config:
-        """Read everything again; raise :class:`httptop.config.load.ConfigError`."""
+        """Read everything again; raise :class:`httptop.config.problems.ConfigError`."""
         helper = self._session.helper
         read = None if helper is None else helper.read
         return load(self._asked.settings, os.environ, self._caller, self._asked.config, read=read)

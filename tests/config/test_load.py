@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httptop.config.load import Config, ConfigError, Flag, build, check_file, load, user_file
+from httptop.config.load import Config, Flag, build, check_file, load, user_file
+from httptop.config.problems import MOST_PROBLEMS, ConfigError
 from httptop.config.settings import BY_KEY, DEFAULTS, SETTINGS, Setting
 from httptop.config.toml_document import settings_table, to_toml
+from httptop.config.toml_lines import too_deep
 from httptop.linux.files import (
     FileError,
     InvokingUser,
@@ -224,7 +226,7 @@ def test_an_unknown_variable_is_an_error(invoker: InvokingUser) -> None:
         (b"a = 1\nb = ", "some.toml:2: invalid TOML: Invalid value (at end of document)"),
         (b"\xff\xfe", "not a text file: byte 0 is not UTF-8"),
         (b"a = 1\0", "NUL"),
-        (b"#" * ((1 << 20) + 1), "larger than 1024 KiB"),
+        (b"#" * ((1 << 20) + 1), "larger than 256 KiB"),
         (b"a = " + b"[" * 100_000, "invalid TOML"),
     ],
 )
@@ -237,6 +239,68 @@ def test_files_that_are_no_configuration(
         check_file(file, invoker)
     assert message in str(caught.value)
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("".join(f"k{i} = 1\n" for i in range(20000)), "unknown key", id="keys"),
+        pytest.param("".join(f"[t{i}]\n" for i in range(20000)), "unknown key", id="tables"),
+        pytest.param(
+            "[ui]\n" + "".join(f"sor{i} = 1\n" for i in range(20000)),
+            "did you mean",
+            id="like ours",
+        ),
+    ],
+)
+def test_errors_without_end_are_not_all_listed(
+    text: str, told: str, invoker: InvokingUser, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(invoker, text, tmp_path)
+    *found, last = str(caught.value).splitlines()
+    assert len(found) == MOST_PROBLEMS
+    assert all(told in line for line in found)
+    assert last == f"these are the first {MOST_PROBLEMS} errors, there may be more"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("a." * 30_000 + "b", id="bare"),
+        pytest.param("a . " * 10_000 + "b", id="spaces"),
+        pytest.param("'a'." * 30_000 + "b", id="quoted"),
+        pytest.param('"=".' * 30_000 + "b", id="quoted, with what ends keys"),
+        pytest.param('"a\\"". ' * 30_000 + "b", id="quoted, with quotation marks"),
+        pytest.param("x = {" + "a." * 30_000 + "b = 1} #", id="in a table"),
+        pytest.param("x = [{" + "a." * 30_000 + "b", id="in a list"),
+    ],
+)
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    key: str, invoker: InvokingUser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parsed(text: str) -> None:
+        raise AssertionError(f"parsed: {len(text)} characters")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("httptop.config.load.tomllib.loads", parsed)
+        (told,) = errors(invoker, f"[ui]\n{key} = 1\n", tmp_path)
+    assert told.endswith("some.toml:2: invalid TOML: a key of too many parts")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# " + "." * 500,
+        "tick = '1s' # ....................................................",
+        "x = [" + '"10.0.0.0/8", ' * 500 + "]",
+        "x = [" + '".example.org", ' * 30 + "]",
+        "x = '" + ", ".join(["a.b.c"] * 100) + "'",
+        "x = '" + "1." * 33 + "ip6.arpa'",
+    ],
+)
+def test_what_only_has_many_dots_is_parsed(line: str) -> None:
+    assert too_deep(line) is None
 
 
 def test_what_is_no_file(invoker: InvokingUser, tmp_path: Path) -> None:

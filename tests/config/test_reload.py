@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from httptop.config.load import ConfigError, Problem, build, load
+from httptop.config.load import build, load
+from httptop.config.problems import ConfigError, Problem
 from httptop.config.reload import Reload, Reloading, Watch, compare
 from httptop.config.settings import BY_KEY, DEFAULTS, Settings
 from httptop.linux.files import InvokingUser

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from httptop.cli import main
-from httptop.config.load import ConfigError, check_file, load
+from httptop.config.load import check_file, load
+from httptop.config.problems import ConfigError
 from httptop.config.save import save_all, save_changes
 from httptop.config.settings import DEFAULTS, SETTINGS
 from httptop.errors import UsageError

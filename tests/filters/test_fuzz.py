@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from httptop.config.conflicts import contradictions
-from httptop.config.load import Config, ConfigError, build, check_file, check_text
+from httptop.config.load import Config, build, check_file, check_text
+from httptop.config.problems import ConfigError
 from httptop.config.settings import BY_KEY, SETTINGS, Setting
 from httptop.config.toml_document import to_toml
 from httptop.config.value_types import (

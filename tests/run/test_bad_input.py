@@ -53,7 +53,7 @@ _BAD: dict[str, tuple[Callable[[Path], None], str, bool]] = {
         False,
     ),
     "latin": (_holding(b"# caf\xe9\n"), "not a text file: byte 5 is not UTF-8", False),
-    "garbage": (_holding(_GARBAGE), "larger than 1024 KiB", False),
+    "garbage": (_holding(_GARBAGE), "larger than 256 KiB", False),
     "text": (_holding(b"Dear diary,\n"), "invalid TOML", False),
     "cut off": (_holding(b"[general]\ntick = '1"), "invalid TOML", False),
     "wrong": (_holding(b"[general]\ntick = '9d'\n"), "unknown unit 'd'", True),
