@@ -1,7 +1,7 @@
 # Names and commands of the distributions' package managers; read in by scripts/setup.
 # shellcheck shell=sh disable=SC2153,SC2154 # $log is set by the script that reads this in, $NAME by os-release
 #
-# install_packages "python bcc certificates nginx haproxy wrk ab curl" (any of them) installs their
+# install_packages "python bcc certificates nginx haproxy wrk ab curl sudo" (any of them) installs their
 # packages, without recommended ones and without kernel headers.
 
 package_manager() {
@@ -14,7 +14,7 @@ package_manager() {
 # package_names MANAGER THING: the packages that bring THING.
 package_names() {
     case $1:$2 in
-        *:curl | *:wrk | *:nginx | *:haproxy) echo "$2" ;;
+        *:curl | *:wrk | *:nginx | *:haproxy | *:sudo) echo "$2" ;;
         *:certificates) echo ca-certificates ;;
         apt-get:python) python_for_apt ;;
         apt-get:bcc) echo python3-bpfcc ;;

@@ -1,0 +1,149 @@
+"""sudo itself, and a user who may call nothing but httptop by it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import httptop
+from tests.live.pool import cache_directory
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a user"),
+    pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed"),
+    pytest.mark.skipif(shutil.which("useradd") is None, reason="there is no useradd here"),
+    pytest.mark.xdist_group("sudo"),
+]
+
+SUDOERS = Path("/etc/sudoers.d")
+
+
+class Caller:
+    """A user made for the test; ``command`` is all that sudo runs for them."""
+
+    def __init__(self, place: Path) -> None:
+        self.name = f"httptop-test-{os.getpid()}"
+        self.home, self.command = place / "home", place / "httptop"
+        self.may = SUDOERS / self.name
+        self.home.mkdir(mode=0o755)
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "-d", self.home, self.name], check=True
+        )
+        self.uid = pwd.getpwnam(self.name).pw_uid
+        self.gid = pwd.getpwnam(self.name).pw_gid
+        os.chown(self.home, self.uid, self.gid)
+        self.runs(sys.executable, "")
+        self.may.write_text(f"{self.name} ALL=(root) NOPASSWD: {self.command}\n")
+        self.may.chmod(0o440)
+
+    def runs(self, python: str, modules: str) -> None:
+        """Have the command run httptop by some Python, with modules from a directory."""
+        self.command.write_text(
+            f"#!/bin/sh\nPYTHONPATH={modules} HTTPTOP_PERFORMANCE__CACHE={cache_directory()}\n"
+            f'export PYTHONPATH HTTPTOP_PERFORMANCE__CACHE\nexec {python} -P -m httptop "$@"\n'
+        )
+        self.command.chmod(0o755)
+
+    def sudo(self, *arguments: str | Path) -> tuple[int, str]:
+        """Call httptop by sudo, as a shell of the user's would; return its status and errors."""
+        ran = subprocess.run(
+            ["sudo", "-n", self.command, *arguments],
+            cwd=self.home,
+            env={"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+            user=self.uid,
+            group=self.gid,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return ran.returncode, ran.stderr
+
+    def remove(self) -> None:
+        self.may.unlink(missing_ok=True)
+        subprocess.run(["userdel", self.name], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[Caller]:
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    made = Caller(place)
+    try:
+        yield made
+    finally:
+        made.remove()
+        shutil.rmtree(place)
+
+
+def test_it_gives_no_file_of_roots_away(caller: Caller, tmp_path: Path) -> None:
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    shadow = tmp_path / "shadow"
+    shadow.write_text("root:secret\n")
+    shadow.chmod(0o640)
+    (caller.home / "link").symlink_to(shadow)
+    os.lchown(caller.home / "link", caller.uid, caller.gid)
+    attempts: tuple[tuple[str | Path, ...], ...] = (
+        ("-b", "-n", "1", "--log-file", shadow),
+        ("-b", "-n", "1", "--log-file", caller.home / "link"),
+        ("--save-config", tmp_path / "x.service"),
+        ("--print-config", "--config", shadow),
+    )
+    for words in attempts:
+        status, errors = caller.sudo(*words)
+        assert status == 2
+        assert "belongs to another user (root)" in errors or f"for {caller.name}, who" in errors
+        assert "secret" not in errors
+    assert os.listdir(tmp_path) == ["shadow"]
+    found = shadow.stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o640)
+    assert shadow.read_text() == "root:secret\n"
+
+
+def test_it_does_not_do_what_the_callers_file_says_of_files(caller: Caller, tmp_path: Path) -> None:
+    file = caller.home / ".config/httptop/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"[general]\nlog_file = '{tmp_path}/ld.so.preload'\n")
+    for path in (file, file.parent, file.parent.parent):
+        os.chown(path, caller.uid, caller.gid)
+    status, errors = caller.sudo("-b", "-n", "1")
+    assert status == 2
+    assert f"{file}:2: general.log_file: under sudo only a file of root's may set this" in errors
+    file.unlink()
+    status, errors = caller.sudo("--save-config", "-d", "3")
+    assert status == 0
+    assert (file.stat().st_uid, file.stat().st_gid) == (caller.uid, caller.gid)
+    assert os.listdir(tmp_path) == []
+    file.unlink()
+
+
+@pytest.mark.ebpf
+def test_from_a_directory_of_the_callers(caller: Caller) -> None:
+    """As from a clone: it runs, files are the caller's, and it says who can change what root runs.
+
+    Whatever lies in the current directory is not imported.
+    """
+    copy = caller.home / "clone"
+    shutil.copytree(Path(httptop.__file__).parent, copy / "httptop")
+    for path in (copy, *copy.rglob("*")):
+        os.chown(path, caller.uid, caller.gid)
+    for module in ("bcc", "json", "socket", "selectors"):
+        (caller.home / f"{module}.py").write_text(f"open('{caller.home}/imported', 'w')\n")
+    caller.runs(sys.executable, str(copy))
+    status, errors = caller.sudo("-b", "-n", "2", "-d", "0.2", "--record", "some.capture")
+    assert status == 0, errors
+    (line,) = [line for line in errors.splitlines() if "root runs what others can change" in line]
+    assert caller.name in line
+    assert (caller.home / "some.capture").stat().st_uid == caller.uid
+    assert not (caller.home / "imported").exists()
