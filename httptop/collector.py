@@ -57,6 +57,7 @@ class Collector:
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
         written: bool = False,
+        news: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """``around`` returns a context manager, entered by the thread around its use of the source.
 
@@ -64,6 +65,7 @@ class Collector:
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         ``written``: whether snapshots are written with all they have, to a capture or as JSON.
+        ``news`` returns sentences on what has changed since.
         """
         self._source, self._settings = source, settings
         self._around = around
@@ -73,6 +75,7 @@ class Collector:
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
         self._written = written
+        self._news = news
         self._looks_at: EndpointKey | None = None
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
@@ -301,6 +304,7 @@ class Collector:
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(
                 *self._notes,
+                *self._news(),
                 *self._governor.notes,
                 *_notes_on(losses.untracked_requests, rows.unmeasured_latencies if rows else 0),
                 *(() if rows is None or rows.crowding is None else (rows.crowding,)),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from httptop.collect.source import KernelCost
+from httptop.collect.source import UNMEASURED, KernelCost
 from httptop.linux import bpf_syscall
 
 #: Intervals that are averaged: one alone says little.
@@ -23,7 +22,7 @@ class ProgramTimer:
         """``programs``: descriptors, by name.
 
         ``enable`` has the kernel time programs until the descriptor that it returns is closed. If
-        it raises :class:`OSError`, no cost is reported.
+        it raises :class:`OSError`, the cost is :data:`UNMEASURED`.
         """
         self._programs, self._enable = programs, enable
         self._enabled: int | None = None
@@ -35,8 +34,11 @@ class ProgramTimer:
     def switch(self, on: bool) -> None:
         """Begin or end an interval; in it each run of a program costs two clock readings."""
         if on:
-            with contextlib.suppress(OSError):
+            try:
                 self._enabled = self._enable()
+            except OSError:
+                self._whiles.clear()
+                self._cost = UNMEASURED
             self._began = self._times()
         elif self._enabled is not None:
             timed = [now - then for now, then in zip(self._times(), self._began, strict=True)]

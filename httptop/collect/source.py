@@ -88,9 +88,13 @@ NO_LOSSES: Final = Losses()
 class KernelCost(NamedTuple):
     """What the programs cost while they were timed."""
 
-    runs: int  # timed since start
+    runs: int | None  # timed since start
     ns_per_run: float | None  # None: nothing ran in that time
-    cpu_percent: float  # 100 = one core
+    cpu_percent: float | None  # 100 = one core
+
+
+#: They were to be timed, and were not.
+UNMEASURED: Final = KernelCost(None, None, None)
 
 
 @dataclass(slots=True)

@@ -24,12 +24,14 @@ import select
 import socket
 import sys
 import threading
+import time
 
 from httptop.privilege.helper_process import CHANNEL, START
 from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
     HEAD,
+    LONGEST,
     READ,
     SAVE,
     SETTLE,
@@ -37,12 +39,11 @@ from httptop.privilege.helper_protocol import (
     SURVEY,
     HelperError,
     Limits,
-    receive,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from httptop.coverage.processes import Survey
@@ -53,6 +54,12 @@ if TYPE_CHECKING:
 _PATIENCE_S = 10.0
 _TICK_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.0
+
+GONE = (
+    "the privileged helper of httptop is gone: what the probes cost is not measured, settings can "
+    "be neither saved nor read again, and there is no coverage page"
+)
+LATE = "the privileged helper of httptop does not answer: what the probes cost is not measured"
 
 
 def start(channel: socket.socket) -> int:
@@ -81,6 +88,18 @@ class Helper:
         with theirs:
             self.pid = start(theirs)
         self._lock = threading.Lock()
+        self._gone = self._late = False
+        self._asked = self._answered = 0  # the numbers of the latest request and reply
+        self._unsent = b""  # of the latest request
+        self._came = bytearray()  # of the next reply
+        self._descriptors: list[int] = []  # that came with it
+
+    @property
+    def trouble(self) -> str:
+        """A sentence on what is missing while the helper is gone, or does not answer."""
+        if self._gone:
+            return GONE
+        return LATE if self._late else ""
 
     def end(self) -> None:
         """End the helper and wait for it, for a second at most; idempotent."""
@@ -88,6 +107,8 @@ class Helper:
             return
         self._ended = True
         self._channel.close()
+        _close(self._descriptors)
+        self._descriptors = []
         with contextlib.suppress(OSError):
             ended = os.pidfd_open(self.pid)
             select.select([ended], [], [], _END_PATIENCE_S)
@@ -114,7 +135,7 @@ class Helper:
 
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open."""
-        _, descriptors = self._ask(STATISTICS, patience_s=_TICK_PATIENCE_S)
+        _, descriptors = self._ask(STATISTICS, patience_s=_TICK_PATIENCE_S, late_s=0.0)
         if len(descriptors) != 1:
             raise HelperError("the helper gave no descriptor")
         return descriptors[0]
@@ -149,21 +170,35 @@ class Helper:
         return from_text(self._ask(SURVEY)[0].decode())
 
     def _ask(
-        self, what: bytes, text: bytes = b"", patience_s: float = _PATIENCE_S
+        self,
+        what: bytes,
+        text: bytes = b"",
+        patience_s: float = _PATIENCE_S,
+        late_s: float | None = None,
     ) -> tuple[bytes, list[int]]:
+        """Return the reply to a request and the descriptors that came with it.
+
+        Replies to earlier requests that were given up are waited for first, for ``late_s`` at most,
+        since the helper does one thing after the other.
+        """
         if not self._lock.acquire(timeout=patience_s):
             raise HelperError("the privileged helper of httptop is busy")
         try:
+            if self._gone:
+                raise HelperError("the privileged helper of httptop is gone")
             try:
-                self._channel.settimeout(patience_s)
-                self._channel.sendall(HEAD.pack(what, len(text)) + text)
-                head, descriptors, _, _ = socket.recv_fds(self._channel, HEAD.size, 1)
-                for descriptor in descriptors:
-                    os.set_inheritable(descriptor, False)
-                done, length = HEAD.unpack(head + receive(self._channel, HEAD.size - len(head)))
-                reply = receive(self._channel, length)
+                until_s = time.monotonic() + (patience_s if late_s is None else late_s)
+                while self._answered < self._asked:
+                    _close(self._reply(until_s)[2])
+                self._asked += 1
+                self._unsent = HEAD.pack(what, self._asked, len(text)) + text
+                done, reply, descriptors = self._reply(time.monotonic() + patience_s)
+                self._late = False
+            except (TimeoutError, BlockingIOError) as error:
+                self._late = True
+                raise HelperError("the privileged helper of httptop does not answer") from error
             except (OSError, EOFError) as error:
-                # A late reply would be taken for that of the next request.
+                self._gone = True
                 self._channel.close()
                 raise HelperError("the privileged helper of httptop is gone") from error
         finally:
@@ -173,3 +208,42 @@ class Helper:
         if done != DONE:
             raise HelperError(reply.decode("utf-8", "replace"))
         return reply, descriptors
+
+    def _reply(self, until_s: float) -> tuple[bytes, bytes, list[int]]:
+        """Return the next reply: its result, its text and descriptors.
+
+        What has come of it by ``until_s`` (the monotonic clock) is kept for the next call. Raises
+        :class:`TimeoutError` or :class:`BlockingIOError` then, :class:`EOFError` or
+        :class:`OSError` if the helper is gone or makes no sense.
+        """
+        while self._unsent:
+            self._channel.settimeout(max(0.0, until_s - time.monotonic()))
+            self._unsent = self._unsent[self._channel.send(self._unsent) :]
+        length, whole = 0, False
+        while not whole:
+            missing = HEAD.size + length - len(self._came)
+            if len(self._came) >= HEAD.size:
+                _, number, length = HEAD.unpack_from(self._came)
+                if number != self._answered + 1 or length > LONGEST:
+                    raise EOFError
+                missing = HEAD.size + length - len(self._came)
+                whole = not missing
+            if missing:
+                self._channel.settimeout(max(0.0, until_s - time.monotonic()))
+                some, descriptors, _, _ = socket.recv_fds(self._channel, min(missing, 1 << 16), 1)
+                for descriptor in descriptors:
+                    os.set_inheritable(descriptor, False)
+                self._descriptors += descriptors
+                if not some:
+                    raise EOFError
+                self._came += some
+        done, self._answered, _ = HEAD.unpack_from(self._came)
+        reply = bytes(self._came[HEAD.size :])
+        descriptors, self._descriptors = self._descriptors, []
+        self._came.clear()
+        return done, reply, descriptors
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

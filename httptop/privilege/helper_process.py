@@ -89,24 +89,24 @@ def serve(channel: _socket.socket) -> None:
     limits: Limits | None = None
     while True:
         try:
-            what, length = HEAD.unpack(receive(channel, HEAD.size))
+            what, number, length = HEAD.unpack(receive(channel, HEAD.size))
             text = receive(channel, length)
         except (EOFError, OSError):
             return
         if what == SETTLE and limits is None:
             limits = Limits.from_bytes(text)
             _reduce(elevated=limits.elevated)
-            _reply(channel, b"")
+            _reply(channel, number, b"")
         elif limits is None:
             return
         elif what == STATISTICS:
-            _give_statistics(channel)
+            _give_statistics(channel, number)
         elif what == READ and text in limits.read:
-            _apart(channel, _read, limits, text)
+            _apart(channel, number, _read, limits, text)
         elif what == SAVE and limits.save and text.partition(b"\0")[0] == limits.save:
-            _apart(channel, _save, limits, text)
+            _apart(channel, number, _save, limits, text)
         elif what == SURVEY and not text:
-            _apart(channel, _survey, limits, text)
+            _apart(channel, number, _survey, limits, text)
         else:
             return
 
@@ -127,26 +127,27 @@ def _reduce(*, elevated: bool) -> None:
     capabilities.keep_only(kept)
 
 
-def _reply(channel: _socket.socket, text: bytes, done: bytes = DONE) -> None:
-    channel.sendall(HEAD.pack(done, len(text)) + text)
+def _reply(channel: _socket.socket, number: int, text: bytes, done: bytes = DONE) -> None:
+    channel.sendall(HEAD.pack(done, number, len(text)) + text)
 
 
-def _give_statistics(channel: _socket.socket) -> None:
+def _give_statistics(channel: _socket.socket, number: int) -> None:
     try:
         descriptor = bpf_syscall.enable_stats()
     except OSError as error:
-        _reply(channel, str(error.strerror).encode(), REFUSED)
+        _reply(channel, number, str(error.strerror).encode(), REFUSED)
         return
     try:
         sent = descriptor.to_bytes(4, sys.byteorder)
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)
-        channel.sendmsg([HEAD.pack(DONE, 0)], [rights])
+        channel.sendmsg([HEAD.pack(DONE, number, 0)], [rights])
     finally:
         os.close(descriptor)
 
 
 def _apart(
     channel: _socket.socket,
+    number: int,
     action: Callable[[Limits, bytes], bytes],
     limits: Limits,
     text: bytes,
@@ -161,12 +162,12 @@ def _apart(
                 reply, done = b"", ABSENT
             except Exception as error:  # noqa: BLE001 - httptop is told, whatever it is
                 reply, done = str(error).encode("utf-8", "replace")[:4000], REFUSED
-            _reply(channel, reply, done)
+            _reply(channel, number, reply, done)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        _reply(channel, b"it took too long", REFUSED)
+        _reply(channel, number, b"it took too long", REFUSED)
 
 
 def _caller(limits: Limits) -> InvokingUser:

@@ -1,8 +1,10 @@
 """The protocol between httptop and its helper, over a socket pair.
 
-A message is one byte (the kind of a request, or the result of a reply), the length of its text in
-four bytes, and the text. The module imports very little, so that the helper, which uses it, stays
-small.
+A message is one byte (the kind of a request, or the result of a reply), its number in four bytes,
+the length of its text in four, and the text. Requests are numbered from 1 on, and a reply has the
+number of its request: so one that comes too late is not taken for that of another.
+
+The module imports very little, so that the helper, which uses it, stays small.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
-HEAD = struct.Struct("=cI")
+HEAD = struct.Struct("=cII")
 #: The most bytes of a text: a configuration file with its path, or a survey.
 LONGEST = LARGEST_FILE + 4096
 

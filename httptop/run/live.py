@@ -89,6 +89,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
+        news=session.troubles,
         meter=OverheadMeter(helpers=session.pids),
     )
 

@@ -75,6 +75,11 @@ class Session:
         beside = (self._loading, self.helper)
         return tuple(process.pid for process in beside if process is not None)
 
+    def troubles(self) -> tuple[str, ...]:
+        """Return sentences on what is missing by now; any thread may call it."""
+        helper = self.helper
+        return (helper.trouble,) if helper is not None and helper.trouble else ()
+
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open.
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from httptop.collect.overhead import OverheadMeter
-from httptop.collect.source import KernelCost
+from httptop.collect.source import UNMEASURED, KernelCost
 
 
 def test_rates_cover_the_time_between_calls() -> None:
@@ -21,6 +21,19 @@ def test_rates_cover_the_time_between_calls() -> None:
     assert second.samples_per_s == 15.0
     assert second.cpu_percent is not None
     assert (second.bpf_calls, second.bpf_ns_per_call, second.bpf_cpu_percent) == (7, None, 0.5)
+
+
+def test_what_was_not_measured_is_not_shown() -> None:
+    """The programs are timed in every other tick; between, the latest cost is shown."""
+    meter = OverheadMeter()
+    shown = []
+    for tick, cost in enumerate(
+        (None, KernelCost(7, 120.0, 0.5), None, UNMEASURED, None, KernelCost(9, 80.0, 0.25))
+    ):
+        overhead = meter.measure(float(tick), 0, cost)
+        shown.append((overhead.bpf_calls, overhead.bpf_ns_per_call, overhead.bpf_cpu_percent))
+    nothing = (None, None, None)
+    assert shown == [nothing, (7, 120.0, 0.5), (7, 120.0, 0.5), nothing, nothing, (9, 80.0, 0.25)]
 
 
 def test_a_call_right_behind_another_makes_no_new_rate() -> None:

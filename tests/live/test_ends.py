@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -21,6 +22,7 @@ from tests.live.command import (
     LINKS,
     batch,
     children,
+    document,
     eventually,
     held_by,
     released,
@@ -178,3 +180,28 @@ def test_a_terminal_that_nobody_reads_holds_nothing_up() -> None:
             )
             run.send_signal(signal.SIGTERM)
             assert ends(run, 1.0) in (0, 1)
+
+
+def test_a_helper_that_is_late_or_gone_is_told_and_no_old_cost_is_shown() -> None:
+    with batch("-d", "0.1") as run:
+        helper = children(run.pid)[HELPER]
+
+        def await_cost(*, known: bool, note: str = "") -> None:
+            for _ in range(100):
+                one = document(run)
+                told = "".join(one.get("notes", ()))
+                if ("bpf_cpu_percent" in one["overhead"]) == known and note in told:
+                    assert ("helper of httptop" in told) == bool(note)
+                    return
+            pytest.fail(f"{note or 'a cost'} never came")
+
+        await_cost(known=True)
+        os.kill(helper, signal.SIGSTOP)
+        await_cost(known=False, note="does not answer")
+        os.kill(helper, signal.SIGCONT)
+        await_cost(known=True)
+        os.kill(helper, signal.SIGKILL)
+        await_cost(known=False, note="is gone")
+        run.send_signal(signal.SIGTERM)
+        assert json.loads(run.communicate(timeout=20)[0].splitlines()[-1])["final"]
+        assert run.returncode == 0

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from httptop.config import LARGEST_FILE
 from httptop.linux.files import FileText, InvokingUser
 from httptop.privilege import helper as module
-from httptop.privilege.helper import Helper, start
+from httptop.privilege.helper import GONE, LATE, Helper, start
 from httptop.privilege.helper_protocol import (
     LONGEST,
     READ,
@@ -111,17 +112,65 @@ def test_it_ends_with_the_socket(helper: Helper) -> None:
         os.waitpid(pid, 0)  # it was waited for
 
 
-def test_one_that_hangs_is_given_up(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while ") T " not in Path(f"/proc/{pid}/stat").read_text():
+            time.sleep(0.001)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_the_end_of_one_that_hangs_is_not_waited_for(
+    helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     helper.settle(ROOT)
     monkeypatch.setattr(module, "_END_PATIENCE_S", 0.01)
-    os.kill(helper.pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(HelperError, match="is gone"):
-            helper._ask(STATISTICS, patience_s=0.01)
+    with stopped(helper.pid):
         helper.end()
-    finally:
-        os.kill(helper.pid, signal.SIGCONT)
     os.waitpid(helper.pid, 0)
+
+
+def test_one_that_is_late_is_waited_for_and_its_late_replies_are_nobodys(
+    helper: Helper, folder: Path
+) -> None:
+    """However much of the request, or of the reply, has come by then."""
+    one, other = folder / "one.toml", folder / "other.toml"
+    one.write_text("1" * LARGEST_FILE)
+    other.write_text("[ui]\n")
+    helper.settle(ROOT, read=[one, other], save=other)
+    before = len(os.listdir("/proc/self/fd"))
+    asks: list[Callable[[float], object]] = [
+        lambda patience_s: helper._ask(STATISTICS, b"", patience_s),
+        lambda patience_s: helper._ask(READ, os.fsencode(one), patience_s),
+        lambda patience_s: helper._ask(
+            SAVE, os.fsencode(other) + b"\0" + b"#" * LARGEST_FILE, patience_s
+        ),
+    ]
+    for ask in asks:
+        for patience_s in (0.0, 0.01, 0.001):
+            with stopped(helper.pid):
+                with pytest.raises(HelperError, match="does not answer"):
+                    ask(patience_s)
+                assert helper.trouble == LATE
+                with pytest.raises(HelperError, match="does not answer"):
+                    helper._ask(STATISTICS, late_s=0.0)
+        assert helper.read(one).text == one.read_text()
+        assert helper.trouble == ""
+    assert helper.read(other).text == "#" * LARGEST_FILE
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_one_that_is_gone_is_said_to_be_gone(helper: Helper) -> None:
+    helper.settle(ROOT)
+    assert helper.trouble == ""
+    os.kill(helper.pid, signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(HelperError, match="is gone"):
+            helper.statistics()
+    assert helper.trouble == GONE
 
 
 @pytest.mark.ebpf
@@ -253,7 +302,7 @@ def say(channel: socket.socket, said: bytes) -> None:
 
 
 def message(what: bytes, text: bytes = b"") -> bytes:
-    return struct.pack("=cI", what, len(text)) + text
+    return struct.pack("=cII", what, 1, len(text)) + text
 
 
 LIMITS = Limits(0, 0, False, b"/root", b"", []).to_bytes()
@@ -270,7 +319,7 @@ LIMITS = Limits(0, 0, False, b"/root", b"", []).to_bytes()
         pytest.param(message(SETTLE, LIMITS) + message(READ, b"/etc/shadow"), id="another file"),
         pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"/etc/x\0"), id="nowhere to save"),
         pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"\0[ui]"), id="a trick"),
-        pytest.param(struct.pack("=cI", SETTLE, 1 << 31), id="too long"),
+        pytest.param(struct.pack("=cII", SETTLE, 1, 1 << 31), id="too long"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"F\0", id="half a message"),
     ],
