@@ -47,9 +47,13 @@ _SECRET_NAME: Final = re.compile(
 )
 #: Fields whose values are URLs.
 _LINKS: Final = frozenset((b"content-location", b"link", b"location", b"referer", b"refresh"))
-#: Fields whose values are ids of requests and contents: random, and no secrets.
+#: Fields whose values may look random and are no secrets: ids of requests and contents, hosts.
 _IDS: Final = frozenset(
-    (b"etag", b"if-match", b"if-none-match", b"traceparent", b"x-correlation-id", b"x-request-id")
+    (
+        *(b"etag", b"if-match", b"if-none-match", b"if-range"),
+        *(b"host", b"origin", b"via", b"x-forwarded-host"),
+        *(b"traceparent", b"x-correlation-id", b"x-request-id"),
+    )
 )
 #: Fields that are shown at the strict level: their values are words of the protocol, or numbers.
 STRICT_FIELDS: Final = frozenset(

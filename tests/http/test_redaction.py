@@ -129,6 +129,7 @@ def test_what_is_secret_by_default(name: str) -> None:
     [
         (b"Server: nginx/1.25", b"Server: nginx/1.25", b"Server: nginx/1.25"),
         (b"Host: tenant.example.org", b"Host: tenant.example.org", b"Host: ***"),
+        (b"Host: web-7d4b9c6f5d-x2k9p.ns.svc", b"Host: web-7d4b9c6f5d-x2k9p.ns.svc", b"Host: ***"),
         (b"User-Agent: curl/8.0", b"User-Agent: curl/8.0", b"User-Agent: ***"),
         (b"User-Agent: x me@h.org", b"User-Agent: x ***@h.org", b"User-Agent: ***"),
         (b"Server: AKIAIOSFODNN7EXAMPLE", b"Server: ***", b"Server: ***"),
