@@ -20,8 +20,10 @@ def offence(paths: Iterable[str] | None = None, ours: Path | None = None) -> str
     directory of httptop's modules.
     """
     for path in dict.fromkeys(_own_paths() if paths is None else paths):
+        # A directory is entered: so it is looked at as those above it are.
+        to = Path(path, "any") if os.path.isdir(path) else Path(path)
         try:
-            with Way(Path(path), groups=True) as way:
+            with Way(to, groups=True) as way:
                 if way.found is not None:
                     way.judge_file(way.found)
                 if way.offence:

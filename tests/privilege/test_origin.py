@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,20 @@ def test_and_what_others_can_write_to(place: Path, name: str, mode: int, who: st
     os.chown(place / name, 0, 54321)
     (place / name).chmod(mode)
     assert offence(place).startswith(f"{place / name} can be changed by {who}")
+
+
+def test_a_group_of_the_system_may_but_no_list_of_others(place: Path) -> None:
+    """As Debian's `staff` may in /usr/local/lib."""
+    os.chown(place / "lib", 0, 50)
+    (place / "lib").chmod(0o2775)
+    assert offence(place) == ""
+    entries = ((1, 7, -1), (2, 7, 54321), (4, 5, -1), (16, 7, -1), (32, 5, -1))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(place / "lib", "system.posix_acl_access", acl)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    assert offence(place).startswith(f"{place / 'lib'} can be changed by its group")
 
 
 def test_a_start_as_root_says_so_in_a_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
