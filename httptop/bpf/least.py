@@ -11,6 +11,7 @@ import os
 from collections.abc import MutableMapping
 from typing import Final
 
+from httptop.bpf.abi import READY
 from httptop.linux import bpf_syscall
 
 #: Maps that user space only reads. It holds ``next_program`` since the kernel empties such a map
@@ -27,6 +28,21 @@ WRITTEN: Final = frozenset((
     "log_rows", "sums_state", "party_keys", "party_counts", "tenants", "free_shares",
     "known_lines", "known_kinds",
 ))  # fmt: skip
+
+
+#: Programs that user space runs, and the one that it attaches for a part of each tick. They look at
+#: nothing but maps, and at sockets that a program has found. Whoever holds one of those that are
+#: attached all the time may run it with any address in a socket's place.
+KEPT: Final = frozenset((
+    "add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells", "let_go", "end_party",
+    "sweep", READY,
+))  # fmt: skip
+
+
+def keep_least_of_programs(programs: MutableMapping[str, int]) -> None:
+    """Close the descriptors of programs that user space does not run; those attached stay so."""
+    for name in programs.keys() - KEPT:
+        os.close(programs.pop(name))
 
 
 def keep_least_of_maps(maps: MutableMapping[str, int]) -> None:

@@ -12,11 +12,12 @@ from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
 from httptop.bpf.idle_connections import IdleConnections
 from httptop.bpf.in_flight import InFlightReader
-from httptop.bpf.least import keep_least_of_maps
+from httptop.bpf.least import keep_least_of_maps, keep_least_of_programs
 from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.parties import KernelParties
 from httptop.bpf.program_timer import ProgramTimer
+from httptop.bpf.program_times import Ask, ProgramTimes
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.samples import SampleReader
 from httptop.bpf.sweep import SocketSweep
@@ -58,7 +59,7 @@ class LiveSource:
         self._closing.callback(self._loading.cancel)
         self._loading.give(plan)
         self._probes: Probes | None = None
-        self._missed = 0
+        self._missed = self._skipped = 0
         self._most_samples: int | None = None
         self._sweep: SocketSweep | None = None
         self._idle: IdleConnections | None = None
@@ -102,7 +103,8 @@ class LiveSource:
         self._closing.callback(self._samples.close)
         self._control = ControlWriter(probes.maps)
         self.control(self._first_controls)
-        self.timer = ProgramTimer(probes.programs, self._enable_statistics)
+        self._times = ProgramTimes(probes.programs)
+        self.timer = ProgramTimer(self._times.of_all, self._enable_statistics)
         self._closing.callback(self.timer.close)
         self.ticks = Ticks(self.timer.switch, self.note_waits)
         if "sweep" in probes.programs:
@@ -119,13 +121,17 @@ class LiveSource:
         assert self._probes is not None
         self._probes.attach()
 
-    def keep_least(self) -> None:
+    def keep_least(self, times: Ask | None) -> None:
         """Keep only those descriptors, and rights to them, that are needed from now on.
 
-        Needs root, and comes behind :meth:`attach`; raises :class:`OSError`.
+        ``times`` returns the run times of programs by their numbers; None: their descriptors are
+        kept. Needs root, and comes behind :meth:`attach`; raises :class:`OSError`.
         """
         assert self._probes is not None
         keep_least_of_maps(self._probes.maps)
+        if times is not None:
+            self._times.hand_over(times)
+            keep_least_of_programs(self._probes.programs)
 
     def try_waits(self) -> None:
         """Disable wait measurement if the kernel refuses it at our current privileges."""
@@ -171,9 +177,11 @@ class LiveSource:
             self._idle.tick()
         reading.other_protocols = self._reader.other_protocols()
         reading.samples = self._samples.read(self._most_samples)
-        skipped = self._skipped()  # before those for which another stood in: those of a later call
+        # Before those for which another stood in: those of a later call.
+        with contextlib.suppress(OSError):  # the helper is gone, and a note says so
+            self._skipped = self._count_skipped()
         losses, stood_in = self._reader.losses()
-        self._missed = max(self._missed, skipped - stood_in)
+        self._missed = max(self._missed, self._skipped - stood_in)
         reading.losses = losses._replace(missed_calls=losses.missed_calls + self._missed)
         reading.cost = self.timer.take_cost()
         return reading
@@ -192,7 +200,7 @@ class LiveSource:
         """Wait for the end of a tick; see Source, and ticks.py for the work done meanwhile."""
         return self.ticks.wait(since_s, due_s, woken)
 
-    def _skipped(self) -> int:
+    def _count_skipped(self) -> int:
         """Return for how many calls the kernel has skipped the first program of a tracepoint.
 
         Where others stand in for it, the ends of connections are left out: they are no calls.
@@ -205,7 +213,7 @@ class LiveSource:
             for name in points
             if not name.endswith(LATER) and not (several and tracepoint_of(name) == END)
         ]
-        return sum(bpf_syscall.prog_times(self._probes.programs[name])[2] for name in first)
+        return sum(missed for _, _, missed in self._times.of(first))
 
     def control(self, controls: Controls) -> None:
         """Apply ``controls`` to the running programs."""

@@ -24,6 +24,7 @@ _PROG_LOAD = 5
 _PROG_TEST_RUN = 10
 _OBJ_GET_INFO = 15
 _BTF_LOAD = 18
+_PROG_GET_FD_BY_ID = 13
 _MAP_GET_FD_BY_ID = 14
 _RAW_TRACEPOINT_OPEN = 17
 _MAP_FREEZE = 22
@@ -314,6 +315,34 @@ def prog_times(prog_fd: int) -> tuple[int, int, int]:
     bpf(_OBJ_GET_INFO, attr)
     run_ns, runs, missed = struct.unpack_from("<QQQ", info, 192)
     return run_ns, runs, missed
+
+
+def prog_number(prog_fd: int) -> int:
+    """Return a program's number, by which the kernel knows it."""
+    info = ctypes.create_string_buffer(8)
+    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info))))
+    return int(struct.unpack_from("<I", info, 4)[0])
+
+
+def name_by_number(number: int) -> str:
+    """Return the name of the program with that number, 15 bytes of it; needs CAP_SYS_ADMIN."""
+    descriptor = bpf(_PROG_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
+    info = ctypes.create_string_buffer(232)
+    attr = bytearray(struct.pack("<IIQ", descriptor, len(info), ctypes.addressof(info)))
+    try:
+        bpf(_OBJ_GET_INFO, attr)
+    finally:
+        os.close(descriptor)
+    return info.raw[64:80].partition(b"\0")[0].decode()
+
+
+def times_by_number(number: int) -> tuple[int, int, int]:
+    """Return what :func:`prog_times` does of the program with that number; needs CAP_SYS_ADMIN."""
+    descriptor = bpf(_PROG_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
+    try:
+        return prog_times(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def enable_stats() -> int:

@@ -5,6 +5,7 @@
     httptop (nobody) ──── socket pair ──── helper (root, with the few capabilities for this)
                           SETTLE      ───►  once: the files, and their user
                           STATISTICS  ───►  has the kernel time BPF programs; returns a descriptor
+                          TIMES       ───►  returns how long BPF programs ran, by their numbers
                           READ        ───►  returns the text of one of the configuration files, and
                                             who could have written it
                           SAVE        ───►  replaces the configuration file, if the text is valid
@@ -32,18 +33,21 @@ from httptop.privilege.helper_protocol import (
     DONE,
     HEAD,
     LONGEST,
+    PROGRAM,
+    PROGRAM_TIMES,
     READ,
     SAVE,
     SETTLE,
     STATISTICS,
     SURVEY,
+    TIMES,
     HelperError,
     Limits,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from httptop.coverage.processes import Survey
@@ -56,10 +60,14 @@ _TICK_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.0
 
 GONE = (
-    "the privileged helper of httptop is gone: what the probes cost is not measured, settings can "
-    "be neither saved nor read again, and there is no coverage page"
+    "the privileged helper of httptop is gone: what the probes cost, and which calls the kernel "
+    "skipped, is not measured, settings can be neither saved nor read again, and there is no "
+    "coverage page"
 )
-LATE = "the privileged helper of httptop does not answer: what the probes cost is not measured"
+LATE = (
+    "the privileged helper of httptop does not answer: what the probes cost, and which calls the "
+    "kernel skipped, is not measured"
+)
 
 
 def start(channel: socket.socket) -> int:
@@ -139,6 +147,14 @@ class Helper:
         if len(descriptors) != 1:
             raise HelperError("the helper gave no descriptor")
         return descriptors[0]
+
+    def times(self, programs: Collection[int]) -> list[tuple[int, int, int]]:
+        """Return run time in nanoseconds, runs and missed runs of BPF programs by their numbers."""
+        asked = b"".join(PROGRAM.pack(number) for number in programs)
+        reply, _ = self._ask(TIMES, asked, patience_s=_TICK_PATIENCE_S, late_s=0.0)
+        if len(reply) != len(programs) * PROGRAM_TIMES.size:
+            raise HelperError("the helper gave no times")
+        return list(PROGRAM_TIMES.iter_unpack(reply))
 
     def read(self, path: Path) -> FileText:
         """Return the text of one of the settled files, and who could have written it.

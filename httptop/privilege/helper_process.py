@@ -23,12 +23,16 @@ from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
     HEAD,
+    MOST_PROGRAMS,
+    PROGRAM,
+    PROGRAM_TIMES,
     READ,
     REFUSED,
     SAVE,
     SETTLE,
     STATISTICS,
     SURVEY,
+    TIMES,
     HelperError,
     Limits,
     receive,
@@ -101,6 +105,8 @@ def serve(channel: _socket.socket) -> None:
             return
         elif what == STATISTICS:
             _give_statistics(channel, number)
+        elif what == TIMES and len(text) <= MOST_PROGRAMS * PROGRAM.size:
+            _give_times(channel, number, text)
         elif what == READ and text in limits.read:
             _apart(channel, number, _read, limits, text)
         elif what == SAVE and limits.save and text.partition(b"\0")[0] == limits.save:
@@ -143,6 +149,16 @@ def _give_statistics(channel: _socket.socket, number: int) -> None:
         channel.sendmsg([HEAD.pack(DONE, number, 0)], [rights])
     finally:
         os.close(descriptor)
+
+
+def _give_times(channel: _socket.socket, number: int, programs: bytes) -> None:
+    try:
+        numbers = [program for (program,) in PROGRAM.iter_unpack(programs)]
+        times = [PROGRAM_TIMES.pack(*bpf_syscall.times_by_number(at)) for at in numbers]
+    except OSError as error:
+        _reply(channel, number, str(error.strerror).encode(), REFUSED)
+        return
+    _reply(channel, number, b"".join(times))
 
 
 def _apart(

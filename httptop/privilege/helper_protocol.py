@@ -17,10 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
 
-SETTLE, STATISTICS, READ, SAVE, SURVEY = b"F", b"T", b"R", b"S", b"P"
+SETTLE, STATISTICS, TIMES, READ, SAVE, SURVEY = b"F", b"T", b"Q", b"R", b"S", b"P"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
 HEAD = struct.Struct("=cII")
+#: What TIMES asks for and returns, for each program: its number; run time in ns, runs, missed runs.
+PROGRAM = struct.Struct("=I")
+PROGRAM_TIMES = struct.Struct("=3Q")
+#: The most programs that it asks for.
+MOST_PROGRAMS = 64
 #: The most bytes of a text: a configuration file with its path, or a survey.
 LONGEST = LARGEST_FILE + 4096
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.bpf.plan import plan_of
+from httptop.bpf.program_times import Ask
 from httptop.bpf.source import LiveSource
 from httptop.collect.feed import Feed
 from httptop.collect.governor import controls_of
@@ -84,6 +85,7 @@ def open_live(
             Demo() if demo else None,
             tell,
             attached=lambda: renice(settings.performance.nice, session.pids),
+            times=None if session.helper is None else session.times,
             notes=notes if screen else (),
             await_demo=not screen,
         ),
@@ -103,6 +105,7 @@ def started(
     stop: int,
     *,
     attached: Callable[[], None],
+    times: Ask | None,
     notes: tuple[str, ...] = (),
     await_demo: bool,
 ) -> Iterator[tuple[str, ...]]:
@@ -113,7 +116,8 @@ def started(
     ``notes`` included.
 
     ``attached`` is called once the probes are: from then on httptop gives way to others. Before, it
-    has a second of work for which it had better not wait.
+    has a second of work for which it had better not wait. ``times`` returns the run times of
+    programs once root is given up; None: nobody does.
 
     Only the thread that gives up root may keep a capability, and this one reads the maps. The demo
     starts after the probes are attached, so that they see its first request, and ends before they
@@ -124,7 +128,7 @@ def started(
     source.attach()
     attached()
     if drop.user is not None:
-        source.keep_least()
+        source.keep_least(times)
     drop.give_up()
     source.try_waits()  # with the capabilities that are left
     with demo or contextlib.nullcontext():

@@ -132,6 +132,26 @@ def test_it_keeps_the_least_of_the_maps() -> None:
         assert maps_of(children(run.pid)["httptop-helper"]) == {}
 
 
+def programs_of(pid: int) -> set[str]:
+    """Return the programs that a process holds, by the kernel's names."""
+    found = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        if os.readlink(descriptor) == "anon_inode:bpf-prog":
+            info = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
+            facts = dict(line.split(":\t") for line in info.splitlines() if ":\t" in line)
+            found.add(bpf_syscall.name_by_number(int(facts["prog_id"])))
+    return found
+
+
+def test_it_keeps_no_program_that_reads_wherever_it_is_told() -> None:
+    """And what the probes cost is measured all the same."""
+    with batch() as run:
+        held = programs_of(run.pid)
+        assert {"sweep", "let_go"} <= held <= {name[:15] for name in least.KEPT}
+        assert programs_of(children(run.pid)["httptop-helper"]) == set()
+        assert eventually(lambda: document(run)["overhead"].get("bpf_calls", 0) > 0, 10)
+
+
 def test_a_recording_under_sudo_belongs_to_who_called(folder: Path) -> None:
     user = someone()
     theirs = folder / "theirs"

@@ -25,6 +25,7 @@ from httptop.privilege import helper as module
 from httptop.privilege.helper import GONE, LATE, Helper, start
 from httptop.privilege.helper_protocol import (
     LONGEST,
+    MOST_PROGRAMS,
     READ,
     SAVE,
     SETTLE,
@@ -180,6 +181,21 @@ def test_statistics_are_a_descriptor(helper: Helper) -> None:
     assert os.readlink(f"/proc/self/fd/{descriptor}") == "anon_inode:bpf-stats"
     assert not os.get_inheritable(descriptor)
     os.close(descriptor)
+
+
+@pytest.mark.ebpf
+def test_times_are_those_of_programs_that_exist(helper: Helper) -> None:
+    helper.settle(ROOT)
+    assert helper.times([]) == []
+    with pytest.raises(HelperError, match="No such file"):
+        helper.times([0xFFFFFFFE])
+    assert helper.trouble == ""
+
+
+def test_times_of_more_programs_than_there_can_be_end_it(helper: Helper) -> None:
+    helper.settle(ROOT)
+    with pytest.raises(HelperError, match="is gone"):
+        helper.times(range(MOST_PROGRAMS + 1))
 
 
 # Files

@@ -55,6 +55,10 @@ class Noting:
     ) -> None:
         self.calls.append("stop")
 
+    def keep_least(self, times: object) -> None:
+        assert times is None
+        self.calls.append("keep_least")
+
     def started(
         self, *, demo: bool = False, await_demo: bool = True
     ) -> contextlib.AbstractContextManager[tuple[str, ...]]:
@@ -65,6 +69,7 @@ class Noting:
             self.told.append,
             STOP,
             attached=lambda: self.calls.append("attached"),
+            times=None,
             notes=("known before",),
             await_demo=await_demo,
         )
