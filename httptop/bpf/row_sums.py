@@ -106,8 +106,8 @@ class KernelSums:
         ]  # fmt: skip
         self._uses, self._rows, self._times, *small = self._mapped = mapped
         self._sides, self._log, self._state, log_rows = (one.whole() for one in small)
-        self._log_numbers = LogNumbers(log_rows)
         self.most_rows = bpf_syscall.map_info(maps["rows"])[4]
+        self._log_numbers = LogNumbers(log_rows, self.most_rows)
         #: The codes that responses of each side have had.
         self._statuses: tuple[set[int], set[int]] = (set(), set())
         #: The logs of the slots in the window, each with the first cell that it is of.

@@ -317,7 +317,7 @@ class AfreshSums:
             bpf_syscall.map_delete(sums._groups, key)
         sums._logs.clear()
         sums._log_numbers.close()
-        sums._log_numbers = LogNumbers(sums._mapped[-1].whole())
+        sums._log_numbers = LogNumbers(sums._mapped[-1].whole(), sums.most_rows)
         sums._sides_seen = (SideLatencies(), SideLatencies())
 
     def forget(self, cells: Iterable[int]) -> None:
