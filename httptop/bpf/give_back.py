@@ -138,6 +138,8 @@ class GiveBack:
             retired = self._retired.pop(cell)
             words += retired.words(cell)
             cells += (cell, *retired.responses)
+        if not self._retired:
+            self._retired = {}  # it keeps room for as many as there ever were
         for at in range(0, len(words), abi.UNKNOWN_A_RUN):
             self._reclaim(words[at : at + abi.UNKNOWN_A_RUN])
         return cells

@@ -30,8 +30,16 @@ class MappedMap:
         mapped = len(self._memory)
         if end > mapped:
             self._memory.close()
-            self._memory = mmap.mmap(self._descriptor, min(self._whole, max(end, 2 * mapped)))
+            self._memory = mmap.mmap(self._descriptor, min(self._whole, max(end, mapped * 5 // 4)))
         return self._memory
+
+    def column(self, end: int, code: str, size: int) -> bytes:
+        """Return the first number of each entry, as in module array, up to ``end`` bytes.
+
+        ``size``: bytes of an entry.
+        """
+        numbers = memoryview(self.up_to(end))[:end].cast(code)  # type: ignore[call-overload]
+        return bytes(numbers[:: size // numbers.itemsize])
 
     def shrink(self, end: int) -> None:
         """Map no more than is needed for ``end`` bytes if it is much less than what is mapped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import socket
+import struct
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
@@ -17,19 +18,29 @@ from httptop.linux.stretches import give_way
 from httptop.model import UNIX_PEER
 
 _UNIT_NS: Final = 1024  # of the longest latency
+#: If no more parties than these are left of many, their figures are asked for one by one.
+_FEW: Final = 32
 
 
 class KernelFigures:
     """What parties have had, as the kernel counts it; see ``collect.parties.AllFigures``."""
 
-    def __init__(self, counts: bytes, shards: int) -> None:
-        self._counts, self._size = counts, shards * abi.PARTY_COUNTS.size
+    def __init__(self, counts: bytes, size: int, places: Mapping[int, int] | None = None) -> None:
+        """``counts``: of each party so many bytes, ``size``, at the place of its number.
+
+        ``places``: where those of some are, by number, if there are no others.
+        """
+        self._counts, self._size, self._places = counts, size, places
+
+    def _bytes(self, number: int) -> bytes:
+        """Return what the shards of a party have; nothing, if it was not there yet."""
+        place = number if self._places is None else self._places.get(number, len(self._counts))
+        return self._counts[place * self._size : (place + 1) * self._size]
 
     def of(self, number: int) -> PartyFigures:
         """Return the figures of a party."""
         answered = sum_ns = failed = longest = unanswered = unknown = 0
-        shards = memoryview(self._counts)[number * self._size : (number + 1) * self._size]
-        for one in abi.PARTY_COUNTS.iter_unpack(shards):
+        for one in abi.PARTY_COUNTS.iter_unpack(self._bytes(number)):
             answered += one[0]
             sum_ns += one[1]
             failed += one[2]
@@ -43,6 +54,8 @@ class KernelFigures:
     def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
         """Return those of some parties that have had something since ``before``."""
         assert isinstance(before, KernelFigures)
+        if self._places is not None or before._places is not None:
+            return [at for at in numbers if self._bytes(at) != before._bytes(at)]
         size, now, old = self._size, self._counts, before._counts
         places = ((number, slice(number * size, (number + 1) * size)) for number in numbers)
         return [number for number, place in places if now[place] != old[place]]
@@ -63,11 +76,12 @@ class KernelParties:
     ) -> None:
         """``end_party``: the program of that name."""
         self._end_party, self._shards, self._own_pids = end_party, shards, own_pids
-        self._free = maps["free_parties"]
+        self._free, self._counts_map = maps["free_parties"], maps["party_counts"]
         self._keys, self._counts = MappedMap(maps["party_keys"]), MappedMap(maps["party_counts"])
         self.most = bpf_syscall.map_info(maps["party_keys"])[4] - abi.FIRST_PARTY
         self._end = abi.FIRST_PARTY  # the number behind those in use
         self._known = array("I")  # the endpoint of each number, as it was seen last
+        self._used: list[int] | None = None  # the numbers that have an endpoint; None: out of date
         self._given_back: list[int] = []
         self._without = b""  # what requests without a party had counted
 
@@ -77,6 +91,7 @@ class KernelParties:
             give_way()
             bpf_syscall.run_raw_tracepoint(self._end_party, number, 1)
             self._known[number] = 0
+            self._used = None
         self._given_back = []
         self._have_look_again()
         top = bpf_syscall.map_lookup(self._free, b"", 4)
@@ -84,14 +99,14 @@ class KernelParties:
         end = self.most + abi.FIRST_PARTY if top is None else int.from_bytes(top, "little")
         self._end = max(self._end, end)
         size = abi.PARTY_KEY.size
-        keys = bytes(self._keys.up_to(self._end * size)[: self._end * size])
-        endpoints = array("I", memoryview(keys).cast("I")[:: size // 4].tobytes())
+        endpoints = array("I", self._keys.column(self._end * size, "I", size))
         if endpoints == self._known:
             return {}
         self._known.extend([0] * (len(endpoints) - len(self._known)))
         pairs = enumerate(zip(endpoints, self._known, strict=True))
         numbers = [number for number, (now, before) in pairs if now and now != before]
-        self._known = endpoints
+        self._known, self._used = endpoints, None
+        keys = self._keys.up_to(self._end * size)
         raw = {number: abi.PARTY_KEY.unpack_from(keys, number * size) for number in numbers}
         pids = self._own_pids.of_each({tgid for _, tgid, *_ in raw.values()})
         return {
@@ -110,8 +125,23 @@ class KernelParties:
 
     def figures(self) -> KernelFigures:
         """Return what all have had; see PartySource."""
-        end = self._end * self._shards * abi.PARTY_COUNTS.size
-        return KernelFigures(self._counts.up_to(end)[:end], self._shards)
+        size = self._shards * abi.PARTY_COUNTS.size
+        if self._used is None:
+            self._used = [number for number, endpoint in enumerate(self._known) if endpoint]
+        if len(self._used) > _FEW or self._end <= _FEW:
+            end = self._end * size
+            return KernelFigures(self._counts.up_to(end)[:end], size)
+        self._counts.shrink(0)
+        found = b"".join(map(self._counts_of, self._used))
+        places = {number: place for place, number in enumerate(self._used)}
+        return KernelFigures(found, size, places)
+
+    def _counts_of(self, number: int) -> bytes:
+        """Ask the kernel for what the shards of a party have."""
+        size, first = abi.PARTY_COUNTS.size, number * self._shards
+        keys = (struct.pack("<I", first + shard) for shard in range(self._shards))
+        found = (bpf_syscall.map_lookup(self._counts_map, key, size) for key in keys)
+        return b"".join(counts or bytes(size) for counts in found)
 
     def give_back(self, numbers: Collection[int]) -> None:
         """Have these parties count no more; see PartySource."""

@@ -8,6 +8,7 @@ histograms; what it asks of a run stands in one of them.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -202,7 +203,7 @@ class KernelSums:
 
     def reclaim(self, words: Collection[int]) -> None:
         """Blank cells that nothing counts in any more; words as give_back.py makes them."""
-        struct.pack_into(f"<{len(words)}I", self._state, _UNKNOWN_AT, *words)
+        self._state[_UNKNOWN_AT : _UNKNOWN_AT + 4 * len(words)] = array("I", words).tobytes()
         done = 0
         while done < len(words):
             done = self._run(self._reclaim, done, len(words))
