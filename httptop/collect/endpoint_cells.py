@@ -38,6 +38,16 @@ class EndpointCells:
         #: since what tick.
         self._unused: dict[int, tuple[int, int]] = {}
 
+    @property
+    def known(self) -> int:
+        """How many endpoints there are, with those on their way back."""
+        return len(self.endpoints) + len(self.retired)
+
+    def refit(self) -> None:
+        """Have no more room than is used: dictionaries and sets keep what they once needed."""
+        self.endpoints, self.responses = dict(self.endpoints), set(self.responses)
+        self.retired, self._unused = dict(self.retired), dict(self._unused)
+
     def get(self, cell: int) -> Endpoint | None:
         """Return the endpoint of a cell of requests, forgotten or not."""
         return self.endpoints.get(cell) or self.retired.get(cell)

@@ -33,6 +33,7 @@ from httptop.collect.sums import (
     SideFigures,
 )
 from httptop.config.scope import Scope
+from httptop.linux import heap
 from httptop.model import (
     SIDES,
     EndpointKey,
@@ -160,7 +161,8 @@ class EndpointRows:
         self._ledger.in_flight = InFlight()
         unknown = self._ledger.sums.add(self._ledger.tick, slot)
         if unknown:
-            self._placing.register(*names(unknown))
+            with heap.apart():
+                self._placing.register(*names(unknown))
             self._ledger.sums.add(self._ledger.tick, slot)
         for cell, status, count in self._ledger.sums.take_rest():
             known = self._ledger.cells.get(cell)
@@ -169,7 +171,8 @@ class EndpointRows:
                 self._ledger.book.add_apart(known.row, status, Answered(count, 0, 0))
         self._ledger.cells.count_retired()
         self._upkeep.fold_not_found()
-        self._ledger.parties.take(self._place_of)
+        with heap.apart():
+            self._ledger.parties.take(self._place_of)
 
     def end_tick(self, elapsed_s: float) -> None:
         """End the tick, which lasted ``elapsed_s``: its values join the trends."""

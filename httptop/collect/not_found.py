@@ -48,6 +48,11 @@ class NotFoundRows:
         if not rows:
             self._by_owner.pop(owner, None)
 
+    def refit(self) -> None:
+        """Have no more room than is used; see :meth:`EndpointCells.refit`."""
+        self._by_owner = {owner: set(rows) for owner, rows in self._by_owner.items()}
+        self._found = set(self._found)
+
     def by_owner(self) -> list[Collection[int]]:
         """Return the rows of each process and side that has some."""
         return list(self._by_owner.values())

@@ -293,6 +293,13 @@ class PartyBook:
                 del self._rows[row]
         self._source.give_back(numbers)
 
+    def refit(self) -> None:
+        """Have no more room than is used; see :meth:`EndpointCells.refit`."""
+        self._rows, self._parties = dict(self._rows), dict(self._parties)
+        self._given = False
+        self._row_of, self._active = dict(self._row_of), dict(self._active)
+        self._of_cell = {cell: set(numbers) for cell, numbers in self._of_cell.items()}
+
     def _own(self) -> None:
         """Copy what a table has."""
         if self._given:

@@ -177,6 +177,10 @@ class Placing:
         if not paths:
             del self._paths[key.side, key.process, key.method]
 
+    def refit(self) -> None:
+        """Have no more room than is used; see :meth:`EndpointCells.refit`."""
+        self._paths = {who: set(paths) for who, paths in self._paths.items()}
+
     def _by_rules(self, key: EndpointKey) -> EndpointKey:
         path = self._rules.apply(key.path)
         return key if path == key.path else replace(key, path=path)

@@ -59,6 +59,15 @@ class RowBook:
         """The number behind the greatest one of a row."""
         return len(self._keys)
 
+    def refit(self) -> None:
+        """Have no more room than is used; see :meth:`EndpointCells.refit`."""
+        self._numbers, self._apart = dict(self._numbers), dict(self._apart)
+        self._without_requests = set(self._without_requests)
+        self.by_owner = {owner: set(rows) for owner, rows in self.by_owner.items()}
+        self.own, self.overflow = set(self.own), set(self.overflow)
+        self.not_found = set(self.not_found)
+        self.only_not_found.refit()
+
     @property
     def numbers(self) -> dict[EndpointKey, int]:
         """The rows' numbers by key, as they are now."""

@@ -7,7 +7,7 @@ A source counts in cells and adds up what they count by row (sums.py). The book 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from httptop.collect.endpoint_cells import Endpoint, EndpointCells
 from httptop.collect.in_flight import InFlight
@@ -85,10 +85,19 @@ class RowLedger:
                 self.book.add_status(row, code, response)
         self.changed()
 
+    def refit(self) -> None:
+        """Have no more room than is used; see :meth:`EndpointCells.refit`."""
+        for part in (self.cells, self.book, self.parties):
+            part.refit()
+        self._trends(lambda means: means.cut(self.book.end))
+
     def _move(self, rows: Mapping[int, int]) -> list[int]:
         """Have all that rows have counted be others'; see :meth:`EndpointCells.move`."""
         moved = self.cells.move(rows)
         self.parties.move(rows)
-        self.trends = deque((means.merged(rows) for means in self.trends), self.trends.maxlen)
+        self._trends(lambda means: means.merged(rows))
         self.changed()
         return moved
+
+    def _trends(self, change: Callable[[TickMeans], TickMeans]) -> None:
+        self.trends = deque(map(change, self.trends), self.trends.maxlen)

@@ -59,6 +59,13 @@ class TickMeans(NamedTuple):
         counts = memoryview(rows).cast("i")[_TICK_COUNT_AT :: 2 * _WORDS]
         return cls(memoryview(sums_ns.tobytes()).cast("Q"), memoryview(counts.tobytes()).cast("i"))
 
+    def cut(self, end: int) -> TickMeans:
+        """Return those of the rows before ``end``."""
+        if len(self.counts) <= end:
+            return self
+        sums_ns, counts = self.sums_ns[:end].tobytes(), self.counts[:end].tobytes()
+        return TickMeans(memoryview(sums_ns).cast("Q"), memoryview(counts).cast("i"))
+
     def merged(self, rows: Mapping[int, int]) -> TickMeans:
         """Return the same with the latencies of some rows added to those of others."""
         sums_ns, counts = array("Q", self.sums_ns), array("i", self.counts)

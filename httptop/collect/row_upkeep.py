@@ -6,6 +6,7 @@ Which ones is said in forgetting.py and not_found.py.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from httptop.collect.endpoint_cells import Endpoint
 from httptop.collect.endpoint_keys import LAST_RESORT_KEYS, OWN_PATHS, own_key
@@ -24,6 +25,10 @@ from httptop.collect.sums import CellReturns, RowFigures
 from httptop.linux import heap
 from httptop.model import IDLE_PATH, NOT_FOUND_PATH
 
+#: If there were more endpoints than so many, and this part of them is left, memory is looked for.
+_MANY: Final = 256
+_MUCH_LESS: Final = 2
+
 
 class RowUpkeep:
     """Has rows give their place back; for the collector's thread alone."""
@@ -39,6 +44,7 @@ class RowUpkeep:
         self._max_not_found = max_not_found
         self._forgetting = Forgetting()
         self._overflow_before = 0
+        self._most_known = 0  # endpoints, since memory was given back
         #: A sentence about tables that had no room in the last tick, and who has most of it.
         self.crowding: str | None = None
 
@@ -57,7 +63,8 @@ class RowUpkeep:
             going = [row for row in rows if self._has_only_responses(row)]
             into = self._placing.row(key)
             if going and into in book.not_found:
-                book.note_paths(into, going)
+                with heap.apart():
+                    book.note_paths(into, going)
                 merged |= dict.fromkeys(going, into)
         if merged:
             for row in merged:
@@ -75,7 +82,8 @@ class RowUpkeep:
 
         Where room is short, others are forgotten, too; see forgetting.py.
         """
-        self._ledger.parties.end(self._ledger.cells.take_back())
+        with heap.apart():
+            self._ledger.parties.end(self._ledger.cells.take_back())
         tick, full = self._ledger.tick - 1, self._returns.full()
         since = self._forgetting.idle_since(tick, now_s, forget_s)
         self.crowding = self._say_crowding()
@@ -85,8 +93,19 @@ class RowUpkeep:
         if is_due or full > FULL:
             self._look(tick, since, full, names)
         self._ledger.move_down()
+        self._most_known = max(self._most_known, self._ledger.cells.known)
         if is_due:
-            heap.give_back()
+            self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        """Give back what is free; look for more of it where there were many more endpoints."""
+        known = self._ledger.cells.known
+        fewer = self._most_known > _MANY and known < self._most_known // _MUCH_LESS
+        if fewer:
+            self._most_known = known
+            self._ledger.refit()
+            self._placing.refit()
+        heap.give_back(spare=fewer)
 
     def _look(self, tick: int, since: int, full: float, names: Names) -> None:
         """Forget what has been idle since a tick, and what is to make room."""
@@ -105,10 +124,11 @@ class RowUpkeep:
         for some in self._ledger.cells.by_row(still).values():
             cells += some
         retired = self._ledger.cells.without(cells) | self._forget(gone)
-        if unused:
-            retired |= self._placing.register_idle(names(unused)[0])
-        if retired:
+        with heap.apart():
+            if unused:
+                retired |= self._placing.register_idle(names(unused)[0])
             self._ledger.cells.retire(retired)
+        if retired:
             self._ledger.changed()
 
     def _forget(self, gone: Collection[int]) -> dict[int, Endpoint]:
