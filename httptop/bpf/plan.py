@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -19,14 +20,23 @@ from httptop.http.path_template import RULES
 from httptop.linux.control_groups import mounted_hierarchies
 
 _MOST_SHARDS: Final = 8
+_NONE: Final[Mapping[int, int]] = {}
 #: Cells for the responses of two endpoints: those of their statuses, and of their times.
 _RESPONSES_OF_TWO: Final = 9
 
 
-def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | None = None) -> Plan:
+def plan_of(
+    settings: Settings,
+    scope: Scope,
+    cpus: int,
+    pid_namespace: int | None = None,
+    processes: Mapping[int, int] = _NONE,
+) -> Plan:
     """Return what to load for these settings on a machine with so many CPUs.
 
-    ``pid_namespace`` is what :func:`httptop.linux.processes.own_pid_namespace` returns. Raises
+    ``pid_namespace`` is what :func:`httptop.linux.processes.own_pid_namespace` returns.
+    ``processes``: those that the scope selects by id, and when they were started, as
+    :class:`httptop.linux.processes.Process` has it; others are not selected by these ids. Raises
     :class:`UsageError` where the kernel cannot apply a filter of the scope.
     """
     shards = 1
@@ -70,6 +80,11 @@ def plan_of(settings: Settings, scope: Scope, cpus: int, pid_namespace: int | No
         constants["GROUPS_1"] = 1
         table = Table(1, {bytes(4): group_numbers(hierarchies)})
         conditions = replace(conditions, tables={**conditions.tables, "group_numbers": table})
+    if processes:
+        starts = {struct.pack("<I", pid): struct.pack("<Q", at) for pid, at in processes.items()}
+        table = Table(len(starts), starts)
+        conditions = replace(conditions, tables={**conditions.tables, "filter_pids": table})
+        constants["FILTER_FOLLOWED"] = 1
     if pid_namespace is not None:
         table = Table(1, {bytes(4): struct.pack("<I", pid_namespace)})
         conditions = replace(conditions, tables={**conditions.tables, "own_namespace": table})

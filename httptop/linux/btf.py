@@ -174,6 +174,7 @@ def describe_kernel() -> Kernel:
         "OFF_TASK_LEADER": at("task_struct", "group_leader"),
         "OFF_TASK_COMM": at("task_struct", "comm"),
         "OFF_TASK_TGID": at("task_struct", "tgid"),
+        "OFF_TASK_START": at("task_struct", "start_boottime"),
         "OFF_TASK_STACK": at("task_struct", "stack"),
         "OFF_FILES_FDT": at("files_struct", "fdt"),
         "OFF_FDT_FD": at("fdtable", "fd"),

@@ -23,15 +23,19 @@ from httptop.console import complain
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
-from httptop.filters import Compare
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
-from httptop.linux.processes import is_process, own_pid_namespace
+from httptop.linux.processes import own_pid_namespace, shows_others
 from httptop.privilege import origin
 from httptop.privilege.drop import Drop, plan_drop
+from httptop.run.followed import Followed
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
+OTHER_PIDS: Final = (
+    "/proc has the process ids of another namespace than httptop's: what is read there of a "
+    "process, such as its containers, is that of another (mount -t proc proc /proc)"
+)
 #: Seconds to wait for the demo before the ticks begin without it.
 _LONGEST_START_S: Final = 30.0
 
@@ -54,12 +58,14 @@ def open_live(
     root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
     the user what takes long; it is called from another thread. ``read`` and ``save``: the
     configuration files that the helper may read and replace once root is given up. Raises
-    :class:`Unavailable` if a quick check shows that this host cannot be traced.
+    :class:`Unavailable` if a quick check shows that this host cannot be traced, and
+    :class:`UsageError` if a process that the scope selects does not exist.
     """
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
-    plan = plan_of(settings, scope, possible_cpus(), own_pid_namespace())
-    notes = (*absent_processes(scope), *origin.told())
+    followed = Followed(scope)
+    plan = plan_of(settings, scope, possible_cpus(), own_pid_namespace(), followed.starts)
+    notes = (*((OTHER_PIDS,) if shows_others() else ()), *origin.told())
     for note in notes:
         complain(note)
     # The loader needs all of root's capabilities, so it is started before any are given up.
@@ -91,7 +97,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
-        news=session.troubles,
+        news=lambda: (*session.troubles(), *followed.news()),
         meter=OverheadMeter(helpers=session.pids),
     )
 
@@ -135,20 +141,6 @@ def started(
         if demo and await_demo and not demo.wait_for_response(_LONGEST_START_S, stop):
             tell("the demo's services are still starting")
         yield (*notes, *source.notes, *drop.notes)
-
-
-def absent_processes(scope: Scope) -> tuple[str, ...]:
-    """Return a sentence if processes that the run selects by id do not exist."""
-    asked = {
-        int(value.low)
-        for item in scope.kernel
-        if isinstance(item, Compare) and (item.name, item.operator) == ("pid", "=")
-        for value in item.values
-    }
-    absent = [str(pid) for pid in sorted(asked) if not is_process(pid)]
-    if not absent:
-        return ()
-    return (f"no process{'es' if len(absent) > 1 else ''} {', '.join(absent)} now",)
 
 
 def begin_drop(

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 import pytest
 
 from httptop.bpf.source import LiveSource
-from httptop.config.scope import limited
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.privilege.drop import Drop
-from httptop.run.live import absent_processes, started
+from httptop.run.live import started
 
 STOP = 7
 
@@ -107,25 +102,3 @@ def test_no_demo_where_root_could_not_be_given_up() -> None:
     with pytest.raises(HttptopError), noting.started(demo=True):
         pytest.fail("it must not go on")
     assert noting.calls == LOADED[:-1]
-
-
-def unused_pids() -> tuple[int, int]:
-    """Return two numbers that no process has: they are beyond the largest."""
-    most = int(Path("/proc/sys/kernel/pid_max").read_text())
-    return most + 1, most + 2
-
-
-def test_a_process_that_is_not_there_is_named() -> None:
-    one, two = unused_pids()
-    ours = os.getpid()
-    assert absent_processes(limited(f"pid = {one},{ours}")) == (f"no process {one} now",)
-    both = f"pid = {two} and pid = {one},{ours} and comm = x"
-    assert absent_processes(limited(both)) == (f"no processes {one}, {two} now",)
-    for filter_ in (f"pid = {ours}", f"not pid = {one}", f"pid != {one}", "method = GET"):
-        assert absent_processes(limited(filter_)) == ()
-
-
-def test_a_thread_is_no_process() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        thread = pool.submit(threading.get_native_id).result()
-        assert absent_processes(limited(f"pid = {thread}")) == (f"no process {thread} now",)

@@ -62,13 +62,20 @@ static __always_inline bool process_selected(u32 tgid)
 /* ---- a connection: when it is new, and when another process takes it over ------------------- */
 
 #if FILTER
-/* Note in *truths which comparisons hold; return whether requests may be selected. */
+/*
+ * Note in *truths which comparisons hold; return whether requests may be selected. Only here it is asked
+ * whether a process is the one that its id was given for: not at each call.
+ */
 static __always_inline bool judge_connection(u64 sk, u32 tgid, u32 side, u32 unix_socket,
 					     const struct peer *client, u64 *truths)
 {
 	struct subject subject = {.side = side, .socket = unix_socket};
 
 	ask_process(&subject, tgid);
+	if (LINKED(FILTER_FOLLOWED))
+		subject.pid = pid_if_followed(&subject.pid);
+	if (FILTER_PROCESS && !selects_process(&subject))
+		return false;
 	if (LINKED(FILTER_COMM)) {
 		struct filter_name name __attribute__((aligned(8))) = {};
 
@@ -107,8 +114,7 @@ static __always_inline bool owner_selected(struct conn *conn, u64 sk, u32 tgid)
 	bool unix_socket = kernel_u16(sk + OFF_SOCK_FAMILY) == FAMILY_UNIX;
 	u64 truths;
 
-	if (!judge_connection(sk, tgid, conn->side, unix_socket, &conn->client, &truths) ||
-	    !process_selected(tgid))
+	if (!judge_connection(sk, tgid, conn->side, unix_socket, &conn->client, &truths))
 		return false;
 	keep_truths(conn, truths);
 #endif

@@ -65,6 +65,27 @@ u64 in_set(const struct number_search *search)
 }
 #endif
 
+/* ---- processes ------------------------------------------------------------------------------ */
+
+#define STARTS_WITHIN                                                                              \
+	10000000 /* how exactly it is known when a process was started, in nanoseconds */
+#define STRANGER (1U << 31) /* beyond every id */
+
+/*
+ * Return a process id as filters know it; with STRANGER where the filter selects it, and the current
+ * process is another than the one that had it when the run began.
+ */
+static __always_inline u32 pid_if_followed(const u32 *pid)
+{
+	u64 *started = filter_pids.lookup(pid);
+	u64 start;
+
+	if (!started)
+		return *pid;
+	start = (u64)AT(AT(bpf_get_current_task_btf(), OFF_TASK_LEADER), OFF_TASK_START);
+	return start - *started < STARTS_WITHIN ? *pid : *pid | STRANGER;
+}
+
 /* ---- globs ---------------------------------------------------------------------------------- */
 
 static __always_inline const struct filter_globs *globs_here(void)

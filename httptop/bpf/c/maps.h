@@ -157,6 +157,8 @@ BPF_F_TABLE("array", u32, u64, filter_globs, sizeof(struct filter_globs) / 8, BP
 BPF_F_TABLE("hash", struct filter_name, u64, filter_names, 1, BPF_F_RDONLY_PROG);
 BPF_F_TABLE("lpm_trie", struct peer_key, u64, filter_peers, 1,
 	    BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+/* The processes that a filter selects by id, and when they were started (filter_terms.h). */
+BPF_F_TABLE("hash", u32, u64, filter_pids, 1, BPF_F_RDONLY_PROG);
 #ifdef SEES_READY
 /* A packet that arrived in a socket that is not tracked yet; see wait.h. */
 struct ready {

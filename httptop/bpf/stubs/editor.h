@@ -81,6 +81,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CONSTANT_FILTER_HOST 23
 #define CONSTANT_FILTER_RESPONSE 24
 #define CONSTANT_RANGES_MASK 25
+#define CONSTANT_FILTER_FOLLOWED 26
 #define FUNCTION_FIND_RESPONSE 0
 #define FUNCTION_RECORD_TIMES 1
 #define FUNCTION_TRACK 2
@@ -177,6 +178,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define OFF_TASK_LEADER 8
 #define OFF_TASK_PID 8
 #define OFF_TASK_STACK 8
+#define OFF_TASK_START 8
 #define OFF_TASK_TGID 8
 #define OFF_TCP_CLOCK 8
 #define OFF_TCP_COPIED_SEQ 8

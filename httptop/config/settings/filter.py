@@ -36,7 +36,7 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "filter.process",
         "pids",
         Many(_PID),
-        "Only these process ids; the kernel skips all others.",
+        "Only the processes that have these ids at the start; the kernel skips all others.",
         flags=("-p", "--pid"),
         metavar="PID",
     ),
