@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections import deque
+
 from httptop.collect.row_book import MOST_MOVED
 from httptop.collect.source import RawEndpoint, RawInFlight, RawResponse
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
@@ -48,6 +52,47 @@ def test_what_is_left_of_many_moves_down_with_all_it_has() -> None:
     assert rows._ledger.book.end < 20
     count(rows, 9_000)
     assert rows.by_path()["/9000"].requests == 1
+
+
+def _large(found: object, seen: set[int], name: str = "") -> dict[str, int]:
+    """Return what of an object, or in it, is a container of more than 16 KiB."""
+    if id(found) in seen:
+        return {}
+    seen.add(id(found))
+    parts: dict[str, object] = {}
+    if isinstance(found, dict):
+        parts = {f"{name}[]": list(found.values())}
+    elif isinstance(found, (list, tuple, deque, set)):
+        parts = {f"{name}[{at}]": part for at, part in enumerate(found)}
+    elif type(found).__module__.startswith("httptop."):
+        slots = getattr(type(found), "__slots__", ())
+        parts = vars(found) if hasattr(found, "__dict__") else {n: getattr(found, n) for n in slots}
+        parts = {f"{name}.{attribute}": part for attribute, part in parts.items()}
+    size = found.nbytes if isinstance(found, memoryview) else sys.getsizeof(found)
+    large = {name: size} if size > 16_384 else {}
+    for at, part in parts.items():
+        if isinstance(part, (dict, list, tuple, deque, set, array, memoryview, bytes)) or parts:
+            large |= _large(part, seen, at)
+    return large
+
+
+def test_nothing_keeps_the_room_that_many_rows_took() -> None:
+    rows = fed()
+    source = rows.source
+
+    def large() -> dict[str, int]:
+        now = rows._ledger.now()  # the source's
+        seen = {id(part) for part in (now, source, source.sums, source.returns, source.parties)}
+        return _large(rows._upkeep, seen)
+
+    count(rows, *range(5, MANY + 5))
+    rows.end_tick(1.0)
+    assert {"._ledger.cells.endpoints", "._ledger.book._numbers"} <= large().keys()
+    for tick in range(1, 40):
+        count(rows, 5)
+        rows.end_tick(1.0)
+        rows.forget(float(tick), FORGET_S, rows.source.names)
+    assert large() == {}
 
 
 def test_rows_that_are_used_keep_their_numbers() -> None:
