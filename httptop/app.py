@@ -19,6 +19,7 @@ from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
+from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.coverage import CoverageScreen
@@ -306,7 +307,14 @@ class HttptopApp(Httptop):
             self.demo_state = f"The demo could not be started: {message.error}"
         self.refresh_screens()
 
-    # The end
+    # Suspending, and the end
+
+    def action_suspend(self) -> None:
+        """Give the terminal back and stop, if somebody can have httptop go on."""
+        if has_job_control():
+            self.action_suspend_process()
+        else:
+            self.say("There is no shell to come back from: httptop is not suspended.", wrong=True)
 
     def exit(
         self,

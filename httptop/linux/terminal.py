@@ -49,6 +49,26 @@ def has_hung_up(terminal: int, *, wait: bool = False) -> bool:
     return any(event & _HUNG_UP for _, event in polled.poll(None if wait else 0))
 
 
+def has_job_control() -> bool:
+    """Return whether a shell, or a process of sudo's, can continue us when we are stopped."""
+    pid, session, group = os.getpid(), os.getsid(0), os.getpgrp()
+    while pid > 1:
+        try:
+            pid = _parent_of(pid)
+            if not pid or os.getsid(pid) != session:
+                return False
+            if os.getpgid(pid) != group:
+                return True
+        except OSError:
+            return False
+    return False
+
+
+def _parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+
 def _has_controlling_terminal() -> bool:
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))

@@ -65,6 +65,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("coverage", ("y",), "app.coverage", "why a service does not show up"),
     Action("demo", ("d",), "app.demo", "start the demo, while there is no traffic"),
     Action("help", ("question_mark", "h", "f1"), "help", "this page", "app"),
+    Action(
+        "suspend",
+        ("ctrl+z",),
+        "suspend",
+        "suspend; the shell's fg comes back",
+        "app",
+        priority=True,
+    ),
     Action("quit", ("q",), "ask_quit", "quit", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )

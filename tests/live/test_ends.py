@@ -25,6 +25,7 @@ from tests.live.command import (
     document,
     eventually,
     held_by,
+    readable,
     released,
     running,
     terminal,
@@ -205,3 +206,39 @@ def test_a_helper_that_is_late_or_gone_is_told_and_no_old_cost_is_shown() -> Non
         run.send_signal(signal.SIGTERM)
         assert json.loads(run.communicate(timeout=20)[0].splitlines()[-1])["final"]
         assert run.returncode == 0
+
+
+def test_a_screen_that_is_suspended_comes_back() -> None:
+    python, environ = readable()
+    shell = '"$0" -P -m httptop; echo "it ended with $?"; fg; echo "it ended with $?"'
+    ours, theirs = os.openpty()
+    with (
+        marked("suspended") as mark,
+        open(ours, "r+b", buffering=0) as end,
+        Popen(
+            ["setsid", "-cw", "bash", "-m", "-c", shell, python],
+            stdin=theirs, stdout=theirs, stderr=theirs, cwd="/",
+            env={**environ, "SUDO_COMMAND": mark},
+        ) as run,
+    ):  # fmt: skip
+        os.close(theirs)
+        until(end, "\x1b[?1049h")
+        until(end, "Watching")
+        end.write(b"\x1a")
+        until(end, "\x1b[?1049l")
+        until(end, f"it ended with {128 + signal.SIGTSTP - 1}")
+        until(end, "\x1b[?1049h")
+        until(end, "Watching")
+        end.write(b"q")
+        until(end, "it ended with 0")
+        assert run.wait(20) == 0
+
+
+def test_a_screen_without_a_shell_is_not_suspended() -> None:
+    with terminal() as (run, end):
+        until(end, "Watching")
+        end.write(b"\x1a")
+        until(end, "not suspended")
+        end.write(b"q")
+        with watched(end):
+            assert run.wait(20) == 0
