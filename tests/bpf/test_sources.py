@@ -81,3 +81,14 @@ def test_the_loader_sizes_every_map_that_the_compiler_does_not() -> None:
     )
     found = sizes_module.entries_of(sizes, namespace=False)
     assert sorted(found) == sorted(set(unsized) - {"cell", "page"})
+
+
+def test_a_map_has_a_name_that_is_kept_whole() -> None:
+    """A longer one is cut, and the loader would not find the map to fill it."""
+    text = re.sub(r"/\*.*?\*/", "", compiler.source(), flags=re.S)
+    tables = re.findall(r"^BPF_(?:F_)?TABLE\w*\(([^;]*)\);", text, re.M)
+    names = [re.split(r",\s*", table)[3] for table in tables]
+    names += re.findall(r"^BPF_(?:PERCPU_)?ARRAY\((\w+)", text, re.M)
+    assert len(names) > 30
+    assert {"conns", "filter_pids", "pid_searches"} <= set(names)
+    assert [name for name in names if len(name) > 15] == []

@@ -62,6 +62,8 @@ def test_its_end_is_told_once_and_for_all(hold: bool, monkeypatch: pytest.Monkey
     monkeypatch.setattr("httptop.run.followed._MOST_HELD", int(hold))
     before = len(os.listdir("/proc/self/fd"))
     with subprocess.Popen(["sleep", "60"]) as child:
+        while Path(f"/proc/{child.pid}/comm").read_text() != "sleep\n":
+            pass  # it is about to become that
         followed = Followed(limited(f"pid = {child.pid}"), lambda: 0.0)
         assert len(os.listdir("/proc/self/fd")) == before + hold
         started = int(Path(f"/proc/{child.pid}/stat").read_text().split()[21]) * 10_000_000
