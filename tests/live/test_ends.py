@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 #: general.shutdown_timeout, and what this busy host may take beyond.
 _TIMEOUT_S: Final = 5.0
-_ALLOWED_S: Final = 3.0
+_ALLOWED_S: Final = 10.0
 _CLOSED: Final = 0
 #: What ends a run, and after how many seconds, on a screen.
 _MOMENTS: Final = [
@@ -188,7 +188,7 @@ def test_a_helper_that_is_late_or_gone_is_told_and_no_old_cost_is_shown() -> Non
         helper = children(run.pid)[HELPER]
 
         def await_cost(*, known: bool, note: str = "") -> None:
-            for _ in range(100):
+            for _ in range(300):
                 one = document(run)
                 told = "".join(one.get("notes", ()))
                 if ("bpf_cpu_percent" in one["overhead"]) == known and note in told:
@@ -214,12 +214,12 @@ def test_a_screen_that_is_suspended_comes_back() -> None:
     ours, theirs = os.openpty()
     with (
         marked("suspended") as mark,
-        open(ours, "r+b", buffering=0) as end,
         Popen(
             ["setsid", "-cw", "bash", "-m", "-c", shell, python],
             stdin=theirs, stdout=theirs, stderr=theirs, cwd="/",
             env={**environ, "SUDO_COMMAND": mark},
         ) as run,
+        open(ours, "r+b", buffering=0) as end,  # closed first: it hangs up what still runs
     ):  # fmt: skip
         os.close(theirs)
         until(end, "\x1b[?1049h")
