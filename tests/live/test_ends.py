@@ -40,11 +40,11 @@ _ALLOWED_S: Final = 10.0
 _CLOSED: Final = 0
 #: What ends a run, and after how many seconds, on a screen.
 _MOMENTS: Final = [
-    (0.2, signal.SIGTERM),
+    (0.2, signal.SIGHUP),  # later it has the settings read again
     (0.4, _CLOSED),
     (0.6, signal.SIGINT),
     (0.8, _CLOSED),
-    (1.0, signal.SIGHUP),
+    (1.0, signal.SIGTERM),
     (1.2, _CLOSED),
 ]
 

@@ -9,6 +9,7 @@ import os
 import random
 import struct
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -564,6 +565,7 @@ def test_long_work_is_done_in_stretches(
             looks.append(None)
             return 1e6 + 0.001 * len(looks) * pauses
 
+        monotonic = staticmethod(time.monotonic)
         sleep = staticmethod(slept.append)
 
     cells, made = Cells(loaded), [0]
