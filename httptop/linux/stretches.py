@@ -31,7 +31,7 @@ _LATER_S: Final = 0.00005
 _LOOK_S: Final = 0.02
 
 
-class _Stretch(threading.local):
+class Stretch(threading.local):
     """The current stretch of a thread."""
 
     began_s = 0.0  # on the clock of the thread's CPU time
@@ -62,7 +62,7 @@ def running() -> int:
         return int(file.read(64).split()[3].partition(b"/")[0])
 
 
-_stretch, _cpus = _Stretch(), Cpus(os.cpu_count() or 1, running)
+_stretch, _cpus = Stretch(), Cpus(os.cpu_count() or 1, running)
 
 
 def give_way() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import signal
 import time
 
@@ -12,15 +11,12 @@ import pytest
 from httptop.linux import stretches
 from httptop.linux.signals import handled
 
-#: Each clock begins behind the one before, since a thread remembers its last pause.
-_BEGINNINGS_S = itertools.count(1000.0, 1000.0)
-
 
 class Time:
     """A clock of CPU time that only working moves, and where the work has paused."""
 
     def __init__(self) -> None:
-        self.now_s = next(_BEGINNINGS_S)
+        self.now_s = 1000.0
         self.paused: list[float] = []
         self.waited_s = 0.0
         self.others_s = 0.0  # how much longer than asked for each pause lasts
@@ -34,6 +30,12 @@ class Time:
     def sleep(self, seconds: float) -> None:
         self.paused.append(self.now_s)
         self.waited_s += seconds + self.others_s
+
+
+@pytest.fixture(autouse=True)
+def _new_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread remembers its last pause, by a clock that other tests have made up."""
+    monkeypatch.setattr(stretches, "_stretch", stretches.Stretch())
 
 
 @pytest.mark.parametrize(

@@ -575,6 +575,7 @@ def test_long_work_is_done_in_stretches(
     cells.write()
     with contextlib.closing(KernelSums(loaded.maps, loaded.programs, loops=True)) as sums:
         monkeypatch.setattr(stretches, "time", Clock)
+        monkeypatch.setattr(stretches, "_stretch", stretches.Stretch())
         monkeypatch.setattr(stretches, "_cpus", Taken)
         stretches.give_way()
         slept.clear()
