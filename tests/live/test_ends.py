@@ -146,7 +146,9 @@ def test_a_batch_run_ends_while_its_loader_is_stopped(number: signal.Signals) ->
 
 def test_the_loader_ends_with_a_run_that_is_killed() -> None:
     with marked("killed") as mark, running("-b", SUDO_COMMAND=mark) as run:
-        os.kill(loader_of(run), signal.SIGSTOP)
+        loader = loader_of(run)
+        os.kill(loader, signal.SIGSTOP)
+        assert eventually(lambda: state(loader) == "T")
         run.kill()
         assert ends(run) == -signal.SIGKILL
 
