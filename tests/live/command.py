@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -146,12 +147,21 @@ def terminal(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Pop
         yield run, end
 
 
+#: What has been read of a terminal behind the last text that was waited for.
+_rests: Final[WeakKeyDictionary[FileIO, str]] = WeakKeyDictionary()
+
+
 def until(end: FileIO, text: str) -> None:
-    """Read a terminal until a text has been written."""
-    written = ""
+    """Read a terminal until a text has been written, behind the one waited for before.
+
+    The screen draws again what has changed only, so it may never come again.
+    """
+    written, until_s = _rests.pop(end, ""), time.monotonic() + 2 * _PATIENCE_S
     while text not in written:
-        assert select.select([end], [], [], _PATIENCE_S)[0], f"{text!r} did not come"
+        more = select.select([end], [], [], _PATIENCE_S)[0] and time.monotonic() < until_s
+        assert more, f"{text!r} did not come"
         written = written[-4096:] + end.read(65536).decode("utf-8", "replace")
+    _rests[end] = written.partition(text)[2]
 
 
 def document(run: subprocess.Popen[str]) -> dict[str, Any]:
