@@ -186,7 +186,7 @@ def test_a_terminal_that_nobody_reads_holds_nothing_up() -> None:
 
 
 def test_a_helper_that_is_late_or_gone_is_told_and_no_old_cost_is_shown() -> None:
-    with batch("-d", "0.1") as run:
+    with batch("-d", "0.1", "-p", str(os.getpid())) as run:
         helper = children(run.pid)[HELPER]
 
         def await_cost(*, known: bool, note: str = "") -> None:
@@ -212,7 +212,8 @@ def test_a_helper_that_is_late_or_gone_is_told_and_no_old_cost_is_shown() -> Non
 
 def test_a_screen_that_is_suspended_comes_back() -> None:
     python, environ = readable()
-    shell = '"$0" -P -m httptop; echo "it ended with $?"; fg; echo "it ended with $?"'
+    # Without traffic, which others on this host may have, it says what it watches.
+    shell = '"$0" -P -m httptop -p $$; echo "it ended with $?"; fg; echo "it ended with $?"'
     ours, theirs = os.openpty()
     with (
         marked("suspended") as mark,
@@ -237,7 +238,7 @@ def test_a_screen_that_is_suspended_comes_back() -> None:
 
 
 def test_a_screen_without_a_shell_is_not_suspended() -> None:
-    with terminal() as (run, end):
+    with terminal("-p", str(os.getpid())) as (run, end):
         until(end, "Watching")
         end.write(b"\x1a")
         until(end, "not suspended")

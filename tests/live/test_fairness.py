@@ -154,9 +154,9 @@ def test_samples_of_failures_are_shared(path: str) -> None:
     settings = build({"sampling.per_second": 100, "sampling.burst": 100})
     scope = limited(f"pid = {PID} or user = {UID}")
     with Watch(settings, scope) as watch, connected() as ends, flooding("failures", FAILURES):
-        for _ in range(6):
+        for _ in range(4):
             exchange(*ends, request(path), response(500))
         found = watch.step().recent
         flood = [sample for sample in found if sample.pid != PID]
         assert 50 <= len(flood) < FAILURES
-        assert len(found) - len(flood) == 2 * 6
+        assert len(found) - len(flood) == 2 * 4
