@@ -19,6 +19,7 @@ from typing import Any, Final
 import pytest
 
 from httptop.collect.parties import MOST_SHOWN
+from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.model import OTHER_PEERS, OTHER_PIDS, SIDES, UNIX_PEER, EndpointStats, Side
 from tests.live.live import (
@@ -252,7 +253,7 @@ def with_room(parties: int) -> Settings:
 
 def test_peers_that_do_not_fit_are_in_the_rest() -> None:
     path = new_path()
-    with Watch(with_room(64)) as watch:
+    with Watch(with_room(64), limited(f"pid = {os.getpid()}")) as watch:
         for number in range(1, 101):
             with from_address(f"127.0.1.{number}") as ends:
                 exchange(*ends, request(path), response(200 + 300 * (number % 2)))
@@ -276,7 +277,7 @@ def test_peers_that_do_not_fit_are_in_the_rest() -> None:
 
 def test_a_connection_that_repeats_its_request_gets_a_party_once_there_is_room() -> None:
     path = new_path()
-    with Watch(with_room(64)) as watch:
+    with Watch(with_room(64), limited(f"pid = {os.getpid()}")) as watch:
         for number in range(1, 71):
             with from_address(f"127.0.1.{number}") as ends:
                 exchange(*ends, request(f"{path}/others"))
