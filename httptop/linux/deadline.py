@@ -6,6 +6,8 @@ import faulthandler
 import os
 from typing import Final
 
+from httptop.linux.stretches import hurry
+
 _STANDARD_ERROR: Final = 2
 
 
@@ -29,6 +31,7 @@ class Deadline:
         if self._set:
             return
         self._set = True
+        hurry(True)
         if self._nothing is None:
             try:
                 self._nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -41,6 +44,7 @@ class Deadline:
         if not self._set:
             return
         faulthandler.cancel_dump_traceback_later()
+        hurry(False)
         self._set = False
         nothing, self._nothing = self._nothing, None
         if nothing not in (None, _STANDARD_ERROR):

@@ -46,9 +46,12 @@ class Cpus:
         self._count, self._running = count, running
         self._looked_s = 0.0
         self._taken = True
+        self.given_way_to = True  # whether others matter: see hurry()
 
     def are_taken(self) -> bool:
-        """Return it as of some milliseconds ago at most."""
+        """Return it as of some milliseconds ago at most; False while nobody is given way to."""
+        if not self.given_way_to:
+            return False
         now_s = time.monotonic()
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
@@ -74,6 +77,14 @@ def give_way() -> None:
             paused_s = time.monotonic() - since_s
             _stretch.length_s = min(max(_STRETCH_S, _PART * paused_s), _MOST_S)
         _stretch.began_s = time.thread_time()
+
+
+def hurry(hurried: bool) -> None:
+    """Give way to nobody, or do so again: there is a time by which this process has to have ended.
+
+    A signal handler may call it.
+    """
+    _cpus.given_way_to = not hurried
 
 
 class GivingWay(selectors.DefaultSelector):

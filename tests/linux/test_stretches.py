@@ -9,6 +9,7 @@ import time
 import pytest
 
 from httptop.linux import stretches
+from httptop.linux.deadline import Deadline
 from httptop.linux.signals import handled
 
 
@@ -59,6 +60,26 @@ def test_long_work_is_done_in_stretches(
     if pauses:
         ends = [*clock.paused, clock.now_s]
         assert max(b - a for a, b in zip([began_s, *ends], ends, strict=False)) <= 0.00021
+
+
+def test_who_has_a_deadline_gives_way_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the last snapshot of a busy host would not be made in time."""
+    clock = Time()
+    monkeypatch.setattr(stretches, "time", clock)
+    monkeypatch.setattr(stretches, "_cpus", stretches.Cpus(2, lambda: 9))
+    deadline = Deadline()
+
+    def pauses() -> bool:
+        clock.paused.clear()
+        clock.now_s += 0.01
+        stretches.give_way()
+        return bool(clock.paused)
+
+    assert pauses()
+    deadline.set(600.0)
+    assert not pauses()
+    deadline.cancel()
+    assert pauses()
 
 
 def test_where_many_wait_stretches_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
