@@ -200,7 +200,7 @@ def test_a_link_of_the_users_reads_nothing_of_roots(
     place: Path, sudo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = place / "etc/secret.toml"
-    secret.write_text("[db]\npassword = 'hunter2'\n")
+    secret.write_text("[sesame]\npassword = 'hunter2'\n")
     secret.chmod(0o600)
     theirs(sudo, "")
     sudo.unlink()
@@ -209,7 +209,7 @@ def test_a_link_of_the_users_reads_nothing_of_roots(
     for words in (["--print-config"], ["--print-config", "--config", str(secret)]):
         told = complaint(words, capsys)
         assert "no permission to read it for nobody, who called httptop" in told
-        assert "db" not in told
+        assert "sesame" not in told
 
 
 def test_the_systems_file_may_be_roots_alone(
