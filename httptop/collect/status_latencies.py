@@ -63,6 +63,7 @@ class StatusLatencies:
     def __init__(self, sums: RowSums) -> None:
         self._sums = sums
         self._known: dict[int, _Known] = {}  # by row, of the last time
+        self._looked: tuple[int, _Known] | None = None  # the row that was looked at, likewise
 
     def of_busiest(
         self, now: Sums, names: RowNames, shown: Iterable[int]
@@ -86,11 +87,15 @@ class StatusLatencies:
         """Return the percentiles of a row; none, if it has too many cells."""
         if len(names.statuses[row]) > MOST_CELLS:
             return {}
-        return self._of(now, names, row).percentiles
+        known = self._of(now, names, row)
+        self._looked = row, known
+        return known.percentiles
 
     def _of(self, now: Sums, names: RowNames, row: int) -> _Known:
         cells, answered = names.statuses[row], names.answered(now.cells, row)
         known = self._known.get(row)
+        if known is None and self._looked is not None and self._looked[0] == row:
+            known = self._looked[1]
         if known is not None and (known.cells, known.answered) == (cells, answered):
             return known
         apart = names.apart.get(row, {})

@@ -182,3 +182,23 @@ def test_who_looks_changes_one_thing_of_a_snapshot() -> None:
     assert rows_of(second)["server /5"].latency_by_status == row.latency_by_status
     plain.look_at(None)
     assert plain.step(1003.0, 5003.0).looked_at is None
+
+
+def test_the_row_that_is_looked_at_is_read_again_only_if_it_has_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = FedRows()
+    rows.take(_served(5, fast=3, slow=1))
+    reads: list[int] = []
+    whole = rows.source.sums.histograms
+
+    def noted(row: int, cells: list[int]) -> list[Histogram]:
+        reads.append(row)
+        return whole(row, cells)
+
+    monkeypatch.setattr(rows.source.sums, "histograms", noted)
+    first = _looked_at(rows)
+    assert (_looked_at(rows), len(reads)) == (first, 1)
+    rows.take(_served(5, slow=1))
+    assert _looked_at(rows)[500].count == 2
+    assert len(reads) == 2
