@@ -24,7 +24,7 @@ class ProgramTimes:
 
     def hand_over(self, ask: Ask) -> None:
         """Ask from now on: the descriptors may be closed. Raises :class:`OSError`."""
-        self._numbers = {name: bpf_syscall.prog_number(at) for name, at in self._programs.items()}
+        self._numbers = {name: bpf_syscall.number_of(at) for name, at in self._programs.items()}
         self._ask = ask
 
     def of(self, names: Iterable[str]) -> list[Times]:

@@ -152,18 +152,26 @@ def map_create(
 
 def map_info(map_fd: int) -> tuple[str, int, int, int, int, int]:
     """Return a map's name, kind, key length, value length, number of entries and flags."""
-    info = ctypes.create_string_buffer(80)
-    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
+    info = _info(map_fd, 80)
     kind, _, key_len, value_len, entries, flags, name = struct.unpack_from("<6I16s", info)
     return name.partition(b"\0")[0].decode(), kind, key_len, value_len, entries, flags
 
 
+def _info(descriptor: int, length: int) -> bytes:
+    """Return the first bytes of what the kernel tells of a map or program."""
+    info = ctypes.create_string_buffer(length)
+    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", descriptor, length, ctypes.addressof(info))))
+    return info.raw
+
+
+def number_of(descriptor: int) -> int:
+    """Return the number by which the kernel knows a map or program."""
+    return int(struct.unpack_from("<I", _info(descriptor, 8), 4)[0])
+
+
 def map_for_reading(map_fd: int) -> int:
     """Return another descriptor of a map, which cannot write it; needs CAP_SYS_ADMIN."""
-    info = ctypes.create_string_buffer(80)
-    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", map_fd, len(info), ctypes.addressof(info))))
-    (number,) = struct.unpack_from("<I", info, 4)
-    return map_by_number(number)
+    return map_by_number(number_of(map_fd))
 
 
 def map_by_number(number: int) -> int:
@@ -310,39 +318,15 @@ def prog_times(prog_fd: int) -> tuple[int, int, int]:
 
     The first two grow only while :func:`enable_stats` has the kernel time programs.
     """
-    info = ctypes.create_string_buffer(232)
-    attr = bytearray(struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info)))
-    bpf(_OBJ_GET_INFO, attr)
-    run_ns, runs, missed = struct.unpack_from("<QQQ", info, 192)
+    run_ns, runs, missed = struct.unpack_from("<QQQ", _info(prog_fd, 232), 192)
     return run_ns, runs, missed
 
 
-def prog_number(prog_fd: int) -> int:
-    """Return a program's number, by which the kernel knows it."""
-    info = ctypes.create_string_buffer(8)
-    bpf(_OBJ_GET_INFO, bytearray(struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info))))
-    return int(struct.unpack_from("<I", info, 4)[0])
-
-
-def name_by_number(number: int) -> str:
-    """Return the name of the program with that number, 15 bytes of it; needs CAP_SYS_ADMIN."""
+def prog_by_number(number: int) -> int:
+    """Return a descriptor of the program with that number; needs CAP_SYS_ADMIN."""
     descriptor = bpf(_PROG_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
-    info = ctypes.create_string_buffer(232)
-    attr = bytearray(struct.pack("<IIQ", descriptor, len(info), ctypes.addressof(info)))
-    try:
-        bpf(_OBJ_GET_INFO, attr)
-    finally:
-        os.close(descriptor)
-    return info.raw[64:80].partition(b"\0")[0].decode()
-
-
-def times_by_number(number: int) -> tuple[int, int, int]:
-    """Return what :func:`prog_times` does of the program with that number; needs CAP_SYS_ADMIN."""
-    descriptor = bpf(_PROG_GET_FD_BY_ID, bytearray(struct.pack("<III", number, 0, 0)))
-    try:
-        return prog_times(descriptor)
-    finally:
-        os.close(descriptor)
+    os.set_inheritable(descriptor, False)
+    return descriptor
 
 
 def enable_stats() -> int:

@@ -154,11 +154,19 @@ def _give_statistics(channel: _socket.socket, number: int) -> None:
 def _give_times(channel: _socket.socket, number: int, programs: bytes) -> None:
     try:
         numbers = [program for (program,) in PROGRAM.iter_unpack(programs)]
-        times = [PROGRAM_TIMES.pack(*bpf_syscall.times_by_number(at)) for at in numbers]
+        times = [PROGRAM_TIMES.pack(*_times_of(at)) for at in numbers]
     except OSError as error:
         _reply(channel, number, str(error.strerror).encode(), REFUSED)
         return
     _reply(channel, number, b"".join(times))
+
+
+def _times_of(program: int) -> tuple[int, int, int]:
+    descriptor = bpf_syscall.prog_by_number(program)
+    try:
+        return bpf_syscall.prog_times(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _apart(

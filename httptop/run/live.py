@@ -91,7 +91,7 @@ def open_live(
             Demo() if demo else None,
             tell,
             attached=lambda: renice(settings.performance.nice, session.pids),
-            times=None if session.helper is None else session.times,
+            times=None if session.helper is None else session.helper.times,
             notes=notes if screen else (),
             await_demo=not screen,
         ),

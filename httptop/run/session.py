@@ -17,7 +17,6 @@ from httptop.privilege.helper import Helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import TracebackType
 
     from httptop.bpf.build.child import Loading
@@ -87,15 +86,6 @@ class Session:
         Raises :class:`OSError` if it is refused. Any thread may call it.
         """
         return bpf_syscall.enable_stats() if self.helper is None else self.helper.statistics()
-
-    def times(self, programs: Collection[int]) -> list[tuple[int, int, int]]:
-        """Return run time in nanoseconds, runs and missed runs of BPF programs by their numbers.
-
-        Raises :class:`OSError` if it is refused, or the helper is late or gone.
-        """
-        if self.helper is None:
-            return [bpf_syscall.times_by_number(number) for number in programs]
-        return self.helper.times(programs)
 
     def survey(self) -> Survey:
         """Survey the host's processes, through the helper if it runs.

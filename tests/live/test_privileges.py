@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pwd
 import stat
+import struct
 import subprocess
 import tempfile
 import tomllib
@@ -132,6 +134,15 @@ def test_it_keeps_the_least_of_the_maps() -> None:
         assert maps_of(children(run.pid)["httptop-helper"]) == {}
 
 
+def name_of_program(number: int) -> str:
+    """Return the 15 bytes of a program's name that the kernel keeps."""
+    info = ctypes.create_string_buffer(80)
+    with open(bpf_syscall.prog_by_number(number)) as program:
+        attr = struct.pack("<IIQ", program.fileno(), len(info), ctypes.addressof(info))
+        bpf_syscall.bpf(15, bytearray(attr))
+    return info.raw[64:80].partition(b"\0")[0].decode()
+
+
 def programs_of(pid: int) -> set[str]:
     """Return the programs that a process holds, by the kernel's names."""
     found = set()
@@ -139,7 +150,7 @@ def programs_of(pid: int) -> set[str]:
         if os.readlink(descriptor) == "anon_inode:bpf-prog":
             info = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
             facts = dict(line.split(":\t") for line in info.splitlines() if ":\t" in line)
-            found.add(bpf_syscall.name_by_number(int(facts["prog_id"])))
+            found.add(name_of_program(int(facts["prog_id"])))
     return found
 
 
