@@ -38,7 +38,8 @@ from httptop.linux.files import FileText, InvokingUser, read_text
 from httptop.literals import nearest
 from httptop.model import clean
 
-#: Returns the text of a file; raises FileNotFoundError, or an OSError whose text is the reason.
+#: Returns the text of a file and who could have written it; raises FileNotFoundError, or an
+#: OSError whose text is the reason.
 Read = Callable[[Path], FileText]
 
 SYSTEM_FILE: Final = Path("/etc/httptop/config.toml")

@@ -52,9 +52,6 @@ static __always_inline u32 lowest_bit(u64 bits)
 /* ORed to a word, lowers the letters in its bytes [from, to); changes other bytes to wrong ones. */
 #define LOWER_CASE(from, to) ((0x2020202020202020ULL << 8 * (from)) & MASK(to))
 
-/* 1 where two words of any value are the same, else 0. */
-#define SAME(a, b) (1 - ((((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 63))
-
 /* A word at any address. The function hides the type: the compiler would load bytes one by one. */
 static __always_inline u64 *word_of(void *at)
 {
