@@ -36,19 +36,17 @@ class SnapshotRedaction:
     def _redacted(self, request: Transaction) -> Transaction:
         redaction = self._redaction
         path = redaction.target(request.path.encode(), connect=request.key.method == "CONNECT")
-        first, *fields = request.response_head or ("",)
-        response_head = (
-            _text(redaction.status_line(first.encode())),
-            *(_text(redaction.field(line.encode())) for line in fields),
-        )
+        head = request.response_head
+        status_line = (_text(redaction.status_line(line.encode())) for line in head[:1])
         return replace(
             request,
             path=_text(path),
-            response_head=response_head if request.response_head else (),
-            request_head=tuple(
-                _text(redaction.field(line.encode())) for line in request.request_head
-            ),
+            response_head=(*status_line, *self._fields(head[1:])),
+            request_head=self._fields(request.request_head),
         )
+
+    def _fields(self, lines: Iterable[str]) -> tuple[str, ...]:
+        return tuple(_text(self._redaction.field(line.encode())) for line in lines)
 
 
 def _text(redacted: bytes) -> str:
