@@ -14,7 +14,7 @@ from httptop.config.settings import GUARDED, SETTINGS
 from httptop.console import can_draw, complain, forget_output, say
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser, invoking_user
-from httptop.model import clean
+from httptop.printable import clean
 from httptop.run import arguments
 from httptop.run.arguments import UNNAMED, Arguments
 from httptop.run.batch import run_batch

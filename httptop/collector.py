@@ -28,7 +28,8 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
-from httptop.model import EndpointKey, Health, Overhead, RequestInFlight, Snapshot, clean
+from httptop.model import EndpointKey, Health, Overhead, RequestInFlight, Snapshot
+from httptop.printable import clean
 
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from httptop.errors import HttptopError
-from httptop.model import clean
+from httptop.printable import clean
 
 _LONGEST_LINE = 2000
 

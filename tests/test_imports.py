@@ -21,6 +21,7 @@ ROOMS = (
     "errors",
     "optional_modules",
     "literals",
+    "printable",
     "model",
     "humanize",
     "console",
@@ -108,7 +109,7 @@ def test_imports_only_from_rooms_before_its_own(name: str) -> None:
             assert ROOMS.index(theirs) < ROOMS.index(ours), f"{name} imports {other}: upward"
 
 
-@pytest.mark.parametrize("name", ["httptop.model", "httptop.errors"])
+@pytest.mark.parametrize("name", ["httptop.model", "httptop.printable", "httptop.errors"])
 def test_the_lowest_rooms_import_nothing_of_ours(name: str) -> None:
     assert not imported(name) & MODULES.keys()
 

@@ -15,8 +15,8 @@ from httptop.model import (
     Side,
     Totals,
     Transaction,
-    clean,
 )
+from httptop.printable import clean
 
 #: What json.loads returns; its type is checked at each use.
 Json = Any

@@ -18,8 +18,8 @@ from httptop.model import (
     SIDES,
     EndpointKey,
     Side,
-    clean,
 )
+from httptop.printable import clean
 
 #: Paths of rows that have a place however many others there are.
 OWN_PATHS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH, IDLE_PATH, NOT_FOUND_PATH)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from httptop.http.redaction import Level, Redaction
-from httptop.model import Snapshot, Transaction, clean
+from httptop.model import Snapshot, Transaction
+from httptop.printable import clean
 
 
 class SnapshotRedaction:

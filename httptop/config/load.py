@@ -36,7 +36,7 @@ from httptop.config.toml_lines import lines_of_keys, too_deep
 from httptop.errors import UsageError
 from httptop.linux.files import FileText, InvokingUser, read_text
 from httptop.literals import nearest
-from httptop.model import clean
+from httptop.printable import clean
 
 #: Returns the text of a file and who could have written it; raises FileNotFoundError, or an
 #: OSError whose text is the reason.

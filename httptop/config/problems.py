@@ -10,7 +10,7 @@ from typing import Final
 from httptop.config.settings import BY_KEY, SETTINGS
 from httptop.errors import UsageError
 from httptop.literals import nearest
-from httptop.model import clean
+from httptop.printable import clean
 
 #: The most errors that are listed.
 MOST_PROBLEMS: Final = 50

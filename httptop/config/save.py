@@ -12,7 +12,7 @@ from httptop.config.settings import BY_KEY, GUARDED, Settings
 from httptop.config.toml_document import to_toml
 from httptop.errors import UsageError
 from httptop.linux.files import FileText, InvokingUser, write_text
-from httptop.model import clean
+from httptop.printable import clean
 
 _NOTHING = "nothing was written"
 

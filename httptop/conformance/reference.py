@@ -8,7 +8,8 @@ from typing import Final
 from httptop.conformance.case import Case, Step
 from httptop.conformance.observer import Exchange, Observer
 from httptop.http.path_template import template
-from httptop.model import BAD_REQUEST_PATH, SIDES, Side, clean
+from httptop.model import BAD_REQUEST_PATH, SIDES, Side
+from httptop.printable import clean
 
 _NAMED: Final = (
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",

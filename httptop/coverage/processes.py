@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from httptop.linux.proc_net import Socket, read_sockets
-from httptop.model import clean
+from httptop.printable import clean
 
 #: The most holders reported, and the most names and numbers of each; all fit into a megabyte.
 MOST_HOLDERS: Final = 500

@@ -12,7 +12,7 @@ from typing import Final
 
 from httptop.http.redaction import Redaction
 from httptop.http.secrets import MASK
-from httptop.model import clean
+from httptop.printable import clean
 
 _MOST_LINES: Final = 32
 _LONGEST_LINE: Final = 256

@@ -7,7 +7,7 @@ from typing import Final
 
 from httptop.http.path_template import origin_of
 from httptop.http.redaction import Redaction
-from httptop.model import clean
+from httptop.printable import clean
 
 _CONTENT_LENGTH: Final = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n", re.I)
 _TRANSFER_ENCODING: Final = re.compile(rb"\r?\ntransfer-encoding:", re.I)

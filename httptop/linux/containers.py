@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.literals import matches_any
-from httptop.model import clean
+from httptop.printable import clean
 
 _ID: Final = "[0-9a-f]{64}"
 #: docker-ID.scope, libpod-ID.scope, crio-ID, cri-containerd-ID.scope, a bare ID, pod...:cri:ID.

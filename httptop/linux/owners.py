@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from httptop.linux.containers import container_of
-from httptop.model import clean
+from httptop.printable import clean
 
 #: The most that is read of a process's file, and of the list of users.
 _LARGEST: Final = 1 << 16

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from httptop.model import clean
+from httptop.printable import clean
 
 #: The most lines of a table that are read.
 _MOST_LINES: Final = 200_000

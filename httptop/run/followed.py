@@ -10,7 +10,7 @@ from httptop.config.scope import Scope
 from httptop.errors import UsageError
 from httptop.filters import Compare, comparisons
 from httptop.linux.processes import Process, own_pid_namespace
-from httptop.model import clean
+from httptop.printable import clean
 
 #: A start that no process has.
 _NEVER: Final = 0

@@ -24,7 +24,8 @@ from httptop.console import complain
 from httptop.errors import UsageError
 from httptop.http.secrets import masked
 from httptop.linux.files import FileError, InvokingUser, create
-from httptop.model import Health, Snapshot, clean
+from httptop.model import Health, Snapshot
+from httptop.printable import clean
 
 LOG: Final = logging.getLogger("httptop")
 LOG.addHandler(logging.NullHandler())

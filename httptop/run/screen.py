@@ -23,7 +23,8 @@ from httptop.linux.files import InvokingUser
 from httptop.linux.signals import handled
 from httptop.linux.stretches import GivingWay
 from httptop.linux.terminal import Terminal
-from httptop.model import Snapshot, clean
+from httptop.model import Snapshot
+from httptop.printable import clean
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
 from httptop.run.feed import exit_status_of, observers_of, open_feed

@@ -15,7 +15,7 @@ from httptop.conformance import selftest
 from httptop.conformance.case import PATH, Case, Step, load_cases
 from httptop.conformance.live import Stage
 from httptop.conformance.reference import endpoint_of, watched
-from httptop.model import clean
+from httptop.printable import clean
 from tests.live import reference
 from tests.live.live import FRONTS, Watch
 from tests.live.parser import WINDOW, Parser

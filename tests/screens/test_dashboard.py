@@ -10,7 +10,8 @@ from textual.events import MouseScrollDown
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
-from httptop.model import STATUS_UNKNOWN, Health, clean
+from httptop.model import STATUS_UNKNOWN, Health
+from httptop.printable import clean
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import Page
 from httptop.widgets.columns import COLUMNS

@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from httptop.app import HttptopApp
 from httptop.config.settings import DEFAULTS, Ui
-from httptop.model import Transaction, clean
+from httptop.model import Transaction
+from httptop.printable import clean
 from httptop.screens.detail import DetailScreen
 from tests.factory import NOON, busy, key
 from tests.screens.handles import show

@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.coverage.processes import Holder, Survey
-from httptop.model import Health, Snapshot, clean
+from httptop.model import Health, Snapshot
+from httptop.printable import clean
 from tests.factory import NOON, OVERHEAD, busy, endpoint, key, samples, shop, snapshot, with_times
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import settled, show, write
