@@ -200,7 +200,7 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
             return
         self.cursor_row = max(0, min(row, len(self.rows) - 1))
         self._bring_into_sight()
-        self.repaint()
+        # It is painted when the scene with the selected row comes back.
         self.post_message(self.Selected(self.rows[self.cursor_row].key))
 
     def action_move(self, rows: int) -> None:

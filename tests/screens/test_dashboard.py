@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from textual.events import MouseScrollDown
+from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
@@ -343,3 +344,24 @@ async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None
         await pilot.press("n")
         assert isinstance(app.screen, Page)
         assert note in str(app.screen.text)
+
+
+async def test_a_tick_and_a_key_paint_the_table_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    paint, painted = EndpointTable.paint, [0]
+
+    def counted(widget: EndpointTable, width: int, height: int, /) -> list[Strip]:
+        painted[0] += 1
+        return paint(widget, width, height)
+
+    monkeypatch.setattr(EndpointTable, "paint", counted)
+    app = HttptopApp()
+    async with app.run_test(size=(100, 24)) as pilot:
+        await show(pilot, busy(300))
+        for key_ in ("j", "G", "k", "g"):  # with and without scrolling
+            painted[0] = 0
+            await pilot.press(key_)
+            await pilot.pause()
+            assert painted[0] == 1, key_
+        painted[0] = 0
+        await show(pilot, busy(300))
+        assert painted[0] == 1
