@@ -126,9 +126,9 @@ class GiveBack:
         for name in _REMEMBERED:
             blank(self._maps[name])
         keys, _ = self._connections.read()
-        for (sk,) in struct.iter_unpack("<Q", keys):
+        for (key,) in struct.iter_unpack("<Q", keys):
             give_way()
-            bpf_syscall.run_raw_tracepoint(self._let_go, sk)
+            bpf_syscall.run_raw_tracepoint(self._let_go, key)
         quiet = [cell for cell, retired in self._retired.items() if self._is_quiet(cell, retired)]
         found = self._add_unknown(quiet)
         done = [cell for cell in quiet if cell not in found]

@@ -67,9 +67,9 @@ class IdleConnections:
             if keys is None:
                 self._round, self._rest = self._round + 1, None
                 return
-            for (sk,) in struct.iter_unpack("<Q", keys):
+            for (key,) in struct.iter_unpack("<Q", keys):
                 give_way()
-                bpf_syscall.run_raw_tracepoint(self._sweep_fd, sk, idle_ns, half_ns)
+                bpf_syscall.run_raw_tracepoint(self._sweep_fd, key, idle_ns, half_ns)
 
     def _tight(self) -> bool:
         share = bpf_syscall.map_lookup(self._shares_fd, bytes(4), abi.SHARES.size)

@@ -40,19 +40,19 @@ class InFlightReader:
     def read(self) -> list[RawInFlight]:
         """Return the requests in flight, in no order; raise :class:`OSError`."""
         found: list[tuple[int, int, _Of]] = []
-        several: dict[int, _Of] = {}  # connections with more than one, by the address of the sock
+        several: dict[int, _Of] = {}  # connections with more than one, by their keys
         size = bpf_syscall.map_info(self._maps["conns"])[3]
-        for sk, conn in self._entries("conns", 8, size):
+        for key, conn in self._entries("conns", 8, size):
             tgid, pending, start_ns, current, family, address = CONN.unpack_from(conn)
             if not pending:
                 continue
             of = _Of(tgid, family, address)
             found.append((current, start_ns, of))
             if pending > 1:
-                several[int.from_bytes(sk, "little")] = of
+                several[int.from_bytes(key, "little")] = of
         if several:
-            for key, queued in self._entries("queue", QUEUE_KEY.size, QUEUED.size):
-                of_queue = several.get(QUEUE_KEY.unpack(key)[0])
+            for place, queued in self._entries("queue", QUEUE_KEY.size, QUEUED.size):
+                of_queue = several.get(QUEUE_KEY.unpack(place)[0])
                 if of_queue is not None:
                     start_ns, _, _, endpoint = QUEUED.unpack(queued)
                     found.append((endpoint, start_ns, of_queue))

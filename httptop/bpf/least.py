@@ -1,8 +1,9 @@
 """What httptop keeps of the probes once they are attached: the least that it needs.
 
 Whoever takes over the process that reads hostile bytes has its descriptors. A map may hold what a
-program trusts: addresses in the kernel that it reads from are in ``conns``, and ``next_program``
-says what a call is handed on to. So what is only read is held for reading.
+program trusts: what it reads from in the kernel is found by keys in ``conns``, and ``next_program``
+says what a call is handed on to. So what is only read is held for reading. No map that is kept
+holds an address of the kernel: keys of connections are masked (bpf/c/maps.h).
 """
 
 from __future__ import annotations

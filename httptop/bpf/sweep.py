@@ -27,8 +27,8 @@ class SocketSweep:
     def run(self) -> int:
         """Check each listed connection once; return how many there were."""
         keys, _ = self._reader.read()
-        for (sk,) in struct.iter_unpack("<Q", keys):
-            bpf_syscall.run_raw_tracepoint(self._program_fd, sk, 0, 0)
+        for (key,) in struct.iter_unpack("<Q", keys):
+            bpf_syscall.run_raw_tracepoint(self._program_fd, key, 0, 0)
         return len(keys) // 8
 
     def settle(self, conns_fd: int) -> None:
@@ -37,5 +37,5 @@ class SocketSweep:
         ``conns_fd``: the map of all connections.
         """
         for key in bpf_syscall.map_keys(conns_fd, 8):
-            sk = int.from_bytes(key, "little")
-            bpf_syscall.run_raw_tracepoint(self._program_fd, sk, _RUN_IS_OVER, _RUN_IS_OVER)
+            number = int.from_bytes(key, "little")
+            bpf_syscall.run_raw_tracepoint(self._program_fd, number, _RUN_IS_OVER, _RUN_IS_OVER)

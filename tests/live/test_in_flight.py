@@ -172,7 +172,7 @@ def test_what_is_read_stands_where_it_is_read() -> None:
             "conn", ("tgid", "pending", "start_ns", "current", "who.family", "who.address"),
         ),
         in_flight.QUEUED: ("queued", ("start_ns", "bytes", "party", "endpoint")),
-        in_flight.QUEUE_KEY: ("queue_key", ("sk", "number")),
+        in_flight.QUEUE_KEY: ("queue_key", ("of", "number")),
     }  # fmt: skip
     for format_, (name, wanted) in members.items():
         offsets, at = [], 0

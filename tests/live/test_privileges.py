@@ -7,6 +7,8 @@ import ctypes
 import json
 import os
 import pwd
+import re
+import socket
 import stat
 import struct
 import subprocess
@@ -132,6 +134,43 @@ def test_it_keeps_the_least_of_the_maps() -> None:
         assert held.keys() - written <= {name[:15] for name in least.READ}
         assert {"conns", "next_program", "queue", "swept_conns"} <= held.keys() - written
         assert maps_of(children(run.pid)["httptop-helper"]) == {}
+
+
+def words_of(name: str, pid: int) -> Iterator[int]:
+    """Yield all that stands in a map that a process holds, as numbers of 64 bits."""
+    for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
+        found = re.search(r"^map_id:\t(\d+)$", descriptor.read_text(), re.MULTILINE)
+        if found is None:
+            continue
+        with open(bpf_syscall.map_by_number(int(found[1]))) as ours:
+            own_name, _, key_len, value_len, *_ = bpf_syscall.map_info(ours.fileno())
+            if own_name == name:
+                reader = bpf_syscall.BatchReader(ours.fileno(), key_len, value_len, 256)
+                for table in reader.read():
+                    yield from struct.unpack(f"<{len(table) // 8}Q", table[: len(table) // 8 * 8])
+
+
+def test_no_address_in_the_kernel_can_be_read_from_what_it_keeps() -> None:
+    """Keys of connections are masked; a pipeline and a Unix socket are in the other two maps."""
+    ones = 1 << 64
+    with batch() as run, contextlib.ExitStack() as closing:
+        listener = closing.enter_context(socket.create_server(("127.0.0.1", 0)))
+        pairs = [
+            (socket.create_connection(listener.getsockname()), listener.accept()[0]),
+            socket.socketpair(),
+        ]
+        for client, server in pairs:
+            closing.callback(client.close)
+            closing.callback(server.close)
+            client.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.recv(4096)
+        for name in ("conns", "queue", "swept_conns"):
+            words = [*words_of(name, run.pid)]
+            assert words, name
+            # Addresses are in the upper half, but for the last of it: small negative numbers.
+            addresses = [word for word in words if 1 << 63 <= word < ones - (1 << 24)]
+            keys = [word for word in addresses if word >> 47 == (1 << 17) - 1]
+            assert not keys, (name, [hex(key) for key in keys])
 
 
 def name_of_program(number: int) -> str:

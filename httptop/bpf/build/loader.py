@@ -104,7 +104,7 @@ def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list
     Uses the best variant that this kernel accepts.
     """
     refused: dict[str, str] = {}
-    plan = _placed(plan, kernel)
+    plan = _masked(_placed(plan, kernel))
     for variant in _variants_of(plan, kernel):
         try:
             return _load_with(plan, kernel, variant, refused)
@@ -138,6 +138,12 @@ def _placed(plan: dict[str, Any], kernel: Kernel) -> dict[str, Any]:
     except (OSError, KeyError) as error:
         raise LoadError(f"process ids of this namespace cannot be found: {error}") from error
     return {**plan, "constants": {**plan["constants"], "PID_NAMESPACE": level}}
+
+
+def _masked(plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the plan with a mask for addresses, which nobody but this process ever has."""
+    mask = int.from_bytes(os.urandom(8))
+    return {**plan, "constants": {**plan["constants"], "KEY_MASK": mask}}
 
 
 def _variants_of(plan: Mapping[str, Any], kernel: Kernel) -> list[Variant]:

@@ -230,7 +230,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 
 	if (!next_piece(s))
 		return STEP_DONE;
-	gone = conns.lookup(&s->sk);
+	gone = conn_of(s->sk);
 	if (gone && take_out(s, gone)) {
 		/* The struct sock has been reused for another socket. */
 		s->then = STEP_FIRST_BYTES;

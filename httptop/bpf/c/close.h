@@ -46,11 +46,10 @@ static __always_inline int on_state(u64 *ctx)
 	u64 sk = ctx[0];
 	int state = ctx[2];
 	struct conn *conn;
-	u8 one = 1;
 
 	if (state != TCP_CLOSE && state != TCP_FIN_WAIT1 && state != TCP_LAST_ACK)
 		return 0;
-	conn = conns.lookup(&sk);
+	conn = conn_of(sk);
 	if (!conn) {
 		forget_passed(sk);
 		return 0;
@@ -67,7 +66,7 @@ static __always_inline int on_state(u64 *ctx)
 		}
 	} else if (!conn->verify) {
 		conn->verify = 1;
-		swept_conns.update(&sk, &one);
+		sweep_later(sk);
 	}
 	return 0;
 }
@@ -118,7 +117,7 @@ static __always_inline void forget_swept(u64 sk)
 {
 	if (passed_inode(sk))
 		return; /* the entry is for another socket with the same struct sock */
-	swept_conns.delete(&sk);
+	not_swept(sk);
 }
 
 /* Abandon a request of the connection that the step is about; return whether none is left. */
@@ -127,7 +126,7 @@ static __always_inline bool abandon_turn(struct scratch *s)
 	struct conn *conn = &s->gone;
 
 	if (s->next == STEP_REGAIN_SYNC)
-		conn = conns.lookup(&s->sk);
+		conn = conn_of(s->sk);
 	if (!conn)
 		return true;
 	abandon_one(conn);
@@ -170,7 +169,7 @@ static __always_inline u32 abandon_requests(struct scratch *s)
 /* The step for a call before which bytes were missed, now or earlier. */
 static __always_inline u32 catch_up(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (!conn)
 		return STEP_DONE;
@@ -187,7 +186,7 @@ static __always_inline u32 catch_up(struct scratch *s)
  */
 static __always_inline u32 regain_sync(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (!conn)
 		return STEP_DONE;
@@ -251,8 +250,9 @@ static __always_inline bool used_meanwhile(struct conn *conn, struct conn *gone)
 
 static __always_inline int sweep_socket(u64 *ctx)
 {
-	u64 sk = ctx[0], idle_ns = ctx[1], half_ns = ctx[2], socket, inode, passed;
-	struct conn *conn = conns.lookup(&sk);
+	u64 key = ctx[0], idle_ns = ctx[1], half_ns = ctx[2], sk = MASKED(key), socket, inode,
+	    passed;
+	struct conn *conn = conns.lookup(&key);
 	struct scratch *s = scratch_here();
 	bool in_use;
 
@@ -261,6 +261,8 @@ static __always_inline int sweep_socket(u64 *ctx)
 			settle_held(conn);
 		return 0;
 	}
+	if (!conn && !swept_conns.lookup(&key))
+		return 0; /* no program has met such a socket */
 	socket = socket_of_sock(sk);
 	inode = socket ? inode_number_of(socket) : 0;
 	if (conn) {
@@ -280,7 +282,7 @@ static __always_inline int sweep_socket(u64 *ctx)
 	if (passed && passed == inode)
 		return 0;
 	forget_passed(sk);
-	swept_conns.delete(&sk);
+	swept_conns.delete(&key);
 	return 0;
 }
 

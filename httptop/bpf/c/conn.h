@@ -95,7 +95,7 @@ struct response_kind {
 };
 
 /*
- * Keyed by the address of its struct sock; updated in place from request to request. "Latest" is the
+ * Keyed by the masked address of its struct sock (maps.h); updated in place from request to request. "Latest" is the
  * request whose header section came last; "current" is the oldest request without a final response.
  * They differ only where requests are pipelined.
  *
@@ -156,7 +156,7 @@ struct conn {
 	/* ---- where messages are cut, waits are measured, connections end ---- */
 	u32 kept_of; /* number of the request whose header section is kept, and 1: its lower half */
 	u32 kept; /* where it is (heads.h) */
-	u64 sk; /* address of its struct sock */
+	u64 key; /* under which it is in conns: see MASKED */
 	u64 inode; /* the socket's inode number: it tells when the struct sock is reused */
 	char comm[COMM_LEN];
 	u32 uid; /* of the process */

@@ -43,7 +43,9 @@ static __always_inline void note_process_of(struct conn *conn, struct scratch *s
 /* Stop tracking a connection; return whether it was tracked. */
 static __always_inline bool drop_conn(u64 sk, u32 share)
 {
-	if (conns.delete(&sk))
+	u64 key = MASKED(sk);
+
+	if (conns.delete(&key))
 		return false;
 	give_back(share, CONNECTIONS);
 	return true;
@@ -55,11 +57,9 @@ static __always_inline bool drop_conn(u64 sk, u32 share)
  */
 static __always_inline u8 list_for_sweep(struct scratch *s)
 {
-	u8 one = 1;
-
 	if (!s->unix_socket && (kernel_u16(s->sk + OFF_SOCK_STATE) & 0xff) != TCP_CLOSE)
 		return 0;
-	swept_conns.update(&s->sk, &one);
+	sweep_later(s->sk);
 	return 1;
 }
 
@@ -68,15 +68,16 @@ struct conn *track(struct scratch *s)
 {
 	u32 zero = 0;
 	struct conn *conn = blank_conn.lookup(&zero);
+	u64 key = MASKED(s->sk);
 
-	if (!conn || conns.update(&s->sk, conn))
+	if (!conn || conns.update(&key, conn))
 		return 0;
-	conn = conns.lookup(&s->sk);
+	conn = conns.lookup(&key);
 	if (!conn)
 		return 0;
 	look_again(s->sk);
 	conn->side = s->side;
-	conn->sk = s->sk;
+	conn->key = key;
 	conn->first =
 		bpf_ktime_get_ns(); /* higher than any number used before for this struct sock */
 	conn->inode = s->inode;
@@ -86,7 +87,7 @@ struct conn *track(struct scratch *s)
 	note_other_end(conn, s->sk, s->unix_socket);
 	conn->port = port_of(s->sk, s->side, s->unix_socket);
 	if (!take(conn->share, CONNECTIONS, MAX_CONNECTIONS)) {
-		conns.delete(&s->sk);
+		conns.delete(&key);
 		return 0;
 	}
 	note_thread(conn);
@@ -212,7 +213,7 @@ static __always_inline bool take_over(struct conn *conn, struct scratch *s)
 /* The step for a call of another process than before. */
 static __always_inline u32 change_owner(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (!conn)
 		return STEP_DONE;

@@ -117,7 +117,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	u64 nr = regs->orig_ax, call = nr > 63 ? MESSAGE : CALL(nr), piece, iov = 0, now, ready_ns;
 	u64 message = buf;
 	u32 length = 0, missed = 0, filled = 0;
-	struct conn *conn = conns.lookup(&sk);
+	struct conn *conn = conn_of(sk);
 	struct scratch *s;
 	u32 next = STEP_FIRST_BYTES;
 

@@ -31,9 +31,9 @@ static __always_inline struct cell_use *retired_use(u32 cell)
 }
 
 /* Have a connection that is idle hold on to no retired cell, and mark those that it has held. */
-static __always_inline void let_go_of_cells(u64 sk)
+static __always_inline void let_go_of_cells(u64 key)
 {
-	struct conn *conn = conns.lookup(&sk);
+	struct conn *conn = conns.lookup(&key);
 	struct cell_use *use;
 
 	if (!conn)
@@ -55,7 +55,7 @@ static __always_inline void let_go_of_cells(u64 sk)
 	}
 }
 
-/* The program that user space runs for each connection, by the address of its struct sock. */
+/* The program that user space runs for each connection, by its key. */
 int let_go(u64 *ctx)
 {
 	preempt_disable();

@@ -65,7 +65,7 @@ static __always_inline void write_head(struct conn *conn, struct scratch *s)
 	n = bounded(n, HEAD_LEN);
 	if (!head || !n)
 		return;
-	head->sk = 0;
+	head->of = 0;
 	IN_ORDER();
 	if (read_user(head->bytes, n, (void *)s->buf))
 		return;
@@ -73,7 +73,7 @@ static __always_inline void write_head(struct conn *conn, struct scratch *s)
 	head->start_ns = conn->head_ns;
 	head->length = n;
 	IN_ORDER();
-	head->sk = s->sk;
+	head->of = conn->key;
 	conn->kept = place;
 	conn->kept_of = (u32)conn->first + 1;
 }
@@ -112,7 +112,7 @@ static __always_inline bool may_keep(struct conn *conn, struct scratch *s)
 /* The step that keeps a request's header section, if it is its turn; then the window is read on. */
 static __always_inline u32 keep_head(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (conn && claim_head(s))
 		write_head(conn, s);
@@ -149,7 +149,7 @@ static __always_inline bool has_head(struct conn *conn)
 /* Whether a head is that of a request of the connection. */
 static __always_inline bool is_of(struct head *head, struct conn *conn, u64 number, u64 start_ns)
 {
-	return head->sk == conn->sk && head->number == number && head->start_ns == start_ns;
+	return head->of == conn->key && head->number == number && head->start_ns == start_ns;
 }
 
 /*

@@ -271,7 +271,7 @@ static __always_inline void moved_through(void *task, u32 fd, bool inbound, u64 
 	u64 socket = socket_of(task, fd);
 
 	if (socket)
-		on_moved_bytes(sock_of(socket), inbound, bytes);
+		on_moved_bytes(as_number(sock_of(socket)), inbound, bytes);
 }
 
 static __always_inline int through_call(u64 *ctx)

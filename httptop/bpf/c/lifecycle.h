@@ -55,7 +55,7 @@ static __always_inline void end_open_body(struct conn *conn)
 /* Count bytes of the latest request's body, for a request queued behind others. */
 static __always_inline void count_queued_body(struct conn *conn, u64 bytes)
 {
-	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending - 1};
+	struct queue_key key = {.of = conn->key, .number = conn->first + conn->pending - 1};
 	struct queued *queued = queue.lookup(&key);
 
 	if (queued)
@@ -213,7 +213,7 @@ static __always_inline void begin_sole_request(struct conn *conn)
 	if (!conn->framed) {
 		restart(responses);
 		/* What was missed until now belonged to earlier responses. */
-		pass_unseen(conn, conn->sk, conn->side == SIDE_CLIENT);
+		pass_unseen(conn, MASKED(conn->key), conn->side == SIDE_CLIENT);
 	}
 	if (!responses->left && !responses->phase)
 		end_response(conn);
@@ -265,7 +265,7 @@ static __always_inline bool stays_behind(struct conn *conn)
 /* Queue the latest request behind others; return whether there was room, and its share of it. */
 static __always_inline bool place_in_queue(struct conn *conn)
 {
-	struct queue_key key = {.sk = conn->sk, .number = conn->first + conn->pending};
+	struct queue_key key = {.of = conn->key, .number = conn->first + conn->pending};
 
 	if (!take(conn->share, QUEUED, MAX_PIPELINED))
 		return false;
@@ -309,7 +309,7 @@ static __always_inline void advance_pipeline(struct conn *conn)
 	conn->pending--;
 	if (!conn->pending)
 		return;
-	key.sk = conn->sk;
+	key.of = conn->key;
 	key.number = conn->first;
 	next = queue.lookup(&key);
 	if (!next) { /* another CPU changed `first` while begin_request() was reading it */

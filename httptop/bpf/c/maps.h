@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "conn.h"
+#include "linked.h"
 
 /* A request line of a process, and its endpoint under one generation of the path rules. */
 struct known_line {
@@ -47,7 +48,7 @@ IS_QUEUED_AS(hosts, hosts);
 
 /* The header section of a request, as far as it is kept (heads.h). */
 struct head {
-	u64 sk; /* of its connection; 0: it is being written */
+	u64 of; /* key of its connection; 0: it is being written */
 	u64 number; /* see conn.first */
 	u64 start_ns;
 	u64 length; /* bytes[..length) are set */
@@ -62,9 +63,15 @@ struct batch {
 };
 
 struct queue_key {
-	u64 sk;
+	u64 of; /* key of the connection */
 	u64 number; /* see conn.first */
 };
+
+/*
+ * What stands for a socket where user space can read it: the address of its struct sock, which nobody
+ * is to learn, under a mask that the loader draws. It is its own inverse.
+ */
+#define MASKED(sk) ((sk) ^ LINKED(KEY_MASK))
 
 /* Memory follows the connections there are; opening and closing one takes no longer for it. */
 BPF_F_TABLE("hash", u64, struct conn, conns, SIZED, BPF_F_NO_PREALLOC);
@@ -170,6 +177,30 @@ struct ready {
 #define READY_BITS 16
 BPF_ARRAY(ready, struct ready, 1 << READY_BITS);
 #endif
+
+static __always_inline struct conn *conn_of(u64 sk)
+{
+	u64 key = MASKED(sk);
+
+	return conns.lookup(&key);
+}
+
+/* Have sweep() look at a socket. */
+static __always_inline void sweep_later(u64 sk)
+{
+	u64 key = MASKED(sk);
+	u8 one = 1;
+
+	swept_conns.update(&key, &one);
+}
+
+/* Have sweep() look at a socket no more. */
+static __always_inline void not_swept(u64 sk)
+{
+	u64 key = MASKED(sk);
+
+	swept_conns.delete(&key);
+}
 
 static __always_inline struct control *control_here(void)
 {

@@ -213,7 +213,7 @@ static __always_inline u32 go_on(struct conn *conn, struct stream *stream, struc
 /* The step that reads a window of a call. */
 static __always_inline u32 read_message(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 	struct stream *stream;
 	u32 next;
 
@@ -269,7 +269,7 @@ static __always_inline u32 read_message(struct scratch *s)
  */
 static __always_inline u32 place_request(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 	struct stream *stream;
 
 	if (!conn)

@@ -112,7 +112,7 @@ static __always_inline u64 party_of_key(struct conn *conn)
  */
 static __always_inline int party_turn(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (conn)
 		conn->party = party_of_key(conn);

@@ -160,7 +160,7 @@ static __always_inline u32 addresses_of(struct scratch *s, u32 length)
 /* The step for a header: of version 2 in PHASE_PROXY, else of version 1, which is in the window. */
 static __always_inline u32 proxy_header(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 	struct stream *stream;
 	u32 have, length, addresses, end;
 

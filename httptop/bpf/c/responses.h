@@ -241,7 +241,7 @@ static __always_inline void end_response_head(struct conn *conn, struct stream *
 /* The step that samples a response that was just counted on the short way (dispatch.h). */
 static __always_inline u32 sample_response(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (conn)
 		take_sample(conn, s->sk, conn->first - 1, s->now - conn->start_ns,
@@ -255,7 +255,7 @@ static __always_inline u32 sample_response(struct scratch *s)
  */
 static __always_inline void leave_rest(struct scratch *s)
 {
-	struct conn *conn = conns.lookup(&s->sk);
+	struct conn *conn = conn_of(s->sk);
 
 	if (!conn)
 		return;

@@ -121,7 +121,7 @@ static __always_inline void take_missed(struct conn *conn, u64 sk, bool response
 /* A call moved bytes that were in no buffer. Called by the attached programs (hooks.h). */
 static __always_inline void on_moved_bytes(u64 sk, bool inbound, u64 bytes)
 {
-	struct conn *conn = conns.lookup(&sk);
+	struct conn *conn = conn_of(sk);
 	u64 now;
 	u32 missed;
 	bool response;

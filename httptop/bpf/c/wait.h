@@ -128,7 +128,7 @@ static __always_inline bool connected_stream(u64 sk, u16 family)
 static __always_inline int on_ready(u64 *ctx)
 {
 	u64 sk = ctx[0], mark;
-	struct conn *conn = conns.lookup(&sk);
+	struct conn *conn = conn_of(sk);
 	struct ready *slot;
 	u16 family;
 
