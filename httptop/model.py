@@ -11,10 +11,9 @@ cumulative since httptop started unless a name says ``window``.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, overload
+from typing import Final, Literal
 
 Side = Literal["server", "client"]
 SIDES: Final[tuple[Side, Side]] = ("server", "client")
@@ -183,91 +182,6 @@ def errors_of(status: Mapping[int, int], unanswered: int) -> int:
     return unanswered + sum(n for code, n in status.items() if class_of(code) >= 4)
 
 
-class RowsOnDemand(Sequence[EndpointStats]):
-    """Rows that are made when somebody looks at them: with thousands, few are ever looked at.
-
-    Immutable like a tuple of rows, and equal to one of the same rows. Their keys, and the values of
-    one figure, can be had without any row.
-    """
-
-    @property
-    @abstractmethod
-    def keys(self) -> Sequence[EndpointKey]:
-        """The key of each row."""
-
-    @abstractmethod
-    def by_name(self, side: Side) -> Sequence[int]:
-        """Return the indices of a side's rows, in the order of path, method and process."""
-
-    @abstractmethod
-    def values(self, figure: str) -> Sequence[float] | None:
-        """Return a figure of each row, by its name in view.state.SORTS; None: not without rows."""
-
-    @abstractmethod
-    def index_of(self, key: EndpointKey) -> int | None:
-        """Return the index of the row with a key; None: there is none."""
-
-    @abstractmethod
-    def row(self, index: int) -> EndpointStats:
-        """Return a row; ``index`` is not negative."""
-
-    @abstractmethod
-    def passing(self, index: int) -> EndpointStats:
-        """Return the same without keeping it, for those who look at each row once."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.keys)
-
-    @overload
-    def __getitem__(self, index: int) -> EndpointStats: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[EndpointStats, ...]: ...
-    def __getitem__(self, index: int | slice) -> EndpointStats | tuple[EndpointStats, ...]:
-        """Return a row, or some."""
-        if isinstance(index, slice):
-            return tuple(self.row(at) for at in range(len(self))[index])
-        return self.row(range(len(self))[index])
-
-    def __iter__(self) -> Iterator[EndpointStats]:
-        """Make all rows, one by one."""
-        return map(self.row, range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether another sequence has the same rows in the same order."""
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def keys_of(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
-    """Return the key of each row, of rows on demand without making them."""
-    return rows.keys if isinstance(rows, RowsOnDemand) else [row.key for row in rows]
-
-
-def rows_where(
-    rows: Sequence[EndpointStats], wanted: Callable[[EndpointKey], bool]
-) -> list[EndpointStats]:
-    """Return the rows whose keys are wanted, in their order; no other row on demand is made."""
-    return [rows[at] for at, key in enumerate(keys_of(rows)) if wanted(key)]
-
-
-def told_apart_by(keys: Sequence[EndpointKey]) -> tuple[str, ...]:
-    """Return what else has to be shown of one side's rows: "user", "port", or nothing.
-
-    The user, where several run processes of one name; the port, where rows look alike without it.
-    """
-    names = {key.process for key in keys}
-    users = {(key.process, key.user) for key in keys}
-    needed = ("user",) if len(users) > len(names) else ()
-    if len({(key.process, key.port) for key in keys}) == len(names):
-        return needed
-    alike = {(key.process, key.user, key.protocol, key.tls, key.method, key.path) for key in keys}
-    return (*needed, "port") if len(alike) < len(keys) else needed
-
-
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The totals of all endpoints of one side."""
@@ -411,11 +325,3 @@ class Snapshot:
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""
         return self.totals.get(side, NO_TOTALS)
-
-    def endpoint(self, key: EndpointKey) -> EndpointStats | None:
-        """Return the row of an endpoint, None if it has none."""
-        rows = self.endpoints
-        if isinstance(rows, RowsOnDemand):
-            index = rows.index_of(key)
-            return None if index is None else rows.row(index)
-        return next((row for row in rows if row.key == key), None)

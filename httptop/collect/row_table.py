@@ -33,10 +33,10 @@ from httptop.model import (
     EndpointStats,
     Latency,
     PartyStats,
-    RowsOnDemand,
     Side,
     errors_of,
 )
+from httptop.view.rows import RowsOnDemand
 
 _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.

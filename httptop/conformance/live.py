@@ -17,7 +17,8 @@ from httptop.config.settings import Settings
 from httptop.conformance import at_once, sockets
 from httptop.conformance.case import PATH, Case, path_of
 from httptop.conformance.reference import Counted, Counts, Endpoint, expected
-from httptop.model import EndpointStats, Health, Snapshot, rows_where
+from httptop.model import EndpointStats, Health, Snapshot
+from httptop.view.rows import rows_where
 
 #: The kernel counts within the system call, but may learn of a connection's end later.
 _PATIENCE_S: Final = 0.25

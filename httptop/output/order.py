@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from httptop.linux.stretches import give_way
-from httptop.model import EndpointStats, RowsOnDemand, Snapshot, keys_of
+from httptop.model import EndpointStats, Snapshot
+from httptop.view.rows import RowsOnDemand, keys_of
 
 
 def busiest_first(snapshot: Snapshot, *, active: bool) -> list[int]:

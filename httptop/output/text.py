@@ -29,10 +29,9 @@ from httptop.model import (
     Side,
     Snapshot,
     Totals,
-    keys_of,
-    told_apart_by,
 )
 from httptop.output.order import busiest_first, rows_at
+from httptop.view.rows import keys_of, told_apart_by
 
 _NARROWEST_PATH: Final = 16
 #: Widths of what is left of the path, whatever tells rows apart; see model.told_apart_by().

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-from httptop.model import EndpointKey, EndpointStats, RowsOnDemand
+from httptop.model import EndpointKey, EndpointStats
+from httptop.view.rows import RowsOnDemand
 
 
 class PickedRows(Sequence[EndpointStats]):

@@ -15,19 +15,9 @@ from typing import Any, Final
 
 from httptop.filters import Expression, conjuncts
 from httptop.filters.on_screen import joined, screen_filter
-from httptop.model import (
-    EndpointKey,
-    EndpointStats,
-    Latency,
-    RowsOnDemand,
-    Side,
-    Snapshot,
-    Totals,
-    Transaction,
-    keys_of,
-    told_apart_by,
-)
+from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
 from httptop.view.picked_rows import PickedRows
+from httptop.view.rows import RowsOnDemand, keys_of, told_apart_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from httptop.model import (
     class_of,
     status_name,
 )
+from httptop.view.rows import row_of
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
     Hued,
@@ -82,7 +83,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         if snapshot is None:
             return
         looked_at = snapshot.looked_at
-        if (stats := snapshot.endpoint(self.key)) is not None:
+        if (stats := row_of(snapshot.endpoints, self.key)) is not None:
             self.stats = stats
             self.by_status = stats.latency_by_status or {}
             if looked_at is not None and looked_at.key == self.key:

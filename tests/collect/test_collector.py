@@ -25,6 +25,7 @@ from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
 from httptop.model import Snapshot
+from httptop.view.rows import row_of
 from tests.collect.cells import (
     FAST,
     FakeSource,
@@ -108,7 +109,7 @@ def test_a_published_snapshot_does_not_change() -> None:
     assert (row.requests, row.in_flight, dict(row.status), row.pids) == (1, 0, {200: 1}, ())
     assert (row.latency.count, row.trend_ns, row.rps) == (1, (10_000.0,), 1.0)
     assert dataclasses.asdict(before.total("server")) == totals
-    assert before.endpoint(row.key) is row
+    assert row_of(before.endpoints, row.key) is row
 
 
 def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:

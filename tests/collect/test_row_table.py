@@ -16,8 +16,9 @@ from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
 from httptop.collect.sums import SLOTS
 from httptop.filters.on_screen import parse_for_screen
-from httptop.model import NO_LATENCY, EndpointStats, Snapshot, rows_where
+from httptop.model import NO_LATENCY, EndpointStats, Snapshot
 from httptop.output.order import busiest_first, rows_at
+from httptop.view.rows import row_of, rows_where
 from httptop.view.state import SORTS, View, place, rows, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 from tests.collect.reference_sums import CellDelta
@@ -320,8 +321,8 @@ def test_rows_on_demand_are_a_sequence() -> None:
     with pytest.raises(IndexError):
         table[7]
     for row in made:
-        assert lazy.endpoint(row.key) == eager.endpoint(row.key) == row
-    assert lazy.endpoint(made[0].key.__class__("client", "", "", False, "", "")) is None
+        assert row_of(lazy.endpoints, row.key) == row_of(eager.endpoints, row.key) == row
+    assert row_of(lazy.endpoints, made[0].key.__class__("client", "", "", False, "", "")) is None
 
 
 @pytest.mark.parametrize("sort", SORTS)

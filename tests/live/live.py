@@ -25,7 +25,8 @@ from httptop.conformance.live import SteppedRun
 from httptop.linux.btf import VMLINUX
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.perf_event import number_of
-from httptop.model import EndpointStats, Side, Snapshot, rows_where
+from httptop.model import EndpointStats, Side, Snapshot
+from httptop.view.rows import rows_where
 from tests.live.pool import AfreshSource, cached
 
 
