@@ -6,7 +6,8 @@
                                  └──► shop-orders      orders, reports
 
 Each role is a separate process, started by :mod:`httptop.demo.supervisor` as
-``python -I -S -E services.py SEED ROLE FD PORT...`` so that it imports very little and stays small.
+``python -I -S -E FILE SEED ROLE FD PORT...`` so that it imports very little and stays small;
+``FILE`` is this program, in memory.
 ``FD`` is the socket to listen on, which the parent has bound to a port that the kernel chose; the
 ports are those of the services behind it. Standard input is the lifeline: it ends when the parent
 does, however it dies, and then the process ends, too. The load writes a byte to its standard

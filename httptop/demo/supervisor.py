@@ -6,13 +6,16 @@ children have the reading end of one pipe as their standard input, and exit when
 does when this process dies, for whatever reason. (``PR_SET_PDEATHSIG`` would fire at the end of the
 *thread* that started the children, and not at all after a change of user.)
 
-The services themselves are in :mod:`httptop.demo.services`.
+The services themselves are in :mod:`httptop.demo.services`. They may be started when root has been
+given up, by a user who can read neither that file nor the Python of a virtual environment: so the
+program is read ahead and handed over in memory, and run by the Python below the environment.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -23,9 +26,9 @@ from types import TracebackType
 from typing import Final
 
 from httptop.demo import services
+from httptop.errors import HttptopError
 from httptop.linux.processes import end_child
-
-_PROGRAM: Final = Path(services.__file__)
+from httptop.printable import clean
 
 #: Seconds that the children have to exit by themselves.
 _PATIENCE_S: Final = 1.0
@@ -35,8 +38,14 @@ class Demo:
     """The demo's processes. A context manager; ``stop`` is idempotent and safe at exit."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """Prepare only. The same ``seed`` makes the same customers and the same failures."""
+        """Prepare only. The same ``seed`` makes the same customers and the same failures.
+
+        Raises :class:`OSError` if the program cannot be read.
+        """
         self._seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+        self._program = Path(services.__file__).read_bytes()
+        below = getattr(sys, "_base_executable", "")  # of a virtual environment
+        self._python = os.path.realpath(below or sys.executable)
         self._children: list[subprocess.Popen[bytes]] = []
         self._lifeline: int | None = None
         self._responded: int | None = None  # readable once the load has received a response
@@ -53,24 +62,36 @@ class Demo:
         return bool(self._children) and all(child.poll() is None for child in self._children)
 
     def start(self) -> None:
-        """Start the services and their load, unless they run already; raise OSError."""
+        """Start the services and their load, unless they run already.
+
+        Raises :class:`OSError`, and :class:`HttptopError` if this user may not run Python.
+        """
         if self._children:
             return
         atexit.register(self.stop)
         leaves, self._lifeline = os.pipe()
         self._responded, responds = os.pipe()
         try:
-            with contextlib.ExitStack() as sockets:
+            with contextlib.ExitStack() as opened:
                 listeners = {
-                    role: sockets.enter_context(_listen())
+                    role: opened.enter_context(_listen())
                     for role in ("catalog", "orders", "gateway")
                 }
                 self.ports = {role: s.getsockname()[1] for role, s in listeners.items()}
+                program = opened.enter_context(open(os.memfd_create("httptop-demo"), "r+b"))
+                program.write(self._program)
+                program.flush()
                 behind = (self.ports["catalog"], self.ports["orders"])
-                self._spawn(leaves, "catalog", listeners["catalog"])
-                self._spawn(leaves, "orders", listeners["orders"])
-                self._spawn(leaves, "gateway", listeners["gateway"], *behind)
-                self._spawn(leaves, "load", None, self.ports["gateway"], says=responds)
+                spawn = functools.partial(self._spawn, leaves, program.fileno())
+                spawn("catalog", listeners["catalog"])
+                spawn("orders", listeners["orders"])
+                spawn("gateway", listeners["gateway"], *behind)
+                spawn("load", None, self.ports["gateway"], says=responds)
+        except PermissionError as error:
+            self.stop()
+            raise HttptopError(
+                f"the user that httptop has become may not run {clean(os.fsencode(self._python))}"
+            ) from error
         except BaseException:
             self.stop()
             raise
@@ -117,19 +138,21 @@ class Demo:
     def _spawn(
         self,
         lifeline: int,
+        program: int,
         role: str,
         listener: socket.socket | None,
         *ports: int,
         says: int = subprocess.DEVNULL,
     ) -> None:
         fd = -1 if listener is None else listener.fileno()
-        command = [sys.executable, "-I", "-S", "-E", str(_PROGRAM), str(self._seed), role, str(fd)]
+        script = f"/proc/self/fd/{program}"
+        command = [self._python, "-I", "-S", "-E", script, str(self._seed), role, str(fd)]
         child = subprocess.Popen(
             [*command, *map(str, ports)],
             stdin=lifeline,
             stdout=says,
             stderr=subprocess.DEVNULL,
-            pass_fds=() if listener is None else (fd,),
+            pass_fds=(program,) if listener is None else (program, fd),
             process_group=0,  # Ctrl-C must reach httptop only, which then ends the demo
             cwd="/",
             env={"MALLOC_ARENA_MAX": "1"},  # one heap for all threads

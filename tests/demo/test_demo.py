@@ -19,6 +19,7 @@ import pytest
 
 from httptop.demo import services
 from httptop.demo.supervisor import Demo
+from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 
 
@@ -26,6 +27,13 @@ from httptop.linux.wakeup import Wakeup
 def demo() -> Iterator[Demo]:
     with Demo(seed=7) as running:
         yield running
+
+
+@pytest.fixture
+def stop() -> Iterator[Wakeup]:
+    made = Wakeup()
+    yield made
+    made.close()
 
 
 def gateway(demo: Demo) -> http.client.HTTPConnection:
@@ -65,6 +73,32 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def test_it_needs_neither_its_file_nor_a_virtual_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop: Wakeup
+) -> None:
+    """Which the user whom httptop becomes may not be able to read."""
+    program = tmp_path / "services.py"
+    program.write_bytes(Path(services.__file__).read_bytes())
+    monkeypatch.setattr(services, "__file__", str(program))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    demo = Demo(seed=7)
+    program.unlink()
+    with demo:
+        assert demo.wait_for_response(30, stop.reader)
+        for pid in demo.pids:
+            assert os.readlink(f"/proc/{pid}/exe") == os.path.realpath("/proc/self/exe")
+
+
+def test_where_this_user_may_not_run_python_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.touch(mode=0o600)
+    monkeypatch.setattr(sys, "_base_executable", str(python))
+    with pytest.raises(HttptopError, match=f"has become may not run {python}"):
+        Demo().start()
+
+
 def test_processes_carry_the_names_of_their_roles(demo: Demo) -> None:
     names = ["shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
     assert eventually(lambda: sorted(map(name_of, demo.pids)) == names)
@@ -72,13 +106,6 @@ def test_processes_carry_the_names_of_their_roles(demo: Demo) -> None:
 
 def test_a_request_is_answered_at_once_after_start(demo: Demo) -> None:
     assert statuses(demo, "GET", "/") == {200}
-
-
-@pytest.fixture
-def stop() -> Iterator[Wakeup]:
-    made = Wakeup()
-    yield made
-    made.close()
 
 
 def test_it_tells_when_a_request_has_had_its_response(demo: Demo, stop: Wakeup) -> None:
