@@ -7,6 +7,7 @@ run are applied, the others are reported. A configuration with an error changes 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import threading
@@ -19,6 +20,7 @@ from typing import Final
 from httptop.config.load import build
 from httptop.config.settings import BY_KEY, SETTINGS, Settings
 from httptop.errors import HttptopError
+from httptop.linux.inotify import Inotify
 from httptop.linux.wakeup import Wakeup
 
 #: Seconds between two checks of the files.
@@ -70,15 +72,23 @@ class Watch:
 
     If a file cannot be accessed by its path (since root was given up), it is accessed from the
     nearest parent directory that existed at the start, which is held open. If that is refused, too,
-    it counts as unchanged.
+    the kernel tells what changes in that directory.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._above = {Path(os.path.abspath(file)): _nearest_directory(file) for file in files}
+        self._notices = Inotify()
+        self._told: set[tuple[int, bytes]] = set()
+        self._watches = {
+            directory: self._notices.watch(f"/proc/self/fd/{descriptor}")
+            for directory, descriptor in self._above.values()
+        }
+        self._changes = itertools.count()
         self._seen = {file: self._signature(file, None) for file in self._above}
 
     def changed(self) -> bool:
         """Return whether a file has changed since the last call."""
+        self._told = self._notices.read()
         now = {file: self._signature(file, seen) for file, seen in self._seen.items()}
         different = now != self._seen
         self._seen = now
@@ -86,6 +96,7 @@ class Watch:
 
     def close(self) -> None:
         """Close the directories."""
+        self._notices.close()
         for _, descriptor in self._above.values():
             os.close(descriptor)
 
@@ -97,7 +108,10 @@ class Watch:
             except PermissionError:
                 found = os.stat(file.relative_to(directory), dir_fd=descriptor)
         except PermissionError:
-            return before
+            below = os.fsencode(file.relative_to(directory).parts[0])
+            at = self._watches[directory]
+            told = at is not None and not self._told.isdisjoint({(at, below), (-1, b"")})
+            return (next(self._changes),) if told else before
         except (OSError, ValueError):
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,9 +124,41 @@ def test_a_file_below_what_may_no_longer_be_entered(tmp_path: Path) -> None:
     with files_of(65534, 65534):
         assert watch.changed()
     hidden.parent.mkdir()
+    with files_of(65534, 65534):
+        assert watch.changed()
+        assert not watch.changed()
     hidden.write_text("x")
     with files_of(65534, 65534):
         assert not watch.changed()  # there is no way to see it
+    watch.close()
+
+
+@root_only
+def test_a_file_in_a_directory_that_is_closed_to_the_user_that_it_has_become(
+    tmp_path: Path,
+) -> None:
+    """As sudo has it: the caller's ~/.config, which nobody else may enter."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    file, other = private / "config.toml", private / "other"
+    watch = Watch([file])
+    changes: list[Callable[[], object]] = [
+        lambda: file.write_text("x"),
+        lambda: other.write_text("y"),
+        lambda: other.replace(file),
+        lambda: os.utime(file),
+        lambda: other.write_text("z"),
+        file.unlink,
+    ]
+    with files_of(65534, 65534):
+        assert not watch.changed()
+    seen = []
+    for change in changes:
+        change()
+        with files_of(65534, 65534):
+            seen.append(watch.changed())
+            assert not watch.changed()
+    assert seen == [True, False, True, True, False, True]
     watch.close()
 
 
