@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from rich.console import RenderableType
@@ -43,7 +44,8 @@ class HttptopApp(Httptop):
     """Shows the snapshots of a feed; with ``feed=None`` it waits for posted ones (tests)."""
 
     TITLE = "httptop"
-    CSS_PATH = "httptop.tcss"
+    #: Read with the module: once root is given up the file may be out of reach.
+    CSS = Path(__file__).with_name("httptop.tcss").read_text("utf-8")
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 

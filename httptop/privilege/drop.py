@@ -18,8 +18,7 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import pwd
-import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,12 +26,14 @@ from typing import Final
 from httptop.config.settings import Security
 from httptop.errors import HttptopError
 from httptop.linux import capabilities
-from httptop.linux.files import InvokingUser
 from httptop.linux.fsuid import files_of
 
 #: The uid and gid to use if the system has no such user.
 _NOBODY: Final = 65534
-#: Packages that are imported late, or by the demo's processes.
+_NO_OTHER_USER: Final = (
+    "it may not become another user here (CAP_SETUID and CAP_SETGID are missing)"
+)
+#: Packages that are imported late.
 _LATE: Final = ("textual", "rich", "psutil", "pygments", "markdown_it")
 _OURS: Final = Path(__file__).parents[1]
 
@@ -47,10 +48,12 @@ class User:
     groups: tuple[int, ...]
 
 
-def user_of(wanted: str, invoker: InvokingUser) -> User:
-    """Return the user to become: ``wanted`` (name or number), else who called sudo, else nobody."""
-    if not wanted:
-        wanted = str(invoker.uid) if invoker.elevated and invoker.uid else "nobody"
+def user_of(wanted: str) -> User:
+    """Return the user to become: ``wanted`` (name or number), else nobody.
+
+    Never by itself who called sudo: that user's files decide on what root does at the next start.
+    """
+    wanted = wanted or "nobody"
     try:
         by_number = wanted.isascii() and wanted.isdecimal()
         entry = pwd.getpwuid(int(wanted)) if by_number else pwd.getpwnam(wanted)
@@ -94,9 +97,7 @@ class Drop:
 NOTHING: Final = Drop()
 
 
-def plan_drop(
-    security: Security, invoker: InvokingUser, *, screen: bool, needed: Collection[int] = ()
-) -> Drop:
+def plan_drop(security: Security, *, screen: bool, needed: Collection[int] = ()) -> Drop:
     """Decide what to give up: nothing unless this process is root. Call it in the main thread.
 
     ``needed``: capabilities without which this kernel refuses later operations. Raises
@@ -107,10 +108,10 @@ def plan_drop(
     if not security.drop_privileges:
         refuse_root_screen(security, screen=screen, reason="security.drop_privileges is false")
         return NOTHING
-    user = user_of(security.user, invoker)
-    if (obstacle := _obstacle(user)) is not None:
-        refuse_root_screen(security, screen=screen, reason=obstacle)
-        return Drop(notes=(f"httptop stays root: {obstacle}",))
+    user = user_of(security.user)
+    if not _may_become(user):
+        refuse_root_screen(security, screen=screen, reason=_NO_OTHER_USER)
+        return Drop(notes=(f"httptop stays root: {_NO_OTHER_USER}",))
     if not security.keep_no_capabilities:
         return Drop(user, frozenset((capabilities.CAP_BPF, capabilities.CAP_PERFMON)))
     if needed:
@@ -131,41 +132,35 @@ def refuse_root_screen(
         )
 
 
-def _obstacle(user: User) -> str | None:
-    """Return why httptop cannot continue as a user; None if it can.
-
-    The user must be able to read what is imported late, and the Python that the demo starts.
-    """
+def reads_code(user: User) -> bool:
+    """Return whether a user may read what is imported late; raises :class:`OSError` as files_of."""
     found = (importlib.machinery.PathFinder.find_spec(name) for name in _LATE)
     theirs = [spec.origin for spec in found if spec is not None and spec.origin]
+    with files_of(user.uid, user.gid):
+        try:
+            for file in (os.__file__, *theirs):
+                os.close(os.open(file, os.O_RDONLY))
+                os.listdir(os.path.dirname(file))
+            for ours in _files_below(_OURS):
+                os.close(os.open(ours, os.O_RDONLY))
+        except OSError:
+            return False
+    return True
+
+
+def _may_become(user: User) -> bool:
     try:
         with files_of(user.uid, user.gid):
-            try:
-                _read_code(theirs)
-            except OSError as error:
-                return (
-                    f'the user "{user.name}" may not read {error.filename}; '
-                    "security.user names another"
-                )
+            return True
     except OSError:
-        return "it may not become another user here (CAP_SETUID and CAP_SETGID are missing)"
-    return None
-
-
-def _read_code(others: Iterable[str]) -> None:
-    os.close(os.open(sys.executable, os.O_RDONLY))
-    for file in (os.__file__, *others):
-        os.close(os.open(file, os.O_RDONLY))
-        os.listdir(os.path.dirname(file))
-    for ours in _files_below(_OURS):
-        os.close(os.open(ours, os.O_RDONLY))
+        return False
 
 
 def _files_below(directory: Path) -> Iterator[Path]:
     for entry in os.scandir(directory):
         if entry.is_dir():
             yield from _files_below(Path(entry))
-        elif entry.name.endswith((".py", ".tcss")):
+        elif entry.name.endswith(".py"):
             yield Path(entry)
 
 

@@ -27,7 +27,8 @@ from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
 from httptop.linux.processes import own_pid_namespace, shows_others
 from httptop.privilege import origin
-from httptop.privilege.drop import Drop, plan_drop
+from httptop.privilege.drop import Drop, plan_drop, reads_code
+from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
@@ -153,15 +154,17 @@ def begin_drop(
 ) -> Drop:
     """Plan the drop, settle the helper and prepare, before this process has other threads.
 
+    What the user to become could not read is imported now, while this process is still root.
     Whatever needs all of root must be started before. Raises as :func:`plan_drop` does.
     """
-    invoker = invoking_user(os.environ)
-    drop = plan_drop(security, invoker, screen=screen, needed=host.needed_after_attaching())
+    drop = plan_drop(security, screen=screen, needed=host.needed_after_attaching())
     if drop.user is None:
         session.end_helper()
         return drop
+    if not reads_code(drop.user):
+        import_ahead(screen=screen)
     try:
-        session.start_helper().settle(invoker, read, save)
+        session.start_helper().settle(invoking_user(os.environ), read, save)
     except OSError as error:
         session.end_helper()
         note = f"the helper that stays root failed ({error}): settings cannot be saved or reloaded"

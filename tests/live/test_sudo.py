@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -9,12 +10,24 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import httptop
+from tests.live.command import (
+    NOBODY,
+    NOTHING,
+    children,
+    document,
+    eventually,
+    readable,
+    threads,
+    until,
+)
 from tests.live.pool import cache_directory
 
 pytestmark = [
@@ -53,21 +66,29 @@ class Caller:
         )
         self.command.chmod(0o755)
 
-    def sudo(self, *arguments: str | Path) -> tuple[int, str]:
-        """Call httptop by sudo, as a shell of the user's would; return its status and errors."""
-        ran = subprocess.run(
+    def start(self, *arguments: str | Path, **how: Any) -> subprocess.Popen[str]:
+        """Call httptop by sudo, as a shell of the user's would."""
+        return subprocess.Popen(
             ["sudo", "-n", self.command, *arguments],
             cwd=self.home,
-            env={"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+            env={
+                "HOME": str(self.home),
+                "PATH": os.environ["PATH"],
+                "LANG": "C.UTF-8",
+                "TERM": "xterm-256color",
+            },
             user=self.uid,
             group=self.gid,
             extra_groups=[],
-            capture_output=True,
             text=True,
-            timeout=60,
-            check=False,
+            **how,
         )
-        return ran.returncode, ran.stderr
+
+    def sudo(self, *arguments: str | Path) -> tuple[int, str]:
+        """Call httptop by sudo and wait for its end; return its status and errors."""
+        with self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            _, errors = run.communicate(timeout=60)
+            return run.returncode, errors
 
     def remove(self) -> None:
         self.may.unlink(missing_ok=True)
@@ -147,3 +168,88 @@ def test_from_a_directory_of_the_callers(caller: Caller) -> None:
     assert " belongs to " in line  # the caller, or whoever has this Python
     assert (caller.home / "some.capture").stat().st_uid == caller.uid
     assert not (caller.home / "imported").exists()
+
+
+@pytest.fixture
+def checkout(caller: Caller) -> Iterator[Caller]:
+    """A checkout with an environment of its own below a home directory that others cannot enter."""
+    _, environ = readable()
+    clone = caller.home / "checkout"
+    site = clone / f".venv/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    shutil.copytree(environ["PYTHONPATH"], site, copy_function=os.link)
+    (clone / ".venv/bin").mkdir()
+    python = clone / ".venv/bin/python"
+    python.symlink_to(getattr(sys, "_base_executable", sys.executable))
+    (clone / ".venv/pyvenv.cfg").write_text(f"home = {python.resolve().parent}\n")
+    caller.runs(str(python), "")
+    caller.home.chmod(0o700)
+    yield caller
+    caller.home.chmod(0o755)
+    caller.runs(sys.executable, "")
+    shutil.rmtree(clone)
+
+
+def below(sudo: subprocess.Popen[str]) -> dict[str, int]:
+    """Return what runs below sudo, which may have another process of its own between."""
+    found = children(sudo.pid)
+    while "httptop-helper" not in found:
+        (pid,) = found.values()
+        found = {**children(pid), "httptop": pid}
+    return found
+
+
+def require_nobody(*processes: int) -> None:
+    for fields in (fields for pid in processes for fields in threads(pid)):
+        assert fields["Uid"] == " ".join([str(NOBODY)] * 4), fields["Name"]
+        assert fields["CapPrm"] == fields["CapEff"] == fields["CapBnd"] == NOTHING
+
+
+@pytest.mark.ebpf
+def test_from_a_checkout_below_a_closed_home(checkout: Caller) -> None:
+    """Root is given up although whom it becomes can read neither httptop nor its Python's links."""
+    words = ("--demo", "-b", "-n", "2", "-d", "0.3", "--format", "json")
+    with checkout.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        document(run)
+        found = below(run)
+        require_nobody(*(pid for name, pid in found.items() if name != "httptop-helper"))
+        assert {"shop-catalog", "shop-gateway", "shop-load", "shop-orders"} <= found.keys()
+        last = document(run)
+        assert run.wait(30) == 0
+    assert last["totals"]["server"]["requests"] > 0
+    assert not [note for note in last.get("notes", ()) if "stays root" in note]
+
+
+@pytest.mark.ebpf
+def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> None:
+    saved = checkout.home / ".config/httptop/config.toml"
+    ours, theirs = os.openpty()
+    os.fchown(theirs, checkout.uid, -1)
+    on_it = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    with (
+        checkout.start("-d", "0.3", **on_it) as run,
+        open(ours, "r+b", buffering=0) as end,  # closed first: that ends what still runs
+    ):
+        os.close(theirs)
+        until(end, "own cost")  # with the first figures
+        require_nobody(below(run)["httptop"])
+        end.write(b"d")
+        until(end, "/products/{id}")
+        end.write(b"sw")
+        assert eventually(saved.exists)
+        for keys, shown in (
+            (b"g\r", "LATENCY TREND"),
+            (b"?", "next endpoint"),
+            (b"n", "Missed since start"),
+            (b"y", "processes with stream sockets"),
+        ):
+            end.write(keys)
+            until(end, shown)
+            end.write(b"\x1b")
+            time.sleep(0.2)  # or it would be the Alt of the next key
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+    assert saved.stat().st_uid == checkout.uid
+    shutil.rmtree(checkout.home / ".config")

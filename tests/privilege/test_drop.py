@@ -13,76 +13,78 @@ import pytest
 from httptop.config.settings import Security
 from httptop.errors import HttptopError
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON
-from httptop.linux.files import InvokingUser
 from httptop.privilege import drop as drop_module
-from httptop.privilege.drop import Drop, User, plan_drop, user_of
+from httptop.privilege.drop import Drop, User, plan_drop, reads_code, user_of
 
 NOBODY = 65534
-ROOT = InvokingUser(0, 0, Path("/root"))
-SUDOED = InvokingUser(1, 1, Path("/"), elevated=True)
 SOMEONE = pwd.getpwuid(1)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def test_without_a_name_it_is_who_called_sudo_else_nobody() -> None:
-    assert user_of("", ROOT).uid == pwd.getpwnam("nobody").pw_uid
-    assert (user_of("", SUDOED).uid, user_of("", SUDOED).name) == (1, SOMEONE.pw_name)
-    assert user_of("", InvokingUser(0, 0, Path("/root"), elevated=True)).name == "nobody"
+def test_without_a_name_it_is_nobody_whoever_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", "1")
+    monkeypatch.setenv("SUDO_GID", "1")
+    assert user_of("").uid == pwd.getpwnam("nobody").pw_uid
 
 
 def test_a_name_or_number_wins_and_brings_its_groups() -> None:
-    by_name, by_number = user_of(SOMEONE.pw_name, ROOT), user_of("1", SUDOED)
+    by_name, by_number = user_of(SOMEONE.pw_name), user_of("1")
     assert by_name == by_number
     assert (by_name.uid, by_name.gid) == (1, SOMEONE.pw_gid)
     assert set(by_name.groups) == set(os.getgrouplist(SOMEONE.pw_name, SOMEONE.pw_gid))
 
 
 def test_a_number_that_has_no_name_gets_the_group_of_nobody() -> None:
-    assert user_of("4000000000", ROOT) == User("4000000000", 4000000000, NOBODY, ())
+    assert user_of("4000000000") == User("4000000000", 4000000000, NOBODY, ())
 
 
 def test_who_is_not_root_has_nothing_to_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     for security in (Security(), Security(allow_root_ui=False)):
-        assert plan_drop(security, ROOT, screen=True) == Drop()
+        assert plan_drop(security, screen=True) == Drop()
 
 
 @needs_root
 def test_a_drop_that_is_switched_off_matters_to_a_screen_only() -> None:
     stays = Security(drop_privileges=False)
-    assert plan_drop(stays, ROOT, screen=True) == Drop()
+    assert plan_drop(stays, screen=True) == Drop()
     strict = Security(drop_privileges=False, allow_root_ui=False)
-    assert plan_drop(strict, ROOT, screen=False) == Drop()
+    assert plan_drop(strict, screen=False) == Drop()
     with pytest.raises(HttptopError, match=r"may not run as root .*drop_privileges is false"):
-        plan_drop(strict, ROOT, screen=True)
+        plan_drop(strict, screen=True)
 
 
 @needs_root
-def test_code_that_cannot_be_read_keeps_it_root(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("whose", ["ours", "python"])
+def test_code_that_the_other_user_cannot_read_is_found(
+    whose: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hidden = tmp_path / "hidden.py"
-    hidden.touch(mode=0o600)
-    monkeypatch.setattr(drop_module, "_OURS", tmp_path)
-    monkeypatch.setattr(sys, "executable", str(hidden))
-    plan = plan_drop(Security(), ROOT, screen=False)
-    assert plan.user is None
-    assert plan.notes == (
-        f'httptop stays root: the user "nobody" may not read {hidden}; security.user names another',
-    )
-    with pytest.raises(HttptopError, match='is not given up: the user "nobody" may not read'):
-        plan_drop(Security(allow_root_ui=False), ROOT, screen=True)
+    """Made with umask 077, or in a directory that is closed to others."""
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    file = tmp_path / "below" / "some.py"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.setattr(drop_module, "_LATE", ())
+    monkeypatch.setattr(drop_module, "_OURS", tmp_path if whose == "ours" else tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    if whose == "python":
+        monkeypatch.setattr(os, "__file__", str(file))
+    assert reads_code(user_of(""))
+    for found, closed, opened in ((file, 0o600, 0o644), (file.parent, 0o700, 0o755)):
+        found.chmod(closed)
+        assert not reads_code(user_of(""))
+        found.chmod(opened)
+    assert reads_code(user_of(""))
 
 
 MAY_NOT_CHANGE = """
-from pathlib import Path
 from httptop.linux.capabilities import keep_only
-from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import plan_drop
 from httptop.config.settings import Security
 keep_only(set(range(40)) - {6, 7})
-print(*plan_drop(Security(), InvokingUser(0, 0, Path("/")), screen=True).notes)
+print(*plan_drop(Security(), screen=True).notes)
 """
 
 
@@ -98,12 +100,12 @@ def test_who_may_not_change_its_user_stays_root() -> None:
 
 @needs_root
 def test_what_the_kernel_needs_is_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
-    plan = plan_drop(Security(), ROOT, screen=True, needed={CAP_BPF})
+    monkeypatch.setattr(drop_module, "_may_become", lambda _: True)
+    plan = plan_drop(Security(), screen=True, needed={CAP_BPF})
     assert plan.kept == {CAP_BPF}
     assert plan.notes == ("httptop keeps CAP_BPF: this kernel requires it for reading BPF maps",)
-    assert plan_drop(Security(), ROOT, screen=True).kept == frozenset()
-    both = plan_drop(Security(keep_no_capabilities=False), ROOT, screen=True, needed={CAP_BPF})
+    assert plan_drop(Security(), screen=True).kept == frozenset()
+    both = plan_drop(Security(keep_no_capabilities=False), screen=True, needed={CAP_BPF})
     assert both.kept == {CAP_BPF, CAP_PERFMON}
     assert both.notes == ()
 

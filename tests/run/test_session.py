@@ -63,7 +63,7 @@ def test_it_goes_on_where_there_can_be_no_helper(monkeypatch: pytest.MonkeyPatch
     def refuse(_: object) -> None:
         raise OSError(11, "no process to be had")
 
-    monkeypatch.setattr(drop_module, "_obstacle", lambda _: None)
+    monkeypatch.setattr(drop_module, "_may_become", lambda _: True)
     monkeypatch.setattr(Drop, "prepare", lambda _: None)
     monkeypatch.setattr(Helper, "__init__", refuse)
     session = Session()

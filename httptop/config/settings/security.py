@@ -20,7 +20,7 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "user",
         OTHER_USER,
-        "User that httptop then becomes; empty: the user who called sudo, else nobody.",
+        "User that httptop then becomes; empty: nobody.",
     ),
     Setting(
         "security",
