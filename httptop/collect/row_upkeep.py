@@ -45,6 +45,7 @@ class RowUpkeep:
         self._forgetting = Forgetting()
         self._overflow_before = 0
         self._most_known = 0  # endpoints, since memory was given back
+        self._had_many = False  # ever
         #: A sentence about tables that had no room in the last tick, and who has most of it.
         self.crowding: str | None = None
 
@@ -100,12 +101,14 @@ class RowUpkeep:
     def _give_memory_back(self) -> None:
         """Give back what is free; look for more of it where there were many more endpoints."""
         known = self._ledger.cells.known
-        fewer = self._most_known > _MANY and known < self._most_known // _MUCH_LESS
+        many = self._most_known > _MANY
+        self._had_many |= many
+        fewer = many and known < self._most_known // _MUCH_LESS
         if fewer:
             self._most_known = known
             self._ledger.refit()
             self._placing.refit()
-        heap.give_back(spare=fewer)
+        heap.give_back(spare=fewer, end=self._had_many)
 
     def _look(self, tick: int, since: int, full: float, names: Names) -> None:
         """Forget what has been idle since a tick, and what is to make room."""

@@ -76,12 +76,33 @@ def _use(allocator: _Allocator) -> None:
         ctypes.pythonapi.PyMem_SetAllocator(domain, ctypes.byref(allocator))
 
 
-def give_back(*, spare: bool = False) -> None:
+def give_back(*, spare: bool = False, end: bool = False) -> None:
     """Have the C library give freed memory back to the kernel, where it can (glibc).
 
-    ``spare``: what Python keeps of objects of common types, to make others soon, first.
+    ``spare``: what Python keeps of objects of common types, to make others soon, first. ``end``:
+    also what is free at the end of the calling thread's own heap, which malloc_trim() leaves there.
     """
     if spare:
         gc.collect()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        library = ctypes.CDLL(None)
+        library.malloc_trim(0)
+        if end:
+            _give_end_back(library)
+
+
+#: Numbers of the C library's: what mallopt() sets, and from which length on a piece that is freed
+#: has it look at the end of the heap.
+_TRIM_THRESHOLD: Final = -1
+_LOOKED_AT_BYTES: Final = 65 << 10
+#: How long the end of a heap may be that is kept: now, and otherwise. The C library begins with the
+#: former, and keeps twice the longest piece that was ever freed.
+_NOW_BYTES, _USUALLY_BYTES = 128 << 10, 32 << 20
+
+
+def _give_end_back(library: ctypes.CDLL) -> None:
+    library.malloc.restype = ctypes.c_void_p
+    library.free.argtypes = [ctypes.c_void_p]
+    library.mallopt(_TRIM_THRESHOLD, _NOW_BYTES)
+    library.free(library.malloc(_LOOKED_AT_BYTES))
+    library.mallopt(_TRIM_THRESHOLD, _USUALLY_BYTES)

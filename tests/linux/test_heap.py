@@ -37,6 +37,35 @@ print(most, resident() - before)
 """
 
 
+#: Frees 12 MB at the end of a thread's heap, where that much may stay; prints what is resident
+#: before it is given back, and behind.
+_END: Final = """
+import threading
+from httptop.linux import heap
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+def run():
+    pieces = [None] * 400
+    long = b"x" * (24 << 20)
+    del long
+    for at in range(len(pieces)):
+        pieces[at] = b"x" * 30_000
+    for at in range(len(pieces)):
+        pieces[at] = None
+    heap.give_back()
+    freed = resident()
+    heap.give_back(end=True)
+    print(freed - resident())
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
 def _resident(around: str) -> tuple[int, int]:
     """Return how many bytes are resident more, at most and in the end."""
     run = [sys.executable, "-c", _RUN.format(around=around)]
@@ -49,6 +78,12 @@ def test_what_stays_does_not_hold_what_goes() -> None:
     assert left < most / 4
     most, left = _resident("contextlib.nullcontext()")
     assert left > most / 2, "Python does so itself; what heap.apart() is for?"
+
+
+def test_the_end_of_a_heap_goes_too() -> None:
+    run = [sys.executable, "-c", _END]
+    given = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    assert int(given) > 10 << 20
 
 
 def test_objects_made_apart_are_like_others() -> None:
