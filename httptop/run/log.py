@@ -21,7 +21,7 @@ from httptop.collect.feed import Observer
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
-from httptop.errors import UsageError
+from httptop.errors import HttptopError, UsageError
 from httptop.http.secrets import masked
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Health, Snapshot
@@ -141,19 +141,30 @@ def log_reload(reload: Reload) -> None:
 
 @contextlib.contextmanager
 def logged(settings: Settings, invoker: InvokingUser) -> Iterator[None]:
-    """Log the start and the end of a run; tell the user if the log could not be written."""
+    """Log the start and the end of a run.
+
+    Tells the user if the log could not be written; then a run that ends well raises
+    :class:`HttptopError`.
+    """
     with logging_to_file(settings, invoker) as log:
         log_start(settings)
         try:
             yield
         except BaseException as error:
             LOG.error("httptop ends: %s", str(error) or type(error).__name__)
+            if lacks := _lacks(log, settings):
+                complain(lacks)
             raise
-        else:
-            LOG.info("httptop ends")
-        finally:
-            if log is not None and log.failure:
-                complain(f"{settings.general.log_file} is not complete: {log.failure}")
+        LOG.info("httptop ends")
+        if lacks := _lacks(log, settings):
+            raise HttptopError(lacks)
+
+
+def _lacks(log: LogFile | None, settings: Settings) -> str:
+    """Return what is to be told of a log that could not be written; empty if it could."""
+    if log is None or not log.failure:
+        return ""
+    return f"{settings.general.log_file} is not complete: {log.failure}"
 
 
 class SnapshotLog(Observer):

@@ -14,10 +14,19 @@ import pytest
 from httptop.config.load import build
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, Settings
-from httptop.errors import UsageError
+from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import InvokingUser
 from httptop.model import Health, Overhead, Snapshot
-from httptop.run.log import LOG, LogFile, SnapshotLog, log_reload, log_start, logging_to_file
+from httptop.run import log as run_log
+from httptop.run.log import (
+    LOG,
+    LogFile,
+    SnapshotLog,
+    log_reload,
+    log_start,
+    logged,
+    logging_to_file,
+)
 from tests.factory import snapshot_at
 
 
@@ -172,3 +181,26 @@ def test_a_full_disk_is_told_and_ends_nothing() -> None:
     handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))
     assert handler.failure == "No space left on device"
     handler.close()
+
+
+def test_a_run_whose_log_lacks_something_has_failed(
+    invoker: InvokingUser, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "create", lambda *_, **__: os.open("/dev/full", os.O_WRONLY))
+    with (
+        pytest.raises(HttptopError, match=r"run\.log is not complete: No space left on device"),
+        logged(logging_to(file), invoker),
+    ):
+        pass
+
+
+def test_its_own_failure_comes_first(
+    invoker: InvokingUser,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(run_log, "create", lambda *_, **__: os.open("/dev/full", os.O_WRONLY))
+    with pytest.raises(ZeroDivisionError), logged(logging_to(file), invoker):
+        raise ZeroDivisionError
+    assert "is not complete" in capsys.readouterr().err
