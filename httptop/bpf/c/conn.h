@@ -114,7 +114,7 @@ struct conn {
 	u8 blurred; /* pairing is uncertain: a response may belong to another request */
 	u8 framed; /* it is known where the last response ends */
 	u8 owed; /* an unsolicited response came; it may belong to the next request */
-	u8 ready; /* ready_mark and ready_ns describe a packet (wait.h) */
+	u8 ready; /* if not 0, ready_mark and ready_ns describe a packet (wait.h) */
 
 	/* ---- at each request and response ---- */
 	u64 start_ns; /* first byte of the current request */

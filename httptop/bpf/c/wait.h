@@ -37,6 +37,8 @@
 #define TCP_ESTABLISHED 1 /* connected Unix sockets have this state, too */
 #define TCP_MARK (1ULL << 32)
 #define IS_TCP(mark) ((mark) >> 33 == 0) /* else it is the address of a struct sk_buff */
+#define READY_TCP 1 /* conn.ready: ready_mark is one of TCP, or */
+#define READY_UNIX 2 /* an address, which is masked there as keys are */
 #define STORED asm volatile("" ::: "memory") /* compiler barrier: no access moves past it */
 
 /* Return the slot for a socket that is not tracked yet. */
@@ -146,11 +148,11 @@ static __always_inline int on_ready(u64 *ctx)
 			return 0; /* already recorded */
 		conn->ready = 0;
 		STORED;
-		conn->ready_mark = mark;
+		conn->ready_mark = IS_TCP(mark) ? mark : MASKED(mark);
 		STORED;
 		conn->ready_ns = bpf_ktime_get_ns();
 		STORED;
-		conn->ready = 1;
+		conn->ready = IS_TCP(mark) ? READY_TCP : READY_UNIX;
 		return 0;
 	}
 	slot = ready_slot(sk);
@@ -184,15 +186,19 @@ static __always_inline u64 take_ready(struct conn *conn, u64 sk, u32 bytes)
 #ifdef SEES_READY
 	struct ready *slot;
 	u64 ns, mark;
+	u8 noted;
 
 	if (conn) {
-		if (!conn->ready)
+		noted = conn->ready;
+		if (!noted)
 			return 0;
 		conn->ready = 0;
 		STORED;
 		ns = conn->ready_ns;
 		STORED;
 		mark = conn->ready_mark;
+		if (noted == READY_UNIX)
+			mark = MASKED(mark);
 	} else {
 		slot = ready_slot(sk);
 		if (!slot || slot->sk != sk)
