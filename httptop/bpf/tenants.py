@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -11,6 +12,9 @@ from httptop.linux import bpf_syscall
 
 _KEY: Final = abi.TENANT_KEY.size
 _SHARE: Final = abi.SHARE.size
+#: What stands in the map: a share's number and, of a user, how many tenants have one (shares.h).
+_NUMBER: Final = 0xFFFF
+_COUNT_AT: Final = 16
 
 
 class Tenants:
@@ -33,22 +37,34 @@ class Tenants:
             self._deleted.discard(number)
             bpf_syscall.map_update(self._maps["free_shares"], b"", struct.pack("<I", number))
         tenants = list(self._tenants())
-        users = {abi.SHARE.unpack_from(shares, number * _SHARE)[abi.RESOURCES]
-                 for key, number in tenants if not _is_user(key)}  # fmt: skip
+        users = Counter(
+            abi.SHARE.unpack_from(shares, number * _SHARE)[abi.RESOURCES]
+            for key, number, _ in tenants
+            if not _is_user(key)
+        )
+        for key, number, counted in tenants:
+            if _is_user(key) and users[number] != counted:
+                self._count(key, number, users[number])
         unused = {
             number: key
-            for key, number in tenants
-            if not _is_taken(shares, number) and not (_is_user(key) and number in users)
+            for key, number, _ in tenants
+            if not _is_taken(shares, number) and not (_is_user(key) and users[number])
         }
         for number in unused.keys() & self._unused:
             bpf_syscall.map_delete(self._maps["tenants"], unused.pop(number))
             self._deleted.add(number)
         self._unused = set(unused)
 
-    def _tenants(self) -> Iterator[tuple[bytes, int]]:
+    def _tenants(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield keys and numbers of shares and, of users, how many tenants the kernel counts."""
         keys, values = self._reader.read()
-        for at, (number,) in enumerate(struct.iter_unpack("<I", values)):
-            yield keys[at * _KEY : (at + 1) * _KEY], number
+        for at, (value,) in enumerate(struct.iter_unpack("<I", values)):
+            yield keys[at * _KEY : (at + 1) * _KEY], value & _NUMBER, value >> _COUNT_AT
+
+    def _count(self, key: bytes, number: int, tenants: int) -> None:
+        """Note how many tenants a user has; what the kernel adds meanwhile is noted next time."""
+        value = struct.pack("<I", number | tenants << _COUNT_AT)
+        bpf_syscall.map_update(self._maps["tenants"], key, value)
 
 
 def _is_user(key: bytes) -> bool:

@@ -74,6 +74,25 @@ def names(count: int) -> None:
             exchange(ends, head(f"n/{word(path)}"))
 
 
+def tenants(count: int) -> None:
+    """Be as many processes, each of which keeps a connection; then request other paths."""
+    libc = ctypes.CDLL(None)
+    for number in range(count):
+        libc.prctl(_SET_NAME, word(number).encode())
+        ends = socket.socketpair()
+        exchange(ends, head("t"))
+        _held.append(ends)
+    paths(count)
+
+
+def quiet(count: int) -> None:
+    """Be a process of another name that fails a few times."""
+    ctypes.CDLL(None).prctl(_SET_NAME, b"quiet")
+    ends = socket.socketpair()
+    for _ in range(count):
+        exchange(ends, head("quiet"), 503)
+
+
 def methods(count: int) -> None:
     """Use methods of one's own."""
     ends = socket.socketpair()
@@ -141,8 +160,8 @@ def failures(count: int) -> None:
 KINDS: Final[dict[str, Callable[[int], None]]] = {
     function.__name__: function
     for function in (
-        paths, statuses, codes, names, methods, pipelines, halves, connections, peers, processes,
-        failures,
+        paths, statuses, codes, names, tenants, quiet, methods, pipelines, halves, connections,
+        peers, processes, failures,
     )
 }  # fmt: skip
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import struct
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
@@ -16,10 +18,11 @@ from httptop.bpf import abi
 from httptop.config.load import build
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance
+from httptop.linux import bpf_syscall
 from httptop.model import PartyStats, Snapshot
 from tests.live.flood import UID
 from tests.live.live import Watch, connected, exchange, request, response, rows_of
-from tests.live.test_forgetting import FORGET_S, Run
+from tests.live.test_forgetting import FORGET_S, NAME, Run
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("forgetting")]
 
@@ -32,6 +35,7 @@ FLOODS: Final = {
     "statuses": 4,
     "codes": 200,
     "names": 1500,
+    "tenants": 600,
     "methods": 1000,
     "pipelines": 40,
     "halves": 1200,
@@ -55,6 +59,27 @@ class Host(Run):
         scope = limited(f"pid = {os.getpid()} or user = {UID}")
         Watch.__init__(self, settings, scope, fresh=True)
         self.later_s = 0.0
+
+    @contextlib.contextmanager
+    def named(self, name: str) -> Iterator[None]:
+        """Have the processes of this one's connections another name during a block."""
+        NAME.write_text(name)
+        yield
+        NAME.write_text("forgetting")
+
+    def miscounted(self) -> list[int]:
+        """Return the users of whom the kernel counts another number of tenants than there are."""
+        keys, values = bpf_syscall.BatchReader(
+            self.probes.maps["tenants"], abi.TENANT_KEY.size, 4, 1024
+        ).read()
+        counts = [value >> 16 for (value,) in struct.iter_unpack("<I", values)]
+        found = [abi.TENANT_KEY.unpack(key)[1:] for (key,) in struct.iter_unpack("24s", keys)]
+        tenants = Counter(uid for uid, side in found if side != abi.SIDE_OF_USER)
+        return [
+            uid
+            for (uid, side), count in zip(found, counts, strict=True)
+            if side == abi.SIDE_OF_USER and count != tenants[uid]
+        ]
 
     def tenants(self) -> int:
         """Return how many have a share."""
@@ -109,7 +134,10 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
             with connected() as others:
                 exchange(*others, heads[0], response(404))
                 exchange(*others, request(f"{path}/new"), response(503))
+            with host.named(f"stranger {kind}"), connected() as others:
+                exchange(*others, request(f"{path}/stranger"), response(503))
             expected = {
+                "/stranger": {503: 1},
                 "/known/a": {200: 1, 500: 1, 404: 1},
                 "/known/b": {200: 1, 501: 1},
                 "/known/c": {200: 1, 502: 1},
@@ -136,6 +164,7 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
         assert (endpoints, places, parties) == (0, 0, 0)
         assert cells <= 2
         assert pages <= 64
+        host.until(lambda _: not host.miscounted(), 5)
         exchange(*ends, request(f"{path}/last"), response(200))
         assert ours(host.step(), path) == {"/last": {200: 1}}
 
@@ -147,6 +176,15 @@ def test_who_takes_most_is_said(host: Host, path: str) -> None:
         assert "no room for all endpoints" in notes
         assert f"(user {UID})" in notes
         assert host.tenants() <= 2 * 3  # two sides of us, of the flood, and two users
+
+
+def test_a_flood_hides_no_other_service_of_its_user(host: Host) -> None:
+    """Which has next to nothing: it gets its rows before any room is made."""
+    with flooding("paths", FLOODS["paths"]), flooding("quiet", 4):
+        snapshot = host.step()
+        for side in ("server", "client"):
+            (row,) = [row for row in rows_of(snapshot, "/flood/quiet") if row.key.side == side]
+            assert (row.key.process, dict(row.status)) == ("quiet", {503: 4})
 
 
 def test_samples_of_failures_are_shared(path: str) -> None:

@@ -25,7 +25,7 @@ FORGET_S: Final = 60.0
 BACK: Final = 4
 
 
-_NAME: Final = Path("/proc/self/comm")
+NAME: Final = Path("/proc/self/comm")
 
 
 class Run(Watch):
@@ -44,13 +44,13 @@ class Run(Watch):
         self._name = ""
 
     def __enter__(self) -> Self:
-        self._name = _NAME.read_text()
-        _NAME.write_text("forgetting")
+        self._name = NAME.read_text()
+        NAME.write_text("forgetting")
         return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
-        _NAME.write_text(self._name)
+        NAME.write_text(self._name)
 
     def step(self) -> Snapshot:
         """Take a snapshot, a second after the last."""

@@ -79,13 +79,16 @@ static __always_inline void make_own_key(struct scratch *s)
 	s->key.port = 0;
 }
 
-/* Return the number of the cell of ~other of the process in s->key, for which there was no room. */
+/*
+ * Return the number of the cell of ~other of the process in s->key, for which there was no room. Where
+ * the share is a user's, it is that of all.
+ */
 static __always_inline u32 other_of(struct scratch *s, u32 number)
 {
 	struct shares *all = shares_here();
 	u32 *other;
 
-	if (number == ALL_SHARES || !all)
+	if (!all || SHARE_AT(all, number)->user == ALL_SHARES)
 		return OVERFLOW_ENDPOINT(s->key.side & 1);
 	other = &SHARE_AT(all, number)->other;
 	if (!*other) {
