@@ -5,7 +5,8 @@ Which ones is said in forgetting.py and not_found.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from httptop.collect.endpoint_cells import Endpoint
@@ -13,6 +14,7 @@ from httptop.collect.endpoint_keys import LAST_RESORT_KEYS, OWN_PATHS, own_key
 from httptop.collect.forgetting import (
     FULL,
     Forgetting,
+    Owner,
     RowActivity,
     idle,
     longest_idle,
@@ -156,13 +158,24 @@ class RowUpkeep:
         before, self._overflow_before = self._overflow_before, overflow
         if (more := self._overflow_before - before) <= 0 or not rows:
             return None
-        (_, process, user), most = max(rows.items(), key=lambda item: len(item[1]))
-        owner = f"{process} (user {user})" if user else process
         return (
             f"there was no room for all endpoints: {more} requests of the last tick are counted "
-            f"under ~other; of {sum(map(len, rows.values()))} rows {owner} has {len(most)}"
+            f"under ~other; of {sum(map(len, rows.values()))} rows {_who_has_most(rows)}"
         )
 
     def _user_of(self, cell: int) -> str:
         known = self._ledger.cells.get(cell)
         return "" if known is None else known.key.user
+
+
+def _who_has_most(rows: Mapping[Owner, Collection[int]]) -> str:
+    """Say which process has most rows; where its user has many others, how many that user has."""
+    (_, process, user), most = max(rows.items(), key=lambda item: len(item[1]))
+    users: Counter[str] = Counter()
+    for owner, some in rows.items():
+        users[owner.user] += len(some)
+    heaviest, count = users.most_common(1)[0]
+    if heaviest and count > 2 * len(most):  # both sides of one process are no more
+        names = len({owner.process for owner in rows if owner.user == heaviest})
+        return f"user {heaviest} has {count}, as {names} processes"
+    return f"{process} (user {user}) has {len(most)}" if user else f"{process} has {len(most)}"

@@ -169,15 +169,6 @@ def test_a_flood_takes_nothing_from_others(host: Host, kind: str, path: str) -> 
         assert ours(host.step(), path) == {"/last": {200: 1}}
 
 
-def test_who_takes_most_is_said(host: Host, path: str) -> None:
-    with connected() as ends, flooding("paths", FLOODS["paths"]):
-        exchange(*ends, request(path), response(200))
-        notes = " ".join(host.step().notes)
-        assert "no room for all endpoints" in notes
-        assert f"(user {UID})" in notes
-        assert host.tenants() <= 2 * 3  # two sides of us, of the flood, and two users
-
-
 def test_a_flood_hides_no_other_service_of_its_user(host: Host) -> None:
     """Which has next to nothing: it gets its rows before any room is made."""
     with flooding("paths", FLOODS["paths"]), flooding("quiet", 4):
@@ -185,6 +176,20 @@ def test_a_flood_hides_no_other_service_of_its_user(host: Host) -> None:
         for side in ("server", "client"):
             (row,) = [row for row in rows_of(snapshot, "/flood/quiet") if row.key.side == side]
             assert (row.key.process, dict(row.status)) == ("quiet", {503: 4})
+    host.wait(2 * FORGET_S)
+
+
+@pytest.mark.parametrize(
+    ("kind", "who"), [("paths", f"(user {UID})"), ("names", f"user {UID} has")]
+)
+def test_who_takes_most_is_said(host: Host, path: str, kind: str, who: str) -> None:
+    with connected() as ends, flooding(kind, FLOODS[kind]):
+        exchange(*ends, request(path), response(200))
+        notes = " ".join(host.step().notes)
+        assert "no room for all endpoints" in notes
+        assert who in notes
+        if kind == "paths":  # two sides of us, of the flood, and two users
+            assert host.tenants() <= 2 * 3
 
 
 def test_samples_of_failures_are_shared(path: str) -> None:
