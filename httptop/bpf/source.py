@@ -17,7 +17,7 @@ from httptop.bpf.map_reader import MapReader
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.parties import KernelParties
 from httptop.bpf.program_timer import ProgramTimer
-from httptop.bpf.program_times import Ask, ProgramTimes
+from httptop.bpf.program_times import Ask, ProgramTimes, Times
 from httptop.bpf.row_sums import KernelSums
 from httptop.bpf.samples import SampleReader
 from httptop.bpf.sweep import SocketSweep
@@ -124,14 +124,14 @@ class LiveSource:
     def keep_least(self, times: Ask | None) -> None:
         """Keep only those descriptors, and rights to them, that are needed from now on.
 
-        ``times`` returns the run times of programs by their numbers; None: their descriptors are
-        kept. Needs root, and comes behind :meth:`attach`; raises :class:`OSError`.
+        ``times`` returns the run times of programs by their numbers; None: nobody does, and neither
+        costs nor skipped calls are known. Needs root, and comes behind :meth:`attach`; raises
+        :class:`OSError`.
         """
         assert self._probes is not None
         keep_least_of_maps(self._probes.maps)
-        if times is not None:
-            self._times.hand_over(times)
-            keep_least_of_programs(self._probes.programs)
+        self._times.hand_over(times or _nobody_knows)
+        keep_least_of_programs(self._probes.programs)
 
     def try_waits(self) -> None:
         """Disable wait measurement if the kernel refuses it at our current privileges."""
@@ -241,3 +241,7 @@ class LiveSource:
         """Release all resources; idempotent."""
         self._closing.close()
         self._probes = None
+
+
+def _nobody_knows(numbers: Collection[int]) -> list[Times]:  # noqa: ARG001
+    raise PermissionError

@@ -38,6 +38,7 @@ from tests.live.command import (
     until,
 )
 from tests.live.command import readable as readable_copy
+from tests.live.live import Watch, connected, exchange, request, response
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -200,6 +201,19 @@ def test_it_keeps_no_program_that_reads_wherever_it_is_told() -> None:
         assert {"sweep", "let_go"} <= held <= {name[:15] for name in least.KEPT}
         assert programs_of(children(run.pid)["httptop-helper"]) == set()
         assert eventually(lambda: document(run)["overhead"].get("bpf_calls", 0) > 0, 10)
+
+
+def test_it_keeps_none_where_there_is_no_helper_either(path: str) -> None:
+    """Then nobody can say what the probes cost; what they count is read as ever."""
+    with Watch(fresh=True) as watch, connected() as ends:
+        watch.source.keep_least(None)
+        assert watch.probes.programs.keys() <= least.KEPT
+        exchange(*ends, request(path), response(500))
+        watch.step()
+        assert watch.row(path).status == {500: 1}
+        watch.source.timer.switch(True)
+        watch.source.timer.switch(False)
+        assert watch.step().overhead.bpf_calls is None
 
 
 def test_a_recording_under_sudo_belongs_to_who_called_but_httptop_does_not(folder: Path) -> None:
