@@ -18,8 +18,13 @@ _INVISIBLE: Final = frozenset(
         *range(0xE0100, 0xE01F0),
     )
 )
-#: Marks that are kept on a letter: Vietnamese has two.
+#: Marks that are kept on a letter, and signs behind one: Vietnamese and Burmese need so many.
 _MOST_MARKS: Final = 2
+_MOST_SIGNS: Final = 5
+#: Signs of no category of their own: vowels and finals of Hangul, tones of skin.
+_JOINED: Final = frozenset(
+    (*range(0x1161, 0x1200), *range(0xD7B0, 0xD800), *range(0x1F3FB, 0x1F400))
+)
 
 
 def clean(raw: bytes, limit: int = 256) -> str:
@@ -27,8 +32,9 @@ def clean(raw: bytes, limit: int = 256) -> str:
 
     Valid UTF-8 that is seen, and stays where it is, is kept. Every other byte or character becomes
     ``\\xNN`` or ``\\uNNNN``: control characters, ESC, invalid UTF-8, what is invisible, more than
-    two marks on a letter, letters and digits of scripts that run from right to left (a terminal may
-    reorder the whole line around them). A truncated text ends in ``…``.
+    two marks or five signs on a letter, any on none, letters and digits of scripts that run from
+    right to left (a terminal may reorder the whole line around them). A truncated text ends in
+    ``…``.
     """
     text = raw.decode("utf-8", "surrogateescape")
     if not (text.isascii() and text.isprintable()):
@@ -40,19 +46,21 @@ def clean(raw: bytes, limit: int = 256) -> str:
 
 def _visible(text: str) -> str:
     shown: list[str] = []
-    marks = _MOST_MARKS  # on the latest letter; there is none to put one on
+    marks = signs = _MOST_SIGNS  # on the latest letter; there is none to put one on
     for character in text:
         code = ord(character)
-        if not character.isprintable() or (code >= 0x300 and _is_unseen(character, code)):
+        category = "" if code < 0x300 else unicodedata.category(character)
+        if not character.isprintable() or (category and _is_unseen(character, code)):
             shown.append(_escaped(code))
-        elif code < 0x300 or unicodedata.category(character) not in ("Mn", "Me"):
-            marks = 0
-            shown.append(character)
-        elif marks < _MOST_MARKS:
+        elif category in ("Mn", "Me"):
             marks += 1
-            shown.append(character)
+            shown.append(character if marks <= _MOST_MARKS else _escaped(code))
+        elif category == "Mc" or code in _JOINED:
+            signs += 1
+            shown.append(character if signs <= _MOST_SIGNS else _escaped(code))
         else:
-            shown.append(_escaped(code))
+            marks = signs = 0
+            shown.append(character)
     return "".join(shown)
 
 

@@ -60,6 +60,17 @@ def test_clean_keeps_scripts_whose_signs_are_joined() -> None:
         assert clean(text.encode()) == text
 
 
+def test_clean_keeps_no_text_without_a_width() -> None:
+    """Signs, and letters that are only ever parts of one, need another to stand on."""
+    for sign in ("\u093e", "\u0903", "\u1161", "\u11ff", "\ud7cb", "\U0001f3fb"):
+        escaped = f"\\u{ord(sign):04x}"
+        assert clean((sign * 2).encode()) == escaped * 2
+        assert clean(f"\x1b{sign}".encode()) == f"\\x1b{escaped}"
+        assert clean(f"a{sign * 7}b".encode()) == f"a{sign * 5}{escaped * 2}b"
+    for text in ("\u1112\u1161\u11ab", "မျှော်", "\U0001f44d\U0001f3fb"):
+        assert clean(text.encode()) == text
+
+
 def test_clean_bounds() -> None:
     assert clean(b"a" * 300) == "a" * 255 + "…"
     assert clean(b"a" * 256) == "a" * 256
