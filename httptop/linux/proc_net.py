@@ -40,8 +40,10 @@ def read_sockets(net: Path) -> dict[int, Socket]:
     """Return the stream sockets in a directory's tables, by inode; missing tables are ignored."""
     found: dict[int, Socket] = {}
     # A Unix socket's name may contain a line break and text that looks like another entry. TCP is
-    # read last, so that its entries prevail.
+    # read last, so that its entries prevail; a Unix socket that has two entries has none that can
+    # be believed.
     for name, read in (("unix", _unix), ("tcp6", _tcp), ("tcp", _tcp)):
+        several: set[int] = set()
         try:
             for line in _lines(net / name):
                 try:
@@ -49,9 +51,13 @@ def read_sockets(net: Path) -> dict[int, Socket]:
                 except (ValueError, IndexError):
                     continue
                 if entry is not None:
-                    found[entry[0]] = entry[1]
+                    inode, socket = entry
+                    if read is _unix and found.setdefault(inode, socket) != socket:
+                        several.add(inode)
+                    found[inode] = socket
         except OSError:
-            continue
+            pass
+        found |= {inode: Socket(found[inode].listens) for inode in several}
     return found
 
 

@@ -105,6 +105,17 @@ def test_sockets_are_read_by_their_inodes(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("real_first", [True, False])
+def test_a_unix_name_with_a_line_break_gives_no_other_a_name(
+    tmp_path: Path, real_first: bool
+) -> None:
+    """Of two entries for a socket one is made up."""
+    real, evil = unix(1, "/run/app", 1 << 16, "01"), unix(2, "@a\n" + unix(1, "/evil", 1 << 16))
+    table = real + evil if real_first else evil + real
+    (tmp_path / "unix").write_text(UNIX_HEAD + table)
+    assert read_sockets(tmp_path) == {1: Socket(True), 2: Socket(False)}
+
+
 def test_a_unix_name_with_a_line_break_pretends_nothing_about_tcp(tmp_path: Path) -> None:
     (tmp_path / "tcp").write_text(TCP_HEAD + tcp(1, 80))
     (tmp_path / "unix").write_text(UNIX_HEAD + unix(2, "@a\n" + unix(1, "/evil", 1 << 16)))
