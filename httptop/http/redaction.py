@@ -36,6 +36,8 @@ _PLAIN: Final = re.compile(rb"(?:/(?:[a-z]{0,12}|v[0-9]|\{id\}))*")
 _PARAMETERS: Final = re.compile(rb"(;|%(?:25)*3[Bb])")
 _PAIRS: Final = re.compile(rb"(&|%(?:25)*26)")
 _EQUALS: Final = re.compile(rb"=|%(?:25)*3[Dd]")
+#: A letter or digit that need not have been escaped.
+_ESCAPED: Final = re.compile(rb"%(?:25)*(3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 _CUT: Final = "…".encode()
 _QUERY_NAME: Final = re.compile(rb"(?:[A-Za-z0-9_.$:~\[\]-]|%5[BDbd]){1,64}")
 #: Nothing that is written so can be an id, or a token of a known service.
@@ -218,8 +220,12 @@ def _redacted_segment(segment: bytes, mask: bytes, every: bool) -> bytes:
         text += sign + (_redacted_pair(part, mask, True) if of_query else part)
     for sign, part in zip(parameters[::2], parameters[1::2], strict=True):
         found = _EQUALS.search(part)
-        text += sign + (part[: found.end()] if found else b"")
-        text += mask if part[found.end() if found else 0 :] else b""
+        # Base64 is padded, and no name.
+        named = found and (
+            part[found.end() :].strip(b"=") or _WORD.fullmatch(part[: found.start()])
+        )
+        at = found.end() if found and named else 0
+        text += sign + part[:at] + (mask if part[at:] else b"")
     return text
 
 
@@ -228,6 +234,6 @@ def _redacted_pair(part: bytes, mask: bytes, every: bool) -> bytes:
     equals = _EQUALS.search(part)
     if equals is None or not part[equals.end() :].strip(b"="):  # the padding of base64
         return part
-    name = part[: equals.start()]
+    name = _ESCAPED.sub(lambda code: bytes((int(code[1], 16),)), part[: equals.start()])
     secret = every or not name or _SECRET_NAME.search(name)
     return part[: equals.end()] + mask if secret else part

@@ -51,8 +51,12 @@ DEFAULT, STRICT, OFF = (Redaction(level, SHOWN) for level in ("default", "strict
         (b"/a;s3cr3t;b=s3cr3t/c", b"/a;***;b=***/c", b"/a;{id};b={id}/c"),
         (b"/a%3Bx%3Ds3cr3t", b"/a%3Bx%3D***", b"/a%3Bx%3D{id}"),
         (b"/a;", b"/a;", b"/a;"),
+        (b"/a;b64,czNjcjN0IQ==", b"/a;***", b"/a;b64,{id}={id}"),
+        (b"/a;b=/c", b"/a;b=/c", b"/a;b=/c"),
         (b"/token=s3cr3t", b"/token=***", b"/token={id}"),
         (b"/=s3cr3t", b"/=***", b"/={id}"),
+        (b"/p%61ssword=s3cr3t", b"/p%61ssword=***", b"/p%61ssword={id}"),
+        (b"/to%256ben=s3cr3t", b"/to%256ben=***", b"/to%256ben={id}"),
         (b"/year=2024", b"/year=2024", b"/year={id}"),
         # people, tokens
         (b"//user:s3cr3t@host/x", b"//***@host/x", b"//{id}/x"),
