@@ -151,6 +151,11 @@ class LiveSource:
         return (*said, *self._notes, *groups)
 
     @property
+    def news(self) -> tuple[str, ...]:
+        """Sentences on what is not counted by now."""
+        return () if self._groups is None else self._groups.news
+
+    @property
     def sums(self) -> RowSums:
         """What the cells count, added up; see Source."""
         return self._sums

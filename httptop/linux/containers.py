@@ -37,7 +37,7 @@ _UNIT: Final = re.compile(r".+\.(?:service|scope)")
 _SHORT: Final = 12
 _LARGEST_FILE: Final = 4 << 20
 #: The most control groups examined, and the deepest nesting; a host usually has hundreds, and ten.
-_MOST_GROUPS: Final = 100_000
+MOST_GROUPS: Final = 100_000
 _DEEPEST: Final = 100
 
 
@@ -170,6 +170,8 @@ class ContainerWatch:
         self._root: _Group | None = None
         self._told: dict[int, int] = {}
         self._seen = 0
+        #: Whether there were more groups than are examined: whose children some are is not known.
+        self.left_some_out = False
 
     def changes(self) -> tuple[dict[int, int], set[int]]:
         """Return the changes since the last call: new or changed groups, and removed groups.
@@ -217,7 +219,8 @@ class ContainerWatch:
         except OSError:
             return
         for name in names:
-            if self._seen > _MOST_GROUPS or group.depth >= _DEEPEST:
+            if self._seen > MOST_GROUPS or group.depth >= _DEEPEST:
+                self.left_some_out = True
                 return
             below = known.get(name)
             if below is None:

@@ -98,7 +98,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
-        news=lambda: (*session.troubles(), *followed.news()),
+        news=lambda: (*session.troubles(), *followed.news(), *source.news),
         meter=OverheadMeter(helpers=session.pids),
     )
 

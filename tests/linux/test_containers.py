@@ -167,6 +167,21 @@ def test_a_hierarchy_as_deep_as_can_be_is_not_followed_to_its_end(
     watch = ContainerWatch([("lxc",)], tmp_path, Names(tmp_path))
     assert len(watch.changes()[0]) == 4  # those below the first
     assert watch.changes() == ({}, set())
+    assert watch.left_some_out
+
+
+def test_that_there_are_too_many_groups_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("httptop.linux.containers.MOST_GROUPS", 5)
+    (tmp_path / "lxc/web").mkdir(parents=True)
+    watch = ContainerWatch([("web",)], tmp_path, Names(tmp_path))
+    assert len(watch.changes()[0]) == 1
+    assert not watch.left_some_out
+    for number in range(9):
+        (tmp_path / f"lxc/web/{number}").mkdir()
+    assert 1 < len(watch.changes()[0]) < 9
+    assert watch.left_some_out
 
 
 # The real one
