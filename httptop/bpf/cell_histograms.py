@@ -7,6 +7,7 @@ together, as it is in the sums of its row. It changes with these alone.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable
 
 from httptop.bpf import abi
@@ -33,4 +34,14 @@ def histograms_of(read_octaves: int, groups: int, cells: Iterable[int]) -> list[
                 counts = enumerate(abi.PAGE.unpack(page), octave * BUCKETS_PER_OCTAVE)
                 histogram.update((bucket, count) for bucket, count in counts if count)
         found.append(histogram)
+    return found
+
+
+def octaves_of_each(read_octaves: int) -> Counter[int]:
+    """Return of how many octaves each cell has a histogram, by cell; raise :class:`OSError`."""
+    found: Counter[int] = Counter()
+    reader = bpf_syscall.BatchReader(read_octaves, 4, abi.PAGE.size, 256)
+    for keys, _ in reader.batches():
+        give_way()
+        found.update(key // OCTAVES for (key,) in struct.iter_unpack("<I", keys))
     return found

@@ -18,6 +18,7 @@ from typing import Final
 from httptop.bpf import abi
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.tenants import Tenants
+from httptop.collect.sums import RoomTaken
 from httptop.linux import bpf_syscall
 from httptop.linux.cpus import possible_cpu_count
 from httptop.linux.stretches import give_way
@@ -108,10 +109,10 @@ class GiveBack:
         length = abi.MAX_SHARES * abi.SHARE.size
         return bpf_syscall.map_lookup(self._maps["shares"], bytes(4), length) or bytes(length)
 
-    def full(self) -> float:
-        """Return the part of the room for cells and histograms that is taken; see CellReturns."""
+    def taken(self) -> RoomTaken:
+        """Return which part of the room is taken; see CellReturns."""
         taken = abi.SHARE.unpack(self.shares()[: abi.SHARE.size])
-        return float(max(count / most for count, most in zip(taken, self._most, strict=False)))
+        return RoomTaken(*(count / most for count, most in zip(taken, self._most, strict=False)))
 
     def step(self) -> list[int]:
         """Do what there is to be done in a tick; return the cells that have been given back."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
-from httptop.bpf.cell_histograms import histograms_of
+from httptop.bpf.cell_histograms import histograms_of, octaves_of_each
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.side_latencies import SideLatencies
@@ -221,6 +221,10 @@ class KernelSums:
     def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
         """Return the latencies of cells of a row; see RowSums."""
         return histograms_of(self._octaves, self._row(row).groups, cells)
+
+    def octaves(self) -> Mapping[int, int]:
+        """Return of how many octaves cells have histograms; see RowSums."""
+        return octaves_of_each(self._octaves)
 
     def _note_rest(self, words: Sequence[int]) -> None:
         """Note responses without a cell for their status, in pairs as struct sums_run has them."""

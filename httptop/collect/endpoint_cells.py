@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from httptop.collect.endpoint_keys import LAST_RESORT_KEYS
 from httptop.collect.row_book import RowBook
@@ -79,6 +80,20 @@ class EndpointCells:
             elif at <= since:
                 found.append(cell)
         return found
+
+    def weighed(self, weight: Callable[[Endpoint], int]) -> tuple[Counter[int], int]:
+        """Return what each row has of a weight of its endpoints, and what there is without a row.
+
+        Cells on their way back count as without one.
+        """
+        of_rows: Counter[int] = Counter()
+        others = sum(map(weight, self.retired.values()))
+        for endpoint in self.endpoints.values():
+            if endpoint.row is None:
+                others += weight(endpoint)
+            else:
+                of_rows[endpoint.row] += weight(endpoint)
+        return of_rows, others
 
     # ---- on their way back -------------------------------------------------------------------
 

@@ -96,25 +96,29 @@ def longest_idle(rows: Iterable[int], activity: RowActivity, count: int) -> list
     return sorted(closed, key=lambda row: activity.tick[row])[: max(0, count)]
 
 
-def surplus(
-    rows: Mapping[Owner, Collection[int]],
-    activity: RowActivity,
-    tick: int,
-    full: float,
-    others: int,
-) -> list[int]:
-    """Return rows that are to make room, none if there is enough.
+class Pressure(NamedTuple):
+    """A kind of room that is tight."""
 
-    ``full``: the part of the room that is taken, 0 to 1; ``others``: how many endpoints without a
-    row take some of it, which make room first. Users who have most give most, and of what
-    they run the processes that have most: whatever these call themselves.
+    full: float  # the part that is taken, 0 to 1
+    taken: Mapping[int, int]  # by row: how much of it; rows that have none may be left out
+    others: int  # what is taken without a row
+
+
+def surplus(
+    rows: Mapping[Owner, Collection[int]], activity: RowActivity, tick: int, pressure: Pressure
+) -> list[int]:
+    """Return rows that are to make room.
+
+    What is taken without a row makes room first. Users who have most give most, and of what they
+    run the processes that have most: whatever these call themselves. Where their rows may not go,
+    nobody else's go instead.
     """
-    if full <= FULL:
-        return []
-    users: dict[str, list[Collection[int]]] = {}
+    full, taken, others = pressure
+    users: dict[str, list[tuple[int, Collection[int]]]] = {}
     for owner, some in rows.items():
-        users.setdefault(owner.user, []).append(some)
-    sizes = {user: sum(map(len, owned)) for user, owned in users.items()}
+        size = sum(taken.get(row, 0) for row in some)
+        users.setdefault(owner.user, []).append((size, some))
+    sizes = {user: sum(size for size, _ in owned) for user, owned in users.items()}
     wanted = math.ceil((others + sum(sizes.values())) * (1 - ROOMY / full)) - others
     if wanted <= 0:
         return []
@@ -122,14 +126,25 @@ def surplus(
     found: list[int] = []
     for user, owned in users.items():
         surplus_of_user = max(0, sizes[user] - most_of_user)
-        most = level([len(some) for some in owned], surplus_of_user)
+        most = level([size for size, _ in owned], surplus_of_user)
         spare = []
-        for some in owned:
-            idle_rows = [row for row in some if _may_go(row, activity, tick)]
+        for size, some in owned:
+            idle_rows = [row for row in some if taken.get(row) and _may_go(row, activity, tick)]
             idle_rows.sort(key=lambda row: (activity.tick[row], activity.requests[row]))
-            spare += idle_rows[: max(0, len(some) - most)]
-        found += spare[:surplus_of_user]
-    return found[:wanted]
+            spare += _first(idle_rows, taken, size - most)
+        found += _first(spare, taken, surplus_of_user)
+    return _first(found, taken, wanted)
+
+
+def _first(rows: Iterable[int], taken: Mapping[int, int], wanted: int) -> list[int]:
+    """Return the first of some rows, as many as it takes for all that is wanted."""
+    found = []
+    for row in rows:
+        if wanted <= 0:
+            break
+        wanted -= taken[row]
+        found.append(row)
+    return found
 
 
 def _may_go(row: int, activity: RowActivity, tick: int) -> bool:

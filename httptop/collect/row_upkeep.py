@@ -6,7 +6,7 @@ Which ones is said in forgetting.py and not_found.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from httptop.collect.endpoint_cells import Endpoint
@@ -15,6 +15,7 @@ from httptop.collect.forgetting import (
     FULL,
     Forgetting,
     Owner,
+    Pressure,
     RowActivity,
     idle,
     longest_idle,
@@ -23,7 +24,7 @@ from httptop.collect.forgetting import (
 from httptop.collect.placing import Placing
 from httptop.collect.row_ledger import RowLedger
 from httptop.collect.source import Names
-from httptop.collect.sums import CellReturns, RowFigures
+from httptop.collect.sums import CellReturns, RoomTaken, RowFigures
 from httptop.linux import heap
 from httptop.model import IDLE_PATH, NOT_FOUND_PATH
 
@@ -87,14 +88,14 @@ class RowUpkeep:
         """
         with heap.apart():
             self._ledger.parties.end(self._ledger.cells.take_back())
-        tick, full = self._ledger.tick - 1, self._returns.full()
+        tick, taken = self._ledger.tick - 1, self._returns.taken()
         since = self._forgetting.idle_since(tick, now_s, forget_s)
         self.crowding = self._say_crowding()
         self._ledger.parties.make_room(tick, self._user_of)
         self._placing.place_displaced()
         is_due = self._forgetting.is_due(now_s, forget_s)
-        if is_due or full > FULL:
-            self._look(tick, since, full, names)
+        if is_due or max(taken) > FULL:
+            self._look(tick, since, taken, names)
         self._ledger.move_down()
         self._most_known = max(self._most_known, self._ledger.cells.known)
         if is_due:
@@ -112,18 +113,21 @@ class RowUpkeep:
             self._placing.refit()
         heap.give_back(spare=fewer, end=self._had_many)
 
-    def _look(self, tick: int, since: int, full: float, names: Names) -> None:
+    def _look(self, tick: int, since: int, taken: RoomTaken, names: Names) -> None:
         """Forget what has been idle since a tick, and what is to make room."""
         book = self._ledger.book
         activity, rows = RowActivity.of(self._ledger.now().rows), book.by_owner
         unused, others = self._returns.unused(self._ledger.cells.endpoints)
         gone = {row for some in rows.values() for row in idle(some, activity, since)}
-        gone.update(surplus(rows, activity, tick, full, others))
+        for pressure in self._pressures(taken, others):
+            gone.update(surplus(rows, activity, tick, pressure))
         last = {book.number_of(key) for key in LAST_RESORT_KEYS}
         own = [row for row in book.own if row not in last]
         gone.update(longest_idle(own, activity, len(own) - self._placing.most_own * 3 // 4))
         without = {None, *last, *book.not_found}
-        cells = self._ledger.cells.idle_since(without, tick - 1 if full > FULL else since, tick)
+        cells = self._ledger.cells.idle_since(
+            without, tick - 1 if max(taken) > FULL else since, tick
+        )
         # Rows of our own stay with what they have counted.
         still = set(idle(own, activity, since)) - gone - book.not_found
         for some in self._ledger.cells.by_row(still).values():
@@ -135,6 +139,22 @@ class RowUpkeep:
             self._ledger.cells.retire(retired)
         if retired:
             self._ledger.changed()
+
+    def _pressures(self, taken: RoomTaken, others: int) -> Iterator[Pressure]:
+        """Yield what is tight; ``others``: how many endpoints there are without a row."""
+        cells, by_owner = self._ledger.cells, self._ledger.book.by_owner
+        if taken.endpoints > FULL:
+            rows = {row: 1 for some in by_owner.values() for row in some}
+            yield Pressure(taken.endpoints, rows, others)
+        if taken.responses > FULL:
+            weights = cells.weighed(lambda endpoint: len(endpoint.responses))
+            yield Pressure(taken.responses, *weights)
+        if taken.histograms > FULL:
+            octaves = self._ledger.sums.octaves()
+            weights = cells.weighed(
+                lambda endpoint: sum(octaves.get(cell, 0) for cell, _ in endpoint.responses)
+            )
+            yield Pressure(taken.histograms, *weights)
 
     def _forget(self, gone: Collection[int]) -> dict[int, Endpoint]:
         """Have rows count in ``~idle``; return their endpoints, whose cells are not needed."""

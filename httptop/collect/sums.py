@@ -148,6 +148,14 @@ class CellUse(NamedTuple):
     in_scope: bool = True  # whether responses, or unanswered requests, are counted
 
 
+class RoomTaken(NamedTuple):
+    """Which part of the room of each kind is taken, 0 to 1."""
+
+    endpoints: float  # cells of requests
+    responses: float  # cells of responses
+    histograms: float  # pages
+
+
 class CellReturns(Protocol):
     """The way back of cells that are of no use any more; for the collector's thread alone.
 
@@ -168,8 +176,8 @@ class CellReturns(Protocol):
     def add(self, cell: int, response: int) -> None:
         """Have a cell of responses that a retired endpoint has got since be given back with it."""
 
-    def full(self) -> float:
-        """Return the part of the room for cells that is taken, 0 to 1; of the tightest kind."""
+    def taken(self) -> RoomTaken:
+        """Return which part of the room is taken."""
 
     def step(self) -> Collection[int]:
         """Do a tick's work, after :meth:`RowSums.add`; return the cells that are back.
@@ -213,6 +221,9 @@ class RowSums(Protocol):
 
     def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
         """Return the latencies that each of these cells of a row's responses has counted so far."""
+
+    def octaves(self) -> Mapping[int, int]:
+        """Return of how many octaves each cell of responses has a histogram, by cell; none: 0."""
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums of as many rows, with those of ``tick``."""

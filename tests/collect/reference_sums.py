@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from httptop.collect.histogram import Histogram
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE, Histogram
 from httptop.collect.measure import Measure
 from httptop.collect.parties import AllFigures, Party, PartyFigures
 from httptop.collect.sums import (
@@ -20,6 +20,7 @@ from httptop.collect.sums import (
     TIMES,
     Answered,
     CellUse,
+    RoomTaken,
     RowFigures,
     SideFigures,
     Sums,
@@ -275,6 +276,12 @@ class ReferenceSums:
         del row
         return [dict(+self._histograms[cell]) for cell in cells]
 
+    def octaves(self) -> dict[int, int]:
+        return {
+            cell: len({bucket // BUCKETS_PER_OCTAVE for bucket in +histogram})
+            for cell, histogram in self._histograms.items()
+        }
+
     def in_flight(self, cell: int, responses: Iterable[int]) -> int:
         """Return the requests of a cell that are not over."""
         return self._open.get(cell, 0) - sum(self._over.get(at, 0) for at in responses)
@@ -306,8 +313,8 @@ class ReferenceReturns:
     def add(self, cell: int, response: int) -> None:
         self._retired[cell][0].add(response)
 
-    def full(self) -> float:
-        return self.part_taken
+    def taken(self) -> RoomTaken:
+        return RoomTaken(self.part_taken, 0.0, 0.0)
 
     def step(self) -> list[int]:
         returned = []

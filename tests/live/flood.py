@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 _OK: Final = b"HTTP/1.1 %d Flood\r\nContent-Length: 0\r\n\r\n"
@@ -150,6 +153,23 @@ def processes(count: int) -> None:
         os.waitpid(child, 0)
 
 
+def latencies(count: int) -> None:
+    """Answer some paths with many statuses, within all times up to 8 ms, on both of two CPUs."""
+
+    def answer(path: str) -> None:
+        ends = socket.socketpair()
+        for octave, cpu, status in itertools.product(range(14), range(2), range(200, 216)):
+            os.sched_setaffinity(0, {cpu % (os.cpu_count() or 1)})
+            ends[0].sendall(head(f"l/{path}"))
+            ends[1].recv(1 << 16)
+            time.sleep(2.0**octave / 1e6)
+            ends[1].sendall(_OK % status)
+            ends[0].recv(1 << 16)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(answer, map(word, range(count))))
+
+
 def failures(count: int) -> None:
     """Fail."""
     ends = socket.socketpair()
@@ -161,7 +181,7 @@ KINDS: Final[dict[str, Callable[[int], None]]] = {
     function.__name__: function
     for function in (
         paths, statuses, codes, names, tenants, quiet, methods, pipelines, halves, connections,
-        peers, processes, failures,
+        peers, processes, latencies, failures,
     )
 }  # fmt: skip
 

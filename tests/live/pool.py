@@ -271,7 +271,7 @@ class AfreshReturns:
 
     def __init__(self, returns: GiveBack, sums: AfreshSums) -> None:
         self._returns, self._sums = returns, sums
-        self.retire, self.add, self.full = returns.retire, returns.add, returns.full
+        self.retire, self.add, self.taken = returns.retire, returns.add, returns.taken
         self.unused = returns.unused
 
     def step(self) -> list[int]:
@@ -291,7 +291,7 @@ class AfreshSums:
 
     def __init__(self, sums: KernelSums, names: Names) -> None:
         """Have what all cells have counted so far be read, and in no row."""
-        self._sums = sums
+        self._sums, self.octaves = sums, sums.octaves
         self.most_rows = sums.most_rows
         self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
         self.merge, self.has_room, self.take_rest = sums.merge, sums.has_room, sums.take_rest

@@ -15,12 +15,13 @@ from typing import Final, TypeVar
 import pytest
 
 from httptop.bpf import abi
+from httptop.collect.forgetting import FULL
 from httptop.config.load import build
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance
 from httptop.linux import bpf_syscall
 from httptop.model import PartyStats, Snapshot
-from tests.live.flood import UID
+from tests.live.flood import UID, word
 from tests.live.live import Watch, connected, exchange, request, response, rows_of
 from tests.live.test_forgetting import FORGET_S, NAME, Run
 
@@ -176,6 +177,23 @@ def test_a_flood_hides_no_other_service_of_its_user(host: Host) -> None:
         for side in ("server", "client"):
             (row,) = [row for row in rows_of(snapshot, "/flood/quiet") if row.key.side == side]
             assert (row.key.process, dict(row.status)) == ("quiet", {503: 4})
+    host.wait(2 * FORGET_S)
+
+
+def test_few_rows_with_all_histograms_take_no_rows_from_others(host: Host, path: str) -> None:
+    """Those whose histograms they are would have to go, and are in use: so nobody does."""
+    with connected() as ends, flooding("latencies", 8):
+        paths = [f"{path}/{word(number)}" for number in range(40)]
+        for each in paths:
+            exchange(*ends, request(each), response(200))
+        host.step()
+        taken = host.source._returns.taken()
+        assert taken.histograms > FULL > max(taken.endpoints, taken.responses)
+        for _ in range(3):
+            snapshot = host.step()
+        for side in ("server", "client"):
+            found = {row.key.path for row in rows_of(snapshot, path, side)}
+            assert found == set(paths)
     host.wait(2 * FORGET_S)
 
 
