@@ -70,21 +70,20 @@ def compare(running: Settings, read: Settings) -> Reload:
 class Watch:
     """Detects when files change, appear or disappear.
 
-    If a file cannot be accessed by its path (since root was given up), it is accessed from the
-    nearest parent directory that existed at the start, which is held open. If that is refused, too,
-    the kernel tells what changes in that directory.
+    If a file cannot be accessed by its path (since root was given up), the kernel tells what
+    changes in the nearest directory above it that existed at the start. Nothing is held by which
+    that could be entered.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
-        self._above = {Path(os.path.abspath(file)): _nearest_directory(file) for file in files}
         self._notices = Inotify()
         self._told: set[tuple[int, bytes]] = set()
+        #: For each file the watch of that directory, and the first name on the way from there.
         self._watches = {
-            directory: self._notices.watch(f"/proc/self/fd/{descriptor}")
-            for directory, descriptor in self._above.values()
+            Path(os.path.abspath(file)): _watched(file, self._notices) for file in files
         }
         self._changes = itertools.count()
-        self._seen = {file: self._signature(file, None) for file in self._above}
+        self._seen = {file: self._signature(file, None) for file in self._watches}
 
     def changed(self) -> bool:
         """Return whether a file has changed since the last call."""
@@ -95,22 +94,15 @@ class Watch:
         return different
 
     def close(self) -> None:
-        """Close the directories."""
+        """End the watches."""
         self._notices.close()
-        for _, descriptor in self._above.values():
-            os.close(descriptor)
 
     def _signature(self, file: Path, before: _Signature | None) -> _Signature | None:
-        directory, descriptor = self._above[file]
         try:
-            try:
-                found = os.stat(file)
-            except PermissionError:
-                found = os.stat(file.relative_to(directory), dir_fd=descriptor)
+            found = os.stat(file)
         except PermissionError:
-            below = os.fsencode(file.relative_to(directory).parts[0])
-            at = self._watches[directory]
-            told = at is not None and not self._told.isdisjoint({(at, below), (-1, b"")})
+            watch, name = self._watches[file]
+            told = watch is not None and not self._told.isdisjoint({(watch, name), (-1, b"")})
             return (next(self._changes),) if told else before
         except (OSError, ValueError):
             return None
@@ -215,9 +207,16 @@ def _shown(key: str, settings: Settings) -> str:
     return BY_KEY[key].kind.show(BY_KEY[key].of(settings))
 
 
-def _nearest_directory(file: Path) -> tuple[Path, int]:
-    """Return the nearest existing directory above a file, and a descriptor of it."""
-    for directory in Path(os.path.abspath(file)).parents:
+def _watched(file: Path, notices: Inotify) -> tuple[int | None, bytes]:
+    """Watch the nearest existing directory above a file; return that, and what is next in it."""
+    path = Path(os.path.abspath(file))
+    for directory in path.parents:
         with contextlib.suppress(OSError):
-            return directory, os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+            descriptor = os.open(directory, flags)
+            try:
+                watch = notices.watch(f"/proc/self/fd/{descriptor}")
+            finally:
+                os.close(descriptor)
+            return watch, os.fsencode(path.relative_to(directory).parts[0])
     raise AssertionError("there is always a root directory")

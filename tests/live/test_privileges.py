@@ -203,6 +203,14 @@ def test_it_keeps_no_program_that_reads_wherever_it_is_told() -> None:
         assert eventually(lambda: document(run)["overhead"].get("bpf_calls", 0) > 0, 10)
 
 
+def test_it_holds_no_directory() -> None:
+    """By one below a home that is closed, it could open what is there."""
+    with batch() as run:
+        held = [*Path(f"/proc/{run.pid}/fd").iterdir()]
+        assert len(held) > 20
+        assert [os.readlink(one) for one in held if one.is_dir()] == []
+
+
 def test_it_keeps_none_where_there_is_no_helper_either(path: str) -> None:
     """Then nobody can say what the probes cost; what they count is read as ever."""
     with Watch(fresh=True) as watch, connected() as ends:
