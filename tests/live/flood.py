@@ -1,7 +1,8 @@
-"""A process of another user that fills a table, and holds on to what it has until it is told to go.
+"""A process of another user that fills a table, and holds on to what it has until it is to go.
 
-Run as ``python -m tests.live.flood KIND COUNT``: it becomes the user ``UID``, floods, prints a
-line, and ends when its standard input does.
+Run as ``python -m tests.live.flood KIND COUNT [GROUP]``: it becomes the user ``UID``, floods,
+prints a line, and ends when its standard input does. If it is given the directory of a control
+group, it enters that and stays root, as a process named ``flooding``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final
 
 _OK: Final = b"HTTP/1.1 %d Flood\r\nContent-Length: 0\r\n\r\n"
@@ -186,7 +188,11 @@ KINDS: Final[dict[str, Callable[[int], None]]] = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    os.setresuid(UID, UID, UID)
+    if len(sys.argv) > 3:
+        ctypes.CDLL(None).prctl(_SET_NAME, b"flooding")
+        Path(sys.argv[3], "cgroup.procs").write_text("0")
+    else:
+        os.setresuid(UID, UID, UID)
     KINDS[sys.argv[1]](int(sys.argv[2]))
     print(flush=True)
     sys.stdin.read()

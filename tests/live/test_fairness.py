@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final, TypeVar
 
 import pytest
@@ -50,14 +51,15 @@ FAILURES: Final = 4000
 class Host(Run):
     """The probes with little room, for us and for the other user."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: str = f"user = {UID}") -> None:
+        """``others``: who is watched beside this process."""
         general = dataclasses.replace(DEFAULTS.general, forget_s=FORGET_S)
         little = Performance(
             max_endpoints=ENDPOINTS, max_connections=1024, max_pipelined=1024,
             max_histograms=4096, max_users=512,
         )  # fmt: skip
         settings = dataclasses.replace(DEFAULTS, general=general, performance=little)
-        scope = limited(f"pid = {os.getpid()} or user = {UID}")
+        scope = limited(f"pid = {os.getpid()} or {others}")
         Watch.__init__(self, settings, scope, fresh=True)
         self.later_s = 0.0
 
@@ -97,9 +99,9 @@ def host() -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def flooding(kind: str, count: int) -> Iterator[None]:
-    """Flood, and hold on to it for a block."""
-    command = (sys.executable, "-m", "tests.live.flood", kind, str(count))
+def flooding(kind: str, count: int, *group: str) -> Iterator[None]:
+    """Flood, and hold on to it for a block; in a control group, as root."""
+    command = (sys.executable, "-m", "tests.live.flood", kind, str(count), *group)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdin is not None
@@ -208,6 +210,30 @@ def test_who_takes_most_is_said(host: Host, path: str, kind: str, who: str) -> N
         assert who in notes
         if kind == "paths":  # two sides of us, of the flood, and two users
             assert host.tenants() <= 2 * 3
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Path]:
+    """A control group of version 2."""
+    mount = subprocess.run(["mount", "-t", "cgroup2", "none", tmp_path], capture_output=True)
+    if mount.returncode:
+        pytest.skip("control groups cannot be mounted here")
+    made = tmp_path / f"httptop-{os.urandom(6).hex()}"
+    made.mkdir()
+    yield made
+    made.rmdir()
+    subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_container_whose_user_is_root_takes_nothing_from_root(group: Path, path: str) -> None:
+    with Host("comm = flooding") as host, host.named("stranger"), connected() as ends:
+        with flooding("paths", FLOODS["paths"], str(group)):
+            for name in "abcd":
+                exchange(*ends, request(f"{path}/{name}"), response(503))
+            snapshot = host.step()
+            for side in ("server", "client"):
+                assert ours(snapshot, path, side) == {f"/{name}": {503: 1} for name in "abcd"}
+        assert rows_of(snapshot, "/flood")
 
 
 def test_samples_of_failures_are_shared(path: str) -> None:

@@ -156,7 +156,7 @@ struct cell {
 /* What shares are of: endpoints, cells of responses, pages of histograms, ... (shares.h). */
 enum resource { ENDPOINTS = 0, CELLS, PAGES, QUEUED, CONNECTIONS, PARTIES, RESOURCES };
 
-#define SIDE_OF_USER 2 /* the key is a user's: both sides, no name */
+#define SIDE_OF_USER 2 /* the key is a user's: both sides, no name; of root, a control group's id */
 
 /* The key of a share. */
 struct tenant_key {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who takes how much of the tables. A tenant is the processes of one name and user, on one side; a
- * user is all of that user's tenants. Each has a share: how much of each resource it has taken.
+ * user is all of that user's tenants. Much that runs as root has nothing to do with the rest of it: so
+ * of root each control group is a user, such as a container or a unit, whose processes made the
+ * tenant. Each has a share: how much of each resource it has taken.
  *
  * As long as an eighth of a resource is free, anybody may take of it. The last eighth is for those
  * who have little: a 32nd of the whole, and a 16th for all that a user runs. So nobody can take from
@@ -87,7 +89,7 @@ static __always_inline u32 share_of_tenant(struct scratch *s, char *comm, u32 ui
 	known = tenants.lookup(key);
 	if (known)
 		return SHARE_NUMBER(*known);
-	WORD(key->comm) = 0;
+	WORD(key->comm) = uid ? 0 : bpf_get_current_cgroup_id();
 	WORD(key->comm + 8) = 0;
 	key->side = SIDE_OF_USER;
 	user = share_of(key, ALL_SHARES, MAX_SHARES);
