@@ -20,8 +20,9 @@ FULL: Final = 0.75
 ROOMY: Final = 0.625
 #: A row with so many requests is used; it stays while it has been used lately.
 _USED: Final = 3
-#: Ticks for which a row that is used stays, however tight the room is.
-_LATELY: Final = 10
+#: Ticks, and seconds, for which a row that is used stays, however tight the room is.
+_LATELY_TICKS: Final = 10
+_LATELY_S: Final = 10.0
 
 #: So often rows are looked at until one that is idle is forgotten. If none ever is, cells that
 #: nobody uses are looked for as if it were after so many seconds.
@@ -58,24 +59,38 @@ class RowActivity(NamedTuple):
         return cls(words[_REQUESTS::_WORDS], words[_OPEN::_WORDS], numbers[_TICK_AT::_NUMBERS])
 
 
+class _Ago:
+    """The last tick that was a time ago."""
+
+    def __init__(self) -> None:
+        self._later: deque[tuple[float, int]] = deque()  # (when, number), the oldest first
+        self._since = -1
+
+    def since(self, tick: int, now_s: float, ago_s: float) -> int:
+        """Note a tick's number; return that of the last one that was so long ago, or -1."""
+        self._later.append((now_s, tick))
+        while self._later and self._later[0][0] <= now_s - ago_s:
+            self._since = self._later.popleft()[1]
+        return self._since
+
+
 class Forgetting:
     """Chooses the rows that are forgotten; for the collector's thread alone."""
 
     def __init__(self) -> None:
-        self._ticks: deque[tuple[float, int]] = deque()  # (when, number), the oldest first
-        self._since = -1
+        self._idle, self._unused = _Ago(), _Ago()
         self._due_s = 0.0
 
     def idle_since(self, tick: int, now_s: float, forget_s: float) -> int:
-        """Note a tick's number; return that of the last one that was ``forget_s`` ago, or -1.
+        """Return the number of the last tick that was ``forget_s`` ago, or -1; called in each tick.
 
         It is -1 for ever if ``forget_s`` is 0.
         """
-        if forget_s:
-            self._ticks.append((now_s, tick))
-        while self._ticks and self._ticks[0][0] <= now_s - forget_s:
-            self._since = self._ticks.popleft()[1]
-        return self._since if forget_s else -1
+        return self._idle.since(tick, now_s, forget_s) if forget_s else -1
+
+    def unused_since(self, tick: int, now_s: float) -> int:
+        """Return a tick after which a row that is in use has been used; called in each tick."""
+        return min(tick - _LATELY_TICKS, self._unused.since(tick, now_s, _LATELY_S))
 
     def is_due(self, now_s: float, forget_s: float) -> bool:
         """Return whether to look for idle rows, for which each tick would be too often."""
@@ -105,9 +120,9 @@ class Pressure(NamedTuple):
 
 
 def surplus(
-    rows: Mapping[Owner, Collection[int]], activity: RowActivity, tick: int, pressure: Pressure
+    rows: Mapping[Owner, Collection[int]], activity: RowActivity, unused: int, pressure: Pressure
 ) -> list[int]:
-    """Return rows that are to make room.
+    """Return rows that are to make room; ``unused``: as :meth:`Forgetting.unused_since` has it.
 
     What is taken without a row makes room first. Users who have most give most, and of what they
     run the processes that have most: whatever these call themselves. Where their rows may not go,
@@ -129,7 +144,7 @@ def surplus(
         most = level([size for size, _ in owned], surplus_of_user)
         spare = []
         for size, some in owned:
-            idle_rows = [row for row in some if taken.get(row) and _may_go(row, activity, tick)]
+            idle_rows = [row for row in some if taken.get(row) and _may_go(row, activity, unused)]
             idle_rows.sort(key=lambda row: (activity.tick[row], activity.requests[row]))
             spare += _first(idle_rows, taken, size - most)
         found += _first(spare, taken, surplus_of_user)
@@ -147,9 +162,9 @@ def _first(rows: Iterable[int], taken: Mapping[int, int], wanted: int) -> list[i
     return found
 
 
-def _may_go(row: int, activity: RowActivity, tick: int) -> bool:
+def _may_go(row: int, activity: RowActivity, unused: int) -> bool:
     """Return whether a row may make room: nothing is open, and it is not in use."""
-    used_lately = activity.requests[row] >= _USED and activity.tick[row] > tick - _LATELY
+    used_lately = activity.requests[row] >= _USED and activity.tick[row] > unused
     return not activity.open[row] and not used_lately
 
 

@@ -90,12 +90,13 @@ class RowUpkeep:
             self._ledger.parties.end(self._ledger.cells.take_back())
         tick, taken = self._ledger.tick - 1, self._returns.taken()
         since = self._forgetting.idle_since(tick, now_s, forget_s)
+        unused_since = self._forgetting.unused_since(tick, now_s)
         self.crowding = self._say_crowding()
         self._ledger.parties.make_room(tick, self._user_of)
         self._placing.place_displaced()
         is_due = self._forgetting.is_due(now_s, forget_s)
         if is_due or max(taken) > FULL:
-            self._look(tick, since, taken, names)
+            self._look(tick, since, unused_since, taken, names)
         self._ledger.move_down()
         self._most_known = max(self._most_known, self._ledger.cells.known)
         if is_due:
@@ -113,14 +114,16 @@ class RowUpkeep:
             self._placing.refit()
         heap.give_back(spare=fewer, end=self._had_many)
 
-    def _look(self, tick: int, since: int, taken: RoomTaken, names: Names) -> None:
+    def _look(
+        self, tick: int, since: int, unused_since: int, taken: RoomTaken, names: Names
+    ) -> None:
         """Forget what has been idle since a tick, and what is to make room."""
         book = self._ledger.book
         activity, rows = RowActivity.of(self._ledger.now().rows), book.by_owner
         unused, others = self._returns.unused(self._ledger.cells.endpoints)
         gone = {row for some in rows.values() for row in idle(some, activity, since)}
         for pressure in self._pressures(taken, others):
-            gone.update(surplus(rows, activity, tick, pressure))
+            gone.update(surplus(rows, activity, unused_since, pressure))
         last = {book.number_of(key) for key in LAST_RESORT_KEYS}
         own = [row for row in book.own if row not in last]
         gone.update(longest_idle(own, activity, len(own) - self._placing.most_own * 3 // 4))
