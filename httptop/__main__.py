@@ -59,7 +59,7 @@ def _written(status: int) -> int:
 
     It is not an error if its reader, or the terminal, is gone.
     """
-    from httptop.console import complain, unwritten
+    from httptop.console import complain, nothing, unwritten
 
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
@@ -67,7 +67,7 @@ def _written(status: int) -> int:
         except (ValueError, AttributeError):  # it is closed, or was never open
             continue
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or Python would try to flush again
+            os.dup2(nothing(), number)  # or Python would try to flush again
             if number == 1 and error.errno not in (errno.EIO, errno.EPIPE):
                 complain(unwritten(error))
                 status = status or 1

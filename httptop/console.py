@@ -13,6 +13,7 @@ from httptop.errors import HttptopError
 from httptop.printable import clean
 
 _LONGEST_LINE = 2000
+_held: int | None = None
 
 
 def say(text: str) -> None:
@@ -72,7 +73,21 @@ def can_draw(environ: Mapping[str, str]) -> bool:
 def forget_output() -> None:
     """Keep Python from flushing standard output again at exit, and reporting the error."""
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(nothing(), 1)
+
+
+def hold_nothing() -> None:
+    """Open /dev/null now: later this process may open nothing for writing. Raises OSError."""
+    global _held
+    if _held is None:
+        _held = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def nothing() -> int:
+    """Return a new descriptor, not inherited, whatever is written to which is gone."""
+    if _held is None:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    return os.dup(_held)
 
 
 def _is_terminal(stream: object) -> bool:

@@ -6,6 +6,7 @@ import faulthandler
 import os
 from typing import Final
 
+from httptop.console import nothing
 from httptop.linux.stretches import hurry
 
 _STANDARD_ERROR: Final = 2
@@ -34,7 +35,7 @@ class Deadline:
         hurry(True)
         if self._nothing is None:
             try:
-                self._nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+                self._nothing = nothing()
             except OSError:  # no descriptor is left
                 self._nothing = _STANDARD_ERROR
         faulthandler.dump_traceback_later(left_s, exit=True, file=self._nothing)
