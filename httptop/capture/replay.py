@@ -37,10 +37,12 @@ class ReplayFeed:
         *,
         scope: Scope | None = None,
         pace_s: float | None = None,
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the capture and read its first snapshot; raise :class:`UsageError`.
 
-        ``redaction``: what is masked in what is shown, beyond what the capture lacks.
+        ``redaction``: what is masked in what is shown, beyond what the capture lacks. ``opened`` is
+        called before anything is read.
         """
         self.problem: str | None = None
         self.damaged = False
@@ -57,6 +59,7 @@ class ReplayFeed:
             raise UsageError(f"{path}: no such file") from None
         except FileError as error:
             raise UsageError(str(error)) from None
+        opened()
         self._snapshots = read_capture(self._file)
         self._next = self._read()
         if self._next is None:

@@ -42,6 +42,7 @@ from httptop.privilege.helper_protocol import (
     SURVEY,
     TIMES,
     HelperError,
+    Launch,
     Limits,
 )
 
@@ -101,6 +102,9 @@ class Helper:
         self._unsent = b""  # of the latest request
         self._came = bytearray()  # of the next reply
         self._descriptors: list[int] = []  # that came with it
+        #: The process id of the launcher of the demo; None: there is none.
+        self.launcher_pid: int | None = None
+        self._launcher: int | None = None  # the socket to it
 
     @property
     def trouble(self) -> str:
@@ -115,7 +119,8 @@ class Helper:
             return
         self._ended = True
         self._channel.close()
-        _close(self._descriptors)
+        launcher = self.take_launcher()
+        _close((*self._descriptors, *(() if launcher is None else (launcher,))))
         self._descriptors = []
         with contextlib.suppress(OSError):
             ended = os.pidfd_open(self.pid)
@@ -124,11 +129,19 @@ class Helper:
             os.waitpid(self.pid, os.WNOHANG)
 
     def settle(
-        self, invoker: InvokingUser, read: Sequence[Path] = (), save: Path | None = None
+        self,
+        invoker: InvokingUser,
+        read: Sequence[Path] = (),
+        save: Path | None = None,
+        *,
+        filter: bytes = b"",
+        launch: Launch | None = None,
     ) -> None:
         """Tell the helper, once and unchangeably, the files and the user it may act for.
 
         ``read``: files that may be read, in addition to ``save``, which may also be replaced.
+        ``filter``: what restricts its system calls; empty: nothing. ``launch``: make the launcher
+        of the demo, and keep a socket to it.
         """
         saved = b"" if save is None else os.fsencode(os.path.abspath(save))
         limits = Limits(
@@ -138,8 +151,17 @@ class Helper:
             os.fsencode(invoker.home),
             saved,
             [*(os.fsencode(os.path.abspath(path)) for path in read), *([saved] if saved else [])],
+            filter=filter,
+            launch=launch,
         )
-        self._ask(SETTLE, limits.to_bytes())
+        reply, descriptors = self._ask(SETTLE, limits.to_bytes())
+        if launch is not None and len(descriptors) == 1:
+            self.launcher_pid, self._launcher = int(reply), descriptors[0]
+
+    def take_launcher(self) -> int | None:
+        """Return the socket to the launcher, which the receiver closes; None: there is none."""
+        launcher, self._launcher = self._launcher, None
+        return launcher
 
     def statistics(self) -> int:
         """Have the kernel time BPF programs for as long as the returned descriptor is open."""

@@ -18,7 +18,7 @@ import _socket  # socket would bring in enum, selectors and collections
 import os
 import sys
 
-from httptop.linux import bpf_syscall, capabilities
+from httptop.linux import bpf_syscall, capabilities, seccomp
 from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
@@ -34,6 +34,7 @@ from httptop.privilege.helper_protocol import (
     SURVEY,
     TIMES,
     HelperError,
+    Launch,
     Limits,
     receive,
 )
@@ -99,8 +100,7 @@ def serve(channel: _socket.socket) -> None:
             return
         if what == SETTLE and limits is None:
             limits = Limits.from_bytes(text)
-            _reduce(elevated=limits.elevated)
-            _reply(channel, number, b"")
+            _settle(channel, number, limits)
         elif limits is None:
             return
         elif what == STATISTICS:
@@ -115,6 +115,41 @@ def serve(channel: _socket.socket) -> None:
             _apart(channel, number, _survey, limits, text)
         else:
             return
+
+
+def _settle(channel: _socket.socket, number: int, limits: Limits) -> None:
+    """Have the launcher made, give up what no request needs, and tell who the launcher is.
+
+    The reply to a launch is the launcher's process id, and with it comes the socket to it.
+    """
+    pid, theirs = (0, None) if limits.launch is None else _launcher(channel, limits.launch)
+    _reduce(elevated=limits.elevated)
+    if limits.filter:
+        seccomp.apply(limits.filter)
+    if theirs is None:
+        _reply(channel, number, b"")
+    else:
+        _reply_with(channel, number, theirs.fileno(), b"%d" % pid)
+        theirs.close()
+
+
+def _launcher(channel: _socket.socket, launch: Launch) -> tuple[int, _socket.socket]:
+    """Start the launcher; return its process id and the other end of its socket."""
+    from httptop.privilege.launcher import run
+
+    ours, theirs = _socket.socketpair()
+    child = os.fork()
+    if child:
+        ours.close()
+        return child, theirs
+    try:
+        channel.close()
+        theirs.close()
+        os.dup2(ours.fileno(), CHANNEL)
+        os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
+        run(CHANNEL, launch)
+    finally:
+        os._exit(0)
 
 
 def _reduce(*, elevated: bool) -> None:
@@ -137,6 +172,12 @@ def _reply(channel: _socket.socket, number: int, text: bytes, done: bytes = DONE
     channel.sendall(HEAD.pack(done, number, len(text)) + text)
 
 
+def _reply_with(channel: _socket.socket, number: int, descriptor: int, text: bytes = b"") -> None:
+    sent = descriptor.to_bytes(4, sys.byteorder)
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)
+    channel.sendmsg([HEAD.pack(DONE, number, len(text)) + text], [rights])
+
+
 def _give_statistics(channel: _socket.socket, number: int) -> None:
     try:
         descriptor = bpf_syscall.enable_stats()
@@ -144,9 +185,7 @@ def _give_statistics(channel: _socket.socket, number: int) -> None:
         _reply(channel, number, str(error.strerror).encode(), REFUSED)
         return
     try:
-        sent = descriptor.to_bytes(4, sys.byteorder)
-        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)
-        channel.sendmsg([HEAD.pack(DONE, number, 0)], [rights])
+        _reply_with(channel, number, descriptor)
     finally:
         os.close(descriptor)
 

@@ -37,6 +37,32 @@ class HelperError(OSError):
         return str(self.args[0])
 
 
+class Launch:
+    """How the launcher of the demo is made: the user that it becomes, and what it can read."""
+
+    def __init__(
+        self, uid: int, gid: int, groups: tuple[int, ...], *, ahead: bool, filter: bytes = b""
+    ) -> None:
+        """``ahead``: whether it imports while it is still root, since the user could not.
+
+        ``filter``: what restricts its system calls; empty: nothing.
+        """
+        self.uid, self.gid, self.groups, self.ahead, self.filter = uid, gid, groups, ahead, filter
+
+    def to_bytes(self) -> bytes:
+        """Return it as a part of the text of SETTLE."""
+        numbers = (int(self.ahead), self.uid, self.gid, *self.groups)
+        return b",".join((self.filter.hex().encode(), *(b"%d" % n for n in numbers)))
+
+    @classmethod
+    def from_bytes(cls, text: bytes) -> Launch:
+        """Return what that says; raise :class:`ValueError` if it is malformed."""
+        program, *numbers = text.split(b",")
+        ahead, uid, gid, *groups = map(int, numbers)
+        by = bytes.fromhex(program.decode())
+        return cls(uid, gid, tuple(groups), ahead=ahead == 1, filter=by)
+
+
 class Limits:
     """What the helper may do: the user it acts for, and the files. Paths are bytes, and absolute.
 
@@ -44,25 +70,47 @@ class Limits:
     """
 
     def __init__(
-        self, uid: int, gid: int, elevated: bool, home: bytes, save: bytes, read: list[bytes]
+        self,
+        uid: int,
+        gid: int,
+        elevated: bool,
+        home: bytes,
+        save: bytes,
+        read: list[bytes],
+        *,
+        filter: bytes = b"",
+        launch: Launch | None = None,
     ) -> None:
         """``save``: the file that may be replaced; empty: none. ``read``: those that may be read.
 
-        ``elevated``: whether httptop ran as another user than this one.
+        ``elevated``: whether httptop ran as another user than this one. ``filter``: what
+        restricts its system calls; empty: nothing. ``launch``: how the launcher of the demo is
+        made, if at all.
         """
         self.uid, self.gid, self.elevated, self.home = uid, gid, elevated, home
-        self.save, self.read = save, read
+        self.save, self.read, self.filter, self.launch = save, read, filter, launch
 
     def to_bytes(self) -> bytes:
         """Return the text of SETTLE."""
         numbers = (self.uid, self.gid, int(self.elevated))
-        return b"\0".join([*(b"%d" % n for n in numbers), self.home, self.save, *self.read])
+        launch = b"" if self.launch is None else self.launch.to_bytes()
+        fields = [self.filter.hex().encode(), launch, self.home, self.save, *self.read]
+        return b"\0".join([*(b"%d" % n for n in numbers), *fields])
 
     @classmethod
     def from_bytes(cls, text: bytes) -> Limits:
         """Return the limits in the text of SETTLE; raise :class:`ValueError` if it is malformed."""
-        uid, gid, elevated, home, save, *read = text.split(b"\0")
-        return cls(int(uid), int(gid), int(elevated) == 1, home, save, read)
+        uid, gid, elevated, program, launch, home, save, *read = text.split(b"\0")
+        return cls(
+            int(uid),
+            int(gid),
+            int(elevated) == 1,
+            home,
+            save,
+            read,
+            filter=bytes.fromhex(program.decode()),
+            launch=Launch.from_bytes(launch) if launch else None,
+        )
 
 
 def receive(channel: socket, length: int) -> bytes:

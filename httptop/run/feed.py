@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from httptop.collect.feed import Feed, ObservedFeed, Observer
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
-from httptop.console import complain
+from httptop.console import complain, hold_nothing
 from httptop.errors import HttptopError, UsageError
 from httptop.http.redaction import stricter
 from httptop.linux.files import InvokingUser
@@ -44,7 +45,19 @@ def open_feed(
         refuse_root_screen(settings.security, screen=screen)
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
         redaction = SnapshotRedaction(settings.security.redact, settings.security.shown_fields)
-        return ReplayFeed(asked.replay, invoker, redaction, scope=scope, pace_s=pace_s)
+
+        def confined() -> None:
+            from httptop.privilege import system_calls
+            from httptop.privilege.confine import confine
+
+            hold_nothing()
+            allowed = system_calls.replay(os.getpid(), saves=screen, elevated=invoker.elevated)
+            for sentence in confine(allowed) if settings.security.seccomp else ():
+                complain(sentence)
+
+        return ReplayFeed(
+            asked.replay, invoker, redaction, scope=scope, pace_s=pace_s, opened=confined
+        )
     from httptop.run.live import open_live
 
     configuration = Configuration(asked, invoker, session)

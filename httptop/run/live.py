@@ -19,15 +19,18 @@ from httptop.collect.overhead import OverheadMeter
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
-from httptop.console import complain
+from httptop.console import complain, hold_nothing
+from httptop.demo.launched import LaunchedDemo
 from httptop.demo.supervisor import Demo
 from httptop.doctor import checks, host
 from httptop.errors import Unavailable
 from httptop.linux.cpus import possible_cpus
 from httptop.linux.files import invoking_user
 from httptop.linux.processes import own_pid_namespace, shows_others
-from httptop.privilege import origin
+from httptop.privilege import origin, system_calls
+from httptop.privilege.confine import confine, filters_of_others
 from httptop.privilege.drop import Drop, plan_drop, reads_code
+from httptop.privilege.helper_protocol import Launch
 from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
 from httptop.run.scheduling import renice
@@ -77,7 +80,14 @@ def open_live(
         enable_statistics=session.statistics,
     )
     try:
-        drop = begin_drop(settings.security, session, screen=screen, read=read, save=save)
+        drop = begin_drop(
+            settings.security,
+            session,
+            screen=screen,
+            launch=screen or demo,
+            read=read,
+            save=save,
+        )
     except BaseException:
         source.close()
         raise
@@ -89,12 +99,17 @@ def open_live(
             started,
             source,
             drop,
-            Demo() if demo else None,
+            session.take_demo() if demo else None,
             tell,
             attached=lambda: renice(settings.performance.nice, session.pids),
             times=None if session.helper is None else session.helper.times,
             notes=notes if screen else (),
             await_demo=not screen,
+            confined=functools.partial(
+                confine, system_calls.live(os.getpid(), helped=session.helper is not None)
+            )
+            if settings.security.seccomp
+            else None,
         ),
         first_rows_at_once=screen,
         written=written,
@@ -107,7 +122,7 @@ def open_live(
 def started(
     source: LiveSource,
     drop: Drop,
-    demo: Demo | None,
+    demo: Demo | LaunchedDemo | None,
     tell: Callable[[str], None],
     stop: int,
     *,
@@ -115,6 +130,7 @@ def started(
     times: Ask | None,
     notes: tuple[str, ...] = (),
     await_demo: bool,
+    confined: Callable[[], tuple[str, ...]] | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """Start what a live run needs, in this order, in the collector's thread; end it afterwards.
 
@@ -130,6 +146,9 @@ def started(
     starts after the probes are attached, so that they see its first request, and ends before they
     are detached, so that its last requests are complete. ``await_demo``: begin the ticks with the
     demo's first response, so that the first of a few snapshots is not empty.
+
+    ``confined`` restricts the system calls of all threads, last of all, and returns sentences if
+    it cannot; None: they are not to be.
     """
     source.load(tell, stop)
     source.attach()
@@ -141,7 +160,9 @@ def started(
     with demo or contextlib.nullcontext():
         if demo and await_demo and not demo.wait_for_response(_LONGEST_START_S, stop):
             tell("the demo's services are still starting")
-        yield (*notes, *source.notes, *drop.notes)
+        hold_nothing()
+        unconfined = () if confined is None else confined()
+        yield (*notes, *source.notes, *drop.notes, *unconfined)
 
 
 def begin_drop(
@@ -149,22 +170,33 @@ def begin_drop(
     session: Session,
     *,
     screen: bool,
+    launch: bool = False,
     read: Sequence[Path] = (),
     save: Path | None = None,
 ) -> Drop:
     """Plan the drop, settle the helper and prepare, before this process has other threads.
 
     What the user to become could not read is imported now, while this process is still root.
+    ``launch``: whether the helper is to make the launcher of the demo.
     Whatever needs all of root must be started before. Raises as :func:`plan_drop` does.
     """
     drop = plan_drop(security, screen=screen, needed=host.needed_after_attaching())
     if drop.user is None:
         session.end_helper()
         return drop
-    if not reads_code(drop.user):
+    user, ahead = drop.user, not reads_code(drop.user)
+    if ahead:
         import_ahead(screen=screen)
+    others = filters_of_others(wanted=security.seccomp)
+    launched = Launch(user.uid, user.gid, user.groups, ahead=ahead, filter=others.demo)
     try:
-        session.start_helper().settle(invoking_user(os.environ), read, save)
+        session.start_helper().settle(
+            invoking_user(os.environ),
+            read,
+            save,
+            filter=others.helper,
+            launch=launched if launch else None,
+        )
     except OSError as error:
         session.end_helper()
         note = f"the helper that stays root failed ({error}): settings cannot be saved or reloaded"

@@ -17,7 +17,6 @@ from httptop.config.scope import Scope, scope_of
 from httptop.config.settings import Settings
 from httptop.console import complain
 from httptop.coverage.processes import Survey
-from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
 from httptop.linux.signals import handled
@@ -73,7 +72,6 @@ class ScreenRun:
     ) -> None:
         """Open the feed; ``closing`` ends what must end with the run."""
         replayed = asked.replay is not None
-        self.can_demo = not (asked.demo or replayed)
         self.can_change = self.can_survey = not replayed
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
@@ -96,8 +94,12 @@ class ScreenRun:
             settings, self._read, self._configuration.files, self._feed, self._report
         )
         closing.callback(self._reloading.stop)
-        self._demo = Demo()
-        closing.callback(self._demo.stop)
+        # Without a helper there is no launcher, and who is confined starts no processes.
+        confined = settings.security.seccomp and session.helper is None
+        self.can_demo = not (asked.demo or replayed or confined)
+        self._demo = session.take_demo() if self.can_demo else None
+        if self._demo is not None:
+            closing.callback(self._demo.stop)
 
     def show(self) -> int:
         """Show the screen until the run ends; return the exit status or raise the feed's error."""
@@ -155,6 +157,7 @@ class ScreenRun:
 
     def start_demo(self) -> None:
         """Start the demo; it ends with the run."""
+        assert self._demo is not None
         try:
             self._demo.start()
         except OSError as error:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from httptop.bpf.build.child import Loading
     from httptop.coverage.processes import Survey
+    from httptop.demo.launched import LaunchedDemo
+    from httptop.demo.supervisor import Demo
 
 
 class Session:
@@ -72,8 +74,24 @@ class Session:
     @property
     def pids(self) -> tuple[int, ...]:
         """The ids of our processes that run already."""
+        launcher = None if self.helper is None else self.helper.launcher_pid
         beside = (self._loading, self.helper)
-        return tuple(process.pid for process in beside if process is not None)
+        pids = [process.pid for process in beside if process is not None]
+        return (*pids, *([] if launcher is None else [launcher]))
+
+    def take_demo(self) -> Demo | LaunchedDemo:
+        """Return the demo, not started, which the receiver stops; by the launcher if there is one.
+
+        Raises :class:`OSError` if its program cannot be read.
+        """
+        launcher = None if self.helper is None else self.helper.take_launcher()
+        if launcher is not None:
+            from httptop.demo.launched import LaunchedDemo
+
+            return LaunchedDemo(launcher)
+        from httptop.demo.supervisor import Demo
+
+        return Demo()
 
     def troubles(self) -> tuple[str, ...]:
         """Return sentences on what is missing by now; any thread may call it."""

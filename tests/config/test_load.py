@@ -96,6 +96,7 @@ EXAMPLES = {
     "security.drop_privileges": ("false", "0"),
     "security.user": ("nobody", "no such user"),
     "security.keep_no_capabilities": ("false", "0"),
+    "security.seccomp": ("false", "0"),
     "security.allow_root_ui": ("false", "0"),
     "security.redact": ("strict", "none"),
     "security.redact_captures": ("off", "no"),

@@ -32,6 +32,7 @@ from httptop.linux import bpf_syscall
 from tests.live.pool import cache_directory
 
 HELPER: Final = "httptop-helper"
+LAUNCHER: Final = "httptop-demo"
 PROGRAMS, LINKS = "prog_id", "link_id"
 _NEXT_ID: Final = {PROGRAMS: 11, LINKS: 31}
 NOBODY: Final = 65534
@@ -197,6 +198,15 @@ def children(pid: int) -> dict[str, int]:
     for task in os.listdir(f"/proc/{pid}/task"):
         for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
             found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+    return found
+
+
+def family(pid: int) -> dict[str, int]:
+    """Return what runs below a process, by name: children, their children and so on."""
+    found = children(pid)
+    for child in tuple(found.values()):
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            found |= family(child)
     return found
 
 

@@ -13,13 +13,14 @@ import pytest
 
 from tests.live.command import (
     HELPER,
+    LAUNCHER,
     LINKS,
     NOBODY,
     PROGRAMS,
     batch,
-    children,
     document,
     eventually,
+    family,
     field,
     held_by,
     ids_of,
@@ -32,7 +33,7 @@ from tests.live.live import Watch, connected, exchange, request, response
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
-ROLES = [HELPER, "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
+ROLES = [LAUNCHER, HELPER, "shop-catalog", "shop-gateway", "shop-load", "shop-orders"]
 
 
 def _exists(pid: int) -> bool:
@@ -117,8 +118,8 @@ def test_nothing_outlives_it(path: str, number: signal.Signals) -> None:
     with connected() as (client, server):
         port = str(server.getsockname()[1])
         with batch("--demo", "--port", port) as run:
-            assert eventually(lambda: sorted(children(run.pid)) == ROLES)  # they name themselves
-            others = children(run.pid)
+            assert eventually(lambda: sorted(family(run.pid)) == ROLES)  # they name themselves
+            others = family(run.pid)
             assert {name: status(pid)["Uid"].split()[0] for name, pid in others.items()} == {
                 name: "0" if name == HELPER else str(NOBODY) for name in ROLES
             }

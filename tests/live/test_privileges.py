@@ -30,6 +30,7 @@ from tests.live.command import (
     children,
     document,
     eventually,
+    family,
     field,
     running,
     screen,
@@ -272,8 +273,8 @@ def test_the_demo_starts_and_ends_on_a_screen_without_root() -> None:
         assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
         end.write(b"d")
         until(end, "/products/{id}")
-        assert shops <= children(run.pid).keys()
-        others = children(run.pid)
+        others = family(run.pid)
+        assert shops <= others.keys()
         assert {status(others[name])["Uid"].split()[0] for name in shops} == {str(NOBODY)}
         end.write(b"q")
         with contextlib.suppress(OSError):

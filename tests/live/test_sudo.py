@@ -21,9 +21,9 @@ import httptop
 from tests.live.command import (
     NOBODY,
     NOTHING,
-    children,
     document,
     eventually,
+    family,
     readable,
     threads,
     until,
@@ -191,17 +191,17 @@ def checkout(caller: Caller) -> Iterator[Caller]:
 
 def below(sudo: subprocess.Popen[str]) -> dict[str, int]:
     """Return what runs below sudo, which may have another process of its own between."""
-    found = children(sudo.pid)
-    while "httptop-helper" not in found:
-        (pid,) = found.values()
-        found = {**children(pid), "httptop": pid}
-    return found
+    found = family(sudo.pid)
+    helper = Path(f"/proc/{found['httptop-helper']}/stat").read_bytes()
+    found["httptop"] = int(helper.rpartition(b")")[2].split()[1])  # whose child it is
+    return {name: pid for name, pid in found.items() if name != "sudo"}
 
 
 def require_nobody(*processes: int) -> None:
     for fields in (fields for pid in processes for fields in threads(pid)):
         assert fields["Uid"] == " ".join([str(NOBODY)] * 4), fields["Name"]
         assert fields["CapPrm"] == fields["CapEff"] == fields["CapBnd"] == NOTHING
+        assert fields["Seccomp"] == "2"
 
 
 @pytest.mark.ebpf

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from httptop.config import LARGEST_FILE
 from httptop.linux.files import FileText, InvokingUser
+from httptop.privilege import confine
 from httptop.privilege import helper as module
 from httptop.privilege.helper import GONE, LATE, Helper, start
 from httptop.privilege.helper_protocol import (
@@ -31,6 +32,7 @@ from httptop.privilege.helper_protocol import (
     SETTLE,
     STATISTICS,
     HelperError,
+    Launch,
     Limits,
 )
 
@@ -103,6 +105,54 @@ def test_it_keeps_the_capabilities_it_needs(
     helper.settle(invoker)
     mine = capabilities_of(os.getpid())
     assert capabilities_of(helper.pid) == sum(1 << number for number in kept) & mine
+
+
+def test_the_launcher_is_of_the_user_and_holds_a_socket_and_nothing_else(helper: Helper) -> None:
+    filters = confine.filters_of_others(wanted=True)
+    launch = Launch(65534, 65533, (65533, 7), ahead=False, filter=filters.demo)
+    helper.settle(ROOT, filter=filters.helper, launch=launch)
+    assert helper.launcher_pid is not None
+    lines = Path(f"/proc/{helper.launcher_pid}/status").read_text().splitlines()
+    fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    assert fields["Name"] == ["httptop-demo"]
+    assert (set(fields["Uid"]), set(fields["Gid"])) == ({"65534"}, {"65533"})
+    assert fields["Groups"] == ["7", "65533"]
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == (["1"], ["2"])
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(fields[name][0], 16) == 0
+    assert len(os.listdir(f"/proc/{helper.launcher_pid}/fd")) == 4  # three of nothing
+    assert "Seccomp:\t2" in Path(f"/proc/{helper.pid}/status").read_text()
+    launcher = helper.take_launcher()
+    assert launcher is not None
+    assert helper.take_launcher() is None
+    os.close(launcher)
+    stat = Path(f"/proc/{helper.launcher_pid}/stat")  # the helper waits for none
+    while stat.exists() and ") Z " not in stat.read_text():
+        time.sleep(0.001)
+
+
+def test_it_serves_with_its_system_calls_restricted(folder: Path) -> None:
+    """As one of root's, and for somebody who has called sudo."""
+    for invoker in (ROOT, SOMEONE):
+        place = folder / str(invoker.uid)
+        place.mkdir()
+        os.chown(place, invoker.uid, invoker.gid)
+        file = place / "config.toml"
+        helper = Helper()
+        try:
+            filters = confine.filters_of_others(wanted=True)
+            helper.settle(invoker, [folder / "no.toml"], file, filter=filters.helper)
+            helper.save(file, "[ui]\nsort = 'p99'\n")
+            helper.save(file, "[ui]\nsort = 'p50'\n")
+            assert helper.read(file).text == "[ui]\nsort = 'p50'\n"
+            with pytest.raises(FileNotFoundError):
+                helper.read(folder / "no.toml")
+            os.close(helper.statistics())
+            assert helper.times([]) == []
+            assert helper.survey().holders
+            assert file.stat().st_uid == invoker.uid
+        finally:
+            helper.end()
 
 
 def test_it_ends_with_the_socket(helper: Helper) -> None:

@@ -148,6 +148,7 @@ class Security:
     drop_privileges: bool = True
     user: str = ""
     keep_no_capabilities: bool = True
+    seccomp: bool = True
     allow_root_ui: bool = True
     redact: Level = "default"
     redact_captures: Level = "strict"

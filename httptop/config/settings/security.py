@@ -30,6 +30,13 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "security",
+        "seccomp",
+        Switch(),
+        "Whether each process of httptop may make only the system calls that it needs from then "
+        "on (docs/security.md).",
+    ),
+    Setting(
+        "security",
         "allow_root_ui",
         Switch(),
         "Whether the screen may run as root; if false, httptop exits if it cannot give up root.",

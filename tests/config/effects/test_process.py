@@ -26,6 +26,7 @@ from tests.live.command import (
     field,
     running,
     screen,
+    status,
     threads,
 )
 
@@ -74,6 +75,7 @@ def changed() -> Iterator[subprocess.Popen[str]]:
     with batch(
         SECURITY__USER=named.pw_name,
         SECURITY__KEEP_NO_CAPABILITIES="false",
+        SECURITY__SECCOMP="false",
         PERFORMANCE__NICE=str(os.getpriority(os.PRIO_PROCESS, 0) + NICER),
         PERFORMANCE__CPU_AFFINITY=str(max(os.sched_getaffinity(0))),
         SUDO_UID=str(invoker.pw_uid),
@@ -120,6 +122,16 @@ def test_two_capabilities_are_kept_by_the_thread_that_reads_the_maps(
     kept = {fields["Name"]: fields["CapEff"] for fields in threads(changed.pid)}
     assert field(changed, "CapEff") == field(changed, "CapPrm") == {NOTHING, BPF_AND_PERFMON}, kept
     assert field(changed, "CapInh") == field(changed, "CapAmb") == {NOTHING}
+
+
+@pytest.mark.ebpf
+@pytest.mark.setting("security.seccomp")
+def test_each_thread_of_each_process_is_restricted_to_its_system_calls(
+    plain: subprocess.Popen[str], changed: subprocess.Popen[str]
+) -> None:
+    for run, filtered in ((plain, "2"), (changed, "0")):
+        assert field(run, "Seccomp") == {filtered}
+        assert {status(pid)["Seccomp"] for pid in children(run.pid).values()} == {filtered}
 
 
 @pytest.mark.ebpf
