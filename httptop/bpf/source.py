@@ -239,8 +239,10 @@ class LiveSource:
         if self._probes is None:
             return
         self._probes.detach()
-        if self._sweep is not None and self._plan.conditions.holds_back:
-            self._sweep.settle(self._probes.maps["conns"])
+        if self._sweep is not None:
+            self._sweep.all_at_once = True  # there is but one reading left
+            if self._plan.conditions.holds_back:
+                self._sweep.settle(self._probes.maps["conns"])
 
     def close(self) -> None:
         """Release all resources; idempotent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -79,8 +80,17 @@ def test_the_loader_sizes_every_map_that_the_compiler_does_not() -> None:
     sizes = dict.fromkeys(
         re.findall(r'sizes\["(\w+)"\]', Path(sizes_module.__file__).read_text()), 1
     )
-    found = sizes_module.entries_of(sizes, namespace=False)
+    found = sizes_module.entries_of(sizes, namespace=False, filtered=True)
     assert sorted(found) == sorted(set(unsized) - {"cell", "page"})
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_every_connection_can_be_swept(filtered: bool) -> None:
+    """Those that a filter leaves out, too: who has many hides the end of nobody else's."""
+    sizes = defaultdict(lambda: 1, MAX_CONNECTIONS=5000)
+    found = sizes_module.entries_of(sizes, namespace=False, filtered=filtered)
+    left_out = found["left_out"] if filtered else 0
+    assert found["swept_conns"] >= found["conns"] + left_out >= 5000
 
 
 def test_a_map_has_a_name_that_is_kept_whole() -> None:

@@ -487,6 +487,33 @@ def test_a_server_that_is_killed_before_it_responds(
         watch.expect(path, {}, unanswered=1)
 
 
+def test_a_connection_that_is_over_is_found_among_many_that_are_not(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Some are looked at in a tick, and all of them after the last one."""
+    monkeypatch.setattr("httptop.bpf.sweep._A_TICK", 8)
+    monkeypatch.setattr("httptop.bpf.sweep._AT_ONCE", 8)
+    with contextlib.ExitStack() as closing:
+        watch = closing.enter_context(Watch(scope=limited(f"pid = {os.getpid()}"), fresh=True))
+        for _ in range(40):
+            client, server = closing.enter_context(connected_unix())
+            client.sendall(b"GET /h")
+            server.recv(99)
+        for name in "abc":
+            with connected_unix() as (client, server):
+                client.sendall(request(f"{path}/{name}"))
+                server.recv(4096)
+        found = [sum(row.unanswered for row in rows_of(watch.step(), path)) for _ in range(15)]
+        assert found[0] < 6  # both sides of three
+        assert found[-1] == 6
+        for name in "abc":
+            with connected_unix() as (client, server):
+                client.sendall(request(f"{path}/{name}"))
+                server.recv(4096)
+        watch.source.detach()
+        assert sum(row.unanswered for row in rows_of(watch.step(), path)) == 12
+
+
 def test_connections_that_are_gone_leave_the_maps(only_us: Watch, path: str) -> None:
     for ends in (connected, connected_unix) * 20:
         with ends() as (client, server):

@@ -170,7 +170,8 @@ def _cache_of(plan: Mapping[str, Any]) -> Path | None:
 def with_maps(image: Image, plan: dict[str, Any]) -> Loaded:
     """Create the maps of an image, with all in them that must be there before it is loaded."""
     tables = plan.get("tables", {})
-    entries = entries_of(plan["sizes"], namespace="own_namespace" in tables)
+    filtered = bool(plan["defines"].get("FILTER"))
+    entries = entries_of(plan["sizes"], namespace="own_namespace" in tables, filtered=filtered)
     entries |= {name: table["entries"] for name, table in tables.items()}
     longest = {
         name: max((len(value) // 2 for _, value in table["values"]), default=0)

@@ -8,18 +8,20 @@ from httptop.bpf.abi import MAX_SHARES
 from httptop.collect.sums import TIMES
 
 
-def entries_of(sizes: Mapping[str, int], *, namespace: bool) -> dict[str, int]:
+def entries_of(sizes: Mapping[str, int], *, namespace: bool, filtered: bool) -> dict[str, int]:
     """Return the number of entries of each map whose size depends on the settings, by name.
 
     ``sizes``: MAX_CONNECTIONS and so on, as in :func:`httptop.bpf.plan.plan_of`; ``namespace``:
-    whether httptop runs in a process id namespace of its own.
+    whether httptop runs in a process id namespace of its own; ``filtered``: whether a filter may
+    leave connections out.
     """
     cells, shards, pages = sizes["MAX_CELLS"], sizes["SHARDS"], sizes["MAX_PAGES"]
     endpoints, rows = sizes["MAX_ENDPOINTS"], sizes["MAX_ROWS"]
     connections, parties = sizes["MAX_CONNECTIONS"], sizes["MAX_PARTIES"]
     return {
         "conns": connections,
-        "left_out": connections,
+        "left_out": connections if filtered else 1,
+        "swept_conns": connections * (2 if filtered else 1),  # any of both
         "queue": sizes["MAX_PIPELINED"],
         "endpoints": endpoints + MAX_SHARES,
         "responses": cells,

@@ -76,7 +76,7 @@ struct queue_key {
 /* Memory follows the connections there are; opening and closing one takes no longer for it. */
 BPF_F_TABLE("hash", u64, struct conn, conns, SIZED, BPF_F_NO_PREALLOC);
 /* Sockets whose end no tracepoint will report any more: sweep() checks them (bpf/sweep.py). */
-BPF_F_TABLE("hash", u64, u8, swept_conns, 16384, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, u8, swept_conns, SIZED, BPF_F_NO_PREALLOC);
 BPF_ARRAY(blank_conn, struct conn, 1); /* zeros, to initialise new connections */
 BPF_F_TABLE("hash", struct endpoint_key, u32, endpoints, SIZED, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct response_key, u32, responses, SIZED, BPF_F_NO_PREALLOC);
