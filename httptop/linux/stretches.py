@@ -95,6 +95,7 @@ class GivingWay(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
+        self._open = True
         self._former = signal.signal(signal.SIGALRM, self._alarm)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -107,16 +108,17 @@ class GivingWay(selectors.DefaultSelector):
 
     def close(self) -> None:
         """Give the alarm back; idempotent."""
+        self._open = False  # or an alarm that comes now would set another, which nobody takes
         if self._former is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._former)
             self._former = None
         super().close()
 
-    @staticmethod
-    def _alarm(_number: int, _frame: FrameType | None) -> None:
-        give_way()
-        _set_alarm()
+    def _alarm(self, _number: int, _frame: FrameType | None) -> None:
+        if self._open:
+            give_way()
+            _set_alarm()
 
 
 def _set_alarm() -> None:

@@ -148,3 +148,21 @@ def test_an_event_loop_pauses_within_a_callback(monkeypatch: pytest.MonkeyPatch)
     assert len(pauses) >= 50  # of some 800: other processes may have the CPU
     assert [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)] == former
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_alarm_that_comes_while_it_is_closed_sets_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which nobody would take: it would kill the process."""
+    setitimer, former = signal.setitimer, signal.getsignal(signal.SIGALRM)
+
+    def late(which: int, seconds: float) -> None:
+        setitimer(which, seconds)
+        if not seconds:
+            signal.raise_signal(signal.SIGALRM)
+
+    giving_way = stretches.GivingWay()
+    monkeypatch.setattr(signal, "setitimer", late)
+    giving_way.close()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) == former
