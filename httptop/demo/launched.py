@@ -26,7 +26,7 @@ START, STARTED, FAILED, RESPONDED = b"s", b"+", b"-", b"r"
 
 #: Seconds to wait for the start, and for the end; the launcher waits a second for each service.
 _START_PATIENCE_S = 30.0
-_END_PATIENCE_S = 6.0
+_END_PATIENCE_S = 4.0
 _NO_LIMIT_S = 1e6
 _LONGEST_REASON = 1000
 
