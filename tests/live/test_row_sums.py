@@ -587,6 +587,15 @@ def test_long_work_is_done_in_stretches(
         assert (len(slept) >= 1000) == pauses
 
 
+def test_no_run_is_long_whatever_is_asked_for(loaded: Loaded) -> None:
+    """Whoever took httptop over can ask for as many turns as they like."""
+    turns, end = (1 << 22) + 1024, (1 << 32) - 1
+    struct.pack_into("<4I", loaded.sums._state, 0, 0, end, 1, turns)
+    bpf_syscall.run_raw_tracepoint(loaded.programs["take_from_window"], 0)
+    (came_to,) = struct.unpack_from("<I", loaded.sums._state)
+    assert 1024 <= came_to <= 1024 + OCTAVES + 1
+
+
 def test_the_maps_are_closed(loaded: Loaded) -> None:
     sums = loaded.sums
     before = len(os.listdir("/proc/self/fd"))
