@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import functools
 import json
@@ -512,6 +513,32 @@ def test_a_connection_that_is_over_is_found_among_many_that_are_not(
                 server.recv(4096)
         watch.source.detach()
         assert sum(row.unanswered for row in rows_of(watch.step(), path)) == 12
+
+
+def test_a_socket_that_is_connected_anew_is_another_connection(watch: Watch, path: str) -> None:
+    """It has another peer and port; what was pending has no response any more."""
+    nobody = struct.pack("<H14x", socket.AF_UNSPEC)
+    libc = ctypes.CDLL(None, use_errno=True)
+    ports = []
+    with socket.socket() as client:
+        for name in "ab":
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                client.connect(listener.getsockname())
+                ports.append(listener.getsockname()[1])
+                server, _ = listener.accept()
+            with server:
+                exchange(client, server, request(f"{path}/{name}"))
+                client.sendall(request(f"{path}/{name}/open"))
+                receive(server, len(request(f"{path}/{name}/open")))
+                assert libc.connect(client.fileno(), nobody, len(nobody)) == 0
+    snapshot = watch.until(lambda shot: sum(row.unanswered for row in rows_of(shot, path)) == 4)
+    for name, port in zip("ab", ports, strict=True):
+        for side in ("client", "server"):
+            found = {
+                row.key.path.removeprefix(path): (row.key.port, dict(row.status), row.unanswered)
+                for row in rows_of(snapshot, f"{path}/{name}", side)
+            }
+            assert found == {f"/{name}": (port, {200: 1}, 0), f"/{name}/open": (port, {}, 1)}
 
 
 def test_connections_that_are_gone_leave_the_maps(only_us: Watch, path: str) -> None:

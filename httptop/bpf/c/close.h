@@ -39,7 +39,7 @@ static __always_inline void take_last_missed(struct conn *conn, u64 sk)
 /*
  * A TCP connection ends: its owner closes it, or it reaches TCP_CLOSE. The owner may still read
  * what arrived before, so while a response is pending the entry stays until sweep() finds the
- * socket released.
+ * socket released. A socket that is connected anew has no bytes of its old connection any more.
  */
 static __always_inline int on_state(u64 *ctx)
 {
@@ -47,11 +47,18 @@ static __always_inline int on_state(u64 *ctx)
 	int state = ctx[2];
 	struct conn *conn;
 
-	if (state != TCP_CLOSE && state != TCP_FIN_WAIT1 && state != TCP_LAST_ACK)
+	if (state != TCP_CLOSE && state != TCP_FIN_WAIT1 && state != TCP_LAST_ACK &&
+	    state != TCP_SYN_SENT)
 		return 0;
 	conn = conn_of(sk);
 	if (!conn) {
 		forget_passed(sk);
+		return 0;
+	}
+	if (state == TCP_SYN_SENT) { /* as if its struct sock were another's: see on_bytes() */
+		conn->inode = 0;
+		conn->verify = 1;
+		sweep_later(sk);
 		return 0;
 	}
 	/*

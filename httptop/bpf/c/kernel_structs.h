@@ -28,6 +28,7 @@ struct registers { /* x86-64, as in ptrace(2) */
 #define FAMILY_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
+#define TCP_SYN_SENT 2
 #define TCP_FIN_WAIT1 4
 #define TCP_CLOSE 7
 #define TCP_LAST_ACK 9
