@@ -20,6 +20,8 @@ _WANTED: Final = _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _D
 #: Watch, mask, cookie, length of the name behind it.
 _EVENT: Final = struct.Struct("=iIII")
 _READ: Final = 64 << 10
+#: So many at once: whoever may change a directory may do so faster than this is read.
+_MOST_READS: Final = 16
 
 
 class Inotify:
@@ -40,13 +42,14 @@ class Inotify:
         An empty name stands for all of them: the kernel could not keep count of them.
         """
         changed: set[tuple[int, bytes]] = set()
-        while True:
+        for _ in range(_MOST_READS):
             try:
                 data = os.read(self._fd, _READ)
             except OSError:  # there is no more, or there never is any
-                return changed
+                break
             for watch, mask, name in _events(data):
                 changed.add((watch, b"") if mask & _Q_OVERFLOW else (watch, name))
+        return changed
 
     def close(self) -> None:
         """End all watches; idempotent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,16 @@ def test_what_is_refused_tells_nothing(tmp_path: Path) -> None:
     inotify.close()
     assert inotify.watch(str(tmp_path)) is None
     assert inotify.read() == set()
+
+
+def test_who_changes_more_than_can_be_read_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inotify = Inotify()
+    watch = inotify.watch(str(tmp_path))
+    assert watch is not None
+    event = struct.pack("=iIII16s", watch, 0x100, 0, 16, b"name")
+    monkeypatch.setattr("os.read", lambda *_: event)
+    assert inotify.read() == {(watch, b"name")}
+    monkeypatch.undo()
+    inotify.close()
