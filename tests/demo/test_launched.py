@@ -48,30 +48,23 @@ def stop() -> Iterator[Wakeup]:
     made.close()
 
 
-def services() -> set[str]:
-    """Return the demo's processes, by name and number."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                name = (entry / "comm").read_text().strip()
-            except OSError:
-                continue
-            if name.startswith("shop-"):
-                found.add(f"{name} {entry.name}")
-    return found
+def services() -> list[int]:
+    """Return the processes that our launcher has started."""
+    launcher = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[-1]
+    started = Path(f"/proc/{launcher}/task/{launcher}/children").read_text()
+    return [int(pid) for pid in started.split()]
 
 
 def test_it_starts_tells_of_the_first_response_and_ends_with_all(
     launch: Launch, stop: Wakeup
 ) -> None:
-    before = services()
     with launch() as demo:
         demo.start()  # once more changes nothing
         assert demo.wait_for_response(30, stop.reader)
         assert demo.wait_for_response(0, stop.reader)
-        assert len(services() - before) == 4
-    assert services() - before == set()
+        started = services()
+        assert len(started) == 4
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
     demo.stop()
 
 
