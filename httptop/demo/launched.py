@@ -1,7 +1,7 @@
 """The demo, started by another process, and what that process does: the two ends of a socket.
 
 httptop may start no processes once it has restricted its system calls. So a launcher, made before,
-starts the demo when it is told to. What they say to each other is single bytes::
+starts the demo when it is told to. What they say to each other is a line, then single bytes::
 
     httptop  ──── START ───────►  launcher
              ◄─── STARTED ──────            or FAILED and why
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from httptop.demo.supervisor import Demo
 
-START, STARTED, FAILED, RESPONDED = b"s", b"+", b"-", b"r"
+START, STARTED, FAILED, RESPONDED = b"s\n", b"+", b"-", b"r"
+#: A program for Python that serves who has asked for the start already: its name, the socket's
+#: number and the module path follow.
+SERVE = (
+    "import sys; sys.path[:] = sys.argv[3:]\n"
+    "with open('/proc/self/comm', 'w') as name: name.write(sys.argv[1])\n"
+    "from httptop.demo.launched import serve; serve(int(sys.argv[2]), asked=True)"
+)
 
 #: Seconds to wait for the start, and for the end; the launcher waits a second for each service.
 _START_PATIENCE_S = 30.0
@@ -38,10 +45,13 @@ def made_here() -> Demo:
     return Demo()
 
 
-def serve(channel: int, demo: Demo | None = None) -> None:
-    """Start the demo when told to, on the socket ``channel``, and end it with that."""
+def serve(channel: int, demo: Demo | None = None, *, asked: bool = False) -> None:
+    """Start the demo when told to, on the socket ``channel``, and end it with that.
+
+    ``asked``: whether START has come already.
+    """
     httptop = _socket.socket(fileno=channel)
-    if httptop.recv(1) != START:
+    if not asked and httptop.recv(len(START)) != START:
         return
     try:
         demo = demo or made_here()
