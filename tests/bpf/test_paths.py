@@ -66,7 +66,7 @@ def test_what_counts_for_processes_and_peers_costs(
     monkeypatch.setattr(compiler, "source", lambda name="probes.c": without_parties(whole(name)))
     without = paths.measured()
     (asked, told) = _more(measured, without, "the same request: recv", "the same head: writev")
-    assert asked == (0, 0, 0, 0, 0)
+    assert asked in ((0, 0, 0, 0, 0), (-1, 0, 0, 0, 0))  # as the compiler pleases
     assert 20 < told[0] <= 45
     assert told[1:4] == (0, 0, 0)
     assert told[4] <= 2

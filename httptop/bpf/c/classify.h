@@ -68,6 +68,15 @@ static __always_inline bool token_may_come(u64 first, u64 second, u32 n)
 	return !(invisible & (EACH << 7));
 }
 
+/* The first bytes cannot be read: the step is taken again, or the call is lost. */
+static __always_inline u32 first_bytes_again(struct scratch *s)
+{
+	if (may_try_again(s))
+		return STEP_FIRST_BYTES;
+	COUNT_LOSS(lost_pieces);
+	return STEP_DONE;
+}
+
 /* The call begins with no HTTP. */
 static __always_inline void note_no_http(struct scratch *s)
 {
@@ -90,7 +99,7 @@ static __always_inline u32 track_request(struct scratch *s)
 	WORD(&s->data[0]) = 0;
 	s->have = s->carried = CARRY;
 	if (!fill(s, false))
-		return STEP_DONE;
+		return first_bytes_again(s);
 	scan_head(s);
 	if (s->line_end ? !may_be_request_line(s) && !begins_proxy_line(s) : !line_may_come(s)) {
 		note_no_http(s);
@@ -229,7 +238,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	bool proxied;
 
 	if (!next_piece(s))
-		return STEP_DONE;
+		return has_vector(s) ? first_bytes_again(s) : STEP_DONE;
 	gone = conn_of(s->sk);
 	if (gone && take_out(s, gone)) {
 		/* The struct sock has been reused for another socket. */
@@ -239,12 +248,12 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	n = s->piece;
 	if (n >= 16) {
 		if (read_user(first, sizeof(first), (void *)s->buf))
-			return STEP_DONE;
+			return first_bytes_again(s);
 	} else {
 		asm volatile("" : "+r"(n));
 		n &= 15;
 		if (read_user(first, n, (void *)s->buf))
-			return STEP_DONE;
+			return first_bytes_again(s);
 	}
 	status = status_of(first[0], first[1], s->piece);
 	if (status || (may_be_response(first[0], s->piece) && answered_by(s->sk, s->inbound)))
@@ -261,7 +270,7 @@ static __always_inline u32 first_bytes(struct scratch *s)
 	if (ends_line(first[0]) && !proxied) { /* empty lines, perhaps before a request line */
 		s->have = CARRY;
 		if (!fill(s, false))
-			return STEP_DONE;
+			return first_bytes_again(s);
 		skip_empty_lines(s);
 		return s->left ? STEP_FIRST_BYTES : STEP_DONE;
 	}

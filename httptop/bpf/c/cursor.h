@@ -13,6 +13,23 @@
 #include "scratch.h"
 #include "syscalls.h"
 
+/*
+ * While the kernel moves a page, to make a large one of many or to have it on another node, it cannot be
+ * read; whoever owns it would wait for it, for some 100 us. So a step that cannot read is taken again, for
+ * about a millisecond; where steps are few, hardly ever.
+ */
+#ifdef LOOPS
+#define MOST_TRIES 1000
+#else
+#define MOST_TRIES 4
+#endif
+
+/* Whether to try once more in this call to read. */
+static __always_inline bool may_try_again(struct scratch *s)
+{
+	return s->tries++ < MOST_TRIES;
+}
+
 #ifdef FRONT_SYSCALLS
 /* A call may carry several messages: go on to the next, if there is one. */
 static __always_inline void next_message(struct scratch *s)
@@ -55,6 +72,12 @@ static __always_inline bool next_piece(struct scratch *s)
 		s->piece = vector[1] < IN_MESSAGE(s) ? vector[1] : IN_MESSAGE(s);
 	}
 	return s->piece != 0;
+}
+
+/* Whether what next_piece() has not found may be in further iovecs. */
+static __always_inline bool has_vector(struct scratch *s)
+{
+	return s->left && s->iov && IN_MESSAGE(s);
 }
 
 /* Step over bytes at buf, at most s->piece. */

@@ -106,6 +106,14 @@ static __always_inline void frame_alike(struct conn *conn, enum likeness likenes
 		conn->streams[RESPONSES].left = conn->kind.left;
 }
 
+/* Where a call's bytes are cannot be read: it is lost. Returns 0, as a program does. */
+static __always_inline int lose_unread(struct conn *conn)
+{
+	if (conn)
+		lose_call(conn);
+	return 0;
+}
+
 /*
  * Dispatch a call with these registers that moved `ret` bytes through a socket. `socket` is 0 where
  * only the struct sock is known so far. `buf` is the address of the call's buffer, vector or
@@ -140,20 +148,21 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	piece = ret;
 	if (messages) {
 		if (read_user(&length, sizeof(length), (void *)(buf + MMSGHDR_SENT)))
-			return 0;
+			return lose_unread(conn);
 		piece = length;
 	}
 	if (call & MESSAGE) {
 		if (read_user(&iov, sizeof(iov), (void *)(buf + MSGHDR_IOV)))
-			return 0;
+			return lose_unread(conn);
 		buf = iov;
 	}
 	if (call & (MESSAGE | VECTORED)) {
 		u64 vector[2] = {};
 
-		if (read_user(vector, sizeof(vector), (void *)buf))
-			return 0;
-		iov = buf + sizeof(vector);
+		/* If it cannot be read now, next_piece() finds it in a moment (cursor.h). */
+		iov = buf;
+		if (!read_user(vector, sizeof(vector), (void *)buf))
+			iov += sizeof(vector);
 		buf = vector[0];
 		if (vector[1] < piece)
 			piece = vector[1];
@@ -165,9 +174,9 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	if (!conn && piece) {
 		u8 letter = 0;
 
-		if (read_user(&letter, 1, (void *)buf))
-			return 0;
-		if (!begins_token(letter) && !ends_line(letter)) {
+		/* What cannot be read now may be in a moment (cursor.h). */
+		if (!read_user(&letter, 1, (void *)buf) && !begins_token(letter) &&
+		    !ends_line(letter)) {
 			if (letter == TLS_HANDSHAKE)
 				note_tls(process_of(task), buf, piece);
 			note_other(sk, inbound, ret, letter);
@@ -248,6 +257,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 	s->message_left = messages ? length : ret;
 	s->scanned = 0;
 	s->filled = filled;
+	s->tries = 0;
 	s->began = 0;
 	s->alike = 0;
 	s->tgid = process_of(task);

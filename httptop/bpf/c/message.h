@@ -228,6 +228,8 @@ static __always_inline u32 read_message(struct scratch *s)
 	}
 	if (!s->scanned) {
 		if (!next_piece(s)) {
+			if (has_vector(s) && may_try_again(s))
+				return STEP_READ_MESSAGE;
 			if (s->left)
 				lose_call(conn);
 			return STEP_DONE;
@@ -235,6 +237,8 @@ static __always_inline u32 read_message(struct scratch *s)
 		if (stream->left)
 			return go_on(conn, stream, s);
 		if (!open_window(conn, stream, s)) {
+			if (may_try_again(s))
+				return STEP_READ_MESSAGE;
 			lose_call(conn);
 			return STEP_DONE;
 		}

@@ -177,6 +177,8 @@ static __always_inline u32 proxy_header(struct scratch *s)
 	copy_words(&s->data[CARRY], conn->line, LINE_LEN / 8);
 	s->have = s->carried = CARRY + conn->line_len;
 	if (!fill(s, false)) {
+		if (may_try_again(s))
+			return STEP_PROXY_HEADER;
 		lose_call(conn);
 		return STEP_DONE;
 	}

@@ -64,6 +64,7 @@ struct scratch {
 	u8 response; /* the bytes are of responses, not of requests */
 	u8 scanned; /* data[] has been scanned already (classify.h) */
 	u8 filled; /* bytes of the call that are in data[CARRY..) already */
+	u32 tries; /* of reading what could not be read (cursor.h) */
 
 	/* ---- a connection that is not tracked yet (classify.h) ---- */
 	u8 side; /* set for tracked connections, too */

@@ -109,6 +109,10 @@ def _probe_read_user(m: Machine, to: int, length: int, source: int, *_: int) -> 
     m.count_call("probe_read_user")
     m.counts.user_copies += 1
     m.counts.user_bytes += length
+    if m.unreadable:
+        m.unreadable -= 1
+        m.memory.write(to, bytes(length))
+        return -errno.EFAULT
     return _copy(m, to, length, source, (Kind.USER,))
 
 

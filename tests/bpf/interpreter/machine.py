@@ -138,6 +138,7 @@ class Machine:
         self.random = random.Random(1)
         self.counts = Counts()
         self.result = 0  # of the last run
+        self.unreadable = 0  # reads from user memory that fail from now on
         self.atomic_depth = 0  # how often preemption has been disabled
         self.records: dict[int, RingMap] = {}  # reserved in a ring, by their addresses
         self._frames = 0
