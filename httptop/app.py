@@ -7,6 +7,7 @@ The feed runs in its own thread and uses ``post_message`` only. The app adopts t
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -95,6 +96,8 @@ class HttptopApp(Httptop):
             expression=self._first_filter(),
         )
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
+        self._arriving: Snapshot | None = None  # published, while no message has told us
+        self._arrival = threading.Lock()
         self._feed = feed
         self._feed_runs = False
         self._stands = self._ends = False
@@ -156,8 +159,15 @@ class HttptopApp(Httptop):
             self.end()
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Accept a snapshot; any thread may call it, and it never blocks."""
-        self.post_message(SnapshotArrived(snapshot))
+        """Accept a snapshot; any thread may call it, and it never blocks.
+
+        Only the newest one waits while the screen cannot take it, as where nobody reads from the
+        terminal.
+        """
+        with self._arrival:
+            told, self._arriving = self._arriving is not None, snapshot
+        if not told:
+            self.post_message(SnapshotArrived())
 
     def fail(self, error: BaseException) -> None:
         """Accept the feed's error; any thread may call it, and it never blocks."""
@@ -173,13 +183,17 @@ class HttptopApp(Httptop):
             self._feed_runs = False
             self._feed.stop()
 
-    def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
+    def on_snapshot_arrived(self) -> None:
         """Adopt the snapshot, or only keep it while paused or before it is due."""
-        self.newest = message.snapshot
-        if self._is_due(message.snapshot):
-            self._drawn_at_s = message.snapshot.uptime_s
+        with self._arrival:
+            snapshot, self._arriving = self._arriving, None
+        if snapshot is None:
+            return
+        self.newest = snapshot
+        if self._is_due(snapshot):
+            self._drawn_at_s = snapshot.uptime_s
             if not self.view.paused:
-                self.snapshot = message.snapshot
+                self.snapshot = snapshot
             self.refresh_screens()
 
     def _is_due(self, snapshot: Snapshot) -> bool:

@@ -5,19 +5,10 @@ from __future__ import annotations
 from textual.message import Message
 
 from httptop.config.reload import Reload
-from httptop.model import Snapshot
 
 
 class SnapshotArrived(Message):
     """The feed published a snapshot. A slow screen skips to the newest one."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        super().__init__()
-
-    def can_replace(self, message: Message) -> bool:
-        """Let a newer snapshot replace one that is still queued."""
-        return isinstance(message, SnapshotArrived)
 
 
 class FeedFailed(Message):

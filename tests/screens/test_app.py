@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,6 +78,21 @@ async def test_waiting_snapshots_are_replaced_by_the_newest() -> None:
         await pilot.pause()
     assert shown[-1].uptime_s == 99
     assert len(shown) < 100
+
+
+async def test_no_snapshot_waits_but_the_newest_while_the_screen_is_stuck() -> None:
+    """As where nobody reads from the terminal: a snapshot of a busy host has megabytes."""
+    app = HttptopApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        for tick in range(1000, 1050):
+            app.publish(busy(tick))  # the event loop does not run meanwhile
+        alive = [one for one in gc.get_objects() if isinstance(one, Snapshot)]
+        assert [one.uptime_s for one in alive if one.uptime_s >= 1000] == [1049]
+        del alive
+        await pilot.pause()
+        assert app.snapshot is not None
+        assert app.snapshot.uptime_s == 1049
 
 
 async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
