@@ -24,6 +24,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+from httptop.config.load import build
 from httptop.model import Snapshot
 from tests.live.live import Watch, new_path, rows_of
 from tests.stress.fuzz.conversations import KINDS, Conversation, Tally, seeds
@@ -31,6 +32,9 @@ from tests.stress.soak.gauges import Map, contents, ownerless
 
 COMM: Final = f"fuzz-{os.getpid()}"
 DECOY: Final = "/fuzz-decoy"
+#: Each path is a row for each of its methods, its port, and both sides: with their latencies they
+#: take all of the usual room, and some would count under ~idle.
+ROOMY: Final = build({"performance.max_endpoints": 16384, "performance.max_histograms": 65535})
 
 
 def counted(snapshot: Snapshot, root: str) -> Tally:
@@ -210,7 +214,7 @@ def main() -> int:
     threads = int(os.environ.get("HTTPTOP_FUZZ_THREADS", "4"))
     descriptors = len(os.listdir("/proc/self/fd"))
     said: Tally = Counter()
-    with Watch(front=os.environ.get("HTTPTOP_FUZZ_FRONT")) as watch:
+    with Watch(ROOMY, front=os.environ.get("HTTPTOP_FUZZ_FRONT")) as watch:
         if os.environ.get("HTTPTOP_FUZZ_STEP"):
             faults = step(watch, seed, seconds)
         else:
