@@ -93,6 +93,7 @@ def test_prints_as_many_as_asked_the_last_one_final(wanted: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_after_a_last_snapshot(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_DFL)  # nohup leaves SIGHUP ignored, and so it stays
     pipe = Pipe()
     feed = FakeFeed(ticks=3)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
@@ -100,6 +101,7 @@ def test_a_signal_ends_it_after_a_last_snapshot(number: signal.Signals) -> None:
     run(feed, pipe.writer)
     assert pipe.lines() == ["1", "2", "3", "3 final"]
     assert feed.stops == 1
+    signal.signal(number, before)
 
 
 def test_a_closed_pipe_ends_it_quietly_and_soon() -> None:
