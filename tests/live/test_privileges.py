@@ -259,7 +259,7 @@ def test_settings_are_saved_for_who_called_sudo(folder: Path) -> None:
 
 def test_the_screen_runs_without_root() -> None:
     code, shown = screen(
-        "-d", "0.2", "-n", "25", "--demo"
+        "-d", "0.2", "-n", "40", "--demo", "--comm", "shop-*"
     )  # on a busy machine the demo starts late
     assert code == 0, shown[-2000:]
     assert "/products/{id}" in shown
