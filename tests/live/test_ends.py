@@ -162,7 +162,8 @@ def test_a_stopped_helper_ends_with_the_run(number: signal.Signals) -> None:
         os.kill(helper, signal.SIGSTOP)
         assert eventually(lambda: state(helper) == "T")
         run.send_signal(number)
-        assert ends(run) == (0 if number == signal.SIGTERM else -number)
+        # Waiting for the helper may take all of the time to end: then the timer ends the run.
+        assert ends(run) in ((0, 1) if number == signal.SIGTERM else (-number,))
         released(held)
 
 

@@ -55,7 +55,8 @@ def test_nohup_stays_in_force(file: Path) -> None:
             document(run)
             run.terminate()
             _, errors = run.communicate(timeout=30)
-            assert (run.returncode, list(said(errors.splitlines()))) == (0, [])
+            told = [line for line in said(errors.splitlines()) if "read too slowly" not in line]
+            assert (run.returncode, told) == (0, [])
     finally:
         signal.signal(signal.SIGHUP, before)
 
