@@ -17,7 +17,7 @@ from tests.bpf.test_samples import decode
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("paths")]
 
-#: struct head: sk, number, start_ns, length, bytes (maps.h).
+#: struct head: of, number, start_ns, length, bytes (maps.h).
 _HEAD: Final = struct.Struct(f"<4Q{HEAD_LEN}s")
 _REQUEST: Final = paths.LONG_REQUEST % 7
 

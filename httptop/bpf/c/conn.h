@@ -95,9 +95,9 @@ struct response_kind {
 };
 
 /*
- * Keyed by the masked address of its struct sock (maps.h); updated in place from request to request. "Latest" is the
- * request whose header section came last; "current" is the oldest request without a final response.
- * They differ only where requests are pipelined.
+ * Keyed by the masked address of its struct sock (maps.h); updated in place from request to request.
+ * "Latest" is the request whose header section came last; "current" is the oldest request without a
+ * final response. They differ only where requests are pipelined.
  *
  * What each call needs comes first: the fewer cache lines it touches, the faster it is.
  */
