@@ -32,8 +32,9 @@ from tests.stress.soak.gauges import Map, contents, ownerless
 
 COMM: Final = f"fuzz-{os.getpid()}"
 DECOY: Final = "/fuzz-decoy"
-#: Each path is a row for each of its methods, its port, and both sides: with their latencies they
-#: take all of the usual room, and some would count under ~idle.
+#: Each path is a row for each of its methods, its port, and both sides, and each row has latencies
+#: of all lengths. In a run of more than seconds even this is too little room for histograms: then
+#: rows make room, count under ~idle from there on, and the comparison finds too few.
 ROOMY: Final = build({"performance.max_endpoints": 16384, "performance.max_histograms": 65535})
 
 
