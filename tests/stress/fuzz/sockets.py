@@ -32,9 +32,9 @@ from tests.stress.soak.gauges import Map, contents, ownerless
 
 COMM: Final = f"fuzz-{os.getpid()}"
 DECOY: Final = "/fuzz-decoy"
-#: Each path is a row for each of its methods, both sides, TCP and Unix, and each row has latencies of
-#: all lengths, some 70 pages. Where they are too many, rows make room, and what they have counted is
-#: in ~idle, which is not compared.
+#: Each path is a row for each of its methods, both sides, TCP and Unix, and each row has latencies
+#: of all lengths, some 70 pages. Where they are too many, rows make room, and what they have
+#: counted is in ~idle, which is not compared.
 ROOMY: Final = build({"performance.max_endpoints": 16384, "performance.max_histograms": 65535})
 
 
