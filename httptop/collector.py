@@ -219,7 +219,7 @@ class Collector:
         rows, reading, uptime_s = self._read(now_s, unix_s)
         elapsed_s, self._last_s = now_s - self._last_s, now_s
         give_way()
-        rows.end_tick(elapsed_s)
+        rows.end_tick(elapsed_s, max(1, round(elapsed_s / self._tick_s)))
         if not final:
             rows.forget(now_s, self._settings.general.forget_s, self._source.names)
         give_way()

@@ -27,6 +27,8 @@ IDLE_PATH: Final = "~idle"
 NOT_FOUND_PATH: Final = "~not found"
 #: Path of the row that counts responses to bytes that are no request.
 BAD_REQUEST_PATH: Final = "~bad request"
+#: Paths of httptop's own rows, which have a place however many others there are.
+OWN_PATHS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH, IDLE_PATH, NOT_FOUND_PATH)
 
 #: ``status`` of a request without a response, or with one that httptop cannot know.
 STATUS_UNKNOWN: Final = 0
@@ -133,7 +135,8 @@ class EndpointStats:
     response_bytes: int
     latency: Latency  # over the window
     latency_total: Latency  # since start
-    #: Mean latency of each recent tick, oldest first, nanoseconds; None: no response in that tick.
+    #: 99th percentile of the window at the end of each recent tick, oldest first, nanoseconds;
+    #: None: there was no response in it.
     trend_ns: tuple[float | None, ...] = ()
     #: Since start, of responses sent in several calls: from their first byte to their last.
     sending_total: Latency = NO_LATENCY
@@ -158,6 +161,11 @@ class EndpointStats:
     containers: tuple[str, ...] = ()
     #: By the codes and classes of ``status`` of which any latency was measured. None: not known.
     latency_by_status: Mapping[int, StatusLatency] | None = None
+    #: What is usual for the window's 99th percentile: the median of the ticks so far, of which
+    #: those of six minutes count most. None: not known yet, or there are too few requests.
+    usual_p99_ns: float | None = None
+    #: How many times as high as usual it is now; 1: no more than it varies anyway.
+    p99_change: float | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -182,6 +190,14 @@ def errors_of(status: Mapping[int, int], unanswered: int) -> int:
     return unanswered + sum(n for code, n in status.items() if class_of(code) >= 4)
 
 
+#: A value for each class of responses, by its first digit; 0: unanswered, or with no known status.
+ClassRates = tuple[float, float, float, float, float, float]
+STATUS_CLASSES: Final = 6
+#: Latencies are drawn in bands, from LEAST_BAND_NS on, of which two double the latency.
+BANDS_PER_OCTAVE: Final = 2
+LEAST_BAND_NS: Final = 512
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The totals of all endpoints of one side."""
@@ -201,6 +217,10 @@ class Totals:
     trend_error_share: tuple[float | None, ...] = ()
     trend_p50_ns: tuple[float | None, ...] = ()
     trend_p99_ns: tuple[float | None, ...] = ()
+    #: Responses a second.
+    trend_classes: tuple[ClassRates, ...] = ()
+    #: (band, latencies) of those bands that had any, ascending.
+    trend_bands: tuple[tuple[tuple[int, int], ...], ...] = ()
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from httptop.model import (
     NO_TOTALS,
@@ -199,6 +199,24 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
             12e6 * (0.6 + wave * 0.5 + (1.4 if i % 47 in (0, 1) else 0.0))
             for i, wave in enumerate(waves)
         ),
+        trend_classes=tuple(
+            (
+                *(0.0, 0.0),
+                rps * wave * (1 - errors),
+                0.0,
+                rps * wave * errors / 2,
+                rps * wave * errors / 2 * (i % 40 > 12),
+            )
+            for i, wave in enumerate(waves)
+        ),
+        trend_bands=tuple(
+            tuple(
+                (band, count)
+                for band in range(12, 36)
+                if (count := int(rps * math.exp(-((band - 24) ** 2) / 9) * noise(band * i)))
+            )
+            for i in range(180)
+        ),
     )
 
 
@@ -241,6 +259,8 @@ def snapshot_at(
         "trend_error_share": (None,) * tick,
         "trend_p50_ns": tuple(1e6 * n for n in range(tick)),
         "trend_p99_ns": tuple(None if n % 2 else 2e6 for n in range(tick)),
+        "trend_classes": tuple((0.0, 0.0, float(n), 0.0, 1.0, 0.0) for n in range(tick)),
+        "trend_bands": tuple(((20, n), (30, 1)) for n in range(tick)),
     }
     recent = [request(n, slow=n % 2 == 0) for n in range(3 * tick, max(0, 3 * tick - 5), -1)]
     return replace(
@@ -297,7 +317,25 @@ def shop() -> list[EndpointStats]:
             )
     # a path that was asked for only now and then
     gaps = tuple(None if noise(i) < 0.7 else 4e6 for i in range(60))
-    return [replace(row, trend_ns=gaps) if row.key.path == "/metrics" else row for row in rows]
+    return [
+        replace(row, trend_ns=gaps)
+        if row.key.path == "/metrics"
+        else with_usual(row, _CHANGES.get(row.key.path, 1.0))
+        for row in rows
+    ]
+
+
+#: What has changed in the shop, by path.
+_CHANGES: Final = {"/search": 8.1, "/orders": 1.38, "/inventory/{id}": 0.71}
+
+
+def with_usual(row: EndpointStats, change: float) -> EndpointStats:
+    """Return a row whose 99th percentile has been so many times as high for the last 40 ticks."""
+    now_ns = row.latency.p99_ns
+    trend = tuple(
+        now_ns * (0.97 + 0.06 * noise(i)) / (change if i < 60 else 1.0) for i in range(100)
+    )
+    return replace(row, trend_ns=trend, usual_p99_ns=now_ns / change, p99_change=change)
 
 
 def samples(endpoints: Sequence[EndpointStats], n: int = 60) -> list[Transaction]:

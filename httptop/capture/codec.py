@@ -12,7 +12,6 @@ The first line is a header: ``{"httptop": "capture", "schema": 1}``. To keep the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -38,6 +37,7 @@ from httptop.capture.fields import Fields as F
 from httptop.capture.in_flight import in_flight_json, read_in_flight
 from httptop.capture.parties import parties_json, read_parties
 from httptop.capture.status_latencies import read_status_latencies, status_latencies_json
+from httptop.capture.trends import LEAST_TRENDS, READERS, Trend, read_trend, trend_json
 from httptop.model import (
     MOST_PIDS,
     NO_LATENCY,
@@ -51,16 +51,14 @@ from httptop.model import (
 SCHEMA: Final = 1
 _MOST_KEYS: Final = 1 << 20
 #: The most of these in a line, by which they take memory before anything can be checked. A line has
-#: 127 values and 19 lists for each endpoint, 350 and 52 with as many processes and peers as can be.
+#: 129 values and 19 lists for each endpoint, 352 and 52 with as many processes and peers as can be.
 _MOST_VALUES: Final = 4_000_000
-_MOST_LISTS: Final = 600_000
+_MOST_LISTS: Final = 640_000
 _MOST_OBJECTS: Final = 1000
 _MOST_MEMBERS: Final = 100_000
 #: What ends the name of a member; the writer puts no space there.
 _NAME_ENDS: Final = (b'":', b'" ', b'"\t', b'"\r')
-_LONGEST_TREND: Final = 100_000
 _LONGEST_CONTAINER: Final = 300
-_Trend = tuple[float | None, ...]
 
 
 class Encoder:
@@ -70,7 +68,7 @@ class Encoder:
         self._numbers: dict[EndpointKey, int] = {}
         self._rows: dict[EndpointKey, EndpointStats] = {}
         self._recent: frozenset[Transaction] = frozenset()
-        self._trends: dict[str, _Trend] = {}
+        self._trends: dict[str, Trend] = {}
 
     def header(self) -> str:
         """Return the first line."""
@@ -137,7 +135,7 @@ class Encoder:
             row.response_bytes,
             latency_json(row.latency),
             latency_json(row.latency_total),
-            _trend_json(before.trend_ns if before else (), row.trend_ns),
+            trend_json(before.trend_ns if before else (), row.trend_ns),
             latency_json(row.sending_total),
             latency_json(row.duration_total),
             latency_json(row.wait_total),
@@ -149,14 +147,16 @@ class Encoder:
             row.oldest_in_flight_ns,
             list(row.containers),
             status_latencies_json(row.latency_by_status),
+            row.usual_p99_ns,
+            row.p99_change,
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
         totals = snapshot.total("server" if side == "server" else "client")
         trends: list[Json] = []
-        for name in ("rps", "error_share", "p50_ns", "p99_ns"):
-            trend: _Trend = getattr(totals, f"trend_{name}")
-            trends.append(_trend_json(self._trends.get(side + name, ()), trend))
+        for name in READERS:
+            trend: Trend = getattr(totals, f"trend_{name}")
+            trends.append(trend_json(self._trends.get(side + name, ()), trend))
             self._trends[side + name] = trend
         return totals_json(totals, trends)
 
@@ -168,7 +168,7 @@ class Decoder:
         self._keys: list[EndpointKey] = []
         self._rows: dict[EndpointKey, EndpointStats] = {}
         self._recent: dict[int, Transaction] = {}
-        self._trends: dict[str, _Trend] = {}
+        self._trends: dict[str, Trend] = {}
 
     def header(self, line: bytes) -> None:
         """Check the first line."""
@@ -197,7 +197,7 @@ class Decoder:
             interval_s=f.number("interval_s"),
             window_s=f.number("window_s"),
             totals={
-                side: read_totals(totals.items(side), partial(self._trend, side))
+                side: read_totals(totals.items(side), partial(self._trends_of, side))
                 for side in SIDES
                 if side in totals
             },
@@ -224,7 +224,7 @@ class Decoder:
             return known
         cells = F.as_list(row)
         # Older captures lack the last ones, newer ones may have more.
-        if len(cells) < 23 and len(cells) not in (12, 14, 15, 16, 18, 21, 22):
+        if len(cells) < 25 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23):
             raise CaptureError("an endpoint has too few values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -240,7 +240,7 @@ class Decoder:
             response_bytes=F.as_count(cells[8]),
             latency=read_latency(cells[9]),
             latency_total=read_latency(cells[10]),
-            trend_ns=_read_trend(before.trend_ns if before else (), cells[11]),
+            trend_ns=read_trend(before.trend_ns if before else (), cells[11], READERS["p99_ns"]),
             sending_total=read_latency(cells[12]) if len(cells) > 12 else NO_LATENCY,
             duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
             wait_total=read_latency(cells[14]) if len(cells) > 14 else NO_LATENCY,
@@ -249,11 +249,11 @@ class Decoder:
             more_paths=len(cells) > 16 and F.as_flag(cells[17]),
             by_pid=read_parties(cells[18], F.as_count) if len(cells) > 18 else None,
             by_peer=read_parties(cells[19], F.as_text) if len(cells) > 18 else None,
-            oldest_in_flight_ns=None
-            if len(cells) < 21 or cells[20] is None
-            else F.as_number(cells[20]),
+            oldest_in_flight_ns=_read_known(cells, 20),
             containers=_read_containers(cells[21]) if len(cells) > 21 else (),
             latency_by_status=read_status_latencies(cells[22]) if len(cells) > 22 else None,
+            usual_p99_ns=_read_known(cells, 23),
+            p99_change=_read_known(cells, 24),
         )
 
     def _key(self, number: Json) -> EndpointKey:
@@ -270,10 +270,19 @@ class Decoder:
             return known
         return read_transaction(request)
 
-    def _trend(self, side: str, name: str, trend: Json) -> _Trend:
-        read = _read_trend(self._trends.get(side + name, ()), trend)
-        self._trends[side + name] = read
-        return read
+    def _trends_of(self, side: str, trends: list[Json]) -> dict[str, Trend]:
+        if len(trends) < LEAST_TRENDS:
+            raise CaptureError("lacks trends of the totals")
+        # Older captures lack the last ones, newer ones may have more.
+        for (name, value_of), trend in zip(READERS.items(), trends, strict=False):
+            before = self._trends.get(side + name, ())
+            self._trends[side + name] = read_trend(before, trend, value_of)
+        return {name: self._trends[side + name] for name in READERS if side + name in self._trends}
+
+
+def _read_known(cells: list[Json], at: int) -> float | None:
+    """Return a number; None: it is not known, or older captures lack it."""
+    return None if len(cells) <= at or cells[at] is None else F.as_number(cells[at])
 
 
 def _read_containers(containers: Json) -> tuple[str, ...]:
@@ -313,22 +322,3 @@ def _load(line: bytes) -> Json:
     except (ValueError, RecursionError):
         raise CaptureError("holds a line that is not JSON") from None
     return document
-
-
-def _trend_json(before: Sequence[float | None], now: Sequence[float | None]) -> Json:
-    """Return a trend as the difference to the previous one: a few new values for each tick."""
-    for new in range(min(3, len(now) + 1)):
-        kept = len(now) - new
-        if kept <= len(before) and tuple(before[len(before) - kept :]) == tuple(now[:kept]):
-            return [len(before) - kept, list(now[kept:])]
-    return [len(before), list(now)]
-
-
-def _read_trend(before: _Trend, trend: Json) -> _Trend:
-    cells = F.as_list(trend, 2)
-    dropped = F.as_count(cells[0])
-    added = tuple(None if value is None else F.as_number(value) for value in F.as_list(cells[1]))
-    result = before[dropped:] + added
-    if len(result) > _LONGEST_TREND:
-        raise CaptureError("holds a trend that is too long")
-    return result

@@ -222,13 +222,10 @@ def totals_json(totals: Totals, trends: list[Json]) -> Json:
     ]
 
 
-def read_totals(value: Json, trend: Callable[[str, Json], tuple[float | None, ...]]) -> Totals:
-    """Return what :func:`totals_json` wrote; ``trend`` decodes the trend of a name."""
+def read_totals(value: Json, trends: Callable[[list[Json]], dict[str, tuple[Any, ...]]]) -> Totals:
+    """Return what :func:`totals_json` wrote; ``trends`` decodes the trends, by name."""
     cells = Fields.as_list(value, 10)
-    rps, error_share, p50_ns, p99_ns = Fields.as_list(cells[9], 4)
-    rates = trend("rps", rps)
-    if any(rate is None for rate in rates):
-        raise CaptureError("holds a trend of rates with gaps")
+    decoded = trends(Fields.as_list(cells[9]))
     return Totals(
         requests=Fields.as_count(cells[0]),
         rps=Fields.as_number(cells[1]),
@@ -239,10 +236,7 @@ def read_totals(value: Json, trend: Callable[[str, Json], tuple[float | None, ..
         response_bytes=Fields.as_count(cells[6]),
         latency=read_latency(cells[7]),
         error_share=Fields.as_number(cells[8]),
-        trend_rps=tuple(rate for rate in rates if rate is not None),
-        trend_error_share=trend("error_share", error_share),
-        trend_p50_ns=trend("p50_ns", p50_ns),
-        trend_p99_ns=trend("p99_ns", p99_ns),
+        **{f"trend_{name}": trend for name, trend in decoded.items()},
     )
 
 

@@ -11,18 +11,13 @@ from httptop.collect.source import RawEndpoint
 from httptop.http.redaction import redacted_template
 from httptop.linux.owners import Users
 from httptop.model import (
-    BAD_REQUEST_PATH,
     IDLE_PATH,
-    NOT_FOUND_PATH,
     OVERFLOW_PATH,
     SIDES,
     EndpointKey,
     Side,
 )
 from httptop.printable import clean
-
-#: Paths of rows that have a place however many others there are.
-OWN_PATHS: Final = (OVERFLOW_PATH, BAD_REQUEST_PATH, IDLE_PATH, NOT_FOUND_PATH)
 
 #: The rows that count where there is no room for another one of ``~other`` or ``~idle``, by path.
 LAST_RESORT: Final[Mapping[str, Mapping[Side, EndpointKey]]] = {

@@ -43,8 +43,8 @@ from httptop.model import (
     Totals,
 )
 
-#: Ticks of an endpoint's trend; those of the totals are a setting.
-TREND_TICKS: Final = 40
+#: The most ticks of an endpoint's trend; those of the totals are a setting.
+TREND_TICKS: Final = 120
 
 
 class EndpointRows:
@@ -137,8 +137,9 @@ class EndpointRows:
         percentiles: Mapping[int, Percentiles] = {}
         if written:
             percentiles = self._statuses.of_busiest(now, names, shown.numbers)
+        usual, places = self._ledger.usual.table(), self._containers
         return RowTable(
-            now, shown, names, trends, covered_s, parties, oldest_ns, self._containers, percentiles
+            now, shown, names, trends, usual, covered_s, parties, oldest_ns, places, percentiles
         )
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
@@ -174,11 +175,15 @@ class EndpointRows:
         with heap.apart():
             self._ledger.parties.take(self._place_of)
 
-    def end_tick(self, elapsed_s: float) -> None:
-        """End the tick, which lasted ``elapsed_s``: its values join the trends."""
+    def end_tick(self, elapsed_s: float, ticks: int = 1) -> None:
+        """End the tick, which lasted ``elapsed_s``: its values join the trends.
+
+        ``ticks``: how many it should have been. In trends it stands for as many, since these have
+        an axis of time.
+        """
         for number, side in enumerate(SIDES):
-            self._sides[side].end_tick(*self._side(number), elapsed_s)
-        self._ledger.end_tick()
+            self._sides[side].end_tick(*self._side(number), elapsed_s, ticks)
+        self._ledger.end_tick(ticks)
 
     def forget(self, now_s: float, forget_s: float, names: Names) -> None:
         """Forget rows at the end of a tick; see RowUpkeep."""

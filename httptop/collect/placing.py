@@ -16,7 +16,6 @@ from typing import Final
 from httptop.collect.endpoint_cells import Endpoint
 from httptop.collect.endpoint_keys import (
     LAST_RESORT,
-    OWN_PATHS,
     key_of,
     own_key,
 )
@@ -31,6 +30,7 @@ from httptop.linux.owners import Users
 from httptop.model import (
     IDLE_PATH,
     OVERFLOW_PATH,
+    OWN_PATHS,
     SIDES,
     STATUS_UNKNOWN,
     EndpointKey,

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from httptop.collect.endpoint_keys import OWN_PATHS
 from httptop.collect.forgetting import Owner
 from httptop.collect.not_found import DistinctPaths, NotFoundRows
 from httptop.collect.row_names import RowNames
@@ -19,6 +18,7 @@ from httptop.collect.sums import FIRST_ROW, NOT_ANSWERED, ROW, Answered, RowFigu
 from httptop.model import (
     NOT_FOUND_PATH,
     OVERFLOW_PATH,
+    OWN_PATHS,
     STATUS_UNKNOWN,
     EndpointKey,
 )

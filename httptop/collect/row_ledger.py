@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import repeat
 
 from httptop.collect.endpoint_cells import Endpoint, EndpointCells
 from httptop.collect.in_flight import InFlight
 from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.row_book import RowBook
-from httptop.collect.row_table import TickMeans
+from httptop.collect.row_trends import Buckets, UsualP99s, merged, p99_of
 from httptop.collect.sums import NOT_ANSWERED, CellReturns, RowSums, Sums
 
 
@@ -28,7 +29,8 @@ class RowLedger:
         self.book = RowBook(sums.most_rows)
         self.cells = EndpointCells(sums, returns, self.book)
         self.parties = PartyBook(parties)
-        self.trends: deque[TickMeans] = deque(maxlen=trend_ticks)
+        self.trends: deque[Buckets] = deque(maxlen=trend_ticks)
+        self.usual = UsualP99s()
         self.in_flight = InFlight()
         self.tick = 1
         self._latest: Sums | None = None  # None: out of date
@@ -43,24 +45,26 @@ class RowLedger:
         """Note that the sums of rows are others now."""
         self._latest = None
 
-    def end_tick(self) -> None:
-        """End a tick: its latencies join the trends."""
-        self.trends.append(TickMeans.of(self.now().rows))
+    def end_tick(self, ticks: int) -> None:
+        """End a tick: its latencies join the trends, where it stands for ``ticks``."""
+        buckets, counts = p99_of(self.now().rows)
+        self.trends.extend(repeat(buckets, min(ticks, self.trends.maxlen or ticks)))
+        self.usual.learn(buckets, counts)
         self.sums.end_tick()
         self.tick += 1
 
-    def merge(self, merged: Mapping[int, int]) -> None:
+    def merge(self, rows: Mapping[int, int]) -> None:
         """Merge rows into others, none of which is merged itself."""
-        self._move(merged)
-        self.book.merge(merged)
+        self._move(rows)
+        self.book.merge(rows)
 
-    def forget(self, merged: Mapping[int, int]) -> dict[int, Endpoint]:
+    def forget(self, rows: Mapping[int, int]) -> dict[int, Endpoint]:
         """Forget rows, which others stand for; return their endpoints, whose cells count there.
 
         What they have had of statuses is not known of the others: see :meth:`RowBook.apart`.
         """
-        taken = {cell: self.cells.endpoints.pop(cell) for cell in self._move(merged)}
-        self.book.forget(merged)
+        taken = {cell: self.cells.endpoints.pop(cell) for cell in self._move(rows)}
+        self.book.forget(rows)
         return taken
 
     def move_down(self) -> None:
@@ -89,15 +93,17 @@ class RowLedger:
         """Have no more room than is used; see :meth:`EndpointCells.refit`."""
         for part in (self.cells, self.book, self.parties):
             part.refit()
-        self._trends(lambda means: means.cut(self.book.end))
+        self.usual.cut(self.book.end)
+        self._trends(lambda buckets: buckets[: self.book.end])
 
     def _move(self, rows: Mapping[int, int]) -> list[int]:
         """Have all that rows have counted be others'; see :meth:`EndpointCells.move`."""
         moved = self.cells.move(rows)
         self.parties.move(rows)
-        self._trends(lambda means: means.merged(rows))
+        self.usual.merge(rows)
+        self._trends(lambda buckets: merged(buckets, rows))
         self.changed()
         return moved
 
-    def _trends(self, change: Callable[[TickMeans], TickMeans]) -> None:
+    def _trends(self, change: Callable[[Buckets], Buckets]) -> None:
         self.trends = deque(map(change, self.trends), self.trends.maxlen)

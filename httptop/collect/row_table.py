@@ -7,17 +7,17 @@ changes: names, and the trends of former ticks. Nothing of it changes, so any th
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from httptop.collect.containers import Containers
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.parties import PartyTable
 from httptop.collect.row_names import RowNames
+from httptop.collect.row_trends import Buckets, UsualTable, trend_of
 from httptop.collect.status_latencies import Percentiles, latency_by_status
 from httptop.collect.sums import (
     ROW,
@@ -41,53 +41,8 @@ from httptop.view.rows import RowsOnDemand
 _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
 _WORD: Final = {name: at for at, name in enumerate(RowFigures._fields[:15])}
-_TICK_COUNT_AT: Final = ROW.size // 4 - 4
 _PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
 _FIRST_PERCENTILE: Final = RowFigures._fields.index("window_p50")
-
-
-class TickMeans(NamedTuple):
-    """The latencies of each row in a tick."""
-
-    sums_ns: memoryview  # 64 bits each
-    counts: memoryview  # 32 bits each
-
-    @classmethod
-    def of(cls, rows: bytes) -> TickMeans:
-        """Return those of the sums of rows."""
-        sums_ns = memoryview(rows).cast("Q")[_WORD["tick_sum_ns"] :: _WORDS]
-        counts = memoryview(rows).cast("i")[_TICK_COUNT_AT :: 2 * _WORDS]
-        return cls(memoryview(sums_ns.tobytes()).cast("Q"), memoryview(counts.tobytes()).cast("i"))
-
-    def cut(self, end: int) -> TickMeans:
-        """Return those of the rows before ``end``."""
-        if len(self.counts) <= end:
-            return self
-        sums_ns, counts = self.sums_ns[:end].tobytes(), self.counts[:end].tobytes()
-        return TickMeans(memoryview(sums_ns).cast("Q"), memoryview(counts).cast("i"))
-
-    def merged(self, rows: Mapping[int, int]) -> TickMeans:
-        """Return the same with the latencies of some rows added to those of others."""
-        sums_ns, counts = array("Q", self.sums_ns), array("i", self.counts)
-        missing = max(0, *rows.values()) + 1 - len(counts)  # rows that came later
-        sums_ns.extend([0] * missing)
-        counts.extend([0] * missing)
-        for row, into in rows.items():
-            if row < len(counts):
-                sums_ns[into] += sums_ns[row]
-                counts[into] += counts[row]
-                sums_ns[row] = counts[row] = 0
-        return TickMeans(memoryview(sums_ns), memoryview(counts))
-
-
-def trend_of(row: int, ticks: Sequence[TickMeans]) -> tuple[float | None, ...]:
-    """Return a row's mean latency (ns) in each tick, None for those without a response."""
-    return tuple(
-        [
-            sums_ns[row] / count if row < len(counts) and (count := counts[row]) > 0 else None
-            for sums_ns, counts in ticks
-        ]
-    )
 
 
 class ShownRows:
@@ -147,21 +102,22 @@ class RowTable(RowsOnDemand):
         sums: Sums,
         shown: ShownRows,
         names: RowNames,
-        trends: Sequence[TickMeans],
+        trends: Sequence[Buckets],
+        usual: UsualTable,
         covered_s: float,
         parties: PartyTable,
         oldest_ns: Mapping[int, float],
         containers: Containers,
         percentiles: Mapping[int, Percentiles],
     ) -> None:
-        """``trends``: ticks, oldest first; ``covered_s``: the seconds that the window covers.
+        """``trends``: of ticks, oldest first; ``covered_s``: the seconds that the window covers.
 
         ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
         ``percentiles``: of some rows, by status; see status_latencies.py.
         """
         self._sums, self._shown, self._names = sums, shown, names
         self._containers = containers
-        self._trends, self._covered_s = trends, covered_s
+        self._trends, self._usual, self._covered_s = trends, usual, covered_s
         self._parties, self._oldest_ns = parties, oldest_ns
         self._by_status = percentiles
         self._made: dict[int, EndpointStats] = {}
@@ -204,6 +160,7 @@ class RowTable(RowsOnDemand):
             sending, duration, wait = self._times(number, row, total)
         answered = self._names.answered(self._sums.cells, number)
         status = {code: count for code, (count, _, _) in answered.items()}
+        usual = self._usual.of(number, row.window_p99, row.window_count)
         pids = self._parties.pids(number)
         paths, more_paths = self._names.paths.get(number, (None, False))
         by_pid: Mapping[int, PartyStats] | None = None
@@ -236,6 +193,8 @@ class RowTable(RowsOnDemand):
             self._oldest_ns.get(number),
             self._containers.of(pids),
             latency_by_status(answered, total, self._by_status.get(number, {})),
+            usual and usual.median_ns,
+            usual and usual.change,
         )
 
     def _times(
@@ -273,11 +232,19 @@ class RowTable(RowsOnDemand):
                 return [count / seconds for count in requests] if seconds > 0 else requests
             case "in_flight":
                 return [max(0, count) for count in self._column("open")]
+            case "change":
+                return [self._change(number) for number in self._shown.numbers]
             case "mean":
                 sums_ns, counts = self._column("window_sum_ns"), self._column("window_count")
                 pairs = zip(sums_ns, counts, strict=True)
                 return [spent_ns / count if count else -1.0 for spent_ns, count in pairs]
         return None
+
+    def _change(self, number: int) -> float:
+        """Return how much a row's 99th percentile has changed; 0: that is not known."""
+        row = RowFigures.of(self._sums.rows, number)
+        usual = self._usual.of(number, row.window_p99, row.window_count)
+        return usual.change if usual else 0.0
 
     def _column(self, name: str) -> Sequence[float]:
         """Return a figure of 64 bits of each row shown."""

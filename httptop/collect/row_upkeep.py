@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from httptop.collect.endpoint_cells import Endpoint
-from httptop.collect.endpoint_keys import LAST_RESORT_KEYS, OWN_PATHS, own_key
+from httptop.collect.endpoint_keys import LAST_RESORT_KEYS, own_key
 from httptop.collect.forgetting import (
     FULL,
     Forgetting,
@@ -26,7 +26,7 @@ from httptop.collect.row_ledger import RowLedger
 from httptop.collect.source import Names
 from httptop.collect.sums import CellReturns, RoomTaken, RowFigures
 from httptop.linux import heap
-from httptop.model import IDLE_PATH, NOT_FOUND_PATH
+from httptop.model import IDLE_PATH, NOT_FOUND_PATH, OWN_PATHS
 
 #: If there were more endpoints than so many, and this part of them is left, memory is looked for.
 _MANY: Final = 256

@@ -7,9 +7,29 @@ from typing import Final
 
 from httptop.collect import histogram
 from httptop.collect.sums import RowFigures, SideFigures
-from httptop.model import Totals
+from httptop.model import BANDS_PER_OCTAVE, STATUS_CLASSES, ClassRates, Totals, class_of
 
 _SHORTEST_TICK_S: Final = 0.02
+_BUCKETS_PER_BAND: Final = histogram.BUCKETS_PER_OCTAVE // BANDS_PER_OCTAVE
+
+
+def _by_class(row: RowFigures, side: SideFigures) -> tuple[int, ...]:
+    """Return the responses of each class since start, those of unanswered requests first."""
+    found = [0] * STATUS_CLASSES
+    for code, count in side.status.items():
+        at = class_of(code)
+        found[at if at < STATUS_CLASSES else 0] += count
+    found[0] += row.unanswered
+    return tuple(found)
+
+
+def _bands(latencies: histogram.Histogram) -> tuple[tuple[int, int], ...]:
+    """Return how many latencies each band has; see Totals."""
+    found: dict[int, int] = {}
+    for bucket, count in latencies.items():
+        band = bucket // _BUCKETS_PER_BAND
+        found[band] = found.get(band, 0) + count
+    return tuple(sorted(found.items()))
 
 
 class SideTotals:
@@ -21,17 +41,38 @@ class SideTotals:
         self._error_share: deque[float | None] = deque(maxlen=history)
         self._p50: deque[float | None] = deque(maxlen=history)
         self._p99: deque[float | None] = deque(maxlen=history)
+        self._classes: deque[ClassRates] = deque(maxlen=history)
+        self._bands: deque[tuple[tuple[int, int], ...]] = deque(maxlen=history)
+        self._counted: tuple[int, ...] = (0,) * STATUS_CLASSES
 
-    def end_tick(self, row: RowFigures, side: SideFigures, elapsed_s: float) -> None:
-        """End a tick, which lasted ``elapsed_s``: its rates and percentiles join the trends."""
+    def end_tick(self, row: RowFigures, side: SideFigures, elapsed_s: float, ticks: int) -> None:
+        """End a tick, which lasted ``elapsed_s``: its rates and percentiles join the trends.
+
+        There it stands for ``ticks``; its latencies were all measured in the last of these.
+        """
         if elapsed_s < _SHORTEST_TICK_S:
             return  # the last snapshot of a run may come right behind a tick: no rate
         requests, latencies = side.tick_requests, side.tick
-        self._rps.append(requests / elapsed_s)
-        self._error_share.append(side.tick_errors / requests if requests else None)
         max_ns = row.latency_max_ns
-        for trend, share in ((self._p50, 0.5), (self._p99, 0.99)):
-            trend.append(histogram.quantile(latencies, share, max_ns) if latencies else None)
+        p50, p99 = (
+            histogram.quantile(latencies, share, max_ns) if latencies else None
+            for share in (0.5, 0.99)
+        )
+        rates, bands = self._rates_by_class(row, side, elapsed_s), _bands(latencies)
+        for left in range(min(ticks, self._rps.maxlen or ticks) - 1, -1, -1):
+            self._rps.append(requests / elapsed_s)
+            self._error_share.append(side.tick_errors / requests if requests else None)
+            self._p50.append(p50)
+            self._p99.append(p99)
+            self._classes.append(rates)
+            self._bands.append(() if left else bands)
+
+    def _rates_by_class(self, row: RowFigures, side: SideFigures, elapsed_s: float) -> ClassRates:
+        before, self._counted = self._counted, _by_class(row, side)
+        none, first, second, third, fourth, fifth = (
+            (now - then) / elapsed_s for now, then in zip(self._counted, before, strict=True)
+        )
+        return none, first, second, third, fourth, fifth
 
     def totals(self, row: RowFigures, side: SideFigures, covered_s: float) -> Totals:
         """Return the totals; ``covered_s``: the seconds that the window covers."""
@@ -50,4 +91,6 @@ class SideTotals:
             trend_error_share=tuple(self._error_share),
             trend_p50_ns=tuple(self._p50),
             trend_p99_ns=tuple(self._p99),
+            trend_classes=tuple(self._classes),
+            trend_bands=tuple(self._bands),
         )

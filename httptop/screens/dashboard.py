@@ -1,12 +1,14 @@
-"""The main screen: head, status breakdown, endpoint table, live requests, cost, keys.
+"""The main screen: head, endpoint table, live requests, cost, keys.
 
-Compact (below 100x30), everything above the table is three lines; larger, the head is graphs::
+Compact (below 100x30), everything above the table is two lines; larger, the head is graphs::
 
     httptop  web-1  up 4:02   SERVER side 14  client 12 (Tab)            ● last 60s
-    ╭ traffic ──────────────────────────╮╭ responses since start ─────────────────╮
-    │ requests/s 27.1k      errors 1.2% ││ 2xx  ████████████████─  81.2k   97%  │
-    │ p50 1.2ms             p99 45.0ms  ││ 5xx  ▏────────────────    301  0.4%  │
-    ╰───────────────────────────────────╯╰──────────────────────────────────────╯
+    ▲ stockd GET /stock/{id} p99 47.1ms→382ms for 2m40s  · new: nginx GET /signup
+    ╭ requests/s by status 27.1k  errors 1.2% ╮╭ latency  p50 1.2ms  p99 45.0ms ──╮
+    │   30k      ▂█████▇▇██                   ││    1s      ····      ··░░        │
+    │     0  ██████████████████████           ││   1ms  ░▒▓█▓▒░▒▓█▓▒░▒▓█▓▒        │
+    │       -2m        -1m              now   ││       -2m        -1m        now  │
+    ╰─────────────────────────────────────────╯╰──────────────────────────────────╯
     ╭ endpoints 14 ────────────────────────────────────────────────────────────╮
     ╭ live requests ───────────────────────────────────────────────────────────╮
     own cost  cpu 1.2%  mem 58 MiB  kernel 3.4%  120ns/call               ✓ 0 lost
@@ -27,23 +29,25 @@ from textual.widgets import Input
 from httptop.filters.by_row import RowField
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
-from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
+from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints
 from httptop.screens.settings_control import SettingsControl
-from httptop.view.menus import Menu, row_menu
+from httptop.view.headline import Finding, Newcomers, findings
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
-from httptop.widgets.dashboard_head import HeadGraphs, TitleLine
+from httptop.widgets.dashboard_head import FiguresLine, TitleLine, latency_title, rate_title
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.headline import Headline
+from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.input_line import InputLine
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
-from httptop.widgets.status_breakdown import StatusBreakdown
+from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 
 _LIVE_SIZES = ("-live", "-live-tall", "-live-off")
@@ -69,8 +73,11 @@ class Dashboard(HttptopScreen):
         super().__init__()
         symbols = app.symbols
         self._title_line = TitleLine(symbols)
-        self._head = HeadGraphs(symbols)
-        self._breakdown = StatusBreakdown(symbols)
+        self._headline, self._newcomers = Headline(symbols), Newcomers()
+        self._findings: tuple[Finding, ...] = ()
+        self._arrow = "->" if symbols == "tty" else "→"
+        self._figures = FiguresLine(symbols)
+        self._rates, self._latencies = RateGraph(symbols), HeatMap(symbols)
         self._bar, self._editor, self._prompt = FilterBar(), FilterEditor(symbols), Prompt()
         self._lines: tuple[InputLine, ...] = (self._bar, self._editor, self._prompt)
         self._chips = FilterChips(symbols, app.fixed)
@@ -79,23 +86,20 @@ class Dashboard(HttptopScreen):
         self._live = LiveRequests(symbols)
         self._cost_line = CostLine(symbols)
         self._key_bar = KeyBar()
-        self._filters = FilterControl(
-            app, self._table, self._live, self._bar, self._editor, self._chips
-        )
+        self._filters = FilterControl(app, self._table, self._bar, self._editor, self._chips)
         self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
         self._live_size = _LIVE_SIZES[0]
-        self._menu: Menu | None = None  # of which the next key chooses
 
     def compose(self) -> ComposeResult:
         """Lay out the widgets."""
-        self._head.border_title = "traffic"
-        self._breakdown.border_title = "responses since start"
         yield TooSmall()
         yield self._title_line
+        yield self._headline
+        yield self._figures
         with Horizontal(id="top"):
-            yield self._head
-            yield self._breakdown
+            yield self._rates
+            yield self._latencies
         yield from self._lines
         yield self._chips
         yield self._table
@@ -126,6 +130,7 @@ class Dashboard(HttptopScreen):
                 "-high": height >= 40,
             }
         )
+        self.refresh_scene()
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot through its view."""
@@ -133,8 +138,18 @@ class Dashboard(HttptopScreen):
         self.scene = now = scene(app.snapshot, app.view, self.scene)
         newest = app.newest
         self._title_line.show(now, newest.taken_at if newest else None)
-        self._head.show(now, app.units)
-        self._breakdown.show(now)
+        if now.snapshot is not None:
+            self._newcomers.note(now.snapshot)
+            new = self._newcomers.new(now.snapshot)
+            self._findings = findings(now, new, app.units, self._arrow)
+            self._headline.show(self._findings)
+        if self.has_class("-compact"):
+            self._figures.show(now, app.units)
+        else:
+            self._rates.show(now)
+            self._rates.set_title(rate_title(now))
+            self._latencies.show(now)
+            self._latencies.set_title(latency_title(now, app.units))
         self._live.show(now, app.units)
         self._cost_line.show(newest, app.units)
         self._filters.show_chips()
@@ -169,27 +184,6 @@ class Dashboard(HttptopScreen):
         if self._open_line is not None:
             raise SkipAction
 
-    def _open_menu(self, menu: Menu) -> None:
-        self._let_type()
-        self._menu = menu
-        self._show_keys()
-
-    async def take_key(self, key: str, /) -> bool:
-        """Let an open menu have the key; those that are no letters do what they always do."""
-        menu = self._menu
-        if menu is None:
-            return False
-        self._menu = None
-        choice = menu.chosen(key)
-        if choice is not None:
-            await self.run_action(choice.does)
-        self._show_keys()
-        return choice is not None or key == "escape" or len(key) == 1
-
-    async def action_press(self, key: str) -> None:
-        """Choose from the open menu, as its key does."""
-        await self.take_key(key)
-
     def _show_keys(self) -> None:
         """Show the keys that work now in the footer."""
         line = self._open_line
@@ -197,8 +191,6 @@ class Dashboard(HttptopScreen):
         key = self.httptop.key_of
         if line is not None:
             self._key_bar.show(line.HINTS)
-        elif self._menu is not None:
-            self._key_bar.show(menu_hints(self._menu))
         elif self._filters.picking:
             self._key_bar.show(PICKING_HINTS)
         elif self._live.held:
@@ -227,13 +219,10 @@ class Dashboard(HttptopScreen):
     def action_clear(self) -> None:
         """Do the first that applies.
 
-        Close the menu; cancel the input line; stop picking a filter; release the live requests;
-        remove the filters; deselect the endpoint.
+        Cancel the input line; stop picking a filter; release the live requests; remove the filters;
+        deselect the endpoint.
         """
-        if self._menu is not None:
-            self._menu = None
-            self._show_keys()
-        elif (line := self._open_line) is not None:
+        if (line := self._open_line) is not None:
             line.action_cancel()
         elif self._filters.stop_picking():
             self._show_keys()
@@ -270,17 +259,13 @@ class Dashboard(HttptopScreen):
         """Insert a candidate into the filter being typed, by default the selected one."""
         self._editor.take(self._editor.advice.selected if n is None else n)
 
-    def action_only(self) -> None:
-        """Open the menu of the selected row's values, to show only what shares one."""
-        self._open_menu(row_menu(excluded=False))
+    def action_only(self, field: RowField) -> None:
+        """Show only rows that share the selected row's process, path, status or PIDs."""
+        self._filters.by_row(field, excluded=False)
 
-    def action_hide(self) -> None:
-        """Open the menu of the selected row's values, to hide what shares one."""
-        self._open_menu(row_menu(excluded=True))
-
-    def action_by_row(self, field: RowField, excluded: bool) -> None:
-        """Show only what shares the selected row's value of a field, or hide that."""
-        self._filters.by_row(field, excluded=excluded)
+    def action_exclude(self, field: RowField) -> None:
+        """Hide rows that share the selected row's value."""
+        self._filters.by_row(field, excluded=True)
 
     def action_drop_filter(self, n: int) -> None:
         """Remove a filter of the screen by its index among the chips; -1 is the last."""
@@ -362,6 +347,11 @@ class Dashboard(HttptopScreen):
     def on_endpoint_table_opened(self, message: EndpointTable.Opened) -> None:
         """Show its details."""
         self.httptop.open_endpoint(message.key)
+
+    def action_open_finding(self, number: int) -> None:
+        """Open the endpoint that a part of the headline is about."""
+        if number < len(self._findings):
+            self.httptop.open_endpoint(self._findings[number].key)
 
     def action_live(self) -> None:
         """Enlarge the list of live requests, then hide it, then restore it."""

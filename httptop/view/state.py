@@ -123,6 +123,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "p99": _measured(lambda latency: latency.p99_ns),
         "p999": _measured(lambda latency: latency.p999_ns),
         "max": _measured(lambda latency: latency.max_ns),
+        "change": lambda row: row.p99_change or 0.0,
         "in_flight": lambda row: row.in_flight,
         "request_bytes": lambda row: row.request_bytes,
         "response_bytes": lambda row: row.response_bytes,

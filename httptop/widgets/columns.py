@@ -77,6 +77,17 @@ def _container(row: EndpointStats) -> str:
     return several if len(row.containers) > 1 else "".join(row.containers)
 
 
+def change_cell(change: float | None) -> tuple[str, str]:
+    """Return the text and hue of a change, as a ratio; None: it is not known."""
+    if change is None:
+        return humanize.UNKNOWN, "faint"
+    if change == 1:
+        return "=", "faint"
+    if change >= 2:
+        return f"x{change:.1f}" if change < 100 else f"x{change:.0f}", "bad"
+    return f"{change - 1:+.0%}", "warn" if change > 1 else "good"
+
+
 COLUMNS: Final = (
     Column(
         "process",
@@ -159,6 +170,14 @@ COLUMNS: Final = (
     Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns")),
     Column("p95", "P95", 0, 9, "95 % of requests took at most this", _latency("p95_ns")),
     Column("p99", "P99", 0, 1, "99 % of requests took at most this", _latency("p99_ns")),
+    Column(
+        "change",
+        "CHANGE",
+        6,
+        5,
+        "change of P99 against what is usual for the endpoint; =: within its own noise",
+        lambda row, _: change_cell(row.p99_change),
+    ),
     Column("p999", "P99.9", 0, 19, "99.9 % of requests took at most this", _latency("p999_ns")),
     Column("mean", "MEAN", 0, 20, "mean latency over the window", _latency("mean_ns")),
     Column("max", "MAX", 0, 12, "highest latency in the window", _latency("max_ns")),
@@ -188,10 +207,10 @@ COLUMNS: Final = (
     ),
     Column(
         "trend",
-        "TREND",
+        "P99 TREND",
+        9,
         8,
-        8,
-        "mean latency per tick, newest on the right",
+        "P99 of the window in the last ticks, the newest on the right",
         lambda _row, _units: ("", "trend"),  # the table draws it, in its own symbols
         "left",
     ),

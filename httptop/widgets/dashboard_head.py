@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.style import Style
+from textual.content import Content
 from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Totals
 from httptop.view.state import Scene, View
-from httptop.widgets.painting import Line, Painted, beside, spread
-from httptop.widgets.sparkline import Symbols, ceiling, graph, trend
+from httptop.widgets.painting import Line, Painted, spread
+from httptop.widgets.sparkline import Symbols, ceiling, trend
 
 
 class TitleLine(Painted):
@@ -73,9 +74,7 @@ class Metric:
     """A figure of the head with its trend."""
 
     label: str
-    short: str
     value: str
-    note: str
     hue: str
     values: tuple[float | None, ...]
     top: float
@@ -85,61 +84,54 @@ def metrics(totals: Totals, rps: float, units: Units) -> tuple[Metric, Metric, M
     """Return the four figures of the head; ``rps`` is the current rate, the others the window's."""
     latency = totals.latency
     known = latency.count > 0
-    peak = max(totals.trend_rps, default=0.0)
-    slow = ceiling(totals.trend_p99_ns)
+    rate, errors = totals.trend_rps, totals.trend_error_share
+    p50, p99 = totals.trend_p50_ns, totals.trend_p99_ns
+    error_hue = "error" if totals.error_share else "muted"
+    share = humanize.percent(totals.error_share)
     return (
-        Metric(
-            "requests/s",
-            "REQ/S",
-            humanize.rate(rps),
-            f"peak {humanize.rate(peak)}",
-            "rate",
-            totals.trend_rps,
-            ceiling(totals.trend_rps),
-        ),
-        Metric(
-            "errors",
-            "ERR",
-            humanize.percent(totals.error_share),
-            f"{humanize.count(totals.in_flight)} in flight",
-            "error" if totals.error_share else "muted",
-            totals.trend_error_share,
-            ceiling(totals.trend_error_share, 0.05),
-        ),
-        Metric(
-            "p50",
-            "P50",
-            units.duration(latency.p50_ns if known else None),
-            f"p95 {units.duration(latency.p95_ns if known else None)}",
-            "p50",
-            totals.trend_p50_ns,
-            ceiling(totals.trend_p50_ns),
-        ),
-        Metric(
-            "p99",
-            "P99",
-            units.duration(latency.p99_ns if known else None),
-            f"max {units.duration(latency.max_ns if known else None)}",
-            "p99",
-            totals.trend_p99_ns,
-            slow,
-        ),
+        Metric("REQ/S", humanize.rate(rps), "rate", rate, ceiling(rate)),
+        Metric("ERR", share, error_hue, errors, ceiling(errors, 0.05)),
+        Metric("P50", units.duration(latency.p50_ns if known else None), "p50", p50, ceiling(p50)),
+        Metric("P99", units.duration(latency.p99_ns if known else None), "p99", p99, ceiling(p99)),
     )
 
 
-class HeadGraphs(Painted):
-    """Shows requests per second, error share, p50 and p99, each with its trend.
+def rate_title(scene: Scene) -> Content:
+    """Return the rate, the errors and what is in flight, for the border of the rate's graph."""
+    totals = scene.totals
+    return Content.assemble(
+        "requests/s by status ",
+        (humanize.rate(scene.rps), "$hue-strong"),
+        ("  errors ", "not bold $hue-muted"),
+        (
+            humanize.percent(totals.error_share),
+            "$hue-5xx" if totals.error_share else "$hue-muted",
+        ),
+        (f"  {humanize.count(totals.in_flight)} in flight ", "not bold $hue-muted"),
+    )
 
-    One line high, it shows figures and short trends; higher, two by two graphs::
 
-        requests/s 27.1k   peak 30.2k   errors 1.2%   16 in flight
-        ⣀⣤⣶⣿⣿⣿⣶⣤⣀⣀⣤⣶⣿⣿⣿⣶⣤⣀   ⣀⣀⣀⣠⣤⣀⣀⣀⣀⣀⣀⣀⣀⣀
-        p50 1.2ms         p95 8.1ms   p99 45.0ms     max 1.2s
-        ⣀⣤⣶⣿⣿⣿⣶⣤⣀⣀⣤⣶⣿⣿⣿⣶⣤⣀   ⣀⣀⣀⣠⣤⣀⣀⣀⣀⣀⣀⣀⣀⣀
-    """
+def latency_title(scene: Scene, units: Units) -> Content:
+    """Return percentiles of all requests, for the border of the map of latencies."""
+    latency = scene.totals.latency
+    parts: list[str | tuple[str, str]] = ["latency "]
+    if latency.count:
+        for name, value in (
+            ("p50", latency.p50_ns),
+            ("p95", latency.p95_ns),
+            ("p99", latency.p99_ns),
+            ("max", latency.max_ns),
+        ):
+            parts.append((f" {name} ", "not bold $hue-muted"))
+            parts.append((units.duration(value), "$hue-strong"))
+    return Content.assemble(*parts, " ")
+
+
+class FiguresLine(Painted):
+    """Shows requests per second, error share, p50 and p99, each with its trend, where it is low."""
 
     DEFAULT_CSS = """
-    HeadGraphs { height: 1; }
+    FiguresLine { height: 1; }
     """
 
     def __init__(self, symbols: Symbols) -> None:
@@ -153,39 +145,18 @@ class HeadGraphs(Painted):
         self.totals, self.rps, self.units = scene.totals, scene.rps, units
         self.repaint()
 
-    def paint(self, width: int, height: int, /) -> list[Strip]:
-        """Return one line, or two rows of two graphs."""
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the one line."""
         figures = metrics(self.totals, self.rps, self.units)
-        if height < 4:
-            return [self._one_line(figures, width)]
-        gap = 3
-        half = (width - gap) // 2
-        upper = height // 2
-        lines: list[Strip] = []
-        for pair, lines_high in ((figures[:2], upper), (figures[2:], height - upper)):
-            blocks = [self._graph(metric, half, lines_high) for metric in pair]
-            lines += beside(blocks[0], blocks[1], half, gap, self.hue("text"))
-        return lines
-
-    def _graph(self, metric: Metric, width: int, height: int) -> list[Strip]:
-        hue = self.hue(metric.hue)
-        text, muted = self.hue("text"), self.hue("muted")
-        left = Line().add(f"{metric.label} ", muted).add(metric.value, hue + Style(bold=True))
-        lines = [spread(left, Line().add(metric.note, muted), width, text)]
-        for drawn in graph(metric.values, width, height - 1, self.symbols, metric.top):
-            lines.append(Line().add(drawn, hue).strip())
-        return lines
-
-    def _one_line(self, figures: tuple[Metric, ...], width: int) -> Strip:
         text, muted = self.hue("text"), self.hue("muted")
         cells = (width - 2) // len(figures)
         line = Line().space(1, text)
         for index, metric in enumerate(figures):
             hue = self.hue(metric.hue)
             start = 1 + index * cells
-            line.to(start, text).add(f"{metric.short} ", muted)
+            line.to(start, text).add(f"{metric.label} ", muted)
             line.add(metric.value, hue + Style(bold=True)).space(1, text)
             room = start + cells - 2 - line.used
             if room >= 3:
                 line.add(trend(metric.values, room, self.symbols, metric.top), hue)
-        return line.strip()
+        return [line.strip()]

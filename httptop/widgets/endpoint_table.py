@@ -21,9 +21,14 @@ from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS, Column, layout
 from httptop.widgets.painting import Painted
-from httptop.widgets.sparkline import GLYPHS, Symbols, trend
+from httptop.widgets.sparkline import GLYPHS, Symbols, capacity, trend
+from httptop.widgets.time_axis import columns, tick_of
 
 _TITLES: Final = {column.sort: column.title for column in COLUMNS}
+
+
+def _highest(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def table_title(scene: Scene, symbols: Symbols) -> Content:
@@ -83,6 +88,7 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
         self._styles: dict[str, tuple[Style, Style]] = {}
+        self._newest = 0  # the number of the newest tick of trends
 
     @property
     def cursor_key(self) -> EndpointKey | None:
@@ -102,6 +108,8 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
         self.rows, self.view = scene.rows, scene.view
+        if (snapshot := scene.snapshot) is not None:
+            self._newest = tick_of(snapshot)
         row = place(self.rows, scene.view.selected, self.cursor_row)
         moved, self.cursor_row = row != self.cursor_row, row
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
@@ -172,13 +180,20 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         used = 1
         for column, cells in self.columns:
             if column.sort == "trend":
-                text, hue = trend(row.trend_ns, cells, self.symbols), "trend"
+                text, hue = self._trend(row, cells), "trend"
             else:
                 text, hue = column.cell(row, self.units)
                 text = self.fit(text, cells, column.align)
             segments += (Segment(text, self._style(hue)[which]), gap)
             used += cells + 1
         return Strip(segments, used).adjust_cell_length(width, blank)
+
+    def _trend(self, row: EndpointStats, cells: int) -> str:
+        """Return all of a row's trend, of which a mark stands for the highest of some ticks."""
+        room = capacity(cells, self.symbols)
+        number = -(-len(row.trend_ns) // room) if room else 1
+        marks = columns(row.trend_ns, max(1, number), room, _highest, self._newest)
+        return trend(marks, cells, self.symbols)
 
     # Moving
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from httptop.collect.endpoints import TREND_TICKS
 from httptop.collect.histogram import bucket_of
 from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
+from httptop.collect.row_trends import LEAST_TICKS
 from httptop.collect.source import RawResponse
 from httptop.collect.sums import SLOTS
 from httptop.filters.on_screen import parse_for_screen
@@ -150,7 +152,11 @@ def test_the_window_has_what_the_last_slots_have(events: list[tuple[int, list[in
             assert latency == histogram.summary(wanted.histogram, sum(values), max(every))
 
 
-def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
+def _near(latency_ns: float) -> Any:
+    return pytest.approx(latency_ns, rel=0.016)
+
+
+def test_the_trend_has_a_gap_for_every_tick_without_a_latency_in_the_window() -> None:
     fed = FedRows()
     fed.end_tick(1.0)
     fed.take(CELLS)
@@ -159,11 +165,14 @@ def test_the_trend_has_a_gap_for_every_silent_tick() -> None:
     fed.end_tick(1.0)
     fed.take(Reading())
     fed.end_tick(1.0)
-    fed.take(Reading(deltas=[_of(OK, [10_000, 30_000])]))
+    fed.take(Reading(deltas=[_of(OK, [10_000, 30_000])]), slot=1)
     fed.end_tick(1.0)
-    assert _row(fed).trend_ns == (None, 10_000.0, None, 20_000.0)
-    for _ in range(100):
-        fed.take(Reading())
+    assert _row(fed).trend_ns == (None, _near(10_000), _near(10_000), _near(30_000))
+    fed.take(Reading(), slot=SLOTS)
+    fed.end_tick(1.0)
+    assert _row(fed).trend_ns[3:] == (_near(30_000), _near(30_000))
+    for _ in range(TREND_TICKS):
+        fed.take(Reading(), slot=2 * SLOTS)
         fed.end_tick(1.0)
     assert _row(fed).trend_ns == (None,) * TREND_TICKS
 
@@ -173,8 +182,11 @@ def test_a_tick_in_two_readings_is_one() -> None:
     assert _row(fed).requests == 1
     fed.take(Reading(deltas=[_of(OK, [30_000])]))
     fed.end_tick(1.0)
-    assert _row(fed).trend_ns == (20_000.0,)
-    assert fed.totals(1.0)["server"].trend_rps == (2.0,)
+    assert _row(fed).trend_ns == (_near(30_000),)
+    totals = fed.totals(1.0)["server"]
+    assert totals.trend_rps == (2.0,)
+    assert totals.trend_classes == ((0, 0, 2, 0, 0, 0),)
+    assert [count for _, count in totals.trend_bands[0]] == [1, 1]
 
 
 def test_trends_of_rows_that_become_one() -> None:
@@ -192,7 +204,44 @@ def test_trends_of_rows_that_become_one() -> None:
     fed.take(Reading(deltas=[_of(8, [20_000])]))
     fed.regroup(PathRules(["/u/*"]))
     fed.end_tick(1.0)
-    assert _row(fed).trend_ns == (10_000.0, 17_500.0, 20_000.0)
+    assert _row(fed).trend_ns == (_near(10_000), _near(20_000), _near(20_000))
+
+
+def test_what_is_usual_for_a_row() -> None:
+    fed = FedRows()
+    fed.take(CELLS)
+    for tick in range(LEAST_TICKS):
+        fed.take(Reading(deltas=[_of(OK, [10_000] * 60)]), slot=tick)
+        assert (_row(fed).usual_p99_ns, _row(fed).p99_change) == (None, None), tick
+        fed.end_tick(1.0)
+    row = _row(fed)
+    assert row.usual_p99_ns == _near(10_000)
+    assert row.p99_change == 1.0
+    fed.take(Reading(deltas=[_of(OK, [80_000] * 60)]), slot=LEAST_TICKS)
+    row, table = _row(fed), fed.table(1.0)
+    assert row.usual_p99_ns == _near(10_000)
+    assert row.p99_change == pytest.approx(8, rel=0.05)
+    assert table.values("change") == [row.p99_change]
+
+
+def test_a_late_tick_stands_for_all_that_it_was_in_trends() -> None:
+    fed = _fed(delta(REQUESTS, counted=6), _of(OK, [10_000] * 6))
+    fed.end_tick(3.0, 3)
+    totals = fed.totals(3.0)["server"]
+    assert totals.trend_rps == (2.0,) * 3
+    assert totals.trend_classes == ((0, 0, 2, 0, 0, 0),) * 3
+    assert [sum(n for _, n in bands) for bands in totals.trend_bands] == [0, 0, 6]
+    assert _row(fed).trend_ns == (_near(10_000),) * 3
+    fed.end_tick(1e6, 1_000_000)
+    assert len(fed.totals(1.0)["server"].trend_rps) == 120
+
+
+def test_rates_by_class() -> None:
+    fed = _fed(delta(REQUESTS, counted=11, unanswered=1), answered(OK, 7), answered(LOST, 2))
+    fed.end_tick(0.5)
+    fed.take(Reading(deltas=[answered(LOST, 3)]))
+    fed.end_tick(1.0)
+    assert fed.totals(1.0)["server"].trend_classes == ((2, 0, 14, 0, 4, 0), (0, 0, 0, 0, 3, 0))
 
 
 # ---- times beside the latency ------------------------------------------------------------------

@@ -13,17 +13,20 @@ from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.model import STATUS_UNKNOWN, Health
 from httptop.printable import clean
+from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import Page
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
-from httptop.widgets.dashboard_head import TitleLine
+from httptop.widgets.dashboard_head import FiguresLine, TitleLine
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.headline import Headline
+from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
-from httptop.widgets.status_breakdown import StatusBreakdown
+from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.too_small import TooSmall
 from tests.factory import OVERHEAD, busy, endpoint, key, samples, snapshot
 from tests.screens.handles import drawn, show, table
@@ -194,7 +197,7 @@ async def test_footer_names_the_keys_that_work() -> None:
     async with HttptopApp().run_test(size=(140, 40)) as pilot:
         app = await show(pilot)
         assert " f filter " in drawn(app, KeyBar)[0]
-        await pilot.press("equals_sign", "p")
+        await pilot.press("o")
         assert "Esc clear filters" in drawn(app, KeyBar)[0]
         await pilot.press("f")
         assert "Tab complete" in drawn(app, KeyBar)[0]
@@ -248,9 +251,6 @@ async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned(
 async def test_outcomes_that_are_unknown_are_called_so() -> None:
     async with HttptopApp().run_test(size=(140, 50)) as pilot:
         app = await show(pilot, snapshot([endpoint(key(), status={200: 5, STATUS_UNKNOWN: 3})]))
-        breakdown = "\n".join(drawn(app, StatusBreakdown))
-        assert "unknown 3" in breakdown
-        assert "0 3" not in breakdown
         await pilot.press("enter")
         detail = "\n".join(drawn(app, EndpointDetail))
         assert re.search(r" \? +unknown +3 ", detail)
@@ -365,3 +365,36 @@ async def test_a_tick_and_a_key_paint_the_table_once(monkeypatch: pytest.MonkeyP
         painted[0] = 0
         await show(pilot, busy(300))
         assert painted[0] == 1
+
+
+async def test_the_headline_opens_the_endpoint_that_it_names() -> None:
+    async with HttptopApp().run_test(size=(120, 40)) as pilot:
+        app = await show(pilot, busy())
+        (line,) = drawn(app, Headline)
+        assert "nginx GET /search p99 91.2ms→738ms for 40s" in line
+        await pilot.click(Headline, offset=(8, 0))
+        await pilot.pause()
+        assert isinstance(app.screen, DetailScreen)
+        assert "/search" in "\n".join(drawn(app, EndpointDetail))
+
+
+async def test_the_headline_says_that_nothing_stands_out() -> None:
+    async with HttptopApp().run_test(size=(80, 24)) as pilot:
+        app = await show(pilot, snapshot([endpoint(key())]))
+        assert drawn(app, Headline)[0].strip() == "nothing stands out"
+        await pilot.click(Headline, offset=(8, 0))
+        assert isinstance(app.screen, Dashboard)
+
+
+@pytest.mark.parametrize(
+    ("size", "graphs"), [((100, 30), True), ((99, 30), False), ((100, 29), False)]
+)
+async def test_graphs_where_there_is_room(size: tuple[int, int], graphs: bool) -> None:
+    async with HttptopApp().run_test(size=size) as pilot:
+        app = await show(pilot, busy())
+        shown = {kind: app.screen.query_one(kind).region.height for kind in (RateGraph, HeatMap)}
+        assert all((height > 4) == graphs for height in shown.values())
+        assert (app.screen.query_one(FiguresLine).region.height == 1) == (not graphs)
+        if graphs:
+            for kind in shown:
+                assert drawn(app, kind)[-1].rstrip().endswith("now")

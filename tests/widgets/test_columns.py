@@ -46,10 +46,10 @@ def test_a_column_without_which_rows_look_alike_comes_first() -> None:
 
 def test_the_path_shrinks_before_columns_fall_out_from_the_end() -> None:
     asked = "path", "rps", "p50", "p90", "p99", "p999", "trend"
-    widths = {column.sort: cells for column, cells in layout(54, asked)}
+    widths = {column.sort: cells for column, cells in layout(55, asked)}
     assert tuple(widths) == asked
     assert widths["path"] == 10
-    assert names(51, *asked) == list(asked[:-1])
+    assert names(52, *asked) == list(asked[:-1])
     assert names(10, *asked) == ["path"]
     assert names(3, "process", "rps") == ["process"]
     assert names(200, "rps", "rps", "path", "rps") == ["rps", "path"]

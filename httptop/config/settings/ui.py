@@ -48,6 +48,7 @@ _COLUMNS: Final = (
     "p90",
     "p95",
     "p99",
+    "change",
     "p999",
     "mean",
     "max",

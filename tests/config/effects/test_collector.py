@@ -94,11 +94,13 @@ def test_another_tick_holds_at_once() -> None:
 
 
 @pytest.mark.setting("general.history")
-@pytest.mark.parametrize(("ticks", "totals", "endpoints"), [(10, 10, 10), (60, 60, 40)])
+@pytest.mark.parametrize(
+    ("ticks", "totals", "endpoints"), [(10, 10, 10), (60, 60, 60), (150, 150, 120)]
+)
 def test_trends_go_back_so_many_ticks(ticks: int, totals: int, endpoints: int) -> None:
-    readings = [_traffic("/a") for _ in range(80)]
+    readings = [_traffic("/a") for _ in range(150)]
     collector = collecting(*readings, settings=_with(general__history=ticks))
-    for second in range(80):
+    for second in range(150):
         snapshot = collector.step(1001.0 + second, 0.0)
     total = snapshot.total("server")
     trends = (total.trend_rps, total.trend_error_share, total.trend_p50_ns, total.trend_p99_ns)

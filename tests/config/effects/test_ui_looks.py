@@ -20,7 +20,7 @@ from httptop.model import Snapshot
 from httptop.run.screen import settings_for_screen
 from httptop.screens.pages import ConfirmQuit
 from httptop.widgets.cost_line import CostLine
-from httptop.widgets.dashboard_head import HeadGraphs, TitleLine
+from httptop.widgets.dashboard_head import TitleLine
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.live_requests import LiveRequests
@@ -93,7 +93,7 @@ async def test_latencies_are_in_one_unit_everywhere(
 ) -> None:
     asked = ui(f'latency_unit = "{unit}"')
     for kinds, keys in (
-        ((HeadGraphs, EndpointTable, LiveRequests), ()),
+        ((EndpointTable, LiveRequests), ()),
         ((EndpointDetail,), ("j", "j", "enter")),
     ):
         text = await drawn(asked, *kinds, keys=keys)
@@ -173,7 +173,7 @@ async def test_the_screen_covers_its_own_window(ui: Written) -> None:
 
 @pytest.mark.setting("ui.symbols")
 async def test_symbols_draw_the_trends(ui: Written) -> None:
-    parts = TitleLine, HeadGraphs, EndpointTable, LiveRequests, CostLine
+    parts = TitleLine, EndpointTable, LiveRequests, CostLine
     braille = await drawn(ui(), *parts)
     block = await drawn(ui('symbols = "block"'), *parts)
     plain = await drawn(ui('symbols = "tty"'), *parts)
@@ -202,7 +202,7 @@ async def test_order_and_side_at_first(ui: Written) -> None:
         return (await drawn(ui(text), EndpointTable)).splitlines()[1].lstrip("▌").split()
 
     assert (await first(""))[2] == "/static/{id}"  # the busiest
-    assert (await first('sort = "max"'))[2] == "/reports/2024-report/export"
+    assert (await first('sort = "max"'))[2].startswith("/reports/2024-report/")
     assert (await first('side = "client"'))[0] == "gunicorn"
 
 

@@ -27,14 +27,14 @@ from typing import Final
 from httptop.config.load import build
 from httptop.model import Snapshot
 from tests.live.live import Watch, new_path, rows_of
-from tests.stress.fuzz.conversations import KINDS, Conversation, Doors, Tally, seeds
+from tests.stress.fuzz.conversations import KINDS, Conversation, Tally, seeds
 from tests.stress.soak.gauges import Map, contents, ownerless
 
 COMM: Final = f"fuzz-{os.getpid()}"
 DECOY: Final = "/fuzz-decoy"
-#: Each path is a row for each of its methods, both sides, TCP and Unix, and each row has latencies
-#: of all lengths, some 70 pages. Where they are too many, rows make room, and what they have
-#: counted is in ~idle, which is not compared.
+#: Each path is a row for each of its methods, its port, and both sides, and each row has latencies
+#: of all lengths. In a run of more than seconds even this is too little room for histograms: then
+#: rows make room, count under ~idle from there on, and the comparison finds too few.
 ROOMY: Final = build({"performance.max_endpoints": 16384, "performance.max_histograms": 65535})
 
 
@@ -61,22 +61,20 @@ def differences(wanted: Tally, found: Tally) -> list[str]:
     ]
 
 
-def _talk(
-    seed: str, root: str, doors: Doors, until: float, tally: Tally, faults: list[str]
-) -> None:
+def _talk(seed: str, root: str, until: float, tally: Tally, faults: list[str]) -> None:
     kinds = tuple(os.environ.get("HTTPTOP_FUZZ_KINDS", ",".join(KINDS)).split(","))
     for each in seeds(seed):
         if time.monotonic() >= until:
             return
         try:
-            kind = Conversation(each, root, tally, doors).run(kinds)
+            kind = Conversation(each, root, tally).run(kinds)
         except Exception:
             faults.append(f"{each}: {traceback.format_exc()}")
             raise
         tally["", "conversations", kind] += 1
 
 
-def _work(seed: str, root: str, doors: Doors, seconds: float, threads: int, report: int) -> None:
+def _work(seed: str, root: str, seconds: float, threads: int, report: int) -> None:
     """Talk in several threads; report what must be counted as JSON."""
     Path("/proc/self/comm").write_text(COMM)
     before = set(os.listdir("/proc/self/fd"))
@@ -84,7 +82,7 @@ def _work(seed: str, root: str, doors: Doors, seconds: float, threads: int, repo
     faults: list[str] = []
     until = time.monotonic() + seconds
     running = [
-        threading.Thread(target=_talk, args=(f"{seed}/{number}", root, doors, until, tally, faults))
+        threading.Thread(target=_talk, args=(f"{seed}/{number}", root, until, tally, faults))
         for number, tally in enumerate(tallies)
     ]
     for thread in running:
@@ -100,9 +98,7 @@ def _work(seed: str, root: str, doors: Doors, seconds: float, threads: int, repo
         json.dump([[[*key, count] for key, count in total.items()], faults], out)
 
 
-def start_worker(
-    seed: str, root: str, doors: Doors, seconds: float, threads: int
-) -> tuple[int, int]:
+def start_worker(seed: str, root: str, seconds: float, threads: int) -> tuple[int, int]:
     """Start a process of talkers; return its id and where it reports."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -112,7 +108,7 @@ def start_worker(
     os.close(reader)
     status = 1
     try:
-        _work(seed, root, doors, seconds, threads, writer)
+        _work(seed, root, seconds, threads, writer)
         status = 0
     finally:
         if status:
@@ -125,12 +121,9 @@ class Workers:
     """Processes that talk, and what they have said."""
 
     def __init__(self, seed: str, root: str, seconds: float, processes: int, threads: int) -> None:
-        doors = Doors()
         started = [
-            start_worker(f"{seed}/{number}", root, doors, seconds, threads)
-            for number in range(processes)
+            start_worker(f"{seed}/{number}", root, seconds, threads) for number in range(processes)
         ]
-        doors.close()
         self.tally: Tally = Counter()
         self.faults: list[str] = []
         self._lock = threading.Lock()
@@ -199,13 +192,13 @@ def step(watch: Watch, seed: str, seconds: float) -> list[str]:
     """Have one conversation at a time until one is miscounted; return the errors."""
     kinds = tuple(os.environ.get("HTTPTOP_FUZZ_KINDS", ",".join(KINDS)).split(","))
     Path("/proc/self/comm").write_text(COMM)
-    until, doors = time.monotonic() + seconds, Doors()
+    until = time.monotonic() + seconds
     for each in seeds(f"{seed}/0/0"):
         if time.monotonic() > until:
             break
         root = new_path()
         wanted: Tally = Counter()
-        kind = Conversation(each, root, wanted, doors).run(kinds)
+        kind = Conversation(each, root, wanted).run(kinds)
         deadline = time.monotonic() + 1
         while (found := counted(watch.step(), root)) != wanted and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -222,7 +215,7 @@ def main() -> int:
     threads = int(os.environ.get("HTTPTOP_FUZZ_THREADS", "4"))
     descriptors = len(os.listdir("/proc/self/fd"))
     said: Tally = Counter()
-    with Watch(ROOMY, fresh=True, front=os.environ.get("HTTPTOP_FUZZ_FRONT")) as watch:
+    with Watch(ROOMY, front=os.environ.get("HTTPTOP_FUZZ_FRONT")) as watch:
         if os.environ.get("HTTPTOP_FUZZ_STEP"):
             faults = step(watch, seed, seconds)
         else:

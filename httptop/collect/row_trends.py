@@ -1,0 +1,157 @@
+"""The 99th percentile of each row over time: that of the last ticks, and what is usual for the row.
+
+That of a tick is the window's at its end, by the bucket that it is in (histogram.py). The numbers
+of buckets grow with the logarithm of the latency, so a distance between two is a ratio.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from httptop.collect.histogram import MIDDLES
+from httptop.collect.sums import ROW, RowFigures
+
+_WORDS: Final = ROW.size // 8
+_HALVES: Final = ROW.size // 2
+_COUNT_AT: Final = RowFigures._fields.index("window_count")
+#: The percentiles are 16 bits wide, behind the figures of 64 bits.
+_P99_AT: Final = 15 * 4 + RowFigures._fields.index("window_p99") - 15
+
+#: A bucket's number, plus 1; 0: the window had no latency.
+Buckets = Sequence[int]
+
+#: With fewer latencies in the window its 99th percentile is that of hardly any request.
+LEAST_COUNT: Final = 50
+#: Ticks until something may be said to be usual.
+LEAST_TICKS: Final = 30
+#: A tick moves what is usual by so many buckets: much in the first ticks, later so little that a
+#: latency eight times as high (96 buckets) is usual only after six minutes of it.
+_FIRST_STEP: Final = 40.0
+_LAST_STEP: Final = 0.25
+_MOST_TICKS: Final = 1000
+#: The share of ticks that are left out above what is still usual, and below it; and how many times
+#: as far away from the median as those quantiles a value has to be.
+_TAIL: Final = 0.05
+_MARGIN: Final = 1.5
+#: A change is one if the median is so many buckets away: by a quarter.
+_LEAST_CHANGE: Final = 10
+
+
+def p99_of(rows: bytes) -> tuple[Buckets, Sequence[int]]:
+    """Return the 99th percentile of each row of the sums, and how many latencies it is of."""
+    counts = memoryview(rows).cast("Q")[_COUNT_AT::_WORDS].tolist()
+    buckets = memoryview(rows).cast("H")[_P99_AT::_HALVES].tolist()
+    found = [at + 1 if count else 0 for at, count in zip(buckets, counts, strict=True)]
+    return array("H", found), counts
+
+
+def trend_of(row: int, ticks: Sequence[Buckets]) -> tuple[float | None, ...]:
+    """Return a row's 99th percentile (ns) at the end of each tick, None where there was none."""
+    found = [buckets[row] if row < len(buckets) else 0 for buckets in ticks]
+    return tuple([MIDDLES[at - 1] if at else None for at in found])
+
+
+def merged(buckets: Buckets, rows: Mapping[int, int]) -> Buckets:
+    """Return the same with some rows being others'.
+
+    Where both have a percentile, that of all their requests is not known: the higher one stands.
+    """
+    found = array("H", buckets)
+    found.extend([0] * (max(0, *rows.values()) + 1 - len(found)))
+    for row, into in rows.items():
+        if row < len(buckets):
+            found[into] = max(found[into], found[row])
+            found[row] = 0
+    return found
+
+
+class UsualP99(NamedTuple):
+    """What is usual for a row's 99th percentile."""
+
+    median_ns: float
+    #: How many times as high as the median it is now; 1 if that is not unusual for the row.
+    change: float
+
+
+class UsualP99s:
+    """Learns what is usual for the 99th percentile of each row; for one thread alone.
+
+    Three quantiles follow what comes by small steps, up or down: the median, and the two that leave
+    out the highest and the lowest twentieth of all ticks. What is beyond those is unusual.
+    """
+
+    def __init__(self) -> None:
+        self._median, self._low, self._high = array("f"), array("f"), array("f")
+        self._ticks = array("f")  # that each row has been learnt from
+
+    @property
+    def _columns(self) -> tuple[array[float], array[float], array[float], array[float]]:
+        return self._median, self._low, self._high, self._ticks
+
+    def learn(self, buckets: Buckets, counts: Sequence[int]) -> None:
+        """Learn from a tick; ``counts``: of how many latencies each percentile is."""
+        self._extend(len(buckets))
+        for row, count in enumerate(counts):
+            if count >= LEAST_COUNT:
+                self._learn(row, buckets[row] - 1)
+
+    def _learn(self, row: int, bucket: int) -> None:
+        ticks = self._ticks[row]
+        if not ticks:
+            self._median[row] = self._low[row] = self._high[row] = bucket
+        step = max(_LAST_STEP, _FIRST_STEP / (ticks + 1))
+        for quantile, share in ((self._low, _TAIL), (self._median, 0.5), (self._high, 1 - _TAIL)):
+            distance = bucket - quantile[row]
+            most = step * (share if distance > 0 else 1 - share)
+            quantile[row] += max(-most, min(most, distance))
+        self._ticks[row] = min(ticks + 1, _MOST_TICKS)
+
+    def merge(self, rows: Mapping[int, int]) -> None:
+        """Have some rows be others'; what is usual for those is usual for both."""
+        self._extend(max(0, *rows.values()) + 1)
+        for row, into in rows.items():
+            if row < len(self._ticks):
+                for column in self._columns:
+                    if column is not self._ticks and not self._ticks[into]:
+                        column[into] = column[row]
+                self._ticks[into] = self._ticks[into] or self._ticks[row]
+                self._ticks[row] = 0
+
+    def cut(self, end: int) -> None:
+        """Know nothing of rows from ``end`` on, and take no room for them."""
+        for column in self._columns:
+            del column[end:]
+
+    def table(self) -> UsualTable:
+        """Return what is known now."""
+        median, low, high, ticks = (column[:] for column in self._columns)
+        return UsualTable(median, low, high, ticks)
+
+    def _extend(self, size: int) -> None:
+        for column in self._columns:
+            column.extend([0] * (size - len(column)))
+
+
+class UsualTable(NamedTuple):
+    """What was usual for each row at a moment, in numbers of buckets; nothing of it changes."""
+
+    median: Sequence[float] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    ticks: Sequence[float] = ()
+
+    def of(self, row: int, bucket: int, count: int) -> UsualP99 | None:
+        """Return what is usual for a row, whose 99th percentile is in a bucket, of so many.
+
+        None: too little is known.
+        """
+        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or count < LEAST_COUNT:
+            return None
+        median = self.median[row]
+        spread = (self.high if bucket > median else self.low)[row] - median
+        median_ns = MIDDLES[round(median)]
+        if abs(bucket - median) < max(_LEAST_CHANGE, abs(spread) * _MARGIN):
+            return UsualP99(median_ns, 1.0)
+        return UsualP99(median_ns, MIDDLES[bucket] / median_ns)

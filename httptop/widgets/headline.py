@@ -1,0 +1,51 @@
+"""The line that says what stands out; each part opens the endpoint that it is about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.style import Style
+from textual.strip import Strip
+
+from httptop.view.headline import Finding, Kind
+from httptop.widgets.painting import Line, Painted, width_of
+from httptop.widgets.sparkline import Symbols
+
+_HUES: Final[dict[Kind, str]] = {"slower": "bad", "new": "accent"}
+_LEAST_WIDTH: Final = 20
+
+
+class Headline(Painted):
+    """Shows the findings side by side, the most urgent first, as far as there is room."""
+
+    DEFAULT_CSS = """
+    Headline { height: 1; }
+    """
+
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
+        self._findings: tuple[Finding, ...] = ()
+
+    def show(self, findings: tuple[Finding, ...]) -> None:
+        """Show findings."""
+        self._findings = findings
+        self.repaint()
+
+    def paint(self, width: int, _height: int, /) -> list[Strip]:
+        """Return the one line."""
+        text, muted = self.hue("text"), self.hue("muted")
+        line = Line().space(1, text)
+        if not self._findings:
+            return [line.add("nothing stands out", muted).strip()]
+        marks = {"slower": self.glyphs.up, "new": self.glyphs.dot}
+        for number, finding in enumerate(self._findings):
+            if number:
+                line.add("  ", text)
+            room = width - line.used - 3
+            if room < _LEAST_WIDTH:
+                break
+            opens = Style.from_meta({"@click": f"screen.open_finding({number})"})
+            line.add(f"{marks[finding.kind]} ", self.hue(_HUES[finding.kind]) + opens)
+            words = finding.text
+            line.add(self.fit(words, min(room, width_of(words))), text + opens)
+        return [line.strip()]

@@ -1,0 +1,112 @@
+"""The map of latencies over time: a column for some ticks, a line for a range of latencies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from textual.strip import Strip
+
+from httptop.model import BANDS_PER_OCTAVE, LEAST_BAND_NS
+from httptop.view.state import Scene
+from httptop.widgets.painting import Line, Painted
+from httptop.widgets.sparkline import Symbols
+from httptop.widgets.time_axis import axis, columns, per_column, tick_of
+
+Bands = tuple[tuple[int, int], ...]
+
+_SHADES: Final = " ·░▒▓█"
+_ASCII: Final = " .:+*#"
+_LABEL: Final = 6
+#: The marks of the scale, in nanoseconds.
+_MARKS: Final = (
+    (1e3, "1µs"), (1e4, "10µs"), (1e5, "100µs"), (1e6, "1ms"), (1e7, "10ms"), (1e8, "100ms"),
+    (1e9, "1s"), (1e10, "10s"), (1e11, "100s"), (1e12, "1000s"),
+)  # fmt: skip
+
+
+def sum_of(ticks: Sequence[Bands]) -> Bands:
+    """Return the bands of some ticks together."""
+    found: dict[int, int] = {}
+    for bands in ticks:
+        for band, count in bands:
+            found[band] = found.get(band, 0) + count
+    return tuple(sorted(found.items()))
+
+
+def band_of(latency_ns: float) -> float:
+    """Return where a latency stands among the bands."""
+    return math.log2(latency_ns / LEAST_BAND_NS) * BANDS_PER_OCTAVE
+
+
+def scale(shown: Sequence[Bands], height: int) -> tuple[int, int]:
+    """Return the lowest band of the map, and how many bands a line has."""
+    used = [band for bands in shown for band, _ in bands]
+    if not used:
+        return round(band_of(1e5)), max(1, -(-34 // height))
+    low, high = min(used), max(used) + 1
+    number = max(1, -(-(high - low) // height))
+    return max(0, low - (number * height - (high - low)) // 2), number
+
+
+def label_of(low: int, number: int) -> str:
+    """Return the mark that stands at a line, of bands from ``low`` on; empty: none does."""
+    for latency_ns, label in _MARKS:
+        if low <= band_of(latency_ns) < low + number:
+            return label
+    return ""
+
+
+def shade(count: int, most: int) -> int:
+    """Return how dark a cell is, 0 to 5: by the logarithm, so that one slow request is seen."""
+    return math.ceil(math.log1p(count) / math.log1p(most) * 5) if count and most else 0
+
+
+class HeatMap(Painted):
+    """How many requests took how long, over the last minutes."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(symbols)
+        self._ticks: Sequence[Bands] = ()
+        self._interval_s, self._newest = 1.0, 0
+
+    def show(self, scene: Scene) -> None:
+        """Show a scene."""
+        self._ticks = scene.totals.trend_bands
+        if (snapshot := scene.snapshot) is not None:
+            self._interval_s = snapshot.interval_s
+            self._newest = tick_of(snapshot)
+        self.repaint()
+
+    def paint(self, width: int, height: int, /) -> list[Strip]:
+        """Return the map."""
+        room, high = width - _LABEL - 1, height - 1
+        if room < 10 or high < 2:
+            return []
+        text, muted, hue = self.hue("text"), self.hue("muted"), self.hue("rate")
+        number = per_column(len(self._ticks), room)
+        shown = columns(self._ticks, number, room, sum_of, self._newest)
+        low, bands = scale(shown, high)
+        cells = [_by_line(column, low, bands) for column in shown]
+        most = max((count for column in cells for count in column.values()), default=0)
+        marks = _ASCII if self.symbols == "tty" else _SHADES
+        lines = []
+        for level in range(high - 1, -1, -1):
+            label = label_of(low + level * bands, bands)
+            if self.symbols == "tty":
+                label = label.replace("µ", "u")
+            line = Line().add(label.rjust(_LABEL), muted).space(1, text)
+            line.space(room - len(shown), text)
+            line.add("".join(marks[shade(column.get(level, 0), most)] for column in cells), hue)
+            lines.append(line.strip())
+        below = axis(room, number * self._interval_s)
+        return [*lines, Line().space(_LABEL + 1, text).add(below, muted).strip()]
+
+
+def _by_line(bands: Bands, low: int, number: int) -> Mapping[int, int]:
+    found: dict[int, int] = {}
+    for band, count in bands:
+        line = (band - low) // number
+        found[line] = found.get(line, 0) + count
+    return found
