@@ -56,7 +56,7 @@ def _totals(rows: Sequence[EndpointStats]) -> Totals:
     waves = [0.75 + 0.3 * math.sin(i / 7) + 0.2 * noise(i * 3) for i in range(180)]
     return Totals(
         requests, rps, 0, 0, status, requests * 310, requests * 4_200, _latency(2.4, requests),
-        errors,
+        error_share=errors,
         trend_rps=tuple(rps * wave for wave in waves),
         trend_error_share=tuple(errors * 2 * noise(i + 9) for i in range(180)),
         trend_p50_ns=tuple(2.4e6 * (0.8 + 0.4 * noise(i + 5)) for i in range(180)),
@@ -88,6 +88,7 @@ def many(endpoints: int, tick: int) -> Snapshot:
         uptime_s=float(tick),
         interval_s=1.0,
         window_s=60.0,
+        covered_s=60.0,
         totals={"server": _totals(rows), "client": NO_TOTALS},
         endpoints=rows,
         recent=_samples(rows[:50]),

@@ -23,7 +23,7 @@ from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
 from httptop.collect.source import Controls, Interrupted, Reading, Source
-from httptop.collect.sums import SLOTS
+from httptop.collect.window import MOST_BYTES, Window
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.stretches import give_way
@@ -35,6 +35,10 @@ from httptop.printable import clean
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
 
+_CUT: Final = (
+    "rates and latencies cover less time than they should: so many endpoints are active that the "
+    f"window would take more than {MOST_BYTES >> 20} MiB"
+)
 
 #: Makes the context that a collector's ticks run in; its argument is a descriptor (see Collector).
 Around = Callable[[int], AbstractContextManager[tuple[str, ...]]]
@@ -70,7 +74,9 @@ class Collector:
         """
         self._source, self._settings = source, settings
         self._around = around
-        self._window_s = settings.general.window_s
+        self._window = Window(settings.general.window_s)
+        self._window_is_cut = False  # since it was asked for
+        self._asked_window_s: deque[float] = deque(maxlen=1)
         self._host = clean(socket.gethostname().encode()) if host is None else host
         self._meter = meter or OverheadMeter()
         self._governor = Governor()
@@ -82,7 +88,6 @@ class Collector:
         self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
-        self._slot = 0
         self._in_flight: tuple[RequestInFlight, ...] | None = None
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
@@ -120,6 +125,11 @@ class Collector:
     def look_at(self, key: EndpointKey | None) -> None:
         """Have snapshots hold more of an endpoint; see Feed."""
         self._looks_at = key
+
+    def set_window(self, seconds: float) -> None:
+        """Have rates and latencies cover another time; see Feed."""
+        if not self._written:
+            self._asked_window_s.append(seconds)
 
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None if there never was one."""
@@ -235,7 +245,9 @@ class Collector:
         return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
 
     def _adopt(self) -> None:
-        """Adopt the settings passed to :meth:`apply`, if any."""
+        """Adopt the window asked for, and the settings passed to :meth:`apply`, if any."""
+        if self._asked_window_s:
+            self._window.seconds, self._window_is_cut = self._asked_window_s.pop(), False
         if not self._handed_in:
             return
         before, self._settings = self._settings, self._handed_in.pop()
@@ -260,8 +272,8 @@ class Collector:
         reading = self._source.read()
         give_way()
         uptime_s = now_s - self._started_s
-        self._slot = int(uptime_s * SLOTS / self._window_s)
-        rows.count(self._slot, self._source.names)
+        rows.count(self._window.slot(uptime_s), self._source.names)
+        self._window_is_cut |= self._window.shorten(self._source.sums.window_bytes)
         self._in_flight = None
         if self._settings.output.in_flight:
             self._in_flight = rows.in_flight(self._source.in_flight(), now_s * 1e9)
@@ -275,15 +287,15 @@ class Collector:
         self, reading: Reading, overhead: Overhead, uptime_s: float, unix_s: float, final: bool
     ) -> Snapshot:
         give_way()
-        oldest_s = max(0, self._slot - SLOTS + 1) * self._window_s / SLOTS
-        covered_s = uptime_s - oldest_s
+        covered_s = self._window.covered_s
         losses, rows, looks_at = reading.losses, self._rows, self._looks_at
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
             uptime_s=uptime_s,
             interval_s=self._tick_s,
-            window_s=self._window_s,
+            window_s=self._window.seconds,
+            covered_s=covered_s,
             totals=rows.totals(covered_s) if rows else {},
             endpoints=rows.table(covered_s, written=self._written) if rows else (),
             recent=self._recent.newest_first(),
@@ -298,7 +310,11 @@ class Collector:
                 overfull_pipelines=losses.overfull_pipelines,
                 discarded_requests=losses.discarded_requests,
             ),
-            overhead=replace(overhead, shed=self._governor.shed),
+            overhead=replace(
+                overhead,
+                shed=self._governor.shed,
+                window_bytes=self._source.sums.window_bytes if rows else None,
+            ),
             final=final,
             in_flight=self._in_flight,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
@@ -307,6 +323,7 @@ class Collector:
                 *self._notes,
                 *self._news(),
                 *self._governor.notes,
+                *([_CUT] if self._window_is_cut else []),
                 *_notes_on(losses.untracked_requests, rows.unmeasured_latencies if rows else 0),
                 *(() if rows is None or rows.crowding is None else (rows.crowding,)),
             ),

@@ -166,6 +166,9 @@ class EndpointStats:
     usual_p99_ns: float | None = None
     #: How many times as high as usual it is now; 1: no more than it varies anyway.
     p99_change: float | None = None
+    #: Requests that ended within the window, and the errors among these; None: not known.
+    window_requests: int | None = None
+    window_errors: int | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -183,6 +186,13 @@ class EndpointStats:
     def errors(self) -> int:
         """The number of responses with a status of 400 or more, and of unanswered requests."""
         return errors_of(self.status, self.unanswered)
+
+    @property
+    def error_share(self) -> float | None:
+        """The share of errors among the window's requests, 0 to 1; None: not known, or none."""
+        if not self.window_requests or self.window_errors is None:
+            return None
+        return self.window_errors / self.window_requests
 
 
 def errors_of(status: Mapping[int, int], unanswered: int) -> int:
@@ -209,7 +219,8 @@ class Totals:
     status: Mapping[int, int] = field(default_factory=dict)
     request_bytes: int = 0
     response_bytes: int = 0
-    latency: Latency = NO_LATENCY
+    latency: Latency = NO_LATENCY  # over the window
+    latency_total: Latency = NO_LATENCY  # since start
     #: Share of errors (status >= 400 and unanswered) among the window's requests, 0 to 1.
     error_share: float = 0.0
     # One value for each tick, oldest first; None: nothing was measured in that tick.
@@ -294,6 +305,7 @@ class Overhead:
     bpf_ns_per_call: float | None = None
     bpf_calls: int | None = None
     samples_per_s: float | None = None
+    window_bytes: int | None = None  # of user space: what the log of the window takes
     shed: tuple[str, ...] = ()  # detail left out to limit the cost: "samples", "pids"
 
 
@@ -327,7 +339,8 @@ class Snapshot:
     host: str
     uptime_s: float  # since httptop's start
     interval_s: float  # between ticks
-    window_s: float  # what rates and latencies cover
+    window_s: float  # what rates and latencies are to cover
+    covered_s: float  # what they cover: less at the start, and after the window has grown
     totals: Mapping[Side, Totals]
     endpoints: Sequence[EndpointStats]  # a tuple, or RowsOnDemand
     recent: tuple[Transaction, ...] = ()  # samples, newest first, bounded

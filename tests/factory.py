@@ -27,6 +27,7 @@ from httptop.model import (
     StatusLatency,
     Totals,
     Transaction,
+    errors_of,
 )
 
 NOON = 1_767_268_800.0  # 2026-01-01 12:00:00 UTC
@@ -118,6 +119,8 @@ def endpoint(
             for code, n in status.items()
             if code != STATUS_UNKNOWN
         },
+        window_requests=int(rps * 10),
+        window_errors=int(rps * 10 * errors_of(status, unanswered) / max(requests, 1)),
     )
 
 
@@ -146,6 +149,8 @@ def row(
         latency,
         latency,
         trend,
+        window_requests=requests,
+        window_errors=errors_of(status, unanswered),
     )
 
 
@@ -189,6 +194,7 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
         request_bytes=sum(row.request_bytes for row in rows),
         response_bytes=sum(row.response_bytes for row in rows),
         latency=latency(2.4, count=int(rps * 60)),
+        latency_total=latency(2.6, count=requests),
         error_share=errors,
         trend_rps=tuple(rps * wave for wave in waves),
         trend_error_share=tuple(
@@ -234,6 +240,7 @@ def snapshot(
         uptime_s=float(tick),
         interval_s=1.0,
         window_s=10.0,
+        covered_s=10.0,
         totals={"server": totals(endpoints, "server"), "client": totals(endpoints, "client", 5)},
         endpoints=tuple(endpoints),
         recent=tuple(recent),
@@ -268,6 +275,7 @@ def snapshot_at(
         taken_at=1.7e9 + tick,
         host="box",
         window_s=60.0,
+        covered_s=60.0,
         totals={
             side: replace(totals(rows, side), latency=LATENCY, error_share=0.25, **trends)
             for side in SIDES

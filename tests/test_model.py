@@ -14,7 +14,7 @@ def test_sums() -> None:
 
 def test_totals_of_a_side_without_any() -> None:
     bare = snapshot_at()
-    empty = Snapshot(bare.taken_at, "box", 1.0, 1.0, 60.0, {}, ())
+    empty = Snapshot(bare.taken_at, "box", 1.0, 1.0, 60.0, 1.0, {}, ())
     assert empty.total("client").requests == 0
     assert not bare.health.good
     assert empty.health.good

@@ -113,6 +113,7 @@ class KernelSums:
         self._statuses: tuple[set[int], set[int]] = (set(), set())
         #: The logs of the slots in the window, each with the first cell that it is of.
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
+        self.window_bytes = 0
         #: What take_rest() returns.
         self._rest: list[tuple[int, int, int]] = []
         self._slot = 0
@@ -170,6 +171,7 @@ class KernelSums:
             if logged:
                 log = self._log[: 4 * logged]
                 self._logs.setdefault(slot, []).append((first, log))
+                self.window_bytes += len(log)
             if count:
                 found = SUMS_RUN.unpack_from(self._state)
                 unknown += found[_UNKNOWN : _UNKNOWN + count]
@@ -248,6 +250,7 @@ class KernelSums:
 
     def _take_out(self, log: bytes) -> None:
         """Take what a log says out of the window."""
+        self.window_bytes -= len(log)
         self._log[: len(log)] = log
         words, taken = len(log) // 4, 0
         while taken < words:
@@ -299,6 +302,7 @@ class KernelSums:
             status,
             dict(self._sides_seen[side].window),
             self._sides_seen[side].tick,
+            dict(self._sides_seen[side].total),
         )
 
     def _tick_histogram(self, side: int) -> Histogram:

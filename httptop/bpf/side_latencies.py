@@ -1,4 +1,4 @@
-"""The latencies of a side, of all its rows together: those of the tick, and of the window."""
+"""The latencies of a side, of all its rows together: of the tick, the window, and since start."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class SideLatencies:
     def __init__(self) -> None:
         self.tick: Histogram = {}
         self.window: Histogram = {}
+        self.total: Histogram = {}
         self._slots: dict[int, Histogram] = {}
 
     def add(self, slot: int, tick: Histogram) -> None:
@@ -22,6 +23,7 @@ class SideLatencies:
         self.tick = tick
         if news:
             histogram.add(self.window, news)
+            histogram.add(self.total, news)
             histogram.add(self._slots.setdefault(slot, {}), news)
 
     def expire(self, slot: int) -> None:

@@ -106,6 +106,7 @@ class Encoder:
                 "uptime_s": snapshot.uptime_s,
                 "interval_s": snapshot.interval_s,
                 "window_s": snapshot.window_s,
+                "covered_s": snapshot.covered_s,
                 "final": snapshot.final,
                 "totals": totals,
                 "keys": keys,
@@ -149,6 +150,8 @@ class Encoder:
             status_latencies_json(row.latency_by_status),
             row.usual_p99_ns,
             row.p99_change,
+            row.window_requests,
+            row.window_errors,
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:
@@ -196,6 +199,9 @@ class Decoder:
             uptime_s=f.number("uptime_s"),
             interval_s=f.number("interval_s"),
             window_s=f.number("window_s"),
+            covered_s=f.number("covered_s")
+            if "covered_s" in f  # older captures lack it
+            else min(f.number("window_s"), f.number("uptime_s")),
             totals={
                 side: read_totals(totals.items(side), partial(self._trends_of, side))
                 for side in SIDES
@@ -224,7 +230,7 @@ class Decoder:
             return known
         cells = F.as_list(row)
         # Older captures lack the last ones, newer ones may have more.
-        if len(cells) < 25 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23):
+        if len(cells) < 27 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23, 25):
             raise CaptureError("an endpoint has too few values")
         key = self._key(cells[0])
         before = self._rows.get(key)
@@ -254,6 +260,8 @@ class Decoder:
             latency_by_status=read_status_latencies(cells[22]) if len(cells) > 22 else None,
             usual_p99_ns=_read_known(cells, 23),
             p99_change=_read_known(cells, 24),
+            window_requests=_read_count(cells, 25),
+            window_errors=_read_count(cells, 26),
         )
 
     def _key(self, number: Json) -> EndpointKey:
@@ -283,6 +291,11 @@ class Decoder:
 def _read_known(cells: list[Json], at: int) -> float | None:
     """Return a number; None: it is not known, or older captures lack it."""
     return None if len(cells) <= at or cells[at] is None else F.as_number(cells[at])
+
+
+def _read_count(cells: list[Json], at: int) -> int | None:
+    """Return a count; None: it is not known, or older captures lack it."""
+    return None if len(cells) <= at or cells[at] is None else F.as_count(cells[at])
 
 
 def _read_containers(containers: Json) -> tuple[str, ...]:

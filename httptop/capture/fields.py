@@ -219,12 +219,15 @@ def totals_json(totals: Totals, trends: list[Json]) -> Json:
         latency_json(totals.latency),
         totals.error_share,
         trends,
+        latency_json(totals.latency_total),
     ]
 
 
 def read_totals(value: Json, trends: Callable[[list[Json]], dict[str, tuple[Any, ...]]]) -> Totals:
     """Return what :func:`totals_json` wrote; ``trends`` decodes the trends, by name."""
-    cells = Fields.as_list(value, 10)
+    cells = Fields.as_list(value)
+    if len(cells) < 10:
+        raise CaptureError("has totals with too few values")
     decoded = trends(Fields.as_list(cells[9]))
     return Totals(
         requests=Fields.as_count(cells[0]),
@@ -235,6 +238,7 @@ def read_totals(value: Json, trends: Callable[[list[Json]], dict[str, tuple[Any,
         request_bytes=Fields.as_count(cells[5]),
         response_bytes=Fields.as_count(cells[6]),
         latency=read_latency(cells[7]),
+        latency_total=read_latency(cells[10]) if len(cells) > 10 else NO_LATENCY,
         error_share=Fields.as_number(cells[8]),
         **{f"trend_{name}": trend for name, trend in decoded.items()},
     )
@@ -306,11 +310,11 @@ def read_health(value: Json) -> Health:
 def overhead_json(overhead: Overhead) -> Json:
     """Return the overhead as a list."""
     numbers: list[Json] = [getattr(overhead, name) for name, _ in OVERHEAD]
-    return [*numbers, list(overhead.shed)]
+    return [*numbers, list(overhead.shed), overhead.window_bytes]
 
 
 def read_overhead(value: Json) -> Overhead:
-    """Return what :func:`overhead_json` wrote; older captures lack what was shed."""
+    """Return what :func:`overhead_json` wrote; older captures lack the last ones."""
     cells = Fields.as_list(value)
     numbers: dict[str, Json] = {}
     for (name, whole), cell in zip(OVERHEAD, Fields.as_list(cells[:8], 8), strict=True):
@@ -319,7 +323,9 @@ def read_overhead(value: Json) -> Overhead:
     shed = tuple(
         Fields.as_text(name, 20) for member in cells[8:9] for name in Fields.as_list(member)
     )
-    return Overhead(**numbers, shed=shed)
+    window = cells[9] if len(cells) > 9 else None
+    window_bytes = None if window is None else Fields.as_count(window)
+    return Overhead(**numbers, window_bytes=window_bytes, shed=shed)
 
 
 def other_protocols_json(connections: Mapping[tuple[int, str], int]) -> Json:

@@ -88,6 +88,9 @@ class ReplayFeed:
     def look_at(self, key: EndpointKey | None) -> None:
         """Do nothing: there is no more of an endpoint than what the capture has; see Feed."""
 
+    def set_window(self, seconds: float) -> None:
+        """Do nothing: a capture has figures of one window; see Feed."""
+
     def stop(self) -> Snapshot | None:
         """Stop playing; return the last snapshot played, marked final."""
         self._stopping.set()

@@ -65,4 +65,5 @@ def _total(rows: list[EndpointStats]) -> Totals:
         request_bytes=sum(row.request_bytes for row in rows),
         response_bytes=sum(row.response_bytes for row in rows),
         latency=rows[0].latency if len(rows) == 1 else NO_TOTALS.latency,
+        latency_total=rows[0].latency_total if len(rows) == 1 else NO_TOTALS.latency_total,
     )

@@ -27,6 +27,13 @@ class Feed(Protocol):
         None: of no endpoint. What snapshots hold otherwise does not change. Any thread may call it.
         """
 
+    def set_window(self, seconds: float) -> None:
+        """Have rates and latencies cover another time, from the next tick on.
+
+        A longer window grows from what the current one has. Nothing happens where snapshots are
+        written down as well, or come from a capture. Any thread may call it.
+        """
+
     def stop(self) -> Snapshot | None:
         """End, detach the probes and return the last snapshot (``final`` set); idempotent."""
 
@@ -98,6 +105,10 @@ class ObservedFeed:
     def look_at(self, key: EndpointKey | None) -> None:
         """Hand on which endpoint is looked at."""
         self._feed.look_at(key)
+
+    def set_window(self, seconds: float) -> None:
+        """Hand on which time rates and latencies are to cover."""
+        self._feed.set_window(seconds)
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""

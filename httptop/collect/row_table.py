@@ -42,7 +42,12 @@ _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
 _WORD: Final = {name: at for at, name in enumerate(RowFigures._fields[:15])}
 _PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
-_FIRST_PERCENTILE: Final = RowFigures._fields.index("window_p50")
+#: Percentiles by name: since start they begin with ``total_``.
+_PERCENTILE_AT: Final = {
+    f"{prefix}{name}": (span, RowFigures._fields.index(f"{span}_p50"), at)
+    for prefix, span in (("", "window"), ("total_", "total"))
+    for at, name in enumerate(_PERCENTILES)
+}
 
 
 class ShownRows:
@@ -195,6 +200,8 @@ class RowTable(RowsOnDemand):
             latency_by_status(answered, total, self._by_status.get(number, {})),
             usual and usual.median_ns,
             usual and usual.change,
+            window_requests=row.window_requests,
+            window_errors=row.window_errors,
         )
 
     def _times(
@@ -223,10 +230,10 @@ class RowTable(RowsOnDemand):
         """Return a figure of each row; see RowsOnDemand."""
         if figure in _WORD:
             return self._column(figure)
-        if figure in _PERCENTILES:
-            return self._percentiles(_PERCENTILES.index(figure))
+        if figure in _PERCENTILE_AT:
+            return self._percentiles(*_PERCENTILE_AT[figure])
         match figure:
-            case "rps":
+            case "rps" | "share":
                 seconds = self._covered_s
                 requests = self._column("window_requests")
                 return [count / seconds for count in requests] if seconds > 0 else requests
@@ -234,10 +241,15 @@ class RowTable(RowsOnDemand):
                 return [max(0, count) for count in self._column("open")]
             case "change":
                 return [self._change(number) for number in self._shown.numbers]
+            case "error_share":
+                return self._ratios("window_errors", "window_requests")
+            case "oldest":
+                oldest_ns = self._oldest_ns
+                return [oldest_ns.get(number, -1.0) for number in self._shown.numbers]
             case "mean":
-                sums_ns, counts = self._column("window_sum_ns"), self._column("window_count")
-                pairs = zip(sums_ns, counts, strict=True)
-                return [spent_ns / count if count else -1.0 for spent_ns, count in pairs]
+                return self._ratios("window_sum_ns", "window_count")
+            case "total_mean":
+                return self._ratios("latency_sum_ns", "total_count")
         return None
 
     def _change(self, number: int) -> float:
@@ -251,14 +263,22 @@ class RowTable(RowsOnDemand):
         words = memoryview(self._sums.rows).cast("q")[_WORD[name] :: _WORDS]
         return self._shown.pick(words.tolist())
 
-    def _percentiles(self, number: int) -> list[float]:
-        """Return a percentile of each row's latencies in the window; -1 where there are none."""
+    def _ratios(self, above: str, below: str) -> list[float]:
+        """Return the ratio of two figures of each row; -1 where the second one is 0."""
+        pairs = zip(self._column(above), self._column(below), strict=True)
+        return [some / count if count else -1.0 for some, count in pairs]
+
+    def _percentiles(self, span: str, first: int, number: int) -> list[float]:
+        """Return a percentile of each row's latencies in a span; -1 where there are none.
+
+        ``first``: where those of the span stand in RowFigures.
+        """
         found = []
         for row in self._shown.numbers:
             figures = ROW.unpack_from(self._sums.rows, row * ROW.size)
-            if figures[_WORD["window_count"]]:
-                top = top_of(figures[_FIRST_PERCENTILE + 5], figures[_WORD["latency_max_ns"]])
-                value = MIDDLES[figures[_FIRST_PERCENTILE + number]]
+            if figures[_WORD[f"{span}_count"]]:
+                top = top_of(figures[first + 5], figures[_WORD["latency_max_ns"]])
+                value = MIDDLES[figures[first + number]]
                 found.append(top if number == 5 else min(value, top))
             else:
                 found.append(-1.0)

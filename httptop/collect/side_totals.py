@@ -86,6 +86,7 @@ class SideTotals:
             request_bytes=row.request_bytes,
             response_bytes=row.response_bytes,
             latency=histogram.summary(side.window, row.window_sum_ns, row.latency_max_ns),
+            latency_total=histogram.summary(side.total, row.latency_sum_ns, row.latency_max_ns),
             error_share=row.window_errors / requests if requests else 0.0,
             trend_rps=tuple(self._rps),
             trend_error_share=tuple(self._error_share),

@@ -44,7 +44,7 @@ class RowFigures(NamedTuple):
     latency_sum_ns: int
     latency_max_ns: int
     window_requests: int
-    window_errors: int  # of a side only
+    window_errors: int  # of these: with a status of 400 or more, or unanswered
     window_sum_ns: int  # of latencies
     tick_sum_ns: int
     total_count: int  # latencies that have a place in the histogram
@@ -124,6 +124,7 @@ class SideFigures:
     status: Mapping[int, int]  # code -> responses
     window: Histogram  # of latencies
     tick: Histogram
+    total: Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,10 @@ class RowSums(Protocol):
     @property
     def most_rows(self) -> int:
         """The number of rows there is room for."""
+
+    @property
+    def window_bytes(self) -> int:
+        """The memory that the log of the window takes."""
 
     def has_room(self) -> bool:
         """Return whether another row may be used: the window may still have too many that were."""

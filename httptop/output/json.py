@@ -47,6 +47,7 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
         "uptime_s": _round(snapshot.uptime_s, 3),
         "interval_s": _round(snapshot.interval_s, 3),
         "window_s": _round(snapshot.window_s, 3),
+        "covered_s": _round(snapshot.covered_s, 3),
         "final": snapshot.final,
         "totals": {side: _totals(snapshot.total(side)) for side in SIDES},
     }
@@ -91,6 +92,7 @@ def _totals(totals: Totals) -> _Json:
         "request_bytes": totals.request_bytes,
         "response_bytes": totals.response_bytes,
         "latency_ms": _latency(totals.latency),
+        "latency_total_ms": _latency(totals.latency_total),
     }
 
 
@@ -104,6 +106,8 @@ def _endpoint(row: EndpointStats) -> _Json:
         known["peers"] = [{"address": peer} | _party(stats) for peer, stats in row.by_peer.items()]
     if row.oldest_in_flight_ns is not None:
         known["oldest_in_flight_ms"] = _round(row.oldest_in_flight_ns / 1e6, 3)
+    if row.window_requests is not None and row.window_errors is not None:
+        known["window"] = {"requests": row.window_requests, "errors": row.window_errors}
     return {
         "side": row.key.side,
         "process": row.key.process,
@@ -209,6 +213,7 @@ def _overhead(overhead: Overhead) -> _Json:
         "bpf_ns_per_call": overhead.bpf_ns_per_call,
         "bpf_calls": overhead.bpf_calls,
         "samples_per_s": overhead.samples_per_s,
+        "window_bytes": overhead.window_bytes,
     }
     known: _Json = {
         name: value if isinstance(value, int) else round(value, 3)

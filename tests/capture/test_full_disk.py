@@ -33,6 +33,9 @@ class Six:
     def look_at(self, key: object) -> None:
         raise NotImplementedError
 
+    def set_window(self, seconds: float) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         return snapshot_at(7, final=True)
 

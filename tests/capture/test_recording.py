@@ -92,7 +92,7 @@ def test_a_capture_of_before_lacks_them() -> None:
     del line["recent"][0][12]
     without = replace(HEADED, request_head=())
     assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
-    del line["recent"][0][11], line["overhead"][8]
+    del line["recent"][0][11], line["overhead"][8:]
     without = replace(without, response_head=())
     assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
 
@@ -108,15 +108,28 @@ def test_times_beside_the_latency_are_kept() -> None:
 @pytest.mark.parametrize(
     ("cells", "lacks"),
     [
+        (23, {}),
         (14, {"wait_total": NO_LATENCY}),
         (12, dict.fromkeys(("wait_total", "sending_total", "duration_total"), NO_LATENCY)),
     ],
 )
-def test_a_capture_of_before_lacks_these_times(cells: int, lacks: dict[str, Any]) -> None:
+def test_a_capture_of_before_lacks_these_figures(cells: int, lacks: dict[str, Any]) -> None:
+    lacks |= {"window_requests": None, "window_errors": None}
     line = json.loads(Encoder().line(snapshot_at(1, (TIMED,))))
     del line["endpoints"][0][cells:]
     (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
     assert found == replace(TIMED, **lacks)
+
+
+def test_a_capture_of_before_does_not_say_what_the_window_covers() -> None:
+    line = json.loads(Encoder().line(snapshot_at(7)))
+    del line["covered_s"]
+    for totals in line["totals"].values():
+        del totals[10]
+    found = Decoder().snapshot(json.dumps(line).encode())
+    assert (found.window_s, found.covered_s) == (60.0, 7.0)
+    assert found.total("server").latency_total == NO_LATENCY
+    assert found.total("server").latency == LATENCY
 
 
 def test_what_goes_on_is_small() -> None:
@@ -360,6 +373,9 @@ class FakeFeed:
         raise NotImplementedError
 
     def look_at(self, key: EndpointKey | None) -> None:
+        raise NotImplementedError
+
+    def set_window(self, seconds: float) -> None:
         raise NotImplementedError
 
     def stop(self) -> Snapshot | None:

@@ -20,6 +20,7 @@ class Scripted:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.applied: list[Settings] = []
+        self.windows: list[float] = []
         self._error = error
 
     def start(
@@ -35,6 +36,9 @@ class Scripted:
 
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
+
+    def set_window(self, seconds: float) -> None:
+        self.windows.append(seconds)
 
     def stop(self) -> Snapshot | None:
         return LAST
@@ -70,6 +74,8 @@ def test_observers_see_all_in_their_order_and_end_once() -> None:
     assert told == [(name, snapshot) for snapshot in (FIRST, SECOND) for name in order]
     feed.apply(DEFAULTS)
     assert inner.applied == [DEFAULTS]
+    feed.set_window(60.0)
+    assert inner.windows == [60.0]
     told.clear()
     assert feed.stop() is feed.stop() is LAST
     assert told == [("one", LAST), ("two", LAST), ("after", LAST)]

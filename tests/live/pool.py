@@ -316,9 +316,15 @@ class AfreshSums:
         for key in list(bpf_syscall.map_keys(sums._groups, 4)):
             bpf_syscall.map_delete(sums._groups, key)
         sums._logs.clear()
+        sums.window_bytes = 0
         sums._log_numbers.close()
         sums._log_numbers = LogNumbers(sums._mapped[-1].whole(), sums.most_rows)
         sums._sides_seen = (SideLatencies(), SideLatencies())
+
+    @property
+    def window_bytes(self) -> int:
+        """The memory that the log of the window takes."""
+        return self._sums.window_bytes
 
     def forget(self, cells: Iterable[int]) -> None:
         """Note that cells have begun anew."""

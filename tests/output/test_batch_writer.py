@@ -51,6 +51,9 @@ class FakeFeed:
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 
+    def set_window(self, seconds: float) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         self._stopping.set()
         self.stops += 1

@@ -33,6 +33,7 @@ def test_json_has_what_the_interface_promises() -> None:
         "uptime_s",
         "interval_s",
         "window_s",
+        "covered_s",
         "final",
         "totals",
         "endpoints",
@@ -51,6 +52,7 @@ def test_json_has_what_the_interface_promises() -> None:
     assert first["path"] == "/users/{id}"
     assert first["status"] == {"200": 30, "404": 3}
     assert first["pids"] == [12]
+    assert first["window"] == {"requests": 36, "errors": 6}
     assert first["latency_ms"] == {
         "count": 10,
         "mean": 1.5,
@@ -251,6 +253,6 @@ def test_ports_stand_where_rows_look_alike_without() -> None:
 
 
 def test_text_without_traffic() -> None:
-    bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, {}, ())
+    bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, 1.0, {}, ())
     assert to_text(bare).endswith("no HTTP requests seen yet\n")
     assert "not known yet" in to_text(bare)

@@ -42,6 +42,7 @@ class PushedFeed:
         self.fail: Callable[[BaseException], None] | None = None
         self.stopped = 0
         self.looked_at: list[EndpointKey | None] = []
+        self.windows: list[float] = []
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
@@ -55,6 +56,9 @@ class PushedFeed:
 
     def look_at(self, key: EndpointKey | None) -> None:
         self.looked_at.append(key)
+
+    def set_window(self, seconds: float) -> None:
+        self.windows.append(seconds)
 
     def stop(self) -> Snapshot | None:
         self.stopped += 1

@@ -93,7 +93,7 @@ struct row {
 	u64 latency_sum_ns;
 	u64 latency_max_ns;
 	u64 window_requests;
-	u64 window_errors; /* of a side only */
+	u64 window_errors; /* of these: with a status of 400 or more, or unanswered */
 	u64 window_sum_ns;
 	u64 tick_sum_ns;
 	u64 total_count; /* of the latencies that its histogram has */

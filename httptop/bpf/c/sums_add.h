@@ -45,6 +45,7 @@ static __always_inline void add_finished(struct sums_state *s, struct row *row, 
 
 	row->requests += requests;
 	row->window_requests += requests;
+	row->window_errors += errors;
 	row->latency_sum_ns += spent_ns;
 	row->window_sum_ns += spent_ns;
 	all->requests += requests;

@@ -32,15 +32,16 @@ static __always_inline void take_finished(struct sums_state *s, struct row *row,
 					  struct window_log *log, u32 what)
 {
 	u64 requests = next_word(s, log), spent_ns = next_word(s, log);
+	u64 errors = what & LOG_FAILED ? requests : 0;
 
 	if (what & LOG_LONG)
 		spent_ns |= (u64)next_word(s, log) << 32;
 	row->window_requests -= requests;
+	row->window_errors -= errors;
 	row->window_sum_ns -= spent_ns;
 	all->window_requests -= requests;
 	all->window_sum_ns -= spent_ns;
-	if (what & LOG_FAILED)
-		all->window_errors -= requests;
+	all->window_errors -= errors;
 }
 
 /* Take what was added to a group of buckets out of the window. */

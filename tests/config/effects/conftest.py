@@ -54,6 +54,9 @@ class ScriptedFeed:
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 
+    def set_window(self, seconds: float) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         self.stopping.set()
         if self._thread is not None:

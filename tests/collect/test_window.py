@@ -1,0 +1,191 @@
+"""The window: of which time its figures are, whatever becomes of clocks and of its length."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httptop.collect.source import RawResponse
+from httptop.collect.sums import SLOTS
+from httptop.collect.window import KEPT_S, MOST_BYTES, Window, window_fits
+from httptop.collector import Collector
+from httptop.config.scope import Scope
+from httptop.config.settings import DEFAULTS
+from httptop.model import Overhead, Snapshot
+from tests.collect.cells import FakeSource, Reading, answered, collecting, delta, endpoint
+from tests.factory import snapshot_at
+
+FIRST = Reading(
+    endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200), 7: RawResponse(5, 503)}
+)
+#: Seconds to the next reading, requests then, errors, and the window from then on (None: as it is).
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([0.1, 0.9, 1.0, 1.003, 7.0, 400.0]),
+        st.integers(0, 3),
+        st.integers(0, 2),
+        st.sampled_from([None, None, None, 2.0, 10.0, 60.0, 300.0]),
+    ),
+    max_size=60,
+)
+
+
+def _counting(good: int, bad: int) -> Reading:
+    return Reading(deltas=[delta(5, counted=good + bad), answered(6, good), answered(7, bad)])
+
+
+@given(STEPS)
+def test_the_figures_of_the_window_are_what_was_counted_in_the_time_it_covers(
+    steps: list[tuple[float, int, int, float | None]],
+) -> None:
+    collector = collecting(FIRST, *(_counting(good, bad) for _, good, bad, _ in steps))
+    collector.step(1000.0, 0)
+    before, now, counted = 0.0, 0.0, []
+    for seconds, good, bad, window_s in steps:
+        if window_s is not None:
+            collector.set_window(window_s)
+        before, now = now, now + seconds
+        snapshot = collector.step(1000.0 + now, 0)
+        counted.append((before, good, bad))
+        since = now - snapshot.covered_s - 1e-6
+        requests = sum(good + bad for begun, good, bad in counted if begun >= since)
+        errors = sum(bad for begun, _, bad in counted if begun >= since)
+        total = snapshot.total("server")
+        assert total.rps * snapshot.covered_s == pytest.approx(requests)
+        assert total.latency.count == requests
+        assert total.error_share == (errors / requests if requests else 0)
+        for row in snapshot.endpoints:
+            assert (row.window_requests, row.window_errors) == (requests, errors)
+            assert row.latency.count == requests
+            assert row.error_share == (errors / requests if requests else None)
+        slot = snapshot.window_s / SLOTS
+        assert snapshot.covered_s <= max(snapshot.window_s + slot, seconds) + 1e-6
+
+
+def _covered(window: Window, start: float, end: float, tick: float = 1.0) -> list[float]:
+    """Read once a tick up to a time; return what the window covered each time."""
+    found = []
+    for n in range(1, round((end - start) / tick) + 1):
+        window.slot(start + n * tick)
+        found.append(window.covered_s)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("window_s", "tick"), [(10, 1), (10, 0.1), (60, 1), (60, 0.25), (300, 1), (7, 2)]
+)
+def test_a_window_is_as_long_as_it_should_be_but_for_a_part_of_a_slot(
+    window_s: float, tick: float
+) -> None:
+    covered = _covered(Window(window_s), 0, 5 * window_s, tick)
+    assert covered[: int(window_s / tick)] == pytest.approx(
+        [tick * n for n in range(1, int(window_s / tick) + 1)]
+    )
+    for seconds in covered[int(window_s / tick) :]:
+        assert abs(seconds - window_s) <= window_s / SLOTS + tick
+
+
+def test_a_second_here_and_there_does_not_make_ten_of_them_nine() -> None:
+    window, now, covered = Window(10), 0.0, []
+    for n in range(100):
+        now = n + 1 + 0.004 * (n * 7 % 5)
+        window.slot(now)
+        covered.append(window.covered_s)
+    assert all(abs(seconds - 10) < 0.1 for seconds in covered[10:])
+
+
+def test_a_longer_window_grows_from_what_there_is() -> None:
+    window = Window(10)
+    _covered(window, 0, 40)
+    window.seconds = 60.0
+    covered = _covered(window, 40, 200)
+    assert covered[0] == pytest.approx(11)
+    falls = [before - after for before, after in itertools.pairwise(covered)]
+    assert max(falls[:55]) <= 1  # no more leaves than room for the next slot takes
+    assert min(covered) > 10
+    assert covered[60] == pytest.approx(60, abs=6)
+    assert all(abs(seconds - 60) <= 6 for seconds in covered[65:])
+
+
+def test_a_shorter_window_drops_what_is_too_old_at_once() -> None:
+    window = Window(300)
+    _covered(window, 0, 400)
+    window.seconds = 10.0
+    covered = _covered(window, 400, 460)
+    assert covered[0] <= 26  # a slot of the long window cannot be divided
+    assert max(covered[25:]) <= 10.5
+    assert min(covered[25:]) >= 9
+
+
+def test_a_window_that_takes_too_much_room_is_shortened_slot_by_slot() -> None:
+    window = Window(300)
+    _covered(window, 0, 400)
+    assert not window.shorten(MOST_BYTES)
+    (before,) = _covered(window, 400, 401)
+    assert window.shorten(MOST_BYTES + 1)
+    (after,) = _covered(window, 401, 402)
+    assert 24 <= before + 1 - after <= 26
+    for now in range(402, 500):
+        window.shorten(MOST_BYTES + 1)
+        assert _covered(window, now, now + 1)[0] >= KEPT_S
+    assert _covered(window, 500, 501)[0] <= KEPT_S + 26
+
+
+def test_the_last_minute_is_never_shortened() -> None:
+    window = Window(60)
+    _covered(window, 0, 100)
+    assert not window.shorten(1 << 40)
+    window = Window(300)
+    _covered(window, 0, 3)
+    assert not window.shorten(1 << 40)
+
+
+def test_a_run_whose_window_takes_too_much_room_says_so() -> None:
+    settings = replace(DEFAULTS, general=replace(DEFAULTS.general, window_s=300.0))
+    source = FakeSource(FIRST)
+    collector = Collector(source, settings, Scope(), host="here")
+    collector.begin(1000.0)
+    for second in range(1, 200):
+        snapshot = collector.step(1000.0 + second, 0)
+        assert (snapshot.covered_s, snapshot.notes) == (second, ())
+    source.sums.window_bytes = MOST_BYTES + 1
+    collector.step(1200.0, 0)
+    snapshot = collector.step(1201.0, 0)
+    assert snapshot.covered_s < 180
+    assert [note for note in snapshot.notes if "15 MiB" in note]
+    assert snapshot.overhead.window_bytes == MOST_BYTES + 1
+    collector.set_window(60.0)
+    assert collector.step(1202.0, 0).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "covered_s", "taken", "fits"),
+    [
+        (300.0, 60.0, MOST_BYTES // 5, True),
+        (300.0, 60.0, MOST_BYTES // 5 + 1, False),
+        (60.0, 10.0, MOST_BYTES, True),  # the last minute is kept
+        (float("inf"), 60.0, MOST_BYTES, True),
+        (300.0, 60.0, None, True),
+        (300.0, 0.0, 10, True),
+    ],
+)
+def test_a_window_is_offered_where_it_has_room(
+    seconds: float, covered_s: float, taken: int | None, fits: bool
+) -> None:
+    overhead = Overhead(window_bytes=taken)
+    snapshot = replace(snapshot_at(1), covered_s=covered_s, overhead=overhead)
+    assert window_fits(seconds, snapshot) == fits
+
+
+def test_the_window_stays_as_it_is_where_snapshots_are_written() -> None:
+    written = Collector(FakeSource(), DEFAULTS, Scope(), host="here", written=True)
+    for collector, window_s in ((written, 60.0), (collecting(), 10.0)):
+        if collector is written:
+            written.begin(1000.0)
+        collector.set_window(10.0)
+        snapshot: Snapshot = collector.step(1001.0, 0)
+        assert (snapshot.window_s, snapshot.covered_s) == (window_s, 1.0)
