@@ -17,6 +17,7 @@ from textual.binding import BindingType
 from textual.driver import Driver
 
 from httptop.collect.feed import Feed
+from httptop.collect.window import MOST_BYTES, window_fits
 from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
@@ -34,6 +35,7 @@ from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.keys import Action, effective, shown
 from httptop.view.state import SORTS, View, descends
+from httptop.view.window import SINCE_START, next_window, window_name
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -84,6 +86,7 @@ class HttptopApp(Httptop):
         self.fixed = fixed
         self._actions: tuple[Action, ...] = ()
         self._take_keys()
+        self._first_window_s: float | None = None
         self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
         #: The error with which the feed failed; None if it did not.
@@ -190,6 +193,7 @@ class HttptopApp(Httptop):
         if snapshot is None:
             return
         self.newest = snapshot
+        self._first_window_s = self._first_window_s or snapshot.window_s
         if self._is_due(snapshot):
             self._drawn_at_s = snapshot.uptime_s
             if not self.view.paused:
@@ -256,6 +260,35 @@ class HttptopApp(Httptop):
                 if screen.is_mounted:
                     screen.refresh_scene()
                 return
+
+    def change_window(self, step: int) -> None:
+        """Have figures cover the next longer or shorter window, or say why they do not."""
+        snapshot, view, run = self.snapshot, self.view, self.run_controls
+        if snapshot is None:
+            return
+        window_s = view.window_s or snapshot.window_s
+        now_s = SINCE_START if view.since_start else window_s
+        fixed = run.fixed_window if run is not None else ""
+        if fixed:
+            wanted_s = next((s for s in (window_s, SINCE_START) if (s - now_s) * step > 0), None)
+        else:
+            wanted_s = next_window(now_s, step, self._first_window_s or window_s)
+            if wanted_s is not None and step > 0 and not window_fits(wanted_s, snapshot):
+                self.say(
+                    f"The window has no {window_name(wanted_s)}: with so many active endpoints it "
+                    f"would take more than {MOST_BYTES >> 20} MiB."
+                )
+                wanted_s = SINCE_START
+        if fixed:
+            self.say(f"{fixed}: {window_name(window_s)}, and since start.")
+        elif wanted_s is None:
+            self.say(f"There is no {'longer' if step > 0 else 'shorter'} window.")
+        if wanted_s == SINCE_START:
+            self.change_view(since_start=True)
+        elif wanted_s is not None:
+            if wanted_s != window_s and self._feed is not None:
+                self._feed.set_window(wanted_s)
+            self.change_view(since_start=False, window_s=wanted_s)
 
     def open_endpoint(self, key: EndpointKey) -> None:
         """Show one endpoint in full."""

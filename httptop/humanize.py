@@ -150,6 +150,18 @@ def clock(seconds: float) -> str:
     return f"{minute}:{second:02d}"
 
 
+def span(seconds: float) -> str:
+    """Return a length of time as ``10s``, ``1m``, ``1m23s``, ``5m``, ``1h``, ``1h05m``."""
+    whole = max(0, round(seconds))
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if not minutes:
+        return f"{whole}s"
+    if not hours:
+        return f"{minutes}m{second:02d}s" if second else f"{minutes}m"
+    return f"{hours}h{minute:02d}m" if minute else f"{hours}h"
+
+
 def time_of_day(unix: float) -> str:
     """Return a Unix time as local ``HH:MM:SS.mmm`` (12 characters)."""
     milliseconds = int(unix * 1_000)

@@ -73,6 +73,11 @@ class ScreenRun:
         """Open the feed; ``closing`` ends what must end with the run."""
         replayed = asked.replay is not None
         self.can_change = self.can_survey = not replayed
+        self.fixed_window = ""
+        if replayed:
+            self.fixed_window = "A capture has figures of one window"
+        elif asked.record is not None:
+            self.fixed_window = "The window stays as it is while the run is recorded"
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
         self._terminal = Terminal()  # while it exists

@@ -74,6 +74,10 @@ class RunControls(Protocol):
     def ending(self) -> None:
         """Have the process end in time; any thread may call it."""
 
+    @property
+    def fixed_window(self) -> str:
+        """Why the window cannot be changed, in a few words; empty: it can."""
+
     def survey(self) -> Survey:
         """Inspect the processes of the host that have stream sockets.
 
@@ -126,6 +130,10 @@ class Httptop(App[int]):
         """Change some fields of the view and draw."""
 
     @abstractmethod
+    def change_window(self, step: int) -> None:
+        """Have figures cover the next longer window (``step`` 1), or the next shorter one (-1)."""
+
+    @abstractmethod
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Tell the user something in a corner of the screen."""
 
@@ -158,3 +166,7 @@ class HttptopScreen(Screen[None]):
     def action_pause(self) -> None:
         """Stop adopting snapshots, or resume."""
         self.httptop.change_view(paused=not self.httptop.view.paused)
+
+    def action_window(self, step: int) -> None:
+        """Have figures cover a longer or a shorter window."""
+        self.httptop.change_window(step)

@@ -319,6 +319,10 @@ class Dashboard(HttptopScreen):
         """Reverse the order."""
         self._sort(self.httptop.view.sort)
 
+    def action_idle(self) -> None:
+        """Hide the endpoints without a request in the window, or show them again."""
+        self.httptop.change_view(idle_hidden=not self.httptop.view.idle_hidden)
+
     def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
         """Sort by that column, or reverse the order."""
         self._sort(message.sort)

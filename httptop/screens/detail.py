@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from httptop.model import EndpointKey
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import page_hints
+from httptop.view.window import window_of
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.key_bar import KeyBar
 
@@ -20,6 +21,8 @@ class DetailScreen(HttptopScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("p", "pause", "Pause", show=False, id="pause"),
+        Binding("plus", "window(1)", "Longer window", show=False, id="wider"),
+        Binding("minus", "window(-1)", "Shorter window", show=False, id="narrower"),
     ]
 
     def __init__(self, key: EndpointKey) -> None:
@@ -46,7 +49,12 @@ class DetailScreen(HttptopScreen):
         """Draw the app's snapshot."""
         paused = self.httptop.view.paused
         self.set_class(paused, "-paused")
-        self.query_one(EndpointDetail).show(self.httptop.snapshot, self.httptop.units)
+        view, snapshot = self.httptop.view, self.httptop.snapshot
+        if snapshot is not None:
+            self.query_one(DetailTitle).show(window_of(snapshot, view))
+        self.query_one(EndpointDetail).show(
+            snapshot, self.httptop.units, since_start=view.since_start
+        )
         pause = "resume (PAUSED)" if paused else "pause"
         key = self.httptop.key_of
         self.query_one(KeyBar).show(page_hints(key, (key("pause"), pause, "screen.pause")))

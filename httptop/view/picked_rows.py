@@ -29,6 +29,11 @@ class PickedRows(Sequence[EndpointStats]):
             return tuple(map(self._rows.row, self._indices[at]))
         return self._rows.row(self._indices[at])
 
+    def values(self, figure: str) -> Sequence[float] | None:
+        """Return a figure of each of these rows; see RowsOnDemand."""
+        found = self._rows.values(figure)
+        return None if found is None else [found[index] for index in self._indices]
+
     def place(self, key: EndpointKey) -> int | None:
         """Return where the row of an endpoint stands; None: it is not among them."""
         index = self._rows.index_of(key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
-from httptop.model import EndpointKey, EndpointStats, Side
+from httptop.model import NOT_FOUND_PATH, EndpointKey, EndpointStats, Side
 
 
 class RowsOnDemand(Sequence[EndpointStats]):
@@ -86,6 +86,14 @@ def rows_where(
 ) -> list[EndpointStats]:
     """Return the rows whose keys are wanted, in their order; no other row on demand is made."""
     return [rows[at] for at, key in enumerate(keys_of(rows)) if wanted(key)]
+
+
+def longest_path(keys: Iterable[EndpointKey]) -> int:
+    """Return how many cells the longest path takes, or a few more than that."""
+    paths = {key.path for key in keys}
+    longest = max((len(path) if path.isascii() else 2 * len(path) for path in paths), default=0)
+    # How many paths it stands for is shown behind it.
+    return max(longest, len(f"{NOT_FOUND_PATH} (32,768+)")) if NOT_FOUND_PATH in paths else longest
 
 
 def told_apart_by(keys: Sequence[EndpointKey]) -> tuple[str, ...]:

@@ -16,8 +16,10 @@ from typing import Any, Final
 from httptop.filters import Expression, conjuncts
 from httptop.filters.on_screen import joined, screen_filter
 from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
+from httptop.view.idle import idle_last
 from httptop.view.picked_rows import PickedRows
-from httptop.view.rows import RowsOnDemand, keys_of, told_apart_by
+from httptop.view.rows import RowsOnDemand, keys_of, longest_path, told_apart_by
+from httptop.view.since_start import rows_since_start, totals_since_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class View:
     expression: Expression | None = None  # accepted by parse_for_screen
     selected: EndpointKey | None = None
     paused: bool = False
+    #: The window that the user has asked for, in seconds; None: that of the run's start.
+    window_s: float | None = None
+    #: Whether rates, errors and latencies are those since start, and not those of the window.
+    since_start: bool = False
+    idle_hidden: bool = False  # whether endpoints without a request in the window are hidden
 
     @property
     def filtered(self) -> bool:
@@ -108,6 +115,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "path": lambda row: row.key.path,
         "protocol": lambda row: row.key.protocol,
         "rps": lambda row: row.rps,
+        "share": lambda row: row.rps,
         "requests": lambda row: row.requests,
         "1xx": _class(1),
         "2xx": _class(2),
@@ -115,6 +123,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "4xx": _class(4),
         "5xx": _class(5),
         "errors": lambda row: row.errors,
+        "error_share": lambda row: -1.0 if row.error_share is None else row.error_share,
         "unanswered": lambda row: row.unanswered,
         "mean": _measured(lambda latency: latency.mean_ns),
         "p50": _measured(lambda latency: latency.p50_ns),
@@ -125,6 +134,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "max": _measured(lambda latency: latency.max_ns),
         "change": lambda row: row.p99_change or 0.0,
         "in_flight": lambda row: row.in_flight,
+        "oldest": lambda row: -1.0 if row.oldest_in_flight_ns is None else row.oldest_in_flight_ns,
         "request_bytes": lambda row: row.request_bytes,
         "response_bytes": lambda row: row.response_bytes,
         "trend": _newest,
@@ -133,10 +143,28 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
 
 
 def rows(snapshot: Snapshot, view: View) -> Sequence[EndpointStats]:
-    """Return the endpoints that a view shows, in order; equal ones by path, method, process."""
-    endpoints, side = snapshot.endpoints, view.side
+    """Return the endpoints that a view shows, in order; equal ones by path, method, process.
+
+    Idle ones come last, in whatever order.
+    """
+    return _rows(snapshot, view)[0]
+
+
+def _rows(snapshot: Snapshot, view: View) -> tuple[Sequence[EndpointStats], int]:
+    """Return the same, and how many idle ones there are, shown or hidden."""
+    endpoints = snapshot.endpoints
+    if view.since_start:
+        endpoints = rows_since_start(endpoints, snapshot.uptime_s)
     if isinstance(endpoints, RowsOnDemand):
-        return _picked(endpoints, view)
+        active, idle = idle_last(endpoints, _picked(endpoints, view))
+        return PickedRows(endpoints, active if view.idle_hidden else active + idle), len(idle)
+    shown = _sorted(endpoints, view)
+    active, idle = idle_last(shown, range(len(shown)))
+    return [shown[at] for at in (active if view.idle_hidden else active + idle)], len(idle)
+
+
+def _sorted(endpoints: Sequence[EndpointStats], view: View) -> list[EndpointStats]:
+    side = view.side
     shown = [row for row in endpoints if row.key.side == side]
     if view.path_filter:
         needle = view.path_filter.casefold()
@@ -154,8 +182,8 @@ def rows(snapshot: Snapshot, view: View) -> Sequence[EndpointStats]:
     return shown
 
 
-def _picked(endpoints: RowsOnDemand, view: View) -> PickedRows:
-    """Return the same, and make as few rows as possible."""
+def _picked(endpoints: RowsOnDemand, view: View) -> list[int]:
+    """Return the indices of the same, and make as few rows as possible."""
     shown = list(endpoints.by_name(view.side))
     if view.path_filter:
         needle, keys = view.path_filter.casefold(), endpoints.keys
@@ -175,14 +203,14 @@ def _picked(endpoints: RowsOnDemand, view: View) -> PickedRows:
         shown.sort(key=lambda at: value(endpoints.row(at)))
     elif (values := endpoints.values(view.sort)) is not None:
         shown.sort(key=values.__getitem__, reverse=view.descending)
-        return PickedRows(endpoints, shown)
+        return shown
     else:
         value = SORTS[view.sort]
         shown.sort(key=lambda at: value(endpoints.row(at)), reverse=view.descending)
-        return PickedRows(endpoints, shown)
+        return shown
     if view.descending:
         shown.reverse()
-    return PickedRows(endpoints, shown)
+    return shown
 
 
 def place(shown: Sequence[EndpointStats], selected: EndpointKey | None, previous: int) -> int:
@@ -214,21 +242,29 @@ class Scene:
     other_rows: int = 0  # endpoints of the other side
     told_apart_by: tuple[str, ...] = ()  # what else has to be shown; see model.told_apart_by
     selected_gone: bool = False  # the selected endpoint is not in the snapshot
+    idle_rows: int = 0  # that would be shown but for their being idle, or are shown last
+    longest_path: int = 0  # of all rows of the side, in cells
 
     @property
     def totals(self) -> Totals:
-        """The totals of the shown side."""
-        return Totals() if self.snapshot is None else self.snapshot.total(self.view.side)
+        """The totals of the shown side, in the window or since start."""
+        if self.snapshot is None:
+            return Totals()
+        totals = self.snapshot.total(self.view.side)
+        if self.view.since_start:
+            return totals_since_start(totals, self.snapshot.uptime_s)
+        return totals
 
     @property
     def rps(self) -> float:
-        """Current requests per second of the shown side: over the last second, or the last tick."""
-        trend = self.totals.trend_rps
-        if self.snapshot is None or not trend:
-            return self.totals.rps
-        ticks = max(1, round(1 / self.snapshot.interval_s)) if self.snapshot.interval_s > 0 else 1
-        newest = trend[-ticks:]
-        return sum(newest) / len(newest)
+        """Requests per second of the shown side."""
+        return self.totals.rps
+
+    @property
+    def shown_rps(self) -> float:
+        """Requests per second of the rows shown; hidden idle ones have none."""
+        values = self.rows.values("rps") if isinstance(self.rows, PickedRows) else None
+        return sum((row.rps for row in self.rows) if values is None else values)
 
     def requests(self) -> list[Transaction]:
         """Return the sampled requests of the shown side and filter, newest first."""
@@ -251,11 +287,12 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         return Scene(None, view)
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
         shown, side_rows, needed = before.rows, before.side_rows, before.told_apart_by
+        idle, longest = before.idle_rows, before.longest_path
     else:
-        shown = rows(snapshot, view)
+        shown, idle = _rows(snapshot, view)
         side_rows = _count(snapshot, view.side)
-        keys = keys_of(snapshot.endpoints)
-        needed = told_apart_by([key for key in keys if key.side == view.side])
+        keys = [key for key in keys_of(snapshot.endpoints) if key.side == view.side]
+        needed, longest = told_apart_by(keys), longest_path(keys)
     selected = view.selected
     return Scene(
         snapshot,
@@ -265,6 +302,8 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         len(snapshot.endpoints) - side_rows,
         needed,
         selected is not None and not _has(snapshot, selected),
+        idle,
+        longest,
     )
 
 
@@ -289,4 +328,6 @@ def _same_rows(one: View, other: View) -> bool:
         and one.descending == other.descending
         and one.path_filter == other.path_filter
         and one.expression == other.expression
+        and one.since_start == other.since_start
+        and one.idle_hidden == other.idle_hidden
     )

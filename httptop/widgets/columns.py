@@ -13,6 +13,9 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointStats
 from httptop.widgets.painting import Align, latency_hue
 
+#: The priority of columns that are shown only if ``ui.columns`` has them.
+ONLY_ASKED: Final = 99
+
 #: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
 
@@ -24,7 +27,7 @@ class Column:
     sort: str
     title: str
     width: int  # minimum width in cells; 0: that of a latency in its unit
-    priority: int  # lower ones are shown first
+    priority: int  # lower ones are shown first; ONLY_ASKED: only if ui.columns has it
     meaning: str  # for the help screen
     cell: Cell
     align: Align = "right"
@@ -34,14 +37,15 @@ class Column:
         return self.width or units.latency_width
 
 
-def _latency(field: str) -> Cell:
+def _latency(field: str, least: int = 1) -> Cell:
+    """Return the cell of a latency, which is dim if it is of fewer than ``least`` requests."""
     pick = attrgetter(field)
 
     def cell(row: EndpointStats, units: Units) -> tuple[str, str]:
         if not row.latency.count:
             return humanize.UNKNOWN, "faint"
         value = pick(row.latency)
-        return units.duration(value), latency_hue(value)
+        return units.duration(value), "muted" if row.latency.count < least else latency_hue(value)
 
     return cell
 
@@ -58,6 +62,17 @@ def _status(hundreds: int) -> Cell:
         return _some(n, hue)
 
     return cell
+
+
+def _error_share(row: EndpointStats, _units: Units) -> tuple[str, str]:
+    share = row.error_share
+    return humanize.percent(share), "error" if share else "faint"
+
+
+def _oldest(row: EndpointStats, units: Units) -> tuple[str, str]:
+    if row.oldest_in_flight_ns is None:
+        return humanize.UNKNOWN, "faint"
+    return units.duration(row.oldest_in_flight_ns), latency_hue(row.oldest_in_flight_ns)
 
 
 def _some(n: int, hue: str) -> tuple[str, str]:
@@ -125,7 +140,7 @@ COLUMNS: Final = (
         lambda row, _: (str(row.key.port or humanize.UNKNOWN), "muted"),
         "left",
     ),
-    Column("protocol", "VER", 4, 17, "HTTP version; s: over TLS", _protocol, "left"),
+    Column("protocol", "VER", 4, ONLY_ASKED, "HTTP version; s: over TLS", _protocol, "left"),
     Column(
         "method", "METHOD", 7, 0, "request method", lambda row, _: (row.key.method, "muted"), "left"
     ),
@@ -147,29 +162,45 @@ COLUMNS: Final = (
         lambda row, _: (humanize.rate(row.rps), "rate" if row.rps else "faint"),
     ),
     Column(
+        "share",
+        "SHARE",
+        5,
+        7,
+        "share of the requests of its side in the window",
+        lambda _row, _units: ("", "text"),  # the table draws it, as it knows the whole
+    ),
+    Column(
+        "error_share",
+        "ERR%",
+        5,
+        3,
+        "share of errors in the window: statuses of 400 or more, and unanswered",
+        _error_share,
+    ),
+    Column(
         "requests",
         "COUNT",
         6,
-        0,
+        ONLY_ASKED,
         "requests since start, unanswered ones included",
         lambda row, _: (humanize.count(row.requests), "text"),
     ),
-    Column("2xx", "2XX", 5, 10, "successes since start", _status(2)),
-    Column("3xx", "3XX", 5, 13, "redirects since start", _status(3)),
-    Column("4xx", "4XX", 5, 4, "client errors since start", _status(4)),
-    Column("5xx", "5XX", 5, 3, "server errors since start", _status(5)),
+    Column("2xx", "2XX", 5, ONLY_ASKED, "successes since start", _status(2)),
+    Column("3xx", "3XX", 5, ONLY_ASKED, "redirects since start", _status(3)),
+    Column("4xx", "4XX", 5, ONLY_ASKED, "client errors since start", _status(4)),
+    Column("5xx", "5XX", 5, ONLY_ASKED, "server errors since start", _status(5)),
     Column(
         "unanswered",
         "NONE",
         5,
-        15,
+        ONLY_ASKED,
         "unanswered: the connection closed first",
         lambda row, _: _some(row.unanswered, "none"),
     ),
     Column("p50", "P50", 0, 2, "median latency over the window", _latency("p50_ns")),
-    Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns")),
-    Column("p95", "P95", 0, 9, "95 % of requests took at most this", _latency("p95_ns")),
-    Column("p99", "P99", 0, 1, "99 % of requests took at most this", _latency("p99_ns")),
+    Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns", 10)),
+    Column("p95", "P95", 0, 9, "95 % of requests took at most this", _latency("p95_ns", 20)),
+    Column("p99", "P99", 0, 1, "99 % of requests took at most this", _latency("p99_ns", 100)),
     Column(
         "change",
         "CHANGE",
@@ -178,16 +209,26 @@ COLUMNS: Final = (
         "change of P99 against what is usual for the endpoint; =: within its own noise",
         lambda row, _: change_cell(row.p99_change),
     ),
-    Column("p999", "P99.9", 0, 19, "99.9 % of requests took at most this", _latency("p999_ns")),
+    Column(
+        "p999", "P99.9", 0, 19, "99.9 % of requests took at most this", _latency("p999_ns", 1000)
+    ),
     Column("mean", "MEAN", 0, 20, "mean latency over the window", _latency("mean_ns")),
-    Column("max", "MAX", 0, 12, "highest latency in the window", _latency("max_ns")),
+    Column("max", "MAX", 0, 17, "highest latency in the window", _latency("max_ns")),
     Column(
         "in_flight",
         "INFL",
         5,
-        11,
+        4,
         "in flight: the response has not begun",
         lambda row, _: _some(row.in_flight, "text"),
+    ),
+    Column(
+        "oldest",
+        "OLDEST",
+        0,
+        10,
+        "how long the oldest request in flight has waited",
+        _oldest,
     ),
     Column(
         "request_bytes",
@@ -218,10 +259,12 @@ COLUMNS: Final = (
 
 _BY_NAME: Final = {column.sort: column for column in COLUMNS}
 _WIDEST_PROCESS: Final = 15
-_WIDEST_TREND: Final = 30
+_WIDE_TREND: Final = 30
+_WIDEST_TREND: Final = 60
 _LEAST_PATH: Final = 8
 _FAIR_PATH: Final = 22
 _GOOD_PATH: Final = 36
+_WIDEST_SHARE: Final = 12
 
 
 @lru_cache(64)
@@ -230,48 +273,60 @@ def layout(
     names: tuple[str, ...] = (),
     units: Units = DEFAULT_UNITS,
     needed: tuple[str, ...] = (),
+    longest_path: int | None = None,
 ) -> tuple[tuple[Column, int], ...]:
     """Return the columns that fit into ``width`` cells, with their widths, in order.
 
     They are those in ``names``, without the last ones if they do not fit, or the default ones if it
     is empty, and then ``needed`` ones before others. One cell separates two columns. Spare cells go
-    first to the path and the process name, then to the trend, then to the path again; so columns
-    never move with the data.
+    first to the path, which is never wider than ``longest_path`` (None: that is not known), and to
+    the process name, then to the bars of shares, to the trend, and to the path again.
     """
-    widths = _asked(width, names, units) if names else _chosen(width, units, needed)
+    widest = max(longest_path, _LEAST_PATH) if longest_path is not None else width
+    path = min(_BY_NAME["path"].width, widest)
+    widths = _asked(width, names, units) if names else _chosen(width, units, needed, path, widest)
     left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
     for name, most in (
-        ("path", _FAIR_PATH),
+        ("path", min(_FAIR_PATH, widest)),
         ("process", _WIDEST_PROCESS),
-        ("path", _GOOD_PATH),
+        ("path", min(_GOOD_PATH, widest)),
+        ("share", _WIDEST_SHARE),
         ("trend", 20),
     ):
         if name in widths:
             more = min(left, max(most - widths[name], 0))
             widths[name] += more
             left -= more
-    if "trend" in widths:
-        more = min(left // 3, _WIDEST_TREND - widths["trend"])
-        widths["trend"] += more
-        left -= more
-    if "path" in widths:
-        widths["path"] += left
+    for name, most, room in (
+        ("trend", _WIDE_TREND, left // 3),
+        ("path", widest, left),
+        ("trend", _WIDEST_TREND, left),
+    ):
+        if name in widths:
+            more = max(min(left, room, most - widths[name]), 0)
+            widths[name] += more
+            left -= more
     return tuple((_BY_NAME[name], cells) for name, cells in widths.items())
 
 
-def _chosen(width: int, units: Units, needed: tuple[str, ...]) -> dict[str, int]:
+def _chosen(
+    width: int, units: Units, needed: tuple[str, ...], least_path: int, widest_path: int
+) -> dict[str, int]:
     """Return the default columns and minimum widths; the path grows before rare ones appear."""
-    chosen = set()
+    chosen: dict[str, int] = {}
     left = width + 1
     ranks = {column.sort: column.priority for column in COLUMNS} | dict.fromkeys(needed, 1)
     for column in sorted(COLUMNS, key=lambda column: ranks[column.sort]):
         cells, rank = column.least(units), ranks[column.sort]
-        path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
-        if cells + 1 + path > left and rank > 0:
+        if column.sort == "path":
+            cells = least_path
+        more_path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
+        more_path = min(more_path, widest_path - least_path)
+        if rank == ONLY_ASKED or (cells + 1 + more_path > left and rank > 0):
             break
-        chosen.add(column.sort)
+        chosen[column.sort] = cells
         left -= cells + 1
-    return {column.sort: column.least(units) for column in COLUMNS if column.sort in chosen}
+    return {column.sort: chosen[column.sort] for column in COLUMNS if column.sort in chosen}
 
 
 def _asked(width: int, names: tuple[str, ...], units: Units) -> dict[str, int]:

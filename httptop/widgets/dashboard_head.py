@@ -12,6 +12,7 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Totals
 from httptop.view.state import Scene, View
+from httptop.view.window import window_of
 from httptop.widgets.painting import Line, Painted, spread
 from httptop.widgets.sparkline import Symbols, ceiling, trend
 
@@ -58,10 +59,11 @@ class TitleLine(Painted):
             right.add(banner, self.hue("banner"))
         elif snapshot is not None:
             right.add(glyphs.live, self.hue("good"))
-            window = f" last {snapshot.window_s:g}s"
-            if left.used + 42 < width:
-                window += f" {glyphs.dot} every {snapshot.interval_s:g}s"
-            right.add(f"{window} ", muted)
+            right.add(f" {window_of(snapshot, view)} (", text)
+            right.add("-", muted + Style.from_meta({"@click": "screen.window(-1)"}))
+            right.add(" ", muted)
+            right.add("+", muted + Style.from_meta({"@click": "screen.window(1)"}))
+            right.add(") ", text)
         return [spread(left, right, width, text)]
 
     def _host(self, host: str, room: int) -> str:

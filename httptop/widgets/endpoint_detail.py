@@ -25,6 +25,8 @@ from httptop.model import (
     status_name,
 )
 from httptop.view.rows import row_of
+from httptop.view.since_start import row_since_start
+from httptop.view.window import covered
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
     Hued,
@@ -32,6 +34,7 @@ from httptop.widgets.painting import (
     Painted,
     beside,
     latency_hue,
+    spread,
     status_hue,
     status_phrase,
 )
@@ -72,24 +75,27 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.stats: EndpointStats | None = None
         self.by_status: Mapping[int, StatusLatency] = {}
         self.recent: list[Transaction] = []
-        self.window_s = 0.0
+        self.window = ""  # what it covers; empty: only the figures since start are shown
         self.units = DEFAULT_UNITS
         self._lines: list[Strip] = []
         self._painted_for = 0
 
-    def show(self, snapshot: Snapshot | None, units: Units) -> None:
-        """Show the newest figures; an endpoint that is gone keeps its last ones."""
+    def show(self, snapshot: Snapshot | None, units: Units, *, since_start: bool = False) -> None:
+        """Show the newest figures; an endpoint that is gone keeps its last ones.
+
+        ``since_start``: show no figures of the window.
+        """
         self.units = units
         if snapshot is None:
             return
         looked_at = snapshot.looked_at
         if (stats := row_of(snapshot.endpoints, self.key)) is not None:
-            self.stats = stats
+            self.stats = row_since_start(stats, snapshot.uptime_s) if since_start else stats
             self.by_status = stats.latency_by_status or {}
             if looked_at is not None and looked_at.key == self.key:
                 self.by_status = looked_at.latency_by_status
         self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
-        self.window_s = snapshot.window_s
+        self.window = "" if since_start else covered(snapshot)
         self._paint()
 
     def on_resize(self) -> None:
@@ -213,7 +219,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         times = _times(stats)
         note = "wait: sampled" if stats.wait_total.count else ""
         lines = [self._title("LATENCY", note, width)]
-        line = Line().add("", heading, 7).add(f"LAST {self.window_s:g}s", heading, 9, "right")
+        line = Line().add("", heading, 7)
+        if self.window:
+            line.add(f"LAST {self.window}", heading, 11, "right")
         line.add("SINCE START", heading, 13, "right")
         for name, _ in times:
             line.add(name, heading, _TIMES_WIDTH, "right")
@@ -222,7 +230,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         for label, field in _QUANTILES:
             line = Line().add(label, muted, 7)
             value = _value(window, field)
-            line.add(self.units.duration(value), self.hue(latency_hue(value)), 9, "right")
+            if self.window:
+                line.add(self.units.duration(value), self.hue(latency_hue(value)), 11, "right")
             line.add(self.units.duration(_value(total, field)), text, 13, "right")
             for _, spent in times:
                 line.add(self.units.duration(_value(spent, field)), text, _TIMES_WIDTH, "right")
@@ -231,7 +240,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
             line.add(bar(share, width - line.used, self.symbols), self.hue(hue))
             lines.append(line.strip())
-        line = Line().add("count", muted, 7).add(f"{window.count:,}", text, 9, "right")
+        line = Line().add("count", muted, 7)
+        if self.window:
+            line.add(f"{window.count:,}", text, 11, "right")
         line.add(f"{total.count:,}", text, 13, "right")
         for _, spent in times:
             line.add(f"{spent.count:,}", text, _TIMES_WIDTH, "right")
@@ -305,7 +316,7 @@ def _value(latency: Latency, field: str) -> float | None:
 
 
 class DetailTitle(Painted):
-    """Shows method and path of the endpoint."""
+    """Shows method and path of the endpoint, and of which time the figures are."""
 
     DEFAULT_CSS = """
     DetailTitle { height: 1; }
@@ -314,11 +325,19 @@ class DetailTitle(Painted):
     def __init__(self, key: EndpointKey, symbols: Symbols) -> None:
         super().__init__(symbols)
         self.key = key
+        self.window = ""
+
+    def show(self, window: str) -> None:
+        """Show of which time the figures are, in words."""
+        self.window = window
+        self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
         line = Line().add(f" {self.key.method} ", self.hue("chip") + Style(bold=True))
-        room = max(width - line.used - 2, 1)
-        line.space(1, self.hue("text"))
+        blank = self.hue("text")
+        room = max(width - line.used - 4 - len(self.window), 1)
+        line.space(1, blank)
         path = self.fit(self.key.path, room)
-        return [line.add(path, self.hue("strong") + Style(bold=True)).strip()]
+        line.add(path, self.hue("strong") + Style(bold=True))
+        return [spread(line, Line().add(f"{self.window} ", self.hue("muted")), width, blank)]

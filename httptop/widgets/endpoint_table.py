@@ -15,16 +15,22 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
+from httptop.view.idle import is_idle
+from httptop.view.rows_with import rows_with
 from httptop.view.state import Scene, View, place
 from httptop.widgets.bindings import bindings
 from httptop.widgets.columns import COLUMNS, Column, layout
-from httptop.widgets.painting import Painted
-from httptop.widgets.sparkline import GLYPHS, Symbols, capacity, trend
+from httptop.widgets.painting import Painted, fit
+from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, trend
 from httptop.widgets.time_axis import columns, tick_of
 
 _TITLES: Final = {column.sort: column.title for column in COLUMNS}
+_LONGEST_FILTER: Final = 40
+#: What the widest share takes; a bar may stand before it.
+_SHARE_TEXT: Final = 5
 
 
 def _highest(values: Sequence[float | None]) -> float | None:
@@ -32,15 +38,30 @@ def _highest(values: Sequence[float | None]) -> float | None:
 
 
 def table_title(scene: Scene, symbols: Symbols) -> Content:
-    """Return the number of endpoints shown and of all, and their order."""
+    """Return the number of endpoints shown and of all, and their order.
+
+    With a filter, also what they are of, and what part of their side's requests they have.
+    """
     view, glyphs = scene.view, GLYPHS[symbols]
+    quiet = "not bold $hue-muted"
     parts: list[str | tuple[str, str]] = [f"{view.side} endpoints "]
     if view.filtered:
         parts.append(f"{len(scene.rows)} of ")
     parts.append(f"{scene.side_rows} ")
+    if what := rows_with(view):
+        if len(what) > _LONGEST_FILTER:
+            what = fit(what, _LONGEST_FILTER, ellipsis=glyphs.ellipsis)
+        parts.append((f"with {what} ", quiet))
+    if view.filtered and scene.rps:
+        shown, total = humanize.rate(scene.shown_rps), humanize.rate(scene.rps)
+        share = humanize.percent(scene.shown_rps / scene.rps)
+        parts.append((f"{glyphs.dot} {shown} of {total}/s = {share} ", quiet))
+    if scene.idle_rows:
+        hidden = " hidden" if view.idle_hidden else ""
+        parts.append((f"{glyphs.dot} {scene.idle_rows} idle{hidden} ", quiet))
     arrow = glyphs.down if view.descending else glyphs.up
     order = _TITLES.get(view.sort, view.sort.upper())
-    parts.append((f"{glyphs.dot} by {order} {arrow}", "not bold $hue-muted"))
+    parts.append((f"{glyphs.dot} by {order} {arrow}", quiet))
     return Content.assemble(*parts)
 
 
@@ -85,6 +106,8 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         self.names: tuple[str, ...] = ()
         #: Columns without which rows would look alike.
         self._needed: tuple[str, ...] = ()
+        self._longest_path = 0
+        self._rps = 0.0  # of the whole side
         #: Row of the cursor; follows the selected endpoint.
         self.cursor_row = 0
         self._styles: dict[str, tuple[Style, Style]] = {}
@@ -99,12 +122,13 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
     def columns(self) -> tuple[tuple[Column, int], ...]:
         """The columns shown at this width, with their widths."""
         width = max(self.scrollable_content_region.width - 1, 0)
-        return layout(width, self.names, self.units, self._needed)
+        return layout(width, self.names, self.units, self._needed, self._longest_path)
 
     def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
         """Show the rows of a scene; keep the selected endpoint visible if it was."""
         self.names, self.units = names, units
-        self._needed = scene.told_apart_by
+        self._needed, self._longest_path = scene.told_apart_by, scene.longest_path
+        self._rps = scene.rps
         in_sight = self._in_sight(self.cursor_row)
         resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
         self.rows, self.view = scene.rows, scene.view
@@ -177,13 +201,17 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         else:
             segments = [Segment(" ", blank)]
         gap = Segment(" ", blank)
-        used = 1
+        used, idle = 1, is_idle(row)
         for column, cells in self.columns:
             if column.sort == "trend":
                 text, hue = self._trend(row, cells), "trend"
+            elif column.sort == "share":
+                text, hue = self._share(row, cells)
             else:
                 text, hue = column.cell(row, self.units)
                 text = self.fit(text, cells, column.align)
+            if idle and hue != "faint":
+                hue = "muted"
             segments += (Segment(text, self._style(hue)[which]), gap)
             used += cells + 1
         return Strip(segments, used).adjust_cell_length(width, blank)
@@ -194,6 +222,14 @@ class EndpointTable(Painted, ScrollView, can_focus=True):
         number = -(-len(row.trend_ns) // room) if room else 1
         marks = columns(row.trend_ns, max(1, number), room, _highest, self._newest)
         return trend(marks, cells, self.symbols)
+
+    def _share(self, row: EndpointStats, cells: int) -> tuple[str, str]:
+        """Return a row's share of the requests of its side, with a bar if there is room."""
+        share = row.rps / self._rps if self._rps else None
+        text = self.fit(humanize.percent(share), min(cells, _SHARE_TEXT), "right")
+        room = cells - _SHARE_TEXT - 1
+        drawn = self.fit(bar(share or 0.0, room, self.symbols), room) + " " if room > 1 else ""
+        return self.fit(drawn + text, cells, "right"), "text" if share else "faint"
 
     # Moving
 

@@ -377,16 +377,21 @@ def test_rows_on_demand_are_a_sequence() -> None:
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("side", ["server", "client"])
-def test_a_view_shows_the_same_rows(sort: str, descending: bool, side: str) -> None:
-    for path, text in (
-        ("", ""),
-        ("A", ""),
-        ("", "method = GET"),
-        ("", "status = 404 and path ~ /*"),
+@pytest.mark.parametrize("since_start", [True, False])
+def test_a_view_shows_the_same_rows(
+    sort: str, descending: bool, side: str, since_start: bool
+) -> None:
+    for path, text, idle_hidden in (
+        ("", "", False),
+        ("", "", True),
+        ("A", "", False),
+        ("", "method = GET", False),
+        ("", "status = 404 and path ~ /*", True),
     ):
         view = View(
             side="server" if side == "server" else "client", sort=sort, descending=descending,
             path_filter=path, expression=parse_for_screen(text) if text else None,
+            since_start=since_start, idle_hidden=idle_hidden,
         )  # fmt: skip
         lazy, eager = _snapshots()
         shown, wanted = rows(lazy, view), rows(eager, view)
@@ -395,6 +400,8 @@ def test_a_view_shows_the_same_rows(sort: str, descending: bool, side: str) -> N
             assert place(shown, row.key, 0) == place(wanted, row.key, 0) == number
         one, other = scene(lazy, view), scene(eager, view)
         assert (one.side_rows, one.other_rows) == (other.side_rows, other.other_rows)
+        assert (one.idle_rows, one.longest_path) == (other.idle_rows, other.longest_path)
+        assert one.shown_rps == pytest.approx(other.shown_rps)
 
 
 def test_only_rows_that_are_looked_at_are_made() -> None:

@@ -19,10 +19,12 @@ class FakeRun:
         change: Callable[[Changes], None] | None = None,
         reload: Callable[[], bool] = lambda: True,
         survey: Callable[[], Survey] | None = None,
+        fixed_window: str = "",
     ) -> None:
         self._start_demo, self._save, self._change = start_demo, save, change
         self._reload, self._survey = reload, survey
         self.ends = False
+        self.fixed_window = fixed_window
         self.can_demo = start_demo is not None
         self.can_save = save is not None
         self.can_change = change is not None

@@ -6,7 +6,9 @@ import pytest
 
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
+from httptop.view.rows_with import rows_with
 from httptop.view.state import SORTS, View, place, rows, scene
+from httptop.view.window import SINCE_START, next_window, window_of
 from tests.factory import busy, endpoint, key, samples, shop, snapshot
 
 
@@ -137,18 +139,13 @@ def test_live_requests_follow_side_and_filter() -> None:
     assert scene(None, View()).requests() == []
 
 
-def test_the_rate_just_now_is_that_of_the_last_second() -> None:
-    def rate(interval_s: float, *ticks: float) -> float:
-        some = snapshot([endpoint(key("/"))])
-        totals = replace(some.total("server"), rps=5.0, trend_rps=ticks)
-        some = replace(some, interval_s=interval_s, totals={"server": totals})
-        return scene(some, View()).rps
-
-    assert rate(1.0, 10.0, 20.0) == 20
-    assert rate(0.5, 10.0, 20.0, 30.0) == 25
-    assert rate(0.1, 30.0) == 30
-    assert rate(60.0, 10.0, 20.0) == 20
-    assert rate(1.0) == 5
+def test_the_rate_is_that_of_the_window() -> None:
+    some = snapshot([endpoint(key("/"), rps=5.0), endpoint(key("/a"), rps=7.0)])
+    totals = replace(some.total("server"), trend_rps=(100.0, 200.0))
+    some = replace(some, totals={"server": totals})
+    assert scene(some, View()).rps == 12
+    assert scene(some, View(path_filter="/a")).rps == 12
+    assert scene(some, View(path_filter="/a")).shown_rps == 7
     assert scene(None, View()).rps == 0
 
 
@@ -174,3 +171,76 @@ def test_scene_says_where_names_are_not_enough() -> None:
     assert scene(snapshot(ports), View()).told_apart_by == ()
     other = endpoint(replace(key("/a"), port=81))
     assert scene(snapshot([*ports, other]), View()).told_apart_by == ("port",)
+
+
+def test_idle_rows_are_last_in_whatever_order_or_hidden() -> None:
+    idle = [
+        replace(endpoint(key(f"/{name}"), rps=0.0, status={200: 9}), latency=NO_LATENCY)
+        for name in "ab"
+    ]
+    hanging = replace(idle[0], key=key("/hangs"), in_flight=2)
+    snap = snapshot([*idle, hanging, *shop()])
+    for sort in SORTS:
+        for descending in (True, False):
+            view = View(sort=sort, descending=descending)
+            assert set(paths(snap, view)[-2:]) == {"/a", "/b"}
+            assert "/hangs" in paths(snap, view)[:-2]
+            hidden = paths(snap, replace(view, idle_hidden=True))
+            assert hidden == paths(snap, view)[:-2]
+    assert scene(snap, View()).idle_rows == scene(snap, View(idle_hidden=True)).idle_rows == 2
+    assert scene(snap, View(path_filter="/b")).idle_rows == 1
+
+
+def test_since_start_all_figures_of_the_window_are_those_since_start() -> None:
+    snap = busy()
+    now, start = scene(snap, View()), scene(snap, View(since_start=True))
+    assert start.snapshot is snap
+    assert {row.key for row in start.rows} == {row.key for row in now.rows}
+    for row in start.rows:
+        assert row.rps == row.requests / snap.uptime_s
+        assert row.latency == row.latency_total
+        assert row.error_share == row.errors / row.requests
+    totals = start.totals
+    assert totals.rps == start.rps == snap.total("server").requests / snap.uptime_s
+    assert totals.latency == snap.total("server").latency_total
+    assert scene(snap, View(), start).rows is not start.rows
+
+
+def test_the_next_window() -> None:
+    windows = [10.0]
+    while (longer := next_window(windows[-1], 1, 30.0)) is not None:
+        windows.append(longer)
+    assert windows == [10, 30, 60, 300, SINCE_START]
+    assert [next_window(at, -1, 30.0) for at in windows[1:]] == windows[:-1]
+    assert next_window(10.0, -1, 30.0) is None
+
+
+@pytest.mark.parametrize(
+    ("window_s", "covered_s", "view", "name"),
+    [
+        (60.0, 60.0, View(), "window 1m"),
+        (60.0, 57.0, View(), "window 1m"),
+        (60.0, 23.4, View(), "window 1m (23s so far)"),
+        (10.0, 10.0, View(window_s=300.0), "window 5m (10s so far)"),
+        (60.0, 60.0, View(window_s=10.0), "window 10s (still 1m)"),
+        (60.0, 60.0, View(window_s=300.0, since_start=True), "window start"),
+        (3900.0, 3900.0, View(), "window 1h05m"),
+        (90.0, 90.0, View(), "window 1m30s"),
+    ],
+)
+def test_the_window_is_named_with_what_it_covers(
+    window_s: float, covered_s: float, view: View, name: str
+) -> None:
+    snap = replace(busy(), window_s=window_s, covered_s=covered_s)
+    assert window_of(snap, view) == name
+
+
+def test_rows_are_with_what_not_all_of_their_requests_have() -> None:
+    def what(text: str) -> str:
+        return rows_with(View(expression=parse_for_screen(text)))
+
+    assert what("status = 5xx and comm = nginx") == "status = 5xx"
+    assert what("comm = nginx and path ~ /a*") == ""
+    assert what("peer = 10.0.0.0/8") == ""  # of live requests only
+    assert what("in_flight > 3 and status = 404") == "in_flight > 3 and status = 404"
+    assert rows_with(View(path_filter="/a")) == ""

@@ -29,9 +29,30 @@ def test_every_column_of_the_settings_is_there_and_sorts() -> None:
 
 def test_our_own_choice_leaves_the_rare_ones_out_unless_there_is_plenty_of_room() -> None:
     rare = {"p90", "p999", "mean", "request_bytes", "user", "container", "port"}
-    assert set(names(160)) == set(NAMES) - rare
-    assert set(names(300)) == set(NAMES)
+    asked = {"protocol", "requests", "2xx", "3xx", "4xx", "5xx", "unanswered"}
+    assert set(names(160)) == set(NAMES) - asked - rare
+    assert set(names(300)) == set(NAMES) - asked
+    assert names(118) == [
+        "process", "method", "path", "rps", "share", "error_share", "p50", "p95", "p99", "change",
+        "in_flight", "oldest", "trend",
+    ]  # fmt: skip
+    assert {"path", "rps", "p99", "error_share", "in_flight"} <= set(names(77))
     assert {"path", "rps", "p99"} <= set(names(58))
+
+
+def test_the_path_is_never_wider_than_the_longest_one() -> None:
+    for width in range(60, 400):
+        for longest in (3, 20, 30, 256):
+            widths = dict(_widths(width, longest))
+            assert widths["path"] <= max(longest, 8)
+            assert sum(cells + 1 for cells in widths.values()) - 1 <= width
+    assert dict(_widths(80, 10)).keys() > dict(_widths(80, 256)).keys()
+    wide = dict(_widths(300, 20))
+    assert (wide["path"], wide["share"], wide["trend"]) == (20, 12, 60)
+
+
+def _widths(width: int, longest_path: int) -> list[tuple[str, int]]:
+    return [(column.sort, cells) for column, cells in layout(width, longest_path=longest_path)]
 
 
 def test_a_column_without_which_rows_look_alike_comes_first() -> None:

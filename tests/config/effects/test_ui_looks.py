@@ -77,7 +77,7 @@ async def test_columns_are_those_asked_for_in_their_order(ui: Written) -> None:
         return (await drawn(ui(text), EndpointTable)).splitlines()[0].replace("▼", "").split()
 
     ours = await header("")
-    assert ours[:5] == ["PROCESS", "METHOD", "PATH", "REQ/S", "COUNT"]
+    assert ours[:5] == ["PROCESS", "METHOD", "PATH", "REQ/S", "SHARE"]
     assert "P99.9" not in ours
     theirs = await header('columns = ["p999", "path", "request_bytes", "process"]')
     assert theirs == ["P99.9", "PATH", "REQ", "BYTES", "PROCESS"]
@@ -164,10 +164,10 @@ async def test_the_screen_covers_its_own_window(ui: Written) -> None:
             return lines(app, TitleLine)[0], lines(app, EndpointTable)[1]
 
     title, row = await table("")
-    assert "last 10s" in title
+    assert "window 10s (6s so far)" in title
     assert row.split()[3] == "16.7"  # requests a second; it has run for 6 of them
     title, row = await table('window = "2s"')
-    assert "last 2s" in title
+    assert "window 2s (- +)" in title
     assert row.split()[3] == "0"
 
 

@@ -1,0 +1,24 @@
+"""What a filter picks rows by that their requests differ in: such a row may have others, too."""
+
+from __future__ import annotations
+
+from httptop.filters import KEY_FIELDS, comparisons, conjuncts
+from httptop.filters.on_screen import joined, reach
+from httptop.view.state import View
+
+
+def rows_with(view: View) -> str:
+    """Return the part of a view's filter that rows are with, not of; empty: there is none.
+
+    All requests of a row have its process and path, so these need not be said. But a row with
+    ``status = 5xx`` may have other statuses as well, and its figures are those of all its requests.
+    """
+    if view.expression is None:
+        return ""
+    figures = tuple(
+        part
+        for part in conjuncts(view.expression)
+        if reach(part) != "requests"
+        and not {found.name for found in comparisons(part)} <= KEY_FIELDS
+    )
+    return str(joined(figures) or "")

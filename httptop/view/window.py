@@ -1,0 +1,52 @@
+"""The window as the user chooses it: the lengths that there are, and what it is called."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from httptop import humanize
+from httptop.model import Snapshot
+from httptop.view.state import View
+
+#: The lengths (s) that the user may choose, besides that of the settings.
+WINDOWS: Final = (10.0, 60.0, 300.0)
+#: The window that has all since start.
+SINCE_START: Final = math.inf
+#: A window that covers less than it should, or more, by more than this share, is said to.
+_FAR: Final = 0.1
+
+
+def next_window(now_s: float, step: int, first_s: float) -> float | None:
+    """Return the next longer window (``step`` 1), or the next shorter one (-1).
+
+    ``first_s``: that with which the run began. The longest one is SINCE_START; None: there is none.
+    """
+    windows = sorted({*WINDOWS, first_s, SINCE_START})
+    if step > 0:
+        return next((seconds for seconds in windows if seconds > now_s), None)
+    return next((seconds for seconds in reversed(windows) if seconds < now_s), None)
+
+
+def window_name(seconds: float) -> str:
+    """Return what a window is called: ``10s``, ``1m``, ``start``."""
+    return "start" if seconds == SINCE_START else humanize.span(seconds)
+
+
+def covered(snapshot: Snapshot) -> str:
+    """Return what the window covers: ``1m``, or ``23s`` where that is far from the whole."""
+    whole = abs(snapshot.covered_s - snapshot.window_s) <= _FAR * snapshot.window_s
+    return humanize.span(snapshot.window_s if whole else snapshot.covered_s)
+
+
+def window_of(snapshot: Snapshot, view: View) -> str:
+    """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``."""
+    if view.since_start:
+        return f"window {window_name(SINCE_START)}"
+    window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
+    name = f"window {window_name(window_s)}"
+    if covered_s < (1 - _FAR) * window_s:
+        return f"{name} ({humanize.span(covered_s)} so far)"
+    if covered_s > (1 + _FAR) * window_s:
+        return f"{name} (still {humanize.span(covered_s)})"
+    return name
