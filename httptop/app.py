@@ -10,11 +10,14 @@ import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.binding import BindingType
 from textual.driver import Driver
+from textual.events import Resize
+from textual.screen import Screen
 
 from httptop.collect.feed import Feed
 from httptop.collect.window import MOST_BYTES, window_fits
@@ -31,6 +34,7 @@ from httptop.screens.detail import DetailScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
+from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.keys import Action, effective, shown
@@ -101,6 +105,7 @@ class HttptopApp(Httptop):
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._arriving: Snapshot | None = None  # published, while no message has told us
         self._arrival = threading.Lock()
+        self._shown = ShownCells()
         self._feed = feed
         self._feed_runs = False
         self._stands = self._ends = False
@@ -355,6 +360,27 @@ class HttptopApp(Httptop):
         else:
             self.demo_state = f"The demo could not be started: {message.error}"
         self.refresh_screens()
+
+    # The terminal
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send only the cells that change; Textual calls this for each update."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            changed = cast(RenderableType, ChangedCells(self._shown, renderable))
+            super()._display(screen, changed)
+        else:
+            super()._display(screen, renderable)
+
+    def action_redraw(self) -> None:
+        """Draw the whole screen, whatever the terminal shows."""
+        self._shown.forget()
+        self.refresh()
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw all that a terminal of another size may have moved, also where it is back at it."""
+        self._shown.forget()
+        if event.size == self.size:
+            self.refresh()
 
     # Suspending, and the end
 

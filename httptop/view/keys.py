@@ -76,6 +76,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "app",
         priority=True,
     ),
+    Action(
+        "redraw",
+        ("ctrl+l",),
+        "redraw",
+        "draw the whole screen again",
+        "app",
+        priority=True,
+    ),
     Action("quit", ("q",), "ask_quit", "quit", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )

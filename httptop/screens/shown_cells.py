@@ -1,0 +1,254 @@
+"""What the terminal shows, cell by cell, and the bytes after which it shows something else.
+
+Textual sends a span from the left edge of its widget, and a screen that was laid out anew as a
+whole, though most of these cells are shown already. Here an update is compared with what was sent
+before. Only cells that differ are sent: by their renditions, so that each is named once an update,
+with the cursor moved between them.
+
+What is remembered is right while nobody else writes to the terminal: who knows better calls
+:meth:`ShownCells.forget`. Each update begins and ends in the default rendition.
+"""
+
+# To propose to Textual: ``ChopsUpdate.render_segments`` moves to the left edge ``x`` of a widget's
+# part of the line, and crops it with ``strip.crop(0, min(end, x2) - x)``. With a move to
+# ``max(x, x1)`` and ``strip.crop(max(x1 - x, 0), min(end, x2) - x)`` it would send the span alone,
+# which is what ``Widget.refresh(*regions)`` promises.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from rich.cells import split_graphemes
+from rich.color import ColorSystem
+from rich.console import Console
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+from httptop.screens.rendition import PLAIN, Rendition, change, rendition_of
+
+#: Characters that take one cell in every terminal.
+_NARROW: Final = re.compile(
+    "[ -~\xa1-\xac\xae-\u02ff\u0370-\u0482…\u2190-\u2193\u2500-\u25fc\u2713\u2800-\u28ff]*"
+)
+#: What never reaches the terminal: it could be obeyed.
+_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f]")
+#: The text of the second cell of a character that takes two.
+_REST: Final = ""
+#: To send so many cells that are shown already takes no more bytes than to move the cursor.
+_BRIDGE: Final = 4
+#: Rich's names of what terminals can do; where it does not know Textual sends true colours.
+_COLORS: Final[Mapping[str | None, ColorSystem]] = {
+    "standard": ColorSystem.STANDARD,
+    "256": ColorSystem.EIGHT_BIT,
+}
+
+
+class ChangedCells(CompositorUpdate):
+    """An update of which only the cells are sent that the terminal does not show yet."""
+
+    def __init__(self, shown: ShownCells, update: LayoutUpdate | ChopsUpdate) -> None:
+        self._shown, self._update = shown, update
+
+    def render_segments(self, console: Console) -> str:
+        """Return the bytes, which must be sent."""
+        colors = _COLORS.get(console.color_system, ColorSystem.TRUECOLOR)
+        return self._shown.change_to(self._update, colors)
+
+
+class ShownCells:
+    """The cells of the terminal, as they were sent."""
+
+    def __init__(self) -> None:
+        self._width = self._height = 0
+        self._texts: list[list[str]] = []
+        self._renditions: list[list[Rendition | None]] = []  # None: anything may be shown
+
+    def forget(self) -> None:
+        """Have everything sent again, as the terminal may show anything."""
+        self._width = self._height = 0
+
+    def change_to(self, update: LayoutUpdate | ChopsUpdate, colors: ColorSystem) -> str:
+        """Return the bytes after which the terminal shows an update; take them to be sent."""
+        if isinstance(update, LayoutUpdate):
+            strips, right, bottom = _of_layout(update), update.region.right, update.region.bottom
+        else:
+            strips, right, bottom = _of_chops(update), update.chop_ends[0][-1], len(update.chops)
+        if (right, bottom) != (self._width, self._height):
+            self._width, self._height = right, bottom
+            self._texts = [[" "] * right for _ in range(bottom)]
+            self._renditions = [[None] * right for _ in range(bottom)]
+        runs: list[_Run] = []
+        for y, x, strip in strips:
+            self._put(y, x, *_cells(strip, colors), runs)
+        return self._sequence(runs)
+
+    def _put(
+        self, y: int, x: int, texts: list[str], looks: list[Rendition], runs: list[_Run]
+    ) -> None:
+        """Remember the cells of a line from column ``x`` on; append those that change to runs."""
+        shown, shown_looks = self._texts[y], self._renditions[y]
+        end = min(x + len(texts), self._width)
+        if end - x < len(texts):
+            del texts[end - x :], looks[end - x :]
+        before, before_looks = shown[x:end], shown_looks[x:end]
+        if before == texts and before_looks == looks:
+            return
+        # Where one half of a wide character is overwritten the terminal blanks the other.
+        if before[0] == _REST and x > 0:
+            x -= 1
+            texts, looks = [" ", *texts], [shown_looks[x] or PLAIN, *looks]
+        if end < self._width and shown[end] == _REST:
+            texts, looks = [*texts, " "], [*looks, shown_looks[end] or PLAIN]
+            end += 1
+        _add_runs(y, x, shown[x:end], shown_looks[x:end], texts, looks, runs)
+        shown[x:end], shown_looks[x:end] = texts, looks
+
+    def _sequence(self, runs: list[_Run]) -> str:
+        """Return the bytes that draw the runs, wherever the cursor is."""
+        out: list[str] = []
+        look = PLAIN
+        at: tuple[int, int] | None = None  # the cursor; None: terminals may disagree
+        for run in sorted(runs, key=_order):
+            out.append(change(look, run.look))
+            look = run.look
+            for x, text in run.pieces():
+                out += (_move(at, run.y, x), text)
+                end = x + len(text)
+                sure = end < self._width and _NARROW.fullmatch(text)
+                at = (run.y, end) if sure else None
+        out.append(change(look, PLAIN))
+        return "".join(out)
+
+
+class _Run:
+    """Neighbouring cells that are sent in one rendition."""
+
+    __slots__ = ("blank", "look", "texts", "x", "y")
+
+    def __init__(self, y: int, x: int, text: str, look: Rendition) -> None:
+        self.y, self.x, self.texts, self.look = y, x, [text], look
+        self.blank = text == " "  # and nothing else so far
+
+    def fits(self, text: str, look: Rendition) -> bool:
+        """Return whether a cell looks the same in the rendition of the run."""
+        return look is self.look or (text == " " and look.blank is self.look.blank)
+
+    def take(self, text: str, look: Rendition) -> bool:
+        """Append a cell, if one rendition does for the run and for it; return whether it does."""
+        if not self.fits(text, look):
+            if not (self.blank and look.blank is self.look.blank):
+                return False
+            self.look = look
+        self.blank = self.blank and text == " "
+        self.texts.append(text)
+        return True
+
+    def pieces(self) -> Iterator[tuple[int, str]]:
+        """Return texts and their columns: one, or each character where widths are not sure.
+
+        Whatever width a terminal gives a character, the next one stands where it should then.
+        """
+        text = "".join(self.texts)
+        if _NARROW.fullmatch(text):
+            yield self.x, text
+        else:
+            yield from ((x, text) for x, text in enumerate(self.texts, self.x) if text != _REST)
+
+
+def _order(run: _Run) -> tuple[str, str, tuple[str, ...]]:
+    look = run.look
+    return look.background, look.foreground, look.attributes
+
+
+def _move(at: tuple[int, int] | None, y: int, x: int) -> str:
+    if at is None or at[0] != y or at[1] > x:
+        return f"\x1b[{y + 1};{x + 1}H"
+    return f"\x1b[{x - at[1]}C" if at[1] < x else ""
+
+
+def _add_runs(
+    y: int,
+    x: int,
+    before: list[str],
+    before_looks: list[Rendition | None],
+    texts: list[str],
+    looks: list[Rendition],
+    runs: list[_Run],
+) -> None:
+    """Append the cells of a line that have changed."""
+    run: _Run | None = None
+    end = 0  # of the run
+    at = -1
+    for old, text, old_look, look in zip(before, texts, before_looks, looks, strict=True):
+        at += 1
+        if old == text and (
+            old_look is look
+            or (text == " " and old_look is not None and old_look.blank is look.blank)
+        ):
+            continue
+        if run is None or not (
+            (at == end or _bridged(run, texts[end:at], looks[end:at])) and run.take(text, look)
+        ):
+            run = _Run(y, x + at, text, look)
+            runs.append(run)
+        end = at + 1
+
+
+def _bridged(run: _Run, texts: list[str], looks: list[Rendition]) -> bool:
+    """Append cells that are shown already, if that takes no more bytes than to move the cursor."""
+    if len(texts) > _BRIDGE:
+        return False
+    for text, look in zip(texts, looks, strict=True):
+        if not (text.isascii() and run.fits(text, look)):
+            return False
+    run.texts += texts
+    run.blank = run.blank and all(text == " " for text in texts)
+    return True
+
+
+def _cells(strip: Strip, colors: ColorSystem) -> tuple[list[str], list[Rendition]]:
+    """Return texts and renditions of a strip's cells."""
+    texts: list[str] = []
+    looks: list[Rendition] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        cells: Sequence[str] = text if text.isascii() and text.isprintable() else _graphemes(text)
+        before = len(texts)
+        texts.extend(cells)
+        looks.extend([rendition_of(style, colors)] * (len(texts) - before))
+    return texts, looks
+
+
+@lru_cache(2048)
+def _graphemes(text: str) -> Sequence[str]:
+    """Return the text of each cell."""
+    if _NARROW.fullmatch(text):
+        return text
+    text = _CONTROLS.sub("", text)
+    cells: list[str] = []
+    for start, end, width in split_graphemes(text)[0]:
+        cells += [text[start:end], *[_REST] * (width - 1)][:width]
+    return cells
+
+
+def _of_layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """Return line, column and strip of all that an update holds."""
+    for y, strips in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in strips:
+            yield y, x, strip
+            x += strip.cell_length
+
+
+def _of_chops(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """Return line, column and strip of all that the changed spans touch, whole and once."""
+    seen: set[tuple[int, int]] = set()
+    for y, left, right in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=True):
+            if strip is not None and x < right and end > left and (y, x) not in seen:
+                seen.add((y, x))
+                yield y, x, strip
