@@ -16,7 +16,7 @@ from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 from textual.screen import Screen
 
 from httptop.collect.feed import Feed
@@ -190,6 +190,14 @@ class HttptopApp(Httptop):
         if self._feed is not None and self._feed_runs:
             self._feed_runs = False
             self._feed.stop()
+
+    async def on_event(self, event: Event) -> None:
+        """Let the screen have a key first: letters of a menu count in the order of the keys."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            screen = self.screen
+            if isinstance(screen, HttptopScreen) and await screen.take_key(event.key):
+                return
+        await super().on_event(event)
 
     def on_snapshot_arrived(self) -> None:
         """Adopt the snapshot, or only keep it while paused or before it is due."""

@@ -1,4 +1,4 @@
-"""Make filters from a row of the endpoint table: its process, path, statuses, process ids."""
+"""Make filters from a row of the endpoint table, or from one request: its process, path, ..."""
 
 from __future__ import annotations
 
@@ -7,25 +7,60 @@ from typing import Final, Literal
 from httptop.filters.parser import parse
 from httptop.filters.tree import Expression
 from httptop.filters.values import Value
-from httptop.model import STATUS_UNKNOWN, EndpointStats
+from httptop.model import OTHER_PEERS, STATUS_UNKNOWN, UNIX_PEER, EndpointStats, Transaction
 
-RowField = Literal["comm", "path", "status", "pid"]
+RowField = Literal["comm", "path", "status", "pid", "peer", "port", "method"]
 
 #: Status classes, the worst first; None: no response.
 _WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
+#: Peers that have no address.
+_NO_ADDRESS: Final = frozenset((OTHER_PEERS, UNIX_PEER))
 
 
 def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
-    """Return a row's values of a field; for ``status`` all that can be chosen, the worst first."""
+    """Return a row's values of a field; of ``status`` and ``peer`` all that can be chosen."""
     match field:
         case "comm":
             return (row.key.process,)
         case "path":
             return (row.key.path,)
+        case "method":
+            return (row.key.method,)
+        case "port":
+            return (str(row.key.port),) if row.key.port else ()
         case "pid":
             return tuple(map(str, row.pids))
+        case "status" | "peer":
+            return tuple(text for text, _ in choices(row, field))
+
+
+def request_values(request: Transaction, field: RowField) -> tuple[str, ...]:
+    """Return the value of a field that one request has, if that is known."""
+    key = request.key
+    match field:
+        case "comm":
+            return (key.process,)
+        case "path":
+            return (key.path,)
+        case "method":
+            return (key.method,)
+        case "port":
+            return (str(key.port),) if key.port else ()
+        case "pid":
+            return (str(request.pid),) if request.pid else ()
         case "status":
-            return tuple(text for text, _ in outcomes(row))
+            return (str(request.status) if request.status != STATUS_UNKNOWN else "unknown",)
+        case "peer":
+            address = (request.peer or "").rpartition(":")[0].strip("[]")
+            return (address,) if address else ()
+
+
+def choices(row: EndpointStats, field: Literal["status", "peer"]) -> list[tuple[str, int]]:
+    """Return the values from which one is chosen, with their numbers of requests."""
+    if field == "status":
+        return outcomes(row)
+    peers = (row.by_peer or {}).items()
+    return [(peer, stats.requests) for peer, stats in peers if peer not in _NO_ADDRESS]
 
 
 def outcomes(row: EndpointStats) -> list[tuple[str, int]]:

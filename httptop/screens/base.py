@@ -163,6 +163,10 @@ class HttptopScreen(Screen[None]):
     def refresh_scene(self) -> None:
         """Draw the app's current state; does nothing on a screen that does not show snapshots."""
 
+    async def take_key(self, _key: str, /) -> bool:
+        """Return whether the screen takes a key, by Textual's name, before anything else does."""
+        return False
+
     def action_pause(self) -> None:
         """Stop adopting snapshots, or resume."""
         self.httptop.change_view(paused=not self.httptop.view.paused)

@@ -29,9 +29,10 @@ from textual.widgets import Input
 from httptop.filters.by_row import RowField
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
-from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints
+from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
 from httptop.screens.settings_control import SettingsControl
 from httptop.view.headline import Finding, Newcomers, findings
+from httptop.view.menus import Menu, row_menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
@@ -86,10 +87,13 @@ class Dashboard(HttptopScreen):
         self._live = LiveRequests(symbols)
         self._cost_line = CostLine(symbols)
         self._key_bar = KeyBar()
-        self._filters = FilterControl(app, self._table, self._bar, self._editor, self._chips)
+        self._filters = FilterControl(
+            app, self._table, self._live, self._bar, self._editor, self._chips
+        )
         self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
         self._live_size = _LIVE_SIZES[0]
+        self._menu: Menu | None = None  # of which the next key chooses
 
     def compose(self) -> ComposeResult:
         """Lay out the widgets."""
@@ -184,6 +188,27 @@ class Dashboard(HttptopScreen):
         if self._open_line is not None:
             raise SkipAction
 
+    def _open_menu(self, menu: Menu) -> None:
+        self._let_type()
+        self._menu = menu
+        self._show_keys()
+
+    async def take_key(self, key: str, /) -> bool:
+        """Let an open menu have the key; those that are no letters do what they always do."""
+        menu = self._menu
+        if menu is None:
+            return False
+        self._menu = None
+        choice = menu.chosen(key)
+        if choice is not None:
+            await self.run_action(choice.does)
+        self._show_keys()
+        return choice is not None or key == "escape" or len(key) == 1
+
+    async def action_press(self, key: str) -> None:
+        """Choose from the open menu, as its key does."""
+        await self.take_key(key)
+
     def _show_keys(self) -> None:
         """Show the keys that work now in the footer."""
         line = self._open_line
@@ -191,6 +216,8 @@ class Dashboard(HttptopScreen):
         key = self.httptop.key_of
         if line is not None:
             self._key_bar.show(line.HINTS)
+        elif self._menu is not None:
+            self._key_bar.show(menu_hints(self._menu))
         elif self._filters.picking:
             self._key_bar.show(PICKING_HINTS)
         elif self._live.held:
@@ -219,10 +246,13 @@ class Dashboard(HttptopScreen):
     def action_clear(self) -> None:
         """Do the first that applies.
 
-        Cancel the input line; stop picking a filter; release the live requests; remove the filters;
-        deselect the endpoint.
+        Close the menu; cancel the input line; stop picking a filter; release the live requests;
+        remove the filters; deselect the endpoint.
         """
-        if (line := self._open_line) is not None:
+        if self._menu is not None:
+            self._menu = None
+            self._show_keys()
+        elif (line := self._open_line) is not None:
             line.action_cancel()
         elif self._filters.stop_picking():
             self._show_keys()
@@ -259,13 +289,17 @@ class Dashboard(HttptopScreen):
         """Insert a candidate into the filter being typed, by default the selected one."""
         self._editor.take(self._editor.advice.selected if n is None else n)
 
-    def action_only(self, field: RowField) -> None:
-        """Show only rows that share the selected row's process, path, status or PIDs."""
-        self._filters.by_row(field, excluded=False)
+    def action_only(self) -> None:
+        """Open the menu of the selected row's values, to show only what shares one."""
+        self._open_menu(row_menu(excluded=False))
 
-    def action_exclude(self, field: RowField) -> None:
-        """Hide rows that share the selected row's value."""
-        self._filters.by_row(field, excluded=True)
+    def action_hide(self) -> None:
+        """Open the menu of the selected row's values, to hide what shares one."""
+        self._open_menu(row_menu(excluded=True))
+
+    def action_by_row(self, field: RowField, excluded: bool) -> None:
+        """Show only what shares the selected row's value of a field, or hide that."""
+        self._filters.by_row(field, excluded=excluded)
 
     def action_drop_filter(self, n: int) -> None:
         """Remove a filter of the screen by its index among the chips; -1 is the last."""

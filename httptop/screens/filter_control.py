@@ -6,17 +6,23 @@ The filters of the whole run are shown beside them, as chips that cannot be remo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final, Literal
+
 from httptop.filters import Expression, FilterError
-from httptop.filters.by_row import RowField, outcomes, part_for, row_values
+from httptop.filters.by_row import RowField, choices, part_for, request_values, row_values
 from httptop.filters.completion import seen_in
 from httptop.filters.on_screen import with_part
 from httptop.screens.base import Httptop
-from httptop.screens.status_chooser import StatusChooser
+from httptop.screens.value_chooser import peer_chooser, status_chooser
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
 from httptop.widgets.input_line import InputLine
+from httptop.widgets.live_requests import LiveRequests
+
+_NAMES: Final = {"pid": "PID", "peer": "peer address"}
 
 
 class FilterControl:
@@ -26,12 +32,14 @@ class FilterControl:
         self,
         app: Httptop,
         table: EndpointTable,
+        live: LiveRequests,
         bar: FilterBar,
         editor: FilterEditor,
         chips: FilterChips,
     ) -> None:
         self._app = app
-        self._table, self._bar, self._editor, self._chips = table, bar, editor, chips
+        self._table, self._live = table, live
+        self._bar, self._editor, self._chips = bar, editor, chips
         #: Whether the next digit removes a chip.
         self.picking = False
         self._before_edit: Expression | None = None
@@ -59,23 +67,36 @@ class FilterControl:
     # The selected row
 
     def by_row(self, field: RowField, *, excluded: bool) -> None:
-        """Show only rows that share the selected row's value of a field, or hide them."""
-        table = self._table
-        if table.cursor_row >= len(table.rows):
-            return
-        row = table.rows[table.cursor_row]
-        values = row_values(row, field)
-        if field == "status" and len(values) > 1:
-            title = "hide a status" if excluded else "only one status"
-            self._app.push_screen(
-                StatusChooser(title, outcomes(row)),
-                lambda status: self._toggle("status", (status,), excluded) if status else None,
-            )
-        elif values:
+        """Show only what shares the selected row's value of a field, or hide that.
+
+        While a live request is selected, the value is its own.
+        """
+        table, request = self._table, self._live.selected
+        if request is not None:
+            self._by_values(field, request_values(request, field), excluded)
+        elif table.cursor_row < len(table.rows):
+            row = table.rows[table.cursor_row]
+            values = row_values(row, field)
+            if field in ("status", "peer") and len(values) > 1:
+                self._choose(field, choices(row, field), excluded)
+            else:
+                self._by_values(field, values, excluded)
+
+    def _choose(
+        self, field: Literal["status", "peer"], values: Sequence[tuple[str, int]], excluded: bool
+    ) -> None:
+        title = f"hide a {field}" if excluded else f"only one {field}"
+        box = status_chooser if field == "status" else peer_chooser
+        self._app.push_screen(
+            box(title, values),
+            lambda value: self._toggle(field, (value,), excluded) if value else None,
+        )
+
+    def _by_values(self, field: RowField, values: tuple[str, ...], excluded: bool) -> None:
+        if values:
             self._toggle(field, values, excluded)
         else:
-            what = "PID" if field == "pid" else "status"
-            self._app.say(f"No {what} of this endpoint is known.")
+            self._app.say(f"No {_NAMES.get(field, field)} is known here.")
 
     def _toggle(self, field: RowField, values: tuple[str, ...], excluded: bool) -> None:
         """Add a part to the filter; remove it if it is there already."""

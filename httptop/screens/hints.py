@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from httptop.view.keys import DIGITS
+from httptop.view.menus import Menu
 from httptop.view.state import View
 from httptop.widgets.key_bar import Hint
 
@@ -33,8 +34,8 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
         (key("live"), "live", "screen.live"),
         (key("notes"), "notes", "app.notes"),
         (key("request"), "select a request", "screen.choose"),
-        (key("only_process"), "only this process", "screen.only('comm')"),
-        (key("only_status"), "only a status", "screen.only('status')"),
+        (key("only"), "only", "screen.only"),
+        (key("hide"), "hide", "screen.hide"),
         (key("save"), "save", "screen.save"),
     ]
 
@@ -47,6 +48,14 @@ def held_hints(key: KeyOf) -> list[Hint]:
         ("Esc", "resume", "screen.clear"),
         (key("help"), "help", "app.help"),
     ]
+
+
+def menu_hints(menu: Menu) -> list[Hint]:
+    """Return the letters of an open menu."""
+    letters = [
+        (choice.key, choice.label, f"screen.press({choice.key!r})") for choice in menu.choices
+    ]
+    return [(f"{menu.title}:", "", ""), *letters, ("Esc", "close", "screen.clear")]
 
 
 def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:

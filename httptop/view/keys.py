@@ -26,7 +26,7 @@ class Action:
     does: str  # Textual's action
     meaning: str  # on the help page
     place: Place = "dashboard"
-    #: Handled before the focused widget, so that letters typed right after it reach the input.
+    #: Handled before the focused widget, so that keys pressed right after it go where it leads.
     priority: bool = False
 
 
@@ -40,14 +40,20 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
     Action("path", ("slash",), "filter", "show only paths that contain a text", priority=True),
     Action("filter", ("f",), "edit_filter", "filter by any field: status = 5xx", priority=True),
-    Action("only_process", ("o",), "only('comm')", "only the selected row's process"),
-    Action("only_path", ("a",), "only('path')", "only its path"),
-    Action("only_status", ("t",), "only('status')", "only one of its statuses"),
-    Action("only_pid", ("i",), "only('pid')", "only its PIDs"),
-    Action("not_process", ("O",), "exclude('comm')", "hide its process"),
-    Action("not_path", ("A",), "exclude('path')", "hide its path"),
-    Action("not_status", ("T",), "exclude('status')", "hide one of its statuses"),
-    Action("not_pid", ("I",), "exclude('pid')", "hide its PIDs"),
+    Action(
+        "only",
+        ("equals_sign",),
+        "only",
+        "only its process, path, ...: then a letter",
+        priority=True,
+    ),
+    Action(
+        "hide",
+        ("exclamation_mark",),
+        "hide",
+        "hide its process, path, ...: then a letter",
+        priority=True,
+    ),
     Action("drop_last", ("backspace",), "drop_filter(-1)", "remove the last filter"),
     Action("drop", ("x",), "pick_filter", "remove a filter by number (or click its x)"),
     Action("clear", ("escape",), "clear", "remove all filters; again: deselect"),
@@ -87,6 +93,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("quit", ("q",), "ask_quit", "quit", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
+
+#: Names in ``ui.keys`` of actions that are no more, and what does the same.
+_GONE: Final = {
+    f"{which}_{field}": f"{name} ({sign}), then {letter}"
+    for which, name, sign in (("only", "only", "="), ("not", "hide", "!"))
+    for field, letter in (("process", "p"), ("path", "a"), ("status", "s"), ("pid", "i"))
+}
 
 #: How many items can be chosen by a digit, starting with 1.
 DIGITS: Final = 9
@@ -141,6 +154,8 @@ def parse_key(text: str) -> tuple[str, str]:
     if not equals or not name or not key:
         raise ValueError("an action and its key are needed, as in pause=space")
     names = [action.name for action in ACTIONS]
+    if name in _GONE:
+        raise ValueError(f"there is no action {name!r} any more: {_GONE[name]} does it")
     if name not in names:
         hint = nearest(name, names) or f": there are {', '.join(names)}"
         raise ValueError(f"unknown action {name!r}{hint}")

@@ -38,5 +38,5 @@ class KeyBar(Painted):
                 break
             click = Style.from_meta({"@click": action}) if action else Style()
             line.add(f" {key}", self.hue("key") + click)
-            line.add(f" {what} ", self.hue("muted") + click)
+            line.add(f" {what} " if what else " ", self.hue("muted") + click)
         return [line.strip()]

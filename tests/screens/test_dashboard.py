@@ -197,7 +197,7 @@ async def test_footer_names_the_keys_that_work() -> None:
     async with HttptopApp().run_test(size=(140, 40)) as pilot:
         app = await show(pilot)
         assert " f filter " in drawn(app, KeyBar)[0]
-        await pilot.press("o")
+        await pilot.press("equals_sign", "p")
         assert "Esc clear filters" in drawn(app, KeyBar)[0]
         await pilot.press("f")
         assert "Tab complete" in drawn(app, KeyBar)[0]

@@ -12,10 +12,13 @@ from textual.widgets import Input
 from httptop.app import HttptopApp
 from httptop.config.settings import DEFAULTS
 from httptop.filters import parse
-from httptop.screens.status_chooser import StatusChooser
+from httptop.model import PartyStats
+from httptop.screens.value_chooser import ValueChooser
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.filter_chips import FilterChips
-from tests.factory import busy, endpoint, key, snapshot
+from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.live_requests import LiveRequests
+from tests.factory import busy, endpoint, key, request, snapshot
 from tests.screens.handles import drawn, said, show, table, write
 
 FIXED = (("pid = 1,2", True), ("status = 5xx", False))
@@ -69,26 +72,31 @@ async def test_letters_typed_right_behind_the_slash_are_the_filter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("only", "exclude", "field"),
-    [("o", "O", "comm"), ("a", "A", "path"), ("i", "I", "pid")],
+    ("letter", "field"),
+    [("p", "comm"), ("a", "path"), ("i", "pid"), ("m", "method"), ("r", "port")],
 )
-async def test_by_the_selected_row(only: str, exclude: str, field: str) -> None:
+async def test_by_the_selected_row(letter: str, field: str) -> None:
     def value(row: Any) -> object:
-        return {"comm": row.key.process, "path": row.key.path, "pid": row.pids}[field]
+        fields = {"comm": row.key.process, "path": row.key.path, "pid": row.pids}
+        return (fields | {"method": row.key.method, "port": row.key.port})[field]
 
+    found = [
+        replace(row, key=replace(row.key, port=80 if n % 4 else 8000))
+        for n, row in enumerate(busy().endpoints)
+    ]
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
-        app = await show(pilot)
+        app = await show(pilot, snapshot(found))
         await pilot.press("j", "j", "j")
         row = table(app).rows[3]
-        await pilot.press(only)
+        await pilot.press("equals_sign", letter)
         shown = [value(other) for other in table(app).rows]
         assert value(row) in shown
         if field != "pid":
             assert set(shown) == {value(row)}
         assert table(app).cursor_key == row.key
-        await pilot.press(only)  # again: no longer
+        await pilot.press("equals_sign", letter)  # again: no longer
         assert len(table(app).rows) == 15
-        await pilot.press(exclude)
+        await pilot.press("exclamation_mark", letter)
         assert value(row) not in [value(other) for other in table(app).rows]
         assert 0 < len(table(app).rows) < 15
         heir = table(app).cursor_key
@@ -98,10 +106,97 @@ async def test_by_the_selected_row(only: str, exclude: str, field: str) -> None:
         assert table(app).cursor_key == heir
 
 
+async def test_a_peer_of_the_selected_row_is_chosen() -> None:
+    peers = {"10.0.0.1": PartyStats(5, 0), "~other": PartyStats(2, 0), "::1": PartyStats(1, 0)}
+    rows = [replace(endpoint(key("/")), by_peer=peers), endpoint(key("/unknown"), rps=1.0)]
+    found = [
+        request(n, key("/"), peer=peer) for n, peer in enumerate(("10.0.0.1:40000", "[::1]:40001"))
+    ]
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, snapshot(rows, found))
+        await pilot.press("equals_sign", "h")
+        assert isinstance(app.screen, ValueChooser)
+        assert app.screen.values == (("10.0.0.1", 5), ("::1", 1))
+        await pilot.press("2")
+        await pilot.pause()
+        assert str(app.view.expression) == "peer = ::1"
+        assert [one.serial for one in app.screen.query_one(LiveRequests).requests] == [1]
+        await pilot.press("escape", "j", "exclamation_mark", "h")
+        assert app.view.expression is None
+        assert said(app) == ["No peer address is known here."]
+
+
+@pytest.mark.parametrize(
+    ("letter", "filters"),
+    [
+        ("p", "comm = nginx"),
+        ("a", "path = /users/{id}"),
+        ("s", "status = 503"),
+        ("i", "pid = 12"),
+        ("h", "peer = 2001:db8::7"),
+        ("r", "port = 8080"),
+        ("m", "method = GET"),
+    ],
+)
+async def test_by_the_selected_request(letter: str, filters: str) -> None:
+    name = replace(key(), port=8080)
+    found = [
+        request(2, name, peer="[2001:db8::7]:44", status=503),
+        request(1, replace(name, port=0), peer=None, status=0, pid=0),
+    ]
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot, snapshot([endpoint(key("/other", process="node"))], found))
+        await pilot.press("L", "equals_sign", letter)
+        assert str(app.view.expression) == filters
+        app.change_view(expression=None)
+        await pilot.press("j", "exclamation_mark", letter)
+        filters = filters.replace(" = ", " != ").replace("503", "unknown")
+        unknown = letter in "ihr"
+        assert str(app.view.expression) == ("None" if unknown else filters)
+
+
+async def test_letters_count_in_the_order_of_the_keys() -> None:
+    """Though some keys reach the app at once and others by way of the focused widget."""
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        for pressed in ("=", "p", "!", "a", "p", "=", "m"):
+            names = {"=": "equals_sign", "!": "exclamation_mark"}
+            app.post_message(Key(names.get(pressed, pressed), pressed))
+        await pilot.pause()
+        text = "comm = nginx and path != /static/{id} and method = GET"
+        assert str(app.view.expression) == text
+        assert app.view.paused
+
+
+async def test_the_key_bar_shows_the_letters_of_an_open_menu() -> None:
+    async with HttptopApp().run_test(size=(80, 24)) as pilot:
+        app = await show(pilot)
+        before = drawn(app, KeyBar)
+        await pilot.press("equals_sign")
+        (line,) = drawn(app, KeyBar)
+        assert line.startswith(" only:  p process  a path  s status  i pid  h from ")
+        assert line.endswith(" Esc close")
+        await pilot.press("escape")
+        assert drawn(app, KeyBar) == before
+        await pilot.press("exclamation_mark", "x", "p")  # no letter of it: nothing happens
+        assert app.view.expression is None
+        assert app.view.paused  # the menu was closed
+        await pilot.press("equals_sign", "down", "down", "down")
+        assert table(app).cursor_row == 3
+        await pilot.press("equals_sign")
+        await pilot.click(KeyBar, offset=(line.index("process"), 0))
+        assert str(app.view.expression) == "comm = gunicorn"
+        await pilot.press("equals_sign")
+        at = drawn(app, KeyBar)[0].index("close")
+        await pilot.click(KeyBar, offset=(at, 0))
+        assert "close" not in drawn(app, KeyBar)[0]
+        assert app.view.expression is not None
+
+
 async def test_several_pids_are_one_filter() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
-        await pilot.press("i")
+        await pilot.press("equals_sign", "i")
         pids = table(app).rows[0].pids
         assert str(app.view.expression) == f"pid = {pids[0]},{pids[1]}"
 
@@ -109,16 +204,16 @@ async def test_several_pids_are_one_filter() -> None:
 async def test_a_status_is_chosen_where_a_row_has_several() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, snapshot([endpoint(key("/"), status={200: 5, 500: 1, 503: 2})]))
-        await pilot.press("t")
-        assert isinstance(app.screen, StatusChooser)
-        assert app.screen.statuses == (("5xx", 3), ("503", 2), ("500", 1), ("200", 5))
+        await pilot.press("equals_sign", "s")
+        assert isinstance(app.screen, ValueChooser)
+        assert app.screen.values == (("5xx", 3), ("503", 2), ("500", 1), ("200", 5))
         await pilot.press("2")
         await pilot.pause()
         assert str(app.view.expression) == "status = 503"
-        await pilot.press("T", "j", "enter")
+        await pilot.press("exclamation_mark", "s", "j", "enter")
         await pilot.pause()
         assert str(app.view.expression) == "status = 503 and status != 503"
-        await pilot.press("escape", "t", "escape")
+        await pilot.press("escape", "equals_sign", "s", "escape")
         assert app.view.expression is None
 
 
@@ -126,9 +221,9 @@ async def test_the_only_status_of_a_row_is_taken_at_once() -> None:
     rows = [endpoint(key("/a")), endpoint(key("/b"), rps=1.0, status={}, unanswered=3)]
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, snapshot(rows))
-        await pilot.press("t")
+        await pilot.press("equals_sign", "s")
         assert str(app.view.expression) == "status = 200"
-        await pilot.press("t", "j", "T")
+        await pilot.press("equals_sign", "s", "j", "exclamation_mark", "s")
         assert str(app.view.expression) == "status != unknown"
         assert [row.key.path for row in table(app).rows] == ["/a"]
 
@@ -137,10 +232,10 @@ async def test_a_row_without_pids_says_so() -> None:
     row = replace(endpoint(key("/")), pids=())
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, snapshot([row]))
-        await pilot.press("i", "I")
+        await pilot.press("equals_sign", "i", "exclamation_mark", "i")
         assert app.view.expression is None
         assert "No PID" in said(app)[0]
-        await pilot.press("slash", *"nothing", "enter", "o")  # no row at all
+        await pilot.press("slash", *"nothing", "enter", "equals_sign", "p")  # no row at all
         assert app.view.expression is None
 
 
@@ -153,7 +248,7 @@ async def test_hostile_names_make_filters_that_match_them() -> None:
         app = await show(pilot, snapshot(rows))
         for row in rows:
             app.change_view(selected=row.key)
-            await pilot.press("o", "a")
+            await pilot.press("equals_sign", "p", "equals_sign", "a")
             assert [shown.key for shown in table(app).rows] == [row.key]
             assert "comm = " in drawn(app, FilterChips)[0]
             assert parse(str(app.view.expression)) == app.view.expression
@@ -164,7 +259,7 @@ async def test_a_hidden_row_keeps_its_history() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, busy(10))
         hidden = table(app).rows[0]
-        await pilot.press("A")
+        await pilot.press("exclamation_mark", "a")
         assert hidden.key not in [row.key for row in table(app).rows]
         grown = replace(hidden, requests=hidden.requests + 500, trend_ns=(*hidden.trend_ns, 9e6))
         later = [grown if row.key == hidden.key else row for row in busy(11).endpoints]
@@ -218,7 +313,7 @@ async def test_without_filters_there_is_no_line_of_chips() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
         assert not app.screen.query_one(FilterChips).display
-        await pilot.press("o")
+        await pilot.press("equals_sign", "p")
         assert app.screen.query_one(FilterChips).display
         await pilot.press("backspace")
         assert not app.screen.query_one(FilterChips).display
@@ -277,7 +372,7 @@ async def test_many_chips_take_more_lines_and_say_how_many_more_there_are() -> N
 async def test_escape_closes_then_clears_then_lets_the_selection_go() -> None:
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
-        await pilot.press("j", "o")
+        await pilot.press("j", "equals_sign", "p")
         await pilot.press("f")
         await write(pilot, " and method = GET")
         await pilot.press("escape")

@@ -201,7 +201,7 @@ def test_ascii(picture: Picture) -> None:
 
     The box has the statuses of the selected row, the worst first, with their numbers.
     """
-    press = ("j", "t")
+    press = ("j", "equals_sign", "s")
     assert picture(
         busy(), size=(120, 36), symbols="tty", sort="5xx", filter="latency > 1ms", press=press
     )

@@ -33,6 +33,7 @@ def test_an_own_key_goes_before_ours() -> None:
         (["pause=f5", "live=f5"], "f5 is given to both 'pause' and 'live'"),
         (["paus=x"], "unknown action 'paus'; did you mean 'pause'?"),
         (["zzz=x"], "there are down, up,"),
+        (["not_pid=o"], "no action 'not_pid' any more: hide (!), then i does it"),
         (["pause=3"], "3 sorts by a column"),
         (["pause=ctrl+q"], "quits"),
         (["pause=spcae"], "did you mean 'space'"),

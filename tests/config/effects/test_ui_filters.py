@@ -87,7 +87,7 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
         await pilot.press("p")  # ours still does it, too
         assert not app.view.paused
         assert " F filter " in line(app, KeyBar)
-        await pilot.press("o", "q")
+        await pilot.press("equals_sign", "p", "q")
         assert app.view.expression is None
         await pilot.press("F", *"q", "enter")
         assert str(app.view.expression) == "path ~ *q*"
@@ -110,6 +110,7 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
         ("paus=space", "unknown action 'paus'; did you mean 'pause'?"),
         ("pause=q", "q is the only key of 'quit'"),
         ("pause=f5,live=f5", "f5 is given to both 'pause' and 'live'"),
+        ("only_process=o", "there is no action 'only_process' any more: only (=), then p does it"),
     ],
 )
 def test_keys_that_cannot_be_end_the_start(
