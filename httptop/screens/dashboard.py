@@ -30,15 +30,16 @@ from httptop.filters.by_row import RowField
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
 from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
+from httptop.screens.panels import PanelControl
 from httptop.screens.settings_control import SettingsControl
 from httptop.view.headline import Finding, Newcomers, findings
-from httptop.view.menus import Menu, row_menu
+from httptop.view.menus import Menu, row_menu, sort_menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine, latency_title, rate_title
 from httptop.widgets.empty_state import EmptyState
-from httptop.widgets.endpoint_table import EndpointTable
+from httptop.widgets.endpoint_table import TITLES, EndpointTable
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
@@ -50,8 +51,6 @@ from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
 from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
-
-_LIVE_SIZES = ("-live", "-live-tall", "-live-off")
 
 
 class Dashboard(HttptopScreen):
@@ -65,7 +64,7 @@ class Dashboard(HttptopScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
         *(
-            Binding(str(digit), f"sort_column({(digit - 1) % 10})", "Sort", show=False)
+            Binding(str(digit), f"panel({digit})", "Panel", show=False, priority=True)
             for digit in range(10)
         ),
     ]
@@ -92,7 +91,11 @@ class Dashboard(HttptopScreen):
         )
         self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
-        self._live_size = _LIVE_SIZES[0]
+        self._panels = PanelControl(
+            self,
+            ((self._rates,), (self._latencies,), (self._table, self._empty), (self._live,)),
+            home=3,
+        )
         self._menu: Menu | None = None  # of which the next key chooses
 
     def compose(self) -> ComposeResult:
@@ -101,7 +104,7 @@ class Dashboard(HttptopScreen):
         yield self._title_line
         yield self._headline
         yield self._figures
-        with Horizontal(id="top"):
+        with Horizontal(id="top", classes="panels"):
             yield self._rates
             yield self._latencies
         yield from self._lines
@@ -114,7 +117,7 @@ class Dashboard(HttptopScreen):
 
     def on_mount(self) -> None:
         """Show the newest snapshot, if there is one."""
-        self.update_classes({"-tty": self.httptop.symbols == "tty", self._live_size: True})
+        self.set_class(self.httptop.symbols == "tty", "-tty")
         self._table.focus()
         self.refresh_scene()
 
@@ -126,10 +129,12 @@ class Dashboard(HttptopScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the size."""
         width, height = event.size
+        too_small = width < LEAST_WIDTH or height < LEAST_HEIGHT
         self.update_classes(
             {
                 "-compact": width < 100 or height < 30,
-                "-too-small": width < LEAST_WIDTH or height < LEAST_HEIGHT,
+                "-too-small": too_small,
+                "-filled": self._panels.filling is not None and not too_small,
                 "-low": height < 20,
                 "-high": height >= 40,
             }
@@ -147,7 +152,7 @@ class Dashboard(HttptopScreen):
             new = self._newcomers.new(now.snapshot)
             self._findings = findings(now, new, app.units, self._arrow)
             self._headline.show(self._findings)
-        if self.has_class("-compact"):
+        if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)
         else:
             self._rates.show(now)
@@ -246,8 +251,8 @@ class Dashboard(HttptopScreen):
     def action_clear(self) -> None:
         """Do the first that applies.
 
-        Close the menu; cancel the input line; stop picking a filter; release the live requests;
-        remove the filters; deselect the endpoint.
+        Close the menu; cancel the input line; stop picking a filter; show all panels; release
+        the live requests; remove the filters; deselect the endpoint.
         """
         if self._menu is not None:
             self._menu = None
@@ -256,6 +261,8 @@ class Dashboard(HttptopScreen):
             line.action_cancel()
         elif self._filters.stop_picking():
             self._show_keys()
+        elif self._panels.filling is not None:
+            self._panels.restore()
         elif self._live.held:
             self._live.action_leave()
         elif self.httptop.view.filtered:
@@ -331,23 +338,20 @@ class Dashboard(HttptopScreen):
 
     # Order and side
 
+    def action_sort(self) -> None:
+        """Open the menu of the orders."""
+        self._open_menu(sort_menu(TITLES, self.httptop.view.sort))
+
+    def action_sort_by(self, sort: str) -> None:
+        """Sort by a column, shown or not; by the same one again: reverse the order."""
+        self._sort(sort)
+
     def action_cycle_sort(self, step: int) -> None:
         """Sort by the next or previous column shown."""
         names = [column.sort for column, _ in self._table.columns]
         now = self.httptop.view.sort
         index = names.index(now) + step if now in names else 0
         self._sort(names[index % len(names)])
-
-    def action_sort_column(self, index: int) -> None:
-        """Sort by a column shown, by its index from the left; the same one again reverses.
-
-        While a filter is being picked, the index is that of the filter.
-        """
-        columns = self._table.columns
-        if self._filters.picking:
-            self.action_drop_filter(index)
-        elif index < len(columns):
-            self._sort(columns[index][0].sort)
 
     def action_reverse(self) -> None:
         """Reverse the order."""
@@ -391,26 +395,18 @@ class Dashboard(HttptopScreen):
         if number < len(self._findings):
             self.httptop.open_endpoint(self._findings[number].key)
 
-    def action_live(self) -> None:
-        """Enlarge the list of live requests, then hide it, then restore it."""
-        index = _LIVE_SIZES.index(self._live_size) + 1
-        self._size_live(_LIVE_SIZES[index % len(_LIVE_SIZES)])
+    # Panels
 
-    def _size_live(self, size: str) -> None:
-        self.update_classes({self._live_size: False, size: True})
-        self._live_size = size
-        if size == "-live-off":
-            self.set_focus(self._table)
-
-    def action_choose(self) -> None:
-        """Focus the live requests, or the table again."""
+    def action_panel(self, number: int) -> None:
+        """Choose a panel by its digit; see PanelControl. A filter that is picked comes first."""
         self._let_type()
-        if self._live.held:
-            self._live.action_leave()
-        elif not self.has_class("-quiet"):
-            if self._live_size == "-live-off" or self.has_class("-low"):
-                self._size_live("-live-tall")
-            self.set_focus(self._live)
+        if self._filters.picking:
+            self.action_drop_filter(number - 1)
+        elif 1 <= number <= len(self._panels):
+            self._panels.press(number)
+            self.refresh_scene()
+        else:
+            raise SkipAction
 
     def on_live_requests_opened(self, message: LiveRequests.Opened) -> None:
         """Show its details."""
@@ -418,6 +414,7 @@ class Dashboard(HttptopScreen):
 
     def on_live_requests_held(self) -> None:
         """Show the keys that work now in the footer."""
+        self._panels.focused(self._live, self._live.held)
         self._show_keys()
 
     def on_live_requests_left(self) -> None:

@@ -15,28 +15,26 @@ KeyOf = Callable[[str], str]
 
 def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
     """Return the keys of the dashboard; ``demo``: include the demo's key."""
-    hints: list[Hint] = [(key("quit"), "quit", "app.ask_quit"), (key("help"), "help", "app.help")]
+    hints: list[Hint] = [
+        (key("open"), "open", "screen.open"),
+        (key("path"), "path", "screen.filter"),
+        (key("sort"), "sort", "screen.sort"),
+        (key("help"), "help", "app.help"),
+    ]
     if demo:
         hints.append((key("demo"), "demo", "app.demo"))
-    hints += [
-        (key("path"), "path", "screen.filter"),
-        (key("filter"), "filter", "screen.edit_filter"),
-    ]
     if view.filtered:
         hints.append((key("clear"), "clear filters", "screen.clear"))
     return [
         *hints,
         (key("side"), view.other_side(), "screen.toggle_side"),
-        (key("sort"), "sort", "screen.cycle_sort(1)"),
-        (key("reverse"), "reverse", "screen.reverse"),
-        (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
-        (key("open"), "open", "screen.open"),
-        (key("live"), "live", "screen.live"),
-        (key("notes"), "notes", "app.notes"),
-        (key("request"), "select a request", "screen.choose"),
         (key("only"), "only", "screen.only"),
         (key("hide"), "hide", "screen.hide"),
+        (key("filter"), "filter", "screen.edit_filter"),
+        (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
+        (key("notes"), "notes", "app.notes"),
         (key("save"), "save", "screen.save"),
+        (key("quit"), "quit", "app.ask_quit"),
     ]
 
 
@@ -45,8 +43,10 @@ def held_hints(key: KeyOf) -> list[Hint]:
     return [
         (key("open"), "open the request", "screen.open"),
         (f"{key('down')} {key('up')}", "select", ""),
-        ("Esc", "resume", "screen.clear"),
+        (key("only"), "only", "screen.only"),
+        (key("hide"), "hide", "screen.hide"),
         (key("help"), "help", "app.help"),
+        ("Esc", "resume", "screen.clear"),
     ]
 
 
@@ -61,11 +61,10 @@ def menu_hints(menu: Menu) -> list[Hint]:
 def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
     """Return the keys of a page that scrolls, including its ``own`` ones."""
     return [
-        ("Esc", "back", "app.pop_screen"),
-        (key("quit"), "quit", "app.ask_quit"),
-        (key("help"), "help", "app.help"),
         *own,
         ("j k", "scroll", ""),
+        (key("help"), "help", "app.help"),
+        ("Esc", "back", "app.pop_screen"),
     ]
 
 

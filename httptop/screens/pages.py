@@ -83,7 +83,7 @@ def _keys(actions: Sequence[Action]) -> Content:
         for action in actions
     ]
     digits = Content.assemble(
-        (f"{'1 to 9, 0':<26}", "$hue-key"), "sort by a column (or click); again: reverse"
+        (f"{'1 to 4':<26}", "$hue-key"), "choose a panel; again: it fills the screen"
     )
     return Content("\n").join([title, *lines, digits])
 

@@ -38,8 +38,10 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("first", ("g", "home"), "edge(0)", "first endpoint", "table"),
     Action("last", ("G", "end"), "edge(1)", "last endpoint", "table"),
     Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
-    Action("path", ("slash",), "filter", "show only paths that contain a text", priority=True),
-    Action("filter", ("f",), "edit_filter", "filter by any field: status = 5xx", priority=True),
+    Action("path", ("slash", "f3"), "filter", "show only paths that contain a text", priority=True),
+    Action(
+        "filter", ("f", "f4"), "edit_filter", "filter by any field: status = 5xx", priority=True
+    ),
     Action(
         "only",
         ("equals_sign",),
@@ -58,15 +60,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("drop", ("x",), "pick_filter", "remove a filter by number (or click its x)"),
     Action("clear", ("escape",), "clear", "remove all filters; again: deselect"),
     Action("side", ("tab", "c", "shift+tab"), "toggle_side", "the other side: server or client"),
-    Action("sort", ("s", "greater_than_sign"), "cycle_sort(1)", "sort by the next column"),
-    Action("sort_back", ("S", "less_than_sign"), "cycle_sort(-1)", "sort by the previous column"),
+    Action(
+        "sort", ("s", "f6"), "sort", "sort by what a letter says; again: reverse", priority=True
+    ),
+    Action("sort_next", ("greater_than_sign",), "cycle_sort(1)", "sort by the next column"),
+    Action("sort_back", ("less_than_sign",), "cycle_sort(-1)", "sort by the previous column"),
     Action("reverse", ("r",), "reverse", "reverse the order"),
     Action("wider", ("plus",), "window(1)", "longer window: 10s, 1m, 5m, since start"),
     Action("narrower", ("minus",), "window(-1)", "shorter window"),
     Action("idle", ("z",), "idle", "hide idle endpoints, or show them"),
     Action("pause", ("p",), "pause", "pause the screen; counting goes on"),
-    Action("live", ("l",), "live", "live requests: more, none, some"),
-    Action("request", ("L",), "choose", "select a live request; Enter opens it", priority=True),
     Action("merge", ("m",), "merge", "count paths like the selected one together"),
     Action("split", ("u",), "split", "count paths like the selected one separately"),
     Action("save", ("w",), "save", "save what was changed here as settings"),
@@ -90,12 +93,15 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "app",
         priority=True,
     ),
-    Action("quit", ("q",), "ask_quit", "quit", "app"),
+    Action("quit", ("q", "f10"), "ask_quit", "quit", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
 
 #: Names in ``ui.keys`` of actions that are no more, and what does the same.
 _GONE: Final = {
+    "request": "the digit in the title of a panel",
+    "live": "the digit in the title of a panel, pressed twice,",
+} | {
     f"{which}_{field}": f"{name} ({sign}), then {letter}"
     for which, name, sign in (("only", "only", "="), ("not", "hide", "!"))
     for field, letter in (("process", "p"), ("path", "a"), ("status", "s"), ("pid", "i"))
@@ -105,7 +111,7 @@ _GONE: Final = {
 DIGITS: Final = 9
 
 #: Keys that cannot be assigned, and what they do.
-RESERVED: Final = {**dict.fromkeys("1234567890", "sorts by a column"), "ctrl+q": "quits"}
+RESERVED: Final = {**dict.fromkeys("1234567890", "chooses a panel"), "ctrl+q": "quits"}
 
 _NAMED: Final = {
     "solidus": "slash",

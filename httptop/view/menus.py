@@ -6,7 +6,9 @@ Textual.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from httptop.filters.by_row import RowField
@@ -43,6 +45,57 @@ _ROW_LETTERS: Final[tuple[tuple[str, str, RowField], ...]] = (
     ("r", "port", "port"),
     ("m", "method", "method"),
 )
+
+#: The letters that sort, by the names of ``view.state.SORTS``; the likeliest first, as where there
+#: is little room the others are not shown.
+SORT_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "rps": "r",
+        "p99": "9",
+        "error_share": "e",
+        "in_flight": "i",
+        "oldest": "o",
+        "change": "d",
+        "share": "s",
+        "p50": "5",
+        "requests": "n",
+        "path": "a",
+        "process": "p",
+        "p95": "6",
+        "max": "x",
+        "5xx": "f",
+        "4xx": "4",
+        "3xx": "3",
+        "2xx": "2",
+        "1xx": "1",
+        "errors": "E",
+        "unanswered": "w",
+        "response_bytes": "b",
+        "request_bytes": "q",
+        "method": "m",
+        "mean": "g",
+        "p90": "0",
+        "p999": "8",
+        "trend": "l",
+        "user": "u",
+        "container": "c",
+        "port": "t",
+        "protocol": "v",
+    }
+)
+
+
+def sort_menu(titles: Mapping[str, str], sort: str) -> Menu:
+    """Return the menu of orders, by their titles; ``sort``, the present one, would be reversed."""
+    choices = (
+        Choice(
+            letter,
+            "reverse" if name == sort else titles.get(name, name.upper()),
+            f"screen.sort_by({name!r})",
+        )
+        for name, letter in SORT_LETTERS.items()
+    )
+    return Menu("sort by", tuple(choices))
 
 
 def row_menu(*, excluded: bool) -> Menu:

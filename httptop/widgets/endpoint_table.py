@@ -27,7 +27,7 @@ from httptop.widgets.painting import Painted, fit
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar, capacity, trend
 from httptop.widgets.time_axis import columns, tick_of
 
-_TITLES: Final = {column.sort: column.title for column in COLUMNS}
+TITLES: Final = {column.sort: column.title for column in COLUMNS}
 _LONGEST_FILTER: Final = 40
 #: What the widest share takes; a bar may stand before it.
 _SHARE_TEXT: Final = 5
@@ -60,7 +60,7 @@ def table_title(scene: Scene, symbols: Symbols) -> Content:
         hidden = " hidden" if view.idle_hidden else ""
         parts.append((f"{glyphs.dot} {scene.idle_rows} idle{hidden} ", quiet))
     arrow = glyphs.down if view.descending else glyphs.up
-    order = _TITLES.get(view.sort, view.sort.upper())
+    order = TITLES.get(view.sort, view.sort.upper())
     parts.append((f"{glyphs.dot} by {order} {arrow}", quiet))
     return Content.assemble(*parts)
 

@@ -14,7 +14,7 @@ Hint = tuple[str, str, str]
 
 
 class KeyBar(Painted):
-    """Shows keys, the most important first; those that do not fit are left out."""
+    """Shows keys, the most important first; the last is always there, of the others what fits."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; }
@@ -33,10 +33,17 @@ class KeyBar(Painted):
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
         line = Line()
-        for key, what, action in self.hints:
-            if line.used + len(key) + len(what) + 3 > width:
+        if not self.hints:
+            return [line.strip()]
+        *hints, last = map(self._hint, self.hints)
+        for hint in hints:
+            if line.used + hint.used + last.used > width:
                 break
-            click = Style.from_meta({"@click": action}) if action else Style()
-            line.add(f" {key}", self.hue("key") + click)
-            line.add(f" {what} " if what else " ", self.hue("muted") + click)
-        return [line.strip()]
+            line.join(hint)
+        return [line.join(last).strip()]
+
+    def _hint(self, hint: Hint) -> Line:
+        key, what, action = hint
+        click = Style.from_meta({"@click": action}) if action else Style()
+        line = Line().add(f" {key}", self.hue("key") + click)
+        return line.add(f" {what} " if what else " ", self.hue("muted") + click)

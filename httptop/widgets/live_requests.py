@@ -13,7 +13,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
@@ -89,10 +89,7 @@ def _process(sample: Transaction, width: int, ellipsis: str) -> str:
 class LiveRequests(Painted, can_focus=True):
     """Shows the newest sampled requests of the shown side and filter; counts never use them."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("table"),
-        Binding("escape", "leave", "Leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     LiveRequests { height: 5; }
     """

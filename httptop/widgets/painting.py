@@ -118,6 +118,8 @@ class Painted(Hued):
     _strips: list[Strip] | None = None  # as they were painted last; None: not, or in other colours
     _painted_for: tuple[object, ...] = ()  # what they depended on
     _border_text: str | Content | None = None
+    #: The number that stands before the title, by which the panel is chosen; 0: none.
+    panel: int = 0
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return the lines of the content; they may be fewer or narrower than requested."""
@@ -155,7 +157,9 @@ class Painted(Hued):
     def set_title(self, title: str | Content) -> None:
         """Set the border's title, if it has changed: to set it has all lines drawn."""
         if title != self._border_text:
-            self.border_title = self._border_text = title
+            self._border_text = title
+            number = (self.glyphs.panels[self.panel - 1], "$hue-key") if self.panel else ""
+            self.border_title = Content.assemble(number, title)
 
     def notify_style_update(self) -> None:
         """Paint again in the new colours."""

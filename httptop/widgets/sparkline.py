@@ -33,15 +33,34 @@ class Glyphs:
     good: str
     bad: str
     cursor: str
+    panels: tuple[str, ...]  # 1 to 9, before the title of a panel
 
 
-_RICH: Final = Glyphs("━", "╸", "─", "▲", "▼", "·", "…", "─", "×", "●", "❚❚", "✓", "▲", "▌")
+_RICH: Final = Glyphs(
+    "━", "╸", "─", "▲", "▼", "·", "…", "─", "×", "●", "❚❚", "✓", "▲", "▌", tuple("¹²³⁴⁵⁶⁷⁸⁹")
+)
 
 GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
     {
         "braille": _RICH,
         "block": _RICH,
-        "tty": Glyphs("#", "", ".", "^", "v", "-", "~", "-", "x", "*", "||", "ok", "!", ">"),
+        "tty": Glyphs(
+            "#",
+            "",
+            ".",
+            "^",
+            "v",
+            "-",
+            "~",
+            "-",
+            "x",
+            "*",
+            "||",
+            "ok",
+            "!",
+            ">",
+            tuple(f"{n}:" for n in range(1, 10)),
+        ),
     }
 )
 

@@ -113,7 +113,7 @@ EXAMPLES = {
     "ui.latency_unit": ("ms", "minutes"),
     "ui.byte_units": ("si", "bits"),
     "ui.confirm_quit": ("true", "maybe"),
-    "ui.keys": ("pause=space", "pause=q"),
+    "ui.keys": ("pause=space", "pause=r"),
 }
 
 

@@ -108,7 +108,7 @@ async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
         await show(pilot, second)
         assert app.snapshot is first
         assert app.newest is second
-        await pilot.press("s")  # a paused screen may still be sorted
+        await pilot.press("s", "9")  # a paused screen may still be sorted
         assert app.view.sort != "rps"
         await pilot.press("p")
         assert app.snapshot is second

@@ -16,6 +16,8 @@ from httptop.printable import clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import Page
+from httptop.view.menus import SORT_LETTERS
+from httptop.view.state import descends, rows
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine
@@ -64,12 +66,12 @@ async def test_selection_follows_the_endpoint_across_sorts_and_new_rows() -> Non
         chosen = app.view.selected
         assert chosen is not None
         assert table(app).cursor_row == 3
-        await pilot.press("2")
+        await pilot.press("s", "m")
         assert app.view.sort == "method"
         assert table(app).cursor_key == chosen
         old = busy()
         more = [endpoint(key(f"/new/{i}"), rps=5_000 + i) for i in range(30)]
-        await pilot.press("4")
+        await pilot.press("s", "r")
         await show(pilot, snapshot([*old.endpoints, *more]))
         assert app.view.selected == chosen
         assert table(app).cursor_key == chosen
@@ -128,17 +130,41 @@ async def test_sorting_by_keys() -> None:
         await show(pilot, busy())
         names = [column.sort for column, _ in table(app).columns]
         at = names.index("rps")
-        await pilot.press("s")
+        await pilot.press("greater_than_sign")
         assert app.view.sort == names[at + 1]
-        await pilot.press("less_than_sign", "S")
+        await pilot.press("less_than_sign", "less_than_sign")
         assert app.view.sort == names[at - 1]
-        await pilot.press("1", "r")
-        assert (app.view.sort, app.view.descending) == ("process", True)
-        await pilot.press("0")
-        assert app.view.sort == names[9]
         for _ in names:
-            await pilot.press("s")
-        assert app.view.sort == names[9]
+            await pilot.press("greater_than_sign")
+        assert app.view.sort == names[at - 1]
+        await pilot.press("r")
+        assert app.view.descending
+
+
+@pytest.mark.parametrize("letter", sorted(set(SORT_LETTERS.values())))
+async def test_a_letter_sorts_and_reverses(letter: str) -> None:
+    (name,) = [name for name, other in SORT_LETTERS.items() if other == letter]
+    async with HttptopApp(ui=Ui(sort="1xx" if name != "1xx" else "rps")).run_test(
+        size=(80, 24)
+    ) as pilot:
+        app = await show(pilot)
+        await pilot.press("s", letter)
+        assert (app.view.sort, app.view.descending) == (name, descends(name))
+        await pilot.press("f6", letter)
+        assert (app.view.sort, app.view.descending) == (name, not descends(name))
+        assert [row.key for row in table(app).rows] == [row.key for row in rows(busy(), app.view)]
+
+
+async def test_the_key_bar_shows_the_orders() -> None:
+    async with HttptopApp().run_test(size=(80, 24)) as pilot:
+        app = await show(pilot)
+        await pilot.press("s")
+        (line,) = drawn(app, KeyBar)
+        assert line.startswith(" sort by:  r reverse  9 P99  e ERR%  i INFL  o OLDEST  d CHANGE ")
+        await pilot.click(KeyBar, offset=(line.index("P99"), 0))
+        assert (app.view.sort, app.view.descending) == ("p99", True)
+        await pilot.press("s", "y")  # no letter of it, and not the page of the key y
+        assert (app.view.sort, app.screen) == ("p99", app.screen_stack[0])
 
 
 async def test_sorting_by_mouse() -> None:
@@ -204,20 +230,6 @@ async def test_footer_names_the_keys_that_work() -> None:
         x = drawn(app, KeyBar)[0].index("keep the filter")
         await pilot.click(KeyBar, offset=(x, 0))
         assert not app.screen.query_one(FilterEditor).is_open
-
-
-async def test_live_requests_grow_vanish_and_come_back() -> None:
-    app = HttptopApp()
-    async with app.run_test(size=(100, 40)) as pilot:
-        await show(pilot, busy())
-        live = app.screen.query_one(LiveRequests)
-        normal = live.size.height
-        await pilot.press("l")
-        assert live.size.height > normal
-        await pilot.press("l")
-        assert not live.display
-        await pilot.press("l")
-        assert live.size.height == normal
 
 
 async def test_hostile_paths_are_shown_as_they_are_and_keep_the_columns_aligned() -> None:

@@ -146,7 +146,7 @@ async def test_by_the_selected_request(letter: str, filters: str) -> None:
     ]
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, snapshot([endpoint(key("/other", process="node"))], found))
-        await pilot.press("L", "equals_sign", letter)
+        await pilot.press("4", "equals_sign", letter)
         assert str(app.view.expression) == filters
         app.change_view(expression=None)
         await pilot.press("j", "exclamation_mark", letter)

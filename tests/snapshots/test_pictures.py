@@ -182,7 +182,7 @@ def test_request(picture: Picture) -> None:
         response_head=head,
         request_head=("Host: shop.example", "Authorization: ***", "Accept: */*"),
     )
-    assert picture(snapshot(rows, [chosen, *found[1:]]), press=("L", "enter"))
+    assert picture(snapshot(rows, [chosen, *found[1:]]), press=("4", "enter"))
 
 
 def test_error(picture: Picture) -> None:
@@ -229,7 +229,7 @@ def test_hostile(picture: Picture) -> None:
 
 def test_light(picture: Picture) -> None:
     """The light theme; the live requests are held, with a cursor, as title and keys say."""
-    assert picture(busy(), theme="httptop-light", symbols="block", press=("L", "j", "j"))
+    assert picture(busy(), theme="httptop-light", symbols="block", press=("4", "j", "j"))
 
 
 def test_coverage(picture: Picture) -> None:

@@ -29,12 +29,13 @@ def test_an_own_key_goes_before_ours() -> None:
 @pytest.mark.parametrize(
     ("own", "error"),
     [
-        (["pause=q"], "q is the only key of 'quit'"),
-        (["pause=f5", "live=f5"], "f5 is given to both 'pause' and 'live'"),
+        (["pause=r"], "r is the only key of 'reverse'"),
+        (["pause=f5", "side=f5"], "f5 is given to both 'pause' and 'side'"),
         (["paus=x"], "unknown action 'paus'; did you mean 'pause'?"),
         (["zzz=x"], "there are down, up,"),
         (["not_pid=o"], "no action 'not_pid' any more: hide (!), then i does it"),
-        (["pause=3"], "3 sorts by a column"),
+        (["pause=3"], "3 chooses a panel"),
+        (["live=f12"], "no action 'live' any more: the digit in the title of a panel"),
         (["pause=ctrl+q"], "quits"),
         (["pause=spcae"], "did you mean 'space'"),
         (["pause=f13"], "unknown key"),

@@ -108,8 +108,8 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
     ("keys", "error"),
     [
         ("paus=space", "unknown action 'paus'; did you mean 'pause'?"),
-        ("pause=q", "q is the only key of 'quit'"),
-        ("pause=f5,live=f5", "f5 is given to both 'pause' and 'live'"),
+        ("pause=r", "r is the only key of 'reverse'"),
+        ("pause=f5,side=f5", "f5 is given to both 'pause' and 'side'"),
         ("only_process=o", "there is no action 'only_process' any more: only (=), then p does it"),
     ],
 )
