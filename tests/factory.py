@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from httptop.model import (
     NO_TOTALS,
+    OTHER_PEERS,
+    OTHER_PIDS,
     SIDES,
     STATUS_UNKNOWN,
     EndpointKey,
@@ -22,6 +24,7 @@ from httptop.model import (
     Health,
     Latency,
     Overhead,
+    PartyStats,
     Side,
     Snapshot,
     StatusLatency,
@@ -378,6 +381,31 @@ def busy(tick: int = 252, health: Health | None = None, notes: tuple[str, ...] =
     """Return the shop at work."""
     rows = shop()
     return snapshot(rows, samples(rows), tick, health, notes)
+
+
+def parties(row: EndpointStats, number: int) -> EndpointStats:
+    """Return a row, the so-manyth one, whose processes and peers are known, for the most part."""
+
+    def shared(shares: Sequence[tuple[Any, float]], rest: Any) -> dict[Any, PartyStats]:
+        mean_ns, found, left, failed = row.latency_total.mean_ns, {}, row.requests, row.errors
+        for name, share in shares:
+            some, errors = int(row.requests * share), int(row.errors * share * share)
+            left, failed = left - some, failed - errors
+            if some:
+                found[name] = PartyStats(some, errors, some - errors, mean_ns, 9 * mean_ns)
+        return {**found, rest: PartyStats(left, failed)} if left or failed else found
+
+    peers = [(f"203.0.113.{1 + number % 3}", 0.5), ("10.0.0.4", 0.3), ("unix", 0.1)]
+    pids = [(pid, 0.5) for pid in row.pids]
+    return replace(row, by_peer=shared(peers, OTHER_PEERS), by_pid=shared(pids, OTHER_PIDS))
+
+
+def with_parties() -> Snapshot:
+    """Return the shop at work, with what each process and peer has of its requests."""
+    shown = busy()
+    return replace(
+        shown, endpoints=tuple(parties(row, at) for at, row in enumerate(shown.endpoints))
+    )
 
 
 def with_times() -> Snapshot:

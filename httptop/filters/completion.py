@@ -230,6 +230,8 @@ def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
         "pid": _once(str(pid) for row in rows for pid in row.pids),
         "peer": _once(host.strip("[]") for host in peers),
         "port": _once(str(row.key.port) for row in rows if row.key.port),
+        "user": _once(row.key.user for row in rows if row.key.user),
+        "container": _once(name for row in rows for name in row.containers),
     }
 
 

@@ -1,25 +1,29 @@
 """Apply a filter to rows, sampled requests and endpoint keys.
 
-An unknown value (such as the peer of a row) equals nothing. If a *field* is not decided yet, the
-result may be None, by the rules of three-valued logic.
+An unknown value (such as the user of a row of an old capture) equals nothing. If a *field* is not
+decided yet, the result may be None, by the rules of three-valued logic.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
-from httptop.filters.values import ORDERINGS
-from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
+from httptop.filters.values import ORDERINGS, user_number
+from httptop.model import OTHER_PEERS, STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
 
 #: Fields of an endpoint's key: exact for every row.
 KEY_FIELDS: Final = frozenset(("comm", "port", "method", "path", "side", "proto", "tls"))
 #: Fields that a row of the endpoint table has.
-ROW_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "in_flight"}
+ROW_FIELDS: Final = KEY_FIELDS | {
+    *("status", "pid", "latency", "size", "in_flight"),
+    *("peer", "user", "container"),
+}
 #: Fields that a sampled request has.
-TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer"}
+TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer", "user"}
 
 #: Values of a field on one thing; None: not decided yet.
 Known = tuple[str | int, ...] | None
@@ -28,8 +32,9 @@ Known = tuple[str | int, ...] | None
 def matches_row(expression: Expression, row: EndpointStats) -> bool:
     """Return whether a filter selects requests of a row.
 
-    A row has each of its status codes in turn and any of its processes' pids. Its latency is the
-    p99 of the window (since start if the window is empty), its size the mean response size.
+    A row has each of its status codes in turn, and any of its processes' pids and containers and
+    of its peers, as far as it names them. Its latency is the p99 of the window (since start if the
+    window is empty), its size the mean response size.
     """
     codes: tuple[int, ...] = tuple(row.status)
     if row.unanswered:
@@ -45,9 +50,15 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
 
     def look_up(status: tuple[int, ...]) -> Callable[[str], Known]:
         def known(name: str) -> Known:
-            if name == "status":
-                return status
-            return measured[name] if name in measured else _of_key(row.key, name)
+            match name:
+                case "status":
+                    return status
+                case "peer":
+                    return tuple(peer for peer in row.by_peer or () if peer != OTHER_PEERS)
+                case "container":
+                    return row.containers
+                case _:
+                    return measured[name] if name in measured else _of_key(row.key, name)
 
         return known
 
@@ -146,5 +157,16 @@ def _of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
             return (key.protocol.upper(),)
         case "tls":
             return (int(key.tls),)
+        case "user":
+            return _names_of(key.user) if key.user else ()
         case _:
             return ()
+
+
+@lru_cache(maxsize=256)
+def _names_of(user: str) -> tuple[str, ...]:
+    """Return a user's name and number, or that one of them which is known here."""
+    try:
+        return user, str(user_number(user))
+    except ValueError:
+        return (user,)

@@ -1,8 +1,8 @@
 """Filter the screen: hide endpoints and live requests, which are still counted.
 
-Each part joined by ``and`` applies wherever all its fields are known. So ``comm = nginx and peer =
-10.0.0.0/8`` shows the endpoints of nginx, and those live requests of nginx that come from that
-network. A part that could not be applied anywhere is refused.
+Each part joined by ``and`` applies wherever all its fields are known. So ``comm = nginx and
+in_flight > 3`` shows those endpoints of nginx with more than three requests in flight, and all live
+requests of nginx. A part that could not be applied anywhere is refused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
 from httptop.model import EndpointKey, EndpointStats, Transaction
 
-#: Fields that rows or live requests have.
-SCREEN_FIELDS: Final = ROW_FIELDS | TRANSACTION_FIELDS
+#: Fields that rows have, and live requests for the most part.
+SCREEN_FIELDS: Final = ROW_FIELDS
 
-Reach = Literal["both", "endpoints", "requests"]
+Reach = Literal["both", "endpoints"]
 
 
 def parse_for_screen(text: str) -> Expression:
@@ -47,18 +47,8 @@ def reach(part: Expression) -> Reach:
                 f"{found.name!r} works only for a whole run: httptop --filter ...",
                 found.column,
             )
-    not_of_rows = [found for found in compared if found.name not in ROW_FIELDS]
-    not_of_requests = [found for found in compared if found.name not in TRANSACTION_FIELDS]
-    if not_of_rows and not_of_requests:
-        last = max(not_of_rows[0], not_of_requests[0], key=lambda found: found.column)
-        raise FilterError(
-            f"{not_of_requests[0].name!r} is known for endpoints only, {not_of_rows[0].name!r} for "
-            "live requests only: join them with 'and'",
-            last.column,
-        )
-    if not_of_rows:
-        return "requests"
-    return "endpoints" if not_of_requests else "both"
+    of_requests = all(found.name in TRANSACTION_FIELDS for found in compared)
+    return "both" if of_requests else "endpoints"
 
 
 def joined(parts: tuple[Expression, ...]) -> Expression | None:
@@ -90,14 +80,13 @@ class ScreenFilter:
 
     def __init__(self, expression: Expression) -> None:
         parts = conjuncts(expression)
-        of_rows = tuple(part for part in parts if reach(part) != "requests")
-        names = {part: {found.name for found in comparisons(part)} for part in of_rows}
-        by_key = joined(tuple(part for part in of_rows if names[part] <= KEY_FIELDS))
+        names = {part: {found.name for found in comparisons(part)} for part in parts}
+        by_key = joined(tuple(part for part in parts if names[part] <= KEY_FIELDS))
         # One expression, since all its parts must hold for the same status.
-        by_figures = joined(tuple(part for part in of_rows if not names[part] <= KEY_FIELDS))
+        by_figures = joined(tuple(part for part in parts if not names[part] <= KEY_FIELDS))
         self._by_key = None if by_key is None else key_test(by_key)
         self._by_figures = None if by_figures is None else row_test(by_figures)
-        self._of_requests = joined(tuple(part for part in parts if reach(part) != "endpoints"))
+        self._of_requests = joined(tuple(part for part in parts if reach(part) == "both"))
 
     @property
     def by_key_alone(self) -> bool:

@@ -159,8 +159,9 @@ def _parsed_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _in_network(peer: str, network: str) -> bool:
-    """Return whether ``203.0.113.7:443`` or ``[::1]:80`` lies in a network."""
-    host = peer.rpartition(":")[0].strip("[]")
+    """Return whether ``203.0.113.7:443`` or ``[::1]:80`` lies in a network; or without a port."""
+    with_port = peer.startswith("[") or peer.count(":") == 1
+    host = peer.rpartition(":")[0].strip("[]") if with_port else peer
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -20,7 +20,7 @@ Fixed = tuple[str, bool]
 
 _MOST_LINES = 3
 _WIDEST = 60
-_NOTES = {"endpoints": "endpoints: ", "requests": "live: ", "both": ""}
+_NOTES = {"endpoints": "endpoints: ", "both": ""}
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,10 +226,8 @@ class FilterEditor(InputLine):
 
 
 def _note(expression: Expression) -> str:
-    """Return a note if a part filters only endpoints or only live requests."""
-    reached = {reach(part): part for part in conjuncts(expression)}
-    if "requests" in reached:
-        return f"filters live requests only: {reached['requests']}"
-    if "endpoints" in reached:
-        return f"filters endpoints only: {reached['endpoints']}"
+    """Return a note if a part filters only endpoints."""
+    for part in conjuncts(expression):
+        if reach(part) == "endpoints":
+            return f"filters endpoints only: {part}"
     return ""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httptop.filters import And, Compare, Expression, FilterError, Not, Or, matches_row, parse
+from httptop.filters import And, Expression, FilterError, Not, Or, matches_row, parse
 from httptop.filters.by_row import outcomes
 from httptop.filters.completion import complete, seen_in
 from httptop.filters.on_screen import (
@@ -21,7 +21,13 @@ from httptop.filters.on_screen import (
     with_part,
 )
 from httptop.filters.predicates import row_test
-from httptop.model import NO_LATENCY, STATUS_UNKNOWN, EndpointStats
+from httptop.model import (
+    NO_LATENCY,
+    OTHER_PEERS,
+    STATUS_UNKNOWN,
+    EndpointStats,
+    PartyStats,
+)
 from tests.factory import busy, endpoint, key, many, samples, shop
 
 SEEN = seen_in(busy(), "server")
@@ -38,9 +44,11 @@ def kept(text: str, rows: Sequence[EndpointStats]) -> list[EndpointStats]:
     [
         ("comm = nginx", "both"),
         ("status = 5xx and latency > 10ms", "both"),
-        ("peer = 10.0.0.0/8", "requests"),
+        ("peer = 10.0.0.0/8", "both"),
+        ("user = root", "both"),
+        ("container = web", "endpoints"),
         ("port = 80 or comm = nginx", "both"),
-        ("peer = ::1 or comm = nginx", "requests"),
+        ("peer = ::1 or in_flight > 2", "endpoints"),
         ("in_flight > 3", "endpoints"),
         ("not in_flight > 3", "endpoints"),
     ],
@@ -52,8 +60,7 @@ def test_what_a_part_decides(text: str, reached: str) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("comm = a and container = b", 14, "'container' works only for a whole run"),
-        ("peer = ::1 or in_flight > 2", 15, "join them with 'and'"),
+        ("comm = a and host = b", 14, "'host' works only for a whole run"),
         ("comm = a and", 13, "at the end"),
     ],
 )
@@ -64,7 +71,7 @@ def test_what_the_screen_cannot_tell_is_pointed_at(text: str, column: int, messa
 
 
 def test_parts_apply_where_they_are_known() -> None:
-    rows = shop()
+    rows = [replace(row, by_peer={"203.0.113.9": PartyStats(3, 0)}) for row in shop()]
     text = "comm = gunicorn and peer = 203.0.113.0/26 and in_flight >= 0"
     assert {row.key.process for row in kept(text, rows)} == {"gunicorn"}
     ready = ScreenFilter(parse(text))
@@ -177,11 +184,37 @@ def test_the_quick_way_agrees_with_the_plain_one(wanted: Expression, row: Endpoi
     assert ScreenFilter(wanted).keeps_row(row) == matches_row(wanted, row)
 
 
-def test_a_field_that_rows_do_not_know_equals_nothing_quickly_too() -> None:
+@pytest.mark.parametrize(
+    ("text", "selected"),
+    [
+        ("peer = 10.1.0.0/16", True),
+        ("peer = ::1", True),
+        ("peer ~ 10.1.*", True),
+        ("peer = 10.2.0.0/16", False),
+        ("peer ~ *other*", False),  # those are not known one by one
+        ("not peer = ::1", False),
+        ("user = root", True),
+        ("user = 0", True),
+        ("user != 0", False),
+        ("container = web", True),
+        ("container ~ d*", True),
+        ("container != web,db", False),
+        ("peer = ::1 and container = cache", False),
+    ],
+)
+def test_a_row_is_of_all_its_peers_containers_and_its_user(text: str, selected: bool) -> None:
+    peers = {"10.1.2.3": PartyStats(3, 0), "::1": PartyStats(2, 0), OTHER_PEERS: PartyStats(1, 0)}
+    row = replace(endpoint(key("/", user="root")), by_peer=peers, containers=("db", "web"))
+    assert [row] * selected == kept(text, [row])
+
+
+def test_what_is_not_known_of_a_row_equals_nothing() -> None:
     (row,) = [endpoint(key("/"))]
-    peer = parse("peer = ::1")
-    assert isinstance(peer, Compare)
-    assert row_test(peer)(row) == matches_row(peer, row) is False
+    for text in ("peer = ::1", "container = web", "user = root"):
+        assert not kept(text, [row])
+        assert kept(f"not {text}", [row])
+    unknown = endpoint(key("/", user="nobody of this host"))
+    assert not kept("user = root", [unknown])
 
 
 # Completion
@@ -258,7 +291,7 @@ def test_a_word_alone_may_become_a_field(text: str, alone: bool) -> None:
 
 
 def test_fields_that_the_screen_cannot_response_are_not_offered() -> None:
-    assert not any(text.startswith("container") for text in offered("con"))
+    assert not any(text.startswith("connection") for text in offered("con"))
 
 
 def test_a_candidate_takes_the_place_of_what_was_typed() -> None:

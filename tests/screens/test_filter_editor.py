@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from httptop.app import HttptopApp
 from httptop.config.settings import DEFAULTS
+from httptop.model import PartyStats
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import Advice, FilterEditor
@@ -123,24 +124,35 @@ async def test_a_field_that_the_screen_does_not_know_is_refused_at_its_character
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
         await pilot.press("f")
-        await write(pilot, "comm = nginx and container = web")
+        await write(pilot, "comm = nginx and host = web")
         mark = drawn(app, Advice)[0]
-        assert "'container' works only for a whole run" in mark
+        assert "'host' works only for a whole run" in mark
         assert mark.index("^") == 8 + len("comm = nginx and ")
 
 
-async def test_a_filter_on_peers_hides_live_requests_and_says_so() -> None:
+async def test_a_filter_on_peers_hides_endpoints_and_live_requests() -> None:
+    shown = shop()
+    shown[0] = replace(shown[0], by_peer={"203.0.113.9": PartyStats(3, 0)})
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
-        app = await show(pilot)
+        app = await show(pilot, snapshot(shown, samples(shown)))
         live = app.screen.query_one(LiveRequests)
         before = len(live.requests)
         await pilot.press("f")
         await write(pilot, "peer = 203.0.113.0/28")
-        assert len(table(app).rows) == 15
+        assert [row.key for row in table(app).rows] == [shown[0].key]
         assert 0 < len(live.requests) < before
-        assert "live requests only" in drawn(app, Advice)[0]
         await pilot.press("enter")
-        assert "live: peer = 203.0.113.0/28" in drawn(app, FilterChips)[0]
+        assert " peer = 203.0.113.0/28" in drawn(app, FilterChips)[0]
+
+
+async def test_a_filter_that_live_requests_do_not_know_says_so() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        await pilot.press("f")
+        await write(pilot, "in_flight > 3")
+        assert "endpoints only" in drawn(app, Advice)[0]
+        await pilot.press("enter")
+        assert "endpoints: in_flight > 3" in drawn(app, FilterChips)[0]
 
 
 async def test_live_requests_that_match_are_shown_without_an_endpoint() -> None:

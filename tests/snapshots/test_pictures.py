@@ -15,7 +15,18 @@ from httptop.config.settings import Ui
 from httptop.coverage.processes import Holder, Survey
 from httptop.model import Health, Snapshot
 from httptop.printable import clean
-from tests.factory import NOON, OVERHEAD, busy, endpoint, key, samples, shop, snapshot, with_times
+from tests.factory import (
+    NOON,
+    OVERHEAD,
+    busy,
+    endpoint,
+    key,
+    samples,
+    shop,
+    snapshot,
+    with_parties,
+    with_times,
+)
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import settled, show, write
 
@@ -95,7 +106,7 @@ def test_filtered(picture: Picture) -> None:
     """
     fixed = (("pid = 1004,1010", True), ("method = GET,POST", False))
     text = "comm != node and peer = 203.0.113.0/24"
-    assert picture(busy(), fixed=fixed, filter=text, press=("slash", "r"))
+    assert picture(with_parties(), fixed=fixed, filter=text, press=("slash", "r"))
 
 
 def writing(text: str) -> Before:
@@ -121,9 +132,9 @@ def test_editor_with_completion(picture: Picture) -> None:
 
 
 def test_editor_on_the_smallest_screen(picture: Picture) -> None:
-    """60x15 in ASCII: values that were seen, a note that a part reaches live requests only."""
-    text = "peer = 203.0.113.1"
-    assert picture(busy(), size=(60, 15), symbols="tty", then=writing(text))
+    """60x15 in ASCII: values that were seen, a note that a part reaches endpoints only."""
+    text = "in_flight >= 0 and peer = 203.0.113.1"
+    assert picture(with_parties(), size=(60, 15), symbols="tty", then=writing(text))
 
 
 def test_paused(picture: Picture) -> None:

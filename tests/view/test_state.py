@@ -241,6 +241,6 @@ def test_rows_are_with_what_not_all_of_their_requests_have() -> None:
 
     assert what("status = 5xx and comm = nginx") == "status = 5xx"
     assert what("comm = nginx and path ~ /a*") == ""
-    assert what("peer = 10.0.0.0/8") == ""  # of live requests only
+    assert what("peer = 10.0.0.0/8 and user = root") == "peer = 10.0.0.0/8"
     assert what("in_flight > 3 and status = 404") == "in_flight > 3 and status = 404"
     assert rows_with(View(path_filter="/a")) == ""
