@@ -37,6 +37,7 @@ from httptop.view.menus import Menu, row_menu, sort_menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
+from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine, latency_title, rate_title
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import TITLES, EndpointTable
@@ -361,7 +362,7 @@ class Dashboard(HttptopScreen):
         """Hide the endpoints without a request in the window, or show them again."""
         self.httptop.change_view(idle_hidden=not self.httptop.view.idle_hidden)
 
-    def on_endpoint_table_sort_asked(self, message: EndpointTable.SortAsked) -> None:
+    def on_cursor_table_sort_asked(self, message: CursorTable.SortAsked) -> None:
         """Sort by that column, or reverse the order."""
         self._sort(message.sort)
 
