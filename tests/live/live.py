@@ -193,13 +193,18 @@ def show(row: EndpointStats) -> str:
 
 @contextlib.contextmanager
 def connected(
-    family: int = socket.AF_INET, *, source: str = "", port: int = 0
+    family: int = socket.AF_INET,
+    *,
+    source: str = "",
+    port: int = 0,
+    listener: socket.socket | None = None,
 ) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two ends of a TCP connection on loopback: the client's, the server's.
 
-    ``source``: the client's address; ``port``: a number for one of our ports, 0 to 9.
+    ``source``: the client's address; ``port``: a number for one of our ports, 0 to 9;
+    ``listener``: what accepts, of which nobody else may take connections meanwhile.
     """
-    listener = _listening.at(family, port)
+    listener = listener or _listening.at(family, port)
     with socket.socket(family, socket.SOCK_STREAM) as client:
         if source:
             client.bind((source, 0))

@@ -8,6 +8,7 @@ is drawn from a seed of its own, so that one that is counted wrongly can be had 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import socket
@@ -54,12 +55,40 @@ def _chunked(dice: random.Random, body: bytes, *, whole: bool = False) -> bytes:
     return found + b"0\r\n" + dice.choice((b"", b"Trailer: x\r\n")) + b"\r\n"
 
 
+class Doors:
+    """The port that accepts for all threads and processes: each port would be rows of its own.
+
+    Made before they are started.
+    """
+
+    def __init__(self) -> None:
+        self._one_at_a_time = multiprocessing.Lock()
+        four = socket.create_server(("127.0.0.1", 0))
+        six = socket.create_server(("::1", four.getsockname()[1]), family=socket.AF_INET6)
+        self._listeners = {socket.AF_INET: four, socket.AF_INET6: six}
+
+    @contextlib.contextmanager
+    def connected(
+        self, family: socket.AddressFamily
+    ) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """Two ends of a TCP connection: the client's, the server's."""
+        with contextlib.ExitStack() as stack:
+            with self._one_at_a_time:
+                ends = stack.enter_context(connected(family, listener=self._listeners[family]))
+            yield ends
+
+    def close(self) -> None:
+        """Close them."""
+        for listener in self._listeners.values():
+            listener.close()
+
+
 class Conversation:
     """One connection; :meth:`run` talks over it and adds to the tally what must be counted."""
 
-    def __init__(self, seed: str, root: str, tally: Tally) -> None:
+    def __init__(self, seed: str, root: str, tally: Tally, doors: Doors) -> None:
         self.dice = random.Random(seed)
-        self._root, self._tally = root, tally
+        self._root, self._tally, self._doors = root, tally, doors
         self.client: socket.socket
         self.server: socket.socket
 
@@ -67,7 +96,7 @@ class Conversation:
         """Have a conversation of one of these kinds; return which it was."""
         kind = self.dice.choice(kinds)
         family = self.dice.choice((socket.AF_INET, socket.AF_INET, socket.AF_INET6, None))
-        ends = connected_unix() if family is None else connected(family)
+        ends = connected_unix() if family is None else self._doors.connected(family)
         with ends as (self.client, self.server):
             for end in (self.client, self.server):
                 end.setblocking(False)
@@ -141,12 +170,15 @@ class Conversation:
         setattr(self, name, end.dup())
         end.close()
 
-    def exchanges(self, kind: str, most: int = 4) -> None:
-        """Exchange a few requests and responses, one after the other."""
+    def exchanges(self, most: int = 4) -> None:
+        """Exchange a few requests and responses, one after the other.
+
+        Of all kinds of conversations alike: their own paths would be six times as many rows.
+        """
         dice = self.dice
         for _ in range(dice.randint(1, most)):
             method, status = dice.choice(_METHODS), dice.choice(_STATUSES)
-            self.ask(*self.request(method, self.path(kind, status)))
+            self.ask(*self.request(method, self.path("exchange", status)))
             if dice.random() < 0.2:
                 self.change_hands()
             if method == "POST" and dice.random() < 0.3:
@@ -173,7 +205,7 @@ class Conversation:
 
 
 def _whole(talk: Conversation) -> None:
-    talk.exchanges("whole")
+    talk.exchanges()
     talk.end()
 
 
@@ -203,13 +235,13 @@ def _early(talk: Conversation) -> None:
     talk.reply(b"HTTP/1.1 %d Early\r\nContent-Length: 0\r\n\r\n" % status, 1 << 20)
     if some < 3000:
         talk.ask(body[some:], 0)
-    talk.exchanges("after-early", 2)
+    talk.exchanges(2)
     talk.end()
 
 
 def _never(talk: Conversation) -> None:
     if talk.dice.random() < 0.5:
-        talk.exchanges("before-never", 2)
+        talk.exchanges(2)
     for _ in range(talk.dice.randint(1, 3)):
         method = talk.dice.choice(("GET", "HEAD", "POST"))
         talk.ask(*talk.request(method, talk.path("x", "never"), small=True))
@@ -223,7 +255,7 @@ def _unread(talk: Conversation) -> None:
 
 
 def _tunnel(talk: Conversation) -> None:
-    talk.exchanges("before-tunnel", 2)
+    talk.exchanges(2)
     talk.ask(*talk.request("GET", talk.path("tunnel", 101)))
     reply = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: fuzz\r\n\r\n"
     talk.reply(reply, len(reply))
@@ -243,7 +275,7 @@ def _garbage(talk: Conversation) -> None:
 
 
 def _garbage_after(talk: Conversation) -> None:
-    talk.exchanges("before-garbage")
+    talk.exchanges()
     data = talk.dice.choice((b"\0", b"\x16\x03\x01")) + talk.dice.randbytes(300)
     talk.ask(data, len(data))
     talk.end()
@@ -251,7 +283,7 @@ def _garbage_after(talk: Conversation) -> None:
 
 def _head_cut(talk: Conversation) -> None:
     if talk.dice.random() < 0.5:
-        talk.exchanges("before-cut", 2)
+        talk.exchanges(2)
     head = b"GET /fuzz-decoy HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n"
     head = head[: talk.dice.randrange(1, len(head) - 1)]
     talk.ask(head, len(head))
@@ -271,7 +303,7 @@ def _forked(talk: Conversation) -> None:
             os._exit(0)
     os.waitpid(pid, 0)
     assert talk.client.recv(100) == reply
-    talk.exchanges("after-fork", 2)
+    talk.exchanges(2)
     talk.end()
 
 
