@@ -206,6 +206,8 @@ STATUS_CLASSES: Final = 6
 #: Latencies are drawn in bands, from LEAST_BAND_NS on, of which two double the latency.
 BANDS_PER_OCTAVE: Final = 2
 LEAST_BAND_NS: Final = 512
+#: (band, latencies) of those bands that have any, ascending.
+Bands = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +232,7 @@ class Totals:
     trend_p99_ns: tuple[float | None, ...] = ()
     #: Responses a second.
     trend_classes: tuple[ClassRates, ...] = ()
-    #: (band, latencies) of those bands that had any, ascending.
-    trend_bands: tuple[tuple[tuple[int, int], ...], ...] = ()
+    trend_bands: tuple[Bands, ...] = ()
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -315,6 +316,9 @@ class LookedAt:
 
     key: EndpointKey
     latency_by_status: Mapping[int, StatusLatency]  # as in EndpointStats, with percentiles
+    #: Its latencies since start, as in Totals.trend_bands; those of cells that were given back, or
+    #: count in another row now, are missing.
+    bands: Bands = ()
 
 
 #: The most entries of ``Snapshot.in_flight``.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from httptop.model import (
     NO_TOTALS,
@@ -86,6 +86,9 @@ def key(
     return EndpointKey(side, process, "HTTP/1.1", tls, method, path, user)
 
 
+_Name = TypeVar("_Name", int, str)
+
+
 def endpoint(
     name: EndpointKey,
     rps: float = 10.0,
@@ -124,7 +127,20 @@ def endpoint(
         },
         window_requests=int(rps * 10),
         window_errors=int(rps * 10 * errors_of(status, unanswered) / max(requests, 1)),
+        by_pid=split_among(requests, p50_ms, (1000 + seed % 50, 1001 + seed % 50)),
+        by_peer=split_among(requests, p50_ms, ("203.0.113.7", "2001:db8::9:1", "unix")),
     )
+
+
+def split_among(requests: int, mean_ms: float, names: Sequence[_Name]) -> dict[_Name, PartyStats]:
+    """Return who has so many requests: each has half of what is left, the last one the rest."""
+    found: dict[_Name, PartyStats] = {}
+    for name in names:
+        some = requests if name == names[-1] else (requests + 1) // 2
+        requests -= some
+        mean_ns = mean_ms * 1e6
+        found[name] = PartyStats(some, some // 20, some, mean_ns, 12 * mean_ns)
+    return found
 
 
 def row(

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from httptop.collect.containers import Containers
+from httptop.collect.histogram import bands_of
 from httptop.collect.in_flight import InFlight, in_flight_of
 from httptop.collect.parties import PartySource
 from httptop.collect.path_rules import PathRules
@@ -121,8 +122,9 @@ class EndpointRows:
             return None
         now, names = self._ledger.now(), self._ledger.book.names()
         total, answered = total_of(RowFigures.of(now.rows, row)), names.answered(now.cells, row)
-        percentiles = self._statuses.of(now, names, row)
-        return LookedAt(key, latency_by_status(answered, total, percentiles))
+        found = self._statuses.of(now, names, row)
+        by_status = latency_by_status(answered, total, found.percentiles)
+        return LookedAt(key, by_status, bands_of(found.latencies))
 
     def table(self, covered_s: float, *, written: bool = False) -> RowTable:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`.

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
-from httptop.model import NO_LATENCY, Latency
+from httptop.model import BANDS_PER_OCTAVE, NO_LATENCY, Bands, Latency
 
 OCTAVE_FIRST: Final = 9
 OCTAVES: Final = 32
 BUCKETS_PER_OCTAVE: Final = 32
 BUCKETS: Final = OCTAVES * BUCKETS_PER_OCTAVE
+_BUCKETS_PER_BAND: Final = BUCKETS_PER_OCTAVE // BANDS_PER_OCTAVE
 
 Histogram = dict[int, int]
 
@@ -71,6 +72,15 @@ def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float
         if seen >= rank:
             return min(MIDDLES[bucket], max_ns)
     return 0.0
+
+
+def bands_of(histogram: Mapping[int, int]) -> Bands:
+    """Return how many latencies of a histogram each band has."""
+    found: dict[int, int] = {}
+    for bucket, count in histogram.items():
+        band = bucket // _BUCKETS_PER_BAND
+        found[band] = found.get(band, 0) + count
+    return tuple(sorted(found.items()))
 
 
 _SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)

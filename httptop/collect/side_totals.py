@@ -7,10 +7,9 @@ from typing import Final
 
 from httptop.collect import histogram
 from httptop.collect.sums import RowFigures, SideFigures
-from httptop.model import BANDS_PER_OCTAVE, STATUS_CLASSES, ClassRates, Totals, class_of
+from httptop.model import STATUS_CLASSES, Bands, ClassRates, Totals, class_of
 
 _SHORTEST_TICK_S: Final = 0.02
-_BUCKETS_PER_BAND: Final = histogram.BUCKETS_PER_OCTAVE // BANDS_PER_OCTAVE
 
 
 def _by_class(row: RowFigures, side: SideFigures) -> tuple[int, ...]:
@@ -23,15 +22,6 @@ def _by_class(row: RowFigures, side: SideFigures) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _bands(latencies: histogram.Histogram) -> tuple[tuple[int, int], ...]:
-    """Return how many latencies each band has; see Totals."""
-    found: dict[int, int] = {}
-    for bucket, count in latencies.items():
-        band = bucket // _BUCKETS_PER_BAND
-        found[band] = found.get(band, 0) + count
-    return tuple(sorted(found.items()))
-
-
 class SideTotals:
     """The trends of a side, which :meth:`totals` joins with its sums; for one thread."""
 
@@ -42,7 +32,7 @@ class SideTotals:
         self._p50: deque[float | None] = deque(maxlen=history)
         self._p99: deque[float | None] = deque(maxlen=history)
         self._classes: deque[ClassRates] = deque(maxlen=history)
-        self._bands: deque[tuple[tuple[int, int], ...]] = deque(maxlen=history)
+        self._bands: deque[Bands] = deque(maxlen=history)
         self._counted: tuple[int, ...] = (0,) * STATUS_CLASSES
 
     def end_tick(self, row: RowFigures, side: SideFigures, elapsed_s: float, ticks: int) -> None:
@@ -58,7 +48,7 @@ class SideTotals:
             histogram.quantile(latencies, share, max_ns) if latencies else None
             for share in (0.5, 0.99)
         )
-        rates, bands = self._rates_by_class(row, side, elapsed_s), _bands(latencies)
+        rates, bands = self._rates_by_class(row, side, elapsed_s), histogram.bands_of(latencies)
         for left in range(min(ticks, self._rps.maxlen or ticks) - 1, -1, -1):
             self._rps.append(requests / elapsed_s)
             self._error_share.append(side.tick_errors / requests if requests else None)

@@ -49,12 +49,13 @@ def latency_by_status(
     }
 
 
-class _Known(NamedTuple):
-    """The percentiles of a row, and what it had when they were found."""
+class Found(NamedTuple):
+    """What histograms of a row's cells say, and what it had when they were read."""
 
     cells: tuple[tuple[int, int], ...]
     answered: Mapping[int, Answered]
     percentiles: Percentiles
+    latencies: Histogram  # of all statuses
 
 
 class StatusLatencies:
@@ -62,8 +63,8 @@ class StatusLatencies:
 
     def __init__(self, sums: RowSums) -> None:
         self._sums = sums
-        self._known: dict[int, _Known] = {}  # by row, of the last time
-        self._looked: tuple[int, _Known] | None = None  # the row that was looked at, likewise
+        self._known: dict[int, Found] = {}  # by row, of the last time
+        self._looked: tuple[int, Found] | None = None  # the row that was looked at, likewise
 
     def of_busiest(
         self, now: Sums, names: RowNames, shown: Iterable[int]
@@ -74,7 +75,7 @@ class StatusLatencies:
             MOST_CELLS, several, key=lambda row: RowFigures.of(now.rows, row).window_requests
         )
         room = MOST_CELLS
-        found: dict[int, _Known] = {}
+        found: dict[int, Found] = {}
         for row in busiest:
             cells = len(names.statuses[row])
             if cells <= room:
@@ -83,15 +84,15 @@ class StatusLatencies:
         self._known = found
         return {row: known.percentiles for row, known in found.items()}
 
-    def of(self, now: Sums, names: RowNames, row: int) -> Percentiles:
-        """Return the percentiles of a row; none, if it has too many cells."""
+    def of(self, now: Sums, names: RowNames, row: int) -> Found:
+        """Return percentiles and latencies of a row; none, if it has too many cells."""
         if len(names.statuses[row]) > MOST_CELLS:
-            return {}
+            return Found((), {}, {}, {})
         known = self._of(now, names, row)
         self._looked = row, known
-        return known.percentiles
+        return known
 
-    def _of(self, now: Sums, names: RowNames, row: int) -> _Known:
+    def _of(self, now: Sums, names: RowNames, row: int) -> Found:
         cells, answered = names.statuses[row], names.answered(now.cells, row)
         known = self._known.get(row)
         if known is None and self._looked is not None and self._looked[0] == row:
@@ -115,4 +116,7 @@ class StatusLatencies:
             if times and count - sum(times.values()) <= _UNDER_WAY:
                 latency = histogram.summary(times, sum_ns, max_ns)
                 found[code] = (latency.p50_ns, latency.p99_ns)
-        return _Known(cells, answered, found)
+        together: Histogram = {}
+        for times in by_code.values():
+            histogram.add(together, times)
+        return Found(cells, answered, found, together)

@@ -24,9 +24,11 @@ from httptop.model import (
     class_of,
     status_name,
 )
+from httptop.view.band_history import BandHistory
 from httptop.view.rows import row_of
 from httptop.view.since_start import row_since_start
 from httptop.view.window import covered
+from httptop.widgets.latency_panel import latency_panel
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
     Hued,
@@ -38,7 +40,9 @@ from httptop.widgets.painting import (
     status_hue,
     status_phrase,
 )
+from httptop.widgets.party_tables import party_table, peers_of, pids_of
 from httptop.widgets.sparkline import Symbols, bar, capacity, ceiling, graph, stretched
+from httptop.widgets.time_axis import tick_of
 
 _GRAPH_HEIGHT = 6
 _TIMES_WIDTH = 10
@@ -77,6 +81,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.recent: list[Transaction] = []
         self.window = ""  # what it covers; empty: only the figures since start are shown
         self.units = DEFAULT_UNITS
+        self._history = BandHistory(key)
+        self._newest, self._interval_s = 0, 1.0
         self._lines: list[Strip] = []
         self._painted_for = 0
 
@@ -96,6 +102,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
                 self.by_status = looked_at.latency_by_status
         self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
         self.window = "" if since_start else covered(snapshot)
+        self._history.note(snapshot)
+        self._newest, self._interval_s = tick_of(snapshot), snapshot.interval_s
         self._paint()
 
     def on_resize(self) -> None:
@@ -132,7 +140,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         assert stats is not None
         text = self.hue("text")
         inner = width - 2
-        blocks = [*self._facts(stats, inner), Strip([]), *self._trend(stats, inner)]
+        blocks = [*self._facts(stats, inner), Strip([]), *self._over_time(stats, inner)]
         further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # the first two always fit
         latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
@@ -142,6 +150,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
             blocks += [Strip([]), *latency, Strip([]), *responses]
+        blocks += self._parties(stats, inner)
         title = self._title("RECENT REQUESTS", "sampled, newest first", inner)
         margin = Strip([*Line().space(1, text).segments])
         lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
@@ -191,6 +200,32 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             line.add(f"{label} ", muted).add(value, style).space(3, text)
         return [*lines, line.strip()]
 
+    def _parties(self, stats: EndpointStats, width: int) -> list[Strip]:
+        """Return who has the requests, by peer and by process, as far as that is known."""
+        half = (width - 4) // 2 if width >= 96 else min(width, 60)
+        tables = []
+        for title, name, parties in (
+            ("BY PEER", "FROM" if stats.key.side == "server" else "TO", peers_of(stats)),
+            ("BY PROCESS", "PID", pids_of(stats)),
+        ):
+            if parties:
+                table = party_table(name, parties, half, self.units, self.symbols, self.hue)
+                tables.append([self._title(title, "since start", half), *table])
+        if width >= 96 and len(tables) == 2:
+            peers, processes = tables
+            return [Strip([]), *beside(peers, processes, half, 4, self.hue("text"))]
+        return [line for table in tables for line in (Strip([]), *table)]
+
+    def _over_time(self, stats: EndpointStats, width: int) -> list[Strip]:
+        """Return the map of latencies, or the trend where single latencies are not known."""
+        if not self._history.all:
+            return self._trend(stats, width)
+        note = "since this page was opened; darker: more responses"
+        panel = latency_panel(
+            self._history, self._newest, self._interval_s, width, self.symbols, self.hue
+        )
+        return [self._title("LATENCY OVER TIME", note, width), *panel]
+
     def _trend(self, stats: EndpointStats, width: int) -> list[Strip]:
         faint, hue = self.hue("faint"), self.hue("trend")
         axis = self.units.latency_width + 2
@@ -199,7 +234,11 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         shown = stretched(stats.trend_ns[-room:], room)
         top = ceiling(shown)
         known = any(value is not None for value in shown)
-        lines = [self._title("LATENCY TREND", "mean per tick, newest on the right", width)]
+        lines = [
+            self._title(
+                "LATENCY TREND", "P99 of the window at each tick, newest on the right", width
+            )
+        ]
         drawn = graph(shown, cells, _GRAPH_HEIGHT, self.symbols, top)
         for index, marks in enumerate(drawn):
             label = ""

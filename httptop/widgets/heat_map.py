@@ -8,17 +8,16 @@ from typing import Final
 
 from textual.strip import Strip
 
-from httptop.model import BANDS_PER_OCTAVE, LEAST_BAND_NS
+from httptop.model import BANDS_PER_OCTAVE, LEAST_BAND_NS, Bands
 from httptop.view.state import Scene
-from httptop.widgets.painting import Line, Painted
+from httptop.widgets.painting import Line, Painted, Palette
 from httptop.widgets.sparkline import Symbols
 from httptop.widgets.time_axis import axis, columns, per_column, tick_of
 
-Bands = tuple[tuple[int, int], ...]
-
 _SHADES: Final = " ·░▒▓█"
 _ASCII: Final = " .:+*#"
-_LABEL: Final = 6
+#: The width of a line's label.
+LABEL: Final = 6
 #: The marks of the scale, in nanoseconds.
 _MARKS: Final = (
     (1e3, "1µs"), (1e4, "10µs"), (1e5, "100µs"), (1e6, "1ms"), (1e7, "10ms"), (1e8, "100ms"),
@@ -81,30 +80,48 @@ class HeatMap(Painted):
 
     def paint(self, width: int, height: int, /) -> list[Strip]:
         """Return the map."""
-        room, high = width - _LABEL - 1, height - 1
+        room, high = width - LABEL - 1, height - 1
         if room < 10 or high < 2:
             return []
-        text, muted, hue = self.hue("text"), self.hue("muted"), self.hue("rate")
         number = per_column(len(self._ticks), room)
         shown = columns(self._ticks, number, room, sum_of, self._newest)
         low, bands = scale(shown, high)
-        cells = [_by_line(column, low, bands) for column in shown]
-        most = max((count for column in cells for count in column.values()), default=0)
-        marks = _ASCII if self.symbols == "tty" else _SHADES
-        lines = []
-        for level in range(high - 1, -1, -1):
-            label = label_of(low + level * bands, bands)
-            if self.symbols == "tty":
-                label = label.replace("µ", "u")
-            line = Line().add(label.rjust(_LABEL), muted).space(1, text)
-            line.space(room - len(shown), text)
-            line.add("".join(marks[shade(column.get(level, 0), most)] for column in cells), hue)
-            lines.append(line.strip())
+        lines = heat_lines(shown, (room, high), (low, bands), self.symbols, self.hue)
         below = axis(room, number * self._interval_s)
-        return [*lines, Line().space(_LABEL + 1, text).add(below, muted).strip()]
+        lines.append(Line().space(LABEL + 1, self.hue("text")).add(below, self.hue("muted")))
+        return [line.strip() for line in lines]
 
 
-def _by_line(bands: Bands, low: int, number: int) -> Mapping[int, int]:
+def heat_lines(
+    shown: Sequence[Bands],
+    size: tuple[int, int],
+    lines_of: tuple[int, int],
+    symbols: Symbols,
+    hue: Palette,
+) -> list[Line]:
+    """Return the lines of a map from the top down, each with its label.
+
+    ``size``: the columns and lines of the map without labels; ``lines_of``: the lowest band, and
+    how many a line has.
+    """
+    (width, height), (low, number) = size, lines_of
+    cells = [by_line(column, low, number) for column in shown]
+    most = max((count for column in cells for count in column.values()), default=0)
+    marks = _ASCII if symbols == "tty" else _SHADES
+    lines = []
+    for level in range(height - 1, -1, -1):
+        label = label_of(low + level * number, number)
+        if symbols == "tty":
+            label = label.replace("µ", "u")
+        line = Line().add(label.rjust(LABEL), hue("muted")).space(1, hue("text"))
+        line.space(width - len(shown), hue("text"))
+        shades = "".join(marks[shade(column.get(level, 0), most)] for column in cells)
+        lines.append(line.add(shades, hue("rate")))
+    return lines
+
+
+def by_line(bands: Bands, low: int, number: int) -> Mapping[int, int]:
+    """Return the latencies of each line of a map, from 0 up."""
     found: dict[int, int] = {}
     for band, count in bands:
         line = (band - low) // number

@@ -97,6 +97,18 @@ def test_rows_that_become_one() -> None:
     }  # fmt: skip
 
 
+def test_an_endpoint_that_is_looked_at_has_all_its_latencies() -> None:
+    rows = FedRows()
+    rows.take(_served(5, fast=3, slow=1))
+    looked_at = rows.look_at(_row(rows, "/5").key)
+    assert looked_at is not None
+    assert [count for _, count in looked_at.bands] == [3, 1]
+    rows.take(_served(5, fast=1, slow=2))
+    looked_at = rows.look_at(looked_at.key)
+    assert looked_at is not None
+    assert [count for _, count in looked_at.bands] == [4, 3]
+
+
 def test_cells_that_part_take_their_next_latencies_along() -> None:
     rows = FedRows()
     rows.take(_served(5, fast=3, slow=1))

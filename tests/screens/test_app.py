@@ -161,6 +161,7 @@ async def test_an_open_endpoint_has_the_latencies_of_each_status(width: int) -> 
         await pilot.pause()
         assert feed.looked_at == [stats.key]
         page = "\n".join(drawn(app, EndpointDetail))
+        assert "LATENCY TREND" in page  # single latencies are not known yet
         assert re.search(r"COUNT +SHARE +MEAN\b", page)
         assert re.search(r"503 .* 10 +9.7% +50.0ms", page)
         await show(pilot, replace(seen, looked_at=looked_at))
@@ -169,6 +170,10 @@ async def test_an_open_endpoint_has_the_latencies_of_each_status(width: int) -> 
         assert re.search(r"200 .* 90 +87% +(3.0ms +)?2.0ms +9.0ms", page)
         assert re.search(r"503 .* 10 +9.7% +(50.0ms +)?47.0ms +61.0ms", page)
         assert re.search(r"none .* 2 +1.9% +(- +)?- +-", page)
+        bands = replace(looked_at, bands=((20, 5), (30, 1)))
+        for tick in (300, 301):
+            await show(pilot, replace(seen, uptime_s=float(tick), looked_at=bands))
+        assert "LATENCY OVER TIME" in "\n".join(drawn(app, EndpointDetail))
         other = LookedAt(key("/other"), looked_at.latency_by_status)
         await show(pilot, replace(seen, looked_at=other))
         assert "47.0ms" not in "\n".join(drawn(app, EndpointDetail)), "they are another's"

@@ -1,0 +1,69 @@
+"""Who has an endpoint's requests: its processes, and the peers that they come from or go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from textual.strip import Strip
+
+from httptop import humanize
+from httptop.humanize import Units
+from httptop.model import OTHER_PEERS, OTHER_PIDS, EndpointStats, PartyStats
+from httptop.widgets.painting import Line, Palette, fit
+from httptop.widgets.sparkline import GLYPHS, Symbols
+
+#: Rows of a table; further parties are summed up in a last one.
+MOST_ROWS: Final = 6
+_LEAST_NAME: Final = 8
+
+
+def party_table(
+    name: str,
+    parties: Mapping[str, PartyStats],
+    width: int,
+    units: Units,
+    symbols: Symbols,
+    hue: Palette,
+) -> list[Strip]:
+    """Return the lines of a table, without its title; ``name``: what a party is."""
+    text, muted, heading = hue("text"), hue("muted"), hue("heading")
+    latency = units.latency_width + 2
+    figures = 8 + 7 + 7 + 2 * latency
+    cells = max(_LEAST_NAME, width - figures)
+    line = Line().add(name, heading, cells).add("REQS", heading, 8, "right")
+    line.add("SHARE", heading, 7, "right").add("ERR%", heading, 7, "right")
+    line.add("MEAN", heading, latency, "right").add("MAX", heading, latency, "right")
+    lines = [line.strip()]
+    total = sum(party.requests for party in parties.values())
+    ellipsis = GLYPHS[symbols].ellipsis
+    shown = list(parties.items())[:MOST_ROWS]
+    for who, party in shown:
+        share = party.errors / party.requests if party.requests else 0.0
+        line = Line().add(fit(who, cells, "left", ellipsis), text)
+        line.add(humanize.count(party.requests), text, 8, "right")
+        line.add(humanize.percent(party.requests / total if total else 0.0), muted, 7, "right")
+        line.add(humanize.percent(share), hue("error" if share else "faint"), 7, "right")
+        for value in (party.mean_ns, party.max_ns):
+            known = units.duration(value if party.answered else None)
+            line.add(known, text, latency, "right")
+        lines.append(line.strip())
+    if more := len(parties) - len(shown):
+        rest = sum(party.requests for party in list(parties.values())[MOST_ROWS:])
+        words = f"and {more} more, {humanize.count(rest)} requests"
+        lines.append(Line().add(fit(words, width, "left", ellipsis), muted).strip())
+    return lines
+
+
+def pids_of(row: EndpointStats) -> Mapping[str, PartyStats] | None:
+    """Return an endpoint's processes by what they are called in a table; None: not known."""
+    if row.by_pid is None:
+        return None
+    return {"others" if pid == OTHER_PIDS else str(pid): n for pid, n in row.by_pid.items()}
+
+
+def peers_of(row: EndpointStats) -> Mapping[str, PartyStats] | None:
+    """Return an endpoint's peers likewise."""
+    if row.by_peer is None:
+        return None
+    return {"others" if peer == OTHER_PEERS else peer: n for peer, n in row.by_peer.items()}

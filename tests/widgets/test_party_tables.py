@@ -1,0 +1,46 @@
+"""Who has an endpoint's requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.style import Style
+
+from httptop.humanize import DEFAULT_UNITS
+from httptop.model import OTHER_PEERS, OTHER_PIDS, PartyStats
+from httptop.widgets.party_tables import MOST_ROWS, party_table, peers_of, pids_of
+from tests.factory import row
+
+
+def _lines(parties: dict[str, PartyStats], width: int = 60) -> list[str]:
+    strips = party_table("FROM", parties, width, DEFAULT_UNITS, "tty", lambda _: Style())
+    return [strip.text for strip in strips]
+
+
+def test_figures() -> None:
+    lines = _lines({"::1": PartyStats(30, 3, 30, 2e6, 5e6), "unix": PartyStats(10, 0)})
+    assert [line.split() for line in lines] == [
+        ["FROM", "REQS", "SHARE", "ERR%", "MEAN", "MAX"],
+        ["::1", "30", "75%", "10%", "2.0ms", "5.0ms"],
+        ["unix", "10", "25%", "0%", "-", "-"],
+    ]
+
+
+@pytest.mark.parametrize("width", [46, 57, 60, 98])
+def test_many_are_summed_up(width: int) -> None:
+    parties = {f"2001:db8:1234:5678:9abc::{n}": PartyStats(100 - n, 1) for n in range(16)}
+    lines = _lines(parties, width)
+    assert len(lines) == MOST_ROWS + 2
+    assert f"and 10 more, {sum(100 - n for n in range(6, 16))} requests" in lines[-1]
+    assert all(len(line) <= width for line in lines)
+
+
+def test_what_has_no_entry_of_its_own_is_called_others() -> None:
+    one = PartyStats(1, 0)
+    known = replace(row(), by_pid={7: one, OTHER_PIDS: one}, by_peer={OTHER_PEERS: one})
+    assert (list(pids_of(known) or ()), list(peers_of(known) or ())) == (
+        ["7", "others"],
+        ["others"],
+    )
+    assert (pids_of(row()), peers_of(row())) == (None, None)
