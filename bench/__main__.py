@@ -22,6 +22,7 @@ from bench import (
     filter_cost,
     parts,
     quantiles,
+    screen,
     startup,
     syscall_cost,
     tail,
@@ -53,6 +54,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "ids": (exactness.measure_ids, True),
     "quantiles": (quantiles.measure, True),
     "ui": (ui_tick.measure, False),
+    "screen": (screen.measure, False),
     "collector": (collector_tick.measure, True),
 }
 

@@ -1,10 +1,10 @@
 """CPU time of a screen tick: milliseconds at 200, 1,000 and 5,000 endpoints, 100x40.
 
-A real app runs headless; each tick posts a snapshot whose every figure changed, so that rows move
-and all is sorted, laid out and drawn. The CPU time of the whole process is taken, and the cost of
-waiting for the app to be idle is measured without a snapshot and subtracted.
-It runs in a process of its own (``python -m bench.ui_tick [TICKS]`` prints JSON), so that nothing
-else that the bench holds in memory slows it.
+A real app draws on a terminal that keeps what it is sent (bench/recording_driver.py). Each tick
+posts a snapshot whose every figure changed, so that rows move and all is sorted, laid out, drawn
+and sent. The CPU time of the whole process is taken, and the cost of waiting for the app to be idle
+is measured without a snapshot and subtracted. It runs in a process of its own (``python -m
+bench.ui_tick [TICKS]`` prints JSON), so that nothing else that the bench holds in memory slows it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,10 +19,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-
 from bench.context import Context
 from bench.figures import Figure, Goal, spread
+from bench.screen import screen
 from bench.snapshots import many
 
 SIZE: Final = (100, 40)
@@ -35,27 +33,23 @@ _GOAL: Final = Goal("<=", 15.0)
 
 async def tick_costs(endpoints: int, ticks: int = TICKS) -> list[float]:
     """Return what each tick costs with that many endpoints, CPU milliseconds."""
-    from httptop.app import HttptopApp
-
     snapshots = [many(endpoints, tick) for tick in range(ticks + WARM_UP)]
     gc.collect()
     gc.freeze()  # the prepared snapshots are not the app's; a collection must not walk them
-    app = HttptopApp()
     costs: list[float] = []
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.pause()
+    async with screen(SIZE) as on:
         idle = []
         for _ in range(5):
             before = time.process_time()
-            await pilot.pause()
+            await on.settled()
             idle.append(time.process_time() - before)
         waiting = statistics.median(idle)
         for snapshot in snapshots:
             before = time.process_time()
-            app.publish(snapshot)
-            await pilot.pause()
+            on.app.publish(snapshot)
+            await on.settled()
             costs.append((time.process_time() - before - waiting) * 1e3)
-            if app.snapshot is not snapshot:
+            if on.app.snapshot is not snapshot:
                 raise RuntimeError("the tick was not shown")
     return costs[WARM_UP:]
 
