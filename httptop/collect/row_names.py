@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from httptop.collect.sums import CELL, Answered
-from httptop.model import EndpointKey
+from httptop.model import EndpointKey, class_of
 
 
 class RowNames(NamedTuple):
@@ -30,3 +30,19 @@ class RowNames(NamedTuple):
                 more = Answered.of(cells, cell)
                 found[code] = found[code].plus(more) if code in found else more
         return {code: answered for code, answered in found.items() if answered.responses}
+
+    def failed(self, cells: bytes, numbers: Iterable[int]) -> list[int]:
+        """Return how many responses of some rows have a status of 400 or more, of each row."""
+        counts = memoryview(cells).cast("Q")[:: CELL.size // 8].tolist()
+        known, statuses, apart = len(counts), self.statuses, self.apart
+        found = []
+        for number in numbers:
+            failed = 0
+            for code, cell in statuses[number]:
+                if class_of(code) >= 4 and cell < known:
+                    failed += counts[cell]
+            if number in apart:
+                more = apart[number].items()
+                failed += sum(some.responses for code, some in more if class_of(code) >= 4)
+            found.append(failed)
+        return found

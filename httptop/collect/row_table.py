@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Final
 
 from httptop.collect.containers import Containers
@@ -241,6 +241,9 @@ class RowTable(RowsOnDemand):
                 return [max(0, count) for count in self._column("open")]
             case "change":
                 return [self._change(number) for number in self._shown.numbers]
+            case "errors":
+                failed = self._names.failed(self._sums.cells, self._shown.numbers)
+                return list(map(add, failed, self._column("unanswered")))
             case "error_share":
                 return self._ratios("window_errors", "window_requests")
             case "oldest":

@@ -85,9 +85,12 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
 def _title(snapshot: Snapshot) -> str:
     clock = humanize.time_of_day(snapshot.taken_at)
     final = ", final" if snapshot.final else ""
+    window = f"{snapshot.window_s:g}s"
+    if snapshot.covered_s < 0.9 * snapshot.window_s:
+        window = f"{snapshot.covered_s:.3g}s of {window}"
     return (
         f"httptop - {clock}, up {humanize.clock(snapshot.uptime_s)}, {snapshot.host}, "
-        f"every {snapshot.interval_s:g}s, over the last {snapshot.window_s:g}s{final}"
+        f"every {snapshot.interval_s:g}s, over the last {window}{final}"
     )
 
 

@@ -65,8 +65,14 @@ class SinceStart(RowsOnDemand):
         """Return a figure of each row; see RowsOnDemand."""
         if figure in _PERCENTILES:
             return self._rows.values(f"total_{figure}")
-        if figure in ("window_errors", "error_share"):
-            return None
+        if figure == "window_errors":
+            return self._rows.values("errors")
+        if figure == "error_share":
+            failed, requests = self._rows.values("errors"), self._rows.values("requests")
+            if failed is None or requests is None:
+                return None
+            pairs = zip(failed, requests, strict=True)
+            return [some / count if count else -1.0 for some, count in pairs]
         if figure in ("rps", "share", "window_requests"):
             requests = self._rows.values("requests")
             if requests is None or figure == "window_requests" or self._uptime_s <= 0:

@@ -14,11 +14,12 @@ from httptop.collect.endpoints import TREND_TICKS
 from httptop.collect.histogram import bucket_of
 from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
+from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import LEAST_TICKS
 from httptop.collect.source import RawResponse
-from httptop.collect.sums import SLOTS
+from httptop.collect.sums import CELL, SLOTS, Answered
 from httptop.filters.on_screen import parse_for_screen
-from httptop.model import NO_LATENCY, EndpointStats, Snapshot
+from httptop.model import NO_LATENCY, EndpointStats, Snapshot, errors_of
 from httptop.output.order import busiest_first, rows_at
 from httptop.view.rows import row_of, rows_where
 from httptop.view.state import SORTS, View, place, rows, scene
@@ -402,6 +403,19 @@ def test_a_view_shows_the_same_rows(
         assert (one.side_rows, one.other_rows) == (other.side_rows, other.other_rows)
         assert (one.idle_rows, one.longest_path) == (other.idle_rows, other.longest_path)
         assert one.shown_rps == pytest.approx(other.shown_rps)
+
+
+def test_responses_that_failed_are_known_without_rows() -> None:
+    """Those of cells that are not read yet, and those that are in none of a row's cells."""
+    cells = b"".join(CELL.pack(count, 0, 0, 0, 0) for count in (0, 5, 7, 11))
+    statuses = ((), ((200, 1), (404, 2)), ((503, 3), (4, 2), (0, 1), (500, 99)), ())
+    apart = {2: {500: Answered(4, 0, 0), 200: Answered(9, 0, 0)}, 3: {404: Answered(3, 0, 0)}}
+    names = RowNames((None,) * 4, statuses, apart, {})
+    assert names.failed(cells, range(4)) == [0, 7, 11 + 7 + 4, 3]
+    for row in range(4):
+        answered = names.answered(cells, row)
+        status = {code: some.responses for code, some in answered.items()}
+        assert names.failed(cells, [row]) == [errors_of(status, 0)]
 
 
 def test_only_rows_that_are_looked_at_are_made() -> None:

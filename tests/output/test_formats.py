@@ -256,3 +256,9 @@ def test_text_without_traffic() -> None:
     bare = Snapshot(1.7e9, "box", 1.0, 1.0, 60.0, 1.0, {}, ())
     assert to_text(bare).endswith("no HTTP requests seen yet\n")
     assert "not known yet" in to_text(bare)
+
+
+def test_text_says_what_the_window_covers_while_it_is_not_full() -> None:
+    for covered_s, said in ((7.04, "7.04s of 60s"), (53.9, "53.9s of 60s"), (55.0, "60s")):
+        shown = replace(snapshot_at(1), covered_s=covered_s)
+        assert to_text(shown).splitlines()[0].endswith(f"every 1s, over the last {said}")

@@ -299,6 +299,7 @@ async def test_every_line_is_as_wide_as_the_terminal() -> None:
         assert not app.screen.query_one(LiveRequests).display
         for size in [(60, 15), (80, 24), (100, 30), (200, 60), (300, 100)]:
             await pilot.resize_terminal(*size)
+            await pilot.pause()
             assert app.size == size
             assert "PATH" in drawn(app)[0]
             widget = table(app)
