@@ -39,12 +39,18 @@ def covered(snapshot: Snapshot) -> str:
     return humanize.span(snapshot.window_s if whole else snapshot.covered_s)
 
 
+def window_named(snapshot: Snapshot, view: View) -> str:
+    """Return which time the figures should be of: ``window 1m``."""
+    seconds = SINCE_START if view.since_start else view.window_s or snapshot.window_s
+    return f"window {window_name(seconds)}"
+
+
 def window_of(snapshot: Snapshot, view: View) -> str:
     """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``."""
-    if view.since_start:
-        return f"window {window_name(SINCE_START)}"
+    name = window_named(snapshot, view)
     window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
-    name = f"window {window_name(window_s)}"
+    if view.since_start:
+        return name
     if covered_s < (1 - _FAR) * window_s:
         return f"{name} ({humanize.span(covered_s)} so far)"
     if covered_s > (1 + _FAR) * window_s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from rich.style import Style
 from textual.content import Content
@@ -10,11 +11,14 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.model import Totals
+from httptop.model import Snapshot, Totals
 from httptop.view.state import Scene, View
-from httptop.view.window import window_of
+from httptop.view.window import window_named, window_of
 from httptop.widgets.painting import Line, Painted, spread
 from httptop.widgets.sparkline import Symbols, ceiling, trend
+
+#: In a narrower line the window is more important than the uptime, and than a key.
+_WHOLE_WIDTH: Final = 76
 
 
 class TitleLine(Painted):
@@ -41,30 +45,46 @@ class TitleLine(Painted):
         snapshot, view = scene.snapshot, scene.view
         left = Line().add(" httptop", self.hue("accent") + Style(bold=True))
         if snapshot is not None:
-            left.add("  ", text).add(self._host(snapshot.host, max(8, width - 62)), strong)
-            left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
+            left.add("  ", text).add(self._host(snapshot.host, max(8, width - 78)), strong)
+            if width >= _WHOLE_WIDTH:
+                left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
         left.add("  ", text)
         shown = f" {view.side.upper()} side {scene.side_rows} "
         left.add(shown, self.hue("chip") + Style(bold=True))
         toggle = Style.from_meta({"@click": "screen.toggle_side"})
-        left.add(f" {view.other_side()} {scene.other_rows} (Tab)", muted + toggle)
-        right = Line()
+        tab = " (Tab)" if width >= _WHOLE_WIDTH else ""
+        left.add(f" {view.other_side()} {scene.other_rows}{tab}", muted + toggle)
+        state, windows = Line(), [Line()]
+        if snapshot is not None:
+            windows = self._windows(snapshot, view)
         if view.paused:
             behind = ""
             if snapshot is not None and self.newest_at is not None:
                 behind = f" {humanize.clock(self.newest_at - snapshot.taken_at)} behind"
             banner = f" {glyphs.pause} PAUSED{behind}, p resumes "
-            if left.used + len(banner) + 1 > width:
+            if left.used + len(banner) + windows[-1].used + 1 > width:
                 banner = f" {glyphs.pause} PAUSED "
-            right.add(banner, self.hue("banner"))
+            state.add(banner, self.hue("banner"))
         elif snapshot is not None:
-            right.add(glyphs.live, self.hue("good"))
-            right.add(f" {window_of(snapshot, view)} (", text)
-            right.add("-", muted + Style.from_meta({"@click": "screen.window(-1)"}))
-            right.add(" ", muted)
-            right.add("+", muted + Style.from_meta({"@click": "screen.window(1)"}))
-            right.add(") ", text)
-        return [spread(left, right, width, text)]
+            state.add(glyphs.live, self.hue("good"))
+        room = width - left.used - state.used - 1
+        window = next((line for line in windows if line.used <= room), Line())
+        return [spread(left, state.join(window), width, text)]
+
+    def _windows(self, snapshot: Snapshot, view: View) -> list[Line]:
+        """Return what the window is called, the longest text first."""
+        text, muted = self.hue("text"), self.hue("muted")
+        whole, name = f" {window_of(snapshot, view)} ", f" {window_named(snapshot, view)} "
+        keys = Line().add("(", muted)
+        keys.add("-", muted + Style.from_meta({"@click": "screen.window(-1)"})).add(" ", muted)
+        keys.add("+", muted + Style.from_meta({"@click": "screen.window(1)"})).add(") ", muted)
+        return [
+            Line().add(whole, text).join(keys),
+            Line().add(whole, text),
+            Line().add(name, text).join(keys),
+            Line().add(name, text),
+            Line().add(name.replace("window ", ""), text),
+        ]
 
     def _host(self, host: str, room: int) -> str:
         """Return the host name, shortened to leave ``room`` for the rest."""

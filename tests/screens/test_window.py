@@ -65,6 +65,28 @@ async def test_plus_and_minus_change_the_window() -> None:
         assert feed.windows == [60.0, 300.0, 60.0, 10.0]
 
 
+@pytest.mark.parametrize(
+    ("width", "running", "growing", "paused"),
+    [
+        (60, "window 10s", "window 1m", "PAUSED"),
+        (80, "window 10s (- +)", "window 1m (- +)", "PAUSED  10s"),
+        (120, "window 10s (- +)", "window 1m (10s so far) (- +)", "window 10s (- +)"),
+    ],
+)
+async def test_the_window_is_named_at_every_width(
+    width: int, running: str, growing: str, paused: str
+) -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(width, 24)) as pilot:
+        await show(pilot, replace(busy(), host="a-host-with-a-long-name.example.org"))
+        assert _title(app).endswith(f" {running}")
+        await pilot.press("p")
+        assert _title(app).endswith(f" {paused}")
+        assert "PAUSED" in _title(app)
+        await pilot.press("p", "plus")
+        assert _title(app).endswith(f" {growing}")
+
+
 async def test_the_window_of_the_settings_is_one_of_them() -> None:
     feed = PushedFeed()
     app = HttptopApp(feed)

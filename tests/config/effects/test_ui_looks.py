@@ -223,7 +223,7 @@ async def test_a_file_that_changes_is_followed(ui: Written) -> None:
     app = HttptopApp(ui=ui())
     async with app.run_test(size=(130, 45)) as pilot:
         await show(pilot, busy())
-        await pilot.press("1")  # by process: the user's own order
+        await pilot.press("s", "p")  # by process: the user's own order
         app.adopt(
             ui.settings(
                 'columns = ["path", "p99"]\nlatency_unit = "us"\ntheme = "nord"\n'
