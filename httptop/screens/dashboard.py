@@ -32,7 +32,7 @@ from httptop.screens.filter_control import FilterControl
 from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
 from httptop.screens.panels import PanelControl
 from httptop.screens.settings_control import SettingsControl
-from httptop.view.headline import Finding, Newcomers, findings
+from httptop.view.headline import Finding, Headlines
 from httptop.view.menus import Menu, row_menu, sort_menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
@@ -74,9 +74,9 @@ class Dashboard(HttptopScreen):
         super().__init__()
         symbols = app.symbols
         self._title_line = TitleLine(symbols)
-        self._headline, self._newcomers = Headline(symbols), Newcomers()
+        self._headline = Headline(symbols)
+        self._headlines = Headlines("->" if symbols == "tty" else "→")
         self._findings: tuple[Finding, ...] = ()
-        self._arrow = "->" if symbols == "tty" else "→"
         self._figures = FiguresLine(symbols)
         self._rates, self._latencies = RateGraph(symbols), HeatMap(symbols)
         self._bar, self._editor, self._prompt = FilterBar(), FilterEditor(symbols), Prompt()
@@ -149,9 +149,8 @@ class Dashboard(HttptopScreen):
         newest = app.newest
         self._title_line.show(now, newest.taken_at if newest else None)
         if now.snapshot is not None:
-            self._newcomers.note(now.snapshot)
-            new = self._newcomers.new(now.snapshot)
-            self._findings = findings(now, new, app.units, self._arrow)
+            self._headlines.note(now.snapshot)
+            self._findings = self._headlines.findings(now, app.units)
             self._headline.show(self._findings)
         if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)

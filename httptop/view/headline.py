@@ -1,27 +1,26 @@
-"""What stands out now, in a few words each: what is slower than usual, and what is new.
+"""What stands out now, in a few words each: what fails, what is slower than usual, what is new.
 
-Pure functions, without Textual. Each finding names the endpoint that it is about.
+Each finding names the endpoint that it is about. Without Textual.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from httptop import humanize
 from httptop.humanize import Units
-from httptop.model import OWN_PATHS, EndpointKey, EndpointStats, Snapshot
-from httptop.view.rows import RowsOnDemand, keys_of, row_of
+from httptop.model import EndpointKey, EndpointStats, Snapshot
+from httptop.view.failures import Failing, Failures
+from httptop.view.newcomers import Newcomers
+from httptop.view.rows import RowsOnDemand, keys_of
 from httptop.view.state import Scene
 
-Kind = Literal["slower", "new"]
+Kind = Literal["failing", "slower", "new"]
 
 #: An endpoint is slower from this change of its 99th percentile on.
 SLOWER: Final = 1.5
-#: An endpoint is new for so long, and not in the first seconds of a run, when all are.
-NEW_S: Final = 300.0
-_START_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +30,6 @@ class Finding:
     kind: Kind
     text: str
     key: EndpointKey
-
-
-class Newcomers:
-    """Remembers since when there are endpoints; as far as snapshots have been shown."""
-
-    def __init__(self) -> None:
-        self._since_s: dict[EndpointKey, float] = {}
-        self._seen: object = None  # the keys of the last snapshot
-
-    def note(self, snapshot: Snapshot) -> None:
-        """Note the endpoints of the next snapshot."""
-        keys = keys_of(snapshot.endpoints)
-        if keys is self._seen:
-            return
-        # Since when there are those of the first snapshot is not known.
-        now_s = 0.0 if self._seen is None else snapshot.uptime_s
-        before, self._seen = self._since_s, keys
-        self._since_s = {key: before.get(key, now_s) for key in keys}
-
-    def new(self, snapshot: Snapshot) -> dict[EndpointKey, float]:
-        """Return the uptime (s) at which each endpoint came that is new."""
-        least_s = max(snapshot.uptime_s - NEW_S, _START_S)
-        return {
-            key: since_s
-            for key, since_s in self._since_s.items()
-            if since_s > least_s and key.path not in OWN_PATHS
-        }
 
 
 def slower_for(row: EndpointStats) -> int | None:
@@ -87,31 +59,47 @@ def slowest(scene: Scene) -> tuple[EndpointStats | None, int]:
     return rows[max(slower, key=changes.__getitem__)], len(slower) - 1
 
 
-def findings(
-    scene: Scene, newcomers: Mapping[EndpointKey, float], units: Units, arrow: str
-) -> tuple[Finding, ...]:
-    """Return what stands out on the shown side, the most urgent first.
+class Headlines:
+    """Finds what stands out; remembers what it takes of former snapshots."""
 
-    ``newcomers``: as :meth:`Newcomers.new` has them; ``arrow``: stands between then and now.
-    """
-    snapshot = scene.snapshot
-    if snapshot is None:
-        return ()
-    found = []
-    row, others = slowest(scene)
-    if row is not None:
-        found.append(Finding("slower", _slower(row, others, snapshot, units, arrow), row.key))
-    new = [key for key in newcomers if key.side == scene.view.side]
-    new = [key for key in new if row_of(snapshot.endpoints, key) is not None]
-    if new:
-        newest = max(new, key=newcomers.__getitem__)
-        more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-        found.append(Finding("new", f"new: {_name(newest)}{more}", newest))
-    return tuple(found)
+    def __init__(self, arrow: str) -> None:
+        """``arrow`` stands between a value then and now."""
+        self._newcomers, self._failures = Newcomers(), Failures()
+        self._arrow = arrow
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Note the next snapshot."""
+        self._newcomers.note(snapshot)
+        self._failures.note(snapshot)
+
+    def findings(self, scene: Scene, units: Units) -> tuple[Finding, ...]:
+        """Return what stands out on the shown side, the most urgent first."""
+        snapshot, side = scene.snapshot, scene.view.side
+        if snapshot is None:
+            return ()
+        found = []
+        failing, others = self._failures.worst(side)
+        if failing is not None:
+            found.append(Finding("failing", _failing(failing, others), failing.key))
+        row, others = slowest(scene)
+        if row is not None:
+            text = _slower(row, others, snapshot, units, self._arrow)
+            found.append(Finding("slower", text, row.key))
+        if new := self._newcomers.new(snapshot, side):
+            newest = max(new, key=new.__getitem__)
+            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            found.append(Finding("new", f"new: {_name(newest)}{more}", newest))
+        return tuple(found)
 
 
 def _name(key: EndpointKey) -> str:
     return f"{key.process} {key.method} {key.path}"
+
+
+def _failing(failing: Failing, others: int) -> str:
+    only = "" if failing.pid is None else f", pid {failing.pid} only"
+    more = f", {others} more failing" if others else ""
+    return f"5xx {humanize.percent(failing.share)} of {_name(failing.key)}{only}{more}"
 
 
 def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str) -> str:

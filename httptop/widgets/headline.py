@@ -11,7 +11,7 @@ from httptop.view.headline import Finding, Kind
 from httptop.widgets.painting import Line, Painted, width_of
 from httptop.widgets.sparkline import Symbols
 
-_HUES: Final[dict[Kind, str]] = {"slower": "bad", "new": "accent"}
+_HUES: Final[dict[Kind, str]] = {"failing": "5xx", "slower": "bad", "new": "accent"}
 _LEAST_WIDTH: Final = 20
 
 
@@ -37,7 +37,7 @@ class Headline(Painted):
         line = Line().space(1, text)
         if not self._findings:
             return [line.add("nothing stands out", muted).strip()]
-        marks = {"slower": self.glyphs.up, "new": self.glyphs.dot}
+        marks = {"failing": self.glyphs.bad, "slower": self.glyphs.up, "new": self.glyphs.dot}
         for number, finding in enumerate(self._findings):
             if number:
                 line.add("  ", text)

@@ -1,0 +1,80 @@
+"""What fails now, and whether a single process does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from httptop.model import OTHER_PIDS, EndpointStats, PartyStats
+from httptop.view.failures import MOST_ROWS, Failing, Failures
+from tests.factory import key, row, snapshot
+
+
+def _row(
+    path: str, good: int, failed: int, by_pid: Mapping[int, tuple[int, int]] | None = None
+) -> EndpointStats:
+    parties = {pid: PartyStats(*counts) for pid, counts in (by_pid or {}).items()}
+    made = row(key(path), {200: good, 404: 50, 500: failed})
+    return replace(made, window_errors=50 + failed, by_pid=parties)
+
+
+def _worst(*ticks: list[EndpointStats], side: str = "server") -> tuple[Failing | None, int]:
+    failures = Failures()
+    for tick, rows in enumerate(ticks):
+        failures.note(snapshot(rows, tick=100 + tick))
+    return failures.worst("server" if side == "server" else "client")
+
+
+def test_what_failed_before_does_not_fail_now() -> None:
+    old = _row("/a", 100, 700)
+    assert _worst([old]) == (None, 0)
+    assert _worst([old], [_row("/a", 200, 700)]) == (None, 0)
+    assert _worst([old], [_row("/a", 190, 710)]) == (Failing(key("/a"), 10, 0.1, None), 0)
+
+
+@pytest.mark.parametrize(("failed", "good"), [(2, 10), (9, 1000)])
+def test_few_failures_are_none(failed: int, good: int) -> None:
+    assert _worst([_row("/a", 0, 0)], [_row("/a", good, failed)]) == (None, 0)
+
+
+def test_the_endpoint_with_the_most_failures_is_named() -> None:
+    before = [_row("/a", 0, 0), _row("/b", 0, 0), replace(_row("/c", 0, 0), window_errors=0)]
+    after = [_row("/a", 0, 10), _row("/b", 90, 30), replace(_row("/c", 0, 99), window_errors=0)]
+    assert _worst(before, after) == (Failing(key("/b"), 30, 0.25, None), 1)
+    assert _worst(before, after, side="client") == (None, 0)
+
+
+def test_failures_leave_the_window() -> None:
+    failures = Failures()
+    failures.note(snapshot([_row("/a", 0, 0)], tick=100))
+    for tick in range(101, 121):
+        failures.note(snapshot([_row("/a", tick, 9)], tick=tick))
+        failing, _ = failures.worst("server")
+        assert (failing is not None) == (tick <= 110), tick  # the window is of 10 s
+
+
+@pytest.mark.parametrize(
+    ("after", "pid"),
+    [
+        ({7: (20, 9), 8: (30, 0)}, 7),
+        ({7: (20, 9), 8: (30, 2)}, None),  # both fail
+        ({7: (20, 9), 8: (5, 0)}, None),  # the other has had no request since
+        ({7: (20, 9)}, None),  # there is no other
+        ({OTHER_PIDS: (20, 9), 8: (30, 0)}, None),  # which of them is not known
+    ],
+)
+def test_a_process_that_fails_alone(after: Mapping[int, tuple[int, int]], pid: int | None) -> None:
+    before = dict.fromkeys(after, (5, 0))
+    failing, _ = _worst([_row("/a", 5, 0, before)], [_row("/a", 60, 9, after)])
+    assert failing is not None
+    assert failing.pid == pid
+
+
+def test_few_rows_are_remembered() -> None:
+    failures = Failures()
+    for tick in range(3):
+        rows = [_row(f"/{tick}/{n}", 0, n) for n in range(100)]
+        failures.note(snapshot(rows, tick=100 + tick))
+    assert len(failures._rows) == MOST_ROWS
