@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from httptop.model import (
@@ -33,15 +34,18 @@ def _latency(p50_ms: float, count: int) -> Latency:
     return Latency(count, *(p50 * n for n in (1.3, 1.0, 2.1, 2.9, 5.2, 10.0, 15.0)))
 
 
+@cache  # a run has one object for each
+def _key(number: int) -> EndpointKey:
+    path = f"/service-{number % 40}/resource-{number}/{{id}}"
+    return EndpointKey("server", f"worker-{number % 12}", "HTTP/1.1", False, "GET", path)
+
+
 def _endpoint(number: int, tick: int) -> EndpointStats:
     rps, p50_ms = 1 + 500 * noise(number + tick), 0.2 + 40 * noise(number * 3 + tick)
     status = {200: 1_000 + tick * number % 977, 404: number % 7, 500: number % 3}
     requests = sum(status.values())
     return EndpointStats(
-        EndpointKey(
-            "server", f"worker-{number % 12}", "HTTP/1.1", False, "GET",
-            f"/service-{number % 40}/resource-{number}/{{id}}",
-        ),
+        _key(number),
         (1000 + number % 50, 1001 + number % 50), requests, rps, 0, 0, status,
         requests * 310, requests * 4_200,
         _latency(p50_ms, min(requests, int(rps * 60))), _latency(p50_ms * 1.1, requests),
@@ -186,6 +190,7 @@ _WORDS: Final = (
 _PROCESSES: Final = ("nginx", "gunicorn", "java", "node", "shop-catalog", "envoy", "php-fpm")
 
 
+@cache
 def _name(number: int) -> EndpointKey:
     """Return a name unlike its neighbours'."""
     words = [_WORDS[int(noise(number * 7 + i) * len(_WORDS))] for i in range(1 + number % 4)]

@@ -22,6 +22,8 @@ def idle_last(rows: Sequence[EndpointStats], order: Sequence[int]) -> tuple[list
             if len(active) == len(order):
                 return active, []
             return active, [at for at in order if not (rates[at] or in_flight[at])]
-    idle = [at for at in order if is_idle(rows[at])]
-    known = set(idle)
-    return [at for at in order if at not in known], idle
+    active = []
+    idle: list[int] = []
+    for at in order:
+        (idle if is_idle(rows[at]) else active).append(at)
+    return active, idle

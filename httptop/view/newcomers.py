@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from httptop.model import OWN_PATHS, EndpointKey, Side, Snapshot
-from httptop.view.rows import keys_of, row_of
+from httptop.view.rows import keys_of
 
 #: An endpoint is new for so long, and not in the first seconds of a run, when all are.
 NEW_S: Final = 300.0
@@ -22,7 +22,7 @@ class Newcomers:
     def note(self, snapshot: Snapshot) -> None:
         """Note the endpoints of the next snapshot."""
         keys = keys_of(snapshot.endpoints)
-        if keys is self._seen:
+        if keys == self._seen:  # seen at once, as on most ticks they are the same objects
             return
         # Since when there are those of the first snapshot is not known.
         now_s = 0.0 if self._seen is None else snapshot.uptime_s
@@ -32,11 +32,10 @@ class Newcomers:
     def new(self, snapshot: Snapshot, side: Side) -> dict[EndpointKey, float]:
         """Return the uptime (s) at which each endpoint of a side came that is new, and there."""
         least_s = max(snapshot.uptime_s - NEW_S, _START_S)
-        return {
+        new = {
             key: since_s
             for key, since_s in self._since_s.items()
-            if since_s > least_s
-            and key.side == side
-            and key.path not in OWN_PATHS
-            and row_of(snapshot.endpoints, key) is not None
+            if since_s > least_s and key.side == side and key.path not in OWN_PATHS
         }
+        there = set(keys_of(snapshot.endpoints)) if new else set()
+        return {key: since_s for key, since_s in new.items() if key in there}

@@ -174,12 +174,24 @@ def _sorted(endpoints: Sequence[EndpointStats], view: View) -> list[EndpointStat
         shown = [row for row in shown if ready.keeps_row(row)]
     value = SORTS[view.sort]
     if view.sort in _TEXT_SORTS or not view.descending:
-        shown.sort(key=lambda row: (value(row), row.key.path, row.key.method, row.key.process))
+        shown.sort(key=lambda row: (value(row), *_name(row)))
         if view.descending:
             shown.reverse()
-    else:
-        shown.sort(key=lambda row: (-value(row), row.key.path, row.key.method, row.key.process))
+        return shown
+    # Few figures are equal, and to look at names costs more than to sort.
+    shown.sort(key=value, reverse=True)
+    values = list(map(value, shown))
+    first = 0
+    for at in range(1, len(values) + 1):
+        if at == len(values) or values[at] != values[first]:
+            if at - first > 1:
+                shown[first:at] = sorted(shown[first:at], key=_name)
+            first = at
     return shown
+
+
+def _name(row: EndpointStats) -> tuple[str, str, str]:
+    return row.key.path, row.key.method, row.key.process
 
 
 def _picked(endpoints: RowsOnDemand, view: View) -> list[int]:
@@ -244,6 +256,7 @@ class Scene:
     selected_gone: bool = False  # the selected endpoint is not in the snapshot
     idle_rows: int = 0  # that would be shown but for their being idle, or are shown last
     longest_path: int = 0  # of all rows of the side, in cells
+    keys: Sequence[EndpointKey] = ()  # of all rows of the snapshot
 
     @property
     def totals(self) -> Totals:
@@ -287,12 +300,17 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         return Scene(None, view)
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
         shown, side_rows, needed = before.rows, before.side_rows, before.told_apart_by
-        idle, longest = before.idle_rows, before.longest_path
+        idle, longest, keys = before.idle_rows, before.longest_path, before.keys
     else:
         shown, idle = _rows(snapshot, view)
-        side_rows = _count(snapshot, view.side)
-        keys = [key for key in keys_of(snapshot.endpoints) if key.side == view.side]
-        needed, longest = told_apart_by(keys), longest_path(keys)
+        keys = keys_of(snapshot.endpoints)
+        if before is not None and before.view.side == view.side and before.keys == keys:
+            # As on most ticks; the keys are the same objects then.
+            side_rows, needed, longest = before.side_rows, before.told_apart_by, before.longest_path
+        else:
+            of_side = [key for key in keys if key.side == view.side]
+            side_rows = len(of_side)
+            needed, longest = told_apart_by(of_side), longest_path(of_side)
     selected = view.selected
     return Scene(
         snapshot,
@@ -304,14 +322,8 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         selected is not None and not _has(snapshot, selected),
         idle,
         longest,
+        keys,
     )
-
-
-def _count(snapshot: Snapshot, side: Side) -> int:
-    """Return the number of a side's endpoints."""
-    if isinstance(snapshot.endpoints, RowsOnDemand):
-        return len(snapshot.endpoints.by_name(side))
-    return sum(1 for row in snapshot.endpoints if row.key.side == side)
 
 
 def _has(snapshot: Snapshot, key: EndpointKey) -> bool:
