@@ -28,6 +28,7 @@ from httptop.humanize import Units
 from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
+from httptop.screens.box import Box
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -198,6 +199,17 @@ class HttptopApp(Httptop):
             if isinstance(screen, HttptopScreen) and await screen.take_key(event.key):
                 return
         await super().on_event(event)
+
+    async def on_key(self, event: Key) -> None:
+        """Do what a key does that no widget has taken, or say that it does nothing."""
+        event.prevent_default()
+        if not await self._check_bindings(event.key):
+            name = shown(event.key)
+            if event.character is not None and event.character.isprintable():
+                name = event.character
+            screen = self.screen
+            if isinstance(screen, HttptopScreen | Box):
+                screen.no_such_key(name)
 
     def on_snapshot_arrived(self) -> None:
         """Adopt the snapshot, or only keep it while paused or before it is due."""
@@ -411,9 +423,14 @@ class HttptopApp(Httptop):
         super().exit(result, return_code, message)
 
     async def action_ask_quit(self) -> None:
-        """Quit; ask first if ``ui.confirm_quit`` is set."""
+        """Go back from a page; quit from the first one, and ask first with ``ui.confirm_quit``."""
+        screen = self.screen
         if self.failure is not None:
             self.action_quit_failed()
+        elif isinstance(screen, HttptopScreen) and screen.go_back():
+            pass
+        elif isinstance(screen, HttptopScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()
         elif self.ui.confirm_quit:
             if not isinstance(self.screen, ConfirmQuit):
                 self.push_screen(ConfirmQuit(), self._quit_if)

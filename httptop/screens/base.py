@@ -18,6 +18,7 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.view.state import View
 from httptop.widgets.filter_chips import Fixed
+from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.sparkline import Symbols
 
 #: Changed settings, by key: ``{"ui.sort": "p99"}``.
@@ -165,6 +166,17 @@ class HttptopScreen(Screen[None]):
 
     async def take_key(self, _key: str, /) -> bool:
         """Return whether the screen takes a key, by Textual's name, before anything else does."""
+        for bar in self.query(KeyBar):
+            bar.say("")
+        return False
+
+    def no_such_key(self, key: str) -> None:
+        """Say in the key bar that a key, by its name on the screen, does nothing here."""
+        for bar in self.query(KeyBar):
+            bar.say(f"no such key: {key}; {self.httptop.key_of('help')} helps")
+
+    def go_back(self) -> bool:
+        """Return whether the screen went back to what it showed before, instead of being left."""
         return False
 
     def action_pause(self) -> None:

@@ -27,6 +27,7 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from httptop.filters.by_row import RowField
+from httptop.model import EndpointKey
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
 from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
@@ -171,6 +172,8 @@ class Dashboard(HttptopScreen):
             }
         )
         self._table.show(now, app.ui.columns, app.units)
+        if now.followed_gone:  # the cursor stays where it was
+            self.call_later(app.change_view, follows=False)
         if not now.rows:
             self._empty.show(now, app.demo_state)
         elif self.focused is None:
@@ -200,6 +203,7 @@ class Dashboard(HttptopScreen):
 
     async def take_key(self, key: str, /) -> bool:
         """Let an open menu have the key; those that are no letters do what they always do."""
+        await super().take_key(key)
         menu = self._menu
         if menu is None:
             return False
@@ -208,7 +212,16 @@ class Dashboard(HttptopScreen):
         if choice is not None:
             await self.run_action(choice.does)
         self._show_keys()
-        return choice is not None or key == "escape" or len(key) == 1
+        if choice is None and len(key) == 1:
+            self.no_such_key(f"{menu.title} {key}")
+            return True
+        return choice is not None or key == "escape"
+
+    def go_back(self) -> bool:
+        """Show all panels again if one fills the screen."""
+        filled = self._panels.filling is not None
+        self._panels.restore()
+        return filled
 
     async def action_press(self, key: str) -> None:
         """Choose from the open menu, as its key does."""
@@ -268,7 +281,7 @@ class Dashboard(HttptopScreen):
         elif self.httptop.view.filtered:
             self.httptop.change_view(path_filter="", expression=None)
         else:
-            self.httptop.change_view(selected=None)
+            self._select(None, follows=False)
 
     # Filters
 
@@ -376,8 +389,20 @@ class Dashboard(HttptopScreen):
     # Endpoints and requests
 
     def on_endpoint_table_selected(self, message: EndpointTable.Selected) -> None:
-        """Remember the endpoint, not its row."""
-        self.httptop.change_view(selected=message.key)
+        """Put the cursor on the endpoint."""
+        self._select(message.key)
+
+    def _select(self, key: EndpointKey | None, *, follows: bool | None = None) -> None:
+        view = self.httptop.view
+        follows = view.follows if follows is None else follows
+        self.httptop.change_view(selected=key, moves=view.moves + 1, follows=follows)
+
+    def action_follow(self) -> None:
+        """Have the cursor follow the endpoint under it, or keep its line again."""
+        if self.httptop.view.follows:
+            self.httptop.change_view(follows=False)
+        elif (key := self.scene.cursor_key) is not None:
+            self._select(key, follows=True)
 
     def action_open(self) -> None:
         """Open the endpoint under the cursor, or the selected live request."""

@@ -107,9 +107,6 @@ class FilterControl:
             self._app.say(error.message, wrong=True)
         else:
             self._app.change_view(expression=expression)
-            if excluded and self._table.cursor_key is not None:
-                # The row is hidden now: select its neighbour, and follow it wherever it moves.
-                self._app.change_view(selected=self._table.cursor_key)
 
     # Chips
 

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from httptop.model import Snapshot
+from httptop.screens.box import Box
 from httptop.view.keys import ACTIONS, Action, shown
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import LOSSES
@@ -40,7 +40,7 @@ UNSEEN: Final = (
 )
 
 
-class Page(ModalScreen[None]):
+class Page(Box[None]):
     """A scrollable text in a box; the keys that opened it close it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,10 +54,7 @@ class Page(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Make the box."""
-        box = TextPage(self.text, id="page")
-        box.border_title = Content(self.page_title)
-        box.border_subtitle = Content("Esc closes")
-        yield box
+        yield self.titled(TextPage(self.text, id="page"), self.page_title)
 
 
 def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
@@ -134,8 +131,10 @@ def _block(title: str, lines: tuple[tuple[str, str], ...] | list[tuple[str, str]
     return Content("\n").join(parts)
 
 
-class Failure(ModalScreen[None]):
+class Failure(Box[None]):
     """Tells the user why there will be no more snapshots."""
+
+    CLOSES = "q quits"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "app.quit_failed", "Quit", show=False),
@@ -147,14 +146,13 @@ class Failure(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Make the box."""
-        box = TextPage(Content(self.text), id="failure")
-        box.border_title = Content("httptop had to stop")
-        box.border_subtitle = Content("q quits")
-        yield box
+        yield self.titled(TextPage(Content(self.text), id="failure"), "httptop had to stop")
 
 
-class ConfirmQuit(ModalScreen[bool]):
+class ConfirmQuit(Box[bool]):
     """Asks before quitting."""
+
+    CLOSES = "y or n"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,enter,q", "answer(True)", "Quit", show=False),

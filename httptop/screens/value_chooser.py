@@ -9,16 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from httptop import humanize
+from httptop.screens.box import Box
 from httptop.view.keys import DIGITS
 from httptop.widgets.painting import status_hue
 
 
-class ValueChooser(ModalScreen[str | None]):
+class ValueChooser(Box[str | None]):
     """Shows values with their numbers of requests; a digit, Enter or a click chooses one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,8 +42,7 @@ class ValueChooser(ModalScreen[str | None]):
         """Make the box."""
         with Vertical(id="values") as box:
             box.styles.width = max(40, self._width + 18)
-            box.border_title = Content(self.box_title)
-            box.border_subtitle = Content("Esc closes")
+            self.titled(box, self.box_title)
             yield OptionList(*map(Option, map(self._line, range(len(self.values)))))
 
     def _line(self, n: int) -> Content:

@@ -38,6 +38,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("first", ("g", "home"), "edge(0)", "first endpoint", "table"),
     Action("last", ("G", "end"), "edge(1)", "last endpoint", "table"),
     Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
+    Action("follow", ("F",), "follow", "follow the endpoint, or keep the line again"),
     Action("path", ("slash", "f3"), "filter", "show only paths that contain a text", priority=True),
     Action(
         "filter", ("f", "f4"), "edit_filter", "filter by any field: status = 5xx", priority=True
@@ -93,7 +94,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "app",
         priority=True,
     ),
-    Action("quit", ("q", "f10"), "ask_quit", "quit", "app"),
+    Action("quit", ("q", "f10"), "ask_quit", "go back; quit from the first page", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
 

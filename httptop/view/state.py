@@ -32,6 +32,8 @@ class View:
     path_filter: str = ""  # part of a path, case-insensitive
     expression: Expression | None = None  # accepted by parse_for_screen
     selected: EndpointKey | None = None
+    moves: int = 0  # how often the user has chosen an endpoint
+    follows: bool = False  # whether the cursor goes where the selected endpoint goes
     paused: bool = False
     #: The window that the user has asked for, in seconds; None: that of the run's start.
     window_s: float | None = None
@@ -253,10 +255,16 @@ class Scene:
     side_rows: int = 0  # endpoints of the shown side, filtered or not
     other_rows: int = 0  # endpoints of the other side
     told_apart_by: tuple[str, ...] = ()  # what else has to be shown; see model.told_apart_by
-    selected_gone: bool = False  # the selected endpoint is not in the snapshot
+    followed_gone: bool = False  # the endpoint that is followed is not in the snapshot
     idle_rows: int = 0  # that would be shown but for their being idle, or are shown last
     longest_path: int = 0  # of all rows of the side, in cells
     keys: Sequence[EndpointKey] = ()  # of all rows of the snapshot
+    cursor: int = 0  # the row that the cursor is on
+
+    @property
+    def cursor_key(self) -> EndpointKey | None:
+        """The endpoint under the cursor."""
+        return self.rows[self.cursor].key if self.cursor < len(self.rows) else None
 
     @property
     def totals(self) -> Totals:
@@ -311,7 +319,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
             of_side = [key for key in keys if key.side == view.side]
             side_rows = len(of_side)
             needed, longest = told_apart_by(of_side), longest_path(of_side)
-    selected = view.selected
+    followed = view.selected if view.follows else None
     return Scene(
         snapshot,
         view,
@@ -319,11 +327,35 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         side_rows,
         len(snapshot.endpoints) - side_rows,
         needed,
-        selected is not None and not _has(snapshot, selected),
+        followed is not None and not _has(snapshot, followed),
         idle,
         longest,
         keys,
+        _cursor(shown, view, before),
     )
+
+
+def _cursor(shown: Sequence[EndpointStats], view: View, before: Scene | None) -> int:
+    """Return the row that the cursor is on.
+
+    It keeps its line while figures change, so that what is busiest stays in sight, unless the user
+    follows the endpoint. Where the user changes what is shown, it goes with the endpoint under it;
+    another order begins at the top.
+    """
+    if view.selected is None:
+        return 0
+    if before is None:
+        return place(shown, view.selected, 0)
+    was = before.view
+    if view.follows or (view.selected, view.moves) != (was.selected, was.moves):
+        return place(shown, view.selected, before.cursor)
+    if view.side != was.side:
+        return place(shown, view.selected, 0)
+    if (view.sort, view.descending) != (was.sort, was.descending):
+        return 0
+    if not _same_rows(was, view):
+        return place(shown, before.cursor_key, before.cursor)
+    return max(0, min(before.cursor, len(shown) - 1))
 
 
 def _has(snapshot: Snapshot, key: EndpointKey) -> bool:

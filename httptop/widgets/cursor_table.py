@@ -220,6 +220,8 @@ class CursorTable(Painted, ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Sort by a header, or select a row; open it on a double-click."""
         x, y = event.get_content_offset_capture(self)
+        if y < 0:  # on the title
+            return
         if y == 0:
             left = 1
             for column, cells in self.columns:

@@ -13,7 +13,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey, EndpointStats
 from httptop.view.idle import is_idle
 from httptop.view.rows_with import rows_with
-from httptop.view.state import Scene, View, place
+from httptop.view.state import Scene, View
 from httptop.widgets.columns import COLUMNS, Column, layout
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import fit
@@ -28,10 +28,11 @@ def _highest(values: Sequence[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def table_title(scene: Scene, symbols: Symbols) -> Content:
+def table_title(scene: Scene, symbols: Symbols, above: int = 0) -> Content:
     """Return the number of endpoints shown and of all, and their order.
 
-    With a filter, also what they are of, and what part of their side's requests they have.
+    ``above`` of them are above those in sight. With a filter, also what they are of, and what part
+    of their side's requests they have.
     """
     view, glyphs = scene.view, GLYPHS[symbols]
     quiet = "not bold $hue-muted"
@@ -50,6 +51,10 @@ def table_title(scene: Scene, symbols: Symbols) -> Content:
     if scene.idle_rows:
         hidden = " hidden" if view.idle_hidden else ""
         parts.append((f"{glyphs.dot} {scene.idle_rows} idle{hidden} ", quiet))
+    if above:
+        parts.append((f"{glyphs.up} {above} above ", "$hue-accent"))
+    if view.follows:
+        parts.append((f"{glyphs.dot} following {glyphs.cursor} ", "$hue-accent"))
     arrow = glyphs.down if view.descending else glyphs.up
     order = TITLES.get(view.sort, view.sort.upper())
     parts.append((f"{glyphs.dot} by {order} {arrow}", quiet))
@@ -60,7 +65,7 @@ class EndpointTable(CursorTable):
     """The endpoints of one side."""
 
     class Selected(Message):
-        """The cursor was moved to an endpoint."""
+        """The user moved the cursor to an endpoint."""
 
         def __init__(self, key: EndpointKey) -> None:
             self.key = key
@@ -84,6 +89,7 @@ class EndpointTable(CursorTable):
         self._needed: tuple[str, ...] = ()
         self._longest_path = 0
         self._rps = 0.0  # of the whole side
+        self._scene = Scene(None, View())
         self._newest = 0  # the number of the newest tick of trends
 
     @property
@@ -113,27 +119,31 @@ class EndpointTable(CursorTable):
         return layout(width, self.names, self.units, self._needed, self._longest_path)
 
     def show(self, scene: Scene, names: tuple[str, ...], units: Units) -> None:
-        """Show the rows of a scene; keep the selected endpoint visible if it was."""
+        """Show the rows of a scene; the cursor stays in sight, another order at its top."""
         self.names, self.units = names, units
         self._needed, self._longest_path = scene.told_apart_by, scene.longest_path
         self._rps = scene.rps
         in_sight = self.in_sight(self.cursor_row)
-        resorted = scene.view.sort != self.view.sort or scene.view.side != self.view.side
-        self.rows, self.view = scene.rows, scene.view
+        resorted = _order(scene.view) != _order(self.view)
+        self.rows, self.view, self._scene = scene.rows, scene.view, scene
         if (snapshot := scene.snapshot) is not None:
             self._newest = tick_of(snapshot)
-        row = place(self.rows, scene.view.selected, self.cursor_row)
-        moved, self.cursor_row = row != self.cursor_row, row
+        moved, self.cursor_row = scene.cursor != self.cursor_row, scene.cursor
         self.fit_rows()
-        if scene.view.selected is None:
-            if resorted:
-                self.scroll_to(y=0, animate=False)
-        elif (moved and in_sight) or resorted:
+        if resorted:
+            self.scroll_to(y=max(0, self.cursor_row - self.page_rows() + 1), animate=False)
+        elif moved and in_sight:
             self.bring_into_sight()
-        if scene.selected_gone and self.rows:
-            self.post_message(self.Selected(self.rows[row].key))
-        self.set_title(table_title(scene, self.symbols))
+        self._show_title()
         self.repaint()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Say how many rows are above those in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self._show_title()
+
+    def _show_title(self) -> None:
+        self.set_title(table_title(self._scene, self.symbols, self.scroll_offset.y))
 
     def cells(self, row: int) -> Iterator[tuple[str, str]]:
         """Yield the text of each column of an endpoint, and its hue."""
@@ -164,3 +174,7 @@ class EndpointTable(CursorTable):
         """Ask for the details of the endpoint under the cursor."""
         if (key := self.cursor_key) is not None:
             self.post_message(self.Opened(key))
+
+
+def _order(view: View) -> tuple[str, bool, str]:
+    return view.sort, view.descending, view.side

@@ -23,6 +23,13 @@ class KeyBar(Painted):
     def __init__(self, hints: Sequence[Hint] = ()) -> None:
         super().__init__()
         self.hints = tuple(hints)
+        self.said = ""
+
+    def say(self, text: str) -> None:
+        """Show a text before the keys, or none."""
+        if text != self.said:
+            self.said = text
+            self.repaint()
 
     def show(self, hints: Sequence[Hint]) -> None:
         """Show other keys."""
@@ -33,6 +40,8 @@ class KeyBar(Painted):
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
         line = Line()
+        if self.said:
+            line.add(f" {self.said} ", self.hue("warn"))
         if not self.hints:
             return [line.strip()]
         *hints, last = map(self._hint, self.hints)

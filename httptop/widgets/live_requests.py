@@ -248,4 +248,6 @@ class LiveRequests(Painted, can_focus=True):
 
 def _what(view: View) -> View:
     """Return a view reduced to the fields that decide which requests are shown."""
-    return replace(view, sort="", descending=False, selected=None, paused=False)
+    return replace(
+        view, sort="", descending=False, selected=None, moves=0, follows=False, paused=False
+    )

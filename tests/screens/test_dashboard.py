@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
-from httptop.model import STATUS_UNKNOWN, Health
+from httptop.model import STATUS_UNKNOWN, Health, Snapshot
 from httptop.printable import clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -58,37 +58,94 @@ async def test_a_snapshot_fills_the_table() -> None:
         assert "/static/{id}" in drawn(app)[1]
 
 
-async def test_selection_follows_the_endpoint_across_sorts_and_new_rows() -> None:
+def sunk(path: str) -> Snapshot:
+    """Return the busy snapshot with thirty busier endpoints, and with one that is hardly any."""
+    old = [replace(row, rps=0.01) if row.key.path == path else row for row in busy().endpoints]
+    return snapshot([*old, *(endpoint(key(f"/new/{i}"), rps=5_000 + i) for i in range(30))])
+
+
+async def test_the_cursor_keeps_its_line_while_endpoints_move() -> None:
     app = HttptopApp()
     async with app.run_test(size=(100, 40)) as pilot:
         await show(pilot, busy())
         await pilot.press("j", "j", "j")
-        chosen = app.view.selected
+        chosen = table(app).cursor_key
         assert chosen is not None
         assert table(app).cursor_row == 3
-        await pilot.press("s", "m")
-        assert app.view.sort == "method"
-        assert table(app).cursor_key == chosen
-        old = busy()
-        more = [endpoint(key(f"/new/{i}"), rps=5_000 + i) for i in range(30)]
-        await pilot.press("s", "r")
-        await show(pilot, snapshot([*old.endpoints, *more]))
-        assert app.view.selected == chosen
-        assert table(app).cursor_key == chosen
-        assert table(app).cursor_row == 33
-        top = table(app).scroll_offset.y
-        assert top <= 33 < top + table(app).size.height  # still in sight
+        await show(pilot, sunk(chosen.path))
+        assert table(app).cursor_row == 3
+        assert table(app).cursor_key == key("/new/26")
+        assert table(app).scroll_offset.y == 0
+        await pilot.press("j", "enter")  # from where the cursor is
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.key == key("/new/25")
 
 
-async def test_a_vanished_endpoint_hands_the_selection_to_its_neighbour() -> None:
+async def test_the_cursor_follows_an_endpoint_where_that_is_asked_for() -> None:
     app = HttptopApp()
     async with app.run_test(size=(100, 40)) as pilot:
         await show(pilot, busy())
-        await pilot.press("j", "j")
-        gone, heir = table(app).rows[2].key, table(app).rows[3].key
+        await pilot.press("j", "j", "j", "F")
+        chosen = table(app).cursor_key
+        assert chosen is not None
+        assert "following" in str(table(app).border_title)
+        await show(pilot, sunk(chosen.path))
+        assert table(app).cursor_key == chosen
+        top = table(app).scroll_offset.y
+        assert 0 < top <= table(app).cursor_row < top + table(app).size.height
+        assert f"▲ {top} above" in str(table(app).border_title)
+        await pilot.press("s", "m")
+        assert table(app).cursor_key == chosen
+        await pilot.press("s", "r", "k")  # another one is followed from now on
+        other = table(app).cursor_key
+        await show(pilot, busy())
+        assert table(app).cursor_key == other != chosen
+        await pilot.press("F")
+        row = table(app).cursor_row
+        assert "following" not in str(table(app).border_title)
+        await show(pilot, sunk("/none"))
+        assert table(app).cursor_row == row
+
+
+async def test_an_endpoint_that_is_gone_is_followed_no_longer() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("j", "j", "F")
+        gone = table(app).rows[2].key
         await show(pilot, snapshot([row for row in busy().endpoints if row.key != gone]))
-        assert app.view.selected == heir
+        await pilot.pause()
+        assert not app.view.follows
         assert table(app).cursor_row == 2
+        await show(pilot, busy())
+        assert table(app).cursor_row == 2
+
+
+async def test_another_order_begins_at_its_top() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("G")
+        assert "above" in str(table(app).border_title)
+        await pilot.press("s", "9")
+        await pilot.pause()
+        assert (table(app).cursor_row, table(app).scroll_offset.y) == (0, 0)
+        assert "above" not in str(table(app).border_title)
+        await pilot.press("G", "r")
+        await pilot.pause()
+        assert (table(app).cursor_row, table(app).scroll_offset.y) == (0, 0)
+
+
+async def test_a_key_moves_the_cursor_to_where_it_was_once() -> None:
+    """The view has that endpoint already; the cursor has to move all the same."""
+    app = HttptopApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show(pilot, busy())
+        await pilot.press("G", "r", "G")
+        last = table(app).cursor_key
+        await pilot.press("r", "r", "G")
+        assert table(app).cursor_row == len(table(app).rows) - 1
+        assert table(app).cursor_key == last
 
 
 async def test_moving_stops_at_the_ends() -> None:
@@ -329,6 +386,7 @@ async def test_lines_are_whole_in_every_unit_and_width(unit: str) -> None:
         widget, live = table(app), app.screen.query_one(LiveRequests)
         for width in (60, 80, 100, 160, 300):
             await pilot.resize_terminal(width, 40)
+            await pilot.pause()
             for y in range(4):
                 assert live.render_line(y).cell_length == live.size.width > width - 4
             for column, _ in widget.columns:

@@ -122,11 +122,38 @@ def test_scene_sorts_again_only_when_it_must() -> None:
     assert scene(snap, replace(view, sort="path"), first).rows is not first.rows
 
 
-def test_scene_tells_a_vanished_selection_from_a_hidden_one() -> None:
+def test_scene_tells_a_vanished_endpoint_from_a_hidden_one() -> None:
     snap = busy()
     hidden = key("/orders", "POST")
-    assert not scene(snap, View(selected=hidden, path_filter="users")).selected_gone
-    assert scene(snap, View(selected=key("/gone"))).selected_gone
+    assert not scene(snap, View(selected=hidden, follows=True, path_filter="users")).followed_gone
+    assert scene(snap, View(selected=key("/gone"), follows=True)).followed_gone
+    assert not scene(snap, View(selected=key("/gone"))).followed_gone
+
+
+def test_the_cursor_keeps_its_line_or_its_endpoint() -> None:
+    snap, view = busy(), View()
+    first = scene(snap, view)
+    assert first.cursor == 0
+    chosen = first.rows[4].key
+    moved = scene(snap, replace(view, selected=chosen, moves=1), first)
+    assert (moved.cursor, moved.cursor_key) == (4, chosen)
+    other = snapshot([replace(row, rps=1 / row.rps) for row in snap.endpoints], tick=253)
+    after = scene(other, moved.view, moved)
+    assert after.cursor == 4
+    assert after.cursor_key != chosen
+    followed = scene(other, replace(moved.view, follows=True), moved)
+    assert followed.cursor_key == chosen
+    # What the user changes: a filter goes with the endpoint, an order begins at its top.
+    part = chosen.path[:5]
+    filtered = scene(snap, replace(moved.view, path_filter=part), moved)
+    assert filtered.cursor_key == chosen
+    assert scene(snap, replace(moved.view, sort="path"), moved).cursor == 0
+    client = scene(snap, replace(moved.view, side="client"), moved)
+    assert client.cursor == 0
+    assert scene(snap, moved.view, client).cursor_key == chosen
+    few = scene(snapshot(snap.endpoints[:2]), moved.view, moved)
+    assert few.cursor == 1
+    assert scene(snapshot([]), moved.view, few).cursor_key is None
 
 
 def test_live_requests_follow_side_and_filter() -> None:

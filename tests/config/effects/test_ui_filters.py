@@ -78,7 +78,7 @@ async def test_a_file_read_again_changes_filter_side_and_keys(tmp_path: Path) ->
 
 @pytest.mark.setting("ui.keys")
 async def test_keys_of_the_users_own(tmp_path: Path) -> None:
-    text = 'keys = ["pause=space", "filter=F", "quit=x", "drop=q"]'
+    text = 'keys = ["pause=space", "filter=E", "quit=x", "drop=q"]'
     async with HttptopApp(ui=ui(tmp_path, text)).run_test(size=(120, 40)) as pilot:
         app = await show(pilot)
         await pilot.press("space")  # a page down, otherwise
@@ -86,10 +86,10 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
         assert app.screen.query_one(EndpointTable).cursor_row == 0
         await pilot.press("p")  # ours still does it, too
         assert not app.view.paused
-        assert " F filter " in line(app, KeyBar)
+        assert " E filter " in line(app, KeyBar)
         await pilot.press("equals_sign", "p", "q")
         assert app.view.expression is None
-        await pilot.press("F", *"q", "enter")
+        await pilot.press("E", *"q", "enter")
         assert str(app.view.expression) == "path ~ *q*"
         await pilot.press("escape", "enter")
         await pilot.press("space")  # the page of an endpoint can be paused, too
