@@ -22,6 +22,7 @@ from bench.context import Context
 from bench.counted import CountedRequests
 from bench.figures import Figure, Goal, spread
 from bench.proc import bpf_map_bytes, rss_bytes
+from httptop.model import Snapshot
 
 ENDPOINTS: Final = (1_000, 10_000)
 _GOAL: Final = Goal("<=", 30.0)
@@ -48,6 +49,9 @@ def measure(run: Context) -> list[Figure]:
             Figure(section, f"{name}: a screen's rows on top", "ms", spread(found["look_ms"])),
             Figure(section, f"{name}: resident memory", "MiB", spread([found["rss_mib"]])),
             Figure(section, f"{name}: BPF maps, not included", "MiB", spread([found["maps_mib"]])),
+            Figure(
+                section, f"{name}: window, a row and tick", "B", spread([found["window_bytes"]])
+            ),
         ]
     return figures
 
@@ -97,10 +101,18 @@ def main() -> None:
         "cpu_ms": cpu_ms[_WARM_UP:],
         "look_ms": look_ms[_WARM_UP:],
         "rss_mib": rss_bytes([os.getpid()]) / _MIB,
+        "window_bytes": _window_bytes(snapshot),
         "maps_mib": bpf_map_bytes([os.getpid()]) / _MIB,
     }
     source.close()
     print(json.dumps(figures))
+
+
+def _window_bytes(snapshot: Snapshot) -> float:
+    """Return what a row takes of the window's memory for a tick; all rows are active."""
+    taken = snapshot.overhead.window_bytes
+    assert taken is not None
+    return taken / len(snapshot.endpoints) / (snapshot.covered_s / snapshot.interval_s)
 
 
 @contextlib.contextmanager

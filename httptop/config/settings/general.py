@@ -34,7 +34,8 @@ GENERAL_SETTINGS: Final[tuple[Setting, ...]] = (
         "window",
         Duration(_S, 3600 * _S, seconds=True),
         "Time that rates and latencies cover, on the screen and in batch; a file or variable sets "
-        "that of batch only, and ui.window that of the screen.",
+        "that of batch only, and ui.window that of the screen. Beyond a minute it is shorter where "
+        "it would take more than 15 MiB of memory.",
         "window_s",
         flags=("--window",),
         metavar="SECONDS",

@@ -67,7 +67,8 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
         "ui",
         "window",
         Duration(_S, 3600 * _S, seconds=True),
-        "Time that rates and latencies on the screen cover; --window takes precedence.",
+        "Time that rates, errors and latencies on the screen cover at first; + and - change it. "
+        "--window takes precedence.",
         "window_s",
     ),
     Setting(
