@@ -46,6 +46,8 @@ from httptop.widgets.time_axis import tick_of
 
 _GRAPH_HEIGHT = 6
 _TIMES_WIDTH = 10
+#: Where figures stand, behind the time that they are of.
+_FIGURES_AT = 13
 #: Of the responses: the widest meaning, and status, a blank, count and share together.
 _REASON_WIDTH = 24
 _COUNTED_WIDTH = 23
@@ -181,24 +183,38 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         who.add(
             f"{user}{where}{dot}pid {pids}{dot}{key.side} side{port}{dot}{key.protocol}{tls}", muted
         )
-        figures = (
+        lines = [who.strip(), Strip([])]
+        for time, figures in self._figures(stats):
+            line = Line().add(time, self.hue("heading"), _FIGURES_AT)
+            for label, value, hue in figures:
+                if line.used + len(label) + len(value) + 1 > width:
+                    lines.append(line.strip())
+                    line = Line().space(_FIGURES_AT, text)
+                style = strong if hue == "text" else self.hue(hue) + Style(bold=True)
+                line.add(f"{label} ", muted).add(value, style).space(3, text)
+            lines.append(line.strip())
+        return lines
+
+    def _figures(
+        self, stats: EndpointStats
+    ) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
+        """Return label, text and hue of the figures of the window, and of those since start."""
+        share = humanize.percent(stats.error_share)
+        now: tuple[tuple[str, str, str], ...] = (
             ("req/s", humanize.rate(stats.rps), "rate"),
+            ("errors", share, "5xx" if stats.error_share else "text"),
+            ("in flight", f"{stats.in_flight:,}", "text"),
+        )
+        if stats.oldest_in_flight_ns is not None:
+            now = (*now, ("oldest", self.units.duration(stats.oldest_in_flight_ns), "text"))
+        total = (
             ("requests", f"{stats.requests:,}", "text"),
             ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
             ("unanswered", f"{stats.unanswered:,}", "none" if stats.unanswered else "text"),
-            ("in flight", f"{stats.in_flight:,}", "text"),
             ("request bytes", self.units.size(stats.request_bytes), "text"),
             ("response bytes", self.units.size(stats.response_bytes), "text"),
         )
-        lines = [who.strip(), Strip([])]
-        line = Line()
-        for label, value, hue in figures:
-            if line.used + len(label) + len(value) + 1 > width:
-                lines.append(line.strip())
-                line = Line()
-            style = strong if hue == "text" else self.hue(hue) + Style(bold=True)
-            line.add(f"{label} ", muted).add(value, style).space(3, text)
-        return [*lines, line.strip()]
+        return (f"LAST {self.window}" if self.window else "", now), ("SINCE START", total)
 
     def _parties(self, stats: EndpointStats, width: int) -> list[Strip]:
         """Return who has the requests, by peer and by process, as far as that is known."""

@@ -151,7 +151,12 @@ async def test_the_page_of_an_endpoint_is_of_the_same_window() -> None:
         await pilot.press("enter")
         assert isinstance(app.screen, DetailScreen)
         assert drawn(app, DetailTitle)[0].endswith("window 10s")
-        assert any("LAST 10s" in line for line in drawn(app, EndpointDetail))
+        page = [line for line in drawn(app, EndpointDetail) if line.lstrip().startswith("LAST")]
+        assert page[0].split() == [
+            "LAST", "10s", "req/s", "1930", "errors", "0%", "in", "flight", "0",
+        ]  # fmt: skip
+        since = next(line for line in drawn(app, EndpointDetail) if "SINCE START" in line)
+        assert since.split()[:6] == ["SINCE", "START", "requests", "115,830", "errors", "0"]
         await pilot.press("plus")
         assert feed.windows == [60.0]
         await show(pilot, replace(busy(), window_s=60.0, covered_s=11.0))
