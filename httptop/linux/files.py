@@ -138,6 +138,26 @@ def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
         return way.path
 
 
+def write_new(path: Path, data: bytes, invoker: InvokingUser) -> Path:
+    """Write a file that does not exist yet, all of it or none; return its path, links resolved.
+
+    The file has mode 0600, and a link of its name is not followed. Raises :class:`FileExistsError`
+    if the name is taken, :class:`FileError` for every other reason.
+    """
+    with _rights(path, invoker, "write") as uid, _way(path, uid, new=True) as way:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(way.name, flags, 0o600, dir_fd=way.at)
+        try:
+            with open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o600)  # whatever the umask
+                file.write(data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(way.name, dir_fd=way.at)
+            raise
+        return way.path
+
+
 def create(
     path: Path,
     invoker: InvokingUser,
@@ -201,12 +221,12 @@ def _require_own(path: Path, found: os.stat_result, uid: int) -> None:
 def _rights(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
     """Access a file with the invoking user's permissions; raise :class:`FileError` with a reason.
 
-    :class:`FileNotFoundError` stays what it is when reading.
+    :class:`FileNotFoundError` stays what it is when reading, :class:`FileExistsError` always.
     """
     try:
         with rights_of(invoker) as uid:
             yield uid
-    except FileError:
+    except (FileError, FileExistsError):
         raise
     except FileNotFoundError as error:
         if what == "read":
@@ -219,9 +239,9 @@ def _rights(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
         raise FileError(f"{path}: {_reason(error)}") from None
 
 
-def _way(path: Path, uid: int, *, make: bool = False) -> Way:
+def _way(path: Path, uid: int, *, make: bool = False, new: bool = False) -> Way:
     """Return the way to a file that is written with a user's permissions."""
-    return Way(path, links_of={0, uid}, only_roots=uid == 0, groups=True, make=make)
+    return Way(path, links_of={0, uid}, only_roots=uid == 0, groups=True, make=make, new=new)
 
 
 def _opened(path: Path, way: Way) -> BinaryIO:

@@ -44,11 +44,13 @@ class Way:
         only_roots: bool = False,
         groups: bool = False,
         make: bool = False,
+        new: bool = False,
     ) -> None:
         """``links_of``: users whose symbolic links are followed; None: everybody's.
 
         ``only_roots``: refuse directories that others than root can change; else ``offence`` tells
         the first. ``groups``: groups of the system may. ``make``: make missing directories.
+        ``new``: raise :class:`FileExistsError` if the name is taken, by a link, too.
         """
         #: The last component, a name in the directory ``at``.
         self.name = "."
@@ -58,7 +60,7 @@ class Way:
         self.offence = ""
         self._path = path
         self._links_of, self._only_roots = links_of, only_roots
-        self._groups, self._make = groups, make
+        self._groups, self._make, self._new = groups, make, new
         self._held: list[tuple[str, int]] = []
         self._links = 0
 
@@ -116,6 +118,8 @@ class Way:
             return None
         try:
             found = os.fstat(descriptor)
+            if self._new:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
             if stat.S_ISLNK(found.st_mode):
                 return self._read_link(name, descriptor, found)
         finally:

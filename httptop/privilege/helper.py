@@ -9,6 +9,8 @@
                           READ        ───►  returns the text of one of the configuration files, and
                                             who could have written it
                           SAVE        ───►  replaces the configuration file, if the text is valid
+                          EXPORT      ───►  writes a new file into the directory that httptop was
+                                            started in
                           SURVEY      ───►  returns which processes hold stream sockets
                                             (coverage/processes.py)
 
@@ -27,10 +29,12 @@ import sys
 import threading
 import time
 
+from httptop.output import LARGEST_EXPORT
 from httptop.privilege.helper_process import CHANNEL, START
 from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
+    EXPORT,
     HEAD,
     LONGEST,
     PROGRAM,
@@ -41,6 +45,7 @@ from httptop.privilege.helper_protocol import (
     STATISTICS,
     SURVEY,
     TIMES,
+    Export,
     HelperError,
     Launch,
     Limits,
@@ -62,8 +67,8 @@ _END_PATIENCE_S = 1.0
 
 GONE = (
     "the privileged helper of httptop is gone: what the probes cost, and which calls the kernel "
-    "skipped, is not measured, settings can be neither saved nor read again, and there is no "
-    "coverage page"
+    "skipped, is not measured, settings can be neither saved nor read again, nothing can be "
+    "exported to a file, and there is no coverage page"
 )
 LATE = (
     "the privileged helper of httptop does not answer: what the probes cost, and which calls the "
@@ -134,12 +139,14 @@ class Helper:
         read: Sequence[Path] = (),
         save: Path | None = None,
         *,
+        export: Path | None = None,
         filter: bytes = b"",
         launch: Launch | None = None,
     ) -> None:
         """Tell the helper, once and unchangeably, the files and the user it may act for.
 
         ``read``: files that may be read, in addition to ``save``, which may also be replaced.
+        ``export``: the directory in which new files may be made; None: none may.
         ``filter``: what restricts its system calls; empty: nothing. ``launch``: make the launcher
         of the demo, and keep a socket to it.
         """
@@ -151,6 +158,7 @@ class Helper:
             os.fsencode(invoker.home),
             saved,
             [*(os.fsencode(os.path.abspath(path)) for path in read), *([saved] if saved else [])],
+            export=b"" if export is None else os.fsencode(os.path.abspath(export)),
             filter=filter,
             launch=launch,
         )
@@ -200,6 +208,19 @@ class Helper:
 
         request = b"\0".join((os.fsencode(os.path.abspath(path)), text.encode()))
         return Path(os.fsdecode(self._ask(SAVE, request)[0]))
+
+    def export(self, kind: str, at_s: float, data: bytes) -> Path:
+        """Write a new file into the settled directory; return its path, links resolved.
+
+        ``kind`` is one of ``output.EXPORTS``, ``at_s`` the moment that is exported, Unix time.
+        Raises :class:`HelperError` with the reason if it cannot be written.
+        """
+        from pathlib import Path
+
+        if len(data) > LARGEST_EXPORT:
+            raise HelperError(f"it would be larger than {LARGEST_EXPORT >> 20} MiB")
+        wanted = Export(kind, max(0, int(at_s)), data)
+        return Path(os.fsdecode(self._ask(EXPORT, wanted.to_bytes())[0]))
 
     def survey(self) -> Survey:
         """Return the processes with stream sockets, as ``coverage.processes.survey`` does."""

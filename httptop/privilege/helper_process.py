@@ -19,10 +19,14 @@ import os
 import sys
 
 from httptop.linux import bpf_syscall, capabilities, seccomp
+from httptop.output import MOST_EXPORTS
 from httptop.privilege.helper_protocol import (
     ABSENT,
     DONE,
+    EXPORT,
     HEAD,
+    LONGEST,
+    LONGEST_EXPORT,
     MOST_PROGRAMS,
     PROGRAM,
     PROGRAM_TIMES,
@@ -33,6 +37,7 @@ from httptop.privilege.helper_protocol import (
     STATISTICS,
     SURVEY,
     TIMES,
+    Export,
     HelperError,
     Launch,
     Limits,
@@ -92,10 +97,12 @@ def serve(channel: _socket.socket) -> None:
     Raises :class:`ValueError` if what is settled is malformed.
     """
     limits: Limits | None = None
+    exports = 0
     while True:
         try:
             what, number, length = HEAD.unpack(receive(channel, HEAD.size))
-            text = receive(channel, length)
+            may_export = what == EXPORT and limits is not None and limits.export != b""
+            text = receive(channel, length, LONGEST_EXPORT if may_export else LONGEST)
         except (EOFError, OSError):
             return
         if what == SETTLE and limits is None:
@@ -113,6 +120,12 @@ def serve(channel: _socket.socket) -> None:
             _apart(channel, number, _save, limits, text)
         elif what == SURVEY and not text:
             _apart(channel, number, _survey, limits, text)
+        elif may_export and Export.from_bytes(text) is not None:
+            exports += 1
+            if exports > MOST_EXPORTS:
+                _reply(channel, number, b"%d files have been asked for" % MOST_EXPORTS, REFUSED)
+            else:
+                _apart(channel, number, _export, limits, text)
         else:
             return
 
@@ -269,6 +282,19 @@ def _save(limits: Limits, request: bytes) -> bytes:
         if setting.key in GUARDED and setting.of(new) != setting.of(now):
             raise HelperError(f"{setting.key} can be changed only by hand, in {path}")
     return os.fsencode(write_text(path, wanted, invoker))
+
+
+def _export(limits: Limits, request: bytes) -> bytes:
+    from pathlib import Path
+
+    from httptop.output.exported import write_export
+
+    wanted = Export.from_bytes(request)
+    assert wanted is not None
+    directory, host = Path(os.fsdecode(limits.export)), os.uname().nodename
+    return os.fsencode(
+        write_export(directory, host, wanted.at_s, wanted.kind, wanted.data, _caller(limits))
+    )
 
 
 def _survey(_limits: Limits, _nothing: bytes) -> bytes:

@@ -12,12 +12,14 @@ from __future__ import annotations
 import struct
 
 from httptop.config import LARGEST_FILE
+from httptop.output import EXPORTS, LARGEST_EXPORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
 
 SETTLE, STATISTICS, TIMES, READ, SAVE, SURVEY = b"F", b"T", b"Q", b"R", b"S", b"P"
+EXPORT = b"E"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
 HEAD = struct.Struct("=cII")
@@ -28,6 +30,8 @@ PROGRAM_TIMES = struct.Struct("=3Q")
 MOST_PROGRAMS = 64
 #: The most bytes of a text: a configuration file with its path, or a survey.
 LONGEST = LARGEST_FILE + 4096
+#: The same of EXPORT, where it is allowed.
+LONGEST_EXPORT = LARGEST_EXPORT + 64
 
 
 class HelperError(OSError):
@@ -35,6 +39,30 @@ class HelperError(OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class Export:
+    """A file to be written: its kind, the moment that it shows, and its contents.
+
+    As the text of EXPORT its fields are separated by zero bytes; the contents come last.
+    """
+
+    def __init__(self, kind: str, at_s: int, data: bytes) -> None:
+        """``at_s``: Unix time."""
+        self.kind, self.at_s, self.data = kind, at_s, data
+
+    def to_bytes(self) -> bytes:
+        """Return the text of EXPORT."""
+        return b"%b\0%d\0%b" % (self.kind.encode(), self.at_s, self.data)
+
+    @classmethod
+    def from_bytes(cls, text: bytes) -> Export | None:
+        """Return what that says; None: it is malformed."""
+        kind, at_s, data = (*text.split(b"\0", 2), b"", b"")[:3]
+        known = [name for name in EXPORTS if name.encode() == kind]
+        if not known or not at_s.isdigit() or len(at_s) > 12 or text.count(b"\0", 0, 32) < 2:
+            return None
+        return cls(known[0], int(at_s), data)
 
 
 class Launch:
@@ -78,29 +106,32 @@ class Limits:
         save: bytes,
         read: list[bytes],
         *,
+        export: bytes = b"",
         filter: bytes = b"",
         launch: Launch | None = None,
     ) -> None:
         """``save``: the file that may be replaced; empty: none. ``read``: those that may be read.
 
-        ``elevated``: whether httptop ran as another user than this one. ``filter``: what
-        restricts its system calls; empty: nothing. ``launch``: how the launcher of the demo is
-        made, if at all.
+        ``export``: the directory in which new files may be made; empty: none. ``elevated``: whether
+        httptop ran as another user than this one. ``filter``: what restricts its system calls;
+        empty: nothing. ``launch``: how the launcher of the demo is made, if at all.
         """
         self.uid, self.gid, self.elevated, self.home = uid, gid, elevated, home
-        self.save, self.read, self.filter, self.launch = save, read, filter, launch
+        self.save, self.read, self.export = save, read, export
+        self.filter, self.launch = filter, launch
 
     def to_bytes(self) -> bytes:
         """Return the text of SETTLE."""
         numbers = (self.uid, self.gid, int(self.elevated))
         launch = b"" if self.launch is None else self.launch.to_bytes()
-        fields = [self.filter.hex().encode(), launch, self.home, self.save, *self.read]
+        by = self.filter.hex().encode()
+        fields = [by, launch, self.home, self.export, self.save, *self.read]
         return b"\0".join([*(b"%d" % n for n in numbers), *fields])
 
     @classmethod
     def from_bytes(cls, text: bytes) -> Limits:
         """Return the limits in the text of SETTLE; raise :class:`ValueError` if it is malformed."""
-        uid, gid, elevated, program, launch, home, save, *read = text.split(b"\0")
+        uid, gid, elevated, program, launch, home, export, save, *read = text.split(b"\0")
         return cls(
             int(uid),
             int(gid),
@@ -108,18 +139,19 @@ class Limits:
             home,
             save,
             read,
+            export=export,
             filter=bytes.fromhex(program.decode()),
             launch=Launch.from_bytes(launch) if launch else None,
         )
 
 
-def receive(channel: socket, length: int) -> bytes:
+def receive(channel: socket, length: int, longest: int = LONGEST) -> bytes:
     """Return exactly ``length`` bytes.
 
-    Raises :class:`EOFError` if the socket ends before or ``length`` is above LONGEST, and
+    Raises :class:`EOFError` if the socket ends before or ``length`` is above ``longest``, and
     :class:`OSError` as the socket does, on a timeout, too.
     """
-    if length > LONGEST:
+    if length > longest:
         raise EOFError
     data = bytearray()
     while len(data) < length:

@@ -16,6 +16,7 @@ from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
+from httptop.run.exports import started_in
 from httptop.run.log import SnapshotLog
 from httptop.run.scheduling import bind
 from httptop.run.session import Session
@@ -71,6 +72,7 @@ def open_feed(
         tell=tell,
         read=configuration.files,
         save=configuration.saved_to,
+        export=started_in() if screen else None,
     )
 
 

@@ -55,13 +55,15 @@ def open_live(
     tell: Callable[[str], None] = complain,
     read: Sequence[Path] = (),
     save: Path | None = None,
+    export: Path | None = None,
 ) -> Feed:
     """Begin to load the probes and return a collector that reads them.
 
     ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
     root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
     the user what takes long; it is called from another thread. ``read`` and ``save``: the
-    configuration files that the helper may read and replace once root is given up. Raises
+    configuration files that the helper may read and replace once root is given up; ``export``: the
+    directory in which it may make new files. Raises
     :class:`Unavailable` if a quick check shows that this host cannot be traced, and
     :class:`UsageError` if a process that the scope selects does not exist.
     """
@@ -87,6 +89,7 @@ def open_live(
             launch=screen or demo,
             read=read,
             save=save,
+            export=export,
         )
     except BaseException:
         source.close()
@@ -173,6 +176,7 @@ def begin_drop(
     launch: bool = False,
     read: Sequence[Path] = (),
     save: Path | None = None,
+    export: Path | None = None,
 ) -> Drop:
     """Plan the drop, settle the helper and prepare, before this process has other threads.
 
@@ -194,6 +198,7 @@ def begin_drop(
             invoking_user(os.environ),
             read,
             save,
+            export=export,
             filter=others.helper,
             launch=launched if launch else None,
         )

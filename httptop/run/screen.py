@@ -26,6 +26,7 @@ from httptop.model import Snapshot
 from httptop.printable import clean
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
+from httptop.run.exports import Exports
 from httptop.run.feed import exit_status_of, observers_of, open_feed
 from httptop.run.log import logged
 from httptop.run.scheduling import settle_memory
@@ -95,6 +96,7 @@ class ScreenRun:
         )
         closing.callback(self._observed.stop)
         self._configuration = Configuration(asked, invoker, session)
+        self._exports = Exports(invoker, session)
         self._reloading = follow(
             settings, self._read, self._configuration.files, self._feed, self._report
         )
@@ -181,6 +183,17 @@ class ScreenRun:
     def reload(self) -> bool:
         """Request a reload of the settings; return False if the terminal is gone instead."""
         return read_again(self._terminal, self._reloading)
+
+    @property
+    def exported_to(self) -> str:
+        """The directory that exported files are written to."""
+        directory = self._exports.directory
+        return "" if directory is None else clean(os.fsencode(directory))
+
+    def export(self, kind: str, host: str, at_s: float, text: str) -> str:
+        """Write an exported file; return its path; raise :class:`HttptopError`."""
+        data = text.encode("utf-8", "backslashreplace")
+        return clean(os.fsencode(self._exports.write(kind, host, at_s, data)), 1024)
 
     def survey(self) -> Survey:
         """Survey this host's processes; may take seconds."""

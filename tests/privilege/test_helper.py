@@ -21,11 +21,15 @@ from hypothesis import strategies as st
 
 from httptop.config import LARGEST_FILE
 from httptop.linux.files import FileText, InvokingUser
+from httptop.output import LARGEST_EXPORT, MOST_EXPORTS
+from httptop.output.exported import export_name
 from httptop.privilege import confine
 from httptop.privilege import helper as module
 from httptop.privilege.helper import GONE, LATE, Helper, start
 from httptop.privilege.helper_protocol import (
+    EXPORT,
     LONGEST,
+    LONGEST_EXPORT,
     MOST_PROGRAMS,
     READ,
     SAVE,
@@ -341,6 +345,63 @@ def test_a_message_holds_the_largest_configuration_and_its_path() -> None:
     assert LARGEST_FILE + os.pathconf("/", "PC_PATH_MAX") <= LONGEST
 
 
+# Exports
+
+
+def test_under_sudo_it_exports_as_the_one_who_called(folder: Path) -> None:
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1, 1)
+    host, moment = os.uname().nodename, 1_790_000_000
+    filters = confine.filters_of_others(wanted=True)
+    helper = Helper()
+    try:
+        helper.settle(SOMEONE, export=theirs, filter=filters.helper)
+        one = helper.export("txt", moment, b"one")
+        other = helper.export("txt", moment + 0.5, b"\0 other")
+        assert one == theirs / export_name(host, moment, "txt")
+        assert other == theirs / export_name(host, moment, "txt", 2)
+        assert (one.read_bytes(), other.read_bytes()) == (b"one", b"\0 other")
+        for path in (one, other):
+            found = path.lstat()
+            assert (found.st_uid, found.st_gid, found.st_mode) == (1, 1, stat.S_IFREG | 0o600)
+        big = helper.export("json", moment, b"x" * LARGEST_EXPORT)
+        assert big.stat().st_size == LARGEST_EXPORT
+        with pytest.raises(HelperError, match="larger than 16 MiB"):
+            helper.export("json", moment, b"x" * (LARGEST_EXPORT + 1))
+        os.chown(theirs, 2, 2)
+        theirs.chmod(0o755)
+        with pytest.raises(HelperError, match="no permission to write it for"):
+            helper.export("svg", moment, b"")
+        assert len(os.listdir(theirs)) == 3
+    finally:
+        helper.end()
+
+
+def test_root_exports_only_where_nobody_else_can_change_anything(
+    helper: Helper, folder: Path
+) -> None:
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1, 1)
+    helper.settle(ROOT, export=theirs)
+    with pytest.raises(HelperError, match="nobody but root can change anything"):
+        helper.export("txt", 0, b"")
+    assert os.listdir(theirs) == []
+
+
+def test_it_exports_so_many_files_and_no_more(helper: Helper, folder: Path) -> None:
+    helper.settle(ROOT, export=folder)
+    for _ in range(MOST_EXPORTS):
+        with contextlib.suppress(HelperError):  # nine are of this second
+            helper.export("txt", 0, b"")
+    assert len(os.listdir(folder)) == 9
+    with pytest.raises(HelperError, match=f"{MOST_EXPORTS} files"):
+        helper.export("txt", 1, b"")
+    assert len(os.listdir(folder)) == 9
+    assert helper.trouble == ""
+
+
 # Nonsense
 
 
@@ -377,6 +438,7 @@ def message(what: bytes, text: bytes = b"") -> bytes:
 
 
 LIMITS = Limits(0, 0, False, b"/root", b"", []).to_bytes()
+EXPORTING = Limits(0, 0, False, b"/root", b"", [], export=b"/nowhere").to_bytes()
 
 
 @pytest.mark.parametrize(
@@ -390,6 +452,18 @@ LIMITS = Limits(0, 0, False, b"/root", b"", []).to_bytes()
         pytest.param(message(SETTLE, LIMITS) + message(READ, b"/etc/shadow"), id="another file"),
         pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"/etc/x\0"), id="nowhere to save"),
         pytest.param(message(SETTLE, LIMITS) + message(SAVE, b"\0[ui]"), id="a trick"),
+        pytest.param(
+            message(SETTLE, LIMITS) + message(EXPORT, b"txt\x000\0x"), id="nowhere to export"
+        ),
+        pytest.param(message(SETTLE, EXPORTING) + message(EXPORT, b"txt\x000"), id="no contents"),
+        pytest.param(
+            message(SETTLE, EXPORTING) + message(EXPORT, b"sh\x000\0x"), id="another kind"
+        ),
+        pytest.param(message(SETTLE, EXPORTING) + message(EXPORT, b"txt\0../x\0x"), id="no moment"),
+        pytest.param(
+            message(SETTLE, EXPORTING) + struct.pack("=cII", EXPORT, 1, LONGEST_EXPORT + 1),
+            id="an export too long",
+        ),
         pytest.param(struct.pack("=cII", SETTLE, 1, 1 << 31), id="too long"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"F\0", id="half a message"),
