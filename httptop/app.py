@@ -7,6 +7,7 @@ The feed runs in its own thread and uses ``post_message`` only. The app adopts t
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Final, cast
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.events import Event, Key, Resize
@@ -32,6 +34,8 @@ from httptop.screens.box import Box
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.export_box import ExportBox
+from httptop.screens.export_control import ExportControl
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
@@ -111,6 +115,7 @@ class HttptopApp(Httptop):
         self._feed_runs = False
         self._stands = self._ends = False
         self.run_controls = run
+        self._export_control = ExportControl(self, os.environ.get("TERM", ""))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme our hues."""
@@ -197,6 +202,8 @@ class HttptopApp(Httptop):
         if isinstance(event, Key) and not event.is_forwarded:
             screen = self.screen
             if isinstance(screen, HttptopScreen) and await screen.take_key(event.key):
+                return
+            if isinstance(screen, ExportBox) and screen.take_early(event.key):
                 return
         await super().on_event(event)
 
@@ -336,6 +343,11 @@ class HttptopApp(Httptop):
         """Show why a service does not show up, or only in part."""
         self.push_screen(CoverageScreen())
 
+    def action_export(self) -> None:
+        """Ask how to export what is shown."""
+        if not self._export_control.ask():
+            raise SkipAction
+
     def action_help(self) -> None:
         """Show keys, columns and terms."""
         if not isinstance(self.screen, Page | Failure):
@@ -351,6 +363,11 @@ class HttptopApp(Httptop):
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Tell the user something in a corner of the screen."""
         self.notify(text, severity="error" if wrong else "information", markup=False)
+
+    def write_to_terminal(self, sequence: str) -> None:
+        """Send a control sequence to the terminal."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     # The demo
 

@@ -34,10 +34,13 @@ SCHEMA: Final = 1
 _Json = dict[str, object]
 
 
-def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
+def to_json(
+    snapshot: Snapshot, *, active: bool = False, view: Mapping[str, object] | None = None
+) -> str:
     """Return a snapshot as one line, without a line end.
 
     ``active``: without the endpoints that had no request in the window, but with their number.
+    ``view``: what the screen shows of it, which changes nothing else here.
     """
     shown = busiest_first(snapshot, active=active)
     head: _Json = {
@@ -71,6 +74,8 @@ def to_json(snapshot: Snapshot, *, active: bool = False) -> str:
         rest["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
     if snapshot.notes:
         rest["notes"] = list(snapshot.notes)
+    if view is not None:
+        rest["view"] = dict(view)
     # One by one: thousands of endpoints together would take tens of megabytes.
     endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot, shown))
     return f'{_dump(head)[:-1]},"endpoints":[{endpoints}],{_dump(rest)[1:]}'

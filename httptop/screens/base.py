@@ -62,6 +62,19 @@ class RunControls(Protocol):
             HttptopError: They cannot be written.
         """
 
+    @property
+    def exported_to(self) -> str:
+        """The directory that :meth:`export` writes to, cleaned; empty: it may not be called."""
+
+    def export(self, kind: str, host: str, at_s: float, text: str) -> str:
+        """Write a new file of a kind of ``output.EXPORTS`` and return its path, cleaned.
+
+        ``host`` and ``at_s``, Unix time, are what it shows.
+
+        Raises:
+            HttptopError: It cannot be written.
+        """
+
     def change(self, changes: Changes) -> None:
         """Apply settings to the run without writing them.
 
@@ -137,6 +150,10 @@ class Httptop(App[int]):
     @abstractmethod
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Tell the user something in a corner of the screen."""
+
+    @abstractmethod
+    def write_to_terminal(self, sequence: str) -> None:
+        """Send a control sequence to the terminal."""
 
     @abstractmethod
     def open_endpoint(self, key: EndpointKey) -> None:

@@ -33,6 +33,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
         (key("filter"), "filter", "screen.edit_filter"),
         (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (key("notes"), "notes", "app.notes"),
+        (key("export"), "export", "app.export"),
         (key("save"), "save", "screen.save"),
         (key("quit"), "quit", "app.ask_quit"),
     ]

@@ -77,6 +77,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("notes", ("n",), "app.notes", "what was missed and what cannot be seen"),
     Action("coverage", ("y",), "app.coverage", "why a service does not show up"),
     Action("demo", ("d",), "app.demo", "start the demo, while there is no traffic"),
+    Action(
+        "export", ("e",), "export", "export what is shown: file or clipboard", "app", priority=True
+    ),
     Action("help", ("question_mark", "h", "f1"), "help", "this page", "app"),
     Action(
         "suspend",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import select
 import shutil
 import stat
 import subprocess
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +256,45 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         assert run.wait(30) == 0
     assert saved.stat().st_uid == checkout.uid
     shutil.rmtree(checkout.home / ".config")
+
+
+@pytest.mark.ebpf
+def test_what_is_exported_is_the_callers_and_where_they_are(caller: Caller) -> None:
+    """The helper writes it, since httptop itself could not."""
+    ours, theirs = os.openpty()
+    os.fchown(theirs, caller.uid, -1)
+    on_it = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    with (
+        caller.start("--demo", "-d", "0.3", **on_it) as run,
+        open(ours, "r+b", buffering=0) as end,  # closed first: that ends what still runs
+    ):
+        os.close(theirs)
+        until(end, "own cost")  # with the first figures
+        require_nobody(below(run)["httptop"])
+        for letter, kind in (("t", "txt"), ("j", "json"), ("s", "svg")):
+            end.write(f"e{letter}".encode())
+            assert eventually(partial(_exports, end, caller, kind), 60)
+        end.write(b"q")
+        with contextlib.suppress(OSError):
+            while end.read(65536):
+                pass
+        assert run.wait(30) == 0
+    for kind, begins in (("txt", "httptop"), ("json", '{"schema":'), ("svg", "<svg ")):
+        (path,) = _exported(caller, kind)
+        found = path.lstat()
+        whose = (found.st_uid, found.st_gid, found.st_mode)
+        assert whose == (caller.uid, caller.gid, stat.S_IFREG | 0o600)
+        assert path.read_text().lstrip().startswith(begins)
+        path.unlink()
+
+
+def _exports(end: FileIO, caller: Caller, kind: str) -> bool:
+    """Read what the screen has written, or it would wait; return whether there is a file."""
+    while select.select([end], [], [], 0.01)[0]:
+        end.read(65536)
+    return bool(_exported(caller, kind))
+
+
+def _exported(caller: Caller, kind: str) -> list[Path]:
+    """Return the exported files of a kind that have contents."""
+    return [path for path in caller.home.glob(f"httptop-*.{kind}") if path.stat().st_size]

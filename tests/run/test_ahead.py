@@ -38,7 +38,11 @@ def fails(*_):
 
 async def drive():
     run = FakeRun(
-        start_demo=fails, save=fails, change=lambda _: None, survey=lambda: survey(time.time())
+        start_demo=fails,
+        save=fails,
+        change=lambda _: None,
+        export=lambda *_: "",
+        survey=lambda: survey(time.time()),
     )
     app = HttptopApp(run=run)
     async with app.run_test(size=(100, 30)) as pilot:
@@ -51,6 +55,10 @@ async def drive():
             for key in (action.keys[0], "1", "pagedown", "enter", "escape", "escape"):
                 app.simulate_key(key)  # pilot.press() would wait a tenth of a second
                 await asyncio.sleep(0.005)
+        for letter in "tsjc":
+            app.simulate_key("e")
+            app.simulate_key(letter)
+            await pilot.pause()
         await app.workers.wait_for_complete()
         await pilot.resize_terminal(20, 5)
         app.fail(OSError("the feed failed"))

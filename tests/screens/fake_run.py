@@ -17,17 +17,20 @@ class FakeRun:
         start_demo: Callable[[], None] | None = None,
         save: Callable[[Changes], str] | None = None,
         change: Callable[[Changes], None] | None = None,
+        export: Callable[[str, str, float, str], str] | None = None,
         reload: Callable[[], bool] = lambda: True,
         survey: Callable[[], Survey] | None = None,
         fixed_window: str = "",
     ) -> None:
         self._start_demo, self._save, self._change = start_demo, save, change
+        self._export = export
         self._reload, self._survey = reload, survey
         self.ends = False
         self.fixed_window = fixed_window
         self.can_demo = start_demo is not None
         self.can_save = save is not None
         self.can_change = change is not None
+        self.exported_to = "/home/me" if export is not None else ""
         self.can_survey = survey is not None
 
     def start_demo(self) -> None:
@@ -41,6 +44,10 @@ class FakeRun:
     def change(self, changes: Changes) -> None:
         assert self._change is not None
         self._change(changes)
+
+    def export(self, kind: str, host: str, at_s: float, text: str) -> str:
+        assert self._export is not None
+        return self._export(kind, host, at_s, text)
 
     def reload(self) -> bool:
         return self._reload()

@@ -1,0 +1,71 @@
+"""A small box to choose how to export what is shown."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+
+Way = Literal["txt", "svg", "json", "copy"]
+
+#: Letter, way, what it says.
+_WAYS: Final[tuple[tuple[str, Way, str], ...]] = (
+    ("t", "txt", "text file"),
+    ("s", "svg", "picture (SVG)"),
+    ("j", "json", "figures of all endpoints (JSON)"),
+    ("c", "copy", "copy the text to the clipboard"),
+)
+
+
+class ExportBox(ModalScreen[Way | None]):
+    """Shows the ways; a letter, Enter or a click chooses one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Close", show=False),
+        *(
+            Binding(letter, f"take({n})", "Take", show=False)
+            for n, (letter, _, _) in enumerate(_WAYS)
+        ),
+    ]
+
+    def __init__(self, directory: str) -> None:
+        """``directory``: where files go; empty: nowhere."""
+        super().__init__()
+        self._directory = directory
+        self._early: list[str] | None = []  # keys typed before the box stands; None: it does
+
+    def compose(self) -> ComposeResult:
+        """Make the box."""
+        with Vertical(id="export") as box:
+            box.border_title = Content("export what is shown")
+            where = f"files go to {self._directory}" if self._directory else "no files in this run"
+            box.border_subtitle = Content(where)
+            yield OptionList(
+                *(Content.assemble((f"{letter}  ", "$hue-key"), what) for letter, _, what in _WAYS)
+            )
+
+    def take_early(self, key: str) -> bool:
+        """Keep a key for when the box stands; return whether it does not stand yet."""
+        if self._early is not None:
+            self._early.append(key)
+        return self._early is not None
+
+    def on_mount(self) -> None:
+        """Choose what was typed already."""
+        early, self._early = self._early or [], None
+        chosen = {letter: way for letter, way, _ in _WAYS}
+        if early and (early[0] in chosen or early[0] == "escape"):
+            self.call_after_refresh(self.dismiss, chosen.get(early[0]))
+
+    def action_take(self, n: int) -> None:
+        """Choose a way by its place."""
+        self.dismiss(_WAYS[n][1])
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Choose the way under the cursor."""
+        self.action_take(event.option_index)
