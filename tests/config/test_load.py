@@ -109,7 +109,7 @@ EXAMPLES = {
     "ui.columns": ("path,rps,p99", "path,p98"),
     "ui.sort": ("p99", "p98"),
     "ui.side": ("client", "both"),
-    "ui.filter": ("status = 5xx", "container = a"),
+    "ui.filter": ("status = 5xx", "host = a"),
     "ui.latency_unit": ("ms", "minutes"),
     "ui.byte_units": ("si", "bits"),
     "ui.confirm_quit": ("true", "maybe"),
