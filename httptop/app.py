@@ -31,6 +31,7 @@ from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.box import Box
+from httptop.screens.compare import CompareScreen
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -42,9 +43,10 @@ from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
+from httptop.view.compare import Baseline, measured
 from httptop.view.keys import Action, effective, shown
 from httptop.view.state import SORTS, View, descends
-from httptop.view.window import SINCE_START, next_window, window_name
+from httptop.view.window import SINCE_START, covered, next_window, window_name
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -101,6 +103,7 @@ class HttptopApp(Httptop):
         #: The error with which the feed failed; None if it did not.
         self.failure: BaseException | None = None
         self.demo_state = ""
+        self.baseline: Baseline | None = None
         self.view = View(
             side=ui.side,
             sort=ui.sort,
@@ -334,6 +337,24 @@ class HttptopApp(Httptop):
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
         self.push_screen(RequestScreen(request))
+
+    def action_baseline(self) -> None:
+        """Compare with the baseline, or set one if there is none."""
+        if self.baseline is not None:
+            self.push_screen(CompareScreen())
+        elif self.snapshot is not None:
+            self.set_baseline()
+
+    def set_baseline(self) -> None:
+        """Compare with the window that is shown from now on."""
+        if (snapshot := self.snapshot) is not None:
+            window = covered(snapshot)
+            self.baseline = Baseline(snapshot.taken_at, window, measured(snapshot))
+            self.say(f"The last {window} are the baseline; {self.key_of('baseline')} compares.")
+
+    def drop_baseline(self) -> None:
+        """Compare with nothing."""
+        self.baseline = None
 
     def action_notes(self) -> None:
         """Show losses, and what cannot be seen."""

@@ -424,6 +424,22 @@ def with_parties() -> Snapshot:
     )
 
 
+def later() -> Snapshot:
+    """Return the shop half a minute later: one path is slower, one fails, one is gone."""
+    rows = []
+    for row in busy().endpoints:
+        match row.key.path:
+            case "/users/{id}":
+                rows.append(replace(row, latency=latency(19.0, row.latency.count)))
+            case "/":
+                rows.append(replace(row, window_errors=(row.window_requests or 0) // 10))
+            case "/healthz":
+                continue
+            case _:
+                rows.append(row)
+    return replace(busy(282), endpoints=tuple(rows))
+
+
 def with_times() -> Snapshot:
     """Return a snapshot whose requests waited, and whose responses came in pieces."""
     shown = busy()

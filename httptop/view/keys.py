@@ -70,6 +70,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("wider", ("plus",), "window(1)", "longer window: 10s, 1m, 5m, since start"),
     Action("narrower", ("minus",), "window(-1)", "shorter window"),
     Action("idle", ("z",), "idle", "hide idle endpoints, or show them"),
+    Action(
+        "baseline",
+        ("b",),
+        "app.baseline",
+        "set a baseline; then: what has changed since, beyond chance",
+    ),
     Action("pause", ("p",), "pause", "pause the screen; counting goes on"),
     Action("merge", ("m",), "merge", "count paths like the selected one together"),
     Action("split", ("u",), "split", "count paths like the selected one separately"),

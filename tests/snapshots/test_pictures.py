@@ -21,6 +21,7 @@ from tests.factory import (
     busy,
     endpoint,
     key,
+    later,
     samples,
     shop,
     snapshot,
@@ -158,6 +159,16 @@ def test_detail(picture: Picture) -> None:
 def test_detail_narrow(picture: Picture) -> None:
     """80x24, without these times: one block below the other, to scroll."""
     assert picture(busy(), size=(80, 24), sort="max", press=("enter", "j"))
+
+
+def test_compare(picture: Picture) -> None:
+    """What has changed against a baseline of half a minute ago, and how sure that is."""
+
+    async def go_on(pilot: Pilot[int]) -> None:
+        await pilot.press("b", "b")
+        await show(pilot, later())
+
+    assert picture(busy(), size=(120, 30), then=go_on)
 
 
 def test_help(picture: Picture) -> None:
