@@ -28,8 +28,9 @@ from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
 from httptop.model import Snapshot
 
-#: The most snapshots queued for a slow reader; the oldest are dropped first.
-_MOST_WAITING: Final = 16
+#: The most snapshots queued for a slow reader; the oldest are dropped first, and said to be missed.
+#: With thousands of rows each takes megabytes.
+_MOST_WAITING: Final = 4
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
