@@ -84,11 +84,13 @@ class Collector:
         self._written = written
         self._news = news
         self._looks_at: EndpointKey | None = None
+        self._looks_in_flight = False
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
         self._in_flight: tuple[RequestInFlight, ...] | None = None
+        self._in_flight_for_screen = False
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
         self._started_s = 0.0
@@ -130,6 +132,10 @@ class Collector:
         """Have rates and latencies cover another time; see Feed."""
         if not self._written:
             self._asked_window_s.append(seconds)
+
+    def look_in_flight(self, on: bool) -> None:
+        """Have snapshots hold the requests in flight; see Feed."""
+        self._looks_in_flight = on
 
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None if there never was one."""
@@ -274,9 +280,12 @@ class Collector:
         uptime_s = now_s - self._started_s
         rows.count(self._window.slot(uptime_s), self._source.names)
         self._window_is_cut |= self._window.shorten(self._source.sums.window_bytes)
-        self._in_flight = None
-        if self._settings.output.in_flight:
-            self._in_flight = rows.in_flight(self._source.in_flight(), now_s * 1e9)
+        self._in_flight, written = None, self._settings.output.in_flight
+        self._in_flight_for_screen = self._looks_in_flight and not written
+        if written or self._in_flight_for_screen:
+            # For the screen the table of connections is read only if some are waited for.
+            found = self._source.in_flight() if written or rows.any_in_flight else ()
+            self._in_flight = rows.in_flight(found, now_s * 1e9)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
@@ -317,6 +326,7 @@ class Collector:
             ),
             final=final,
             in_flight=self._in_flight,
+            in_flight_for_screen=self._in_flight_for_screen,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(

@@ -357,6 +357,8 @@ class Snapshot:
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
     #: The requests in flight, the oldest first, at most MOST_IN_FLIGHT; None: nobody has asked.
     in_flight: tuple[RequestInFlight, ...] | None = None
+    #: Whether only the screen has asked, so that outputs have neither these nor the rows' oldest.
+    in_flight_for_screen: bool = False
     looked_at: LookedAt | None = None
 
     def total(self, side: Side) -> Totals:

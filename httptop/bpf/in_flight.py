@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from typing import Final, NamedTuple
 
 from httptop.bpf.own_pids import OwnPids
 from httptop.bpf.parties import address_of
 from httptop.collect.source import RawInFlight
 from httptop.linux import bpf_syscall
+from httptop.linux.stretches import give_way
 
 #: What is read of a connection (struct conn): tgid, pending, start_ns, current, and of `who` the
 #: family and the address. A request that is queued on one (struct queued), and its key.
 CONN: Final = struct.Struct("<48xIH10xQ64xI284xI4x16s")
 QUEUED: Final = struct.Struct("<3QI4x")
 QUEUE_KEY: Final = struct.Struct("<QQ")
+_PENDING_AT: Final = struct.calcsize("<48xI")  # in CONN
 #: Connections, or requests, that are read at a time.
 _AT_ONCE: Final = 256
 
@@ -42,31 +45,32 @@ class InFlightReader:
         found: list[tuple[int, int, _Of]] = []
         several: dict[int, _Of] = {}  # connections with more than one, by their keys
         size = bpf_syscall.map_info(self._maps["conns"])[3]
-        for key, conn in self._entries("conns", 8, size):
-            tgid, pending, start_ns, current, family, address = CONN.unpack_from(conn)
-            if not pending:
-                continue
-            of = _Of(tgid, family, address)
-            found.append((current, start_ns, of))
-            if pending > 1:
-                several[int.from_bytes(key, "little")] = of
+        for keys, conns in self._batches("conns", 8, size):
+            # Most connections of a busy host have none: they cost a step of C each.
+            counts = memoryview(conns).cast("H")[_PENDING_AT // 2 :: size // 2].tolist()
+            for at in compress(range(len(counts)), counts):
+                tgid, pending, start_ns, current, family, address = CONN.unpack_from(
+                    conns, at * size
+                )
+                of = _Of(tgid, family, address)
+                found.append((current, start_ns, of))
+                if pending > 1:
+                    several[int.from_bytes(keys[at * 8 : at * 8 + 8], "little")] = of
         if several:
-            for place, queued in self._entries("queue", QUEUE_KEY.size, QUEUED.size):
-                of_queue = several.get(QUEUE_KEY.unpack(place)[0])
-                if of_queue is not None:
-                    start_ns, _, _, endpoint = QUEUED.unpack(queued)
-                    found.append((endpoint, start_ns, of_queue))
+            for places, queue in self._batches("queue", QUEUE_KEY.size, QUEUED.size):
+                entries = zip(QUEUE_KEY.iter_unpack(places), QUEUED.iter_unpack(queue), strict=True)
+                for (conn, _), (start_ns, _, _, endpoint) in entries:
+                    if (of_queue := several.get(conn)) is not None:
+                        found.append((endpoint, start_ns, of_queue))
         own = self._own_pids.of_each({of.tgid for _, _, of in found})
         return [
             RawInFlight(cell, start_ns, own.get(of.tgid, 0), address_of(of.family, of.address))
             for cell, start_ns, of in found
         ]
 
-    def _entries(self, name: str, key_len: int, value_len: int) -> Iterator[tuple[bytes, bytes]]:
+    def _batches(self, name: str, key_len: int, value_len: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values of a map, some at a time, each concatenated."""
         reader = bpf_syscall.BatchReader(self._maps[name], key_len, value_len, _AT_ONCE)
         for keys, values in reader.batches():
-            for at in range(len(keys) // key_len):
-                yield (
-                    bytes(keys[at * key_len : (at + 1) * key_len]),
-                    bytes(values[at * value_len : (at + 1) * value_len]),
-                )
+            give_way()
+            yield bytes(keys), bytes(values)

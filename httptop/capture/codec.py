@@ -12,6 +12,7 @@ The first line is a header: ``{"httptop": "capture", "schema": 1}``. To keep the
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -86,9 +87,14 @@ class Encoder:
                 keys.append(key_json(key))
             return number
 
-        for row in snapshot.endpoints:
+        endpoints = snapshot.endpoints
+        if snapshot.in_flight_for_screen:
+            endpoints = [_without_oldest(row) for row in endpoints]
+        for row in endpoints:
             rows.append(self._row(number_of(row.key), row))
-        in_flight = in_flight_json(snapshot.in_flight, number_of)
+        in_flight = None
+        if not snapshot.in_flight_for_screen:
+            in_flight = in_flight_json(snapshot.in_flight, number_of)
         totals: dict[str, Json] = {}
         for side in SIDES:
             if side in snapshot.totals:
@@ -97,7 +103,7 @@ class Encoder:
             request.serial if request in self._recent else transaction_json(request)
             for request in snapshot.recent
         ]
-        self._rows = {row.key: row for row in snapshot.endpoints}
+        self._rows = {row.key: row for row in endpoints}
         self._recent = frozenset(snapshot.recent)
         return _dump(
             {
@@ -335,3 +341,8 @@ def _load(line: bytes) -> Json:
     except (ValueError, RecursionError):
         raise CaptureError("holds a line that is not JSON") from None
     return document
+
+
+def _without_oldest(row: EndpointStats) -> EndpointStats:
+    """Return a row without the age of its oldest request in flight."""
+    return row if row.oldest_in_flight_ns is None else replace(row, oldest_in_flight_ns=None)

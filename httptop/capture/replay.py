@@ -91,6 +91,9 @@ class ReplayFeed:
     def set_window(self, seconds: float) -> None:
         """Do nothing: a capture has figures of one window; see Feed."""
 
+    def look_in_flight(self, on: bool) -> None:
+        """Do nothing: the capture has them if it was recorded so; see Feed."""
+
     def stop(self) -> Snapshot | None:
         """Stop playing; return the last snapshot played, marked final."""
         self._stopping.set()

@@ -103,6 +103,12 @@ class EndpointRows:
         row = RowFigures.of(now.rows, SIDE_ROWS[number])
         return row, now.sides[number]
 
+    @property
+    def any_in_flight(self) -> bool:
+        """Whether any request is in flight, by what was counted."""
+        rows = self._ledger.now().rows
+        return any(RowFigures.of(rows, number).open > 0 for number in SIDE_ROWS)
+
     def in_flight(
         self, requests: Iterable[RawInFlight], now_ns: float
     ) -> tuple[RequestInFlight, ...]:

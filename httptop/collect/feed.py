@@ -34,6 +34,12 @@ class Feed(Protocol):
         written down as well, or come from a capture. Any thread may call it.
         """
 
+    def look_in_flight(self, on: bool) -> None:
+        """Have snapshots hold the requests in flight from the next tick on, or no longer.
+
+        Those that ``output.in_flight`` asks for are there anyway. Any thread may call it.
+        """
+
     def stop(self) -> Snapshot | None:
         """End, detach the probes and return the last snapshot (``final`` set); idempotent."""
 
@@ -109,6 +115,10 @@ class ObservedFeed:
     def set_window(self, seconds: float) -> None:
         """Hand on which time rates and latencies are to cover."""
         self._feed.set_window(seconds)
+
+    def look_in_flight(self, on: bool) -> None:
+        """Hand on whether requests in flight are looked at."""
+        self._feed.look_in_flight(on)
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""

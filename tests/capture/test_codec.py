@@ -11,7 +11,8 @@ from httptop.model import EndpointKey, Health, Overhead, StatusLatency
 from tests.filled import as_by_default, filled_snapshot
 
 LOOKED_AT = filled_snapshot()
-FULL = replace(LOOKED_AT, looked_at=None)  # what is recorded does not depend on who looks
+#: What is recorded does not depend on who looks.
+FULL = replace(LOOKED_AT, looked_at=None, in_flight_for_screen=False)
 
 
 def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
@@ -22,9 +23,23 @@ def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
 def test_no_field_of_a_snapshot_is_lost() -> None:
     later = replace(FULL, taken_at=FULL.taken_at + 1, endpoints=FULL.endpoints[1:])
     encoder, decoder = Encoder(), Decoder()
-    for tick in (FULL, later, replace(filled_snapshot(first=1000), looked_at=None)):
+    other = replace(filled_snapshot(first=1000), looked_at=None, in_flight_for_screen=False)
+    for tick in (FULL, later, other):
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
-    assert Encoder().line(LOOKED_AT) == Encoder().line(FULL)
+
+
+def test_what_the_screen_alone_has_asked_for_is_not_recorded() -> None:
+    nobody = replace(
+        FULL,
+        in_flight=None,
+        endpoints=tuple(replace(row, oldest_in_flight_ns=None) for row in FULL.endpoints),
+    )
+    assert Encoder().line(LOOKED_AT) == Encoder().line(nobody) != Encoder().line(FULL)
+    encoder = Encoder()
+    encoder.line(LOOKED_AT)
+    older = replace(LOOKED_AT.endpoints[0], oldest_in_flight_ns=1e12)
+    later = replace(LOOKED_AT, endpoints=(older, *LOOKED_AT.endpoints[1:]))
+    assert all(isinstance(row, int) for row in json.loads(encoder.line(later))["endpoints"])
 
 
 def test_rows_of_an_older_capture_lack_the_latencies_by_status() -> None:

@@ -36,6 +36,9 @@ class Six:
     def set_window(self, seconds: float) -> None:
         raise NotImplementedError
 
+    def look_in_flight(self, on: bool) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         return snapshot_at(7, final=True)
 

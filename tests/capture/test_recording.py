@@ -378,6 +378,9 @@ class FakeFeed:
     def set_window(self, seconds: float) -> None:
         raise NotImplementedError
 
+    def look_in_flight(self, on: bool) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         return replace(TICKS[-1], final=True)
 

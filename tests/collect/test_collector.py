@@ -19,6 +19,7 @@ from httptop.collect.source import (
     KernelCost,
     Losses,
     RawEndpoint,
+    RawInFlight,
     RawResponse,
 )
 from httptop.collector import Collector
@@ -406,3 +407,25 @@ def test_stopping_while_it_starts_up() -> None:
     assert (last.final, last.uptime_s, last.endpoints) == (True, 0.0, ())
     assert last.total("server").requests == 0
     assert (failures, source.calls) == ([], ["close"])
+
+
+def test_requests_in_flight_are_read_while_the_screen_looks_and_there_are_any() -> None:
+    source = FakeSource(
+        Reading(endpoints={5: endpoint("/a")}, deltas=[delta(5, counted=1)]),
+        Reading(),
+        Reading(responses={6: RawResponse(5, 200)}, deltas=[answered(6, 1)]),
+    )
+    source.waiting_requests = [RawInFlight(5, 999_000_000_000, 42, "10.0.0.7")]
+    collector = Collector(source, DEFAULTS, Scope(), host="here")
+    collector.begin(1000.0)
+    assert collector.step(1001.0, 0.0).in_flight is None
+    collector.look_in_flight(True)
+    looked = collector.step(1002.0, 0.0)
+    assert [one.age_ns for one in looked.in_flight or ()] == [3e9]
+    assert [row.oldest_in_flight_ns for row in looked.endpoints] == [3e9]
+    assert looked.in_flight_for_screen
+    assert source.calls.count("in flight") == 1
+    assert collector.step(1003.0, 0.0).in_flight == ()  # by the counters there are none
+    assert source.calls.count("in flight") == 1
+    collector.look_in_flight(False)
+    assert collector.step(1004.0, 0.0).in_flight is None

@@ -40,6 +40,9 @@ class Scripted:
     def set_window(self, seconds: float) -> None:
         self.windows.append(seconds)
 
+    def look_in_flight(self, on: bool) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         return LAST
 

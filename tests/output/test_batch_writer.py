@@ -54,6 +54,9 @@ class FakeFeed:
     def set_window(self, seconds: float) -> None:
         raise NotImplementedError
 
+    def look_in_flight(self, on: bool) -> None:
+        raise NotImplementedError
+
     def stop(self) -> Snapshot | None:
         self._stopping.set()
         self.stops += 1

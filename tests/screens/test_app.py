@@ -43,6 +43,7 @@ class PushedFeed:
         self.stopped = 0
         self.looked_at: list[EndpointKey | None] = []
         self.windows: list[float] = []
+        self.looks_in_flight = False
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
@@ -59,6 +60,9 @@ class PushedFeed:
 
     def set_window(self, seconds: float) -> None:
         self.windows.append(seconds)
+
+    def look_in_flight(self, on: bool) -> None:
+        self.looks_in_flight = on
 
     def stop(self) -> Snapshot | None:
         self.stopped += 1

@@ -26,6 +26,7 @@ class ScriptedFeed:
     def __init__(self, script: Callable[[ScriptedFeed], None]) -> None:
         self.publish: Callable[[Snapshot], None] = lambda _: None
         self.applied: queue.Queue[Settings] = queue.Queue()
+        self.looks_in_flight = False
         self.stopping = threading.Event()
         self.last = snapshot_at(1)
         self._script = script
@@ -56,6 +57,9 @@ class ScriptedFeed:
 
     def set_window(self, seconds: float) -> None:
         raise NotImplementedError
+
+    def look_in_flight(self, on: bool) -> None:
+        self.looks_in_flight = on
 
     def stop(self) -> Snapshot | None:
         self.stopping.set()

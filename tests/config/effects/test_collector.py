@@ -309,3 +309,4 @@ def test_requests_in_flight_are_read_only_if_asked_for() -> None:
         assert ["3.0s", "server", "web", "-", "unix", "GET", "/a"] in lines
         assert ["2.0s", "server", "web", "42", "10.0.0.7", "GET", "/a"] in lines
         assert "in_flight" not in json.loads(to_json(replace(snapshot, in_flight=None)))
+        assert not snapshot.in_flight_for_screen
