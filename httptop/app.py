@@ -37,6 +37,7 @@ from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.export_box import ExportBox
 from httptop.screens.export_control import ExportControl
+from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
 from httptop.screens.request import RequestScreen
@@ -154,6 +155,7 @@ class HttptopApp(Httptop):
         self.call_after_refresh(self._stand)
         if self._feed is not None:
             self._feed_runs = True
+            self._feed.look_in_flight(True)
             try:
                 self._feed.start(self.publish, self.fail)
             except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
@@ -355,6 +357,14 @@ class HttptopApp(Httptop):
     def drop_baseline(self) -> None:
         """Compare with nothing."""
         self.baseline = None
+
+    def open_in_flight(self) -> None:
+        """Show the requests in flight."""
+        self.push_screen(InFlightScreen())
+
+    def action_in_flight(self) -> None:
+        """Show the requests in flight."""
+        self.open_in_flight()
 
     def action_notes(self) -> None:
         """Show losses, and what cannot be seen."""

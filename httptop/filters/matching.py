@@ -13,7 +13,14 @@ from typing import Final
 
 from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
 from httptop.filters.values import ORDERINGS, user_number
-from httptop.model import OTHER_PEERS, STATUS_UNKNOWN, EndpointKey, EndpointStats, Transaction
+from httptop.model import (
+    OTHER_PEERS,
+    STATUS_UNKNOWN,
+    EndpointKey,
+    EndpointStats,
+    RequestInFlight,
+    Transaction,
+)
 
 #: Fields of an endpoint's key: exact for every row.
 KEY_FIELDS: Final = frozenset(("comm", "port", "method", "path", "side", "proto", "tls"))
@@ -24,6 +31,8 @@ ROW_FIELDS: Final = KEY_FIELDS | {
 }
 #: Fields that a sampled request has.
 TRANSACTION_FIELDS: Final = KEY_FIELDS | {"status", "pid", "latency", "size", "peer", "user"}
+#: Fields that a request in flight has.
+IN_FLIGHT_FIELDS: Final = KEY_FIELDS | {"pid", "peer", "user"}
 
 #: Values of a field on one thing; None: not decided yet.
 Known = tuple[str | int, ...] | None
@@ -95,6 +104,21 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
                 port = (request.peer or "").rpartition(":")[2]
                 client = request.key.side == "client" and port.isdecimal()
                 return (int(port),) if client else ()
+            case _:
+                return _of_key(request.key, name)
+
+    return evaluate(expression, known) is True
+
+
+def matches_in_flight(expression: Expression, request: RequestInFlight) -> bool:
+    """Return whether a filter selects a request in flight."""
+
+    def known(name: str) -> Known:
+        match name:
+            case "pid":
+                return () if request.pid is None else (request.pid,)
+            case "peer":
+                return (request.peer,)
             case _:
                 return _of_key(request.key, name)
 

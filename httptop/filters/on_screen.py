@@ -1,4 +1,4 @@
-"""Filter the screen: hide endpoints and live requests, which are still counted.
+"""Filter the screen: hide endpoints and requests, which are still counted.
 
 Each part joined by ``and`` applies wherever all its fields are known. So ``comm = nginx and
 in_flight > 3`` shows those endpoints of nginx with more than three requests in flight, and all live
@@ -11,15 +11,17 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from httptop.filters.matching import (
+    IN_FLIGHT_FIELDS,
     KEY_FIELDS,
     ROW_FIELDS,
     TRANSACTION_FIELDS,
+    matches_in_flight,
     matches_transaction,
 )
 from httptop.filters.parser import MAX_LENGTH, parse
 from httptop.filters.predicates import key_test, row_test
 from httptop.filters.tree import And, Expression, FilterError, comparisons, conjuncts
-from httptop.model import EndpointKey, EndpointStats, Transaction
+from httptop.model import EndpointKey, EndpointStats, RequestInFlight, Transaction
 
 #: Fields that rows have, and live requests for the most part.
 SCREEN_FIELDS: Final = ROW_FIELDS
@@ -87,6 +89,10 @@ class ScreenFilter:
         self._by_key = None if by_key is None else key_test(by_key)
         self._by_figures = None if by_figures is None else row_test(by_figures)
         self._of_requests = joined(tuple(part for part in parts if reach(part) == "both"))
+        waiting = tuple(part for part in parts if names[part] <= IN_FLIGHT_FIELDS)
+        self._of_in_flight = joined(waiting)
+        by_row = joined(tuple(part for part in parts if part not in waiting))
+        self._by_row = None if by_row is None else row_test(by_row)
 
     @property
     def by_key_alone(self) -> bool:
@@ -102,6 +108,15 @@ class ScreenFilter:
         if not self.keeps_key(row.key):
             return False
         return self._by_figures is None or self._by_figures(row)
+
+    def keeps_in_flight(self, request: RequestInFlight, row: EndpointStats | None) -> bool:
+        """Return whether a request in flight is shown; ``row``: that of its endpoint.
+
+        What is not known of the request itself, such as a status, is asked of its endpoint.
+        """
+        if self._of_in_flight is not None and not matches_in_flight(self._of_in_flight, request):
+            return False
+        return self._by_row is None or (row is not None and self._by_row(row))
 
     def keeps_request(self, request: Transaction) -> bool:
         """Return whether a live request is shown."""

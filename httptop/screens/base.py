@@ -175,6 +175,10 @@ class Httptop(App[int]):
         """Have snapshots hold more of an endpoint, or of none; see Feed."""
 
     @abstractmethod
+    def open_in_flight(self) -> None:
+        """Show the requests in flight."""
+
+    @abstractmethod
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
 

@@ -416,9 +416,13 @@ class Dashboard(HttptopScreen):
         self.httptop.open_endpoint(message.key)
 
     def action_open_finding(self, number: int) -> None:
-        """Open the endpoint that a part of the headline is about."""
+        """Open what a part of the headline is about."""
         if number < len(self._findings):
-            self.httptop.open_endpoint(self._findings[number].key)
+            finding = self._findings[number]
+            if finding.kind == "hangs":
+                self.httptop.open_in_flight()
+            else:
+                self.httptop.open_endpoint(finding.key)
 
     # Panels
 

@@ -31,6 +31,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
         (key("only"), "only", "screen.only"),
         (key("hide"), "hide", "screen.hide"),
         (key("filter"), "filter", "screen.edit_filter"),
+        (key("in_flight"), "in flight", "app.in_flight"),
         (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (key("notes"), "notes", "app.notes"),
         (key("export"), "export", "app.export"),
@@ -66,6 +67,19 @@ def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
         ("j k", "scroll", ""),
         (key("help"), "help", "app.help"),
         ("Esc", "back", "app.pop_screen"),
+    ]
+
+
+def in_flight_hints(key: KeyOf, view: View) -> list[Hint]:
+    """Return the keys of the requests in flight."""
+    return [
+        ("Esc", "back", "app.pop_screen"),
+        (key("open"), "open the endpoint", "screen.open"),
+        ("Space", "younger ones", "screen.fold"),
+        (key("side"), view.other_side(), "screen.toggle_side"),
+        (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
+        (key("help"), "help", "app.help"),
+        (f"{key('down')} {key('up')}", "select", ""),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What stands out now, in a few words each: what fails, what is slower than usual, what is new.
+"""What stands out now, in a few words each: what fails, hangs, is slower than usual, is new.
 
 Each finding names the endpoint that it is about. Without Textual.
 """
@@ -13,11 +13,12 @@ from httptop import humanize
 from httptop.humanize import Units
 from httptop.model import EndpointKey, EndpointStats, Snapshot
 from httptop.view.failures import Failing, Failures
+from httptop.view.in_flight import Waiting, hanging
 from httptop.view.newcomers import Newcomers
 from httptop.view.rows import RowsOnDemand, keys_of
 from httptop.view.state import Scene
 
-Kind = Literal["failing", "slower", "new"]
+Kind = Literal["failing", "hangs", "slower", "new"]
 
 #: An endpoint is slower from this change of its 99th percentile on.
 SLOWER: Final = 1.5
@@ -81,6 +82,8 @@ class Headlines:
         failing, others = self._failures.worst(side)
         if failing is not None:
             found.append(Finding("failing", _failing(failing, others), failing.key))
+        if hang := hanging(snapshot, side):
+            found.append(Finding("hangs", _hanging(hang, units), hang[0].request.key))
         row, others = slowest(scene)
         if row is not None:
             text = _slower(row, others, snapshot, units, self._arrow)
@@ -100,6 +103,14 @@ def _failing(failing: Failing, others: int) -> str:
     only = "" if failing.pid is None else f", pid {failing.pid} only"
     more = f", {others} more failing" if others else ""
     return f"5xx {humanize.percent(failing.share)} of {_name(failing.key)}{only}{more}"
+
+
+def _hanging(requests: tuple[Waiting, ...], units: Units) -> str:
+    oldest = requests[0].request
+    name, age = _name(oldest.key), units.duration(oldest.age_ns)
+    if len(requests) == 1:
+        return f"1 request hangs for {age}: {name}"
+    return f"{len(requests):,} requests hang, the oldest for {age}: {name}"
 
 
 def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str) -> str:

@@ -77,6 +77,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "set a baseline; then: what has changed since, beyond chance",
     ),
     Action("pause", ("p",), "pause", "pause the screen; counting goes on"),
+    Action("in_flight", ("i",), "app.in_flight", "requests in flight now, the oldest first"),
     Action("merge", ("m",), "merge", "count paths like the selected one together"),
     Action("split", ("u",), "split", "count paths like the selected one separately"),
     Action("save", ("w",), "save", "save what was changed here as settings"),

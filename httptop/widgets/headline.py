@@ -1,4 +1,4 @@
-"""The line that says what stands out; each part opens the endpoint that it is about."""
+"""The line that says what stands out; each part opens what it is about."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from httptop.view.headline import Finding, Kind
 from httptop.widgets.painting import Line, Painted, width_of
 from httptop.widgets.sparkline import Symbols
 
-_HUES: Final[dict[Kind, str]] = {"failing": "5xx", "slower": "bad", "new": "accent"}
+_HUES: Final[dict[Kind, str]] = {
+    "failing": "5xx",
+    "hangs": "bad",
+    "slower": "bad",
+    "new": "accent",
+}
 _LEAST_WIDTH: Final = 20
 
 
@@ -37,7 +42,13 @@ class Headline(Painted):
         line = Line().space(1, text)
         if not self._findings:
             return [line.add("nothing stands out", muted).strip()]
-        marks = {"failing": self.glyphs.bad, "slower": self.glyphs.up, "new": self.glyphs.dot}
+        glyphs = self.glyphs
+        marks: dict[Kind, str] = {
+            "failing": glyphs.bad,
+            "hangs": glyphs.live,
+            "slower": glyphs.up,
+            "new": glyphs.dot,
+        }
         for number, finding in enumerate(self._findings):
             if number:
                 line.add("  ", text)

@@ -12,9 +12,11 @@ from typing import Final
 
 import pytest
 
+from httptop.app import HttptopApp
 from httptop.bpf import in_flight
 from httptop.config.settings import DEFAULTS
 from httptop.model import SIDES, UNIX_PEER, Side
+from httptop.widgets.in_flight_table import InFlightTable
 from tests.live.live import (
     SOCKETS,
     SYSCALLS,
@@ -133,6 +135,49 @@ def test_those_that_hang_and_their_ages(front: str) -> None:
             lambda seen: not any(one.key.path.startswith(path) for one in seen.in_flight or ())
         )
         assert gone.in_flight is not None
+
+
+async def test_the_screen_lists_what_hangs() -> None:
+    """Of 20 requests 5 hang: these are listed, the oldest first, and get older."""
+    path = new_path()
+    clients: list[socket.socket] = []
+    with Watch() as watch:
+        watch.collector.look_in_flight(True)
+        server = HangingServer()
+        app = HttptopApp()
+        try:
+            for number in range(20):
+                hangs = number % 4 == 1
+                client = socket.create_connection(server.address, 5, ("127.0.0.1", 0))
+                clients.append(client)
+                client.sendall(request(f"{path}/{'hang' if hangs else 'fine'}"))
+                if not hangs:
+                    receive(client, len(response()))
+            watch.until(lambda _: len(server.held_ns) == 5)
+            async with app.run_test(size=(120, 40)) as pilot:
+                app.change_view(path_filter=path)
+                app.publish(watch.step())
+                await pilot.press("i")
+                await pilot.pause()
+                listed = app.screen.query_one(InFlightTable)
+                first = listed.listed
+                assert [one.request.key.path for one in first] == [f"{path}/hang"] * 5
+                assert {one.request.pid for one in first} == {os.getpid()}
+                assert {one.request.peer for one in first} == {"127.0.0.1"}
+                time.sleep(0.1)
+                app.publish(watch.step())
+                await pilot.pause()
+                assert [one.identity for one in listed.listed] == [one.identity for one in first]
+                grown_ns = [
+                    now.request.age_ns - then.request.age_ns
+                    for now, then in zip(listed.listed, first, strict=True)
+                ]
+                assert min(grown_ns) > 0.1e9
+                assert max(grown_ns) - min(grown_ns) < 1e3
+        finally:
+            for client in clients:
+                client.close()
+            server.close()
 
 
 @each_front

@@ -25,6 +25,7 @@ from tests.factory import (
     samples,
     shop,
     snapshot,
+    waiting,
     with_parties,
     with_times,
 )
@@ -169,6 +170,19 @@ def test_compare(picture: Picture) -> None:
         await show(pilot, later())
 
     assert picture(busy(), size=(120, 30), then=go_on)
+
+
+def test_in_flight(picture: Picture) -> None:
+    """What is in flight, the oldest first: 38 s against a p99 of 105 ms, and from whom.
+
+    Those younger than usual are one line; ages below; the cursor is on the second.
+    """
+    assert picture(waiting(), size=(120, 24), press=("i", "j"))
+
+
+def test_in_flight_narrow(picture: Picture) -> None:
+    """80x24 in ASCII, with a filter: each column is there, the title says what is shown only."""
+    assert picture(waiting(), size=(80, 24), symbols="tty", filter="comm = nginx", press=("i",))
 
 
 def test_help(picture: Picture) -> None:

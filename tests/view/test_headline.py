@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from httptop.humanize import DEFAULT_UNITS
-from httptop.model import EndpointKey, EndpointStats
+from httptop.model import EndpointKey, EndpointStats, RequestInFlight
 from httptop.view.headline import Finding, Headlines, slower_for
 from httptop.view.state import View, scene
 from tests.factory import key, row, snapshot
@@ -80,3 +80,17 @@ def test_what_fails_comes_first() -> None:
     failing, slower = _found(now, slow, before=[replace(before, window_errors=1), slow])
     assert (failing.kind, failing.key, slower.kind) == ("failing", now.key, "slower")
     assert failing.text == "5xx 10% of shop GET /a"
+
+
+def test_what_hangs_comes_before_what_is_slower() -> None:
+    name = key("/hang", process="shop")
+    rows = (replace(row(name), latency_total=row().latency), _slow(key("/stock"), 8.0))
+    requests = tuple(RequestInFlight(name, age_s * 1e9, 7, "::1") for age_s in (40.0, 3.0, 0.9))
+    for some, said in (
+        (requests, "2 requests hang, the oldest for 40.0s: shop GET /hang"),
+        (requests[1:], "1 request hangs for 3.0s: shop GET /hang"),
+    ):
+        now = scene(replace(snapshot(rows), in_flight=some), View())
+        hangs, slower = Headlines("->").findings(now, DEFAULT_UNITS)
+        assert (hangs.kind, hangs.text, hangs.key) == ("hangs", said, name)
+        assert slower.kind == "slower"
