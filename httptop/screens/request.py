@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from httptop import humanize
+from httptop.http.curl import CurlCommand, curl_command
 from httptop.humanize import Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.screens.base import HttptopScreen
@@ -28,17 +29,23 @@ class RequestScreen(HttptopScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("enter", "endpoint", "Its endpoint", show=False),
+        Binding("y", "copy", "Copy as curl", show=False),
     ]
 
     def __init__(self, request: Transaction) -> None:
         super().__init__()
         self.request = request
+        self.curl = curl_command(request)
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
         yield DetailTitle(self.request.key, self.httptop.symbols)
         yield TextPage(id="request")
-        yield KeyBar(page_hints(self.httptop.key_of, ("Enter", "its endpoint", "screen.endpoint")))
+        own = (
+            ("y", "copy as curl", "screen.copy"),
+            ("Enter", "its endpoint", "screen.endpoint"),
+        )
+        yield KeyBar(page_hints(self.httptop.key_of, *own))
 
     def on_mount(self) -> None:
         """Show the request."""
@@ -52,8 +59,15 @@ class RequestScreen(HttptopScreen):
             _facts(request, self.httptop.units),
             _request_head(request),
             _response_head(request),
+            _as_curl(self.curl),
         ]
         self.query_one(TextPage).show(Content("\n\n").join(blocks))
+
+    def action_copy(self) -> None:
+        """Send the request as a curl command to the terminal's clipboard (OSC 52)."""
+        self.app.copy_to_clipboard(str(self.curl))
+        more = "; what it lacks is said below it" if self.curl.remarks else ""
+        self.httptop.say(f"Sent to the terminal's clipboard as a curl command{more}.")
 
     def action_endpoint(self) -> None:
         """Open the endpoint that counts the request."""
@@ -79,7 +93,11 @@ def _facts(request: Transaction, units: Units) -> Content:
         ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
         ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),
         ("process", f"{key.process}, pid {request.pid or humanize.UNKNOWN}", "$hue-accent"),
-        ("peer", request.peer or "unknown (Unix sockets have none)", "$hue-text"),
+        (
+            "caller" if key.side == "server" else "server",
+            request.peer or "unknown (Unix sockets have no address)",
+            "$hue-text",
+        ),
         (
             "request bytes",
             f"{_bytes(request.request_bytes, units)}, before the response began",
@@ -111,6 +129,12 @@ def _response_head(request: Transaction) -> Content:
     first, *rest = request.response_head
     status_line = Content.assemble((first, f"$hue-{status_hue(request.status)} bold"))
     return Content("\n").join([title, status_line, *map(_field, rest)])
+
+
+def _as_curl(command: CurlCommand) -> Content:
+    lines = [_title("As curl", "y copies it"), Content(str(command))]
+    lines += [Content.styled(remark, "$hue-muted") for remark in command.remarks]
+    return Content("\n").join(lines)
 
 
 def _field(line: str) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from httptop.model import Transaction
 from httptop.printable import clean
 from httptop.screens.detail import DetailScreen
 from tests.factory import NOON, busy, key
-from tests.screens.handles import show
+from tests.screens.handles import said, show
 
 HEAD = (
     "HTTP/1.1 503 Service Unavailable",
@@ -77,10 +78,32 @@ async def test_the_page_of_a_request_says_all_that_is_known() -> None:
         assert app.screen.key == REQUEST.key
 
 
+async def test_it_is_copied_as_a_curl_command() -> None:
+    app = HttptopApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await show(pilot, busy())
+        app.open_request(replace(REQUEST, path="/o'brien?q=***"))
+        await pilot.pause()
+        text = page(app)
+        command = text[text.index("curl --globoff") :].partition("\n")[0]
+        for part in ("--request POST", "'Cookie: ***'", """'http://localhost/o'"'"'brien?q=***'"""):
+            assert part in command
+        assert "Secrets are masked in 2 places" in text
+        sent: list[str] = []
+        driver = app._driver
+        assert driver is not None
+        driver.write = sent.append  # type: ignore[method-assign]
+        await pilot.press("y")
+        await pilot.pause()
+        code = base64.b64encode(command.encode()).decode()
+        assert f"\x1b]52;c;{code}\a" in sent
+        assert "clipboard" in said(app)[0]
+
+
 @pytest.mark.parametrize(
-    ("status", "said"), [(0, "there was no response"), (200, "not captured"), (799, "799\n")]
+    ("status", "told"), [(0, "there was no response"), (200, "not captured"), (799, "799\n")]
 )
-async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str) -> None:
+async def test_what_is_not_known_of_a_request_is_said_so(status: int, told: str) -> None:
     app = HttptopApp()
     async with app.run_test(size=(80, 24)) as pilot:
         bare = replace(
@@ -95,7 +118,7 @@ async def test_what_is_not_known_of_a_request_is_said_so(status: int, said: str)
         app.open_request(bare)
         await pilot.pause()
         text = page(app)
-        assert said in text
+        assert told in text
         assert "not kept" in text
         assert "response bytes  unknown" in text
         assert "slow" not in text
