@@ -125,7 +125,8 @@ class Dashboard(HttptopScreen):
 
     def on_screen_resume(self) -> None:
         """Draw what changed while another screen was on top."""
-        if self.scene.snapshot is not self.httptop.snapshot:
+        app = self.httptop
+        if self.scene.snapshot is not app.snapshot or self.scene.view != app.view:
             self.refresh_scene()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -9,7 +9,8 @@ from textual.binding import Binding, BindingType
 
 from httptop.model import EndpointKey
 from httptop.screens.base import HttptopScreen
-from httptop.screens.hints import page_hints
+from httptop.screens.hints import endpoint_hints
+from httptop.view.state import place, scene
 from httptop.view.window import window_of
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.key_bar import KeyBar
@@ -20,6 +21,9 @@ class DetailScreen(HttptopScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
+        Binding("J", "neighbour(1)", "Next endpoint", show=False),
+        Binding("K", "neighbour(-1)", "Previous endpoint", show=False),
+        Binding("i", "app.in_flight", "In flight", show=False, id="in_flight"),
         Binding("p", "pause", "Pause", show=False, id="pause"),
         Binding("plus", "window(1)", "Longer window", show=False, id="wider"),
         Binding("minus", "window(-1)", "Shorter window", show=False, id="narrower"),
@@ -42,8 +46,10 @@ class DetailScreen(HttptopScreen):
         self.refresh_scene()
 
     def on_unmount(self) -> None:
-        """Nobody looks any more."""
-        self.httptop.look_at(None)
+        """Have snapshots hold more of the endpoint whose page is below, or of none."""
+        others = (screen for screen in reversed(self.app.screen_stack) if screen is not self)
+        below = (screen.key for screen in others if isinstance(screen, DetailScreen))
+        self.httptop.look_at(next(below, None))
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot."""
@@ -55,6 +61,27 @@ class DetailScreen(HttptopScreen):
         self.query_one(EndpointDetail).show(
             snapshot, self.httptop.units, since_start=view.since_start
         )
-        pause = "resume (PAUSED)" if paused else "pause"
-        key = self.httptop.key_of
-        self.query_one(KeyBar).show(page_hints(key, (key("pause"), pause, "screen.pause")))
+        self.query_one(KeyBar).show(endpoint_hints(self.httptop.key_of, view))
+
+    def action_neighbour(self, step: int) -> None:
+        """Go to the next or previous endpoint of the table, which then is the selected one."""
+        app = self.httptop
+        shown = scene(app.snapshot, app.view).rows
+        at = place(shown, self.key, 0)
+        if at < len(shown) and shown[at].key == self.key:  # else the first one is next
+            at += step
+        if 0 <= at < len(shown):
+            self.key = key = shown[at].key
+            app.look_at(key)
+            self.query_one(DetailTitle).switch(key)
+            self.query_one(EndpointDetail).switch(key)
+            app.change_view(selected=key)
+            self.refresh_scene()
+
+    def action_open(self) -> None:
+        """Open the chosen request."""
+        self.query_one(EndpointDetail).action_open()
+
+    def on_endpoint_detail_opened(self, message: EndpointDetail.Opened) -> None:
+        """Show its details."""
+        self.httptop.open_request(message.request)

@@ -70,6 +70,20 @@ def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
     ]
 
 
+def endpoint_hints(key: KeyOf, view: View) -> list[Hint]:
+    """Return the keys of the page of an endpoint."""
+    return [
+        ("Esc", "back", "app.pop_screen"),
+        (key("open"), "open a request", "screen.open"),
+        ("J K", "next and previous endpoint", "screen.neighbour(1)"),
+        (key("in_flight"), "in flight", "app.in_flight"),
+        (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
+        (f"{key('down')} {key('up')}", "choose a request", ""),
+        (key("help"), "help", "app.help"),
+        (key("quit"), "quit", "app.ask_quit"),
+    ]
+
+
 def in_flight_hints(key: KeyOf, view: View) -> list[Hint]:
     """Return the keys of the requests in flight."""
     return [

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual import events
+from textual.binding import BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -28,6 +30,8 @@ from httptop.view.band_history import BandHistory
 from httptop.view.rows import row_of
 from httptop.view.since_start import row_since_start
 from httptop.view.window import covered
+from httptop.widgets.bindings import bindings
+from httptop.widgets.endpoint_requests import EndpointInFlight, RecentRequests
 from httptop.widgets.latency_panel import latency_panel
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
@@ -65,12 +69,7 @@ _QUANTILES = (
 class EndpointDetail(Hued, ScrollView, can_focus=True):
     """The page of one endpoint; it scrolls if the terminal is too low."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False),
-        Binding("k", "scroll_up", "Up", show=False),
-        Binding("g", "scroll_home", "Top", show=False),
-        Binding("G", "scroll_end", "End", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     EndpointDetail { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     """
@@ -80,7 +79,9 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.key = key
         self.stats: EndpointStats | None = None
         self.by_status: Mapping[int, StatusLatency] = {}
-        self.recent: list[Transaction] = []
+        self.requests = RecentRequests()
+        self.in_flight = EndpointInFlight()
+        self._first_request = 0  # the line of the first recent request
         self.window = ""  # what it covers; empty: only the figures since start are shown
         self.units = DEFAULT_UNITS
         self._history = BandHistory(key)
@@ -102,11 +103,19 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             self.by_status = stats.latency_by_status or {}
             if looked_at is not None and looked_at.key == self.key:
                 self.by_status = looked_at.latency_by_status
-        self.recent = [sample for sample in snapshot.recent if sample.key == self.key]
+        self.requests.show([sample for sample in snapshot.recent if sample.key == self.key])
+        self.in_flight.show(snapshot, self.key)
         self.window = "" if since_start else covered(snapshot)
         self._history.note(snapshot)
         self._newest, self._interval_s = tick_of(snapshot), snapshot.interval_s
         self._paint()
+
+    def switch(self, key: EndpointKey) -> None:
+        """Have the page be another endpoint's."""
+        self.key, self.stats, self.by_status = key, None, {}
+        self.requests, self.in_flight = RecentRequests(), EndpointInFlight()
+        self._history = BandHistory(key)
+        self.scroll_to(y=0, animate=False)
 
     def on_resize(self) -> None:
         """Lay out the page again."""
@@ -126,7 +135,64 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         base = self.rich_style
         if index >= len(self._lines):
             return Strip.blank(width, base)
-        return self._lines[index].adjust_cell_length(width, base)
+        line = self._lines[index].adjust_cell_length(width, base)
+        if self.requests.shown and index == self._first_request + self.requests.at:
+            return self.on_cursor(line, width, mark=self.has_focus)
+        return line
+
+    # Choosing a request
+
+    class Opened(Message):
+        """The user wants to see the details of a request."""
+
+        def __init__(self, request: Transaction) -> None:
+            self.request = request
+            super().__init__()
+
+    @property
+    def _height(self) -> int:
+        return max(self.scrollable_content_region.height, 1)
+
+    def _choose(self, at: int) -> None:
+        """Choose a recent request and bring it into sight."""
+        self.requests.choose(at)
+        line, top = self._first_request + self.requests.at, self.scroll_offset.y
+        if not top <= line < top + self._height:
+            self.scroll_to(y=line if line < top else line - self._height + 1, animate=False)
+        self._paint()
+
+    def action_move(self, rows: int) -> None:
+        """Choose the next request, or scroll as long as the chosen one is not in sight."""
+        requests, top = self.requests, self.scroll_offset.y
+        below = self._first_request + requests.at >= top + self._height
+        if not requests.shown or (below if rows > 0 else below or not requests.at):
+            self.scroll_relative(y=rows, animate=False)
+        else:
+            self._choose(requests.at + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by a page."""
+        self.scroll_relative(y=pages * self._height, animate=False)
+
+    def action_edge(self, last: int) -> None:
+        """Choose the oldest request; or the newest one, and scroll to the top."""
+        if self.requests.shown:
+            self._choose(len(self.requests.shown) - 1 if last else 0)
+        self.scroll_to(y=self.max_scroll_y if last else 0, animate=False)
+
+    def action_open(self) -> None:
+        """Ask for the details of the chosen request."""
+        if (request := self.requests.chosen) is not None:
+            self.post_message(self.Opened(request))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose a request; open it on a double-click."""
+        _, y = event.get_content_offset_capture(self)
+        at = y + self.scroll_offset.y - self._first_request
+        if 0 <= at < len(self.requests.shown):
+            self._choose(at)
+            if event.chain >= 2:
+                self.action_open()
 
     # Painting
 
@@ -144,7 +210,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         inner = width - 2
         blocks = [*self._facts(stats, inner), Strip([]), *self._over_time(stats, inner)]
         further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # the first two always fit
-        latency_width = 52 + further if inner >= 96 else min(inner, 60 + further)
+        latency_width = 51 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
         responses_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
         responses = self._responses(stats, responses_width)
@@ -152,13 +218,17 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
             blocks += [Strip([]), *latency, Strip([]), *responses]
+        if in_flight := self.in_flight.lines(self.hue, self.symbols, self.units, "i"):
+            blocks += [Strip([]), self._title("IN FLIGHT", "the oldest first", inner), *in_flight]
         blocks += self._parties(stats, inner)
-        title = self._title("RECENT REQUESTS", "sampled, newest first", inner)
+        note = "held: the first one resumes" if self.requests.held else "sampled, newest first"
+        title = self._title("RECENT REQUESTS", note, inner)
         margin = Strip([*Line().space(1, text).segments])
         lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
-        if self.recent:
-            n = len(self.recent)
-            lines += request_lines(self.recent, width, n + 1, self.hue, self.symbols, self.units)
+        if recent := self.requests.shown:
+            self._first_request = len(lines) + 1
+            n = len(recent) + 1
+            lines += request_lines(recent, width, n, self.hue, self.symbols, self.units)
         else:
             lines.append(Line().add("  none sampled recently", self.hue("muted")).strip())
         return lines
@@ -281,7 +351,6 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         for name, _ in times:
             line.add(name, heading, _TIMES_WIDTH, "right")
         lines.append(line.strip())
-        most = max(window.max_ns if window.count else 0, 1.0)
         for label, field in _QUANTILES:
             line = Line().add(label, muted, 7)
             value = _value(window, field)
@@ -290,10 +359,6 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             line.add(self.units.duration(_value(total, field)), text, 13, "right")
             for _, spent in times:
                 line.add(self.units.duration(_value(spent, field)), text, _TIMES_WIDTH, "right")
-            line.space(2, text)
-            share = value / most if value is not None else 0.0
-            hue = "p99" if field in ("p99_ns", "p999_ns", "max_ns") else "p50"
-            line.add(bar(share, width - line.used, self.symbols), self.hue(hue))
             lines.append(line.strip())
         line = Line().add("count", muted, 7)
         if self.window:
@@ -381,6 +446,11 @@ class DetailTitle(Painted):
         super().__init__(symbols)
         self.key = key
         self.window = ""
+
+    def switch(self, key: EndpointKey) -> None:
+        """Show another endpoint."""
+        self.key = key
+        self.repaint()
 
     def show(self, window: str) -> None:
         """Show of which time the figures are, in words."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -183,7 +182,9 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
         lines = [heading_line(side, width, hue, self.symbols, self.units).strip()]
         for at, one in enumerate(self.listed[first : first + height - 1], start=first):
             line = waiting_line(one, width, hue, self.symbols, self.units).strip()
-            lines.append(self._on_cursor(line, width) if at == self.cursor_row else line)
+            if at == self.cursor_row:
+                line = self.on_cursor(line, width, mark=self.has_focus)
+            lines.append(line)
         for text in self._below()[max(0, first - len(self.listed)) :]:
             lines.append(Line().add(f" {text}", hue("muted")).strip())
         return lines
@@ -200,12 +201,6 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
         if scene.unlisted:
             said.append(f"{dots} {scene.unlisted:,} more, younger than all that are listed")
         return said
-
-    def _on_cursor(self, line: Strip, width: int) -> Strip:
-        behind = Style(bgcolor=self.hue("cursor").bgcolor)
-        mark = Segment(self.glyphs.cursor, self.hue("accent")) if self.has_focus else Segment(" ")
-        whole = Strip([mark, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
-        return Strip(Segment.apply_style(whole, post_style=behind), width)
 
     # Moving
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.content import Content
@@ -152,7 +150,7 @@ class LiveRequests(Painted, can_focus=True):
         )
         if self.held:
             row = self.cursor_row - self._top + header
-            lines[row] = self._on_cursor(lines[row], width)
+            lines[row] = self.on_cursor(lines[row], width)
         return lines
 
     def _nothing(self) -> Strip:
@@ -164,12 +162,6 @@ class LiveRequests(Painted, can_focus=True):
                 .strip()
             )
         return Line().add(" no request sampled yet", self.hue("muted")).strip()
-
-    def _on_cursor(self, line: Strip, width: int) -> Strip:
-        behind = Style(bgcolor=self.hue("cursor").bgcolor)
-        mark = Segment(self.glyphs.cursor, self.hue("accent"))
-        whole = Strip([mark, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
-        return Strip(Segment.apply_style(whole, post_style=behind), width)
 
     # Holding
 

@@ -102,6 +102,13 @@ class Hued(Widget):
         """Return a text cut or padded to ``width`` cells, in this widget's symbols."""
         return fit(text, width, align, self.glyphs.ellipsis)
 
+    def on_cursor(self, line: Strip, width: int, *, mark: bool = True) -> Strip:
+        """Return a line as the one under the cursor, with a ``mark`` in its first cell."""
+        behind = Style(bgcolor=self.hue("cursor").bgcolor)
+        first = Segment(self.glyphs.cursor if mark else " ", self.hue("accent"))
+        whole = Strip([first, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
+        return Strip(Segment.apply_style(whole, post_style=behind), width)
+
     def notify_style_update(self) -> None:
         """Discard the colours of the previous theme or background."""
         super().notify_style_update()

@@ -20,7 +20,7 @@ from httptop.widgets.in_flight_table import Ages, InFlightTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import width_of
 from tests.factory import HANG, WAITING, busy, key, waiting
-from tests.screens.handles import drawn, show
+from tests.screens.handles import drawn, show, table
 from tests.screens.test_app import PushedFeed
 
 
@@ -134,6 +134,10 @@ async def test_side_and_filter_are_those_of_the_dashboard() -> None:
         (title,) = drawn(app, InFlightTitle)
         assert "SERVER side 2 " in title
         assert "only peer = 203.0.113.0/24" in title
+        app.change_view(side="client", expression=None)
+        await pilot.press("escape")
+        assert {row.key.side for row in table(app).rows} == {"client"}
+        await pilot.press("i", "c")
         app.change_view(expression=parse_for_screen("comm = nobody"))
         assert "No request that the filter lets through is in flight" in lines(app)[1]
 

@@ -92,7 +92,7 @@ async def test_it_is_copied_as_a_curl_command() -> None:
         sent: list[str] = []
         driver = app._driver
         assert driver is not None
-        driver.write = sent.append  # type: ignore[method-assign]
+        driver.write = sent.append  # type: ignore[method-assign,assignment]
         await pilot.press("y")
         await pilot.pause()
         code = base64.b64encode(command.encode()).decode()
