@@ -19,6 +19,7 @@ from typing import Final
 
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
+from httptop.collect.in_flight import Pace
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
@@ -34,6 +35,8 @@ from httptop.printable import clean
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
+#: Of a CPU, what reading the requests in flight may take for the screen.
+_IN_FLIGHT_SHARE: Final = 0.02
 
 _CUT: Final = (
     "rates and latencies cover less time than they should: so many endpoints are active that the "
@@ -63,6 +66,7 @@ class Collector:
         first_rows_at_once: bool = False,
         written: bool = False,
         news: Callable[[], tuple[str, ...]] = tuple,
+        cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:
         """``around`` returns a context manager, entered by the thread around its use of the source.
 
@@ -70,7 +74,7 @@ class Collector:
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         ``written``: whether snapshots are written with all they have, to a capture or as JSON.
-        ``news`` returns sentences on what has changed since.
+        ``news`` returns sentences on what has changed since. ``cpu_s``: the CPU time of the thread.
         """
         self._source, self._settings = source, settings
         self._around = around
@@ -91,6 +95,9 @@ class Collector:
         self._controls: Controls | None = None
         self._in_flight: tuple[RequestInFlight, ...] | None = None
         self._in_flight_for_screen = False
+        self._in_flight_at_s = 0.0
+        self._in_flight_pace = Pace(_IN_FLIGHT_SHARE)
+        self._cpu_s = cpu_s
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
         self._started_s = 0.0
@@ -280,17 +287,30 @@ class Collector:
         uptime_s = now_s - self._started_s
         rows.count(self._window.slot(uptime_s), self._source.names)
         self._window_is_cut |= self._window.shorten(self._source.sums.window_bytes)
-        self._in_flight, written = None, self._settings.output.in_flight
-        self._in_flight_for_screen = self._looks_in_flight and not written
-        if written or self._in_flight_for_screen:
-            # For the screen the table of connections is read only if some are waited for.
-            found = self._source.in_flight() if written or rows.any_in_flight else ()
-            self._in_flight = rows.in_flight(found, now_s * 1e9)
+        self._read_in_flight(rows, now_s)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
                 self._recent.add(sample, key, unix_s - now_s)
         return rows, reading, uptime_s
+
+    def _read_in_flight(self, rows: EndpointRows, now_s: float) -> None:
+        """Read the requests in flight, if somebody has asked for them.
+
+        For the screen alone they are read only if there are any, and if it is time to.
+        """
+        written = self._settings.output.in_flight
+        screen = self._in_flight_for_screen = self._looks_in_flight and not written
+        if not (written or screen):
+            self._in_flight = None
+            return
+        some = written or rows.any_in_flight
+        if screen and some and self._in_flight and not self._in_flight_pace.is_due(now_s):
+            return
+        began_s = self._cpu_s()
+        self._in_flight = rows.in_flight(self._source.in_flight() if some else (), now_s * 1e9)
+        self._in_flight_at_s = now_s
+        self._in_flight_pace.took(now_s, self._cpu_s() - began_s)
 
     def _snapshot(
         self, reading: Reading, overhead: Overhead, uptime_s: float, unix_s: float, final: bool
@@ -298,6 +318,7 @@ class Collector:
         give_way()
         covered_s = self._window.covered_s
         losses, rows, looks_at = reading.losses, self._rows, self._looks_at
+        read_s = self._in_flight_at_s - self._started_s if self._in_flight else uptime_s
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
@@ -327,6 +348,7 @@ class Collector:
             final=final,
             in_flight=self._in_flight,
             in_flight_for_screen=self._in_flight_for_screen,
+            in_flight_age_s=uptime_s - read_s,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(

@@ -359,6 +359,8 @@ class Snapshot:
     in_flight: tuple[RequestInFlight, ...] | None = None
     #: Whether only the screen has asked, so that outputs have neither these nor the rows' oldest.
     in_flight_for_screen: bool = False
+    #: How long before this snapshot they were read; with many connections that is not each tick.
+    in_flight_age_s: float = 0.0
     looked_at: LookedAt | None = None
 
     def total(self, side: Side) -> Totals:

@@ -24,6 +24,21 @@ class InFlight:
         )
 
 
+class Pace:
+    """Says when something dear is due again, so that it takes at most a share of a CPU."""
+
+    def __init__(self, share: float) -> None:
+        self._share, self._due_s = share, float("-inf")
+
+    def is_due(self, now_s: float) -> bool:
+        """Return whether it may be done now."""
+        return now_s >= self._due_s
+
+    def took(self, now_s: float, cpu_s: float) -> None:
+        """Note what it has taken, in seconds of CPU time."""
+        self._due_s = now_s + cpu_s / self._share
+
+
 def in_flight_of(
     requests: Iterable[RawInFlight],
     now_ns: float,

@@ -65,7 +65,8 @@ class InFlightTitle(Painted):
         if view.paused:
             right.add(f" {self.glyphs.pause} PAUSED, p resumes ", self.hue("banner"))
         elif scene.snapshot is not None:
-            right.add(f"as of {humanize.time_of_day(scene.snapshot.taken_at)[:8]} ", muted)
+            read_at = scene.snapshot.taken_at - scene.snapshot.in_flight_age_s
+            right.add(f"as of {humanize.time_of_day(read_at)[:8]} ", muted)
         if view.filtered and (room := width - left.used - right.used - 1) > 8:
             shown = f"  only {filter_text(view)}"
             left.add(self.fit(shown, room) if len(shown) > room else shown, self.hue("warn"))

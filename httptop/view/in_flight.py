@@ -1,7 +1,7 @@
 """The requests in flight as a view shows them: the oldest first, against what is usual.
 
 Pure functions, without Textual. What is usual for a request is what its endpoint has taken since
-the start; ages are those of the snapshot.
+the start; ages are those of the moment when they were read.
 """
 
 from __future__ import annotations
@@ -159,5 +159,6 @@ class _Endpoints:
     def waiting(self, request: RequestInFlight) -> Waiting:
         """Return a request with what is usual for it."""
         row = self.row(request.key)
-        begun_us = round((self._snapshot.uptime_s * 1e9 - request.age_ns) / 1e3)
+        read_s = self._snapshot.uptime_s - self._snapshot.in_flight_age_s
+        begun_us = round((read_s * 1e9 - request.age_ns) / 1e3)
         return Waiting(request, NO_LATENCY if row is None else row.latency_total, begun_us)

@@ -7,12 +7,18 @@ from dataclasses import fields, replace
 
 from httptop.capture import fields as capture_fields
 from httptop.capture.codec import Decoder, Encoder
-from httptop.model import EndpointKey, Health, Overhead, StatusLatency
+from httptop.model import EndpointKey, Health, Overhead, Snapshot, StatusLatency
 from tests.filled import as_by_default, filled_snapshot
 
 LOOKED_AT = filled_snapshot()
-#: What is recorded does not depend on who looks.
-FULL = replace(LOOKED_AT, looked_at=None, in_flight_for_screen=False)
+
+
+def recorded(snapshot: Snapshot) -> Snapshot:
+    """Return what a recording has of a snapshot: it does not depend on who looks."""
+    return replace(snapshot, looked_at=None, in_flight_for_screen=False, in_flight_age_s=0.0)
+
+
+FULL = recorded(LOOKED_AT)
 
 
 def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
@@ -23,7 +29,7 @@ def test_the_fixture_leaves_no_field_as_it_is_by_default() -> None:
 def test_no_field_of_a_snapshot_is_lost() -> None:
     later = replace(FULL, taken_at=FULL.taken_at + 1, endpoints=FULL.endpoints[1:])
     encoder, decoder = Encoder(), Decoder()
-    other = replace(filled_snapshot(first=1000), looked_at=None, in_flight_for_screen=False)
+    other = recorded(filled_snapshot(first=1000))
     for tick in (FULL, later, other):
         assert decoder.snapshot(encoder.line(tick).encode()) == tick
 
