@@ -59,8 +59,9 @@ class InFlightTitle(Painted):
         if hanging := scene.hanging:
             hang = "hangs" if hanging == 1 else "hang"
             left.add(f" {hanging:,} {hang}", self.hue("bad") + Style(bold=True))
-        toggle = Style.from_meta({"@click": "screen.toggle_side"})
-        left.add(f"  {view.other_side()} (Tab)", muted + toggle)
+        if not view.filtered or width >= 100:
+            toggle = Style.from_meta({"@click": "screen.toggle_side"})
+            left.add(f"  {view.other_side()} (Tab)", muted + toggle)
         right = Line()
         if view.paused:
             right.add(f" {self.glyphs.pause} PAUSED, p resumes ", self.hue("banner"))

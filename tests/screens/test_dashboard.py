@@ -268,7 +268,7 @@ async def test_the_wheel_scrolls_and_keeps_the_selection() -> None:
 
 async def test_footer_keys_can_be_clicked() -> None:
     app = HttptopApp()
-    async with app.run_test(size=(100, 40)) as pilot:
+    async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot, busy())
         footer = app.screen.query_one("KeyBar")
         x = footer.render_line(0).text.index("pause")
