@@ -45,7 +45,7 @@ from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.compare import Baseline, measured
-from httptop.view.keys import Action, effective, shown
+from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.state import SORTS, View, descends
 from httptop.view.window import SINCE_START, covered, next_window, window_name
 from httptop.widgets.bindings import bindings, keymap
@@ -203,12 +203,17 @@ class HttptopApp(Httptop):
             self._feed.stop()
 
     async def on_event(self, event: Event) -> None:
-        """Let the screen have a key first: letters of a menu count in the order of the keys."""
+        """Let the screen have a key first: letters of a menu count in the order of the keys.
+
+        Esc and a letter right behind it come as one key with Alt: they are two, if it does nothing.
+        """
         if isinstance(event, Key) and not event.is_forwarded:
-            screen = self.screen
-            if isinstance(screen, HttptopScreen) and await screen.take_key(event.key):
+            letter = behind_escape(event.key)
+            if letter is not None and event.key not in self.screen.active_bindings:
+                await self._escape()
+                await self.on_event(Key(letter, letter))
                 return
-            if isinstance(screen, ExportBox) and screen.take_early(event.key):
+            if await self._taken(event.key):
                 return
         await super().on_event(event)
 
@@ -222,6 +227,18 @@ class HttptopApp(Httptop):
             screen = self.screen
             if isinstance(screen, HttptopScreen | Box):
                 screen.no_such_key(name)
+
+    async def _taken(self, key: str) -> bool:
+        """Return whether the screen takes a key before anything else does."""
+        screen = self.screen
+        if isinstance(screen, HttptopScreen):
+            return await screen.take_key(key)
+        return isinstance(screen, ExportBox) and screen.take_early(key)
+
+    async def _escape(self) -> None:
+        """Do at once what Esc does, before the next key is looked at."""
+        if not await self._taken("escape") and not await self._check_bindings("escape", True):
+            await self._check_bindings("escape")
 
     def on_snapshot_arrived(self) -> None:
         """Adopt the snapshot, or only keep it while paused or before it is due."""

@@ -165,6 +165,17 @@ def shown(key: str) -> str:
     return "-".join([*(modifier.capitalize() for modifier in modifiers), name])
 
 
+def behind_escape(key: str) -> str | None:
+    """Return the letter or digit of a key with Alt: ``O`` of ``alt+shift+o``; None of others.
+
+    Many terminals send ESC and the letter for it, as if Esc were pressed and then the letter.
+    """
+    *modifiers, last = key.split("+")
+    if len(last) != 1 or "alt" not in modifiers or not set(modifiers) <= {"alt", "shift"}:
+        return None
+    return last.upper() if "shift" in modifiers else last
+
+
 def parse_key(text: str) -> tuple[str, str]:
     """Return action and key of ``pause=space``; raise :class:`ValueError` with the reason."""
     name, equals, key = text.partition("=")

@@ -1,7 +1,8 @@
 """The base class of input lines.
 
-A line takes room and the focus only while it is open. The screen that opened it moves the focus
-when :class:`InputLine.Closed` arrives.
+A line takes room and the focus only while it is open. It gives the focus back at once, as the next
+key may be there already; where whoever had it cannot take it, the screen finds another place when
+:class:`InputLine.Closed` arrives.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class InputLine(Widget):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 
+    _focused_before: Widget | None = None
     #: The keys that work while the line is open.
     HINTS: ClassVar[tuple[Hint, ...]] = ()
 
@@ -54,6 +56,7 @@ class InputLine(Widget):
 
     def begin(self, text: str) -> None:
         """Show the line with an initial text, and take the focus."""
+        self._focused_before = self.screen.focused
         self.add_class("-open")
         field = self.field
         with self.prevent(Input.Changed):
@@ -65,6 +68,8 @@ class InputLine(Widget):
         """Hide the line."""
         if self.is_open:
             self.remove_class("-open")
+            if self.field.has_focus and self._focused_before is not None:
+                self.screen.set_focus(self._focused_before)
             self.post_message(self.Closed(self, kept))
 
     def action_cancel(self) -> None:

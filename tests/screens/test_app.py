@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.message import Message
 from textual.strip import Strip
 
 from httptop.app import HttptopApp
@@ -345,3 +347,42 @@ def test_unknown_names_are_refused() -> None:
         HttptopApp(ui=Ui(sort="speed"))
     with pytest.raises(ValueError, match="unknown theme 'pink'"):
         HttptopApp(ui=Ui(theme="pink"))
+
+
+def keys_of(data: str) -> list[Message]:
+    """Return the keys that the terminal's bytes mean."""
+    parser = XTermParser()
+    return [*parser.feed(data), *parser.feed("")]
+
+
+async def test_esc_and_a_letter_right_behind_it_are_two_keys() -> None:
+    async with HttptopApp().run_test(size=(100, 30)) as pilot:
+        app = await show(pilot)
+        await pilot.press("slash", "u", "s")
+        assert app.view.path_filter == "us"
+        for event in keys_of("\x1bj"):
+            app.post_message(event)
+        await pilot.pause()
+        assert app.view.path_filter == ""
+        assert app.view.selected is not None
+        await pilot.press("question_mark")
+        for event in keys_of("\x1bG"):
+            app.post_message(event)
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+        assert app.view.selected == table(app).rows[-1].key
+        await pilot.press("s")  # a menu, of which p is a letter
+        for event in keys_of("\x1bp"):
+            app.post_message(event)
+        await pilot.pause()
+        assert app.view.paused
+        assert app.view.sort == "rps"
+
+
+async def test_a_key_of_the_users_own_with_alt_is_not_two() -> None:
+    app = HttptopApp(ui=Ui(keys=("pause=alt+x",), filter="path = /a"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await show(pilot)
+        await pilot.press("alt+x")
+        assert app.view.paused
+        assert app.view.filtered

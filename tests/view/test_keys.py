@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from httptop.view.keys import ACTIONS, effective, parse_key, shown
+from httptop.view.keys import ACTIONS, behind_escape, effective, parse_key, shown
 
 
 def keys(name: str, *own: str) -> tuple[str, ...]:
@@ -59,3 +59,11 @@ def test_names_of_keys_on_the_screen() -> None:
     expected = {"question_mark": "?", "escape": "Esc", "f1": "F1", "G": "G", "ctrl+c": "Ctrl-C"}
     assert {key: shown(key) for key in expected} == expected
     assert shown("shift+tab") == "Shift-Tab"
+
+
+def test_alt_and_a_letter_may_be_esc_and_the_letter() -> None:
+    expected = {
+        "alt+j": "j", "alt+shift+o": "O", "alt+5": "5",
+        "j": None, "shift+j": None, "alt+ctrl+j": None, "alt+enter": None, "escape": None,
+    }  # fmt: skip
+    assert {key: behind_escape(key) for key in expected} == expected
