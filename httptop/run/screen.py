@@ -74,11 +74,7 @@ class ScreenRun:
         """Open the feed; ``closing`` ends what must end with the run."""
         replayed = asked.replay is not None
         self.can_change = self.can_survey = not replayed
-        self.fixed_window = ""
-        if replayed:
-            self.fixed_window = "A capture has figures of one window"
-        elif asked.record is not None:
-            self.fixed_window = "The window stays as it is while the run is recorded"
+        self.fixed_window = fixed_window(asked)
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
         self._terminal = Terminal()  # while it exists
@@ -221,6 +217,15 @@ class ScreenRun:
         """End the screen; any thread may call it while the screen runs."""
         assert self._app is not None
         self._app.end()
+
+
+def fixed_window(asked: Arguments) -> str:
+    """Return why the window cannot be changed on the screen, in a few words; empty: it can."""
+    if asked.replay is not None:
+        return "A capture has figures of one window"
+    if asked.record is not None:
+        return "The window stays as it is while the run is recorded"
+    return ""
 
 
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
