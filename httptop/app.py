@@ -248,6 +248,8 @@ class HttptopApp(Httptop):
             return
         self.newest = snapshot
         self._first_window_s = self._first_window_s or snapshot.window_s
+        if snapshot.window_s == self.view.window_s:
+            self.view = replace(self.view, window_s=None)
         if self._is_due(snapshot):
             self._drawn_at_s = snapshot.uptime_s
             if not self.view.paused:
@@ -317,7 +319,7 @@ class HttptopApp(Httptop):
 
     def change_window(self, step: int) -> None:
         """Have figures cover the next longer or shorter window, or say why they do not."""
-        snapshot, view, run = self.snapshot, self.view, self.run_controls
+        snapshot, view, run = self.newest, self.view, self.run_controls
         if snapshot is None:
             return
         window_s = view.window_s or snapshot.window_s

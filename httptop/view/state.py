@@ -35,7 +35,7 @@ class View:
     moves: int = 0  # how often the user has chosen an endpoint
     follows: bool = False  # whether the cursor goes where the selected endpoint goes
     paused: bool = False
-    #: The window that the user has asked for, in seconds; None: that of the run's start.
+    #: The window (s) that the user has asked for, until snapshots have it; None: they have it.
     window_s: float | None = None
     #: Whether rates, errors and latencies are those since start, and not those of the window.
     since_start: bool = False

@@ -98,6 +98,23 @@ async def test_the_window_of_the_settings_is_one_of_them() -> None:
         assert feed.windows == [60.0, 30.0, 10.0]
 
 
+async def test_the_window_is_that_of_the_snapshot_as_soon_as_one_has_it() -> None:
+    """So an earlier snapshot is never said to be of a window that came later."""
+    app = HttptopApp(PushedFeed())
+    async with app.run_test(size=SIZE) as pilot:
+        await show(pilot, busy())
+        await pilot.press("plus")
+        await show(pilot, busy(253))  # made before the feed knew of it
+        assert "window 1m (10s so far)" in _title(app)
+        await pilot.press("p")
+        await show(pilot, replace(busy(254), window_s=60.0, covered_s=12.0))
+        assert "window 10s" in _title(app)
+        await pilot.press("plus")
+        assert "window 5m (10s so far)" in _title(app)
+        await pilot.press("minus", "p")
+        assert "window 1m (12s so far)" in _title(app)
+
+
 async def test_a_click_changes_the_window() -> None:
     feed = PushedFeed()
     app = HttptopApp(feed)
