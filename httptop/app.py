@@ -23,7 +23,8 @@ from textual.screen import Screen
 
 from httptop.collect.feed import Feed
 from httptop.collect.window import MOST_BYTES, window_fits
-from httptop.config.settings import DEFAULTS, Paths, Settings, Ui
+from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui
+from httptop.config.value_types import Choice
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
@@ -31,6 +32,7 @@ from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.box import Box
+from httptop.screens.commands import Command, commands, letters
 from httptop.screens.compare import CompareScreen
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
@@ -39,7 +41,8 @@ from httptop.screens.export_box import ExportBox
 from httptop.screens.export_control import ExportControl
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
-from httptop.screens.pages import ConfirmQuit, Failure, Page, help_page, notes_page
+from httptop.screens.pages import ConfirmQuit, Failure, help_page, notes_page
+from httptop.screens.palette import Palette
 from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
@@ -399,9 +402,34 @@ class HttptopApp(Httptop):
             raise SkipAction
 
     def action_help(self) -> None:
-        """Show keys, columns and terms."""
-        if not isinstance(self.screen, Page | Failure):
-            self.push_screen(help_page(self._actions))
+        """Show the keys of the screen, columns and terms."""
+        screen = self.screen
+        if isinstance(screen, HttptopScreen):
+            found = commands(screen, self._actions)
+            self.push_screen(help_page(found, columns=isinstance(screen, Dashboard)))
+
+    def action_palette(self) -> None:
+        """Show all that can be done on the screen, to search in."""
+        screen = self.screen
+        if not isinstance(screen, HttptopScreen):
+            raise SkipAction
+        found = commands(screen, self._actions)
+        for name, menu in screen.menus().items():
+            found += letters(menu, self.key_of(name), screen)
+        found += [
+            Command("themes", (), f"theme {name}", f"app.use_theme({name!r})", self)
+            for name in cast(Choice, BY_KEY["ui.theme"].kind).words
+            if name != self.theme
+        ]
+        self.push_screen(Palette(found), self._run)
+
+    def _run(self, command: Command | None) -> None:
+        if command is not None:
+            self.call_later(self.run_action, command.does, command.node)
+
+    def action_use_theme(self, name: str) -> None:
+        """Draw in the colours of a theme; saving keeps it."""
+        self.theme = name
 
     def _take_keys(self) -> None:
         self._actions = effective(self.ui.keys)

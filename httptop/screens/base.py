@@ -17,6 +17,7 @@ from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.view.compare import Baseline
+from httptop.view.menus import Menu
 from httptop.view.state import View
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.key_bar import KeyBar
@@ -206,6 +207,10 @@ class HttptopScreen(Screen[None]):
         """Say in the key bar that a key, by its name on the screen, does nothing here."""
         for bar in self.query(KeyBar):
             bar.say(f"no such key: {key}; {self.httptop.key_of('help')} helps")
+
+    def menus(self) -> Mapping[str, Menu]:
+        """Return the menus of letters, by the names of the actions that open them."""
+        return {}
 
     def go_back(self) -> bool:
         """Return whether the screen went back to what it showed before, instead of being left."""

@@ -17,7 +17,8 @@ Compact (below 100x30), everything above the table is two lines; larger, the hea
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from textual import events
 from textual.actions import SkipAction
@@ -54,6 +55,9 @@ from httptop.widgets.prompt import Prompt
 from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 
+#: How many panels there are.
+PANELS: Final = 4
+
 
 class Dashboard(HttptopScreen):
     """Draws the app's snapshot through its view; its actions only change the view.
@@ -66,7 +70,14 @@ class Dashboard(HttptopScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
         *(
-            Binding(str(digit), f"panel({digit})", "Panel", show=False, priority=True)
+            Binding(
+                str(digit),
+                f"panel({digit})",
+                f"panel {digit}; again: it fills the screen" if 1 <= digit <= PANELS else "",
+                show=False,
+                priority=True,
+                tooltip="Order, figures and panels",
+            )
             for digit in range(10)
         ),
     ]
@@ -197,9 +208,9 @@ class Dashboard(HttptopScreen):
         if self._open_line is not None:
             raise SkipAction
 
-    def _open_menu(self, menu: Menu) -> None:
+    def _open_menu(self, name: str) -> None:
         self._let_type()
-        self._menu = menu
+        self._menu = self.menus()[name]
         self._show_keys()
 
     async def take_key(self, key: str, /) -> bool:
@@ -310,13 +321,21 @@ class Dashboard(HttptopScreen):
         """Insert a candidate into the filter being typed, by default the selected one."""
         self._editor.take(self._editor.advice.selected if n is None else n)
 
+    def menus(self) -> Mapping[str, Menu]:
+        """Return the menus of orders and of the selected row's values."""
+        return {
+            "only": row_menu(excluded=False),
+            "hide": row_menu(excluded=True),
+            "sort": sort_menu(TITLES, self.httptop.view.sort),
+        }
+
     def action_only(self) -> None:
         """Open the menu of the selected row's values, to show only what shares one."""
-        self._open_menu(row_menu(excluded=False))
+        self._open_menu("only")
 
     def action_hide(self) -> None:
         """Open the menu of the selected row's values, to hide what shares one."""
-        self._open_menu(row_menu(excluded=True))
+        self._open_menu("hide")
 
     def action_by_row(self, field: RowField, excluded: bool) -> None:
         """Show only what shares the selected row's value of a field, or hide that."""
@@ -354,7 +373,7 @@ class Dashboard(HttptopScreen):
 
     def action_sort(self) -> None:
         """Open the menu of the orders."""
-        self._open_menu(sort_menu(TITLES, self.httptop.view.sort))
+        self._open_menu("sort")
 
     def action_sort_by(self, sort: str) -> None:
         """Sort by a column, shown or not; by the same one again: reverse the order."""

@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from httptop.model import Snapshot
 from httptop.screens.box import Box
-from httptop.view.keys import ACTIONS, Action, shown
+from httptop.screens.commands import Command
+from httptop.view.menus import SORT_LETTERS
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import LOSSES
 from httptop.widgets.text_page import TextPage
@@ -57,37 +58,36 @@ class Page(Box[None]):
         yield self.titled(TextPage(self.text, id="page"), self.page_title)
 
 
-def help_page(actions: Sequence[Action] = ACTIONS) -> Page:
-    """Return the page of keys (with their names in ``ui.keys``), columns and terms."""
-    blocks = [
-        _keys(actions),
-        _block("Columns", [(column.title, column.meaning) for column in COLUMNS]),
-        _block("Words", WORDS),
-    ]
+def help_page(found: Sequence[Command], *, columns: bool) -> Page:
+    """Return the page of keys with their names in ``ui.keys``, of words, and maybe of columns."""
+    groups: dict[str, list[Content]] = {}
+    for command in found:
+        groups.setdefault(command.group, []).append(_command(command))
+    blocks: list[Content] = []
+    for group, lines in groups.items():
+        note = "  name in ui.keys" if not blocks else ""
+        title = Content.assemble((f"{group:<13}", "$hue-accent bold"), (note, "$hue-muted"))
+        blocks.append(Content("\n").join([title, *lines]))
+    if columns:
+        meanings = [
+            (f"{column.title:<11}{SORT_LETTERS[column.sort]}", column.meaning) for column in COLUMNS
+        ]
+        blocks.append(_block("Columns, and letters that sort by them", meanings))
+    blocks.append(_block("Words", WORDS))
     return Page("help", Content("\n\n").join(blocks))
 
 
-def _keys(actions: Sequence[Action]) -> Content:
-    title = Content.assemble(
-        ("Keys", "$hue-accent bold"), ("  with their names in ui.keys", "$hue-muted")
+def _command(command: Command) -> Content:
+    return Content.assemble(
+        (f"{_keys_of(command):<13}", "$hue-key"),
+        (f"{command.name:<13}", "$hue-muted"),
+        command.meaning,
     )
-    lines = [
-        Content.assemble(
-            (f"{_keys_of(action):<13}", "$hue-key"),
-            (f"{action.name:<13}", "$hue-muted"),
-            action.meaning,
-        )
-        for action in actions
-    ]
-    digits = Content.assemble(
-        (f"{'1 to 4':<26}", "$hue-key"), "choose a panel; again: it fills the screen"
-    )
-    return Content("\n").join([title, *lines, digits])
 
 
-def _keys_of(action: Action) -> str:
-    """Return as many of an action's keys as fit."""
-    text, *others = map(shown, action.keys)
+def _keys_of(command: Command) -> str:
+    """Return as many of a command's keys as fit."""
+    text, *others = command.keys
     for other in others:
         if len(text) + 1 + len(other) > 12:
             break

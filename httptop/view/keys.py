@@ -87,7 +87,10 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "export", ("e",), "export", "export what is shown: file or clipboard", "app", priority=True
     ),
-    Action("help", ("question_mark", "h", "f1"), "help", "this page", "app"),
+    Action("help", ("question_mark", "h", "f1"), "help", "the keys of this page", "app"),
+    Action(
+        "palette", ("colon",), "palette", "search all that can be done here", "app", priority=True
+    ),
     Action(
         "suspend",
         ("ctrl+z",),
@@ -107,6 +110,19 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("quit", ("q", "f10"), "ask_quit", "go back; quit from the first page", "app"),
     Action("quit_now", ("ctrl+c",), "quit", "quit without asking", "app", priority=True),
 )
+
+#: The group on the help page of each action, in the order of that page.
+GROUPS: Final = {
+    name: group
+    for group, names in (
+        ("Move", "down up page_down page_up first last open follow"),
+        ("Find and filter", "path filter only hide drop_last drop clear"),
+        ("Order, figures and panels", "sort sort_next sort_back reverse wider narrower idle side"),
+        ("Pages", "in_flight baseline notes coverage help palette quit"),
+        ("httptop", "pause merge split save export demo redraw suspend quit_now"),
+    )
+    for name in names.split()
+}
 
 #: Names in ``ui.keys`` of actions that are no more, and what does the same.
 _GONE: Final = {

@@ -190,6 +190,11 @@ def test_help(picture: Picture) -> None:
     assert picture(busy(), size=(100, 45), press=("question_mark",))
 
 
+def test_palette(picture: Picture) -> None:
+    """All that can be done, found by a few letters, with its keys; ASCII has no other border."""
+    assert picture(busy(), size=(80, 24), symbols="tty", press=("colon", *"sort"))
+
+
 def test_losses(picture: Picture) -> None:
     """Losses stand in the bottom line, loud, with what was shed and the number of notes."""
     health = Health(lost_samples=1_213, overflow_requests=88, late_ticks=3, orphan_responses=2)
