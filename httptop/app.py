@@ -48,6 +48,7 @@ from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import DARK, DARK_HUES, LIGHT
 from httptop.view.compare import Baseline, measured
+from httptop.view.history import History
 from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.state import SORTS, View, descends
 from httptop.view.window import SINCE_START, covered, next_window, window_name
@@ -108,6 +109,7 @@ class HttptopApp(Httptop):
         self.failure: BaseException | None = None
         self.demo_state = ""
         self.baseline: Baseline | None = None
+        self._history = History()
         self.view = View(
             side=ui.side,
             sort=ui.sort,
@@ -250,6 +252,7 @@ class HttptopApp(Httptop):
         if snapshot is None:
             return
         self.newest = snapshot
+        self._history.keep(snapshot)
         self._first_window_s = self._first_window_s or snapshot.window_s
         if snapshot.window_s == self.view.window_s:
             self.view = replace(self.view, window_s=None)
@@ -361,6 +364,23 @@ class HttptopApp(Httptop):
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
         self.push_screen(RequestScreen(request))
+
+    def action_travel(self, steps: int, seconds: float = 0.0) -> None:
+        """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
+        shown = self.snapshot
+        if shown is None:
+            return
+        if seconds:
+            found = self._history.near(shown.taken_at + seconds)
+        else:
+            found = self._history.step(shown.taken_at, steps)
+        if found is None or found.taken_at == shown.taken_at:
+            later = steps > 0 or seconds > 0
+            self.say("This is the newest moment." if later else "Nothing older is kept.")
+            return
+        self.snapshot = found
+        self.view = replace(self.view, paused=True)
+        self.refresh_screens()
 
     def action_baseline(self) -> None:
         """Compare with the baseline, or set one if there is none."""

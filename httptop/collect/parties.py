@@ -178,6 +178,20 @@ def _stats(requests: int, errors: int, answered: int, sum_ns: int, max_ns: int) 
     return PartyStats(requests, errors, answered, mean_ns, float(max_ns))
 
 
+class _NoFigures:
+    """Those of a moment of which none are kept."""
+
+    def of(self, number: int) -> PartyFigures:
+        raise KeyError(number)
+
+    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:  # noqa: ARG002
+        return []
+
+
+#: Of rows whose parties are not known.
+NO_PARTIES: Final = PartyTable({}, {}, _NoFigures(), _NoFigures(), split=False)
+
+
 class PartyBook:
     """Which parties each row has; for the collector's thread alone."""
 

@@ -15,7 +15,8 @@ from typing import Final
 from httptop.collect.containers import Containers
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
-from httptop.collect.parties import PartyTable
+from httptop.collect.packed_rows import PackedRows
+from httptop.collect.parties import NO_PARTIES, PartyTable
 from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import Buckets, UsualTable, trend_of
 from httptop.collect.status_latencies import Percentiles, latency_by_status
@@ -139,6 +140,25 @@ class RowTable(RowsOnDemand):
     def index_of(self, key: EndpointKey) -> int | None:
         """Return the index of the row with a key; None: there is none."""
         return self._shown.index.get(key)
+
+    @property
+    def size_bytes(self) -> int:
+        """That of the sums; see RowsOnDemand."""
+        return len(self._sums.rows) + len(self._sums.times) + len(self._sums.cells)
+
+    def packed(self) -> PackedRows:
+        """Return the same in less memory; see RowsOnDemand."""
+        shown, names, trends, usual = self._shown, self._names, self._trends, self._usual
+        covered_s, oldest_ns, containers = self._covered_s, self._oldest_ns, self._containers
+        percentiles = self._by_status
+
+        def unpacked(sums: Sums) -> RowTable:
+            return RowTable(
+                sums, shown, names, trends, usual, covered_s, NO_PARTIES, oldest_ns, containers,
+                percentiles,
+            )  # fmt: skip
+
+        return PackedRows(self._sums, shown, unpacked)
 
     # ---- one row -----------------------------------------------------------------------------
 

@@ -216,6 +216,10 @@ class HttptopScreen(Screen[None]):
         """Return whether the screen went back to what it showed before, instead of being left."""
         return False
 
+    def action_live(self) -> None:
+        """Show what arrives, if another moment is shown."""
+        self.httptop.change_view(paused=False)
+
     def action_pause(self) -> None:
         """Stop adopting snapshots, or resume."""
         self.httptop.change_view(paused=not self.httptop.view.paused)

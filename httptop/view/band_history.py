@@ -31,9 +31,11 @@ class BandHistory:
 
     def note(self, snapshot: Snapshot) -> None:
         """Note the next snapshot, if it knows the endpoint's latencies."""
-        looked_at = snapshot.looked_at
-        if looked_at is None or looked_at.key != self._key or snapshot.uptime_s == self._at_s:
+        looked_at, last_s = snapshot.looked_at, self._at_s
+        if looked_at is None or looked_at.key != self._key:
             return
+        if last_s is not None and snapshot.uptime_s <= last_s:
+            return  # the same one, or a moment in the past
         if self._at_s is not None and snapshot.interval_s > 0:
             passed = round((snapshot.uptime_s - self._at_s) / snapshot.interval_s)
             self.ticks.extend([()] * (min(passed, MOST_TICKS) - 1))

@@ -67,9 +67,13 @@ class Headlines:
         """``arrow`` stands between a value then and now."""
         self._newcomers, self._failures = Newcomers(), Failures()
         self._arrow = arrow
+        self._latest_at = 0.0
 
     def note(self, snapshot: Snapshot) -> None:
-        """Note the next snapshot."""
+        """Note the next snapshot; one that is older than the last is of a moment in the past."""
+        if snapshot.taken_at < self._latest_at:
+            return
+        self._latest_at = snapshot.taken_at
         self._newcomers.note(snapshot)
         self._failures.note(snapshot)
 

@@ -41,6 +41,15 @@ class RowsOnDemand(Sequence[EndpointStats]):
     def passing(self, index: int) -> EndpointStats:
         """Return the same without keeping it, for those who look at each row once."""
 
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """About the memory that they take, besides what they share with those of other moments."""
+
+    @abstractmethod
+    def packed(self) -> RowsOnDemand:
+        """Return the same in less memory, to be kept; whose they were is not known of these."""
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.keys)

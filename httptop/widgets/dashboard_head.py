@@ -60,7 +60,8 @@ class TitleLine(Painted):
         if view.paused:
             behind = ""
             if snapshot is not None and self.newest_at is not None:
-                behind = f" {humanize.clock(self.newest_at - snapshot.taken_at)} behind"
+                ago = humanize.clock(self.newest_at - snapshot.taken_at)
+                behind = f" at {humanize.time_of_day(snapshot.taken_at)[:8]}, {ago} ago"
             banner = f" {glyphs.pause} PAUSED{behind}, p resumes "
             if left.used + len(banner) + windows[-1].used + 1 > width:
                 banner = f" {glyphs.pause} PAUSED "

@@ -1,0 +1,107 @@
+"""Snapshots of the past: each tick of the last minutes, and one in ten seconds of the last hour.
+
+What is kept is bounded in memory: with many endpoints it goes back less far, or leaves ticks out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from httptop.model import Snapshot
+from httptop.view.rows import RowsOnDemand
+
+#: Every tick is kept for so long; then one in so many seconds, for so long.
+FINE_S: Final = 300.0
+COARSE_STEP_S: Final = 10.0
+COARSE_S: Final = 3600.0
+#: About the memory that all of it may take.
+MOST_BYTES: Final = 6 << 20
+#: About what a snapshot takes besides its rows, and a row that was made already.
+_SNAPSHOT_BYTES: Final = 4096
+_ROW_BYTES: Final = 1024
+#: Rows of so many bytes are packed in each tick: a millisecond or two. Larger ones less often.
+_BYTES_A_TICK: Final = 400_000
+
+_AT = attrgetter("at")
+
+
+class _Kept(NamedTuple):
+    at: float  # Unix time, seconds
+    snapshot: Snapshot
+    size_bytes: int
+
+
+class History:
+    """The snapshots that are kept; for one thread alone."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._kept: list[_Kept] = []  # the oldest first
+        self._size_bytes = 0
+        self._skip = 0
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot that is newer than all others; an older one begins anew."""
+        if self._kept and snapshot.taken_at <= self._kept[-1].at:
+            if snapshot.taken_at == self._kept[-1].at:
+                return
+            self._kept, self._size_bytes = [], 0
+        if self._skip:
+            self._skip -= 1
+            return
+        rows = snapshot.endpoints
+        size_bytes = _SNAPSHOT_BYTES
+        if isinstance(rows, RowsOnDemand):
+            self._skip = rows.size_bytes // _BYTES_A_TICK
+            rows = rows.packed()
+            size_bytes += rows.size_bytes
+        else:
+            size_bytes += _ROW_BYTES * len(rows)
+        kept = replace(snapshot, endpoints=rows)
+        self._kept.append(_Kept(snapshot.taken_at, kept, size_bytes))
+        self._size_bytes += size_bytes
+        self._thin_out()
+
+    def _thin_out(self) -> None:
+        newest = self._kept[-1].at
+        fine = bisect_left(self._kept, newest - FINE_S, key=_AT)
+        # Those before ``fine`` but for the last one have been thinned out before.
+        while fine >= 2 and self._kept[fine - 1].at - self._kept[fine - 2].at < COARSE_STEP_S:
+            fine -= 1
+            self._drop(fine)
+        while self._kept and (
+            self._kept[0].at < newest - COARSE_S or self._size_bytes > self._most_bytes
+        ):
+            if len(self._kept) == 1:
+                return
+            self._drop(0)
+
+    def _drop(self, at: int) -> None:
+        self._size_bytes -= self._kept.pop(at).size_bytes
+
+    def step(self, taken_at: float, steps: int) -> Snapshot | None:
+        """Return the snapshot so many steps after one of that time, before it if negative.
+
+        None: nothing is kept there.
+        """
+        if steps < 0:
+            index = bisect_left(self._kept, taken_at, key=_AT) + steps
+        else:
+            index = bisect_right(self._kept, taken_at, key=_AT) + steps - 1
+        return self._kept[index].snapshot if 0 <= index < len(self._kept) else None
+
+    def near(self, taken_at: float) -> Snapshot | None:
+        """Return the first snapshot that is not older than a time, or else the newest one."""
+        if not self._kept:
+            return None
+        index = bisect_left(self._kept, taken_at, key=_AT)
+        return self._kept[min(index, len(self._kept) - 1)].snapshot
+
+    @property
+    def times(self) -> Sequence[float]:
+        """The times of what is kept, ascending."""
+        return [kept.at for kept in self._kept]
