@@ -39,8 +39,8 @@ _LOOKING_S: Final = 2.0
 _IN_FLIGHT_SHARE: Final = 0.02
 
 _CUT: Final = (
-    "rates and latencies cover less time than they should: so many endpoints are active that the "
-    f"window would take more than {MOST_BYTES >> 20} MiB"
+    "rates and latencies cover less time than they should: so many endpoints are active, or come "
+    f"and go, that the window would take more than {MOST_BYTES >> 20} MiB, or has no room for more"
 )
 
 #: Makes the context that a collector's ticks run in; its argument is a descriptor (see Collector).
@@ -286,7 +286,9 @@ class Collector:
         give_way()
         uptime_s = now_s - self._started_s
         rows.count(self._window.slot(uptime_s), self._source.names)
-        self._window_is_cut |= self._window.shorten(self._source.sums.window_bytes)
+        sums = self._source.sums
+        if sums.window_bytes > MOST_BYTES or sums.window_is_crowded:
+            self._window_is_cut |= self._window.shorten()
         self._read_in_flight(rows, now_s)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)

@@ -19,6 +19,8 @@ class LogNumbers:
         """``rows``: the row that each number is of, as 64 bits each; number 0 is never used."""
         self._rows = memoryview(rows).cast("Q")
         numbers = range(len(self._rows))
+        #: How many there can be.
+        self.most = len(numbers) - 1
         self._free = array("H", reversed(numbers[1:]))
         self._own = array("H", [0]) * most_rows  # of each row: the number that it logs; 0: none
         self._next, self._before = array("H", numbers), array("H", numbers)

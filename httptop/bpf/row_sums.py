@@ -62,6 +62,8 @@ _MORE_TURNS: Final = OCTAVES + 1
 _NEAR: Final = 2048
 #: Numbers in the log that are kept for the rows that count where there is no room.
 _LAST_NUMBERS: Final = 64
+#: Where only so small a part of them is left, a long window is to give some back.
+_FEW_NUMBERS: Final = 4
 #: What programs that are no tracepoint's run on; they do not look at it.
 _NO_PACKET: Final = bytes(64)
 _BLANK: Final = RowFigures(*[0] * len(RowFigures._fields))
@@ -133,6 +135,11 @@ class KernelSums:
             mapped.close()
 
     # ---- a tick ------------------------------------------------------------------------------
+
+    @property
+    def window_is_crowded(self) -> bool:
+        """Whether rows that are gone leave little room in the window; see RowSums."""
+        return self._log_numbers.free < self._log_numbers.most // _FEW_NUMBERS
 
     def has_room(self) -> bool:
         """Return whether another row may be used; see RowSums."""

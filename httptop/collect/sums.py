@@ -198,6 +198,10 @@ class RowSums(Protocol):
     def window_bytes(self) -> int:
         """The memory that the log of the window takes."""
 
+    @property
+    def window_is_crowded(self) -> bool:
+        """Whether rows that are gone, but are in the window still, leave little room for others."""
+
     def has_room(self) -> bool:
         """Return whether another row may be used: the window may still have too many that were."""
 

@@ -67,14 +67,12 @@ class Window:
         self._read_s = now_s
         return newest
 
-    def shorten(self, taken_bytes: int) -> bool:
-        """Have the oldest slot leave with the next reading if the window takes too much memory.
+    def shorten(self) -> bool:
+        """Have the oldest slot leave with the next reading; return whether it does.
 
-        What is of the last KEPT_S stays. Return whether the slot leaves.
+        What is of the last KEPT_S stays.
         """
-        if taken_bytes <= MOST_BYTES or len(self._slots) < 2:
-            return False
-        if self._read_s - self._slots[1][1] < KEPT_S:
+        if len(self._slots) < 2 or self._read_s - self._slots[1][1] < KEPT_S:
             return False
         self._leaves = self._slots[0][0]
         return True

@@ -107,6 +107,7 @@ class ReferenceSums:
     def __init__(self, most_rows: int = 1000) -> None:
         self.most_rows = most_rows
         self.window_bytes = 0  # nothing is logged here; a test may have it be something
+        self.window_is_crowded = False  # likewise
         self._uses: dict[int, CellUse | None] = {}
         self._waiting: list[CellDelta] = []
         self._rows: dict[int, _Row] = {}

@@ -124,13 +124,12 @@ def test_a_shorter_window_drops_what_is_too_old_at_once() -> None:
 def test_a_window_that_takes_too_much_room_is_shortened_slot_by_slot() -> None:
     window = Window(300)
     _covered(window, 0, 400)
-    assert not window.shorten(MOST_BYTES)
     (before,) = _covered(window, 400, 401)
-    assert window.shorten(MOST_BYTES + 1)
+    assert window.shorten()
     (after,) = _covered(window, 401, 402)
     assert 24 <= before + 1 - after <= 26
     for now in range(402, 500):
-        window.shorten(MOST_BYTES + 1)
+        window.shorten()
         assert _covered(window, now, now + 1)[0] >= KEPT_S
     assert _covered(window, 500, 501)[0] <= KEPT_S + 26
 
@@ -138,13 +137,14 @@ def test_a_window_that_takes_too_much_room_is_shortened_slot_by_slot() -> None:
 def test_the_last_minute_is_never_shortened() -> None:
     window = Window(60)
     _covered(window, 0, 100)
-    assert not window.shorten(1 << 40)
+    assert not window.shorten()
     window = Window(300)
     _covered(window, 0, 3)
-    assert not window.shorten(1 << 40)
+    assert not window.shorten()
 
 
-def test_a_run_whose_window_takes_too_much_room_says_so() -> None:
+@pytest.mark.parametrize(("too_many_bytes", "crowded"), [(1, False), (0, True)])
+def test_a_run_whose_window_takes_too_much_room_says_so(too_many_bytes: int, crowded: bool) -> None:
     settings = replace(DEFAULTS, general=replace(DEFAULTS.general, window_s=300.0))
     source = FakeSource(FIRST)
     collector = Collector(source, settings, Scope(), host="here")
@@ -152,14 +152,18 @@ def test_a_run_whose_window_takes_too_much_room_says_so() -> None:
     for second in range(1, 200):
         snapshot = collector.step(1000.0 + second, 0)
         assert (snapshot.covered_s, snapshot.notes) == (second, ())
-    source.sums.window_bytes = MOST_BYTES + 1
-    collector.step(1200.0, 0)
-    snapshot = collector.step(1201.0, 0)
+    source.sums.window_bytes = MOST_BYTES
+    assert collector.step(1200.0, 0).covered_s == 200
+    assert collector.step(1201.0, 0).covered_s == 201
+    source.sums.window_bytes += too_many_bytes
+    source.sums.window_is_crowded = crowded
+    collector.step(1202.0, 0)
+    snapshot = collector.step(1203.0, 0)
     assert snapshot.covered_s < 180
     assert [note for note in snapshot.notes if "15 MiB" in note]
-    assert snapshot.overhead.window_bytes == MOST_BYTES + 1
+    assert snapshot.overhead.window_bytes == MOST_BYTES + too_many_bytes
     collector.set_window(60.0)
-    assert collector.step(1202.0, 0).notes == ()
+    assert collector.step(1204.0, 0).notes == ()
 
 
 @pytest.mark.parametrize(

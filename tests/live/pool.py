@@ -326,6 +326,11 @@ class AfreshSums:
         """The memory that the log of the window takes."""
         return self._sums.window_bytes
 
+    @property
+    def window_is_crowded(self) -> bool:
+        """Whether rows that are gone leave little room in the window."""
+        return self._sums.window_is_crowded
+
     def forget(self, cells: Iterable[int]) -> None:
         """Note that cells have begun anew."""
         for cell in cells:

@@ -377,6 +377,22 @@ def test_what_the_log_of_the_window_takes_is_known(loaded: Loaded) -> None:
     assert (row.requests, row.window_requests, row.window_errors) == (6, 0, 0)
 
 
+def test_rows_that_are_gone_crowd_the_window_until_it_is_over(loaded: Loaded) -> None:
+    sums = loaded.sums
+    numbers = sums._log_numbers
+    numbers.take(FIRST_ROW)
+    gone = 0
+    while not sums.window_is_crowded:
+        assert sums.has_room()
+        numbers.take(FIRST_ROW + 1)
+        numbers.merge(FIRST_ROW + 1, FIRST_ROW, slot=0)
+        gone += 1
+    assert gone == numbers.most - numbers.most // 4
+    sums.add(0, SLOTS)
+    assert not sums.window_is_crowded
+    assert numbers.free == numbers.most - 1
+
+
 def test_a_merged_row_is_used_again_at_once(loaded: Loaded) -> None:
     """The window still has what it had before, of the row that has it now."""
     sums, cells = loaded.sums, Cells(loaded)
