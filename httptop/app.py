@@ -19,7 +19,9 @@ from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.events import Event, Key, Resize
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.theme import Theme
 
 from httptop.collect.feed import Feed
 from httptop.collect.window import MOST_BYTES, window_fits
@@ -46,7 +48,7 @@ from httptop.screens.palette import Palette
 from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
-from httptop.screens.themes import DARK, DARK_HUES, LIGHT
+from httptop.screens.themes import THEMES
 from httptop.view.compare import Baseline, measured
 from httptop.view.history import History
 from httptop.view.keys import Action, behind_escape, effective, shown
@@ -67,6 +69,7 @@ class HttptopApp(Httptop):
     CSS = Path(__file__).with_name("httptop.tcss").read_text("utf-8")
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    theme: Reactive[str] = Reactive(DEFAULTS.ui.theme)
 
     def __init__(
         self,
@@ -89,10 +92,8 @@ class HttptopApp(Httptop):
         super().__init__()
         if ui.sort not in SORTS:
             raise ValueError(f"unknown sort column {ui.sort!r}; known: {', '.join(SORTS)}")
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
         if ui.theme not in self.available_themes:
-            known = ", ".join(sorted(self.available_themes))
+            known = ", ".join(self.available_themes)
             raise ValueError(f"unknown theme {ui.theme!r}; known: {known}")
         self.theme = ui.theme
         self.symbols: Symbols = ui.symbols
@@ -126,9 +127,10 @@ class HttptopApp(Httptop):
         self.run_controls = run
         self._export_control = ExportControl(self, os.environ.get("TERM", ""))
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Give every theme our hues."""
-        return DARK_HUES
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Our themes by their names; Textual's own lack our hues."""
+        return dict(THEMES)
 
     def get_driver_class(self) -> type[Driver]:
         """Draw on a terminal that may go away."""

@@ -135,7 +135,7 @@ class CursorTable(Painted, ScrollView, can_focus=True):
         pair = self._styles.get(name)
         if pair is None:
             plain = self.hue(name)
-            pair = plain, plain + Style(bgcolor=self.hue("cursor").bgcolor)
+            pair = plain, plain + self.cursor_style()
             self._styles[name] = pair
         return pair
 

@@ -98,7 +98,7 @@ class FilterChips(Painted):
         return lines
 
     def _fixed(self, chip: Chip, width: int) -> Line:
-        label = self.hue("accent") + Style(bgcolor=self.hue("cursor").bgcolor)
+        label = self.hue("accent") + self.cursor_style()
         return (
             Line()
             .add(f" {chip.label} ", label)

@@ -65,7 +65,7 @@ _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
         "key": _Hue("hue-key", bold=True),
         "chip": _Hue("hue-strong", "hue-chip"),
         "banner": _Hue("hue-banner-text", "hue-banner", bold=True),
-        "cursor": _Hue("hue-strong", "hue-cursor"),
+        "cursor": _Hue("hue-cursor-text", "hue-cursor"),
     }
 )
 
@@ -98,16 +98,24 @@ class Hued(Widget):
             self._hues[name] = style
         return style
 
+    def cursor_style(self) -> Style:
+        """Return what the cursor's row changes of a style: the background, and where a theme has a
+        text for it that is not its ``hue-strong`` all colours of the text, too.
+        """
+        cursor, variables = self.hue("cursor"), self.app.theme_variables
+        if variables["hue-cursor-text"] == variables["hue-strong"]:
+            return Style(bgcolor=cursor.bgcolor)
+        return Style(color=cursor.color, bgcolor=cursor.bgcolor)
+
     def fit(self, text: str, width: int, align: Align = "left") -> str:
         """Return a text cut or padded to ``width`` cells, in this widget's symbols."""
         return fit(text, width, align, self.glyphs.ellipsis)
 
     def on_cursor(self, line: Strip, width: int, *, mark: bool = True) -> Strip:
         """Return a line as the one under the cursor, with a ``mark`` in its first cell."""
-        behind = Style(bgcolor=self.hue("cursor").bgcolor)
         first = Segment(self.glyphs.cursor if mark else " ", self.hue("accent"))
         whole = Strip([first, *line.crop(1)]).adjust_cell_length(width, self.hue("text"))
-        return Strip(Segment.apply_style(whole, post_style=behind), width)
+        return Strip(Segment.apply_style(whole, post_style=self.cursor_style()), width)
 
     def notify_style_update(self) -> None:
         """Discard the colours of the previous theme or background."""

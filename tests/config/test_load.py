@@ -104,7 +104,7 @@ EXAMPLES = {
     "security.max_captured_bytes": ("64", "2KiB"),
     "ui.window": ("30s", "1ms"),
     "ui.refresh": ("2s", "2h"),
-    "ui.theme": ("nord", "pink"),
+    "ui.theme": ("light", "nord"),
     "ui.symbols": ("tty", "emoji"),
     "ui.columns": ("path,rps,p99", "path,p98"),
     "ui.sort": ("p99", "p98"),

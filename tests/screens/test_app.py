@@ -320,18 +320,18 @@ async def test_a_demo_that_fails_says_why() -> None:
 
 
 async def test_another_theme_repaints_what_is_drawn() -> None:
-    async with HttptopApp(ui=Ui(theme="nord")).run_test(size=(100, 40)) as pilot:
+    async with HttptopApp(ui=Ui(theme="high-contrast")).run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
-        assert app.theme == "nord"
+        assert app.theme == "high-contrast"
         kinds = (EndpointTable, CostLine, KeyBar, LiveRequests)
 
         def first_lines() -> list[Strip]:
             return [app.screen.query_one(kind).render_line(0) for kind in kinds]
 
-        app.theme = "httptop-dark"
+        app.theme = "dark"
         await pilot.pause()
         dark = first_lines()
-        app.theme = "httptop-light"
+        app.theme = "light"
         await pilot.pause()
         for before, after in zip(dark, first_lines(), strict=True):
             assert before.text == after.text

@@ -24,10 +24,10 @@ async def said(app: HttptopApp, reload: Reload) -> tuple[str, str]:
 
 async def test_follows_what_can_change_and_names_the_rest() -> None:
     app = HttptopApp()
-    expected = build({"ui.sort": "p99", "ui.theme": "nord", "general.window": 30.0})
+    expected = build({"ui.sort": "p99", "ui.theme": "light", "general.window": 30.0})
     text, severity = await said(app, compare(DEFAULTS, expected))
-    assert (app.view.sort, app.theme) == ("p99", "nord")
-    assert 'again: ui.theme = "nord", ui.sort = "p99"' in text
+    assert (app.view.sort, app.theme) == ("p99", "light")
+    assert 'again: ui.theme = "light", ui.sort = "p99"' in text
     assert "only a restart changes general.window" in text
     assert severity == "warning"
 

@@ -14,11 +14,11 @@ def test_only_what_differs_is_a_change() -> None:
     ui, paths = Ui(), Paths()
     assert changes(View(), ui, ui.theme, paths, paths) == {}
     view = View(side="client", sort="p99", expression=parse("comm = a"))
-    assert changes(view, ui, "nord", Paths(keep=("/a/*",)), paths) == {
+    assert changes(view, ui, "light", Paths(keep=("/a/*",)), paths) == {
         "ui.filter": "comm = a",
         "ui.sort": "p99",
         "ui.side": "client",
-        "ui.theme": "nord",
+        "ui.theme": "light",
         "paths.keep": ("/a/*",),
     }
     assert changes(View(), Ui(filter="comm = a"), ui.theme, paths, paths) == {"ui.filter": ""}

@@ -270,7 +270,7 @@ def test_hostile(picture: Picture) -> None:
 
 def test_light(picture: Picture) -> None:
     """The light theme; the live requests are held, with a cursor, as title and keys say."""
-    assert picture(busy(), theme="httptop-light", symbols="block", press=("4", "j", "j"))
+    assert picture(busy(), theme="light", symbols="block", press=("4", "j", "j"))
 
 
 def test_coverage(picture: Picture) -> None:

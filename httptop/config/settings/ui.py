@@ -11,24 +11,7 @@ from httptop.model import SIDES
 from httptop.view.state import SORTS
 
 _S: Final = 1_000_000_000
-_THEMES: Final = (
-    "httptop-dark",
-    "httptop-light",
-    "ansi-dark",
-    "ansi-light",
-    "catppuccin-latte",
-    "catppuccin-mocha",
-    "dracula",
-    "flexoki",
-    "gruvbox",
-    "monokai",
-    "nord",
-    "solarized-dark",
-    "solarized-light",
-    "textual-dark",
-    "textual-light",
-    "tokyo-night",
-)
+_THEMES: Final = ("dark", "light", "high-contrast", "colour-blind", "ansi")
 _COLUMNS: Final = (
     "process",
     "user",
@@ -62,7 +45,13 @@ _COLUMNS: Final = (
 )
 
 UI_SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting("ui", "theme", Choice(_THEMES), "Colours of the screen.", live=True),
+    Setting(
+        "ui",
+        "theme",
+        Choice(_THEMES),
+        "Colours of the screen; ansi: the 16 of the terminal.",
+        live=True,
+    ),
     Setting(
         "ui",
         "window",

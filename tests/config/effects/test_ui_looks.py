@@ -193,7 +193,7 @@ async def test_a_theme_has_other_colours(ui: Written) -> None:
             strip = app.screen.query_one(EndpointTable).render_line(1)
             return {segment.style.bgcolor for segment in strip if segment.style}
 
-    assert not await colours("") & await colours('theme = "httptop-light"')
+    assert not await colours("") & await colours('theme = "light"')
 
 
 @pytest.mark.setting("ui.sort", "ui.side")
@@ -226,7 +226,7 @@ async def test_a_file_that_changes_is_followed(ui: Written) -> None:
         await pilot.press("s", "p")  # by process: the user's own order
         app.adopt(
             ui.settings(
-                'columns = ["path", "p99"]\nlatency_unit = "us"\ntheme = "nord"\n'
+                'columns = ["path", "p99"]\nlatency_unit = "us"\ntheme = "light"\n'
                 "confirm_quit = true"
             )
         )
@@ -234,7 +234,7 @@ async def test_a_file_that_changes_is_followed(ui: Written) -> None:
         header, row, *_ = lines(app, EndpointTable)
         assert header.split() == ["PATH", "P99"]
         assert "µs" in row
-        assert app.theme == "nord"
+        assert app.theme == "light"
         assert app.view.sort == "process"
         app.adopt(ui.settings('columns = ["path", "p99"]\nsort = "p99"'))
         await pilot.pause()
