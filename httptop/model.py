@@ -333,6 +333,10 @@ class RequestInFlight:
     age_ns: float  # since its first byte
     pid: int | None  # None: a process outside httptop's process id namespace
     peer: str  # the other end's address, without a port; UNIX_PEER
+    #: The process at the other end, where that is one of this host that is seen to have the same
+    #: request in flight; empty and None: not known.
+    peer_process: str = ""
+    peer_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

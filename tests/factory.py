@@ -460,9 +460,13 @@ WAITING = (
 def waiting(
     found: Sequence[tuple[float, EndpointKey, int | None, str]] = WAITING, tick: int = 252
 ) -> Snapshot:
-    """Return the shop at work, with requests in flight that have aged since the first tick."""
+    """Return the shop at work, with requests in flight that have aged since the first tick.
+
+    Of the client's it is known who serves them.
+    """
+    ends: dict[Side, tuple[str, int | None]] = {"server": ("", None), "client": ("node", 1035)}
     in_flight = tuple(
-        RequestInFlight(name, age_ms * 1e6 + (tick - 252) * 1e9, pid, peer)
+        RequestInFlight(name, age_ms * 1e6 + (tick - 252) * 1e9, pid, peer, *ends[name.side])
         for age_ms, name, pid, peer in found
     )
     return replace(busy(tick), in_flight=in_flight)

@@ -13,9 +13,9 @@ from httptop.collect.source import RawInFlight
 from httptop.linux import bpf_syscall
 from httptop.linux.stretches import give_way
 
-#: What is read of a connection (struct conn): tgid, pending, start_ns, current, and of `who` the
-#: family and the address. A request that is queued on one (struct queued), and its key.
-CONN: Final = struct.Struct("<48xIH10xQ64xI284xI4x16s")
+#: What is read of a connection (struct conn): tgid, pending, start_ns, port, current, of `who` the
+#: family and the address, and client_port. A request that is queued on one, and its key.
+CONN: Final = struct.Struct("<48xIH10xQ54xH8xI284xI4x16s172xI")
 QUEUED: Final = struct.Struct("<3QI4x")
 QUEUE_KEY: Final = struct.Struct("<QQ")
 _PENDING_AT: Final = struct.calcsize("<48xI")  # in CONN
@@ -29,6 +29,7 @@ class _Of(NamedTuple):
     tgid: int
     family: int
     address: bytes
+    ports: tuple[int, int]  # the server's and the client's
 
 
 class InFlightReader:
@@ -49,10 +50,10 @@ class InFlightReader:
             # Most connections of a busy host have none: they cost a step of C each.
             counts = memoryview(conns).cast("H")[_PENDING_AT // 2 :: size // 2].tolist()
             for at in compress(range(len(counts)), counts):
-                tgid, pending, start_ns, current, family, address = CONN.unpack_from(
-                    conns, at * size
+                tgid, pending, start_ns, port, current, family, address, client_port = (
+                    CONN.unpack_from(conns, at * size)
                 )
-                of = _Of(tgid, family, address)
+                of = _Of(tgid, family, address, (port, client_port))
                 found.append((current, start_ns, of))
                 if pending > 1:
                     several[int.from_bytes(keys[at * 8 : at * 8 + 8], "little")] = of
@@ -64,7 +65,13 @@ class InFlightReader:
                         found.append((endpoint, start_ns, of_queue))
         own = self._own_pids.of_each({of.tgid for _, _, of in found})
         return [
-            RawInFlight(cell, start_ns, own.get(of.tgid, 0), address_of(of.family, of.address))
+            RawInFlight(
+                cell,
+                start_ns,
+                own.get(of.tgid, 0),
+                address_of(of.family, of.address),
+                of.ports if all(of.ports) else None,
+            )
             for cell, start_ns, of in found
         ]
 

@@ -12,10 +12,13 @@ from httptop.model import MOST_IN_FLIGHT, EndpointKey, RequestInFlight
 def in_flight_json(
     requests: Sequence[RequestInFlight] | None, number_of: Callable[[EndpointKey], int]
 ) -> Json:
-    """Return requests as ``[key's number, age, pid, peer]`` lists; None: nobody has asked."""
+    """Return requests as lists of key's number, age, pid, peer and its process; None: unasked."""
     if requests is None:
         return None
-    return [[number_of(one.key), one.age_ns, one.pid, one.peer] for one in requests]
+    return [
+        [number_of(one.key), one.age_ns, one.pid, one.peer, one.peer_process, one.peer_pid]
+        for one in requests
+    ]
 
 
 def read_in_flight(
@@ -27,7 +30,18 @@ def read_in_flight(
         raise CaptureError("has too many requests in flight")
     read = []
     for entry in entries:
-        number, age_ns, pid, peer = F.as_list(entry, 4)
-        pid = None if pid is None else F.as_count(pid)
-        read.append(RequestInFlight(key_of(number), F.as_number(age_ns), pid, F.as_text(peer)))
+        cells = F.as_list(entry)
+        if len(cells) == 4:  # older captures lack the process at the other end
+            cells = [*cells, "", None]
+        number, age_ns, pid, peer, process, peer_pid = F.as_list(cells, 6)
+        read.append(
+            RequestInFlight(
+                key_of(number),
+                F.as_number(age_ns),
+                None if pid is None else F.as_count(pid),
+                F.as_text(peer),
+                F.as_text(process),
+                None if peer_pid is None else F.as_count(peer_pid),
+            )
+        )
     return tuple(read)

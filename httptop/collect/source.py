@@ -67,6 +67,7 @@ class RawInFlight(NamedTuple):
     start_ns: int  # the monotonic clock
     pid: int  # 0: a process that has no id here
     peer: str  # an address without a port, or "unix"
+    ports: tuple[int, int] | None = None  # the server's and the client's; None: a Unix socket
 
 
 class Losses(NamedTuple):

@@ -155,6 +155,8 @@ def _in_flight(request: RequestInFlight) -> _Json:
         **_whose(key),
         **({} if request.pid is None else {"pid": request.pid}),
         "peer": request.peer,
+        **({"peer_process": request.peer_process} if request.peer_process else {}),
+        **({} if request.peer_pid is None else {"peer_pid": request.peer_pid}),
         "protocol": key.protocol,
         "method": key.method,
         "path": key.path,

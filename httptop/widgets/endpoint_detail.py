@@ -208,7 +208,12 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         assert stats is not None
         text = self.hue("text")
         inner = width - 2
-        blocks = [*self._facts(stats, inner), Strip([]), *self._over_time(stats, inner)]
+        in_flight = self.in_flight.lines(self.hue, self.symbols, self.units)
+        if in_flight:
+            title = self._title("IN FLIGHT", "the oldest first", inner)
+            in_flight = [Strip([]), title, *in_flight]
+        hangs = in_flight if self.in_flight.hangs else []  # then they come first
+        blocks = [*self._facts(stats, inner), *hangs, Strip([]), *self._over_time(stats, inner)]
         further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # the first two always fit
         latency_width = 51 + further if inner >= 96 else min(inner, 60 + further)
         latency = self._latency(stats, latency_width)
@@ -218,9 +223,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
             blocks += [Strip([]), *latency, Strip([]), *responses]
-        if in_flight := self.in_flight.lines(self.hue, self.symbols, self.units, "i"):
-            blocks += [Strip([]), self._title("IN FLIGHT", "the oldest first", inner), *in_flight]
-        blocks += self._parties(stats, inner)
+        blocks += [*([] if hangs else in_flight), *self._parties(stats, inner)]
         note = "held: the first one resumes" if self.requests.held else "sampled, newest first"
         title = self._title("RECENT REQUESTS", note, inner)
         margin = Strip([*Line().space(1, text).segments])

@@ -58,8 +58,13 @@ class EndpointInFlight:
         """Take those of a snapshot."""
         self.waiting = of_endpoint(snapshot, key)
 
-    def lines(self, hue: Palette, symbols: Symbols, units: Units, key: str) -> list[Strip]:
-        """Return a line for each of the oldest ones; ``key``: the key that lists all."""
+    @property
+    def hangs(self) -> bool:
+        """Whether one of them hangs."""
+        return any(one.hangs for one in self.waiting or ())
+
+    def lines(self, hue: Palette, symbols: Symbols, units: Units) -> list[Strip]:
+        """Return a line for each of the oldest ones, and how many there are besides."""
         found = self.waiting or ()
         text, muted, ellipsis = hue("text"), hue("muted"), GLYPHS[symbols].ellipsis
         lines = []
@@ -73,6 +78,6 @@ class EndpointInFlight:
             line.add("  from " if side == "server" else "  to ", muted).add(caller(one), text)
             lines.append(line.strip())
         if (more := len(found) - MOST_LISTED) > 0:
-            said = f" {ellipsis} {more:,} younger ones; {key} lists all that are in flight"
+            said = f" {ellipsis} {more:,} more, younger"
             lines.append(Line().add(said, muted).strip())
         return lines

@@ -50,8 +50,12 @@ def caller_heading(side: Side) -> str:
 
 
 def caller(one: Waiting) -> str:
-    """Return who is at the other end, as far as it is known."""
-    peer = one.request.peer
+    """Return who is at the other end, as far as it is known: a process of this host, an address."""
+    request = one.request
+    if request.peer_process:
+        pid = "" if request.peer_pid is None else f":{request.peer_pid}"
+        return f"{request.peer_process}{pid}"
+    peer = request.peer
     return "Unix socket" if peer == UNIX_PEER else peer
 
 

@@ -118,3 +118,12 @@ def test_counters_of_another_version_shift_nothing() -> None:
     line["health"] = counters[:2]
     older = Health(FULL.health.orphan_responses, FULL.health.lost_samples)
     assert Decoder().snapshot(json.dumps(line).encode()) == replace(FULL, health=older)
+
+
+def test_an_older_capture_lacks_the_process_at_the_other_end() -> None:
+    line = json.loads(Encoder().line(FULL))
+    for entry in line["in_flight"]:
+        del entry[4:]
+    older = Decoder().snapshot(json.dumps(line).encode()).in_flight
+    assert older is not None
+    assert [(one.peer_process, one.peer_pid) for one in older] == [("", None)] * 2

@@ -119,6 +119,8 @@ def test_those_that_hang_and_their_ages(front: str) -> None:
                     assert before_ns - to_ns <= age_ns <= now_ns - from_ns
                 assert {one.key.path for one in found[side]} == {f"{path}/hang"}
                 assert {one.pid for one in found[side]} == {os.getpid()}
+                assert {one.peer_pid for one in found[side]} == {os.getpid()}
+                assert {one.peer_process for one in found[side]} == {found[side][0].key.process}
                 (row,) = rows_of(snapshot, f"{path}/hang", side)
                 assert row.in_flight == 20
                 assert row.oldest_in_flight_ns == found[side][0].age_ns
@@ -196,6 +198,7 @@ def test_each_request_of_a_pipeline(front: str) -> None:
             assert [one.key.path for one in some] == [f"{path}/b", f"{path}/c"]
             assert some[0].age_ns - some[1].age_ns > 15e6
             assert {one.peer for one in some} == {UNIX_PEER}
+            assert {(one.peer_process, one.peer_pid) for one in some} == {("", None)}
 
 
 def test_nobody_has_asked() -> None:
@@ -214,7 +217,10 @@ def test_what_is_read_stands_where_it_is_read() -> None:
     """The formats agree with struct conn, whatever the filter adds to it."""
     members = {
         in_flight.CONN: (
-            "conn", ("tgid", "pending", "start_ns", "current", "who.family", "who.address"),
+            "conn", (
+                *("tgid", "pending", "start_ns", "port", "current"),
+                *("who.family", "who.address", "client_port"),
+            ),
         ),
         in_flight.QUEUED: ("queued", ("start_ns", "bytes", "party", "endpoint")),
         in_flight.QUEUE_KEY: ("queue_key", ("of", "number")),

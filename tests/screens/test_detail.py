@@ -125,6 +125,7 @@ async def test_what_is_in_flight_there_is_listed_with_its_age() -> None:
         app = await opened(pilot, waiting(), HANG)
         lines = drawn(app, EndpointDetail)
         at = next(at for at, line in enumerate(lines) if "IN FLIGHT" in line)
+        assert at < next(at for at, line in enumerate(lines) if "LATENCY " in line)  # it hangs
         assert [" ".join(line.split()) for line in lines[at + 1 : at + 6]] == [
             "38.2s ▲×365 nginx:1010 from 203.0.113.7",
             "1.9s ▲×18 nginx:1010 from 2001:db8::7",
@@ -134,7 +135,10 @@ async def test_what_is_in_flight_there_is_listed_with_its_age() -> None:
         ]
         more = tuple((50.0 - n, HANG, 1010, "127.0.0.1") for n in range(7))
         await show(pilot, waiting(more))
-        assert any(" 2 younger ones; i lists all" in line for line in drawn(app, EndpointDetail))
+        lines = drawn(app, EndpointDetail)
+        assert any(" 2 more, younger" in line for line in lines)
+        titles = [line.split()[:2] for line in lines if line.startswith((" IN FL", " LATENCY"))]
+        assert titles[-1] == ["IN", "FLIGHT"]  # none hangs
         await pilot.press("i")
         assert isinstance(app.screen, InFlightScreen)
         await pilot.press("escape")
@@ -197,9 +201,11 @@ async def test_percentiles_have_no_bars(size: tuple[int, int]) -> None:
 
 async def test_a_request_in_flight_of_a_client_goes_to_a_server() -> None:
     name = key("/payments", "POST", "gunicorn", "client")
-    found = (RequestInFlight(name, 5e9, 7, "10.0.0.9"),)
+    found = tuple(
+        RequestInFlight(name, 5e9, 7, "10.0.0.9", process)  # whose id is not known
+        for process in ("", "node")
+    )
     async with HttptopApp().run_test(size=(120, 50)) as pilot:
         app = await opened(pilot, replace(busy(), in_flight=found), name)
-        assert any(
-            "gunicorn:7" in line and "to 10.0.0.9" in line for line in drawn(app, EndpointDetail)
-        )
+        lines = [line for line in drawn(app, EndpointDetail) if "gunicorn:7" in line]
+        assert [line.split("  to ")[1].strip() for line in lines] == ["10.0.0.9", "node"]

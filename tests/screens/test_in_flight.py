@@ -125,7 +125,7 @@ async def test_side_and_filter_are_those_of_the_dashboard() -> None:
         assert app.view.side == "client"
         head, row, *_ = lines(app)
         assert head.split()[-1] == "SERVER"
-        assert row.split()[-3:] == ["POST", "/payments", "127.0.0.1"]
+        assert row.split()[-3:] == ["POST", "/payments", "node:1035"]
         await pilot.press("tab")
         app.change_view(expression=parse_for_screen("peer = 203.0.113.0/24"))
         assert [one.request.peer for one in app.screen.query_one(InFlightTable).listed] == [

@@ -166,7 +166,7 @@ struct conn {
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;
 	struct peer client; /* where a proxy has named it: the server's peer */
-	struct conn_filter filter;
 	u32 thread; /* the last one that called, where rows are per thread */
-	u32 unused_too;
+	u32 client_port; /* with `port` it tells which connection it is the other end of; or 0 */
+	struct conn_filter filter;
 };

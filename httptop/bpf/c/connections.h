@@ -86,6 +86,7 @@ struct conn *track(struct scratch *s)
 	note_process_of(conn, s);
 	note_other_end(conn, s->sk, s->unix_socket);
 	conn->port = port_of(s->sk, s->side, s->unix_socket);
+	conn->client_port = port_of(s->sk, !s->side, s->unix_socket);
 	if (!take(conn->share, CONNECTIONS, MAX_CONNECTIONS)) {
 		conns.delete(&key);
 		return 0;
