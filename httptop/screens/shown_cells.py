@@ -17,7 +17,7 @@ What is remembered is right while nobody else writes to the terminal: who knows 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -73,38 +73,39 @@ class ShownCells:
     def change_to(self, update: LayoutUpdate | ChopsUpdate, colors: ColorSystem) -> str:
         """Return the bytes after which the terminal shows an update; take them to be sent."""
         if isinstance(update, LayoutUpdate):
-            strips, right, bottom = _of_layout(update), update.region.right, update.region.bottom
+            lines, right, bottom = _of_layout(update), update.region.right, update.region.bottom
         else:
-            strips, right, bottom = _of_chops(update), update.chop_ends[0][-1], len(update.chops)
+            lines, right, bottom = _of_chops(update), update.chop_ends[0][-1], len(update.chops)
         if (right, bottom) != (self._width, self._height):
             self._width, self._height = right, bottom
             self._texts = [[" "] * right for _ in range(bottom)]
             self._renditions = [[None] * right for _ in range(bottom)]
         runs: list[_Run] = []
-        for y, x, strip in strips:
-            self._put(y, x, *_cells(strip, colors), runs)
+        for y, strips in lines:
+            self._put(y, [(x, *_cells(strip, colors)) for x, strip in strips], runs)
         return self._sequence(runs)
 
     def _put(
-        self, y: int, x: int, texts: list[str], looks: list[Rendition], runs: list[_Run]
+        self, y: int, parts: Iterable[tuple[int, list[str], list[Rendition]]], runs: list[_Run]
     ) -> None:
-        """Remember the cells of a line from column ``x`` on; append those that change to runs."""
+        """Remember parts of a line, each from a column on; append what changes to the runs."""
         shown, shown_looks = self._texts[y], self._renditions[y]
-        end = min(x + len(texts), self._width)
-        if end - x < len(texts):
-            del texts[end - x :], looks[end - x :]
-        before, before_looks = shown[x:end], shown_looks[x:end]
-        if before == texts and before_looks == looks:
+        texts, looks = shown.copy(), shown_looks.copy()
+        sent = []  # the columns of each part
+        for x, cells, renditions in parts:
+            end = min(x + len(cells), self._width)
+            texts[x:end], looks[x:end] = cells[: end - x], renditions[: end - x]
+            sent.append(range(x, end))
+        if texts == shown and looks == shown_looks:
             return
         # Where one half of a wide character is overwritten the terminal blanks the other.
-        if before[0] == _REST and x > 0:
-            x -= 1
-            texts, looks = [" ", *texts], [shown_looks[x] or PLAIN, *looks]
-        if end < self._width and shown[end] == _REST:
-            texts, looks = [*texts, " "], [*looks, shown_looks[end] or PLAIN]
-            end += 1
-        _add_runs(y, x, shown[x:end], shown_looks[x:end], texts, looks, runs)
-        shown[x:end], shown_looks[x:end] = texts, looks
+        halves = [(part.start, part.start - 1) for part in sent if part.start]
+        halves += [(part.stop, part.stop) for part in sent if part.stop < self._width]
+        for cut, half in halves:
+            if shown[cut] == _REST and not any(half in part for part in sent):
+                texts[half], looks[half] = " ", looks[half] or PLAIN
+        _add_runs(y, shown, shown_looks, texts, looks, runs)
+        self._texts[y], self._renditions[y] = texts, looks
 
     def _sequence(self, runs: list[_Run]) -> str:
         """Return the bytes that draw the runs, wherever the cursor is."""
@@ -166,43 +167,42 @@ def _order(run: _Run) -> tuple[str, str, tuple[str, ...]]:
 def _move(at: tuple[int, int] | None, y: int, x: int) -> str:
     if at is None or at[0] != y or at[1] > x:
         return f"\x1b[{y + 1};{x + 1}H"
-    return f"\x1b[{x - at[1]}C" if at[1] < x else ""
+    right = x - at[1]
+    return "" if not right else "\x1b[C" if right == 1 else f"\x1b[{right}C"
 
 
 def _add_runs(
     y: int,
-    x: int,
-    before: list[str],
-    before_looks: list[Rendition | None],
+    shown: list[str],
+    shown_looks: list[Rendition | None],
     texts: list[str],
-    looks: list[Rendition],
+    looks: list[Rendition | None],
     runs: list[_Run],
 ) -> None:
     """Append the cells of a line that have changed."""
     run: _Run | None = None
     end = 0  # of the run
-    at = -1
-    for old, text, old_look, look in zip(before, texts, before_looks, looks, strict=True):
-        at += 1
-        if old == text and (
-            old_look is look
-            or (text == " " and old_look is not None and old_look.blank is look.blank)
-        ):
+    x = -1
+    for old, text, old_look, look in zip(shown, texts, shown_looks, looks, strict=True):
+        x += 1
+        if (old == text and old_look is look) or look is None:
+            continue
+        if old == text == " " and old_look is not None and old_look.blank is look.blank:
             continue
         if run is None or not (
-            (at == end or _bridged(run, texts[end:at], looks[end:at])) and run.take(text, look)
+            (x == end or _bridged(run, texts[end:x], looks[end:x])) and run.take(text, look)
         ):
-            run = _Run(y, x + at, text, look)
+            run = _Run(y, x, text, look)
             runs.append(run)
-        end = at + 1
+        end = x + 1
 
 
-def _bridged(run: _Run, texts: list[str], looks: list[Rendition]) -> bool:
+def _bridged(run: _Run, texts: list[str], looks: list[Rendition | None]) -> bool:
     """Append cells that are shown already, if that takes no more bytes than to move the cursor."""
     if len(texts) > _BRIDGE:
         return False
     for text, look in zip(texts, looks, strict=True):
-        if not (text.isascii() and run.fits(text, look)):
+        if look is None or not (text.isascii() and run.fits(text, look)):
             return False
     run.texts += texts
     run.blank = run.blank and all(text == " " for text in texts)
@@ -220,6 +220,11 @@ def _cells(strip: Strip, colors: ColorSystem) -> tuple[list[str], list[Rendition
         before = len(texts)
         texts.extend(cells)
         looks.extend([rendition_of(style, colors)] * (len(texts) - before))
+    # Rich may cut a character of two cells so that one of them is missing.
+    missing = strip.cell_length - len(texts)
+    if missing > 0:
+        texts.extend(" " * missing)
+        looks.extend([looks[-1] if looks else PLAIN] * missing)
     return texts, looks
 
 
@@ -235,20 +240,29 @@ def _graphemes(text: str) -> Sequence[str]:
     return cells
 
 
-def _of_layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
-    """Return line, column and strip of all that an update holds."""
+def _of_layout(update: LayoutUpdate) -> Iterator[tuple[int, list[tuple[int, Strip]]]]:
+    """Return the lines of an update: the strips of each, and their columns."""
     for y, strips in enumerate(update.strips, update.region.y):
         x = update.region.x
+        parts = []
         for strip in strips:
-            yield y, x, strip
+            parts.append((x, strip))
             x += strip.cell_length
+        yield y, parts
 
 
-def _of_chops(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
-    """Return line, column and strip of all that the changed spans touch, whole and once."""
-    seen: set[tuple[int, int]] = set()
+def _of_chops(update: ChopsUpdate) -> Iterator[tuple[int, list[tuple[int, Strip]]]]:
+    """Return the same, of whole strips that the changed spans touch."""
+    spans: dict[int, list[tuple[int, int]]] = {}
     for y, left, right in update.spans:
-        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=True):
-            if strip is not None and x < right and end > left and (y, x) not in seen:
-                seen.add((y, x))
-                yield y, x, strip
+        spans.setdefault(y, []).append((left, right))
+    for y, of_line in spans.items():
+        strips = zip(update.chop_ends[y], update.chops[y].items(), strict=True)
+        yield (
+            y,
+            [
+                (x, strip)
+                for end, (x, strip) in strips
+                if strip is not None and any(x < right and end > left for left, right in of_line)
+            ],
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -53,13 +53,14 @@ class Terminal:
         update = LayoutUpdate([[line] for line in lines], Region(0, 0, WIDTH, self.height))
         return self._send(update)
 
-    def put(self, y: int, x: int, strip: Strip) -> str:
-        """Draw a part of a line, which a widget covers; return what was sent."""
-        cuts = sorted({0, x, x + strip.cell_length, WIDTH})
-        chops = [dict.fromkeys(cuts[:-1]) for _ in range(self.height)]
-        ends = [cuts[1:]] * self.height
-        chops[y][x] = strip
-        return self._send(ChopsUpdate(chops, [(y, x, x + strip.cell_length)], ends))
+    def put(self, x: int, *strips: Strip) -> str:
+        """Draw neighbouring parts of the first line, each a widget's; return what was sent."""
+        starts = list(accumulate((strip.cell_length for strip in strips), initial=x))
+        cuts = sorted({0, *starts, WIDTH})
+        chops = [dict[int, Strip | None].fromkeys(cuts[:-1]) for _ in range(self.height)]
+        chops[0].update(zip(starts, strips, strict=False))
+        spans = [(0, start, end) for start, end in pairwise(starts)]
+        return self._send(ChopsUpdate(chops, spans, [cuts[1:]] * self.height))
 
     def _send(self, update: LayoutUpdate | ChopsUpdate) -> str:
         data = self.shown.change_to(update, TRUE)
@@ -92,15 +93,28 @@ def test_after_each_update_the_screen_is_as_if_drawn_anew(screens: list[tuple[St
 def test_half_a_wide_character_under_a_box_is_whole_again_without_it(line: Strip, x: int) -> None:
     terminal = Terminal()
     terminal.draw(line)
-    terminal.put(0, x, plain("[]"))
-    assert "".join(terminal.emulator.text()[0])[:x].count("日") <= x // 2
-    terminal.put(0, 0, line)
+    terminal.put(x, plain("[]"))
+    terminal.put(0, line)
     assert terminal.emulator.cells == fresh(line)
 
 
-@given(st.lists(STYLES, min_size=2, max_size=8))
-def test_each_rendition_is_reached_from_any_other(styles: list[Style]) -> None:
-    looks = [rendition_of(style, TRUE) for style in styles]
+@given(LINES, LINES, LINES, st.integers(1, WIDTH - 3))
+def test_a_box_over_half_a_wide_character_is_drawn_with_what_is_beside_it(
+    before: Strip, line: Strip, box: Strip, x: int
+) -> None:
+    terminal = Terminal()
+    terminal.draw(before)
+    parts = line.crop(0, x), box.crop(0, 2), line.crop(x + 2, WIDTH)
+    terminal.put(0, *parts)
+    assert terminal.emulator.cells == fresh(Strip.join(parts))
+
+
+@given(
+    st.lists(STYLES, min_size=2, max_size=8),
+    st.sampled_from((TRUE, ColorSystem.EIGHT_BIT, ColorSystem.STANDARD)),
+)
+def test_each_rendition_is_reached_from_any_other(styles: list[Style], colors: ColorSystem) -> None:
+    looks = [rendition_of(style, colors) for style in styles]
     terminal, anew = Emulator(1, 1), Emulator(1, 1)
     terminal.feed(change(PLAIN, looks[0]))
     for before, after in pairwise(looks):
@@ -127,6 +141,7 @@ def test_a_rendition_is_named_once_for_all_of_its_cells() -> None:
         ("abcdefghijkl", "abcdXfghijkl", "\x1b[1;5HX"),
         ("abcdefghijkl", "XbcXefghijkl", "\x1b[1;1HXbcX"),  # no move is shorter than two cells
         ("abcdefghijkl", "XbcdefghiXkl", "\x1b[1;1HX\x1b[8CX"),
+        ("a─c─efghijkl", "X─X─efghijkl", "\x1b[1;1HX\x1b[CX"),
         ("日本語", "日木語", "\x1b[1;3H木"),
     ],
 )
