@@ -24,7 +24,6 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from httptop.collect.feed import Feed
-from httptop.collect.window import MOST_BYTES, window_fits
 from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui
 from httptop.config.value_types import Choice
 from httptop.filters import Expression
@@ -49,11 +48,12 @@ from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import THEMES
+from httptop.screens.window_control import WindowControl
 from httptop.view.compare import Baseline, measured
 from httptop.view.history import History
 from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.state import SORTS, View, descends
-from httptop.view.window import SINCE_START, covered, next_window, window_name
+from httptop.view.window import covered
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -103,7 +103,7 @@ class HttptopApp(Httptop):
         self.fixed = fixed
         self._actions: tuple[Action, ...] = ()
         self._take_keys()
-        self._first_window_s: float | None = None
+        self._window = WindowControl(self, self._ask_for_window)
         self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
         #: The error with which the feed failed; None if it did not.
@@ -255,7 +255,7 @@ class HttptopApp(Httptop):
             return
         self.newest = snapshot
         self._history.keep(snapshot)
-        self._first_window_s = self._first_window_s or snapshot.window_s
+        self._window.see(snapshot)
         if snapshot.window_s == self.view.window_s:
             self.view = replace(self.view, window_s=None)
         if self._is_due(snapshot):
@@ -327,32 +327,11 @@ class HttptopApp(Httptop):
 
     def change_window(self, step: int) -> None:
         """Have figures cover the next longer or shorter window, or say why they do not."""
-        snapshot, view, run = self.newest, self.view, self.run_controls
-        if snapshot is None:
-            return
-        window_s = view.window_s or snapshot.window_s
-        now_s = SINCE_START if view.since_start else window_s
-        fixed = run.fixed_window if run is not None else ""
-        if fixed:
-            wanted_s = next((s for s in (window_s, SINCE_START) if (s - now_s) * step > 0), None)
-        else:
-            wanted_s = next_window(now_s, step, self._first_window_s or window_s)
-            if wanted_s is not None and step > 0 and not window_fits(wanted_s, snapshot):
-                self.say(
-                    f"The window has no {window_name(wanted_s)}: with so many active endpoints it "
-                    f"would take more than {MOST_BYTES >> 20} MiB."
-                )
-                wanted_s = SINCE_START
-        if fixed:
-            self.say(f"{fixed}: {window_name(window_s)}, and since start.")
-        elif wanted_s is None:
-            self.say(f"There is no {'longer' if step > 0 else 'shorter'} window.")
-        if wanted_s == SINCE_START:
-            self.change_view(since_start=True)
-        elif wanted_s is not None:
-            if wanted_s != window_s and self._feed is not None:
-                self._feed.set_window(wanted_s)
-            self.change_view(since_start=False, window_s=wanted_s)
+        self._window.step(step)
+
+    def _ask_for_window(self, seconds: float) -> None:
+        if self._feed is not None:
+            self._feed.set_window(seconds)
 
     def open_endpoint(self, key: EndpointKey) -> None:
         """Show one endpoint in full."""

@@ -40,17 +40,20 @@ def covered(snapshot: Snapshot) -> str:
 
 
 def window_named(snapshot: Snapshot, view: View) -> str:
-    """Return which time the figures should be of: ``window 1m``."""
-    seconds = SINCE_START if view.since_start else view.window_s or snapshot.window_s
-    return f"window {window_name(seconds)}"
+    """Return of which time the figures are, where there is little room: ``window 23s of 1m``."""
+    if view.since_start:
+        return f"window {window_name(SINCE_START)}"
+    window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
+    of = f"{humanize.span(covered_s)} of " if covered_s < (1 - _FAR) * window_s else ""
+    return f"window {of}{window_name(window_s)}"
 
 
 def window_of(snapshot: Snapshot, view: View) -> str:
     """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``."""
-    name = window_named(snapshot, view)
-    window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
     if view.since_start:
-        return name
+        return f"window {window_name(SINCE_START)}"
+    window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
+    name = f"window {window_name(window_s)}"
     if covered_s < (1 - _FAR) * window_s:
         return f"{name} ({humanize.span(covered_s)} so far)"
     if covered_s > (1 + _FAR) * window_s:

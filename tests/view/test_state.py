@@ -8,7 +8,7 @@ from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.view.rows_with import rows_with
 from httptop.view.state import SORTS, View, place, rows, scene
-from httptop.view.window import SINCE_START, next_window, window_of
+from httptop.view.window import SINCE_START, next_window, window_named, window_of
 from tests.factory import busy, endpoint, key, samples, shop, snapshot
 
 
@@ -243,23 +243,23 @@ def test_the_next_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("window_s", "covered_s", "view", "name"),
+    ("window_s", "covered_s", "view", "name", "short"),
     [
-        (60.0, 60.0, View(), "window 1m"),
-        (60.0, 57.0, View(), "window 1m"),
-        (60.0, 23.4, View(), "window 1m (23s so far)"),
-        (10.0, 10.0, View(window_s=300.0), "window 5m (10s so far)"),
-        (60.0, 60.0, View(window_s=10.0), "window 10s (still 1m)"),
-        (60.0, 60.0, View(window_s=300.0, since_start=True), "window start"),
-        (3900.0, 3900.0, View(), "window 1h05m"),
-        (90.0, 90.0, View(), "window 1m30s"),
+        (60.0, 60.0, View(), "window 1m", "window 1m"),
+        (60.0, 57.0, View(), "window 1m", "window 1m"),
+        (60.0, 23.4, View(), "window 1m (23s so far)", "window 23s of 1m"),
+        (10.0, 10.0, View(window_s=300.0), "window 5m (10s so far)", "window 10s of 5m"),
+        (60.0, 60.0, View(window_s=10.0), "window 10s (still 1m)", "window 10s"),
+        (60.0, 60.0, View(window_s=300.0, since_start=True), "window start", "window start"),
+        (3900.0, 3900.0, View(), "window 1h05m", "window 1h05m"),
+        (90.0, 90.0, View(), "window 1m30s", "window 1m30s"),
     ],
 )
 def test_the_window_is_named_with_what_it_covers(
-    window_s: float, covered_s: float, view: View, name: str
+    window_s: float, covered_s: float, view: View, name: str, short: str
 ) -> None:
     snap = replace(busy(), window_s=window_s, covered_s=covered_s)
-    assert window_of(snap, view) == name
+    assert (window_of(snap, view), window_named(snap, view)) == (name, short)
 
 
 def test_rows_are_with_what_not_all_of_their_requests_have() -> None:
