@@ -22,6 +22,7 @@ _MOST_TICKS: Final = 300
 #: An endpoint fails if so many of its requests do, and at least so many of a hundred.
 LEAST_FAILED: Final = 3
 LEAST_SHARE: Final = 0.01
+_AS_OFTEN: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,21 @@ class Failures:
         self._rows = noted
 
     def worst(self, side: Side) -> tuple[Failing | None, int]:
-        """Return the endpoint of a side with the most failures, and how many others fail."""
+        """Return the endpoint of a side with the most failures, and how many others fail.
+
+        A proxy fails as often as what it asks: of those that fail about as often the one stands
+        for all of which a single process fails.
+        """
         found = [_failing(key, counts) for key, counts in self._rows.items() if key.side == side]
         failing = [one for one in found if one is not None]
         if not failing:
             return None, 0
-        return max(failing, key=lambda one: one.failed), len(failing) - 1
+        most = max(one.failed for one in failing)
+
+        def rank(one: Failing) -> tuple[bool, bool, int]:
+            return one.failed >= _AS_OFTEN * most, one.pid is not None, one.failed
+
+        return max(failing, key=rank), len(failing) - 1
 
 
 def _with_most_errors(snapshot: Snapshot) -> Iterable[EndpointStats]:

@@ -22,6 +22,9 @@ Kind = Literal["failing", "hangs", "slower", "new"]
 
 #: An endpoint is slower from this change of its 99th percentile on.
 SLOWER: Final = 1.5
+#: Of so many latencies no single one is the 99th percentile.
+_MANY: Final = 300
+_MOST_LOOKED_AT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,10 @@ def slower_for(row: EndpointStats) -> int | None:
 
 
 def slowest(scene: Scene) -> tuple[EndpointStats | None, int]:
-    """Return the row of the shown side that has changed most, and how many others are slower."""
+    """Return the row of the shown side that has changed most, and how many others are slower.
+
+    A row with few requests has to be slower for longer than one of them is in the window.
+    """
     snapshot = scene.snapshot
     if snapshot is None:
         return None, 0
@@ -55,9 +61,18 @@ def slowest(scene: Scene) -> tuple[EndpointStats | None, int]:
     values = rows.values("change") if isinstance(rows, RowsOnDemand) else None
     changes = [row.p99_change or 0.0 for row in rows] if values is None else values
     slower = [at for at, change in enumerate(changes) if change >= SLOWER and keys[at].side == side]
-    if not slower:
-        return None, 0
-    return rows[max(slower, key=changes.__getitem__)], len(slower) - 1
+    slower.sort(key=changes.__getitem__, reverse=True)
+    for number, at in enumerate(slower[:_MOST_LOOKED_AT]):
+        if _lasts(rows[at], snapshot):
+            return rows[at], len(slower) - number - 1
+    return None, 0
+
+
+def _lasts(row: EndpointStats, snapshot: Snapshot) -> bool:
+    ticks = slower_for(row)
+    if ticks is None or row.latency.count >= _MANY:
+        return True
+    return ticks * snapshot.interval_s > snapshot.covered_s + snapshot.interval_s
 
 
 class Headlines:
@@ -83,8 +98,10 @@ class Headlines:
         if snapshot is None:
             return ()
         found = []
+        # What fails, and what is new, is known of the latest moment only.
+        is_latest = snapshot.taken_at >= self._latest_at
         failing, others = self._failures.worst(side)
-        if failing is not None:
+        if failing is not None and is_latest:
             found.append(Finding("failing", _failing(failing, others), failing.key))
         if hang := hanging(snapshot, side):
             found.append(Finding("hangs", _hanging(hang, units), hang[0].request.key))
@@ -92,7 +109,7 @@ class Headlines:
         if row is not None:
             text = _slower(row, others, snapshot, units, self._arrow)
             found.append(Finding("slower", text, row.key))
-        if new := self._newcomers.new(snapshot, side):
+        if is_latest and (new := self._newcomers.new(snapshot, side)):
             newest = max(new, key=new.__getitem__)
             more = f" and {len(new) - 1} more" if len(new) > 1 else ""
             found.append(Finding("new", f"new: {_name(newest)}{more}", newest))
@@ -105,23 +122,23 @@ def _name(key: EndpointKey) -> str:
 
 def _failing(failing: Failing, others: int) -> str:
     only = "" if failing.pid is None else f", pid {failing.pid} only"
-    more = f", {others} more failing" if others else ""
-    return f"5xx {humanize.percent(failing.share)} of {_name(failing.key)}{only}{more}"
+    more = f", {others} more" if others else ""
+    return f"5xx {humanize.percent(failing.share)}: {_name(failing.key)}{only}{more}"
 
 
 def _hanging(requests: tuple[Waiting, ...], units: Units) -> str:
     oldest = requests[0].request
     name, age = _name(oldest.key), units.duration(oldest.age_ns)
     if len(requests) == 1:
-        return f"1 request hangs for {age}: {name}"
-    return f"{len(requests):,} requests hang, the oldest for {age}: {name}"
+        return f"1 hangs for {age}: {name}"
+    return f"{len(requests):,} hang, oldest {age}: {name}"
 
 
 def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str) -> str:
     before, now = units.duration(row.usual_p99_ns), units.duration(row.latency.p99_ns)
     ticks = slower_for(row)
     since = "" if ticks is None else f" for {_time(ticks * snapshot.interval_s)}"
-    more = f", {others} more slower" if others else ""
+    more = f", {others} more" if others else ""
     return f"{_name(row.key)} p99 {before}{arrow}{now}{since}{more}"
 
 

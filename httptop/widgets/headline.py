@@ -49,14 +49,19 @@ class Headline(Painted):
             "slower": glyphs.up,
             "new": glyphs.dot,
         }
-        for number, finding in enumerate(self._findings):
-            if number:
-                line.add("  ", text)
-            room = width - line.used - 3
-            if room < _LEAST_WIDTH:
-                break
+        shown = self._findings[: max(1, (width + 1) // (_LEAST_WIDTH + 4))]
+        widths = shared([width_of(one.text) for one in shown], width - 1 - 4 * len(shown))
+        for number, (finding, cells) in enumerate(zip(shown, widths, strict=True)):
             opens = Style.from_meta({"@click": f"screen.open_finding({number})"})
             line.add(f"{marks[finding.kind]} ", self.hue(_HUES[finding.kind]) + opens)
-            words = finding.text
-            line.add(self.fit(words, min(room, width_of(words))), text + opens)
+            line.add(self.fit(finding.text, cells), text + opens).space(2, text)
         return [line.strip()]
+
+
+def shared(wanted: list[int], room: int) -> list[int]:
+    """Return how many cells each text gets: what it wants, or as many as the others get."""
+    left, found = max(room, 0), [0] * len(wanted)
+    for number, at in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        found[at] = min(wanted[at], left // (len(wanted) - number))
+        left -= found[at]
+    return found

@@ -210,6 +210,6 @@ async def test_the_dashboard_says_what_hangs_and_leads_there() -> None:
         assert "hang" not in drawn(app, Headline)[0]
         await show(pilot, waiting())
         (line,) = drawn(app, Headline)
-        assert line.startswith(" ● 2 requests hang, the oldest for 38.2s: nginx POST /orders")
+        assert line.startswith(" ● 2 hang, oldest 38.2s: nginx POST /orders")
         await pilot.click(Headline, offset=(line.index("oldest"), 0))
         assert isinstance(app.screen, InFlightScreen)

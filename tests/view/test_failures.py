@@ -78,3 +78,15 @@ def test_few_rows_are_remembered() -> None:
         rows = [_row(f"/{tick}/{n}", 0, n) for n in range(100)]
         failures.note(snapshot(rows, tick=100 + tick))
     assert len(failures._rows) == MOST_ROWS
+
+
+def test_a_process_that_fails_is_named_before_the_proxy_in_front_of_it() -> None:
+    before = [_row("/proxy", 0, 0), _row("/app", 0, 0, {7: (0, 0), 8: (0, 0)})]
+    after = [_row("/proxy", 90, 10), _row("/app", 91, 9, {7: (50, 0), 8: (50, 9)})]
+    failing, others = _worst(before, after)
+    assert failing is not None
+    assert (failing.key.path, failing.pid, others) == ("/app", 8, 1)
+    after[1] = _row("/app", 97, 3, {7: (50, 0), 8: (50, 3)})
+    failing, _ = _worst(before, after)
+    assert failing is not None
+    assert failing.key.path == "/proxy"  # most of its failures are others

@@ -21,7 +21,7 @@ def _slow(name: EndpointKey, change: float, trend: tuple[float | None, ...] = ()
         row(name, trend=trend),
         usual_p99_ns=10 * MS,
         p99_change=change,
-        latency=replace(row().latency, p99_ns=10 * MS * change),
+        latency=replace(row().latency, p99_ns=10 * MS * change, count=1000),
     )
 
 
@@ -43,7 +43,7 @@ def test_the_endpoint_that_has_changed_most_is_named() -> None:
     rows = (row(), _slow(key("/b"), 1.6), slow, _slow(key("/c", side="client"), 20.0))
     (found,) = _found(*rows, before=rows)
     assert (found.kind, found.key) == ("slower", slow.key)
-    assert found.text == "stockd GET /stock p99 10.0ms->80.0ms, 1 more slower"
+    assert found.text == "stockd GET /stock p99 10.0ms->80.0ms, 1 more"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,32 @@ def test_since_when(trend: tuple[float | None, ...], ticks: int | None) -> None:
         assert f" for {ticks}s" in found.text
 
 
+def test_few_requests_have_to_be_slow_for_longer_than_one_is_in_the_window() -> None:
+    few = [
+        _slow(key(f"/{ticks}"), 8.0, (10 * MS,) * 20 + (80 * MS,) * ticks) for ticks in (5, 11, 12)
+    ]
+    few = [replace(one, latency=replace(one.latency, count=60)) for one in few]
+    found = [_found(one, before=[one]) for one in few]
+    assert [len(some) for some in found] == [0, 0, 1]  # the window is of ten seconds
+    slow = _slow(key("/less"), 2.0)
+    (other,) = _found(few[0], slow, before=[few[0], slow])
+    assert other.key == slow.key
+
+
+def test_of_a_moment_in_the_past_it_is_not_known_what_failed_or_was_new() -> None:
+    headlines = Headlines("->")
+    bad = replace(row(key("/a"), {500: 50}), window_errors=50)
+    for tick, rows in (
+        (240, [replace(row(key("/a"), {500: 0}), window_errors=1)]),
+        (250, [bad, row()]),
+    ):
+        headlines.note(shown := snapshot(rows, tick=tick))
+    assert len(headlines.findings(scene(shown, View()), DEFAULT_UNITS)) == 2
+    past = scene(snapshot([bad, row()], tick=245), View())
+    headlines.note(past.snapshot or shown)
+    assert headlines.findings(past, DEFAULT_UNITS) == ()
+
+
 def test_new_endpoints() -> None:
     names = [key("/n1"), key("/n2"), key("/c", side="client")]
     (found,) = _found(*map(row, names))
@@ -79,7 +105,7 @@ def test_what_fails_comes_first() -> None:
     slow = _slow(key("/b"), 8.0)
     failing, slower = _found(now, slow, before=[replace(before, window_errors=1), slow])
     assert (failing.kind, failing.key, slower.kind) == ("failing", now.key, "slower")
-    assert failing.text == "5xx 10% of shop GET /a"
+    assert failing.text == "5xx 10%: shop GET /a"
 
 
 def test_what_hangs_comes_before_what_is_slower() -> None:
@@ -87,8 +113,8 @@ def test_what_hangs_comes_before_what_is_slower() -> None:
     rows = (replace(row(name), latency_total=row().latency), _slow(key("/stock"), 8.0))
     requests = tuple(RequestInFlight(name, age_s * 1e9, 7, "::1") for age_s in (40.0, 3.0, 0.9))
     for some, said in (
-        (requests, "2 requests hang, the oldest for 40.0s: shop GET /hang"),
-        (requests[1:], "1 request hangs for 3.0s: shop GET /hang"),
+        (requests, "2 hang, oldest 40.0s: shop GET /hang"),
+        (requests[1:], "1 hangs for 3.0s: shop GET /hang"),
     ):
         now = scene(replace(snapshot(rows), in_flight=some), View())
         hangs, slower = Headlines("->").findings(now, DEFAULT_UNITS)
