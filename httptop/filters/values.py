@@ -158,6 +158,7 @@ def _parsed_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(text.strip("[]"), strict=False)
 
 
+@lru_cache(maxsize=4096)
 def _in_network(peer: str, network: str) -> bool:
     """Return whether ``203.0.113.7:443`` or ``[::1]:80`` lies in a network; or without a port."""
     with_port = peer.startswith("[") or peer.count(":") == 1

@@ -31,11 +31,13 @@ from httptop.filters.by_row import RowField
 from httptop.model import EndpointKey
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
+from httptop.screens.group_control import GroupControl
 from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
 from httptop.screens.panels import PanelControl
 from httptop.screens.settings_control import SettingsControl
+from httptop.view.grouping import By
 from httptop.view.headline import Finding, Headlines
-from httptop.view.menus import Menu, row_menu, sort_menu
+from httptop.view.menus import Menu, group_menu, group_sort_menu, row_menu, sort_menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cost_line import CostLine
@@ -46,6 +48,7 @@ from httptop.widgets.endpoint_table import TITLES, EndpointTable
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
+from httptop.widgets.group_table import GroupTable
 from httptop.widgets.headline import Headline
 from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.input_line import InputLine
@@ -94,7 +97,7 @@ class Dashboard(HttptopScreen):
         self._bar, self._editor, self._prompt = FilterBar(), FilterEditor(symbols), Prompt()
         self._lines: tuple[InputLine, ...] = (self._bar, self._editor, self._prompt)
         self._chips = FilterChips(symbols, app.fixed)
-        self._table = EndpointTable(symbols)
+        self._table, self._group_table = EndpointTable(symbols), GroupTable(symbols)
         self._empty = EmptyState(symbols, app.watching, app.can_demo)
         self._live = LiveRequests(symbols)
         self._cost_line = CostLine(symbols)
@@ -102,12 +105,12 @@ class Dashboard(HttptopScreen):
         self._filters = FilterControl(
             app, self._table, self._live, self._bar, self._editor, self._chips
         )
+        self._groups = GroupControl(app, self._group_table)
         self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
+        tables = (self._table, self._group_table, self._empty)
         self._panels = PanelControl(
-            self,
-            ((self._rates,), (self._latencies,), (self._table, self._empty), (self._live,)),
-            home=3,
+            self, ((self._rates,), (self._latencies,), tables, (self._live,)), home=3
         )
         self._menu: Menu | None = None  # of which the next key chooses
 
@@ -123,6 +126,7 @@ class Dashboard(HttptopScreen):
         yield from self._lines
         yield self._chips
         yield self._table
+        yield self._group_table
         yield self._empty
         yield self._live
         yield self._cost_line
@@ -181,9 +185,15 @@ class Dashboard(HttptopScreen):
                 "-empty": not now.rows,
                 "-quiet": not now.rows and not now.requests(),
                 "-paused": now.view.paused,
+                "-grouped": now.groups is not None,
             }
         )
-        self._table.show(now, app.ui.columns, app.units)
+        if now.groups is not None:
+            self._group_table.show(now, now.groups, app.units)
+        else:
+            self._table.show(now, app.ui.columns, app.units)
+        if self.focused in (self._table, self._group_table):
+            self._focus_rows()
         if now.followed_gone:  # the cursor stays where it was
             self.call_later(app.change_view, follows=False)
         if not now.rows:
@@ -194,7 +204,17 @@ class Dashboard(HttptopScreen):
     def _focus_table(self) -> None:
         """Return the focus to the table, which loses it while it is hidden without rows."""
         if self.focused is None and self.app.app_focus:
-            self.set_focus(self._table)
+            self._focus_rows()
+
+    @property
+    def _rows(self) -> CursorTable:
+        """The table that is shown: of endpoints, or of groups."""
+        return self._group_table if self.scene.groups is not None else self._table
+
+    def _focus_rows(self) -> None:
+        """Have the table that is shown take the focus."""
+        if self.focused is not self._rows:
+            self.set_focus(self._rows)
 
     # Keys
 
@@ -230,10 +250,11 @@ class Dashboard(HttptopScreen):
         return choice is not None or key == "escape"
 
     def go_back(self) -> bool:
-        """Show all panels again if one fills the screen."""
-        filled = self._panels.filling is not None
-        self._panels.restore()
-        return filled
+        """Show all panels again if one fills the screen; go back to groups, or from them."""
+        if self._panels.filling is not None:
+            self._panels.restore()
+            return True
+        return self._groups.back()
 
     async def action_press(self, key: str) -> None:
         """Choose from the open menu, as its key does."""
@@ -265,7 +286,7 @@ class Dashboard(HttptopScreen):
         """Return the focus to the table, unless another widget has it."""
         self._filters.typing_ended(message.line, message.kept)
         if self.focused is None or isinstance(self.focused, Input):
-            self.set_focus(self._table)
+            self._focus_rows()
         self._show_keys()
 
     def action_submit_line(self) -> None:
@@ -277,7 +298,8 @@ class Dashboard(HttptopScreen):
         """Do the first that applies.
 
         Close the menu; cancel the input line; stop picking a filter; show all panels; release
-        the live requests; remove the filters; deselect the endpoint.
+        the live requests; go back from the endpoints of a group to all groups; remove the filters;
+        show endpoints, not groups; deselect the endpoint.
         """
         if self._menu is not None:
             self._menu = None
@@ -290,9 +312,11 @@ class Dashboard(HttptopScreen):
             self._panels.restore()
         elif self._live.held:
             self._live.action_leave()
+        elif self.httptop.view.groups_above is not None:
+            self._groups.back()
         elif self.httptop.view.filtered:
             self.httptop.change_view(path_filter="", expression=None)
-        else:
+        elif not self._groups.back():
             self._select(None, follows=False)
 
     # Filters
@@ -322,20 +346,40 @@ class Dashboard(HttptopScreen):
         self._editor.take(self._editor.advice.selected if n is None else n)
 
     def menus(self) -> Mapping[str, Menu]:
-        """Return the menus of orders and of the selected row's values."""
-        return {
-            "only": row_menu(excluded=False),
-            "hide": row_menu(excluded=True),
-            "sort": sort_menu(TITLES, self.httptop.view.sort),
-        }
+        """Return the menus of orders, of groups, and of the selected row's values.
+
+        A group has but one value, for which there is no menu.
+        """
+        view = self.httptop.view
+        menus = {"group": group_menu(), "sort": sort_menu(TITLES, view.sort)}
+        if view.grouping.on:
+            menus["sort"] = group_sort_menu(self._groups.titles, view.grouping.order)
+        if self._of_row:
+            menus |= {"only": row_menu(excluded=False), "hide": row_menu(excluded=True)}
+        return menus
+
+    @property
+    def _of_row(self) -> bool:
+        """Whether a row or a live request is selected, and not a group."""
+        return self.scene.groups is None or self._live.held
 
     def action_only(self) -> None:
-        """Open the menu of the selected row's values, to show only what shares one."""
-        self._open_menu("only")
+        """Open the menu of the selected row's values, to show only what shares one.
+
+        A group is shown alone at once: it has one value only.
+        """
+        self._choose_value(excluded=False)
 
     def action_hide(self) -> None:
-        """Open the menu of the selected row's values, to hide what shares one."""
-        self._open_menu("hide")
+        """Open the menu of the selected row's values, to hide what shares one; hide a group."""
+        self._choose_value(excluded=True)
+
+    def _choose_value(self, *, excluded: bool) -> None:
+        if self._of_row:
+            self._open_menu("hide" if excluded else "only")
+        else:
+            self._let_type()
+            self._groups.keep(excluded=excluded)
 
     def action_by_row(self, field: RowField, excluded: bool) -> None:
         """Show only what shares the selected row's value of a field, or hide that."""
@@ -356,14 +400,22 @@ class Dashboard(HttptopScreen):
     def action_merge(self) -> None:
         """Ask for a pattern whose paths to count together."""
         self._let_type()
-        self._settings.merge()
+        if self._has_endpoint():
+            self._settings.merge()
         self._show_keys()
 
     def action_split(self) -> None:
         """Ask for a pattern whose paths to count separately."""
         self._let_type()
-        self._settings.split()
+        if self._has_endpoint():
+            self._settings.split()
         self._show_keys()
+
+    def _has_endpoint(self) -> bool:
+        """Return whether endpoints can be selected; if not, say how."""
+        if self.scene.groups is not None:
+            self.httptop.say(f"Select an endpoint for that: {self.httptop.key_of('group')} 1.")
+        return self.scene.groups is None
 
     def action_save(self) -> None:
         """Save the settings changed on the screen to the configuration file."""
@@ -381,6 +433,9 @@ class Dashboard(HttptopScreen):
 
     def action_cycle_sort(self, step: int) -> None:
         """Sort by the next or previous column shown."""
+        if self.httptop.view.grouping.on:
+            self._groups.cycle(step)
+            return
         names = [column.sort for column, _ in self._table.columns]
         now = self.httptop.view.sort
         index = names.index(now) + step if now in names else 0
@@ -388,7 +443,8 @@ class Dashboard(HttptopScreen):
 
     def action_reverse(self) -> None:
         """Reverse the order."""
-        self._sort(self.httptop.view.sort)
+        grouping = self.httptop.view.grouping
+        self._sort(grouping.order if grouping.on else self.httptop.view.sort)
 
     def action_idle(self) -> None:
         """Hide the endpoints without a request in the window, or show them again."""
@@ -399,12 +455,45 @@ class Dashboard(HttptopScreen):
         self._sort(message.sort)
 
     def _sort(self, sort: str) -> None:
+        if self.httptop.view.grouping.on:
+            self._groups.sort(sort)
+            return
         view = self.httptop.view.sorted_by(sort)
         self.httptop.change_view(sort=view.sort, descending=view.descending)
 
     def action_toggle_side(self) -> None:
         """Show the other side."""
         self.httptop.change_view(side=self.httptop.view.other_side())
+
+    # Groups
+
+    def action_group(self) -> None:
+        """Open the menu of what rows can be grouped by."""
+        self._open_menu("group")
+
+    def action_group_by(self, by: By) -> None:
+        """Group rows; by ``endpoint`` they are not grouped."""
+        self._groups.group(by)
+
+    def action_tree(self) -> None:
+        """Group rows by path, as a tree, or show endpoints again."""
+        self._groups.group("endpoint" if self.httptop.view.grouping.by == "path" else "path")
+
+    def action_first_row(self) -> None:
+        """Move the cursor of the table, or of the live requests, to the first row."""
+        (self._live if self._live.held else self._rows).action_edge(0)
+
+    def on_group_table_selected(self, message: GroupTable.Selected) -> None:
+        """Remember the group, not its line."""
+        self._groups.select(message.group)
+
+    def on_group_table_opened(self, message: GroupTable.Opened) -> None:
+        """Show what it is made of."""
+        self._groups.open(message.group)
+
+    def on_group_table_fold_asked(self, message: GroupTable.FoldAsked) -> None:
+        """Show or hide what is below a node of the path tree."""
+        self._groups.fold(message.group)
 
     # Endpoints and requests
 
@@ -419,7 +508,9 @@ class Dashboard(HttptopScreen):
 
     def action_follow(self) -> None:
         """Have the cursor follow the endpoint under it, or keep its line again."""
-        if self.httptop.view.follows:
+        if self.scene.groups is not None:
+            self.httptop.say("The cursor follows its group already.")
+        elif self.httptop.view.follows:
             self.httptop.change_view(follows=False)
         elif (key := self.scene.cursor_key) is not None:
             self._select(key, follows=True)
@@ -429,7 +520,7 @@ class Dashboard(HttptopScreen):
         if self._live.held:
             self._live.action_open()
         else:
-            self._table.action_open()
+            self._rows.action_open()
 
     def on_endpoint_table_opened(self, message: EndpointTable.Opened) -> None:
         """Show its details."""
@@ -468,4 +559,4 @@ class Dashboard(HttptopScreen):
 
     def on_live_requests_left(self) -> None:
         """Return the focus to the table."""
-        self.set_focus(self._table)
+        self._focus_rows()

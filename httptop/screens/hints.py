@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from httptop.view.grouping import GROUPINGS
 from httptop.view.keys import DIGITS
 from httptop.view.menus import Menu
 from httptop.view.state import View
@@ -19,12 +20,17 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
         (key("open"), "open", "screen.open"),
         (key("path"), "path", "screen.filter"),
         (key("sort"), "sort", "screen.sort"),
+        (key("group"), "group", "screen.group"),
         (key("help"), "help", "app.help"),
     ]
     if demo:
         hints.append((key("demo"), "demo", "app.demo"))
-    if view.filtered:
+    if (above := view.groups_above) is not None:
+        hints.append((key("clear"), f"by {GROUPINGS[above.by]}", "screen.clear"))
+    elif view.filtered:
         hints.append((key("clear"), "clear filters", "screen.clear"))
+    elif view.grouping.on:
+        hints.append((key("clear"), "endpoints", "screen.clear"))
     return [
         *hints,
         (key("side"), view.other_side(), "screen.toggle_side"),

@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from httptop.widgets.painting import Painted
 
-#: The widgets of one panel, of which one is shown at a time; the first may take the focus.
+#: The widgets of one panel, of which one is shown at a time; it may take the focus.
 Panel = tuple[Painted, ...]
 
 
@@ -49,7 +49,7 @@ class PanelControl:
     def choose(self, panel: Panel) -> None:
         """Mark a panel, and give it the focus if it takes that."""
         self._mark(panel)
-        widget = panel[0] if panel[0].can_focus else self._home[0]
+        widget = _taking_focus(panel) or _taking_focus(self._home) or self._home[0]
         if self._screen.focused is not widget:
             self._screen.set_focus(widget)
 
@@ -85,6 +85,11 @@ class PanelControl:
         for box in self._screen.query(".panels"):
             box.set_class(panel is not None and box in panel[0].ancestors, "-fills")
         self._screen.set_class(panel is not None, "-filled")
+
+
+def _taking_focus(panel: Panel) -> Painted | None:
+    """Return the widget of a panel that takes the focus now; None: there is none."""
+    return next((widget for widget in panel if widget.can_focus and widget.display), None)
 
 
 def _in_sight(panel: Panel) -> bool:

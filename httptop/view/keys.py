@@ -33,12 +33,23 @@ class Action:
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("down", ("j", "down"), "move(1)", "next endpoint", "table"),
     Action("up", ("k", "up"), "move(-1)", "previous endpoint", "table"),
-    Action("page_down", ("pagedown", "space"), "page(1)", "one page down", "table"),
+    Action("page_down", ("pagedown",), "page(1)", "one page down", "table"),
     Action("page_up", ("pageup",), "page(-1)", "one page up", "table"),
-    Action("first", ("g", "home"), "edge(0)", "first endpoint", "table"),
+    Action("first", ("home",), "edge(0)", "first endpoint (or gg)", "table"),
     Action("last", ("G", "end"), "edge(1)", "last endpoint", "table"),
     Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
     Action("follow", ("F",), "follow", "follow the endpoint, or keep the line again"),
+    Action(
+        "fold", ("space", "o"), "fold", "unfold or fold a path; elsewhere: a page down", "table"
+    ),
+    Action(
+        "group",
+        ("g",),
+        "group",
+        "group rows by path, process, pid, peer, ...: then a digit",
+        priority=True,
+    ),
+    Action("tree", ("f5",), "tree", "group rows by path, as a tree; again: endpoints"),
     Action("path", ("slash", "f3"), "filter", "show only paths that contain a text", priority=True),
     Action(
         "filter", ("f", "f4"), "edit_filter", "filter by any field: status = 5xx", priority=True
@@ -125,9 +136,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
 GROUPS: Final = {
     name: group
     for group, names in (
-        ("Move", "down up page_down page_up first last open follow"),
+        ("Move", "down up page_down page_up first last open fold follow"),
         ("Find and filter", "path filter only hide drop_last drop clear"),
-        ("Order, figures and panels", "sort sort_next sort_back reverse wider narrower idle side"),
+        (
+            "Order, figures and panels",
+            "group tree sort sort_next sort_back reverse wider narrower idle side",
+        ),
         ("Pages", "in_flight baseline notes coverage help palette quit"),
         ("httptop", "pause merge split save export demo redraw suspend quit_now"),
     )

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from httptop.filters.by_row import RowField
+from httptop.view.grouping import GROUPINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,20 @@ SORT_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+#: The letters that sort groups, by the names of ``view.groups.GROUP_SORTS``.
+GROUP_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{name: SORT_LETTERS[name] for name in ("rps", "p99", "error_share", "in_flight")},
+        **{name: SORT_LETTERS[name] for name in ("requests", "mean", "max")},
+        "name": "a",
+        "endpoints": "t",
+    }
+)
 
-def sort_menu(titles: Mapping[str, str], sort: str) -> Menu:
+
+def sort_menu(
+    titles: Mapping[str, str], sort: str, letters: Mapping[str, str] = SORT_LETTERS
+) -> Menu:
     """Return the menu of orders, by their titles; ``sort``, the present one, would be reversed."""
     choices = (
         Choice(
@@ -93,9 +106,24 @@ def sort_menu(titles: Mapping[str, str], sort: str) -> Menu:
             "reverse" if name == sort else titles.get(name, name.upper()),
             f"screen.sort_by({name!r})",
         )
-        for name, letter in SORT_LETTERS.items()
+        for name, letter in letters.items()
     )
     return Menu("sort by", tuple(choices))
+
+
+def group_sort_menu(titles: Mapping[str, str], sort: str) -> Menu:
+    """Return the menu of the orders of groups that have a column, by their titles."""
+    letters = {name: letter for name, letter in GROUP_LETTERS.items() if name in titles}
+    return sort_menu(titles, sort, letters)
+
+
+def group_menu() -> Menu:
+    """Return the menu of what rows can be grouped by."""
+    choices = [
+        Choice(str(digit), name, f"screen.group_by({by!r})")
+        for digit, (by, name) in enumerate(GROUPINGS.items(), start=1)
+    ]
+    return Menu("group by", (*choices, Choice("g", "first row", "screen.first_row")))
 
 
 def row_menu(*, excluded: bool) -> Menu:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 from httptop.model import EndpointKey, EndpointStats
@@ -28,6 +28,16 @@ class PickedRows(Sequence[EndpointStats]):
         if isinstance(at, slice):
             return tuple(map(self._rows.row, self._indices[at]))
         return self._rows.row(self._indices[at])
+
+    @property
+    def keys(self) -> list[EndpointKey]:
+        """The key of each row."""
+        keys = self._rows.keys
+        return [keys[index] for index in self._indices]
+
+    def passing(self) -> Iterator[EndpointStats]:
+        """Yield the rows without keeping them; see RowsOnDemand."""
+        return map(self._rows.passing, self._indices)
 
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each of these rows; see RowsOnDemand."""

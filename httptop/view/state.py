@@ -16,6 +16,8 @@ from typing import Any, Final
 from httptop.filters import Expression, conjuncts
 from httptop.filters.on_screen import joined, screen_filter
 from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
+from httptop.view.grouping import NO_GROUPING, Grouping
+from httptop.view.groups import Groups, groups_of
 from httptop.view.idle import idle_last
 from httptop.view.picked_rows import PickedRows
 from httptop.view.rows import RowsOnDemand, keys_of, longest_path, told_apart_by
@@ -40,11 +42,25 @@ class View:
     #: Whether rates, errors and latencies are those since start, and not those of the window.
     since_start: bool = False
     idle_hidden: bool = False  # whether endpoints without a request in the window are hidden
+    grouping: Grouping = NO_GROUPING
+    #: The filter of the group whose endpoints are shown, and how they were grouped; None: of none.
+    group_of: tuple[Expression, Grouping] | None = None
 
     @property
     def filtered(self) -> bool:
         """Whether a filter that can be removed hides anything."""
         return bool(self.path_filter) or self.expression is not None
+
+    @property
+    def groups_above(self) -> Grouping | None:
+        """How endpoints were grouped, while only those of one group are shown; None: they are not.
+
+        That is until the group's filter is removed.
+        """
+        if self.group_of is None or self.grouping.on:
+            return None
+        part, grouping = self.group_of
+        return grouping if set(conjuncts(part)) <= set(self._parts) else None
 
     @property
     def filter_count(self) -> int:
@@ -260,6 +276,7 @@ class Scene:
     longest_path: int = 0  # of all rows of the side, in cells
     keys: Sequence[EndpointKey] = ()  # of all rows of the snapshot
     cursor: int = 0  # the row that the cursor is on
+    groups: Groups | None = None  # None: the endpoints are not grouped
 
     @property
     def cursor_key(self) -> EndpointKey | None:
@@ -320,7 +337,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
             side_rows = len(of_side)
             needed, longest = told_apart_by(of_side), longest_path(of_side)
     followed = view.selected if view.follows else None
-    return Scene(
+    now = Scene(
         snapshot,
         view,
         shown,
@@ -333,6 +350,16 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         keys,
         _cursor(shown, view, before),
     )
+    return replace(now, groups=_groups(now, before)) if view.grouping.on else now
+
+
+def _groups(now: Scene, before: Scene | None) -> Groups:
+    """Return the groups of a scene; those of ``before`` if nothing affects them."""
+    grouping = now.view.grouping
+    groups = None if before is None or before.rows is not now.rows else before.groups
+    if groups is None or replace(groups.grouping, selected=grouping.selected) != grouping:
+        return groups_of(now.rows, now.totals, grouping)
+    return groups
 
 
 def _cursor(shown: Sequence[EndpointStats], view: View, before: Scene | None) -> int:

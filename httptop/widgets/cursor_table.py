@@ -213,6 +213,10 @@ class CursorTable(Painted, ScrollView, can_focus=True):
         """Move the cursor by a page."""
         self._select(self.cursor_row + pages * self.page_rows())
 
+    def action_fold(self) -> None:
+        """Move the cursor by a page; tables with rows that fold do that."""
+        self.action_page(1)
+
     def action_edge(self, last: int) -> None:
         """Move the cursor to the first or the last row."""
         self._select(self.count - 1 if last else 0)

@@ -215,6 +215,10 @@ class LiveRequests(Painted, can_focus=True):
         """Move the cursor by a page."""
         self._select(self.cursor_row + pages * self._page())
 
+    def action_fold(self) -> None:
+        """Move the cursor by a page; there is nothing that folds."""
+        self.action_page(1)
+
     def action_edge(self, last: int) -> None:
         """Move the cursor to the newest or the oldest request."""
         self._select(len(self.requests) - 1 if last else 0)

@@ -21,6 +21,7 @@ from httptop.collect.sums import CELL, SLOTS, Answered
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, EndpointStats, Snapshot, errors_of
 from httptop.output.order import busiest_first, rows_at
+from httptop.view.grouping import GROUPINGS, By, Grouping
 from httptop.view.rows import row_of, rows_where
 from httptop.view.state import SORTS, View, place, rows, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
@@ -416,6 +417,34 @@ def test_responses_that_failed_are_known_without_rows() -> None:
         answered = names.answered(cells, row)
         status = {code: some.responses for code, some in answered.items()}
         assert names.failed(cells, [row]) == [errors_of(status, 0)]
+
+
+@pytest.mark.parametrize("by", [by for by in GROUPINGS if by != "endpoint"])
+@pytest.mark.parametrize("since_start", [True, False])
+def test_groups_have_the_same_of_rows_on_demand(by: By, since_start: bool) -> None:
+    for text in ("", "status = 404"):
+        view = View(
+            grouping=Grouping(by, unfolded=frozenset({"/a"})), since_start=since_start,
+            expression=parse_for_screen(text) if text else None,
+        )  # fmt: skip
+        lazy, eager = _snapshots()
+        found, wanted = scene(lazy, view).groups, scene(eager, view).groups
+        assert found is not None
+        assert found.lines
+        assert found == wanted
+        needs_rows = text or since_start or by in ("pid", "peer", "status", "container")
+        if not needs_rows:
+            assert lazy.endpoints._made == {}  # type: ignore[attr-defined]
+
+
+def test_groups_are_made_once_for_a_snapshot() -> None:
+    lazy, _ = _snapshots()
+    first = scene(lazy, View(grouping=Grouping("process")))
+    moved = View(grouping=Grouping("process", selected="web"))
+    assert scene(lazy, moved, first).groups is first.groups
+    turned = View(grouping=Grouping("process", descending=False))
+    assert scene(lazy, turned, first).groups is not first.groups
+    assert scene(lazy, View(), first).groups is None
 
 
 def test_only_rows_that_are_looked_at_are_made() -> None:

@@ -157,7 +157,7 @@ async def test_moving_stops_at_the_ends() -> None:
         await pilot.press("down", "pagedown")
         assert table(app).cursor_row == 14
         assert table(app).scroll_offset.y > 0
-        await pilot.press("g", "up")
+        await pilot.press("home", "up")
         assert table(app).cursor_row == 0
         assert table(app).scroll_offset.y == 0
         await pilot.press("end", "home", "pagedown")
@@ -428,7 +428,7 @@ async def test_a_tick_and_a_key_paint_the_table_once(monkeypatch: pytest.MonkeyP
     app = HttptopApp()
     async with app.run_test(size=(100, 24)) as pilot:
         await show(pilot, busy(300))
-        for key_ in ("j", "G", "k", "g"):  # with and without scrolling
+        for key_ in ("j", "G", "k", "home"):  # with and without scrolling
             painted[0] = 0
             await pilot.press(key_)
             await pilot.pause()

@@ -55,6 +55,9 @@ EFFECTS: dict[str, Effect] = {
     "open": lambda app, before: (
         isinstance(app.screen, DetailScreen) and app.screen.key == before.selected
     ),
+    "fold": lambda app, _: table(app).cursor_row == ROW + page(app),
+    "group": lambda app, _: drawn(app, KeyBar)[0].startswith(" group by:  1 endpoint "),
+    "tree": lambda app, _: app.view.grouping.by == "path",
     "follow": lambda app, _: app.view.follows,
     "path": lambda app, _: app.screen.query_one(FilterBar).is_open,
     "filter": lambda app, _: app.screen.query_one(FilterEditor).is_open,

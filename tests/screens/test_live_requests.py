@@ -71,7 +71,7 @@ async def test_the_cursor_scrolls_and_stays_within_the_list() -> None:
         assert widget.render_line(widget.size.height - 1).text.startswith("▌")
         await pilot.press("pageup")
         assert 0 < widget.cursor_row < len(widget.requests) - 1
-        await pilot.press("g")
+        await pilot.press("home")
         assert widget.render_line(1).text.startswith("▌")
 
 

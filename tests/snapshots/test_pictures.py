@@ -101,6 +101,22 @@ def test_wide(picture: Picture) -> None:
     assert picture(busy(), size=(160, 50))
 
 
+def test_path_tree(picture: Picture) -> None:
+    """The path tree, one node of it unfolded; the sum of what is shown, as a filter is on."""
+    shown = with_parties()
+    rows = [
+        replace(row, key=replace(row.key, path=f"/api{row.key.path}")) if at % 3 else row
+        for at, row in enumerate(shown.endpoints)
+    ]
+    press = ("slash", "p", "i", "enter", "f5", "space", "j")
+    assert picture(replace(shown, endpoints=tuple(rows)), size=(120, 40), press=press)
+
+
+def test_peers(picture: Picture) -> None:
+    """By peer: requests since start, as title and sum say; what is not told apart has a row."""
+    assert picture(with_parties(), size=(80, 24), press=("g", "5", "j"))
+
+
 def test_filtered(picture: Picture) -> None:
     """Part of a path is typed; filters of the run look unlike those that an × removes.
 

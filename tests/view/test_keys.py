@@ -21,8 +21,8 @@ def test_no_key_does_two_things() -> None:
 
 def test_an_own_key_goes_before_ours() -> None:
     assert keys("pause") == ("p",)
-    assert keys("pause", "pause=f5") == ("f5", "p")
-    assert keys("page_down", "pause=space") == ("pagedown",)
+    assert keys("pause", "pause=f7") == ("f7", "p")
+    assert keys("fold", "pause=space") == ("o",)
     assert keys("drop", "quit=x", "drop=q") == ("q",)
 
 
@@ -30,7 +30,7 @@ def test_an_own_key_goes_before_ours() -> None:
     ("own", "error"),
     [
         (["pause=r"], "r is the only key of 'reverse'"),
-        (["pause=f5", "side=f5"], "f5 is given to both 'pause' and 'side'"),
+        (["pause=f7", "side=f7"], "f7 is given to both 'pause' and 'side'"),
         (["paus=x"], "unknown action 'paus'; did you mean 'pause'?"),
         (["zzz=x"], "there are down, up,"),
         (["not_pid=o"], "no action 'not_pid' any more: hide (!), then i does it"),

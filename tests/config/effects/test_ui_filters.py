@@ -67,12 +67,12 @@ async def test_a_file_read_again_changes_filter_side_and_keys(tmp_path: Path) ->
         await pilot.pause()
         assert paths(app) == ["/healthz"]
         await pilot.press("escape")
-        app.adopt(replace(DEFAULTS, ui=ui(tmp_path, 'side = "client"\nkeys = ["pause=f5"]')))
+        app.adopt(replace(DEFAULTS, ui=ui(tmp_path, 'side = "client"\nkeys = ["pause=f7"]')))
         assert len(paths(app)) == 3
-        await pilot.press("f5")
+        await pilot.press("f7")
         assert app.view.paused
         app.adopt(replace(DEFAULTS, ui=ui(tmp_path, 'side = "client"')))
-        await pilot.press("f5")
+        await pilot.press("f7")
         assert app.view.paused
 
 
@@ -109,7 +109,7 @@ async def test_keys_of_the_users_own(tmp_path: Path) -> None:
     [
         ("paus=space", "unknown action 'paus'; did you mean 'pause'?"),
         ("pause=r", "r is the only key of 'reverse'"),
-        ("pause=f5,side=f5", "f5 is given to both 'pause' and 'side'"),
+        ("pause=f7,side=f7", "f7 is given to both 'pause' and 'side'"),
         ("only_process=o", "there is no action 'only_process' any more: only (=), then p does it"),
     ],
 )
@@ -125,6 +125,6 @@ def test_keys_that_cannot_be_end_the_start(
 def test_a_filter_that_the_screen_cannot_apply_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("HTTPTOP_UI__FILTER", "comm = a and container = b")
+    monkeypatch.setenv("HTTPTOP_UI__FILTER", "comm = a and host = b")
     assert main(["--print-config"]) == 2
-    assert "column 14: 'container' works only for a whole run" in capsys.readouterr().err
+    assert "column 14: 'host' works only for a whole run" in capsys.readouterr().err

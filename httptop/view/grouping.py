@@ -1,0 +1,126 @@
+"""How the table's rows are grouped: what may be chosen, what is chosen, and filters of one group.
+
+Pure values, without Textual; :mod:`httptop.view.groups` makes the groups.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, Literal
+
+from httptop.filters import Expression, parse
+from httptop.filters.values import Value
+from httptop.model import OTHER_PEERS, OTHER_PIDS, UNIX_PEER, EndpointKey, status_name
+
+By = Literal["endpoint", "path", "process", "pid", "peer", "port", "status", "container", "user"]
+
+#: What a group is told by: a name, a number, the start of a path, containers, or an endpoint.
+GroupId = str | int | tuple[str, ...] | EndpointKey
+
+#: What rows may be grouped by, with the name of each, in the order of their digits.
+GROUPINGS: Final[Mapping[By, str]] = MappingProxyType(
+    {
+        "endpoint": "endpoint",
+        "path": "path tree",
+        "process": "process",
+        "pid": "pid",
+        "peer": "peer",
+        "port": "port",
+        "status": "status",
+        "container": "container",
+        "user": "user",
+    }
+)
+
+#: By these a row may belong to several groups: each has its part of what was counted since start.
+PARTED: Final = frozenset({"pid", "peer", "status"})
+
+#: The port, the user and the containers of rows of which they are not known, or have none.
+NO_PORT: Final = 0
+NO_USER: Final = ""
+NO_CONTAINER: Final[tuple[str, ...]] = ()
+#: Groups that no filter selects.
+_NO_FILTER: Final[Mapping[By, tuple[GroupId, ...]]] = MappingProxyType(
+    {
+        "process": ("",),
+        "pid": (OTHER_PIDS,),
+        "peer": (OTHER_PEERS, UNIX_PEER),
+        "port": (NO_PORT,),
+        "container": (NO_CONTAINER,),
+        "user": (NO_USER,),
+    }
+)
+_FIELDS: Final[Mapping[By, str]] = MappingProxyType(
+    {"process": "comm", "pid": "pid", "peer": "peer", "port": "port", "user": "user"}
+)
+_GLOB: Final = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What rows are grouped by, in which order groups stand, and which one is selected."""
+
+    by: By = "endpoint"
+    sort: str = ""  # a column of the groups; "": the rate, or the requests since start
+    descending: bool = True
+    selected: GroupId | None = None
+    #: The nodes of the path tree of which the members are shown.
+    unfolded: frozenset[str] = frozenset()
+
+    @property
+    def on(self) -> bool:
+        """Whether groups are shown in the place of endpoints."""
+        return self.by != "endpoint"
+
+    @property
+    def order(self) -> str:
+        """The column by which groups are sorted."""
+        return self.sort or ("requests" if self.by in PARTED else "rps")
+
+    def sorted_by(self, sort: str) -> Grouping:
+        """Return the same sorted by a column, reversed if it was already."""
+        if sort == self.order:
+            return replace(self, sort=sort, descending=not self.descending)
+        return replace(self, sort=sort, descending=sort != "name")
+
+    def folded(self, node: str) -> Grouping:
+        """Return the same with a node of the path tree folded, or unfolded if it was folded."""
+        return replace(self, unfolded=self.unfolded ^ {node})
+
+
+NO_GROUPING: Final = Grouping()
+
+
+def part_for_group(by: By, group: GroupId, *, excluded: bool) -> Expression | None:
+    """Return a filter that keeps what belongs to a group, or leaves it out.
+
+    None: no filter can tell, as of processes that are not known. A filter selects whole endpoints:
+    also those that have only a part in the group.
+
+    Raises:
+        FilterError: The name of a user is not known on this host.
+    """
+    if by == "path":
+        return _of_path(str(group), excluded) if isinstance(group, str) else None
+    if by == "status":
+        name = status_name(group) if isinstance(group, int) else ""
+        return parse(f"status {'!=' if excluded else '='} {name}")
+    if group in _NO_FILTER[by]:
+        return None
+    if by == "container" and isinstance(group, tuple):
+        parts = " and ".join(f"container = {_quoted(name)}" for name in group)
+        return parse(f"not ({parts})" if excluded else parts)
+    return parse(f"{_FIELDS[by]} {'!=' if excluded else '='} {_quoted(str(group))}")
+
+
+def _of_path(start: str, excluded: bool) -> Expression:
+    below = Value(_GLOB.sub(r"[\g<0>]", start) + "/*", "glob").quoted()
+    here = f"path = {_quoted(start)} or path ~ {below}"
+    return parse(f"not ({here})" if excluded else here)
+
+
+def _quoted(text: str) -> str:
+    return Value(text, "literal").quoted()

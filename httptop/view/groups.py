@@ -1,0 +1,306 @@
+"""Groups of the rows that a view shows, and what each has of the requests.
+
+Pure functions, without Textual. Requests, rates, errors and requests in flight add up, so the sums
+of all groups are those of the rows. Percentiles do not: a group has the worst 99th percentile of
+its endpoints. Where rows are divided among groups (by pid, peer and status) all figures are since
+start. What is not known to belong to a group is in one of its own, which says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from httptop.model import (
+    OTHER_PEERS,
+    OTHER_PIDS,
+    STATUS_UNKNOWN,
+    UNIX_PEER,
+    EndpointKey,
+    EndpointStats,
+    PartyStats,
+    Totals,
+    class_of,
+    status_name,
+)
+from httptop.view.grouping import NO_CONTAINER, NO_PORT, PARTED, By, GroupId, Grouping
+from httptop.view.path_tree import Node, children, roots
+from httptop.view.picked_rows import PickedRows
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What some endpoints, or parts of them, have together; None: that is not known."""
+
+    id: GroupId
+    name: str
+    detail: str  # whose it is; "" where the name says it
+    endpoints: int  # that have something in it
+    requests: int  # since start
+    rps: float | None = None  # over the window
+    in_flight: int | None = None
+    errors: int | None = None  # among ``of``, which are the window's requests, or all since start
+    of: int = 0
+    p99_ns: float | None = None  # the worst one over the window
+    mean_ns: float | None = None  # since start
+    max_ns: float | None = None
+    depth: int = 0  # in the path tree
+    folded: bool | None = None  # None: it has no members that could be shown
+
+    @property
+    def error_share(self) -> float | None:
+        """The share of errors, 0 to 1; None: not known, or there were no requests."""
+        return None if self.errors is None or not self.of else self.errors / self.of
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The groups of what a view shows, in their order."""
+
+    grouping: Grouping
+    lines: tuple[Group, ...]  # of the path tree also the members of unfolded nodes
+    count: int  # without these members
+    #: Requests a second, or since start where rows are divided: of the groups, and of the side.
+    shown: float
+    total: float
+
+    def share(self, group: Group) -> float | None:
+        """Return a group's share of the side's requests, 0 to 1; None: it has had none."""
+        part = group.requests if group.rps is None else group.rps
+        return part / self.total if self.total else None
+
+    def place(self, selected: GroupId | None, previous: int) -> int:
+        """Return the line of the selected group; if there is none, the one nearest ``previous``."""
+        if selected is None:
+            return 0
+        for at, group in enumerate(self.lines):
+            if group.id == selected:
+                return at
+        return max(0, min(previous, len(self.lines) - 1))
+
+
+#: The names of the columns that groups can be sorted by, with their values.
+GROUP_SORTS: Final[Mapping[str, Callable[[Group], Any]]] = MappingProxyType(
+    {
+        "name": lambda group: group.id if isinstance(group.id, int) else group.name,
+        "endpoints": lambda group: group.endpoints,
+        "rps": lambda group: group.rps or 0.0,
+        "requests": lambda group: group.requests,
+        "error_share": lambda group: group.error_share or 0.0,
+        "in_flight": lambda group: group.in_flight or 0,
+        "p99": lambda group: -1.0 if group.p99_ns is None else group.p99_ns,
+        "mean": lambda group: -1.0 if group.mean_ns is None else group.mean_ns,
+        "max": lambda group: -1.0 if group.max_ns is None else group.max_ns,
+    }
+)
+
+
+def groups_of(rows: Sequence[EndpointStats], totals: Totals, grouping: Grouping) -> Groups:
+    """Return the groups of some rows of one side, whose totals are those of the same time."""
+    by = grouping.by
+    if by in PARTED:
+        lines = _in_order(_divided(rows, by), grouping)
+        shown: float = sum(group.requests for group in lines)
+        return Groups(grouping, tuple(lines), len(lines), shown, totals.requests)
+    figures = _Figures(rows)
+    if by == "path":
+        first = _in_order([figures.node(node) for node in roots(figures.keys)], grouping)
+        lines = list(_unfolded(figures, grouping))
+    else:
+        first = lines = _in_order(figures.groups(by), grouping)
+    shown = sum(group.rps or 0.0 for group in first)
+    return Groups(grouping, tuple(lines), len(first), shown, totals.rps)
+
+
+def _in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
+    """Return groups as they are to be sorted; equal ones by name."""
+    found = sorted(groups, key=lambda group: (group.name, group.detail))
+    found.sort(key=GROUP_SORTS[grouping.order], reverse=grouping.descending)
+    return found
+
+
+# Rows that belong to one group each
+
+
+class _Figures:
+    """Figures of all rows, of rows on demand without making them."""
+
+    def __init__(self, rows: Sequence[EndpointStats]) -> None:
+        self._rows = rows
+        self.keys = rows.keys if isinstance(rows, PickedRows) else [row.key for row in rows]
+        self._rps = self._column("rps", lambda row: row.rps)
+        self._requests = self._column("requests", lambda row: row.requests)
+        self._in_flight = self._column("in_flight", lambda row: row.in_flight)
+        self._of = self._column("window_requests", lambda row: row.window_requests)
+        self._errors = self._column("window_errors", lambda row: row.window_errors)
+        self._p99 = self._column("p99", lambda row: row.latency.p99_ns if row.latency.count else -1)
+
+    def _column(self, name: str, pick: Callable[[EndpointStats], Any]) -> Sequence[Any]:
+        found = self._rows.values(name) if isinstance(self._rows, PickedRows) else None
+        return [pick(row) for row in _once(self._rows)] if found is None else found
+
+    def of(self, members: Sequence[int], id: GroupId, name: str, detail: str) -> Group:
+        """Return the group of some rows, by their places."""
+        errors = [self._errors[at] for at in members]
+        worst = max(map(self._p99.__getitem__, members))
+        known = None not in errors
+        return Group(
+            id,
+            name,
+            detail,
+            len(members),
+            sum(map(self._requests.__getitem__, members)),
+            sum(map(self._rps.__getitem__, members)),
+            sum(map(self._in_flight.__getitem__, members)),
+            sum(errors) if known else None,
+            sum(map(self._of.__getitem__, members)) if known else 0,
+            worst if worst >= 0 else None,
+        )
+
+    def groups(self, by: By) -> Iterator[Group]:
+        """Yield the groups, each with its rows."""
+        members: dict[GroupId, list[int]] = {}
+        if by == "container":
+            for at, row in enumerate(_once(self._rows)):
+                members.setdefault(row.containers, []).append(at)
+        else:
+            for at, key in enumerate(self.keys):
+                members.setdefault(getattr(key, by), []).append(at)
+        for id, places in members.items():
+            name = _NAMES[by](id)
+            detail = "" if by == "process" else _some(self.keys[at].process for at in places)
+            yield self.of(places, id, name, detail)
+
+    def node(self, node: Node, folded: bool = True) -> Group:
+        """Return a node of the path tree, or one of its endpoints."""
+        key = node.key
+        detail = "" if key is None else f"{key.method} {key.process}"
+        made = self.of(node.members, key or node.start, node.name or detail, detail)
+        return replace(
+            made,
+            detail=detail if node.name else "",
+            depth=node.depth,
+            folded=None if key is not None else folded,
+        )
+
+
+def _unfolded(figures: _Figures, grouping: Grouping, above: Node | None = None) -> Iterator[Group]:
+    """Yield the nodes below another, or the uppermost ones, each with what is unfolded below it."""
+    nodes = roots(figures.keys) if above is None else children(figures.keys, above)
+    known: dict[GroupId, tuple[Node, bool]] = {
+        node.key or node.start: (node, node.start not in grouping.unfolded) for node in nodes
+    }
+    made = [figures.node(node, folded) for node, folded in known.values()]
+    for group in _in_order(made, grouping):
+        yield group
+        node, folded = known[group.id]
+        if not folded and node.key is None:
+            yield from _unfolded(figures, grouping, node)
+
+
+_NAMES: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
+    {
+        "process": lambda name: name or "no name",
+        "port": lambda port: "no port" if port == NO_PORT else str(port),
+        "user": lambda name: name or "not known",
+        "container": lambda names: "none known" if names == NO_CONTAINER else ", ".join(names),
+    }
+)
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    """Return the first of some names, each once, and how many others there are."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
+
+
+def _once(rows: Sequence[EndpointStats]) -> Iterator[EndpointStats]:
+    """Yield the rows, which are looked at once."""
+    return rows.passing() if isinstance(rows, PickedRows) else iter(rows)
+
+
+# Rows that are divided among groups
+
+
+class _Part:
+    """What a group has had since start; added up."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, None] = {}
+        self.endpoints = self.requests = self.errors = self.answered = 0
+        self.spent_ns = self.max_ns = 0.0
+
+    def add(self, key: EndpointKey, stats: PartyStats) -> None:
+        """Add a part of a row."""
+        self.processes[key.process] = None
+        self.endpoints += 1
+        self.requests += stats.requests
+        self.errors += stats.errors
+        self.answered += stats.answered
+        if stats.answered:
+            self.spent_ns += stats.mean_ns * stats.answered
+            self.max_ns = max(self.max_ns, stats.max_ns)
+
+
+def _divided(rows: Sequence[EndpointStats], by: By) -> list[Group]:
+    """Return the groups, each with its parts of rows."""
+    parts: dict[Any, _Part] = {}
+    for row in _once(rows):
+        for id, stats in _parts_of(row, by).items():
+            part = parts.get(id)
+            if part is None:
+                part = parts[id] = _Part()
+            part.add(row.key, stats)
+    return [_group(by, id, part) for id, part in parts.items()]
+
+
+def _parts_of(row: EndpointStats, by: By) -> Mapping[Any, PartyStats]:
+    if by == "status":
+        return _by_status(row)
+    known: Mapping[Any, PartyStats] | None = row.by_pid if by == "pid" else row.by_peer
+    if known is not None:
+        return known
+    return {OTHER_PIDS if by == "pid" else OTHER_PEERS: PartyStats(row.requests, row.errors)}
+
+
+def _by_status(row: EndpointStats) -> Mapping[int, PartyStats]:
+    counts, latencies = dict(row.status), row.latency_by_status or {}
+    if row.unanswered:
+        counts[STATUS_UNKNOWN] = counts.get(STATUS_UNKNOWN, 0) + row.unanswered
+    found = {}
+    for code, count in counts.items():
+        latency, errors = latencies.get(code), 0
+        if class_of(code) >= 4:
+            errors = count
+        elif code == STATUS_UNKNOWN:
+            errors = row.unanswered
+        answered, mean_ns = (latency.count, latency.mean_ns) if latency else (0, 0.0)
+        found[code] = PartyStats(count, errors, answered, mean_ns)
+    return found
+
+
+def _group(by: By, id: Any, part: _Part) -> Group:
+    name, detail = str(id), _some(part.processes)
+    if by == "status":
+        name, detail = status_name(id), ""
+    elif id == OTHER_PIDS:
+        name = "other processes"
+    elif id == OTHER_PEERS:
+        name = "other peers"
+    elif id == UNIX_PEER and by == "peer":
+        name = "Unix sockets"
+    mean_ns = part.spent_ns / part.answered if part.answered else None
+    return Group(
+        id,
+        name,
+        detail,
+        part.endpoints,
+        part.requests,
+        errors=part.errors,
+        of=part.requests,
+        mean_ns=mean_ns,
+        max_ns=part.max_ns if mean_ns is not None and by != "status" else None,
+    )

@@ -1,0 +1,148 @@
+"""The columns of the table of groups: what each shows, and which of them fit into a width.
+
+Where rows are divided among groups, all figures are since start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from httptop import humanize
+from httptop.humanize import DEFAULT_UNITS, Units
+from httptop.view.grouping import PARTED, By
+from httptop.view.groups import Group
+from httptop.widgets.painting import Align, latency_hue
+
+#: Returns the text of a cell and its hue.
+Cell = Callable[[Group, Units], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupColumn:
+    """One column; ``sort`` is its name in ``view.groups.GROUP_SORTS``, "" if it is no order."""
+
+    sort: str
+    title: str
+    width: int  # minimum width in cells; 0: that of a latency in its unit
+    rank: int  # lower ones are shown first
+    cell: Cell = lambda _group, _units: ("", "text")  # for those that the table draws
+    align: Align = "right"
+
+    def least(self, units: Units) -> int:
+        """Return its minimum width in cells: its title, and the arrow of an order, fit in."""
+        return max(self.width or units.latency_width, len(self.title) + 1)
+
+
+def _some(n: float | None) -> tuple[str, str]:
+    return humanize.count(n or 0), "text" if n else "faint"
+
+
+def _rate(group: Group, _units: Units) -> tuple[str, str]:
+    return humanize.rate(group.rps), "rate" if group.rps else "faint"
+
+
+def _error_share(group: Group, _units: Units) -> tuple[str, str]:
+    share = group.error_share
+    return humanize.percent(share), "error" if share else "faint"
+
+
+def _time(pick: Callable[[Group], float | None]) -> Cell:
+    def cell(group: Group, units: Units) -> tuple[str, str]:
+        ns = pick(group)
+        return units.duration(ns), "faint" if ns is None else latency_hue(ns)
+
+    return cell
+
+
+_ENDPOINTS: Final = GroupColumn(
+    "endpoints", "ENDPOINTS", 5, 5, lambda group, _: (humanize.count(group.endpoints), "muted")
+)
+_SHARE: Final = GroupColumn("share", "SHARE", 5, 1)
+_ERRORS: Final = GroupColumn("error_share", "ERR%", 5, 2, _error_share)
+_REQUESTS: Final = GroupColumn("requests", "REQUESTS", 6, 0, lambda group, _: _some(group.requests))
+#: Of groups that have whole rows.
+_WHOLE: Final = (
+    _ENDPOINTS,
+    GroupColumn("rps", "REQ/S", 6, 0, _rate),
+    _SHARE,
+    _ERRORS,
+    GroupColumn("in_flight", "INFL", 5, 4, lambda group, _: _some(group.in_flight)),
+    GroupColumn("p99", "WORST P99", 0, 3, _time(lambda group: group.p99_ns)),
+)
+_MEAN: Final = GroupColumn("mean", "MEAN", 0, 3, _time(lambda group: group.mean_ns))
+#: Of groups that have parts of rows.
+_PARTS: Final = (
+    _ENDPOINTS,
+    _REQUESTS,
+    _SHARE,
+    _ERRORS,
+    _MEAN,
+    GroupColumn("max", "MAX", 0, 4, _time(lambda group: group.max_ns)),
+)
+_OF_STATUS: Final = (_ENDPOINTS, _REQUESTS, _SHARE, _MEAN)
+
+#: The least width of a group's name, and the title of what else is said of it; "": nothing.
+_NAMES: Final[Mapping[By, tuple[int, str]]] = MappingProxyType(
+    {
+        "path": (20, "ENDPOINT"),
+        "process": (15, ""),
+        "pid": (15, "PROCESS"),
+        "peer": (16, "PROCESS"),
+        "port": (8, "PROCESS"),
+        "status": (8, "MEANING"),
+        "container": (16, "PROCESS"),
+        "user": (10, "PROCESS"),
+    }
+)
+_LEAST_NAME: Final = 8
+_LEAST_DETAIL: Final = 10
+_FAIR_DETAIL: Final = 20
+_WIDEST_SHARE: Final = 12
+_WIDEST_NAME: Final = 48
+_WIDEST_DETAIL: Final = 40
+
+
+@lru_cache(64)
+def group_layout(
+    width: int, by: By, units: Units = DEFAULT_UNITS
+) -> tuple[tuple[GroupColumn, int], ...]:
+    """Return the columns that fit into ``width`` cells, with their widths, in order.
+
+    The name comes first, then what else is said of a group; both get the cells that are left.
+    """
+    least, title = _NAMES[by]
+    name = GroupColumn("name", by.upper(), min(least, _LEAST_NAME), 0, align="left")
+    detail = GroupColumn("", title, _LEAST_DETAIL, 0, align="left")
+    of_figures = _OF_STATUS if by == "status" else _PARTS if by in PARTED else _WHOLE
+    left = width - least
+    widths: dict[str, int] = {}
+    for column in sorted(of_figures, key=lambda column: column.rank):
+        cells = column.least(units) + 1
+        if cells > left:
+            break
+        widths[column.sort] = cells - 1
+        left -= cells
+    names = {"name": min(least + max(left, 0), least) if width >= least else max(width, 1)}
+    if title and left >= _LEAST_DETAIL + 1:
+        names[""] = _LEAST_DETAIL
+        left -= _LEAST_DETAIL + 1
+    for wanted, known, most in (
+        ("", names, _FAIR_DETAIL),
+        ("share", widths, _WIDEST_SHARE),
+        ("name", names, 2 * least),
+        ("", names, _WIDEST_DETAIL),
+        ("name", names, _WIDEST_NAME),
+    ):
+        if wanted in known:
+            more = max(min(left, most - known[wanted]), 0)
+            known[wanted] += more
+            left -= more
+    shown = [(column, names[column.sort]) for column in (name, detail) if column.sort in names]
+    return (
+        *shown,
+        *((column, widths[column.sort]) for column in of_figures if column.sort in widths),
+    )
