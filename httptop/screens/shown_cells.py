@@ -29,10 +29,11 @@ from textual.strip import Strip
 
 from httptop.screens.rendition import PLAIN, Rendition, change, rendition_of
 
-#: Characters that take one cell in every terminal.
-_NARROW: Final = re.compile(
-    "[ -~\xa1-\xac\xae-\u02ff\u0370-\u0482…\u2190-\u2193\u2500-\u25fc\u2713\u2800-\u28ff]*"
-)
+#: Characters that take one cell in every terminal, and such that take two.
+_ONE: Final = " -~\xa1-\xac\xae-\u02ff\u0370-\u0482…\u2190-\u2193\u2500-\u25fc\u2713\u2800-\u28ff"
+_TWO: Final = "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+_NARROW: Final = re.compile(f"[{_ONE}]*")
+_SURE: Final = re.compile(f"[{_ONE}{_TWO}]*")
 #: What never reaches the terminal: it could be obeyed.
 _CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f]")
 #: The text of the second cell of a character that takes two.
@@ -115,11 +116,9 @@ class ShownCells:
         for run in sorted(runs, key=_order):
             out.append(change(look, run.look))
             look = run.look
-            for x, text in run.pieces():
+            for x, text, end in run.pieces():
                 out += (_move(at, run.y, x), text)
-                end = x + len(text)
-                sure = end < self._width and _NARROW.fullmatch(text)
-                at = (run.y, end) if sure else None
+                at = None if end is None or end >= self._width else (run.y, end)
         out.append(change(look, PLAIN))
         return "".join(out)
 
@@ -147,16 +146,24 @@ class _Run:
         self.texts.append(text)
         return True
 
-    def pieces(self) -> Iterator[tuple[int, str]]:
-        """Return texts and their columns: one, or each character where widths are not sure.
+    def pieces(self) -> Iterator[tuple[int, str, int | None]]:
+        """Return texts, their columns, and where the cursor is behind them; None: it is not sure.
 
-        Whatever width a terminal gives a character, the next one stands where it should then.
+        It is one text, or each character where widths are not sure: whatever width a terminal gives
+        one, the next stands where it should then, and nothing old beside it.
         """
         text = "".join(self.texts)
-        if _NARROW.fullmatch(text):
-            yield self.x, text
-        else:
-            yield from ((x, text) for x, text in enumerate(self.texts, self.x) if text != _REST)
+        if _SURE.fullmatch(text):
+            end = self.x + len(self.texts)
+            yield self.x, text, end if _NARROW.fullmatch(text[-1:]) or not self.texts[-1] else None
+            return
+        for x, (text, after) in enumerate(
+            zip(self.texts, [*self.texts[1:], " "], strict=True), self.x
+        ):
+            if after == _REST:
+                yield x, "  ", None
+            if text != _REST:
+                yield x, text, x + 1 if _NARROW.fullmatch(text) else None
 
 
 def _order(run: _Run) -> tuple[str, str, tuple[str, ...]]:

@@ -163,6 +163,17 @@ def test_behind_a_character_of_doubtful_width_the_cursor_is_placed() -> None:
     assert "e\u0301\x1b[1;2Hx" in sent
 
 
+def test_words_of_wide_characters_are_sent_in_one_piece() -> None:
+    sent = Terminal().draw(plain("a日本語b").adjust_cell_length(WIDTH))
+    assert "a日本語b" in sent
+
+
+def test_where_a_terminal_may_take_one_cell_for_two_nothing_old_is_left() -> None:
+    terminal = Terminal()
+    terminal.draw(plain("abcdef").adjust_cell_length(WIDTH))
+    assert terminal.draw(plain("a❤️def").adjust_cell_length(WIDTH)) == "\x1b[1;2H  \x1b[1;2H❤️"
+
+
 def test_what_is_forgotten_is_sent_again() -> None:
     terminal = Terminal()
     line = plain("abc").adjust_cell_length(WIDTH)
