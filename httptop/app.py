@@ -42,6 +42,7 @@ from httptop.screens.export_box import ExportBox
 from httptop.screens.export_control import ExportControl
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
+from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure, help_page, notes_page
 from httptop.screens.palette import Palette
 from httptop.screens.request import RequestScreen
@@ -49,11 +50,8 @@ from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import THEMES
 from httptop.screens.window_control import WindowControl
-from httptop.view.compare import Baseline, measured
-from httptop.view.history import History
 from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.state import SORTS, View, descends
-from httptop.view.window import covered
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -109,8 +107,7 @@ class HttptopApp(Httptop):
         #: The error with which the feed failed; None if it did not.
         self.failure: BaseException | None = None
         self.demo_state = ""
-        self.baseline: Baseline | None = None
-        self._history = History()
+        self.moments = Moments(self, self._stay_at)
         self.view = View(
             side=ui.side,
             sort=ui.sort,
@@ -254,7 +251,7 @@ class HttptopApp(Httptop):
         if snapshot is None:
             return
         self.newest = snapshot
-        self._history.keep(snapshot)
+        self.moments.see(snapshot)
         self._window.see(snapshot)
         if snapshot.window_s == self.view.window_s:
             self.view = replace(self.view, window_s=None)
@@ -348,38 +345,19 @@ class HttptopApp(Httptop):
 
     def action_travel(self, steps: int, seconds: float = 0.0) -> None:
         """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
-        shown = self.snapshot
-        if shown is None:
-            return
-        if seconds:
-            found = self._history.near(shown.taken_at + seconds)
-        else:
-            found = self._history.step(shown.taken_at, steps)
-        if found is None or found.taken_at == shown.taken_at:
-            later = steps > 0 or seconds > 0
-            self.say("This is the newest moment." if later else "Nothing older is kept.")
-            return
-        self.snapshot = found
+        self.moments.travel(steps, seconds)
+
+    def _stay_at(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
         self.view = replace(self.view, paused=True)
         self.refresh_screens()
 
     def action_baseline(self) -> None:
         """Compare with the baseline, or set one if there is none."""
-        if self.baseline is not None:
-            self.push_screen(CompareScreen())
-        elif self.snapshot is not None:
-            self.set_baseline()
-
-    def set_baseline(self) -> None:
-        """Compare with the window that is shown from now on."""
-        if (snapshot := self.snapshot) is not None:
-            window = covered(snapshot)
-            self.baseline = Baseline(snapshot.taken_at, window, measured(snapshot))
-            self.say(f"The last {window} are the baseline; {self.key_of('baseline')} compares.")
-
-    def drop_baseline(self) -> None:
-        """Compare with nothing."""
-        self.baseline = None
+        if self.moments.baseline is not None:
+            self.push_screen(CompareScreen(self.moments))
+        else:
+            self.moments.set_baseline()
 
     def open_in_flight(self) -> None:
         """Show the requests in flight."""

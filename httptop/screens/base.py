@@ -16,7 +16,6 @@ from httptop.config.settings import Paths, Ui
 from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
-from httptop.view.compare import Baseline
 from httptop.view.menus import Menu
 from httptop.view.state import View
 from httptop.widgets.filter_chips import Fixed
@@ -126,16 +125,6 @@ class Httptop(App[int]):
     run_controls: RunControls | None
     #: The state of the demo in words; empty until it is started.
     demo_state: str
-    #: What the user compares with; None: nothing.
-    baseline: Baseline | None
-
-    @abstractmethod
-    def set_baseline(self) -> None:
-        """Compare with the window that is shown from now on."""
-
-    @abstractmethod
-    def drop_baseline(self) -> None:
-        """Compare with nothing."""
 
     @property
     @abstractmethod

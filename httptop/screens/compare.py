@@ -11,6 +11,7 @@ from textual.content import Content
 from httptop import humanize
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import page_hints
+from httptop.screens.moments import Moments
 from httptop.view.compare import MOST_ROWS, compare, measured
 from httptop.view.window import covered
 from httptop.widgets.compare_table import CompareTable
@@ -29,8 +30,9 @@ class CompareScreen(HttptopScreen):
         Binding("tab,c", "toggle_side", "Other side", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, moments: Moments) -> None:
         super().__init__()
+        self._moments = moments
         self._all = False
 
     def compose(self) -> ComposeResult:
@@ -60,7 +62,7 @@ class CompareScreen(HttptopScreen):
                 ("p", pause, "screen.pause"),
             )
         )
-        snapshot, baseline = app.snapshot, app.baseline
+        snapshot, baseline = app.snapshot, self._moments.baseline
         if snapshot is None or baseline is None:
             return
         now = measured(snapshot)
@@ -84,12 +86,12 @@ class CompareScreen(HttptopScreen):
 
     def action_again(self) -> None:
         """Take the current window as the baseline."""
-        self.httptop.set_baseline()
+        self._moments.set_baseline()
         self.refresh_scene()
 
     def action_drop(self) -> None:
         """Have no baseline any more, and go back."""
-        self.httptop.drop_baseline()
+        self._moments.drop_baseline()
         self.app.pop_screen()
 
     def action_toggle_side(self) -> None:

@@ -18,7 +18,7 @@ async def test_a_baseline_is_set_and_compared_with() -> None:
     async with HttptopApp().run_test(size=(120, 40)) as pilot:
         app = await show(pilot, busy())
         await pilot.press("b")
-        assert app.baseline is not None
+        assert app.moments.baseline is not None
         assert isinstance(app.screen, Dashboard)
         await pilot.press("b")
         assert isinstance(app.screen, CompareScreen)
@@ -59,7 +59,7 @@ async def test_a_new_baseline_and_none() -> None:
         await pilot.press("b")
         assert len(table.rows) == 0
         await pilot.press("B")
-        assert app.baseline is None
+        assert app.moments.baseline is None
         assert isinstance(app.screen, Dashboard)
 
 
@@ -80,7 +80,7 @@ async def test_without_a_snapshot_there_is_no_baseline() -> None:
         await pilot.press("b", "b")
         app = pilot.app
         assert isinstance(app, HttptopApp)
-        assert app.baseline is None
+        assert app.moments.baseline is None
         assert isinstance(app.screen, Dashboard)
 
 

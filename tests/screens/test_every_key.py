@@ -74,7 +74,7 @@ EFFECTS: dict[str, Effect] = {
     "wider": lambda app, _: app.view.window_s == 60,
     "narrower": lambda app, _: said(app) == ["There is no shorter window."],
     "idle": lambda app, _: app.view.idle_hidden,
-    "baseline": lambda app, _: app.baseline is not None and "baseline" in said(app)[0],
+    "baseline": lambda app, _: app.moments.baseline is not None and "baseline" in said(app)[0],
     "in_flight": lambda app, _: isinstance(app.screen, InFlightScreen),
     "pause": lambda app, _: app.view.paused,
     "merge": lambda app, _: app.screen.query_one(Prompt).is_open,
