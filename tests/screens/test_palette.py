@@ -110,10 +110,10 @@ async def test_a_key_finds_what_it_does_and_letters_of_menus_are_there() -> None
 
 
 async def test_themes_are_in_it() -> None:
-    async with HttptopApp(ui=Ui(theme="httptop-dark")).run_test(size=(100, 40)) as pilot:
+    async with HttptopApp(ui=Ui(theme="dark")).run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
-        await press(pilot, "colon", *"theme httptop-light", "enter")
-        assert app.theme == "httptop-light"
+        await press(pilot, "colon", *"theme light", "enter")
+        assert app.theme == "light"
 
 
 async def test_arrows_and_clicks_choose_and_escape_does_nothing() -> None:
