@@ -19,6 +19,7 @@ from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.events import Event, Key, Resize
+from textual.filter import Monochrome, NoColor
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import Theme
@@ -45,6 +46,7 @@ from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, 
 from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure, help_page, notes_page
 from httptop.screens.palette import Palette
+from httptop.screens.plain import AsciiOnly
 from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
@@ -78,16 +80,18 @@ class HttptopApp(Httptop):
         ui: Ui = DEFAULTS.ui,
         paths: Paths = DEFAULTS.paths,
         fixed: tuple[Fixed, ...] = (),
+        no_color: bool = False,
     ) -> None:
         """Prepare the app; nothing starts before it runs.
 
         ``run`` is what the screen can change in the run; None: nothing. ``watching`` says in a few
-        words what is traced; ``fixed`` are the filters of the run.
+        words what is traced; ``fixed`` are the filters of the run. ``no_color``: attributes only.
 
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` is invalid.
         """
-        super().__init__()
+        super().__init__(ansi_color=True if no_color else None)
+        self._filter_lines(no_color, ui.symbols)
         if ui.sort not in SORTS:
             raise ValueError(f"unknown sort column {ui.sort!r}; known: {', '.join(SORTS)}")
         if ui.theme not in self.available_themes:
@@ -124,6 +128,15 @@ class HttptopApp(Httptop):
         self.run_controls = run
         self._export_control = ExportControl(self, os.environ.get("TERM", ""))
 
+    def _filter_lines(self, no_color: bool, symbols: Symbols) -> None:
+        """Have lines without colours, and in ASCII; Textual's NO_COLOR would make colours grey."""
+        self.no_color = no_color
+        self._filters = [f for f in self._filters if not isinstance(f, Monochrome | NoColor)]
+        if no_color:
+            self._filters.append(NoColor())
+        if symbols == "ascii":
+            self._filters.append(AsciiOnly())
+
     @property
     def available_themes(self) -> dict[str, Theme]:
         """Our themes by their names; Textual's own lack our hues."""
@@ -155,7 +168,6 @@ class HttptopApp(Httptop):
 
     def on_mount(self) -> None:
         """Start the feed."""
-        self.set_class(self.symbols == "tty", "-tty")
         self.call_after_refresh(self._stand)
         if self._feed is not None:
             self._feed_runs = True

@@ -13,6 +13,10 @@ from httptop.errors import HttptopError
 from httptop.printable import clean
 
 _LONGEST_LINE = 2000
+#: How the names begin of terminals that have no UTF-8, and of those that have no colours.
+_MONOCHROME = "vt", "dumb"
+_ASCII_TERMINALS = *_MONOCHROME, "linux", "ansi", "cons"
+_ASCII_LOCALES = "C", "POSIX"
 _held: int | None = None
 
 
@@ -68,6 +72,28 @@ def can_draw(environ: Mapping[str, str]) -> bool:
     """Return whether there is a terminal that can show a screen."""
     both = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
     return both and environ.get("TERM") != "dumb"
+
+
+def is_ascii_only(environ: Mapping[str, str]) -> bool:
+    """Return whether a screen is to be drawn in plain ASCII: by the locale, or by the terminal.
+
+    Python sets LC_CTYPE to C.UTF-8 itself where it finds the locale C (PEP 538). Where nothing
+    names a locale, as in many containers, the terminal decides.
+    """
+    if environ.get("TERM", "").startswith(_ASCII_TERMINALS):
+        return True
+    names = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if names[1] == "C.UTF-8" and names[2] in _ASCII_LOCALES:
+        names[1] = ""
+    locale = next(filter(None, names), "UTF-8")
+    return "utf8" not in locale.lower().replace("-", "")
+
+
+def has_no_colors(environ: Mapping[str, str]) -> bool:
+    """Return whether a screen is to be drawn without colours: as asked for (no-color.org), or as
+    the terminal has none.
+    """
+    return bool(environ.get("NO_COLOR")) or environ.get("TERM", "").startswith(_MONOCHROME)
 
 
 def forget_output() -> None:

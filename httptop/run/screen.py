@@ -15,7 +15,7 @@ from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import Scope, scope_of
 from httptop.config.settings import Settings
-from httptop.console import complain
+from httptop.console import complain, has_no_colors, is_ascii_only
 from httptop.coverage.processes import Survey
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
@@ -119,6 +119,7 @@ class ScreenRun:
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
             paths=self._settings.paths,
             fixed=scope.described(),
+            no_color=has_no_colors(os.environ),
         )
         self._reloading.start()
         settle_memory()
@@ -231,15 +232,15 @@ def fixed_window(asked: Arguments) -> str:
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
     """Return the settings adapted to a screen.
 
-    It uses ``ui.window`` unless a flag sets the window, and no braille symbols on the Linux
-    console, whose font lacks them.
+    It uses ``ui.window`` unless a flag sets the window, and only ASCII where the locale or the
+    terminal have no more, unless ``ui.symbols`` is set. The Linux console's font lacks braille.
     """
     settings = config.settings
     if not config.origins["general.window"].startswith("--"):
         general = replace(settings.general, window_s=settings.ui.window_s)
         settings = replace(settings, general=general)
-    if environ.get("TERM") == "linux" and config.origins["ui.symbols"] == "default":
-        settings = replace(settings, ui=replace(settings.ui, symbols="tty"))
+    if is_ascii_only(environ) and config.origins["ui.symbols"] == "default":
+        settings = replace(settings, ui=replace(settings.ui, symbols="ascii"))
     return settings
 
 

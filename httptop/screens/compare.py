@@ -42,7 +42,6 @@ class CompareScreen(HttptopScreen):
 
     def on_mount(self) -> None:
         """Show the current snapshot."""
-        self.set_class(self.httptop.symbols == "tty", "-tty")
         self.query_one(CompareTable).focus()
         self.refresh_scene()
 

@@ -90,7 +90,7 @@ class Dashboard(HttptopScreen):
         symbols = app.symbols
         self._title_line = TitleLine(symbols)
         self._headline = Headline(symbols)
-        self._headlines = Headlines("->" if symbols == "tty" else "→")
+        self._headlines = Headlines("->" if symbols == "ascii" else "→")
         self._findings: tuple[Finding, ...] = ()
         self._figures = FiguresLine(symbols)
         self._rates, self._latencies = RateGraph(symbols), HeatMap(symbols)
@@ -134,7 +134,6 @@ class Dashboard(HttptopScreen):
 
     def on_mount(self) -> None:
         """Show the newest snapshot, if there is one."""
-        self.set_class(self.httptop.symbols == "tty", "-tty")
         self._table.focus()
         self.refresh_scene()
 

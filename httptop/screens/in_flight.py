@@ -97,7 +97,6 @@ class InFlightScreen(HttptopScreen):
 
     def on_mount(self) -> None:
         """Show the current snapshot."""
-        self.set_class(self.httptop.symbols == "tty", "-tty")
         self.query_one(InFlightTable).focus()
         self.refresh_scene()
 

@@ -160,7 +160,7 @@ class CompareTable(CursorTable):
 
     def _marks(self, sure: int) -> str:
         """Return a mark for each level above the first."""
-        return ("*" if self.symbols == "tty" else "•") * (sure - 1)
+        return ("*" if self.symbols == "ascii" else "•") * (sure - 1)
 
     def footer(self) -> list[Strip]:
         """Return the line that says what is folded, and what the marks mean."""

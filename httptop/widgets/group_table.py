@@ -80,9 +80,9 @@ class GroupTable(CursorTable):
         super().__init__(symbols)
         self.groups = _NONE
         self.units = DEFAULT_UNITS
-        tty = symbols == "tty"
-        self._folds = {True: "+ " if tty else "▸ ", False: "- " if tty else "▾ ", None: "  "}
-        self._sum = "sum" if tty else "Σ"
+        plain = symbols == "ascii"
+        self._folds = {True: "+ " if plain else "▸ ", False: "- " if plain else "▾ ", None: "  "}
+        self._sum = "sum" if plain else "Σ"
 
     @property
     def count(self) -> int:

@@ -107,12 +107,10 @@ def heat_lines(
     (width, height), (low, number) = size, lines_of
     cells = [by_line(column, low, number) for column in shown]
     most = max((count for column in cells for count in column.values()), default=0)
-    marks = _ASCII if symbols == "tty" else _SHADES
+    marks = _ASCII if symbols == "ascii" else _SHADES
     lines = []
     for level in range(height - 1, -1, -1):
         label = label_of(low + level * number, number)
-        if symbols == "tty":
-            label = label.replace("µ", "u")
         line = Line().add(label.rjust(LABEL), hue("muted")).space(1, hue("text"))
         line.space(width - len(shown), hue("text"))
         shades = "".join(marks[shade(column.get(level, 0), most)] for column in cells)

@@ -37,6 +37,7 @@ class _Hue:
     color: str
     background: str = ""  # empty: the widget's own
     bold: bool = False
+    plain: str = ""  # rich's style where there are no colours
 
 
 #: All hues, named by the meaning of a colour, not by its look.
@@ -44,28 +45,28 @@ _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
     {
         "text": _Hue("hue-text"),
         "strong": _Hue("hue-strong"),
-        "muted": _Hue("hue-muted"),
-        "faint": _Hue("hue-faint"),
+        "muted": _Hue("hue-muted", plain="dim"),
+        "faint": _Hue("hue-faint", plain="dim"),
         "heading": _Hue("hue-heading", bold=True),
         "accent": _Hue("hue-accent"),
         "good": _Hue("hue-good"),
-        "warn": _Hue("hue-warn"),
-        "bad": _Hue("hue-bad"),
+        "warn": _Hue("hue-warn", plain="bold"),
+        "bad": _Hue("hue-bad", plain="bold"),
         "1xx": _Hue("hue-1xx"),
         "2xx": _Hue("hue-2xx"),
         "3xx": _Hue("hue-3xx"),
-        "4xx": _Hue("hue-4xx"),
-        "5xx": _Hue("hue-5xx"),
-        "none": _Hue("hue-none"),
+        "4xx": _Hue("hue-4xx", plain="bold"),
+        "5xx": _Hue("hue-5xx", plain="bold"),
+        "none": _Hue("hue-none", plain="bold"),
         "rate": _Hue("hue-accent"),
-        "error": _Hue("hue-5xx"),
+        "error": _Hue("hue-5xx", plain="bold"),
         "p50": _Hue("hue-2xx"),
-        "p99": _Hue("hue-4xx"),
+        "p99": _Hue("hue-4xx", plain="bold"),
         "trend": _Hue("hue-3xx"),
         "key": _Hue("hue-key", bold=True),
-        "chip": _Hue("hue-strong", "hue-chip"),
-        "banner": _Hue("hue-banner-text", "hue-banner", bold=True),
-        "cursor": _Hue("hue-cursor-text", "hue-cursor"),
+        "chip": _Hue("hue-strong", "hue-chip", plain="reverse"),
+        "banner": _Hue("hue-banner-text", "hue-banner", bold=True, plain="reverse"),
+        "cursor": _Hue("hue-cursor-text", "hue-cursor", plain="reverse"),
     }
 )
 
@@ -95,6 +96,8 @@ class Hued(Widget):
                 bgcolor=behind or self.rich_style.bgcolor,
                 bold=hue.bold or None,
             )
+            if self.app.no_color and hue.plain:
+                style += Style.parse(hue.plain)
             self._hues[name] = style
         return style
 
@@ -103,6 +106,8 @@ class Hued(Widget):
         text for it that is not its ``hue-strong`` all colours of the text, too.
         """
         cursor, variables = self.hue("cursor"), self.app.theme_variables
+        if self.app.no_color:
+            return Style(reverse=True)
         if variables["hue-cursor-text"] == variables["hue-strong"]:
             return Style(bgcolor=cursor.bgcolor)
         return Style(color=cursor.color, bgcolor=cursor.bgcolor)

@@ -93,10 +93,12 @@ class RateGraph(Painted):
         return [*lines, Line().space(_LABEL + 1, text).add(below, muted).strip()]
 
     def _cell(self, column: list[str], filled: float, level: int, high: int) -> tuple[str, Style]:
-        marks = _ASCII if self.symbols == "tty" else _BLOCKS
+        marks = _ASCII if self.symbols == "ascii" else _BLOCKS
         hue = column[level]
         if not hue:
             return " ", self.hue("text")
+        if self.app.no_color and hue != "rate":
+            return hue[0], self.hue(hue)  # 4, 5, or n: of no response
         if level == high - 1 and filled > high + 0.5:
             return self.glyphs.up, self.hue(hue)  # cut off
         part = filled - level if hue == "rate" else 1.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Symbols = Literal["braille", "block", "tty"]
+Symbols = Literal["braille", "block", "ascii"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
     {
         "braille": _RICH,
         "block": _RICH,
-        "tty": Glyphs(
+        "ascii": Glyphs(
             "#",
             "",
             ".",
@@ -114,7 +114,7 @@ def graph(
     shown = values[-room:] if room else ()
     if top is None:
         top = ceiling(shown)
-    steps = {"braille": 4, "block": 8, "tty": 6}[symbols]
+    steps = {"braille": 4, "block": 8, "ascii": 6}[symbols]
     span = steps * height - 1
     levels = [0] * (room - len(shown))
     for value in shown:

@@ -105,7 +105,7 @@ EXAMPLES = {
     "ui.window": ("30s", "1ms"),
     "ui.refresh": ("2s", "2h"),
     "ui.theme": ("light", "nord"),
-    "ui.symbols": ("tty", "emoji"),
+    "ui.symbols": ("ascii", "emoji"),
     "ui.columns": ("path,rps,p99", "path,p98"),
     "ui.sort": ("p99", "p98"),
     "ui.side": ("client", "both"),

@@ -362,9 +362,10 @@ def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None
         config = load(parse(words).settings, os.environ, invoking_user(os.environ))
         return screen.settings_for_screen(config, {"TERM": term}).ui.symbols
 
-    assert symbols("linux") == "tty"
+    assert symbols("linux") == "ascii"
     assert symbols("xterm-256color") == "braille"
     assert symbols("linux", "--set", "ui.symbols=block") == "block"
+    assert symbols("vt220") == "ascii"
 
 
 def test_a_thread_that_will_not_end_does_not_keep_the_process() -> None:

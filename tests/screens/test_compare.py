@@ -86,7 +86,7 @@ async def test_without_a_snapshot_there_is_no_baseline() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 async def test_every_line_fits(width: int) -> None:
-    async with HttptopApp(ui=Ui(symbols="tty")).run_test(size=(width, 24)) as pilot:
+    async with HttptopApp(ui=Ui(symbols="ascii")).run_test(size=(width, 24)) as pilot:
         app = await show(pilot, busy())
         await pilot.press("b", "b")
         await show(pilot, later())

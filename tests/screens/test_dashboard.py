@@ -366,7 +366,7 @@ async def test_every_line_is_as_wide_as_the_terminal() -> None:
                 assert widget.render_line(y).cell_length == width > size[0] - 4
 
 
-@pytest.mark.parametrize("symbols", ["braille", "block", "tty"])
+@pytest.mark.parametrize("symbols", ["braille", "block", "ascii"])
 async def test_symbols(symbols: str) -> None:
     app = HttptopApp(ui=Ui(symbols=symbols))  # type: ignore[arg-type]
     async with app.run_test(size=(120, 40)) as pilot:

@@ -180,7 +180,9 @@ async def test_what_is_not_known_is_said() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 99, 120, 200])
-@pytest.mark.parametrize("ui", [Ui(), Ui(symbols="tty", latency_unit="us")], ids=["usual", "tty"])
+@pytest.mark.parametrize(
+    "ui", [Ui(), Ui(symbols="ascii", latency_unit="us")], ids=["usual", "ascii"]
+)
 async def test_hostile_names_keep_the_columns_aligned(width: int, ui: Ui) -> None:
     names = (b"a[/b]", b"\x1b[31m", "日本語/とても長い道".encode(), b"/" + b"A" * 500, b"\xff\xfe")
     found = tuple(
@@ -197,7 +199,7 @@ async def test_hostile_names_keep_the_columns_aligned(width: int, ui: Ui) -> Non
         for line in painted[1 : 1 + len(names)]:
             assert "\x1b" not in line
             assert width_of(line.partition("2001:db8")[0]) == caller
-        if ui.symbols == "tty":
+        if ui.symbols == "ascii":
             assert all(line.replace("µ", "").isascii() for line in painted[4:5])
 
 

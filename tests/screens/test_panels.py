@@ -91,7 +91,7 @@ async def test_beside_a_panel_without_a_cursor_the_endpoints_keep_the_focus() ->
 
 
 async def test_titles_have_the_digits() -> None:
-    for symbols, digits in (("braille", "¹²³⁴"), ("tty", ("1:", "2:", "3:", "4:"))):
+    for symbols, digits in (("braille", "¹²³⁴"), ("ascii", ("1:", "2:", "3:", "4:"))):
         app = HttptopApp(ui=Ui(symbols=symbols))  # type: ignore[arg-type]
         async with app.run_test(size=(120, 40)) as pilot:
             await show(pilot)

@@ -240,7 +240,7 @@ async def test_rows_are_said_to_be_with_a_status() -> None:
         await show(pilot, busy())
         assert "with status = 5xx or path = /[red]x[/y] · " in _border(app)
     long = " or ".join(f"status = {code}" for code in range(500, 512))
-    app = HttptopApp(ui=Ui(filter=long, symbols="tty"))
+    app = HttptopApp(ui=Ui(filter=long, symbols="ascii"))
     async with app.run_test(size=SIZE) as pilot:
         await show(pilot, busy())
         assert "with status = 500 or status = 501" in _border(app)

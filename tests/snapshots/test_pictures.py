@@ -152,7 +152,7 @@ def test_editor_with_completion(picture: Picture) -> None:
 def test_editor_on_the_smallest_screen(picture: Picture) -> None:
     """60x15 in ASCII: values that were seen, a note that a part reaches endpoints only."""
     text = "in_flight >= 0 and peer = 203.0.113.1"
-    assert picture(with_parties(), size=(60, 15), symbols="tty", then=writing(text))
+    assert picture(with_parties(), size=(60, 15), symbols="ascii", then=writing(text))
 
 
 def test_paused(picture: Picture) -> None:
@@ -198,7 +198,7 @@ def test_in_flight(picture: Picture) -> None:
 
 def test_in_flight_narrow(picture: Picture) -> None:
     """80x24 in ASCII, with a filter: each column is there, the title says what is shown only."""
-    assert picture(waiting(), size=(80, 24), symbols="tty", filter="comm = nginx", press=("i",))
+    assert picture(waiting(), size=(80, 24), symbols="ascii", filter="comm = nginx", press=("i",))
 
 
 def test_help(picture: Picture) -> None:
@@ -208,7 +208,7 @@ def test_help(picture: Picture) -> None:
 
 def test_palette(picture: Picture) -> None:
     """All that can be done, found by a few letters, with its keys; ASCII has no other border."""
-    assert picture(busy(), size=(80, 24), symbols="tty", press=("colon", *"sort"))
+    assert picture(busy(), size=(80, 24), symbols="ascii", press=("colon", *"sort"))
 
 
 def test_losses(picture: Picture) -> None:
@@ -260,7 +260,7 @@ def test_ascii(picture: Picture) -> None:
     """
     press = ("j", "equals_sign", "s")
     assert picture(
-        busy(), size=(120, 36), symbols="tty", sort="5xx", filter="latency > 1ms", press=press
+        busy(), size=(120, 36), symbols="ascii", sort="5xx", filter="latency > 1ms", press=press
     )
 
 

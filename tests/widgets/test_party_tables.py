@@ -14,7 +14,7 @@ from tests.factory import row
 
 
 def _lines(parties: dict[str, PartyStats], width: int = 60) -> list[str]:
-    strips = party_table("FROM", parties, width, DEFAULT_UNITS, "tty", lambda _: Style())
+    strips = party_table("FROM", parties, width, DEFAULT_UNITS, "ascii", lambda _: Style())
     return [strip.text for strip in strips]
 
 

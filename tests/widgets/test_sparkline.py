@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from httptop.widgets.sparkline import Symbols, bar, capacity, ceiling, graph, stretched, trend
 
-ALL: list[Symbols] = ["braille", "block", "tty"]
+ALL: list[Symbols] = ["braille", "block", "ascii"]
 
 
 @pytest.mark.parametrize("symbols", ALL)
@@ -25,7 +25,7 @@ def test_graphs_are_as_wide_and_high_as_asked(
 
 
 @pytest.mark.parametrize(
-    ("symbols", "text"), [("braille", " ⣀⣸"), ("block", "    ▁█"), ("tty", "    _#")]
+    ("symbols", "text"), [("braille", " ⣀⣸"), ("block", "    ▁█"), ("ascii", "    _#")]
 )
 def test_zero_is_a_mark_and_nothing_is_a_gap(symbols: Symbols, text: str) -> None:
     values: list[float | None] = [None, None, 0.0, 1.0]
@@ -43,8 +43,8 @@ def test_the_newest_values_win() -> None:
 
 
 def test_tty_symbols_are_ascii() -> None:
-    assert graph([float(i) for i in range(40)], 20, 3, "tty")[0].isascii()
-    assert bar(0.5, 10, "tty") == "#####"
+    assert graph([float(i) for i in range(40)], 20, 3, "ascii")[0].isascii()
+    assert bar(0.5, 10, "ascii") == "#####"
 
 
 def test_ceiling_has_a_floor() -> None:

@@ -232,7 +232,7 @@ class Ui:
     window_s: float = 10.0
     refresh_s: float = 0.0  # 0: with every tick
     theme: str = "dark"
-    symbols: Literal["braille", "block", "tty"] = "braille"
+    symbols: Literal["braille", "block", "ascii"] = "braille"
     columns: tuple[str, ...] = ()  # empty: as many as fit, in our own order
     sort: str = "rps"
     side: Side = "server"

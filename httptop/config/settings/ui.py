@@ -71,8 +71,9 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "ui",
         "symbols",
-        Choice(("braille", "block", "tty")),
-        "What trends are drawn with; tty is plain ASCII, the default on the Linux console.",
+        Choice(("braille", "block", "ascii")),
+        "What trends are drawn with; ascii: nothing else on the whole screen, the default where "
+        "locale or terminal have no UTF-8.",
     ),
     Setting(
         "ui",

@@ -176,7 +176,7 @@ async def test_symbols_draw_the_trends(ui: Written) -> None:
     parts = TitleLine, EndpointTable, LiveRequests, CostLine
     braille = await drawn(ui(), *parts)
     block = await drawn(ui('symbols = "block"'), *parts)
-    plain = await drawn(ui('symbols = "tty"'), *parts)
+    plain = await drawn(ui('symbols = "ascii"'), *parts)
     assert any("\u2801" <= c <= "\u28ff" for c in braille)
     assert not any("\u2801" <= c <= "\u28ff" for c in block + plain)
     assert "▅" in block
