@@ -18,7 +18,7 @@ from httptop.collect.measure import Measure
 from httptop.collect.packed_rows import PackedRows
 from httptop.collect.parties import NO_PARTIES, PartyTable
 from httptop.collect.row_names import RowNames
-from httptop.collect.row_trends import Buckets, UsualTable, trend_of
+from httptop.collect.row_trends import Buckets, UsualTable, p99_buckets, trend_of
 from httptop.collect.status_latencies import Percentiles, latency_by_status
 from httptop.collect.sums import (
     ROW,
@@ -260,7 +260,7 @@ class RowTable(RowsOnDemand):
             case "in_flight":
                 return [max(0, count) for count in self._column("open")]
             case "change":
-                return [self._change(number) for number in self._shown.numbers]
+                return self._changes()
             case "errors":
                 failed = self._names.failed(self._sums.cells, self._shown.numbers)
                 return list(map(add, failed, self._column("unanswered")))
@@ -275,11 +275,14 @@ class RowTable(RowsOnDemand):
                 return self._ratios("latency_sum_ns", "total_count")
         return None
 
-    def _change(self, number: int) -> float:
-        """Return how much a row's 99th percentile has changed; 0: that is not known."""
-        row = RowFigures.of(self._sums.rows, number)
-        usual = self._usual.of(number, row.window_p99, row.window_count)
-        return usual.change if usual else 0.0
+    def _changes(self) -> list[float]:
+        """Return how much each row's 99th percentile has changed; 0: that is not known."""
+        numbers, buckets = self._shown.numbers, p99_buckets(self._sums.rows)
+        found = []
+        for number, count in zip(numbers, self._column("window_count"), strict=True):
+            usual = self._usual.of(number, buckets[number], int(count)) if count else None
+            found.append(usual.change if usual else 0.0)
+        return found
 
     def _column(self, name: str) -> Sequence[float]:
         """Return a figure of 64 bits of each row shown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from mmap import mmap
 from typing import Final, NamedTuple
 
 from httptop.collect.histogram import MIDDLES
@@ -39,11 +40,16 @@ _MARGIN: Final = 1.5
 _LEAST_CHANGE: Final = 10
 
 
+def p99_buckets(rows: bytes | mmap) -> list[int]:
+    """Return the bucket of the window's 99th percentile of each row of the sums."""
+    return memoryview(rows).cast("H")[_P99_AT::_HALVES].tolist()
+
+
 def p99_of(rows: bytes) -> tuple[Buckets, Sequence[int]]:
     """Return the 99th percentile of each row of the sums, and how many latencies it is of."""
     counts = memoryview(rows).cast("Q")[_COUNT_AT::_WORDS].tolist()
-    buckets = memoryview(rows).cast("H")[_P99_AT::_HALVES].tolist()
-    found = [at + 1 if count else 0 for at, count in zip(buckets, counts, strict=True)]
+    buckets = zip(p99_buckets(rows), counts, strict=True)
+    found = [at + 1 if count else 0 for at, count in buckets]
     return array("H", found), counts
 
 
