@@ -19,7 +19,7 @@ from typing import Final
 
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
-from httptop.collect.in_flight import Pace
+from httptop.collect.in_flight import InFlight, Pace
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
@@ -29,7 +29,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
-from httptop.model import EndpointKey, Health, Overhead, RequestInFlight, Snapshot
+from httptop.model import EndpointKey, Health, Overhead, Snapshot
 from httptop.printable import clean
 
 #: How often, and for how long, to check for the first rows before the first tick.
@@ -93,7 +93,7 @@ class Collector:
         self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
         self._controls: Controls | None = None
-        self._in_flight: tuple[RequestInFlight, ...] | None = None
+        self._in_flight: InFlight | None = None
         self._in_flight_for_screen = False
         self._in_flight_at_s = 0.0
         self._in_flight_pace = Pace(_IN_FLIGHT_SHARE)
@@ -307,7 +307,8 @@ class Collector:
             self._in_flight = None
             return
         some = written or rows.any_in_flight
-        if screen and some and self._in_flight and not self._in_flight_pace.is_due(now_s):
+        before = self._in_flight is not None and self._in_flight.requests
+        if screen and some and before and not self._in_flight_pace.is_due(now_s):
             return
         began_s = self._cpu_s()
         self._in_flight = rows.in_flight(self._source.in_flight() if some else (), now_s * 1e9)
@@ -320,7 +321,8 @@ class Collector:
         give_way()
         covered_s = self._window.covered_s
         losses, rows, looks_at = reading.losses, self._rows, self._looks_at
-        read_s = self._in_flight_at_s - self._started_s if self._in_flight else uptime_s
+        in_flight = self._in_flight
+        read_s = uptime_s if in_flight is None else self._in_flight_at_s - self._started_s
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
@@ -348,7 +350,8 @@ class Collector:
                 window_bytes=self._source.sums.window_bytes if rows else None,
             ),
             final=final,
-            in_flight=self._in_flight,
+            in_flight=None if in_flight is None else in_flight.requests,
+            in_flight_cut=in_flight is not None and in_flight.cut,
             in_flight_for_screen=self._in_flight_for_screen,
             in_flight_age_s=uptime_s - read_s,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,

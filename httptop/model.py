@@ -361,6 +361,8 @@ class Snapshot:
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
     #: The requests in flight, the oldest first, at most MOST_IN_FLIGHT; None: nobody has asked.
     in_flight: tuple[RequestInFlight, ...] | None = None
+    #: Whether there are more, younger ones.
+    in_flight_cut: bool = False
     #: Whether only the screen has asked, so that outputs have neither these nor the rows' oldest.
     in_flight_for_screen: bool = False
     #: How long before this snapshot they were read; with many connections that is not each tick.

@@ -123,6 +123,7 @@ class Encoder:
                 "notes": list(snapshot.notes),
                 "other_protocols": other_protocols_json(snapshot.other_protocols),
                 **({} if in_flight is None else {"in_flight": in_flight}),
+                **({"in_flight_cut": True} if in_flight and snapshot.in_flight_cut else {}),
             }
         )
 
@@ -223,6 +224,7 @@ class Decoder:
             if "other_protocols" in f  # older captures lack it
             else {},
             in_flight=read_in_flight(f["in_flight"], self._key) if "in_flight" in f else None,
+            in_flight_cut="in_flight_cut" in f and f.flag("in_flight_cut"),
         )
         self._rows = by_key
         self._recent = {request.serial: request for request in recent}

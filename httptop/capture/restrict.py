@@ -36,13 +36,16 @@ def narrowed(snapshot: Snapshot, scope: Scope) -> Snapshot:
         return snapshot
     endpoints = tuple(row for row in snapshot.endpoints if _admits(scope, row.key))
     recent = tuple(request for request in snapshot.recent if _admits(scope, request.key))
+    in_flight = snapshot.in_flight
+    if in_flight is not None:
+        in_flight = tuple(one for one in in_flight if _admits(scope, one.key))
     totals: dict[Side, Totals] = {}
     for side in SIDES:
         rows = [row for row in endpoints if row.key.side == side]
         before = sum(row.key.side == side for row in snapshot.endpoints)
         whole = len(rows) == before and side in scope.sides
         totals[side] = snapshot.total(side) if whole else _total(rows)
-    return replace(snapshot, endpoints=endpoints, recent=recent, totals=totals)
+    return replace(snapshot, endpoints=endpoints, recent=recent, totals=totals, in_flight=in_flight)
 
 
 def _admits(scope: Scope, key: EndpointKey) -> bool:

@@ -39,7 +39,6 @@ from httptop.model import (
     SIDES,
     EndpointKey,
     LookedAt,
-    RequestInFlight,
     Side,
     Totals,
 )
@@ -109,17 +108,15 @@ class EndpointRows:
         rows = self._ledger.now().rows
         return any(RowFigures.of(rows, number).open > 0 for number in SIDE_ROWS)
 
-    def in_flight(
-        self, requests: Iterable[RawInFlight], now_ns: float
-    ) -> tuple[RequestInFlight, ...]:
-        """Note the requests in flight at ``now_ns``, monotonic; return the oldest ones."""
+    def in_flight(self, requests: Iterable[RawInFlight], now_ns: float) -> InFlight:
+        """Note the requests in flight at ``now_ns``, monotonic, and return them."""
 
         def row_of(cell: int) -> int | None:
             known = self._ledger.cells.get(cell)
             return None if known is None else known.row
 
         self._ledger.in_flight = in_flight_of(requests, now_ns, row_of, self._ledger.book.key_of)
-        return self._ledger.in_flight.requests
+        return self._ledger.in_flight
 
     def look_at(self, key: EndpointKey) -> LookedAt | None:
         """Return what is known besides of the row with a key; None: there is none."""

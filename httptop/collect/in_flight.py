@@ -19,13 +19,13 @@ class InFlight:
     """The requests in flight at a moment."""
 
     requests: tuple[RequestInFlight, ...] = ()  # the oldest first, at most MOST_IN_FLIGHT
+    cut: bool = False  # there are more
     oldest_ns: dict[int, float] = field(default_factory=dict)  # the age of each row's oldest
 
     def moved(self, rows: Mapping[int, int]) -> InFlight:
         """Return the same where some rows have other numbers."""
-        return InFlight(
-            self.requests, {rows.get(row, row): age_ns for row, age_ns in self.oldest_ns.items()}
-        )
+        oldest_ns = {rows.get(row, row): age_ns for row, age_ns in self.oldest_ns.items()}
+        return InFlight(self.requests, self.cut, oldest_ns)
 
 
 class Pace:
@@ -71,7 +71,7 @@ def in_flight_of(
             process, pid = ("", None) if other is None else other
             age_ns = _age_ns(raw, now_ns)
             made.append(RequestInFlight(key, age_ns, raw.pid or None, raw.peer, process, pid))
-    return InFlight(tuple(made), oldest_ns)
+    return InFlight(tuple(made), len(found) > MOST_IN_FLIGHT, oldest_ns)
 
 
 def _age_ns(raw: RawInFlight, now_ns: float) -> float:

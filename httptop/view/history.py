@@ -23,6 +23,9 @@ MOST_BYTES: Final = 6 << 20
 #: About what a snapshot takes besides its rows, and a row that was made already.
 _SNAPSHOT_BYTES: Final = 4096
 _ROW_BYTES: Final = 1024
+#: So many of the requests in flight are kept, the oldest ones, and about what each takes.
+_MOST_IN_FLIGHT: Final = 20
+_IN_FLIGHT_BYTES: Final = 250
 #: Rows of so many bytes are packed in each tick: a millisecond or two. Larger ones less often.
 _BYTES_A_TICK: Final = 400_000
 
@@ -62,6 +65,11 @@ class History:
         else:
             size_bytes += _ROW_BYTES * len(rows)
         kept = replace(snapshot, endpoints=rows)
+        if kept.in_flight is not None:
+            oldest = kept.in_flight[:_MOST_IN_FLIGHT]
+            cut = kept.in_flight_cut or len(oldest) < len(kept.in_flight)
+            kept = replace(kept, in_flight=oldest, in_flight_cut=cut)
+            size_bytes += _IN_FLIGHT_BYTES * len(oldest)
         self._kept.append(_Kept(snapshot.taken_at, kept, size_bytes))
         self._size_bytes += size_bytes
         self._thin_out()

@@ -12,7 +12,6 @@ from typing import Final
 
 from httptop.filters.on_screen import screen_filter
 from httptop.model import (
-    MOST_IN_FLIGHT,
     NO_LATENCY,
     EndpointKey,
     EndpointStats,
@@ -113,7 +112,7 @@ def in_flight_scene(snapshot: Snapshot | None, view: View) -> InFlightScene:
         return InFlightScene(snapshot, view)
     of_side = [one for one in snapshot.in_flight if one.key.side == view.side]
     unlisted = 0
-    if len(snapshot.in_flight) >= MOST_IN_FLIGHT:
+    if snapshot.in_flight_cut:
         unlisted = max(0, snapshot.total(view.side).in_flight - len(of_side))
     endpoints = _Endpoints(snapshot)
     needle = view.path_filter.casefold()

@@ -23,13 +23,14 @@ from httptop.capture.codec import Decoder, Encoder
 from httptop.capture.fields import CaptureError
 from httptop.capture.recorder import CutOff, Recorder, RecordingError, read_capture
 from httptop.capture.replay import ReplayFeed
+from httptop.capture.restrict import narrowed
 from httptop.collect.feed import ObservedFeed
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import limited
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser
-from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, Snapshot
+from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, RequestInFlight, Snapshot
 from tests.factory import LATENCY, key, request, row, snapshot_at
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
@@ -436,6 +437,17 @@ def test_replay_stops_at_once(tmp_path: Path) -> None:
     last = feed.stop()
     assert last == replace(TICKS[0], final=True)
     assert feed.stop() == last
+
+
+def test_requests_in_flight_are_limited_as_endpoints_are() -> None:
+    keys = [row.key for row in TICKS[0].endpoints]
+    in_flight = tuple(RequestInFlight(key, 1e9, 7, "::1") for key in keys)
+    python = limited("comm ~ python*")
+    held = narrowed(replace(TICKS[0], in_flight=in_flight), python).in_flight
+    assert held is not None
+    assert 0 < len(held) < len(in_flight)
+    assert {one.key.process for one in held} == {"python3"}
+    assert narrowed(TICKS[0], python).in_flight is None
 
 
 def test_replay_is_limited_exactly(tmp_path: Path) -> None:

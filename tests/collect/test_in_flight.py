@@ -8,7 +8,7 @@ import pytest
 
 from httptop.collect.in_flight import in_flight_of
 from httptop.collect.source import RawInFlight
-from httptop.model import UNIX_PEER, EndpointKey, RequestInFlight
+from httptop.model import MOST_IN_FLIGHT, UNIX_PEER, EndpointKey, RequestInFlight
 from tests.factory import key
 
 SERVER, CLIENT = key("/hang", process="shop"), key("/hang", process="curl", side="client")
@@ -69,3 +69,11 @@ def test_two_that_answer_to_it_are_none() -> None:
 def test_a_process_without_an_id_here_has_a_name() -> None:
     server = found(SERVES, CALLS._replace(pid=0))[-1]
     assert (server.peer_process, server.peer_pid) == ("curl", None)
+
+
+def test_the_oldest_are_held_and_that_there_are_more_is_known() -> None:
+    raw = [SERVES._replace(start_ns=n, ports=None) for n in range(MOST_IN_FLIGHT + 1)]
+    for some, cut in ((raw, True), (raw[1:], False)):
+        held = in_flight_of(some, 3e9, lambda cell: cell, KEYS.get)
+        assert (len(held.requests), held.cut) == (MOST_IN_FLIGHT, cut)
+        assert held.requests[0].age_ns == 3e9 - some[0].start_ns

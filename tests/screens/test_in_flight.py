@@ -159,7 +159,7 @@ async def test_more_than_are_listed_are_said_to_be_more() -> None:
     rows = tuple(replace(row, in_flight=1500 if row.key == HANG else 0) for row in busy().endpoints)
     full = replace(waiting(many), endpoints=rows)
     totals = replace(full.total("server"), in_flight=1500)
-    full = replace(full, totals={**full.totals, "server": totals})
+    full = replace(full, totals={**full.totals, "server": totals}, in_flight_cut=True)
     async with HttptopApp().run_test(size=(120, 30)) as pilot:
         app = await opened(pilot, full)
         await pilot.press("G")

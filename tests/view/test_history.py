@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from httptop.model import Snapshot
+from httptop.model import RequestInFlight, Snapshot
 from httptop.view.history import COARSE_S, COARSE_STEP_S, FINE_S, History
 from tests.factory import row, snapshot
 
@@ -64,6 +64,17 @@ def test_memory_is_bounded() -> None:
     assert history.times[-1] == 999
     tiny = _kept(5, most_bytes=1)
     assert tiny.times == [4.0]  # the newest one stays
+
+
+def test_of_the_requests_in_flight_the_oldest_are_kept() -> None:
+    requests = tuple(RequestInFlight(row().key, 1e9 * age, 7, "::1") for age in range(99, 0, -1))
+    for number, cut in ((99, True), (20, False), (3, False)):
+        history = History()
+        history.keep(replace(_at(1), in_flight=requests[:number]))
+        history.keep(_at(2))
+        then = history.step(2.0, -1)
+        assert then is not None
+        assert (then.in_flight, then.in_flight_cut) == (requests[: min(number, 20)], cut)
 
 
 def test_a_replay_that_begins_anew_has_no_past() -> None:
