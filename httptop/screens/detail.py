@@ -12,6 +12,7 @@ from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import endpoint_hints
 from httptop.view.state import place, scene
 from httptop.view.window import window_of
+from httptop.widgets.bindings import TRAVEL, named
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.key_bar import KeyBar
 
@@ -23,10 +24,7 @@ class DetailScreen(HttptopScreen):
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("J", "neighbour(1)", "Next endpoint", show=False),
         Binding("K", "neighbour(-1)", "Previous endpoint", show=False),
-        Binding("i", "app.in_flight", "In flight", show=False, id="in_flight"),
-        Binding("p", "pause", "Pause", show=False, id="pause"),
-        Binding("plus", "window(1)", "Longer window", show=False, id="wider"),
-        Binding("minus", "window(-1)", "Shorter window", show=False, id="narrower"),
+        *named("in_flight", "pause", "wider", "narrower", *TRAVEL),
     ]
 
     def __init__(self, key: EndpointKey) -> None:

@@ -22,11 +22,13 @@ from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
 from httptop import humanize
+from httptop.model import Snapshot
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import in_flight_hints
 from httptop.screens.unsaved import filter_text
 from httptop.view.in_flight import InFlightScene, in_flight_scene
 from httptop.view.state import View
+from httptop.widgets.bindings import TRAVEL, named
 from httptop.widgets.in_flight_table import Ages, InFlightTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import Line, Painted, spread
@@ -64,10 +66,10 @@ class InFlightTitle(Painted):
             left.add(f"  {view.other_side()} (Tab)", muted + toggle)
         right = Line()
         if view.paused:
-            right.add(f" {self.glyphs.pause} PAUSED, p resumes ", self.hue("banner"))
+            at = "" if scene.snapshot is None else f" at {_time(scene.snapshot)}"
+            right.add(f" {self.glyphs.pause} PAUSED{at}, p resumes ", self.hue("banner"))
         elif scene.snapshot is not None:
-            read_at = scene.snapshot.taken_at - scene.snapshot.in_flight_age_s
-            right.add(f"as of {humanize.time_of_day(read_at)[:8]} ", muted)
+            right.add(f"as of {_time(scene.snapshot)} ", muted)
         if view.filtered and (room := width - left.used - right.used - 1) > 8:
             shown = f"  only {filter_text(view)}"
             left.add(self.fit(shown, room) if len(shown) > room else shown, self.hue("warn"))
@@ -79,8 +81,7 @@ class InFlightScreen(HttptopScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,i,q", "app.pop_screen", "Back", show=False),
-        Binding("tab,shift+tab,c", "toggle_side", "Side", show=False, id="side"),
-        Binding("p", "pause", "Pause", show=False, id="pause"),
+        *named("side", "pause", *TRAVEL),
     ]
 
     def __init__(self) -> None:
@@ -129,3 +130,8 @@ class InFlightScreen(HttptopScreen):
     def on_in_flight_table_opened(self, message: InFlightTable.Opened) -> None:
         """Show the endpoint of a request."""
         self.httptop.open_endpoint(message.key)
+
+
+def _time(snapshot: Snapshot) -> str:
+    """Return when the requests in flight of a snapshot were read, in local time."""
+    return humanize.time_of_day(snapshot.taken_at - snapshot.in_flight_age_s)[:8]

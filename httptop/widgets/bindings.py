@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from textual.binding import Binding, BindingType
 
-from httptop.view.keys import ACTIONS, Place, effective
+from httptop.view.keys import ACTIONS, Action, Place, effective
+
+#: The actions that lead to what was on the screen before, and back.
+TRAVEL: Final = ("earlier", "later", "much_earlier", "much_later", "now")
 
 
 def bindings(place: Place) -> list[BindingType]:
     """Return the bindings of a place; their ids are the actions' names, so keys can be changed."""
+    return _bindings(action for action in ACTIONS if action.place == place)
+
+
+def named(*names: str) -> list[BindingType]:
+    """Return the bindings of some actions of the dashboard, for a page that has them as well."""
+    return _bindings(action for action in ACTIONS if action.name in names)
+
+
+def _bindings(actions: Iterable[Action]) -> list[BindingType]:
     return [
         Binding(
             ",".join(action.keys),
@@ -20,8 +33,7 @@ def bindings(place: Place) -> list[BindingType]:
             priority=action.priority,
             id=action.name,
         )
-        for action in ACTIONS
-        if action.place == place
+        for action in actions
     ]
 
 

@@ -114,7 +114,7 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "fold", "Younger ones", show=False, id="fold"),
+        Binding("space", "fold", "Show or hide those younger than usual", show=False),
         *bindings("table"),
     ]
     DEFAULT_CSS = """

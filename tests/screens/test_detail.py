@@ -56,7 +56,7 @@ async def test_a_recent_request_is_chosen_and_opened() -> None:
         assert "/users/1 " in marked(app)[0]
         await pilot.press("j")
         assert detail(app).requests.at == 4
-        await pilot.press("g")
+        await pilot.press("home")
         assert detail(app).requests.at == 0
 
 
@@ -106,7 +106,7 @@ async def test_a_low_page_scrolls_until_the_requests_are_in_sight() -> None:
         top = detail(app).scroll_offset.y
         await pilot.press("k")
         assert detail(app).scroll_offset.y == top - 1
-        await pilot.press("g", "pagedown")
+        await pilot.press("home", "pagedown")
         assert detail(app).scroll_offset.y > 10
         await pilot.press("pageup")
         assert detail(app).scroll_offset.y == 0

@@ -114,7 +114,7 @@ async def test_the_cursor_stays_with_its_request_and_ages_grow() -> None:
         assert listed.selected.request.age_ns == 2.15e9
         await show(pilot, waiting((WAITING[0], WAITING[2]), tick=255))  # its own is over
         assert listed.cursor_row == 1
-        await pilot.press("g", "k")
+        await pilot.press("home", "k")
         assert listed.cursor_row == 0
 
 
@@ -152,6 +152,20 @@ async def test_a_pause_holds_the_list() -> None:
         assert "resume" in drawn(app, KeyBar)[0]
         await pilot.press("p")
         assert lines(app)[1].split()[1] == "9.9s"
+
+
+async def test_the_past_has_what_was_in_flight_then() -> None:
+    async with HttptopApp().run_test(size=(120, 30)) as pilot:
+        await opened(pilot)
+        app = await show(pilot, waiting(WAITING[2:], tick=253))
+        assert lines(app)[1].split()[1] == "2.9s"
+        await pilot.press("left_square_bracket")
+        assert lines(app)[1].split()[1] == "38.2s"
+        assert "PAUSED at 12:04:12" in drawn(app, InFlightTitle)[0]
+        await pilot.press("enter")
+        assert isinstance(app.screen, DetailScreen)
+        await pilot.press("full_stop", "escape")
+        assert lines(app)[1].split()[1] == "2.9s"
 
 
 async def test_more_than_are_listed_are_said_to_be_more() -> None:
