@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.model import Snapshot, Totals
+from httptop.model import Snapshot
 from httptop.view.state import Scene, View
 from httptop.view.window import window_named, window_of
 from httptop.widgets.painting import Line, Painted, spread
@@ -103,29 +103,50 @@ class Metric:
     top: float
 
 
-def metrics(totals: Totals, rps: float, units: Units) -> tuple[Metric, Metric, Metric, Metric]:
-    """Return the four figures of the head; ``rps`` is the current rate, the others the window's."""
+def metrics(scene: Scene, units: Units) -> tuple[Metric, ...]:
+    """Return the four figures of the head; with a filter, all but the first say ALL."""
+    totals, of_all = scene.totals, "ALL " if scene.view.filtered else ""
     latency = totals.latency
     known = latency.count > 0
     rate, errors = totals.trend_rps, totals.trend_error_share
-    p50, p99 = totals.trend_p50_ns, totals.trend_p99_ns
     error_hue = "error" if totals.error_share else "muted"
     share = humanize.percent(totals.error_share)
     return (
-        Metric("REQ/S", humanize.rate(rps), "rate", rate, ceiling(rate)),
-        Metric("ERR", share, error_hue, errors, ceiling(errors, 0.05)),
-        Metric("P50", units.duration(latency.p50_ns if known else None), "p50", p50, ceiling(p50)),
-        Metric("P99", units.duration(latency.p99_ns if known else None), "p99", p99, ceiling(p99)),
+        Metric("REQ/S", shown_rate(scene), "rate", rate, ceiling(rate)),
+        Metric(f"{of_all}ERR", share, error_hue, errors, ceiling(errors, 0.05)),
+        *(
+            Metric(
+                f"{of_all}{name.upper()}",
+                units.duration(value if known else None),
+                name,
+                values,
+                ceiling(values),
+            )
+            for name, value, values in (
+                ("p50", latency.p50_ns, totals.trend_p50_ns),
+                ("p99", latency.p99_ns, totals.trend_p99_ns),
+            )
+        ),
     )
 
 
+def shown_rate(scene: Scene) -> str:
+    """Return the requests a second, with a filter those of its endpoints: ``62.6 of 224``."""
+    rate = humanize.rate(scene.rps)
+    return f"{humanize.rate(scene.shown_rps)} of {rate}" if scene.view.filtered else rate
+
+
 def rate_title(scene: Scene) -> Content:
-    """Return the rate, the errors and what is in flight, for the border of the rate's graph."""
+    """Return the rate, the errors and what is in flight, for the border of the rate's graph.
+
+    With a filter, that the graph and all but the rate are of the whole side nevertheless.
+    """
     totals = scene.totals
+    of_all = "  of all: " if scene.view.filtered else "  "
     return Content.assemble(
         "requests/s by status ",
-        (humanize.rate(scene.rps), "$hue-strong"),
-        ("  errors ", "not bold $hue-muted"),
+        (shown_rate(scene), "$hue-strong"),
+        (f"{of_all}errors ", "not bold $hue-muted"),
         (
             humanize.percent(totals.error_share),
             "$hue-5xx" if totals.error_share else "$hue-muted",
@@ -137,7 +158,8 @@ def rate_title(scene: Scene) -> Content:
 def latency_title(scene: Scene, units: Units) -> Content:
     """Return percentiles of all requests, for the border of the map of latencies."""
     latency = scene.totals.latency
-    parts: list[str | tuple[str, str]] = ["latency "]
+    of_all = "of all requests " if scene.view.filtered else ""
+    parts: list[str | tuple[str, str]] = [f"latency {of_all}"]
     if latency.count:
         for name, value in (
             ("p50", latency.p50_ns),
@@ -159,18 +181,17 @@ class FiguresLine(Painted):
 
     def __init__(self, symbols: Symbols) -> None:
         super().__init__(symbols)
-        self.totals = Totals()
-        self.rps = 0.0
+        self.scene = Scene(None, View())
         self.units = DEFAULT_UNITS
 
     def show(self, scene: Scene, units: Units) -> None:
         """Show the totals of a scene."""
-        self.totals, self.rps, self.units = scene.totals, scene.rps, units
+        self.scene, self.units = scene, units
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
-        figures = metrics(self.totals, self.rps, self.units)
+        figures = metrics(self.scene, self.units)
         text, muted = self.hue("text"), self.hue("muted")
         cells = (width - 2) // len(figures)
         line = Line().space(1, text)

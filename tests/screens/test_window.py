@@ -12,9 +12,11 @@ from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.screens.detail import DetailScreen
-from httptop.widgets.dashboard_head import TitleLine
+from httptop.widgets.dashboard_head import FiguresLine, TitleLine
 from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
+from httptop.widgets.heat_map import HeatMap
+from httptop.widgets.rate_graph import RateGraph
 from tests.factory import OVERHEAD, busy, endpoint, key, shop, snapshot
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import drawn, said, show, table
@@ -228,6 +230,27 @@ async def test_the_title_says_what_part_of_all_requests_a_filter_leaves() -> Non
         assert "3 of 15 · 612 of 3360/s = 18%" in _border(app)
         await pilot.press("plus", "plus", "plus")
         assert "3 of 15 · 146 of 800/s = 18%" in _border(app)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_the_head_says_what_follows_a_filter_and_what_does_not(width: int) -> None:
+    def head(app: HttptopApp) -> str:
+        if width < 100:
+            return drawn(app, FiguresLine)[0]
+        titles = [app.screen.query_one(kind).border_title for kind in (RateGraph, HeatMap)]
+        return " ".join(Content.from_markup(str(title)).plain for title in titles)
+
+    app = HttptopApp()
+    async with app.run_test(size=(width, 40)) as pilot:
+        await show(pilot, busy())
+        assert "3360 of" not in head(app)
+        assert "all" not in head(app).lower()
+        await pilot.press("slash", *"users", "enter")
+        assert " 612 of 3360" in head(app)
+        of_all = ["of all: errors ", "latency of all requests"]
+        if width < 100:
+            of_all = ["ALL ERR ", "ALL P50 2.4ms", "ALL P99 12.5ms"]
+        assert [text for text in of_all if text not in head(app)] == []
 
 
 async def test_rows_are_said_to_be_with_a_status() -> None:
