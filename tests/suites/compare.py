@@ -20,7 +20,7 @@ Rows = Counter[tuple[str, str, int]]
 UNANSWERED: Final = -1
 
 _LINE: Final = re.compile(
-    rb"(?:INFO:aiohttp\.access:)?\"?([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+)"
+    rb"(INFO:aiohttp\.access:)?\"?([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+)"
     rb"(?: HTTP/[0-9.]+\"?)? (\d{3})"
 )
 _PLAIN: Final = re.compile(r"/[A-Za-z0-9/._-]*")
@@ -87,10 +87,12 @@ def logged_in(log: bytes) -> Rows:
     for line in log.splitlines():
         match = _LINE.fullmatch(line.strip())
         # What was no request some servers log as "-", aiohttp as UNKNOWN.
-        if match and b"-" not in (match[1], match[2]) and match[1] != b"UNKNOWN":
-            method = match[1].decode()
-            path = template(match[2], connect=method == "CONNECT")[0].decode(errors="replace")
-            found[method if method in _NAMED else "OTHER", path, int(match[3])] += 1
+        if match and b"-" not in (match[2], match[3]) and match[2] != b"UNKNOWN":
+            method, target = match[2].decode(), match[3]
+            if match[1] and target.startswith(b"////"):
+                target = target[2:]  # aiohttp logs two more slashes than the request had
+            path = template(target, connect=method == "CONNECT")[0].decode(errors="replace")
+            found[method if method in _NAMED else "OTHER", path, int(match[4])] += 1
     return found
 
 
