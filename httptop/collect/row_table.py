@@ -7,7 +7,7 @@ changes: names, and the trends of former ticks. Nothing of it changes, so any th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import add, itemgetter
 from typing import Final
@@ -30,6 +30,8 @@ from httptop.collect.sums import (
 )
 from httptop.model import (
     NO_LATENCY,
+    OTHER_PEERS,
+    OTHER_PIDS,
     EndpointKey,
     EndpointStats,
     Latency,
@@ -37,6 +39,7 @@ from httptop.model import (
     Side,
     errors_of,
 )
+from httptop.view.parts import PartedBy, Parts, parts_by_status
 from httptop.view.rows import RowsOnDemand
 
 _WORDS: Final = ROW.size // 8
@@ -243,6 +246,31 @@ class RowTable(RowsOnDemand):
             duration,
             _latency(waits.measured, waits.sum_ns, waits.max_ns, *waits[4:]),
         )
+
+    # ---- one thing of some rows --------------------------------------------------------------
+
+    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
+        """Yield what each has of rows, without making these; see RowsOnDemand."""
+        numbers = self._shown.numbers
+        if by == "status":
+            unanswered = self._column("unanswered")
+            for index in indices:
+                answered = self._names.answered(self._sums.cells, numbers[index])
+                status = {code: some.responses for code, some in answered.items()}
+                latencies = latency_by_status(answered, NO_LATENCY, {})
+                yield parts_by_status(status, int(unanswered[index]), latencies)
+            return
+        requests, errors = self._column("requests"), self.values("errors") or ()
+        split = self._parties.by_pid if by == "pid" else self._parties.by_peer
+        rest = OTHER_PIDS if by == "pid" else OTHER_PEERS
+        for index in indices:
+            had = int(requests[index]), int(errors[index])
+            yield split(numbers[index], *had) if self._parties.split else {rest: PartyStats(*had)}
+
+    def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
+        """Yield the containers of rows, without making these."""
+        for index in indices:
+            yield self._containers.of(self._parties.pids(self._shown.numbers[index]))
 
     # ---- one figure of all rows --------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
                 case "status":
                     return status
                 case "peer":
-                    return tuple(peer for peer in row.by_peer or () if peer != OTHER_PEERS)
+                    return peers_of(row)
                 case "container":
                     return row.containers
                 case _:
@@ -78,6 +78,11 @@ def matches_row(expression: Expression, row: EndpointStats) -> bool:
     if not codes or all(part.name != "status" for part in comparisons(expression)):
         return evaluate(expression, look_up(())) is True
     return any(evaluate(expression, look_up((code,))) for code in codes)
+
+
+def peers_of(row: EndpointStats) -> tuple[str, ...]:
+    """Return the peers that a row names."""
+    return tuple(peer for peer in row.by_peer or () if peer != OTHER_PEERS)
 
 
 def matches_transaction(expression: Expression, request: Transaction) -> bool:
@@ -182,14 +187,16 @@ def _of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
         case "tls":
             return (int(key.tls),)
         case "user":
-            return _names_of(key.user) if key.user else ()
+            return names_of_user(key.user)
         case _:
             return ()
 
 
 @lru_cache(maxsize=256)
-def _names_of(user: str) -> tuple[str, ...]:
+def names_of_user(user: str) -> tuple[str, ...]:
     """Return a user's name and number, or that one of them which is known here."""
+    if not user:
+        return ()
     try:
         return user, str(user_number(user))
     except ValueError:

@@ -11,7 +11,13 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Final
 
-from httptop.filters.matching import KEY_FIELDS, matches_key, matches_row
+from httptop.filters.matching import (
+    KEY_FIELDS,
+    matches_key,
+    matches_row,
+    names_of_user,
+    peers_of,
+)
 from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
 from httptop.filters.values import ORDERINGS, Value
 from httptop.model import STATUS_UNKNOWN, EndpointKey, EndpointStats
@@ -43,7 +49,7 @@ def key_test(expression: Expression) -> Callable[[EndpointKey], bool]:
 def row_test(expression: Expression) -> Callable[[EndpointStats], bool]:
     """Return a function that tells whether a filter selects requests of a row."""
     names = {found.name for found in comparisons(expression)}
-    if not names <= KEY_FIELDS | _MEASURED.keys() | {"pid", "status"}:
+    if not names <= KEY_FIELDS | _MEASURED.keys() | _TEXTS.keys() | {"pid", "status"}:
         return lambda row: matches_row(expression, row)
     test = _test(expression)
     if "status" not in names:
@@ -76,6 +82,14 @@ def _mean_size(row: EndpointStats) -> int | None:
 _MEASURED: Final[Mapping[str, Callable[[EndpointStats], int | None]]] = MappingProxyType(
     {"latency": _p99, "size": _mean_size, "in_flight": lambda row: row.in_flight}
 )
+#: Fields of which a row may have several texts.
+_TEXTS: Final[Mapping[str, Callable[[EndpointStats], tuple[str, ...]]]] = MappingProxyType(
+    {
+        "peer": peers_of,
+        "user": lambda row: names_of_user(row.key.user),
+        "container": lambda row: row.containers,
+    }
+)
 
 
 def _test(expression: Expression) -> _Test:
@@ -104,6 +118,17 @@ def _comparison(part: Compare) -> _Test:
         of_key = key_test(part)
         return lambda row, _: of_key(row.key)
     negated = part.operator.startswith("!")
+    if part.name in _TEXTS:
+        texts, operator, values = _TEXTS[part.name], part.operator, part.values
+
+        def any_text(row: EndpointStats, _: int | None) -> bool:
+            for text in texts(row):
+                for value in values:
+                    if value.holds(operator, text):
+                        return not negated
+            return negated
+
+        return any_text
     holds = _number_test(part.operator, part.values)
     if part.name == "pid":
 

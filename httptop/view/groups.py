@@ -8,6 +8,7 @@ start. What is not known to belong to a group is in one of its own, which says s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,16 +17,15 @@ from typing import Any, Final
 from httptop.model import (
     OTHER_PEERS,
     OTHER_PIDS,
-    STATUS_UNKNOWN,
     UNIX_PEER,
     EndpointKey,
     EndpointStats,
     PartyStats,
     Totals,
-    class_of,
     status_name,
 )
-from httptop.view.grouping import NO_CONTAINER, NO_PORT, PARTED, By, GroupId, Grouping
+from httptop.view.grouping import NO_CONTAINER, NO_PORT, By, GroupId, Grouping
+from httptop.view.parts import PartedBy, Parts, parts_of
 from httptop.view.path_tree import Node, children, roots
 from httptop.view.picked_rows import PickedRows
 
@@ -68,8 +68,17 @@ class Groups:
 
     def share(self, group: Group) -> float | None:
         """Return a group's share of the side's requests, 0 to 1; None: it has had none."""
-        part = group.requests if group.rps is None else group.rps
-        return part / self.total if self.total else None
+        return self._of_total(group.requests if group.rps is None else group.rps)
+
+    @property
+    def shown_share(self) -> float | None:
+        """The share of all groups together."""
+        return self._of_total(self.shown)
+
+    def _of_total(self, part: float) -> float | None:
+        if not self.total:
+            return None
+        return 1.0 if math.isclose(part, self.total) else part / self.total  # sums of rates
 
     def place(self, selected: GroupId | None, previous: int) -> int:
         """Return the line of the selected group; if there is none, the one nearest ``previous``."""
@@ -100,7 +109,7 @@ GROUP_SORTS: Final[Mapping[str, Callable[[Group], Any]]] = MappingProxyType(
 def groups_of(rows: Sequence[EndpointStats], totals: Totals, grouping: Grouping) -> Groups:
     """Return the groups of some rows of one side, whose totals are those of the same time."""
     by = grouping.by
-    if by in PARTED:
+    if by == "pid" or by == "peer" or by == "status":
         lines = _in_order(_divided(rows, by), grouping)
         shown: float = sum(group.requests for group in lines)
         return Groups(grouping, tuple(lines), len(lines), shown, totals.requests)
@@ -129,7 +138,7 @@ class _Figures:
 
     def __init__(self, rows: Sequence[EndpointStats]) -> None:
         self._rows = rows
-        self.keys = rows.keys if isinstance(rows, PickedRows) else [row.key for row in rows]
+        self.keys = _keys(rows)
         self._rps = self._column("rps", lambda row: row.rps)
         self._requests = self._column("requests", lambda row: row.requests)
         self._in_flight = self._column("in_flight", lambda row: row.in_flight)
@@ -139,7 +148,7 @@ class _Figures:
 
     def _column(self, name: str, pick: Callable[[EndpointStats], Any]) -> Sequence[Any]:
         found = self._rows.values(name) if isinstance(self._rows, PickedRows) else None
-        return [pick(row) for row in _once(self._rows)] if found is None else found
+        return [pick(row) for row in self._rows] if found is None else found
 
     def of(self, members: Sequence[int], id: GroupId, name: str, detail: str) -> Group:
         """Return the group of some rows, by their places."""
@@ -163,8 +172,14 @@ class _Figures:
         """Yield the groups, each with its rows."""
         members: dict[GroupId, list[int]] = {}
         if by == "container":
-            for at, row in enumerate(_once(self._rows)):
-                members.setdefault(row.containers, []).append(at)
+            rows = self._rows
+            found = (
+                rows.containers()
+                if isinstance(rows, PickedRows)
+                else (row.containers for row in rows)
+            )
+            for at, names in enumerate(found):
+                members.setdefault(names, []).append(at)
         else:
             for at, key in enumerate(self.keys):
                 members.setdefault(getattr(key, by), []).append(at)
@@ -217,9 +232,8 @@ def _some(names: Iterable[str], most: int = 3) -> str:
     return ", ".join(found[:most]) + more
 
 
-def _once(rows: Sequence[EndpointStats]) -> Iterator[EndpointStats]:
-    """Yield the rows, which are looked at once."""
-    return rows.passing() if isinstance(rows, PickedRows) else iter(rows)
+def _keys(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
+    return rows.keys if isinstance(rows, PickedRows) else [row.key for row in rows]
 
 
 # Rows that are divided among groups
@@ -245,41 +259,19 @@ class _Part:
             self.max_ns = max(self.max_ns, stats.max_ns)
 
 
-def _divided(rows: Sequence[EndpointStats], by: By) -> list[Group]:
+def _divided(rows: Sequence[EndpointStats], by: PartedBy) -> list[Group]:
     """Return the groups, each with its parts of rows."""
     parts: dict[Any, _Part] = {}
-    for row in _once(rows):
-        for id, stats in _parts_of(row, by).items():
+    split: Iterable[Parts] = (
+        rows.parts(by) if isinstance(rows, PickedRows) else (parts_of(row, by) for row in rows)
+    )
+    for key, of_row in zip(_keys(rows), split, strict=True):
+        for id, stats in of_row.items():
             part = parts.get(id)
             if part is None:
                 part = parts[id] = _Part()
-            part.add(row.key, stats)
+            part.add(key, stats)
     return [_group(by, id, part) for id, part in parts.items()]
-
-
-def _parts_of(row: EndpointStats, by: By) -> Mapping[Any, PartyStats]:
-    if by == "status":
-        return _by_status(row)
-    known: Mapping[Any, PartyStats] | None = row.by_pid if by == "pid" else row.by_peer
-    if known is not None:
-        return known
-    return {OTHER_PIDS if by == "pid" else OTHER_PEERS: PartyStats(row.requests, row.errors)}
-
-
-def _by_status(row: EndpointStats) -> Mapping[int, PartyStats]:
-    counts, latencies = dict(row.status), row.latency_by_status or {}
-    if row.unanswered:
-        counts[STATUS_UNKNOWN] = counts.get(STATUS_UNKNOWN, 0) + row.unanswered
-    found = {}
-    for code, count in counts.items():
-        latency, errors = latencies.get(code), 0
-        if class_of(code) >= 4:
-            errors = count
-        elif code == STATUS_UNKNOWN:
-            errors = row.unanswered
-        answered, mean_ns = (latency.count, latency.mean_ns) if latency else (0, 0.0)
-        found[code] = PartyStats(count, errors, answered, mean_ns)
-    return found
 
 
 def _group(by: By, id: Any, part: _Part) -> Group:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from httptop.model import EndpointKey, EndpointStats
+from httptop.view.parts import PartedBy, Parts
 from httptop.view.rows import RowsOnDemand
 
 
@@ -35,9 +36,13 @@ class PickedRows(Sequence[EndpointStats]):
         keys = self._rows.keys
         return [keys[index] for index in self._indices]
 
-    def passing(self) -> Iterator[EndpointStats]:
-        """Yield the rows without keeping them; see RowsOnDemand."""
-        return map(self._rows.passing, self._indices)
+    def parts(self, by: PartedBy) -> Iterator[Parts]:
+        """Yield what each process, peer or status has of these rows; see RowsOnDemand."""
+        return self._rows.parts(by, self._indices)
+
+    def containers(self) -> Iterator[tuple[str, ...]]:
+        """Yield the containers of these rows; see RowsOnDemand."""
+        return self._rows.containers(self._indices)
 
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each of these rows; see RowsOnDemand."""

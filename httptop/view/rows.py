@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from httptop.model import NOT_FOUND_PATH, EndpointKey, EndpointStats, Side
+from httptop.view.parts import PartedBy, Parts, parts_of
 
 
 class RowsOnDemand(Sequence[EndpointStats]):
@@ -49,6 +50,14 @@ class RowsOnDemand(Sequence[EndpointStats]):
     @abstractmethod
     def packed(self) -> RowsOnDemand:
         """Return the same in less memory, to be kept; whose they were is not known of these."""
+
+    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
+        """Yield what each process, peer or status has of rows, as parts.parts_of does."""
+        return (parts_of(self.passing(index), by) for index in indices)
+
+    def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
+        """Yield the containers of rows."""
+        return (self.passing(index).containers for index in indices)
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from httptop.model import EndpointKey, EndpointStats, Side, Totals, errors_of
+from httptop.view.parts import PartedBy, Parts
 from httptop.view.rows import RowsOnDemand
 
 _PERCENTILES: Final = frozenset({"p50", "p90", "p95", "p99", "p999", "max", "mean"})
@@ -95,6 +96,14 @@ class SinceStart(RowsOnDemand):
         if made is None:
             made = self._made[index] = self.passing(index)
         return made
+
+    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
+        """Yield what each has of rows, which is since start anyway; see RowsOnDemand."""
+        return self._rows.parts(by, indices)
+
+    def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
+        """Yield the containers of rows."""
+        return self._rows.containers(indices)
 
     def passing(self, index: int) -> EndpointStats:
         """Return a row without keeping it; see RowsOnDemand."""

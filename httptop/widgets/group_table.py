@@ -173,8 +173,8 @@ class GroupTable(CursorTable):
             line.add(" requests since start", quiet)
         else:
             line.add(f"{humanize.rate(groups.shown)} of {humanize.rate(groups.total)}/s", text)
-        share = groups.shown / groups.total if groups.total else None
-        return [line.add(" = ", quiet).add(humanize.percent(share), text).strip()]
+        share = humanize.percent(groups.shown_share)
+        return [line.add(" = ", quiet).add(share, text).strip()]
 
     # Moving
 

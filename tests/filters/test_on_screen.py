@@ -145,6 +145,12 @@ _COMPARISONS = st.sampled_from(
             "size <= 4200",
             "in_flight = 0",
             "in_flight > 2",
+            "peer = 10.0.0.0/8",
+            "peer !~ 10.*,*:*",
+            "user = root",
+            "user != 0",
+            "container ~ w*",
+            "container != web,db",
         )
     ]
 )
@@ -156,6 +162,7 @@ def _nested(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expressio
 
 
 _FILTERS: st.SearchStrategy[Expression] = st.recursive(_COMPARISONS, _nested, max_leaves=6)
+PARTY = PartyStats(1, 0)
 _STATUSES = st.dictionaries(
     st.sampled_from([200, 204, 304, 404, 500, 503]), st.integers(1, 9), max_size=3
 )
@@ -173,7 +180,11 @@ def _rows(draw: st.DrawFn) -> EndpointStats:
         trend=(),
     )
     pids = draw(st.sampled_from([(), (1003,), (1004, 1007)]))
-    row = replace(row, pids=pids)
+    peers = draw(st.sampled_from([None, {}, {"10.1.2.3": PARTY}, {"::1": PARTY, "~other": PARTY}]))
+    containers = draw(st.sampled_from([(), ("web",), ("cache", "db")]))
+    row = replace(row, pids=pids, by_peer=peers, containers=containers)
+    if draw(st.booleans()):
+        row = replace(row, key=replace(row.key, user=draw(st.sampled_from(["root", "gone"]))))
     return row if draw(st.booleans()) else replace(row, latency=NO_LATENCY)
 
 

@@ -313,6 +313,15 @@ def test_a_start_of_paths_selects_no_others() -> None:
     assert kept == ["/a[b]*", "/a[b]*/c"]
 
 
+def test_sums_of_rates_are_not_less_than_they_are() -> None:
+    groups = [Group(n, "", "", 1, 1, 0.1) for n in range(10)]
+    found = Groups(Grouping("user"), tuple(groups), 10, sum(0.1 for _ in groups), 1.0)
+    assert found.shown < found.total
+    assert found.shown_share == 1.0
+    assert replace(found, shown=0.5).shown_share == 0.5
+    assert replace(found, total=0.0).shown_share is None
+
+
 def test_without_requests_there_is_no_share() -> None:
     rows = [endpoint(key("/"), rps=0.0, status={})]
     found = groups_of(rows, Totals(), Grouping("process"))
