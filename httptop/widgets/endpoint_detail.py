@@ -16,15 +16,11 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import (
-    STATUS_UNKNOWN,
     EndpointKey,
     EndpointStats,
-    Latency,
     Snapshot,
     StatusLatency,
     Transaction,
-    class_of,
-    status_name,
 )
 from httptop.view.band_history import BandHistory
 from httptop.view.rows import row_of
@@ -32,6 +28,12 @@ from httptop.view.since_start import row_since_start
 from httptop.view.window import covered
 from httptop.widgets.bindings import bindings
 from httptop.widgets.endpoint_requests import EndpointInFlight, RecentRequests
+from httptop.widgets.endpoint_tables import (
+    TIMES_WIDTH,
+    latency_table,
+    responses_table,
+    times_of,
+)
 from httptop.widgets.latency_panel import latency_panel
 from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
@@ -39,31 +41,15 @@ from httptop.widgets.painting import (
     Line,
     Painted,
     beside,
-    latency_hue,
     spread,
-    status_hue,
-    status_phrase,
 )
 from httptop.widgets.party_tables import party_table, peers_of, pids_of
-from httptop.widgets.sparkline import Symbols, bar, capacity, ceiling, graph, stretched
+from httptop.widgets.sparkline import Symbols, capacity, ceiling, graph, stretched
 from httptop.widgets.time_axis import tick_of
 
 _GRAPH_HEIGHT = 6
-_TIMES_WIDTH = 10
 #: Where figures stand, behind the time that they are of.
 _FIGURES_AT = 13
-#: Of the responses: the widest meaning, and status, a blank, count and share together.
-_REASON_WIDTH = 24
-_COUNTED_WIDTH = 23
-_QUANTILES = (
-    ("p50", "p50_ns"),
-    ("p90", "p90_ns"),
-    ("p95", "p95_ns"),
-    ("p99", "p99_ns"),
-    ("p99.9", "p999_ns"),
-    ("max", "max_ns"),
-    ("mean", "mean_ns"),
-)
 
 
 class EndpointDetail(Hued, ScrollView, can_focus=True):
@@ -155,11 +141,15 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
 
     def _choose(self, at: int) -> None:
         """Choose a recent request and bring it into sight."""
+        held = self.requests.held
         self.requests.choose(at)
         line, top = self._first_request + self.requests.at, self.scroll_offset.y
         if not top <= line < top + self._height:
             self.scroll_to(y=line if line < top else line - self._height + 1, animate=False)
-        self._paint()
+        if held == self.requests.held:
+            self.refresh()
+        else:  # the title of the list says so
+            self._paint()
 
     def action_move(self, rows: int) -> None:
         """Choose the next request, or scroll as long as the chosen one is not in sight."""
@@ -214,11 +204,20 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             in_flight = [Strip([]), title, *in_flight]
         hangs = in_flight if self.in_flight.hangs else []  # then they come first
         blocks = [*self._facts(stats, inner), *hangs, Strip([]), *self._over_time(stats, inner)]
-        further = _TIMES_WIDTH * max(len(_times(stats)) - 2, 0)  # the first two always fit
+        further = TIMES_WIDTH * max(len(times_of(stats)) - 2, 0)  # the first two always fit
         latency_width = 51 + further if inner >= 96 else min(inner, 60 + further)
-        latency = self._latency(stats, latency_width)
+        note = "wait: sampled" if stats.wait_total.count else ""
+        latency = [
+            self._title("LATENCY", note, latency_width),
+            *latency_table(stats, self.window, self.units, self.hue),
+        ]
         responses_width = inner - latency_width - 4 if inner >= 96 else min(inner, 60)
-        responses = self._responses(stats, responses_width)
+        responses = [
+            self._title("RESPONSES", "since start", responses_width),
+            *responses_table(
+                stats, self.by_status, responses_width, self.units, self.symbols, self.hue
+            ),
+        ]
         if inner >= 96:
             blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
@@ -340,102 +339,6 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             line = Line().add(label, self.hue("muted"), axis - 2, "right").space(2, faint)
             lines.append(line.add(marks, hue).strip())
         return lines
-
-    def _latency(self, stats: EndpointStats, width: int) -> list[Strip]:
-        text, muted, heading = self.hue("text"), self.hue("muted"), self.hue("heading")
-        window, total = stats.latency, stats.latency_total
-        times = _times(stats)
-        note = "wait: sampled" if stats.wait_total.count else ""
-        lines = [self._title("LATENCY", note, width)]
-        line = Line().add("", heading, 7)
-        if self.window:
-            line.add(f"LAST {self.window}", heading, 11, "right")
-        line.add("SINCE START", heading, 13, "right")
-        for name, _ in times:
-            line.add(name, heading, _TIMES_WIDTH, "right")
-        lines.append(line.strip())
-        for label, field in _QUANTILES:
-            line = Line().add(label, muted, 7)
-            value = _value(window, field)
-            if self.window:
-                line.add(self.units.duration(value), self.hue(latency_hue(value)), 11, "right")
-            line.add(self.units.duration(_value(total, field)), text, 13, "right")
-            for _, spent in times:
-                line.add(self.units.duration(_value(spent, field)), text, _TIMES_WIDTH, "right")
-            lines.append(line.strip())
-        line = Line().add("count", muted, 7)
-        if self.window:
-            line.add(f"{window.count:,}", text, 11, "right")
-        line.add(f"{total.count:,}", text, 13, "right")
-        for _, spent in times:
-            line.add(f"{spent.count:,}", text, _TIMES_WIDTH, "right")
-        lines.append(line.strip())
-        return lines
-
-    def _responses(self, stats: EndpointStats, width: int) -> list[Strip]:
-        text, muted = self.hue("text"), self.hue("muted")
-        lines = [self._title("RESPONSES", "since start", width)]
-        times = self._times_of_statuses(width)
-        beside_meaning = _COUNTED_WIDTH + len(times) * (self.units.latency_width + 2)
-        reason = max(0, min(_REASON_WIDTH, width - beside_meaning))
-        found = [
-            (status_name(code), status_phrase(code), n, code)
-            for code, n in sorted(stats.status.items(), key=lambda item: (class_of(item[0]), item))
-            if code != STATUS_UNKNOWN
-        ]
-        if unknown := stats.status.get(STATUS_UNKNOWN):
-            found.append(("?", "unknown", unknown, STATUS_UNKNOWN))
-        if stats.unanswered:
-            found.append(("none", "connection closed first", stats.unanswered, 0))
-        if stats.truncated:
-            found.append(("cut", "of these, cut off", stats.truncated, 0))
-        if found:
-            heading = self.hue("heading")
-            line = Line().space(5 + reason + 1, heading)
-            line.add("COUNT", heading, 10, "right").add("SHARE", heading, 7, "right")
-            for title, _ in times:
-                line.add(title, heading, self.units.latency_width + 2, "right")
-            lines.append(line.strip())
-        for name, meaning, n, code in found:
-            share = n / stats.requests if stats.requests else 0.0
-            hue = self.hue(status_hue(code))
-            line = Line().add(name, hue, 5).add(meaning, muted, reason).space(1, text)
-            line.add(f"{n:,}", text, 10, "right")
-            line.add(humanize.percent(share), muted, 7, "right")
-            spent = self.by_status.get(code) if name != "cut" else None
-            for _, field in times:
-                value = None if spent is None else getattr(spent, field)
-                shown = self.units.duration(value)
-                line.add(shown, self.hue(latency_hue(value)), self.units.latency_width + 2, "right")
-            line.space(2, text)
-            line.add(bar(share, max(width - line.used, 0), self.symbols), hue)
-            lines.append(line.strip())
-        if not found:
-            lines.append(Line().add("none yet", muted).strip())
-        return lines
-
-    def _times_of_statuses(self, width: int) -> list[tuple[str, str]]:
-        """Return the times beside each status: titles, and fields of StatusLatency."""
-        if not self.by_status:
-            return []
-        known = any(one.p99_ns is not None for one in self.by_status.values())
-        if not known:
-            return [("MEAN", "mean_ns")]
-        times = [("P50", "p50_ns"), ("P99", "p99_ns")]
-        room = width - _COUNTED_WIDTH - 3 * (self.units.latency_width + 2)
-        return [("MEAN", "mean_ns"), *times] if room >= _REASON_WIDTH else times
-
-
-def _times(stats: EndpointStats) -> list[tuple[str, Latency]]:
-    """Return the names and summaries of times other than the latency, since start."""
-    times = [("WAIT", stats.wait_total)] if stats.wait_total.count else []
-    if stats.sending_total.count:
-        times += [("SENDING", stats.sending_total), ("DURATION", stats.duration_total)]
-    return times
-
-
-def _value(latency: Latency, field: str) -> float | None:
-    return float(getattr(latency, field)) if latency.count else None
 
 
 class DetailTitle(Painted):
