@@ -32,11 +32,14 @@ def parse(text: str) -> Expression:
     """Return the tree of a filter; raise :class:`FilterError` with the column of the error."""
     if len(text) > MAX_LENGTH:
         raise FilterError(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH)
-    return _Parser(text).whole()
+    return Parser(text).whole()
 
 
-class _Parser:
-    """Recursive descent over one text; ``at`` is the index of the next character."""
+class Parser:
+    """Recursive descent over one text; ``at`` is the index of the next character.
+
+    Other languages of this package that contain filters build on it.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
