@@ -25,7 +25,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from httptop.collect.feed import Feed
-from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui
+from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui, Watches
 from httptop.config.value_types import Choice
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
@@ -51,9 +51,12 @@ from httptop.screens.request import RequestScreen
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
 from httptop.screens.themes import THEMES
+from httptop.screens.watch_control import WatchControl
+from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
 from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.state import SORTS, View, descends
+from httptop.view.watches import Watching
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.sparkline import Symbols
@@ -79,6 +82,7 @@ class HttptopApp(Httptop):
         watching: str = "",
         ui: Ui = DEFAULTS.ui,
         paths: Paths = DEFAULTS.paths,
+        watches: Watches = DEFAULTS.watches,
         fixed: tuple[Fixed, ...] = (),
         no_color: bool = False,
     ) -> None:
@@ -88,7 +92,7 @@ class HttptopApp(Httptop):
         words what is traced; ``fixed`` are the filters of the run. ``no_color``: attributes only.
 
         Raises:
-            ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter`` or ``ui.keys`` is invalid.
+            ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter``, ``ui.keys`` or a watch is invalid.
         """
         super().__init__(ansi_color=True if no_color else None)
         self._filter_lines(no_color, ui.symbols)
@@ -103,6 +107,7 @@ class HttptopApp(Httptop):
         self.ui = ui
         self.paths = self.read_paths = paths
         self.fixed = fixed
+        self._watch_control = WatchControl(self, watches)
         self._actions: tuple[Action, ...] = ()
         self._take_keys()
         self._window = WindowControl(self, self._ask_for_window)
@@ -154,6 +159,11 @@ class HttptopApp(Httptop):
     def units(self) -> Units:
         """The units of latencies and bytes."""
         return Units(self.ui.latency_unit, self.ui.byte_units)
+
+    @property
+    def watches(self) -> Watching:
+        """What is watched, and the events."""
+        return self._watch_control.watching
 
     def key_of(self, name: str) -> str:
         """Return the name of an action's key on the screen."""
@@ -265,6 +275,7 @@ class HttptopApp(Httptop):
         self.newest = snapshot
         self.moments.see(snapshot)
         self._window.see(snapshot)
+        self._watch_control.see(snapshot)
         if snapshot.window_s == self.view.window_s:
             self.view = replace(self.view, window_s=None)
         if self._is_due(snapshot):
@@ -289,6 +300,7 @@ class HttptopApp(Httptop):
         self.paths = self.read_paths = settings.paths
         self.theme = self.ui.theme
         self._take_keys()
+        self._watch_control.adopt(settings.watches)
         if self.ui.sort != before.sort:
             self.change_view(sort=self.ui.sort, descending=descends(self.ui.sort))
         if self.ui.side != before.side:
@@ -370,6 +382,14 @@ class HttptopApp(Httptop):
             self.push_screen(CompareScreen(self.moments))
         else:
             self.moments.set_baseline()
+
+    def open_watches(self) -> None:
+        """Show the watches and their events."""
+        self.push_screen(WatchesScreen())
+
+    def action_watches(self) -> None:
+        """Show the watches and their events."""
+        self.open_watches()
 
     def open_in_flight(self) -> None:
         """Show the requests in flight."""

@@ -29,6 +29,7 @@ _SECTION_DOCS: Final = {
     "output": "What batch mode prints.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
+    "watches": "What is watched on the screen.",
     "ui": "How the screen looks at first.",
 }
 

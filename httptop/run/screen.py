@@ -118,6 +118,7 @@ class ScreenRun:
             watching=_watching(self._asked, scope),
             ui=ui if ui.side in scope.sides else replace(ui, side=next(iter(scope.sides))),
             paths=self._settings.paths,
+            watches=self._settings.watches,
             fixed=scope.described(),
             no_color=has_no_colors(os.environ),
         )

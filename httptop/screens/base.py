@@ -18,6 +18,7 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.view.menus import Menu
 from httptop.view.state import View
+from httptop.view.watches import Watching
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.sparkline import Symbols
@@ -133,6 +134,11 @@ class Httptop(App[int]):
 
     @property
     @abstractmethod
+    def watches(self) -> Watching:
+        """What is watched, and the events."""
+
+    @property
+    @abstractmethod
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
 
@@ -163,6 +169,10 @@ class Httptop(App[int]):
     @abstractmethod
     def look_at(self, key: EndpointKey | None) -> None:
         """Have snapshots hold more of an endpoint, or of none; see Feed."""
+
+    @abstractmethod
+    def open_watches(self) -> None:
+        """Show the watches and their events."""
 
     @abstractmethod
     def open_in_flight(self) -> None:

@@ -166,7 +166,7 @@ class Dashboard(HttptopScreen):
         self._title_line.show(now, newest.taken_at if newest else None)
         if now.snapshot is not None:
             self._headlines.note(now.snapshot)
-            self._findings = self._headlines.findings(now, app.units)
+            self._findings = self._headlines.findings(now, app.units, app.watches.events)
             self._headline.show(self._findings)
         if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)
@@ -531,6 +531,8 @@ class Dashboard(HttptopScreen):
             finding = self._findings[number]
             if finding.kind == "hangs":
                 self.httptop.open_in_flight()
+            elif finding.key is None:
+                self.httptop.open_watches()
             else:
                 self.httptop.open_endpoint(finding.key)
 

@@ -40,6 +40,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
         (key("in_flight"), "in flight", "app.in_flight"),
         (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (key("notes"), "notes", "app.notes"),
+        (key("watches"), "watches", "app.watches"),
         (key("export"), "export", "app.export"),
         (key("save"), "save", "screen.save"),
         (key("quit"), "quit", "app.ask_quit"),
@@ -100,6 +101,18 @@ def in_flight_hints(key: KeyOf, view: View) -> list[Hint]:
         (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
         (key("help"), "help", "app.help"),
         (f"{key('down')} {key('up')}", "select", ""),
+    ]
+
+
+def watches_hints(key: KeyOf) -> list[Hint]:
+    """Return the keys of the watches."""
+    return [
+        ("Space", "on, off", "screen.switch"),
+        (key("open"), "open", "screen.open"),
+        ("Tab", "other box", "screen.other_box"),
+        ("Esc", "back", "app.pop_screen"),
+        (key("help"), "help", "app.help"),
+        (key("export"), "export", "app.export"),
     ]
 
 

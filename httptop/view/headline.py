@@ -1,4 +1,4 @@
-"""What stands out now, in a few words each: what fails, hangs, is slower than usual, is new.
+"""What stands out now: what a watch says, what fails, hangs, is slower than usual, is new.
 
 Each finding names the endpoint that it is about. Without Textual.
 """
@@ -6,19 +6,21 @@ Each finding names the endpoint that it is about. Without Textual.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from httptop import humanize
 from httptop.humanize import Units
-from httptop.model import EndpointKey, EndpointStats, Snapshot
+from httptop.model import EndpointKey, EndpointStats, Side, Snapshot
 from httptop.view.failures import Failing, Failures
 from httptop.view.in_flight import Waiting, hanging
 from httptop.view.newcomers import Newcomers
 from httptop.view.rows import RowsOnDemand, keys_of
 from httptop.view.state import Scene
+from httptop.view.watches import Event, event_text, lasting
 
-Kind = Literal["failing", "hangs", "slower", "new"]
+Kind = Literal["watch", "failing", "hangs", "slower", "new"]
 
 #: An endpoint is slower from this change of its 99th percentile on.
 SLOWER: Final = 1.5
@@ -33,7 +35,7 @@ class Finding:
 
     kind: Kind
     text: str
-    key: EndpointKey
+    key: EndpointKey | None  # None: it is about several
 
 
 def slower_for(row: EndpointStats) -> int | None:
@@ -92,8 +94,13 @@ class Headlines:
         self._newcomers.note(snapshot)
         self._failures.note(snapshot)
 
-    def findings(self, scene: Scene, units: Units) -> tuple[Finding, ...]:
-        """Return what stands out on the shown side, the most urgent first."""
+    def findings(
+        self, scene: Scene, units: Units, events: Sequence[Event] = ()
+    ) -> tuple[Finding, ...]:
+        """Return what stands out on the shown side, the most urgent first.
+
+        ``events`` are those of the watches, the newest first.
+        """
         snapshot, side = scene.snapshot, scene.view.side
         if snapshot is None:
             return ()
@@ -113,7 +120,29 @@ class Headlines:
             newest = max(new, key=new.__getitem__)
             more = f" and {len(new) - 1} more" if len(new) > 1 else ""
             found.append(Finding("new", f"new: {_name(newest)}{more}", newest))
-        return tuple(found)
+        return (*_watched(events, side, {one.kind for one in found}, units), *found)
+
+
+def _watched(
+    events: Sequence[Event], side: Side, told: set[Kind], units: Units
+) -> Iterator[Finding]:
+    """Yield what a watch says of a side that the other findings do not tell anyway."""
+    on = [
+        event
+        for event in events
+        if event.on
+        and (event.subject.side if isinstance(event.subject, EndpointKey) else event.subject)
+        == side
+        and not (event.watch.usual and "slower" in told)
+        and not (event.watch.measure in ("5xx", "errors") and "failing" in told)
+        and not (event.watch.measure in ("in_flight", "oldest") and "hangs" in told)
+    ]
+    if on:
+        newest = on[0]
+        more = f", {len(on) - 1} more on" if len(on) > 1 else ""
+        text = f"{event_text(newest, units.duration)} for {lasting(newest.seconds)}{more}"
+        key = newest.subject if isinstance(newest.subject, EndpointKey) and not more else None
+        yield Finding("watch", text, key)
 
 
 def _name(key: EndpointKey) -> str:
@@ -137,11 +166,6 @@ def _hanging(requests: tuple[Waiting, ...], units: Units) -> str:
 def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str) -> str:
     before, now = units.duration(row.usual_p99_ns), units.duration(row.latency.p99_ns)
     ticks = slower_for(row)
-    since = "" if ticks is None else f" for {_time(ticks * snapshot.interval_s)}"
+    since = "" if ticks is None else f" for {lasting(ticks * snapshot.interval_s)}"
     more = f", {others} more" if others else ""
     return f"{_name(row.key)} p99 {before}{arrow}{now}{since}{more}"
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

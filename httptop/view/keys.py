@@ -99,6 +99,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("now", ("full_stop",), "live", "back to now"),
     Action("pause", ("p",), "pause", "pause the screen; counting goes on"),
     Action("in_flight", ("i",), "app.in_flight", "requests in flight now, the oldest first"),
+    Action("watches", ("a",), "app.watches", "watches, and what has passed a limit"),
     Action("merge", ("m",), "merge", "count paths like the selected one together"),
     Action("split", ("u",), "split", "count paths like the selected one separately"),
     Action("save", ("w",), "save", "save what was changed here as settings"),
@@ -142,7 +143,7 @@ GROUPS: Final = {
             "Order, figures and panels",
             "group tree sort sort_next sort_back reverse wider narrower idle side",
         ),
-        ("Pages", "in_flight baseline notes coverage help palette quit"),
+        ("Pages", "in_flight watches baseline notes coverage help palette quit"),
         ("httptop", "pause merge split save export demo redraw suspend quit_now"),
     )
     for name in names.split()

@@ -12,6 +12,7 @@ from httptop.widgets.painting import Line, Painted, width_of
 from httptop.widgets.sparkline import Symbols
 
 _HUES: Final[dict[Kind, str]] = {
+    "watch": "bad",
     "failing": "5xx",
     "hangs": "bad",
     "slower": "bad",
@@ -44,6 +45,7 @@ class Headline(Painted):
             return [line.add("nothing stands out", muted).strip()]
         glyphs = self.glyphs
         marks: dict[Kind, str] = {
+            "watch": glyphs.bad,
             "failing": glyphs.bad,
             "hangs": glyphs.live,
             "slower": glyphs.up,

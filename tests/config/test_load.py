@@ -112,6 +112,8 @@ EXAMPLES = {
     "ui.filter": ("status = 5xx", "host = a"),
     "ui.latency_unit": ("ms", "minutes"),
     "ui.byte_units": ("si", "bits"),
+    "watches.rules": ("any p99 > 2s,all rate < 1/s for 1m", "any p99"),
+    "ui.alert": ("bell", "ring"),
     "ui.confirm_quit": ("true", "maybe"),
     "ui.keys": ("pause=space", "pause=r"),
 }

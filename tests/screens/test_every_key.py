@@ -18,6 +18,7 @@ from httptop.screens.export_box import ExportBox
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.pages import Page
 from httptop.screens.palette import Palette
+from httptop.screens.watches import WatchesScreen
 from httptop.view.keys import ACTIONS
 from httptop.view.state import View
 from httptop.widgets.filter_bar import FilterBar
@@ -76,6 +77,7 @@ EFFECTS: dict[str, Effect] = {
     "idle": lambda app, _: app.view.idle_hidden,
     "baseline": lambda app, _: app.moments.baseline is not None and "baseline" in said(app)[0],
     "in_flight": lambda app, _: isinstance(app.screen, InFlightScreen),
+    "watches": lambda app, _: isinstance(app.screen, WatchesScreen),
     "pause": lambda app, _: app.view.paused,
     "merge": lambda app, _: app.screen.query_one(Prompt).is_open,
     "split": lambda app, _: app.screen.query_one(Prompt).is_open,

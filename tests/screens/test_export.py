@@ -128,7 +128,7 @@ async def test_every_screen_is_exported_as_it_is() -> None:
     write = Written()
     async with HttptopApp(run=FakeRun(export=write)).run_test(size=(100, 30)) as pilot:
         await show(pilot)
-        for opens, there in (("enter", "LATENCY"), ("question_mark", "Keys")):
+        for opens, there in (("enter", "LATENCY"), ("question_mark", "Find and filter")):
             await pilot.press(opens)
             await export(pilot, "t")
             assert there in write.got[-1][3]

@@ -29,11 +29,13 @@ from httptop.config.settings.sections import (
     Security,
     Settings,
     Ui,
+    Watches,
 )
 from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
 from httptop.config.settings.string_types import FILE
 from httptop.config.settings.ui import UI_SETTINGS
+from httptop.config.settings.watches import WATCHES_SETTINGS
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     *GENERAL_SETTINGS,
@@ -43,6 +45,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *OUTPUT_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
+    *WATCHES_SETTINGS,
     *UI_SETTINGS,
 )
 
@@ -73,4 +76,5 @@ __all__ = [
     "Setting",
     "Settings",
     "Ui",
+    "Watches",
 ]

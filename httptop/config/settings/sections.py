@@ -226,6 +226,17 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
+class Watches:
+    """What is watched on the screen."""
+
+    rules: tuple[str, ...] = (
+        "any p99 > 3x usual",
+        "all 5xx > 1% for 30s",
+        "any oldest > 30s",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Ui:
     """How the screen looks at first."""
 
@@ -240,6 +251,7 @@ class Ui:
     latency_unit: LatencyUnit = "auto"
     byte_units: ByteUnits = "iec"
     confirm_quit: bool = False
+    alert: Literal["none", "bell", "notify"] = "none"
     keys: tuple[str, ...] = ()
 
 
@@ -254,6 +266,7 @@ class Settings:
     output: Output = Output()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
+    watches: Watches = Watches()
     ui: Ui = Ui()
 
 

@@ -10,8 +10,12 @@ from collections.abc import Callable
 from httptop.config.value_types import Many, Text
 from httptop.filters import Expression, FilterError, parse
 from httptop.filters.on_screen import parse_for_screen
+from httptop.filters.watches import parse_watch
 from httptop.literals import parse_status
 from httptop.view.keys import effective, parse_key
+
+#: The most watches.
+MOST_WATCHES = 32
 
 
 def _glob(text: str) -> str:
@@ -41,6 +45,13 @@ def _filter(parse: Callable[[str], Expression]) -> Callable[[str], str]:
             raise ValueError(str(error)) from None
 
     return check
+
+
+def _watch(text: str) -> str:
+    try:
+        return str(parse_watch(text))
+    except FilterError as error:
+        raise ValueError(str(error)) from None
 
 
 def _network(text: str) -> str:
@@ -121,6 +132,18 @@ class Keys(Many):
         return keys
 
 
+class Watches(Many):
+    """Watches, each of which is looked at in every tick."""
+
+    __slots__ = ()
+
+    def _checked(self, items: list[object]) -> tuple[object, ...]:
+        watches = super()._checked(items)
+        if len(watches) > MOST_WATCHES:
+            raise ValueError(f"at most {MOST_WATCHES} watches are allowed")
+        return watches
+
+
 GLOB = Text("a glob such as nginx* or /users/*", _glob)
 METHOD = Text("a method such as GET", _method)
 STATUS = Text("404, 5xx, 400-499 or unknown", _status)
@@ -137,4 +160,5 @@ CONTAINER = Text("a container's name or id, or a glob", _glob)
 FIELD = Text("the name of a field of a header section", _field)
 FILE = Text("an absolute path, or empty", _file)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
+WATCHES = Watches(Text("a watch such as all 5xx > 1% for 30s", _watch))
 KEYS = Keys(Text("action=key, such as pause=space", _key))

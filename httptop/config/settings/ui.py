@@ -114,6 +114,14 @@ UI_SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "ui",
+        "alert",
+        Choice(("none", "bell", "notify")),
+        "What the terminal is told when a watch passes its limit: nothing, its bell, or a "
+        "notification (OSC 9), which not every terminal shows.",
+        live=True,
+    ),
+    Setting(
+        "ui",
         "keys",
         KEYS,
         "Your own keys, such as pause=space; ? on the screen lists the actions. A key is taken "

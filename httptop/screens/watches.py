@@ -1,0 +1,110 @@
+"""The screen of watches: what is watched, and the events, each a limit that was passed::
+
+    ╭ watches 3 · 1 on ───────────────────────────────────────────────────────────────╮
+    │ ● any endpoint · p99                          > 3x usual    8.1x ▲ 2m41s        │
+    ╰─────────────────────────────────────────────────────────────────────────────────╯
+    ╭ events 12 · 1 still on ─────────────────────────────────────────────────────────╮
+    │ 12:01:30 p99 stockd GET /stock/{id}                         8.1x 2m41s, still on │
+    ╰─────────────────────────────────────────────────────────────────────────────────╯
+    keys
+
+From 140 columns on they stand side by side.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from httptop.model import EndpointKey
+from httptop.screens.base import HttptopScreen
+from httptop.screens.hints import watches_hints
+from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.watch_tables import EventTable, WatchTable
+
+_BESIDE_FROM = 140
+
+
+class WatchesScreen(HttptopScreen):
+    """Draws the app's watches, also while the screen is paused: they are of now."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace,left,a,q", "app.pop_screen", "Back", show=False),
+        Binding("tab,shift+tab", "other_box", "Other box", show=False),
+        Binding("space", "switch", "On or off", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Make the two boxes and the keys."""
+        symbols = self.httptop.symbols
+        with Container(id="boxes"):
+            yield WatchTable(symbols)
+            yield EventTable(symbols)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the watches as they are."""
+        self.query_one(WatchTable).focus()
+        self.query_one(KeyBar).show(watches_hints(self.httptop.key_of))
+        self.refresh_scene()
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while another screen was on top."""
+        self.refresh_scene()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the layout for the width."""
+        self.set_class(event.size.width >= _BESIDE_FROM, "-beside")
+        self.refresh_scene()
+
+    def refresh_scene(self) -> None:
+        """Draw the watches and the events."""
+        app = self.httptop
+        self.query_one(WatchTable).show(app.watches.states, app.units)
+        self.query_one(EventTable).show(app.watches.events, app.units)
+
+    def action_other_box(self) -> None:
+        """Move the focus to the other box."""
+        boxes = self.query_one(WatchTable), self.query_one(EventTable)
+        self.set_focus(boxes[1 if boxes[0].has_focus else 0])
+
+    def action_switch(self) -> None:
+        """Switch the watch under the cursor on or off."""
+        self.query_one(WatchTable).action_switch()
+
+    def action_open(self) -> None:
+        """Open what is under the cursor of the box that has the focus."""
+        if self.query_one(EventTable).has_focus:
+            self.query_one(EventTable).action_open()
+        else:
+            self.query_one(WatchTable).action_open()
+
+    def on_watch_table_switched(self, message: WatchTable.Switched) -> None:
+        """Switch a watch on or off."""
+        self.httptop.watches.switch(message.n)
+        self.refresh_scene()
+
+    def on_watch_table_opened(self, message: WatchTable.Opened) -> None:
+        """Go to the newest event of a watch."""
+        watches = self.httptop.watches
+        watch = watches.states[message.n].watch
+        number = next((event.number for event in watches.events if event.watch == watch), None)
+        if number is None:
+            self.httptop.say("This watch has had no event.")
+        else:
+            table = self.query_one(EventTable)
+            table.point_at(number)
+            self.set_focus(table)
+
+    def on_event_table_opened(self, message: EventTable.Opened) -> None:
+        """Show the endpoint, or on the dashboard the endpoints, that an event is about."""
+        event, app = message.event, self.httptop
+        if isinstance(event.subject, EndpointKey):
+            app.open_endpoint(event.subject)
+        else:
+            app.change_view(side=event.subject, path_filter="", expression=event.watch.expression)
+            app.pop_screen()
