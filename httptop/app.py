@@ -23,6 +23,7 @@ from textual.filter import Monochrome, NoColor
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widgets import Input
 
 from httptop.collect.feed import Feed
 from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui, Watches
@@ -229,8 +230,9 @@ class HttptopApp(Httptop):
             self._feed.stop()
 
     async def on_event(self, event: Event) -> None:
-        """Let the screen have a key first: letters of a menu count in the order of the keys.
+        """Let the screen have a key first; do what keys do at once, so in their order.
 
+        Else those that go by way of the focused widget would be behind the others.
         Esc and a letter right behind it come as one key with Alt: they are two, if it does nothing.
         """
         if isinstance(event, Key) and not event.is_forwarded:
@@ -240,6 +242,11 @@ class HttptopApp(Httptop):
                 await self.on_event(Key(letter, letter))
                 return
             if await self._taken(event.key):
+                return
+            if isinstance(self.screen, HttptopScreen) and not isinstance(self.focused, Input):
+                self.app_focus = True
+                if not await self._check_bindings(event.key, priority=True):
+                    await self.on_key(event)
                 return
         await super().on_event(event)
 

@@ -9,7 +9,7 @@ from httptop.filters.tree import Expression
 from httptop.filters.values import Value
 from httptop.model import OTHER_PEERS, STATUS_UNKNOWN, UNIX_PEER, EndpointStats, Transaction
 
-RowField = Literal["comm", "path", "status", "pid", "peer", "port", "method"]
+RowField = Literal["comm", "path", "status", "pid", "peer", "port", "method", "user", "container"]
 
 #: Status classes, the worst first; None: no response.
 _WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
@@ -28,6 +28,10 @@ def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
             return (row.key.method,)
         case "port":
             return (str(row.key.port),) if row.key.port else ()
+        case "user":
+            return (row.key.user,) if row.key.user else ()
+        case "container":
+            return row.containers
         case "pid":
             return tuple(map(str, row.pids))
         case "status" | "peer":
@@ -46,6 +50,10 @@ def request_values(request: Transaction, field: RowField) -> tuple[str, ...]:
             return (key.method,)
         case "port":
             return (str(key.port),) if key.port else ()
+        case "user":
+            return (key.user,) if key.user else ()
+        case "container":
+            return ()
         case "pid":
             return (str(request.pid),) if request.pid else ()
         case "status":

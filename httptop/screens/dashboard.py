@@ -549,6 +549,14 @@ class Dashboard(HttptopScreen):
         else:
             raise SkipAction
 
+    def on_click(self, event: events.Click) -> None:
+        """Have the panel whose title was clicked fill the screen, or show all again."""
+        widget, region = self.get_widget_at(event.screen_x, event.screen_y)
+        number = self._panels.at(widget)
+        if number and event.screen_y == region.y:
+            self._panels.toggle(number)
+            self.refresh_scene()
+
     def on_live_requests_opened(self, message: LiveRequests.Opened) -> None:
         """Show its details."""
         self.httptop.open_request(message.request)

@@ -8,8 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
+
+from httptop.screens.box import Box
 
 Way = Literal["txt", "svg", "json", "copy"]
 
@@ -22,7 +23,7 @@ _WAYS: Final[tuple[tuple[str, Way, str], ...]] = (
 )
 
 
-class ExportBox(ModalScreen[Way | None]):
+class ExportBox(Box[Way | None]):
     """Shows the ways; a letter, Enter or a click chooses one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

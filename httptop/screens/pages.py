@@ -32,6 +32,14 @@ WORDS: Final = (
     ("~bad request", "what was answered and is no request, by status"),
 )
 
+MOUSE: Final = (
+    ("click", "do what the bottom line and the title name; sort by a header; select a row"),
+    ("", "on a title: that panel fills the screen; beside a box: it closes"),
+    ("double-click", "open a row"),
+    ("wheel", "scroll; on live requests: hold them"),
+    ("Shift, drag", "select text, in most terminals"),
+)
+
 #: What is not seen on any host, whatever its kernel.
 UNSEEN: Final = (
     "HTTPS: traffic that is encrypted when it reaches the socket",
@@ -73,7 +81,7 @@ def help_page(found: Sequence[Command], *, columns: bool) -> Page:
             (f"{column.title:<11}{SORT_LETTERS[column.sort]}", column.meaning) for column in COLUMNS
         ]
         blocks.append(_block("Columns, and letters that sort by them", meanings))
-    blocks.append(_block("Words", WORDS))
+    blocks += [_block("Mouse", MOUSE), _block("Words", WORDS)]
     return Page("help", Content("\n\n").join(blocks))
 
 
@@ -135,6 +143,7 @@ class Failure(Box[None]):
     """Tells the user why there will be no more snapshots."""
 
     CLOSES = "q quits"
+    CLOSE = ""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "app.quit_failed", "Quit", show=False),
@@ -153,6 +162,7 @@ class ConfirmQuit(Box[bool]):
     """Asks before quitting."""
 
     CLOSES = "y or n"
+    CLOSE = "answer(False)"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,enter,q", "answer(True)", "Quit", show=False),
@@ -162,8 +172,9 @@ class ConfirmQuit(Box[bool]):
     def compose(self) -> ComposeResult:
         """Make the box."""
         with Vertical(id="confirm"):
-            question = Content.assemble(
-                "Quit httptop?   ", ("y", "$hue-key"), " yes   ", ("n", "$hue-key"), " no"
+            question = Content.from_markup(
+                "Quit httptop?   [@click='screen.answer(True)'][$hue-key]y[/] yes[/]   "
+                "[@click='screen.answer(False)'][$hue-key]n[/] no[/]"
             )
             yield Static(question, markup=False)
 

@@ -46,6 +46,19 @@ class PanelControl:
             self._fill(panel)
         self.choose(panel)
 
+    def at(self, widget: object) -> int:
+        """Return the number of a widget's panel; 0: it is in none."""
+        return next((n for n, panel in enumerate(self._panels, 1) if widget in panel), 0)
+
+    def toggle(self, number: int) -> None:
+        """Have a panel fill the screen, or show all panels again if it does that."""
+        panel = self._panels[number - 1]
+        if self.filling is panel:
+            self.restore()
+        else:
+            self._fill(panel)
+            self.choose(panel)
+
     def choose(self, panel: Panel) -> None:
         """Mark a panel, and give it the focus if it takes that."""
         self._mark(panel)

@@ -143,8 +143,9 @@ GROUPS: Final = {
             "Order, figures and panels",
             "group tree sort sort_next sort_back reverse wider narrower idle side",
         ),
+        ("Time", "pause earlier later much_earlier much_later now"),
         ("Pages", "in_flight watches baseline notes coverage help palette quit"),
-        ("httptop", "pause merge split save export demo redraw suspend quit_now"),
+        ("httptop", "merge split save export demo redraw suspend quit_now"),
     )
     for name in names.split()
 }

@@ -45,6 +45,8 @@ _ROW_LETTERS: Final[tuple[tuple[str, str, RowField], ...]] = (
     ("h", "from", "peer"),
     ("r", "port", "port"),
     ("m", "method", "method"),
+    ("u", "user", "user"),
+    ("c", "container", "container"),
 )
 
 #: The letters that sort, by the names of ``view.state.SORTS``; the likeliest first, as where there

@@ -50,8 +50,8 @@ class TitleLine(Painted):
                 left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
         left.add("  ", text)
         shown = f" {view.side.upper()} side {scene.side_rows} "
-        left.add(shown, self.hue("chip") + Style(bold=True))
         toggle = Style.from_meta({"@click": "screen.toggle_side"})
+        left.add(shown, self.hue("chip") + Style(bold=True) + toggle)
         tab = " (Tab)" if width >= _WHOLE_WIDTH else ""
         left.add(f" {view.other_side()} {scene.other_rows}{tab}", muted + toggle)
         state, windows = Line(), [Line()]
@@ -65,7 +65,8 @@ class TitleLine(Painted):
             banner = f" {glyphs.pause} PAUSED{behind}, p resumes "
             if left.used + len(banner) + windows[-1].used + 1 > width:
                 banner = f" {glyphs.pause} PAUSED "
-            state.add(banner, self.hue("banner"))
+            resume = Style.from_meta({"@click": "screen.pause"})
+            state.add(banner, self.hue("banner") + resume)
         elif snapshot is not None:
             state.add(glyphs.live, self.hue("good"))
         room = width - left.used - state.used - 1

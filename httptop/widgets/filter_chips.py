@@ -29,11 +29,12 @@ class Chip:
 
     text: str
     label: str = ""  # for a filter of the run: what applies it
+    path: bool = False  # whether it is the part of a path
 
 
 def removable(view: View) -> list[Chip]:
     """Return the chips of a view's filters: the part of a path, then each part of the filter."""
-    chips = [Chip(f"path: {view.path_filter}")] if view.path_filter else []
+    chips = [Chip(f"path: {view.path_filter}", path=True)] if view.path_filter else []
     if view.expression is not None:
         chips += [Chip(f"{_NOTES[reach(part)]}{part}") for part in conjuncts(view.expression)]
     return chips
@@ -110,7 +111,8 @@ class FilterChips(Painted):
         if self.numbered and n < DIGITS:
             line.add(f" {n + 1}", self.hue("banner"))
         click = Style.from_meta({"@click": f"screen.drop_filter({n})"})
-        line.add(f" {self._cut(chip.text, width - 8)} ", body)
+        edit = Style.from_meta({"@click": "screen.filter" if chip.path else "screen.edit_filter"})
+        line.add(f" {self._cut(chip.text, width - 8)} ", body + edit)
         return line.add(f"{self.glyphs.remove} ", body + click)
 
     def _cut(self, text: str, width: int) -> str:

@@ -232,6 +232,20 @@ class LiveRequests(Painted, can_focus=True):
         """Ask for another widget to get the focus."""
         self.post_message(self.Left())
 
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Hold the list, and move the cursor down."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Hold the list, and move the cursor up."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, lines: int) -> None:
+        event.stop()
+        self._hold()
+        self.focus()
+        self.action_move(lines)
+
     def on_click(self, event: events.Click) -> None:
         """Select a request; open it on a double-click."""
         _, y = event.get_content_offset_capture(self)

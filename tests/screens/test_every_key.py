@@ -40,6 +40,10 @@ def page(app: HttptopApp) -> int:
     return table(app).page_rows()
 
 
+def taken_at(app: HttptopApp) -> float:
+    return 0.0 if app.snapshot is None else app.snapshot.taken_at
+
+
 def title(app: HttptopApp) -> str:
     screen = app.screen
     return screen.page_title if isinstance(screen, Page) else ""
@@ -78,6 +82,11 @@ EFFECTS: dict[str, Effect] = {
     "baseline": lambda app, _: app.moments.baseline is not None and "baseline" in said(app)[0],
     "in_flight": lambda app, _: isinstance(app.screen, InFlightScreen),
     "watches": lambda app, _: isinstance(app.screen, WatchesScreen),
+    "earlier": lambda app, _: app.view.paused and taken_at(app) == NOON + 40,
+    "later": lambda app, _: app.view.paused and taken_at(app) == NOON + 100,
+    "much_earlier": lambda app, _: app.view.paused and taken_at(app) == NOON + 40,
+    "much_later": lambda app, _: app.view.paused and taken_at(app) == NOON + 100,
+    "now": lambda app, _: not app.view.paused and taken_at(app) == NOON + 100,
     "pause": lambda app, _: app.view.paused,
     "merge": lambda app, _: app.screen.query_one(Prompt).is_open,
     "split": lambda app, _: app.screen.query_one(Prompt).is_open,
@@ -92,6 +101,8 @@ EFFECTS: dict[str, Effect] = {
     "quit": lambda app, _: app.return_code == 0,
     "quit_now": lambda app, _: app.return_code == 0,
 }
+#: The key before that of an action.
+BEFORE = dict.fromkeys(("later", "much_later", "now"), "left_square_bracket")
 #: Actions whose effect the tests of another file show.
 ELSEWHERE = {"redraw": "test_terminal.py"}
 
@@ -121,6 +132,9 @@ async def test_each_key_has_its_effect(
     app = HttptopApp(run=controls)
     async with app.run_test(size=(120, 40)) as pilot:
         await begin(app, pilot)
+        if name in BEFORE:
+            await pilot.press(BEFORE[name])
+            await pilot.pause()
         before = app.view
         await pilot.press(key)
         if name not in ("quit", "quit_now"):
@@ -130,7 +144,8 @@ async def test_each_key_has_its_effect(
 
 async def begin(app: HttptopApp, pilot: Pilot[int]) -> None:
     """Show a long list with the cursor in its middle, filtered by two parts that hide nothing."""
-    await show(pilot, many(ROWS, 1))
+    for tick in (1, 40, 100):
+        await show(pilot, many(ROWS, tick))
     app.change_view(expression=parse(FILTER))
     app.change_view(selected=table(app).rows[ROW].key, moves=1)
     await pilot.pause()

@@ -73,15 +73,23 @@ async def test_letters_typed_right_behind_the_slash_are_the_filter() -> None:
 
 @pytest.mark.parametrize(
     ("letter", "field"),
-    [("p", "comm"), ("a", "path"), ("i", "pid"), ("m", "method"), ("r", "port")],
+    [
+        *(("p", "comm"), ("a", "path"), ("i", "pid"), ("m", "method"), ("r", "port")),
+        *(("u", "user"), ("c", "container")),
+    ],
 )
 async def test_by_the_selected_row(letter: str, field: str) -> None:
     def value(row: Any) -> object:
         fields = {"comm": row.key.process, "path": row.key.path, "pid": row.pids}
-        return (fields | {"method": row.key.method, "port": row.key.port})[field]
+        fields |= {"method": row.key.method, "port": row.key.port}
+        return (fields | {"user": row.key.user, "container": row.containers})[field]
 
     found = [
-        replace(row, key=replace(row.key, port=80 if n % 4 else 8000))
+        replace(
+            row,
+            key=replace(row.key, port=80 if n % 4 else 8000, user="root" if n % 3 else "daemon"),
+            containers=("web",) if n % 2 else ("db",),
+        )
         for n, row in enumerate(busy().endpoints)
     ]
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
@@ -107,7 +115,10 @@ async def test_by_the_selected_row(letter: str, field: str) -> None:
 
 async def test_a_peer_of_the_selected_row_is_chosen() -> None:
     peers = {"10.0.0.1": PartyStats(5, 0), "~other": PartyStats(2, 0), "::1": PartyStats(1, 0)}
-    rows = [replace(endpoint(key("/")), by_peer=peers), endpoint(key("/unknown"), rps=1.0)]
+    rows = [
+        replace(endpoint(key("/")), by_peer=peers),
+        replace(endpoint(key("/unknown"), rps=1.0), by_peer=None),
+    ]
     found = [
         request(n, key("/"), peer=peer) for n, peer in enumerate(("10.0.0.1:40000", "[::1]:40001"))
     ]
@@ -135,13 +146,15 @@ async def test_a_peer_of_the_selected_row_is_chosen() -> None:
         ("h", "peer = 2001:db8::7"),
         ("r", "port = 8080"),
         ("m", "method = GET"),
+        ("u", "user = root"),
+        ("c", "None"),
     ],
 )
 async def test_by_the_selected_request(letter: str, filters: str) -> None:
-    name = replace(key(), port=8080)
+    name = replace(key(), port=8080, user="root")
     found = [
         request(2, name, peer="[2001:db8::7]:44", status=503),
-        request(1, replace(name, port=0), peer=None, status=0, pid=0),
+        request(1, replace(name, port=0, user=""), peer=None, status=0, pid=0),
     ]
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot, snapshot([endpoint(key("/other", process="node"))], found))
@@ -150,19 +163,19 @@ async def test_by_the_selected_request(letter: str, filters: str) -> None:
         app.change_view(expression=None)
         await pilot.press("j", "exclamation_mark", letter)
         filters = filters.replace(" = ", " != ").replace("503", "unknown")
-        unknown = letter in "ihr"
+        unknown = letter in "ihruc"
         assert str(app.view.expression) == ("None" if unknown else filters)
 
 
 async def test_letters_count_in_the_order_of_the_keys() -> None:
-    """Though some keys reach the app at once and others by way of the focused widget."""
+    """And keys before them: the letter is of the row that these have moved to."""
     async with HttptopApp().run_test(size=(100, 40)) as pilot:
         app = await show(pilot)
-        for pressed in ("=", "p", "!", "a", "p", "=", "m"):
+        for pressed in ("j", "j", "j", "=", "p", "!", "a", "p", "=", "m"):
             names = {"=": "equals_sign", "!": "exclamation_mark"}
             app.post_message(Key(names.get(pressed, pressed), pressed))
         await pilot.pause()
-        text = "comm = nginx and path != /static/{id} and method = GET"
+        text = "comm = gunicorn and path != /api/v1/users/{id}/sessions and method = PATCH"
         assert str(app.view.expression) == text
         assert app.view.paused
 

@@ -64,7 +64,7 @@ async def test_help_of_a_page_has_the_keys_of_that_page() -> None:
         text = app.screen.text.plain
         assert text.startswith(THIS_PAGE)
         assert "look again" in text
-        assert "sort by" not in text
+        assert "sort_next" not in text
         await press(pilot, "escape")
         assert isinstance(app.screen, CoverageScreen)
 
