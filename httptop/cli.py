@@ -11,7 +11,7 @@ from pathlib import Path
 from httptop.config.load import Config, check_file, load, user_file
 from httptop.config.save import save_all
 from httptop.config.settings import GUARDED, SETTINGS
-from httptop.console import can_draw, complain, forget_output, say
+from httptop.console import can_draw, complain, forget_output, read_keys, say
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser, invoking_user
 from httptop.printable import clean
@@ -74,6 +74,7 @@ def _main(asked: Arguments, session: Session) -> int:
         return 0
     if asked.batch or not can_draw(os.environ):
         return run_batch(asked, config, invoker, session)
+    read_keys()
     return run_screen(asked, config, invoker, session)
 
 

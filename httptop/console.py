@@ -69,9 +69,28 @@ def command_line(words: Sequence[str] | None = None) -> str:
 
 
 def can_draw(environ: Mapping[str, str]) -> bool:
-    """Return whether there is a terminal that can show a screen."""
-    both = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
-    return both and environ.get("TERM") != "dumb"
+    """Return whether standard output is a terminal that can show a screen, and one has its keys."""
+    if not _is_terminal(sys.stdout) or environ.get("TERM") == "dumb":
+        return False
+    if _is_terminal(sys.stdin):
+        return True
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.__stdin__.fileno()  # type: ignore[union-attr]
+        os.close(_controlling_terminal())
+        return True
+    return False
+
+
+def read_keys() -> None:
+    """Have standard input be the controlling terminal, if it is none; raise OSError."""
+    if not _is_terminal(sys.stdin):
+        terminal = _controlling_terminal()
+        os.dup2(terminal, 0)
+        os.close(terminal)
+
+
+def _controlling_terminal() -> int:
+    return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 def is_ascii_only(environ: Mapping[str, str]) -> bool:

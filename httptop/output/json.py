@@ -27,7 +27,7 @@ from httptop.model import (
     class_of,
     status_name,
 )
-from httptop.output.order import busiest_first, rows_at
+from httptop.output.order import in_order, rows_at
 
 SCHEMA: Final = 1
 
@@ -35,14 +35,19 @@ _Json = dict[str, object]
 
 
 def to_json(
-    snapshot: Snapshot, *, active: bool = False, view: Mapping[str, object] | None = None
+    snapshot: Snapshot,
+    *,
+    active: bool = False,
+    sort: str = "requests",
+    view: Mapping[str, object] | None = None,
 ) -> str:
     """Return a snapshot as one line, without a line end.
 
     ``active``: without the endpoints that had no request in the window, but with their number.
+    ``sort``: the order, see :func:`in_order`.
     ``view``: what the screen shows of it, which changes nothing else here.
     """
-    shown = busiest_first(snapshot, active=active)
+    shown = in_order(snapshot, sort, active=active)
     head: _Json = {
         "schema": SCHEMA,
         "host": snapshot.host,
@@ -77,7 +82,7 @@ def to_json(
     if view is not None:
         rest["view"] = dict(view)
     # One by one: thousands of endpoints together would take tens of megabytes.
-    endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot, shown))
+    endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot.endpoints, shown))
     return f'{_dump(head)[:-1]},"endpoints":[{endpoints}],{_dump(rest)[1:]}'
 
 

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from httptop.linux.stretches import give_way
 from httptop.model import EndpointStats, Snapshot
 from httptop.view.rows import RowsOnDemand, keys_of
+from httptop.view.state import SORTS, descends
 
 
-def busiest_first(snapshot: Snapshot, *, active: bool) -> list[int]:
-    """Return the indices of a snapshot's rows, those with most requests first.
+def in_order(snapshot: Snapshot, sort: str = "requests", *, active: bool) -> list[int]:
+    """Return the indices of a snapshot's rows by a column of ``SORTS``, in its natural order.
 
-    ``active``: only of those with a request in the window: one that ended there, or one in flight.
+    Rows that are alike in it are in the order of their keys. ``active``: only of those with a
+    request in the window: one that ended there, or one in flight.
     """
     rows = snapshot.endpoints
     keys = keys_of(rows)
-    requests = _figures(rows, "requests")
     shown: Iterable[int] = range(len(keys))
     if active:
         rates, in_flight = _figures(rows, "rps"), _figures(rows, "in_flight")
         shown = (at for at in shown if rates[at] or in_flight[at])
-    return sorted(shown, key=lambda at: (-requests[at], keys[at]))
+    values = _values(rows, sort)
+    by_key = sorted(shown, key=keys.__getitem__)
+    return sorted(by_key, key=values.__getitem__, reverse=descends(sort))
 
 
-def rows_at(snapshot: Snapshot, indices: Iterable[int]) -> Iterator[EndpointStats]:
+def rows_at(rows: Sequence[EndpointStats], indices: Iterable[int]) -> Iterator[EndpointStats]:
     """Yield rows by their indices; none is kept, as each is looked at once."""
-    rows = snapshot.endpoints
     row_at = rows.passing if isinstance(rows, RowsOnDemand) else rows.__getitem__
     for index in indices:
         yield row_at(index)
         give_way()
+
+
+def _values(rows: Sequence[EndpointStats], sort: str) -> Sequence[Any]:
+    found = rows.values(sort) if isinstance(rows, RowsOnDemand) else None
+    if found is not None:
+        return found
+    return [SORTS[sort](row) for row in rows_at(rows, range(len(rows)))]
 
 
 def _figures(rows: Sequence[EndpointStats], name: str) -> Sequence[float]:

@@ -30,7 +30,7 @@ from httptop.model import (
     Snapshot,
     Totals,
 )
-from httptop.output.order import busiest_first, rows_at
+from httptop.output.order import in_order, rows_at
 from httptop.view.rows import keys_of, told_apart_by
 
 _NARROWEST_PATH: Final = 16
@@ -54,13 +54,16 @@ _NUMBERS: Final = (
 )
 
 
-def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> str:
+def to_text(
+    snapshot: Snapshot, columns: int = 132, *, active: bool = False, sort: str = "requests"
+) -> str:
     """Return a snapshot as lines of at most ``columns`` characters (60 or more).
 
     ``active``: without the endpoints that had no request in the window, but with their number.
+    ``sort``: the order, see :func:`in_order`.
     """
     columns = max(60, columns)
-    printed = busiest_first(snapshot, active=active)
+    printed = in_order(snapshot, sort, active=active)
     lines = [_title(snapshot)]
     lines += [_summary(side, snapshot.total(side)) for side in SIDES]
     lines.append(_cost(snapshot.overhead))
@@ -73,7 +76,7 @@ def to_text(snapshot: Snapshot, columns: int = 132, *, active: bool = False) -> 
     for side in SIDES:
         if shown := [at for at in printed if keys[at].side == side]:
             apart = told_apart_by([keys[at] for at in shown])
-            rows = rows_at(snapshot, shown)
+            rows = rows_at(snapshot.endpoints, shown)
             lines += ["", *_table(side, rows, columns, apart)]
     if snapshot.in_flight:
         lines += ["", *_in_flight(snapshot.in_flight, columns)]

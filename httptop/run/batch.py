@@ -92,11 +92,13 @@ class Rendering:
         if chosen.format == "json":
             from httptop.output.json import to_json
 
-            return to_json(snapshot, active=chosen.active) + "\n"
+            return to_json(snapshot, active=chosen.active, sort=chosen.sort) + "\n"
         from httptop.output.text import to_text
 
         new = tuple(note for note in snapshot.notes if note not in self._notes)
         self._notes = snapshot.notes
         columns = shutil.get_terminal_size((132, 50)).columns
-        text = to_text(replace(snapshot, notes=new), columns, active=chosen.active)
+        text = to_text(
+            replace(snapshot, notes=new), columns, active=chosen.active, sort=chosen.sort
+        )
         return text + ("" if snapshot.final else "\n")

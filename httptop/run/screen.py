@@ -233,13 +233,16 @@ def fixed_window(asked: Arguments) -> str:
 def settings_for_screen(config: Config, environ: Mapping[str, str]) -> Settings:
     """Return the settings adapted to a screen.
 
-    It uses ``ui.window`` unless a flag sets the window, and only ASCII where the locale or the
-    terminal have no more, unless ``ui.symbols`` is set. The Linux console's font lacks braille.
+    It uses ``ui.window`` unless a flag sets the window, the order of ``--sort``, and only ASCII
+    where the locale or the terminal have no more, unless ``ui.symbols`` is set. The Linux console's
+    font lacks braille.
     """
     settings = config.settings
     if not config.origins["general.window"].startswith("--"):
         general = replace(settings.general, window_s=settings.ui.window_s)
         settings = replace(settings, general=general)
+    if config.origins["output.sort"].startswith("--sort"):
+        settings = replace(settings, ui=replace(settings.ui, sort=settings.output.sort))
     if is_ascii_only(environ) and config.origins["ui.symbols"] == "default":
         settings = replace(settings, ui=replace(settings.ui, symbols="ascii"))
     return settings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import IO, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -11,13 +13,20 @@ from httptop.linux.terminal import has_hung_up
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's driver for terminals that outlives them: the run ends in order then."""
+    """Textual's driver for terminals that outlives them: the run ends in order then.
+
+    It draws on standard output; Textual's draws on standard error, which is for messages.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """Take the arguments of LinuxDriver."""
         super().__init__(*arguments, **named)
-        if self._file is not None:
-            self._file = cast(Any, LenientFile(self._file))
+        out = sys.__stdout__
+        if out is not None:
+            # The locale's encoding may have none of the characters that ui.symbols asks for.
+            raw = FileIO(out.fileno(), "w", closefd=False)
+            file = TextIOWrapper(BufferedWriter(raw), encoding="utf-8", errors="replace")
+            self._file = cast(Any, LenientFile(file))
 
     def run_input_thread(self) -> None:
         """Read keys until the end, or until the terminal is gone."""
@@ -29,7 +38,7 @@ class TerminalDriver(LinuxDriver):
 
 
 class LenientFile:
-    """Standard error for the thread that writes to the terminal.
+    """A file for the thread that writes to the terminal.
 
     If that thread failed, as the terminal is gone, nobody would empty its queue any more, and who
     fills it would wait for ever.

@@ -20,7 +20,7 @@ from httptop.collect.source import RawResponse
 from httptop.collect.sums import CELL, SLOTS, Answered
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, EndpointStats, Snapshot, errors_of
-from httptop.output.order import busiest_first, rows_at
+from httptop.output.order import in_order, rows_at
 from httptop.view.grouping import GROUPINGS, By, Grouping
 from httptop.view.rows import row_of, rows_where
 from httptop.view.state import SORTS, View, place, rows, scene
@@ -478,14 +478,18 @@ def test_of_active_rows_no_others_are_made() -> None:
     )
     fed.take(Reading(deltas=[delta(7, counted=1), answered(17, 1)]), slot=SLOTS)
     shown = dataclasses.replace(snapshot_at(1), endpoints=fed.table(3600.0))
-    active = busiest_first(shown, active=True)
-    assert [row.key.path for row in rows_at(shown, active)] == ["/hanging", "/busy"]
+    active = in_order(shown, active=True)
+    assert [row.key.path for row in rows_at(shown.endpoints, active)] == ["/hanging", "/busy"]
     assert not shown.endpoints._made  # type: ignore[attr-defined]
-    every = busiest_first(shown, active=False)
-    assert [row.key.path for row in rows_at(shown, every)] == ["/idle", "/hanging", "/busy"]
+    every = in_order(shown, active=False)
+    assert [row.key.path for row in rows_at(shown.endpoints, every)] == [
+        "/idle",
+        "/hanging",
+        "/busy",
+    ]
     made = dataclasses.replace(shown, endpoints=tuple(shown.endpoints))
-    assert busiest_first(made, active=True) == active
-    assert list(rows_at(made, every)) == list(rows_at(shown, every))
+    assert in_order(made, active=True) == active
+    assert list(rows_at(made.endpoints, every)) == list(rows_at(shown.endpoints, every))
 
 
 def test_the_order_by_name_goes_on_with_new_rows() -> None:

@@ -81,6 +81,7 @@ EXAMPLES = {
     "sampling.slow_threshold": ("1s", "0"),
     "output.format": ("json", "xml"),
     "output.active": ("true", "0"),
+    "output.sort": ("p99", "speed"),
     "output.in_flight": ("true", "0"),
     "performance.max_endpoints": ("1024", "1"),
     "performance.max_connections": ("2048", "1"),

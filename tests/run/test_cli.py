@@ -357,6 +357,16 @@ def test_the_screen_has_its_own_window_unless_a_flag_says_otherwise(home: Path) 
     assert window_s("--set", "ui.window=12") == 12
 
 
+def test_the_screen_has_the_order_of_the_flag() -> None:
+    def sort(*words: str) -> str:
+        config = load(parse(words).settings, os.environ, invoking_user(os.environ))
+        return screen.settings_for_screen(config, {}).ui.sort
+
+    assert sort() == sort("--set", "output.sort=p99") == "rps"
+    assert sort("--sort", "p99") == sort("--sort=p99", "--set", "ui.sort=path") == "p99"
+    assert sort("--set", "ui.sort=path") == "path"
+
+
 def test_the_console_of_linux_gets_plain_symbols_unless_told_otherwise() -> None:
     def symbols(term: str, *words: str) -> str:
         config = load(parse(words).settings, os.environ, invoking_user(os.environ))

@@ -6,6 +6,7 @@ from typing import Final
 
 from httptop.config.settings.setting import Setting
 from httptop.config.value_types import Choice, Switch
+from httptop.view.state import SORTS
 
 OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
@@ -15,6 +16,17 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "Format of batch output; json is one object per line.",
         flags=("--format",),
         metavar="text|json",
+        group="output",
+        live=True,
+    ),
+    Setting(
+        "output",
+        "sort",
+        Choice(tuple(SORTS)),
+        "Column that endpoints are sorted by, in batch output; as a flag on the screen, too, where "
+        "it takes precedence over ui.sort. Figures descend, names ascend.",
+        flags=("--sort",),
+        metavar="COLUMN",
         group="output",
         live=True,
     ),

@@ -120,6 +120,7 @@ class Output:
     """What batch mode prints."""
 
     format: str = "text"
+    sort: str = "requests"
     active: bool = False
     in_flight: bool = False
 

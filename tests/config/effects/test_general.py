@@ -24,6 +24,7 @@ from httptop.model import Health
 from httptop.output.json import to_json
 from tests.collect.cells import FakeSource, Reading, answered, collecting, delta, endpoint
 from tests.config.effects.conftest import ScriptedFeed
+from tests.factory import endpoint as made
 from tests.factory import key, request, row, snapshot_at
 
 Live = Callable[[Callable[..., Feed]], None]
@@ -117,6 +118,30 @@ def test_batch_prints_active_endpoints_only_if_asked(
         assert main(["-b", "-n", "1", *words]) == 0
         text = capfd.readouterr().out
         assert [path for path in ("/b", "/a") if f" {path} " in text] == paths
+
+
+@pytest.mark.setting("output.sort")
+def test_batch_prints_endpoints_in_the_order_asked_for(
+    live: Live, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = (
+        made(key("/a"), rps=50.0, p50_ms=9.0),
+        made(key("/c"), rps=99.0, p50_ms=1.0),
+        made(key("/b"), rps=1.0, p50_ms=70.0),
+    )
+    live(lambda s, c: ScriptedFeed(lambda feed: feed.publish(snapshot_at(1, rows))))  # noqa: ARG005
+    for words, paths in (
+        ([], ["/c", "/a", "/b"]),
+        (["--sort", "p99"], ["/b", "/a", "/c"]),
+        (["--sort", "path"], ["/a", "/b", "/c"]),
+        (["--set", "output.sort=rps"], ["/c", "/a", "/b"]),
+    ):
+        assert main(["-b", "-n", "1", "--format", "json", *words]) == 0
+        printed = json.loads(capfd.readouterr().out)["endpoints"]
+        assert [one["path"] for one in printed] == paths
+        assert main(["-b", "-n", "1", *words]) == 0
+        text = capfd.readouterr().out
+        assert sorted(paths, key=lambda path: text.index(f" {path} ")) == paths
 
 
 @pytest.mark.setting("general.shutdown_timeout")
