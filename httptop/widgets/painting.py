@@ -131,8 +131,8 @@ class Hued(Widget):
 class Painted(Hued):
     """A widget whose content is lines, painted once for each change of data or size.
 
-    Only lines that have changed are drawn: Textual's work for each line, and what goes to the
-    terminal, are most of what a screen costs.
+    Only lines that have changed are drawn: Textual's work for each line is most of what a screen
+    costs. What of a line goes to the terminal is not decided here (screens/shown_cells.py).
     """
 
     _strips: list[Strip] | None = None  # as they were painted last; None: not, or in other colours
