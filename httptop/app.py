@@ -56,7 +56,8 @@ from httptop.screens.watch_control import WatchControl
 from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
 from httptop.view.keys import Action, behind_escape, effective, shown
-from httptop.view.state import SORTS, View, descends
+from httptop.view.sorts import SORTS, descends
+from httptop.view.state import View
 from httptop.view.watches import Watching
 from httptop.widgets.bindings import bindings, keymap
 from httptop.widgets.filter_chips import Fixed

@@ -8,7 +8,7 @@ from typing import Any
 from httptop.linux.stretches import give_way
 from httptop.model import EndpointStats, Snapshot
 from httptop.view.rows import RowsOnDemand, keys_of
-from httptop.view.state import SORTS, descends
+from httptop.view.sorts import SORTS, descends
 
 
 def in_order(snapshot: Snapshot, sort: str = "requests", *, active: bool) -> list[int]:

@@ -49,7 +49,7 @@ _ROW_LETTERS: Final[tuple[tuple[str, str, RowField], ...]] = (
     ("c", "container", "container"),
 )
 
-#: The letters that sort, by the names of ``view.state.SORTS``; the likeliest first, as where there
+#: The letters that sort, by the names of ``view.sorts.SORTS``; the likeliest first, as where there
 #: is little room the others are not shown.
 SORT_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -28,7 +28,7 @@ class RowsOnDemand(Sequence[EndpointStats]):
 
     @abstractmethod
     def values(self, figure: str) -> Sequence[float] | None:
-        """Return a figure of each row, by its name in view.state.SORTS; None: not without rows."""
+        """Return a figure of each row, by its name in view.sorts.SORTS; None: not without rows."""
 
     @abstractmethod
     def index_of(self, key: EndpointKey) -> int | None:

@@ -7,21 +7,20 @@ every widget draws from the resulting :class:`Scene`, so nothing is computed twi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Any, Final
 
 from httptop.filters import Expression, conjuncts
 from httptop.filters.on_screen import joined, screen_filter
-from httptop.model import EndpointKey, EndpointStats, Latency, Side, Snapshot, Totals, Transaction
+from httptop.model import EndpointKey, EndpointStats, Side, Snapshot, Totals, Transaction
 from httptop.view.grouping import NO_GROUPING, Grouping
 from httptop.view.groups import Groups, groups_of
 from httptop.view.idle import idle_last
 from httptop.view.picked_rows import PickedRows
 from httptop.view.rows import RowsOnDemand, keys_of, longest_path, told_apart_by
 from httptop.view.since_start import rows_since_start, totals_since_start
+from httptop.view.sorts import KEY_SORTS, SORTS, TEXT_SORTS, descends
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,70 +95,6 @@ class View:
         return replace(self, sort=sort, descending=descends(sort))
 
 
-#: These are fields of the key.
-_KEY_SORTS: Final = frozenset({"process", "user", "port", "method", "path", "protocol"})
-_TEXT_SORTS: Final = _KEY_SORTS | {"container"}
-
-
-def descends(sort: str) -> bool:
-    """Return whether the natural order of a column is descending; that of text is ascending."""
-    return sort not in _TEXT_SORTS
-
-
-def _measured(pick: Callable[[Latency], float]) -> Callable[[EndpointStats], float]:
-    """Return a sort key from the window's latency; it is below all others if there is none."""
-    return lambda row: pick(row.latency) if row.latency.count else -1.0
-
-
-def _newest(row: EndpointStats) -> float:
-    for value in reversed(row.trend_ns):
-        if value is not None:
-            return value
-    return -1.0
-
-
-def _class(hundreds: int) -> Callable[[EndpointStats], int]:
-    return lambda row: row.status_class(hundreds)
-
-
-#: Every name that a view can be sorted by, and its sort key.
-SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
-    {
-        "process": lambda row: row.key.process,
-        "user": lambda row: row.key.user,
-        "container": lambda row: row.containers,
-        "port": lambda row: row.key.port,
-        "method": lambda row: row.key.method,
-        "path": lambda row: row.key.path,
-        "protocol": lambda row: row.key.protocol,
-        "rps": lambda row: row.rps,
-        "share": lambda row: row.rps,
-        "requests": lambda row: row.requests,
-        "1xx": _class(1),
-        "2xx": _class(2),
-        "3xx": _class(3),
-        "4xx": _class(4),
-        "5xx": _class(5),
-        "errors": lambda row: row.errors,
-        "error_share": lambda row: -1.0 if row.error_share is None else row.error_share,
-        "unanswered": lambda row: row.unanswered,
-        "mean": _measured(lambda latency: latency.mean_ns),
-        "p50": _measured(lambda latency: latency.p50_ns),
-        "p90": _measured(lambda latency: latency.p90_ns),
-        "p95": _measured(lambda latency: latency.p95_ns),
-        "p99": _measured(lambda latency: latency.p99_ns),
-        "p999": _measured(lambda latency: latency.p999_ns),
-        "max": _measured(lambda latency: latency.max_ns),
-        "change": lambda row: row.p99_change or 0.0,
-        "in_flight": lambda row: row.in_flight,
-        "oldest": lambda row: -1.0 if row.oldest_in_flight_ns is None else row.oldest_in_flight_ns,
-        "request_bytes": lambda row: row.request_bytes,
-        "response_bytes": lambda row: row.response_bytes,
-        "trend": _newest,
-    }
-)
-
-
 def rows(snapshot: Snapshot, view: View) -> Sequence[EndpointStats]:
     """Return the endpoints that a view shows, in order; equal ones by path, method, process.
 
@@ -191,7 +126,7 @@ def _sorted(endpoints: Sequence[EndpointStats], view: View) -> list[EndpointStat
         ready = screen_filter(view.expression)
         shown = [row for row in shown if ready.keeps_row(row)]
     value = SORTS[view.sort]
-    if view.sort in _TEXT_SORTS or not view.descending:
+    if view.sort in TEXT_SORTS or not view.descending:
         shown.sort(key=lambda row: (value(row), *_name(row)))
         if view.descending:
             shown.reverse()
@@ -225,10 +160,10 @@ def _picked(endpoints: RowsOnDemand, view: View) -> list[int]:
             shown = [at for at in shown if ready.keeps_key(keys[at])]
         else:
             shown = [at for at in shown if ready.keeps_row(endpoints.row(at))]
-    if view.sort in _KEY_SORTS:
+    if view.sort in KEY_SORTS:
         field, keys = attrgetter(view.sort), endpoints.keys
         shown.sort(key=lambda at: field(keys[at]))
-    elif view.sort in _TEXT_SORTS:
+    elif view.sort in TEXT_SORTS:
         value = SORTS[view.sort]
         shown.sort(key=lambda at: value(endpoints.row(at)))
     elif (values := endpoints.values(view.sort)) is not None:

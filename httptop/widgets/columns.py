@@ -22,7 +22,7 @@ Cell = Callable[[EndpointStats, Units], tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; ``sort`` is its name in ``view.state.SORTS`` and in ``ui.columns``."""
+    """One column; ``sort`` is its name in ``view.sorts.SORTS`` and in ``ui.columns``."""
 
     sort: str
     title: str

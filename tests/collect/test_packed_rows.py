@@ -9,7 +9,7 @@ from dataclasses import replace
 from httptop.collect.packed_rows import PackedRows
 from httptop.collect.source import RawResponse
 from httptop.model import EndpointStats
-from httptop.view.state import SORTS
+from httptop.view.sorts import SORTS
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 
 

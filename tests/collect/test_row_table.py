@@ -23,7 +23,8 @@ from httptop.model import NO_LATENCY, EndpointStats, Snapshot, errors_of
 from httptop.output.order import in_order, rows_at
 from httptop.view.grouping import GROUPINGS, By, Grouping
 from httptop.view.rows import row_of, rows_where
-from httptop.view.state import SORTS, View, place, rows, scene
+from httptop.view.sorts import SORTS
+from httptop.view.state import View, place, rows, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 from tests.collect.reference_sums import CellDelta
 from tests.factory import snapshot_at

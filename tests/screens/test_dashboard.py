@@ -17,7 +17,8 @@ from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.pages import Page
 from httptop.view.menus import SORT_LETTERS
-from httptop.view.state import descends, rows
+from httptop.view.sorts import descends
+from httptop.view.state import rows
 from httptop.widgets.columns import COLUMNS
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from httptop.view.menus import SORT_LETTERS, row_menu, sort_menu
-from httptop.view.state import SORTS
+from httptop.view.sorts import SORTS
 
 
 def test_every_order_has_a_letter_of_its_own() -> None:

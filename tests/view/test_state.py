@@ -7,7 +7,8 @@ import pytest
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.view.rows_with import rows_with
-from httptop.view.state import SORTS, View, place, rows, scene
+from httptop.view.sorts import SORTS
+from httptop.view.state import View, place, rows, scene
 from httptop.view.window import SINCE_START, next_window, window_named, window_of
 from tests.factory import busy, endpoint, key, samples, shop, snapshot
 

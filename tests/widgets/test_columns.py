@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from httptop.config.settings import BY_KEY
 from httptop.humanize import Units
-from httptop.view.state import SORTS
+from httptop.view.sorts import SORTS
 from httptop.widgets.columns import COLUMNS, layout
 
 NAMES = tuple(column.sort for column in COLUMNS)

@@ -6,7 +6,7 @@ from typing import Final
 
 from httptop.config.settings.setting import Setting
 from httptop.config.value_types import Choice, Switch
-from httptop.view.state import SORTS
+from httptop.view.sorts import SORTS
 
 OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(

@@ -8,7 +8,7 @@ from httptop.config.settings.setting import Setting
 from httptop.config.settings.string_types import KEYS, SCREEN_FILTER
 from httptop.config.value_types import Choice, Duration, Many, Switch
 from httptop.model import SIDES
-from httptop.view.state import SORTS
+from httptop.view.sorts import SORTS
 
 _S: Final = 1_000_000_000
 _THEMES: Final = ("dark", "light", "high-contrast", "colour-blind", "ansi")
