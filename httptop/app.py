@@ -109,6 +109,7 @@ class HttptopApp(Httptop):
         self.ui = ui
         self.paths = self.read_paths = paths
         self.fixed = fixed
+        self.read_watches = watches
         self._watch_control = WatchControl(self, watches)
         self._actions: tuple[Action, ...] = ()
         self._take_keys()
@@ -308,7 +309,9 @@ class HttptopApp(Httptop):
         self.paths = self.read_paths = settings.paths
         self.theme = self.ui.theme
         self._take_keys()
-        self._watch_control.adopt(settings.watches)
+        if settings.watches != self.read_watches:
+            self.read_watches = settings.watches
+            self._watch_control.adopt(settings.watches)
         if self.ui.sort != before.sort:
             self.change_view(sort=self.ui.sort, descending=descends(self.ui.sort))
         if self.ui.side != before.side:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from textual.app import App
 from textual.screen import Screen
 
-from httptop.config.settings import Paths, Ui
+from httptop.config.settings import Paths, Ui, Watches
 from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
@@ -116,6 +116,8 @@ class Httptop(App[int]):
     #: The rules for paths in force, and those last read or saved.
     paths: Paths
     read_paths: Paths
+    #: The watches last read or saved.
+    read_watches: Watches
     #: The characters of graphs and lines; fixed for the whole run.
     symbols: Symbols
     #: What is traced, in a few words.

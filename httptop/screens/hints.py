@@ -109,6 +109,8 @@ def watches_hints(key: KeyOf) -> list[Hint]:
     return [
         ("Space", "on, off", "screen.switch"),
         (key("open"), "open", "screen.open"),
+        ("n", "new", "screen.add"),
+        ("x", "remove", "screen.remove"),
         ("Tab", "other box", "screen.other_box"),
         ("Esc", "back", "app.pop_screen"),
         (key("help"), "help", "app.help"),

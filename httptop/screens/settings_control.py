@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
-from httptop.config.settings import Paths
+from httptop.config.settings import Paths, Watches
 from httptop.config.settings.string_types import PATH_PATTERN
 from httptop.errors import HttptopError
 from httptop.screens.base import Changes, Httptop, RunControls
@@ -70,15 +70,20 @@ class SettingsControl:
     def save(self) -> None:
         """Save the settings changed on the screen to the configuration file, and show its path."""
         app, run = self._app, self._app.run_controls
-        made = changes(app.view, app.ui, app.theme, app.paths, app.read_paths)
+        watches = Watches(app.watches.rules)
+        made = changes(
+            app.view, app.ui, app.theme, app.paths, app.read_paths, watches, app.read_watches
+        )
         if run is None or not run.can_save:
             app.say("This run has no configuration file to save to.", wrong=True)
         elif not made:
             app.say("Nothing to save: the settings are unchanged.")
         else:
-            app.run_worker(self._run_save(run, made, app.paths), exit_on_error=False)
+            app.run_worker(self._run_save(run, made, app.paths, watches), exit_on_error=False)
 
-    async def _run_save(self, run: RunControls, made: Changes, paths: Paths) -> None:
+    async def _run_save(
+        self, run: RunControls, made: Changes, paths: Paths, watches: Watches
+    ) -> None:
         app = self._app
         try:
             where = await asyncio.to_thread(run.save, made)
@@ -87,5 +92,5 @@ class SettingsControl:
             return
         of_ui = {key[3:]: value for key, value in made.items() if key.startswith("ui.")}
         app.ui = replace(app.ui, **cast(Any, of_ui))
-        app.read_paths = paths
+        app.read_paths, app.read_watches = paths, watches
         app.say(f"Saved {', '.join(made)} to {where}")

@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from httptop.config.settings import Paths, Ui
+from httptop.config.settings import Paths, Ui, Watches
 from httptop.filters import Value, parse
 from httptop.filters.on_screen import joined
 from httptop.view.state import View
 
 
-def changes(view: View, ui: Ui, theme: str, paths: Paths, read: Paths) -> dict[str, object]:
-    """Return the settings, by key, that differ from those last read (``ui`` and ``read``)."""
+def changes(
+    view: View,
+    ui: Ui,
+    theme: str,
+    paths: Paths,
+    read: Paths,
+    watches: Watches,
+    read_watches: Watches,
+) -> dict[str, object]:
+    """Return the settings, by key, that differ from those last read (``ui``, ``read``...)."""
     now = {
         "ui.filter": (filter_text(view), ui.filter),
         "ui.sort": (view.sort, ui.sort),
@@ -20,6 +28,7 @@ def changes(view: View, ui: Ui, theme: str, paths: Paths, read: Paths) -> dict[s
         "ui.theme": (theme, ui.theme),
         "paths.templates": (paths.templates, read.templates),
         "paths.keep": (paths.keep, read.keep),
+        "watches.rules": (watches.rules, read_watches.rules),
     }
     return {key: value for key, (value, before) in now.items() if value != before}
 

@@ -19,11 +19,15 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.widgets import Input
 
+from httptop.config.settings.string_types import MOST_WATCHES
+from httptop.filters.watches import parse_watch
 from httptop.model import EndpointKey
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import watches_hints
 from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.prompt import Prompt
 from httptop.widgets.watch_tables import EventTable, WatchTable
 
 _BESIDE_FROM = 140
@@ -36,6 +40,8 @@ class WatchesScreen(HttptopScreen):
         Binding("escape,backspace,left,a,q", "app.pop_screen", "Back", show=False),
         Binding("tab,shift+tab", "other_box", "Other box", show=False),
         Binding("space", "switch", "On or off", show=False),
+        Binding("n", "add", "New watch", show=False),
+        Binding("x,delete", "remove", "Remove the watch", show=False),
     ]
 
     def compose(self) -> ComposeResult:
@@ -44,13 +50,20 @@ class WatchesScreen(HttptopScreen):
         with Container(id="boxes"):
             yield WatchTable(symbols)
             yield EventTable(symbols)
+        yield Prompt()
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the watches as they are."""
         self.query_one(WatchTable).focus()
-        self.query_one(KeyBar).show(watches_hints(self.httptop.key_of))
+        self._show_keys()
         self.refresh_scene()
+
+    def _show_keys(self) -> None:
+        """Show the keys that work now in the footer."""
+        prompt = self.query_one(Prompt)
+        key = self.httptop.key_of
+        self.query_one(KeyBar).show(prompt.HINTS if prompt.is_open else watches_hints(key))
 
     def on_screen_resume(self) -> None:
         """Draw what changed while another screen was on top."""
@@ -75,6 +88,64 @@ class WatchesScreen(HttptopScreen):
     def action_switch(self) -> None:
         """Switch the watch under the cursor on or off."""
         self.query_one(WatchTable).action_switch()
+
+    # Changing what is watched
+
+    def action_add(self) -> None:
+        """Ask for a watch, like the one under the cursor."""
+        table = self.query_one(WatchTable)
+        text = str(table.states[table.cursor_row].watch) if table.states else ""
+        self.query_one(Prompt).ask("watch", text, self._checked, self._add)
+        self._show_keys()
+
+    def _checked(self, text: str) -> str:
+        """Return the text of a watch in its normal form; raise ValueError if it is none."""
+        if len(self.httptop.watches.states) >= MOST_WATCHES:
+            raise ValueError(f"at most {MOST_WATCHES} watches are allowed")
+        return str(parse_watch(text))
+
+    def _add(self, text: str) -> None:
+        watches = self.httptop.watches
+        if text in watches.rules:
+            self.httptop.say("That is watched already.")
+            return
+        watches.replace([*(state.watch for state in watches.states), parse_watch(text)])
+        self._changed("Watched for this run")
+        self.query_one(WatchTable).action_edge(1)
+
+    def action_remove(self) -> None:
+        """Remove the watch under the cursor."""
+        watches, at = self.httptop.watches, self.query_one(WatchTable).cursor_row
+        left = [state.watch for n, state in enumerate(watches.states) if n != at]
+        if len(left) < len(watches.states):
+            watches.replace(left)
+            self._changed("Removed for this run")
+
+    def _changed(self, what: str) -> None:
+        app = self.httptop
+        app.say(f"{what}; {app.key_of('save')} on the first page saves it.")
+        self.refresh_scene()
+
+    def action_submit_line(self) -> None:
+        """Act as if Enter were pressed in the line."""
+        self.query_one(Prompt).submit()
+
+    def action_clear(self) -> None:
+        """Close the line without adding what is in it."""
+        self.query_one(Prompt).action_cancel()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Close the line when another widget gets the focus."""
+        if not isinstance(event.widget, Input):
+            self.query_one(Prompt).close(kept=False)
+
+    def on_input_line_closed(self) -> None:
+        """Return the focus to the watches."""
+        if self.focused is None or isinstance(self.focused, Input):
+            self.set_focus(self.query_one(WatchTable))
+        self._show_keys()
+
+    # What events are about
 
     def action_open(self) -> None:
         """Open what is under the cursor of the box that has the focus."""

@@ -234,6 +234,11 @@ class Watching:
                 self._end_all(one)
         self._watched = [before.get(watch) or _Watched(watch, Selected(watch)) for watch in watches]
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The watches as texts, on or off."""
+        return tuple(str(one.watch) for one in self._watched)
+
     def switch(self, n: int) -> None:
         """Switch a watch on or off, by its place."""
         one = self._watched[n]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from httptop.config.settings import Paths, Ui
+from httptop.config.settings import Paths, Ui, Watches
 from httptop.filters import matches_row, parse
 from httptop.filters.on_screen import parse_for_screen
 from httptop.screens.unsaved import changes, filter_text, merged, pattern_of, split
@@ -11,17 +11,22 @@ from tests.factory import endpoint, key
 
 
 def test_only_what_differs_is_a_change() -> None:
-    ui, paths = Ui(), Paths()
-    assert changes(View(), ui, ui.theme, paths, paths) == {}
+    ui, paths, watches = Ui(), Paths(), Watches()
+    same = (paths, watches, watches)
+    assert changes(View(), ui, ui.theme, paths, *same) == {}
     view = View(side="client", sort="p99", expression=parse("comm = a"))
-    assert changes(view, ui, "light", Paths(keep=("/a/*",)), paths) == {
+    assert changes(view, ui, "light", Paths(keep=("/a/*",)), *same) == {
         "ui.filter": "comm = a",
         "ui.sort": "p99",
         "ui.side": "client",
         "ui.theme": "light",
         "paths.keep": ("/a/*",),
     }
-    assert changes(View(), Ui(filter="comm = a"), ui.theme, paths, paths) == {"ui.filter": ""}
+    assert changes(View(), Ui(filter="comm = a"), ui.theme, paths, *same) == {"ui.filter": ""}
+    fewer = Watches(watches.rules[1:])
+    assert changes(View(), ui, ui.theme, paths, paths, fewer, watches) == {
+        "watches.rules": watches.rules[1:]
+    }
 
 
 def test_the_part_of_a_path_is_saved_so_that_it_means_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.watches import WatchesScreen
 from httptop.widgets.headline import Headline
+from httptop.widgets.prompt import Prompt
 from httptop.widgets.watch_tables import EventTable, WatchTable
 from tests.config.effects.test_ui_looks import ME
 from tests.factory import endpoint, key, snapshot
-from tests.screens.handles import drawn, said, show
+from tests.screens.fake_run import FakeRun
+from tests.screens.handles import drawn, said, settled, show, write
 
 #: A path as a client may send it.
 HOSTILE = "/[red]x[/red]\\x1b]9"
@@ -79,6 +82,66 @@ async def test_space_switches_a_watch_off_and_on() -> None:
         assert len(app.watches.events) == 2
         await pilot.press("j", "space")
         assert [state.enabled for state in app.watches.states] == [True, False, True]
+
+
+async def test_n_adds_a_watch_like_the_one_under_the_cursor_and_says_what_is_wrong() -> None:
+    async with watching().run_test(size=(120, 40)) as pilot:
+        app = await opened(pilot, rates(10, a=6.0))
+        await pilot.press("n")
+        prompt = app.screen.query_one(Prompt)
+        assert prompt.field.value == "any rate > 5/s for 0s"
+        await pilot.press("ctrl+u")
+        await write(pilot, "any rate >")
+        await pilot.press("enter")
+        assert prompt.is_open
+        problem = prompt.query_one("#problem").visual._text  # type: ignore[attr-defined]
+        assert "column 11: rate '': a rate such as 10/s is needed" in problem
+        await write(pilot, " 4/s for 0s")
+        await pilot.press("enter")
+        assert _texts(app)[-1] == "any rate > 4/s for 0s"
+        assert not prompt.is_open
+        table = app.screen.query_one(WatchTable)
+        assert (app.focused, table.cursor_row) == (table, 3)
+        await show(pilot, rates(11, a=6.0))
+        assert app.watches.states[3].on == 1
+        await pilot.press("n", "enter")
+        assert len(_texts(app)) == 4
+        assert said(app)[-1] == "That is watched already."
+        await pilot.press("n", "q", "escape")
+        assert len(_texts(app)) == 4
+        assert isinstance(app.screen, WatchesScreen)
+
+
+async def test_x_removes_a_watch_and_w_saves_what_is_left() -> None:
+    saved: list[dict[str, object]] = []
+
+    def save(made: Mapping[str, object]) -> str:
+        saved.append(dict(made))
+        return "/file"
+
+    app = HttptopApp(watches=RATES, run=FakeRun(save=save))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, rates(10, a=6.0))
+        await pilot.press("j", "x")
+        assert _texts(app) == [RATES.rules[0], RATES.rules[2]]
+        await pilot.press("x", "x", "x")
+        assert _texts(app) == []
+        assert not any(event.on for event in app.watches.events)
+        await pilot.press("escape", "w")
+        await settled(pilot)
+        assert saved == [{"watches.rules": ()}]
+        await pilot.press("w")
+        await settled(pilot)
+        assert len(saved) == 1
+
+
+async def test_there_are_not_more_watches_than_may_be() -> None:
+    rules = tuple(f"all rate > {n}/s" for n in range(32))
+    async with watching(Watches(rules)).run_test(size=(120, 40)) as pilot:
+        app = await opened(pilot, rates(10, a=6.0))
+        await pilot.press("n", "1", "enter")
+        assert app.screen.query_one(Prompt).is_open
+        assert len(_texts(app)) == 32
 
 
 async def test_enter_on_an_event_opens_its_endpoint() -> None:
