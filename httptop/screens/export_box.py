@@ -27,7 +27,7 @@ class ExportBox(Box[Way | None]):
     """Shows the ways; a letter, Enter or a click chooses one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss(None)", "Close", show=False),
+        Binding("escape,q", "close", "Close", show=False),
         *(
             Binding(letter, f"take({n})", "Take", show=False)
             for n, (letter, _, _) in enumerate(_WAYS)
@@ -37,15 +37,15 @@ class ExportBox(Box[Way | None]):
     def __init__(self, directory: str) -> None:
         """``directory``: where files go; empty: nowhere."""
         super().__init__()
-        self._directory = directory
+        where = f"files go to {directory}" if directory else "no files in this run"
+        self.CLOSES = f"Esc closes; {where}"  # type: ignore[misc]
+        self._made = False  # the choice
         self._early: list[str] | None = []  # keys typed before the box stands; None: it does
 
     def compose(self) -> ComposeResult:
         """Make the box."""
         with Vertical(id="export") as box:
-            box.border_title = Content("export what is shown")
-            where = f"files go to {self._directory}" if self._directory else "no files in this run"
-            box.border_subtitle = Content(where)
+            self.titled(box, "export what is shown")
             yield OptionList(
                 *(Content.assemble((f"{letter}  ", "$hue-key"), what) for letter, _, what in _WAYS)
             )
@@ -61,11 +61,21 @@ class ExportBox(Box[Way | None]):
         early, self._early = self._early or [], None
         chosen = {letter: way for letter, way, _ in _WAYS}
         if early and (early[0] in chosen or early[0] == "escape"):
-            self.call_after_refresh(self.dismiss, chosen.get(early[0]))
+            self.call_after_refresh(self._choose, chosen.get(early[0]))
 
     def action_take(self, n: int) -> None:
         """Choose a way by its place."""
-        self.dismiss(_WAYS[n][1])
+        self._choose(_WAYS[n][1])
+
+    def action_close(self) -> None:
+        """Choose none."""
+        self._choose(None)
+
+    def _choose(self, way: Way | None) -> None:
+        """Close with a choice, once: keys that come at once may make two."""
+        if not self._made:
+            self._made = True
+            self.dismiss(way)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Choose the way under the cursor."""

@@ -231,6 +231,22 @@ async def test_keys_that_come_at_once_count_in_their_order() -> None:
         assert [kind for kind, *_ in write.got] == ["svg", "txt"]
 
 
+async def test_of_two_choices_at_once_one_counts() -> None:
+    write = Written()
+    async with HttptopApp(run=FakeRun(export=write)).run_test(size=(100, 30)) as pilot:
+        app = await show(pilot)
+        await pilot.press("e")
+        for one in ("enter", "s", "escape", "t"):
+            app.simulate_key(one)
+        await pilot.pause()
+        await settled(pilot)
+        assert isinstance(app.screen, Dashboard)
+        assert len(write.got) == 1
+        await pilot.press("e", "5")
+        assert isinstance(app.screen, ExportBox)
+        assert "no such key: 5" in str(app.screen.query_one("#export").border_subtitle)
+
+
 async def test_an_e_in_a_text_or_a_menu_is_a_letter() -> None:
     async with HttptopApp().run_test(size=(100, 30)) as pilot:
         app = await show(pilot)
