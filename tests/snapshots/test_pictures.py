@@ -28,6 +28,7 @@ from tests.factory import (
     waiting,
     with_parties,
     with_times,
+    with_usual,
 )
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import settled, show, write
@@ -287,6 +288,19 @@ def test_hostile(picture: Picture) -> None:
 def test_light(picture: Picture) -> None:
     """The light theme; the live requests are held, with a cursor, as title and keys say."""
     assert picture(busy(), theme="light", symbols="block", press=("4", "j", "j"))
+
+
+def test_watches(picture: Picture) -> None:
+    """Watches with limits, values and for how long; events, one of which is over."""
+    calm = snapshot([replace(row, p99_change=1.0) for row in shop()], tick=240)
+    slow = [with_usual(row, 8.1) if row.key.path == "/search" else row for row in shop()]
+    hangs = [
+        replace(row, oldest_in_flight_ns=38.2e9) if row.key.path == "/payments" else row
+        for row in slow
+    ]
+    ticks = [calm, *(snapshot(hangs, tick=tick) for tick in range(250, 292, 6))]
+    ticks += [snapshot(slow, tick=tick) for tick in range(300, 330, 6)]
+    assert picture(*ticks, size=(120, 30), press=("a", "j"))
 
 
 def test_coverage(picture: Picture) -> None:
