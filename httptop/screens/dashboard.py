@@ -545,6 +545,8 @@ class Dashboard(HttptopScreen):
             self.action_drop_filter(number - 1)
         elif 1 <= number <= len(self._panels):
             self._panels.press(number)
+            if self.focused is self._live:  # before the next key is looked at
+                self._live.hold()
             self.refresh_scene()
         else:
             raise SkipAction

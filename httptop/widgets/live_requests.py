@@ -165,7 +165,8 @@ class LiveRequests(Painted, can_focus=True):
 
     # Holding
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Hold the list: keep the requests that it shows, with a cursor on the first."""
         if not self.held:
             self.held = True
             self.cursor_row = self._top = 0
@@ -186,7 +187,7 @@ class LiveRequests(Painted, can_focus=True):
 
     def on_focus(self) -> None:
         """Hold the list."""
-        self._hold()
+        self.hold()
 
     def on_blur(self) -> None:
         """Release the list, unless the whole terminal lost the focus."""
@@ -242,7 +243,7 @@ class LiveRequests(Painted, can_focus=True):
 
     def _wheel(self, event: events.MouseEvent, lines: int) -> None:
         event.stop()
-        self._hold()
+        self.hold()
         self.focus()
         self.action_move(lines)
 

@@ -55,7 +55,11 @@ async def test_keys_typed_right_behind_already_select() -> None:
             app.post_message(Key(letter, letter))
         await pilot.pause()
         assert live(app).cursor_row == 2
-        await pilot.press("4", "slash", *"a4")
+        for key, letter in (("4", "4"), ("j", "j"), ("enter", "")):
+            app.post_message(Key(key, letter or None))
+        await pilot.pause()
+        assert isinstance(app.screen, RequestScreen)
+        await pilot.press("escape", "4", "slash", *"a4")
         assert app.view.path_filter == "a4"
 
 
