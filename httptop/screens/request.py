@@ -17,7 +17,7 @@ from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import page_hints
 from httptop.widgets.endpoint_detail import DetailTitle
 from httptop.widgets.key_bar import KeyBar
-from httptop.widgets.painting import latency_hue, status_hue, status_phrase
+from httptop.widgets.painting import status_hue, status_phrase
 from httptop.widgets.text_page import TextPage
 
 _LABEL = 16
@@ -88,7 +88,7 @@ def _facts(request: Transaction, units: Units) -> Content:
         (
             "latency",
             f"{units.duration(request.latency_ns)}  ({request.latency_ns:,} ns){slow}",
-            f"$hue-{latency_hue(request.latency_ns)}",
+            "$hue-warn" if request.slow else "$hue-text",
         ),
         ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
         ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),

@@ -33,6 +33,13 @@ HANGS_UNMEASURED_NS: Final = 5e9
 AGES_NS: Final = (1e8, 1e9, 1e10)
 
 
+def hangs(age_ns: float, usual: Latency) -> bool:
+    """Return whether a request of some age is far beyond what is usual for its endpoint."""
+    if not usual.count:
+        return age_ns >= HANGS_UNMEASURED_NS
+    return age_ns >= HANGS_FROM_NS and age_ns > HANGS_TIMES * usual.p99_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A request in flight, and what is usual for it."""
@@ -57,10 +64,7 @@ class Waiting:
     @property
     def hangs(self) -> bool:
         """Whether it is far beyond what is usual."""
-        age_ns, usual = self.request.age_ns, self.usual
-        if not usual.count:
-            return age_ns >= HANGS_UNMEASURED_NS
-        return age_ns >= HANGS_FROM_NS and age_ns > HANGS_TIMES * usual.p99_ns
+        return hangs(self.request.age_ns, self.usual)
 
     @property
     def identity(self) -> tuple[EndpointKey, int | None, str, int]:

@@ -11,10 +11,13 @@ from typing import Final
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointStats
-from httptop.widgets.painting import Align, latency_hue
+from httptop.view.in_flight import hangs
+from httptop.widgets.painting import Align, change_hue, errors_hue
 
 #: The priority of columns that are shown only if ``ui.columns`` has them.
 ONLY_ASKED: Final = 99
+#: A zero that is easily passed over.
+_ZERO: Final = "·"
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
@@ -45,9 +48,12 @@ def _latency(field: str, least: int = 1) -> Cell:
         if not row.latency.count:
             return humanize.UNKNOWN, "faint"
         value = pick(row.latency)
-        return units.duration(value), "muted" if row.latency.count < least else latency_hue(value)
+        return units.duration(value), "muted" if row.latency.count < least else "text"
 
     return cell
+
+
+_P99: Final = _latency("p99_ns", 100)
 
 
 def _status(hundreds: int) -> Cell:
@@ -66,21 +72,28 @@ def _status(hundreds: int) -> Cell:
 
 def _error_share(row: EndpointStats, _units: Units) -> tuple[str, str]:
     share = row.error_share
-    return humanize.percent(share), "error" if share else "faint"
+    return humanize.percent(share) if share or share is None else _ZERO, errors_hue(share)
+
+
+def _p99(row: EndpointStats, units: Units) -> tuple[str, str]:
+    """Return the cell of P99, whose colour says how far it is from what is usual."""
+    text, hue = _P99(row, units)
+    return text, change_hue(row.p99_change) if hue == "text" else hue
 
 
 def _oldest(row: EndpointStats, units: Units) -> tuple[str, str]:
     if row.oldest_in_flight_ns is None:
         return humanize.UNKNOWN, "faint"
-    return units.duration(row.oldest_in_flight_ns), latency_hue(row.oldest_in_flight_ns)
+    age_ns = row.oldest_in_flight_ns
+    return units.duration(age_ns), "bad" if hangs(age_ns, row.latency) else "text"
 
 
 def _some(n: int, hue: str) -> tuple[str, str]:
-    return (humanize.count(n), hue) if n else ("0", "faint")
+    return (humanize.count(n), hue) if n else (_ZERO, "faint")
 
 
 def _size(n: int, units: Units) -> tuple[str, str]:
-    return units.size(n), "text" if n else "faint"
+    return (units.size(n), "text") if n else (_ZERO, "faint")
 
 
 def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
@@ -99,8 +112,8 @@ def change_cell(change: float | None) -> tuple[str, str]:
     if change == 1:
         return "=", "faint"
     if change >= 2:
-        return f"x{change:.1f}" if change < 100 else f"x{change:.0f}", "bad"
-    return f"{change - 1:+.0%}", "warn" if change > 1 else "good"
+        return f"x{change:.1f}" if change < 100 else f"x{change:.0f}", change_hue(change)
+    return f"{change - 1:+.0%}", change_hue(change) if change > 1 else "good"
 
 
 COLUMNS: Final = (
@@ -159,7 +172,7 @@ COLUMNS: Final = (
         6,
         0,
         "requests per second over the window",
-        lambda row, _: (humanize.rate(row.rps), "rate" if row.rps else "faint"),
+        lambda row, _: (humanize.rate(row.rps), "strong") if row.rps else (_ZERO, "faint"),
     ),
     Column(
         "share",
@@ -200,7 +213,7 @@ COLUMNS: Final = (
     Column("p50", "P50", 0, 2, "median latency over the window", _latency("p50_ns")),
     Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns", 10)),
     Column("p95", "P95", 0, 9, "95 % of requests took at most this", _latency("p95_ns", 20)),
-    Column("p99", "P99", 0, 1, "99 % of requests took at most this", _latency("p99_ns", 100)),
+    Column("p99", "P99", 0, 1, "99 % of requests took at most this", _p99),
     Column(
         "change",
         "CHANGE",

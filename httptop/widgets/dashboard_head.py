@@ -14,7 +14,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Snapshot
 from httptop.view.state import Scene, View
 from httptop.view.window import window_named, window_of
-from httptop.widgets.painting import Line, Painted, spread
+from httptop.widgets.painting import Line, Painted, errors_hue, spread
 from httptop.widgets.sparkline import Symbols, ceiling, trend
 
 #: In a narrower line the window is more important than the uptime, and than a key.
@@ -110,16 +110,17 @@ def metrics(scene: Scene, units: Units) -> tuple[Metric, ...]:
     latency = totals.latency
     known = latency.count > 0
     rate, errors = totals.trend_rps, totals.trend_error_share
-    error_hue = "error" if totals.error_share else "muted"
     share = humanize.percent(totals.error_share)
     return (
         Metric("REQ/S", shown_rate(scene), "rate", rate, ceiling(rate)),
-        Metric(f"{of_all}ERR", share, error_hue, errors, ceiling(errors, 0.05)),
+        Metric(
+            f"{of_all}ERR", share, errors_hue(totals.error_share), errors, ceiling(errors, 0.05)
+        ),
         *(
             Metric(
                 f"{of_all}{name.upper()}",
                 units.duration(value if known else None),
-                name,
+                "text",
                 values,
                 ceiling(values),
             )
@@ -150,7 +151,7 @@ def rate_title(scene: Scene) -> Content:
         (f"{of_all}errors ", "not bold $hue-muted"),
         (
             humanize.percent(totals.error_share),
-            "$hue-5xx" if totals.error_share else "$hue-muted",
+            f"$hue-{errors_hue(totals.error_share)}",
         ),
         (f"  {humanize.count(totals.in_flight)} in flight ", "not bold $hue-muted"),
     )

@@ -17,7 +17,7 @@ from httptop.model import (
     class_of,
     status_name,
 )
-from httptop.widgets.painting import Line, Palette, latency_hue, status_hue, status_phrase
+from httptop.widgets.painting import Line, Palette, status_hue, status_phrase
 from httptop.widgets.sparkline import Symbols, bar
 
 #: The width of a column of times other than the latency.
@@ -56,7 +56,7 @@ def latency_table(stats: EndpointStats, window: str, units: Units, hue: Palette)
         line = Line().add(label, muted, 7)
         value = _value(recent, field)
         if window:
-            line.add(units.duration(value), hue(latency_hue(value)), 11, "right")
+            line.add(units.duration(value), text, 11, "right")
         line.add(units.duration(_value(total, field)), text, 13, "right")
         for _, spent in times:
             line.add(units.duration(_value(spent, field)), text, TIMES_WIDTH, "right")
@@ -113,7 +113,7 @@ def responses_table(
         for _, field in times:
             value = None if spent is None else getattr(spent, field)
             shown = units.duration(value)
-            line.add(shown, hue(latency_hue(value)), units.latency_width + 2, "right")
+            line.add(shown, text, units.latency_width + 2, "right")
         line.space(2, text)
         line.add(bar(share, max(width - line.used, 0), symbols), style)
         lines.append(line.strip())

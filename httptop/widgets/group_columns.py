@@ -15,7 +15,7 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.view.grouping import PARTED, By
 from httptop.view.groups import Group
-from httptop.widgets.painting import Align, latency_hue
+from httptop.widgets.painting import Align, errors_hue
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[Group, Units], tuple[str, str]]
@@ -42,18 +42,18 @@ def _some(n: float | None) -> tuple[str, str]:
 
 
 def _rate(group: Group, _units: Units) -> tuple[str, str]:
-    return humanize.rate(group.rps), "rate" if group.rps else "faint"
+    return humanize.rate(group.rps), "strong" if group.rps else "faint"
 
 
 def _error_share(group: Group, _units: Units) -> tuple[str, str]:
     share = group.error_share
-    return humanize.percent(share), "error" if share else "faint"
+    return humanize.percent(share), errors_hue(share)
 
 
 def _time(pick: Callable[[Group], float | None]) -> Cell:
     def cell(group: Group, units: Units) -> tuple[str, str]:
         ns = pick(group)
-        return units.duration(ns), "faint" if ns is None else latency_hue(ns)
+        return units.duration(ns), "faint" if ns is None else "text"
 
     return cell
 

@@ -21,7 +21,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.view.state import Scene, View
 from httptop.widgets.bindings import bindings
-from httptop.widgets.painting import Line, Painted, Palette, fit, latency_hue, status_hue, width_of
+from httptop.widgets.painting import Line, Painted, Palette, fit, status_hue, width_of
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
 _PEER_FROM = 130
@@ -65,8 +65,7 @@ def request_lines(
         line.add(shown, hue(status_hue(sample.status)) if bad else hue("strong")).space(1, text)
         status = str(sample.status) if sample.status != STATUS_UNKNOWN else "none"
         line.add(status, hue(status_hue(sample.status)), 4, "right")
-        slow = latency_hue(sample.latency_ns)
-        slow = "warn" if sample.slow and slow == "text" else slow
+        slow = "warn" if sample.slow else "text"
         line.add(units.duration(sample.latency_ns), hue(slow), latency, "right")
         line.add(units.size(sample.response_bytes), muted, 9, "right")
         if peer:

@@ -23,6 +23,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from httptop.model import STATUS_UNKNOWN, class_of
+from httptop.view.failures import LEAST_SHARE
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
 Align = Literal["left", "right"]
@@ -59,9 +60,6 @@ _HUES: Final[Mapping[str, _Hue]] = MappingProxyType(
         "5xx": _Hue("hue-5xx", plain="bold"),
         "none": _Hue("hue-none", plain="bold"),
         "rate": _Hue("hue-accent"),
-        "error": _Hue("hue-5xx", plain="bold"),
-        "p50": _Hue("hue-2xx"),
-        "p99": _Hue("hue-4xx", plain="bold"),
         "trend": _Hue("hue-3xx"),
         "key": _Hue("hue-key", bold=True),
         "chip": _Hue("hue-strong", "hue-chip", plain="reverse"),
@@ -301,8 +299,15 @@ def status_phrase(code: int) -> str:
         return ""
 
 
-def latency_hue(ns: float | None) -> str:
-    """Return the hue of a latency: inconspicuous if short, striking from one second on."""
-    if ns is None or ns < 100e6:
+def change_hue(change: float | None) -> str:
+    """Return the hue of a figure by its change, as a ratio, against what is usual for it."""
+    if change is None or change <= 1:
         return "text"
-    return "warn" if ns < 1e9 else "bad"
+    return "warn" if change < 2 else "bad"
+
+
+def errors_hue(share: float | None) -> str:
+    """Return the hue of a share of errors: striking from what the headline calls failing on."""
+    if not share:
+        return "faint"
+    return "bad" if share >= LEAST_SHARE else "text"

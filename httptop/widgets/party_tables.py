@@ -10,7 +10,7 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import Units
 from httptop.model import OTHER_PEERS, OTHER_PIDS, EndpointStats, PartyStats
-from httptop.widgets.painting import Line, Palette, fit
+from httptop.widgets.painting import Line, Palette, errors_hue, fit
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
 #: Rows of a table; further parties are summed up in a last one.
@@ -43,7 +43,7 @@ def party_table(
         line = Line().add(fit(who, cells, "left", ellipsis), text)
         line.add(humanize.count(party.requests), text, 8, "right")
         line.add(humanize.percent(party.requests / total if total else 0.0), muted, 7, "right")
-        line.add(humanize.percent(share), hue("error" if share else "faint"), 7, "right")
+        line.add(humanize.percent(share), hue(errors_hue(share)), 7, "right")
         for value in (party.mean_ns, party.max_ns):
             known = units.duration(value if party.answered else None)
             line.add(known, text, latency, "right")

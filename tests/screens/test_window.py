@@ -284,7 +284,7 @@ async def test_shares_errors_and_what_is_oldest() -> None:
         assert first[: at["SHARE"]].endswith("60%")
         assert second[: at["SHARE"]].endswith("40%")
         assert second[: at["ERR%"]].endswith(" 25%")
-        assert first[: at["ERR%"]].endswith(" 0%")
+        assert first[: at["ERR%"]].endswith(" ·")
         assert second[: at["OLDEST"]].endswith(" 38.2s")
         assert first[: at["OLDEST"]].endswith(" -")
 
