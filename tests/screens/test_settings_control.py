@@ -37,7 +37,7 @@ async def test_what_was_changed_is_saved_once_and_where_is_said() -> None:
         await pilot.press("w")
         assert said(app) == ["Nothing to save: the settings are unchanged."]
         app.change_view(path_filter="a*b", expression=parse("status = 5xx"))
-        await pilot.press("tab", "1", "w")
+        await pilot.press("tab", "s", "p", "w")
         await settled(pilot)
         assert save.got == [
             {
@@ -60,7 +60,7 @@ async def test_why_it_was_not_saved_is_said() -> None:
         run=FakeRun(save=Saved(HttptopError("no [right] to")))
     ).run_test() as pilot:
         app = await show(pilot)
-        await pilot.press("s", "w")
+        await pilot.press("greater_than_sign", "w")
         await settled(pilot)
         assert said(app) == ["Not saved: no [right] to"]
         assert app.is_running
@@ -69,7 +69,7 @@ async def test_why_it_was_not_saved_is_said() -> None:
 async def test_a_run_that_can_neither_save_nor_change_says_so() -> None:
     async with HttptopApp().run_test() as pilot:
         app = await show(pilot)
-        await pilot.press("s", "w", "m", "u")
+        await pilot.press("greater_than_sign", "w", "m", "u")
         assert [text.split(".")[0] for text in said(app)] == [
             "This run has no configuration file to save to",
             "This run cannot change how paths are counted",
