@@ -115,10 +115,7 @@ class GroupControl:
         """Return the filter of a group, or say why there is none."""
         by = self._now.by
         try:
-            if isinstance(group.id, EndpointKey):
-                part = part_for_group("path", group.id.path, excluded=excluded)
-            else:
-                part = part_for_group(by, group.id, excluded=excluded)
+            part = part_for_group(by, group.id, excluded=excluded)
         except FilterError as error:
             self._app.say(error.message, wrong=True)
             return None

@@ -98,13 +98,15 @@ def part_for_group(by: By, group: GroupId, *, excluded: bool) -> Expression | No
     """Return a filter that keeps what belongs to a group, or leaves it out.
 
     None: no filter can tell, as of processes that are not known. A filter selects whole endpoints:
-    also those that have only a part in the group.
+    also those that have only a part in the group. Of an endpoint in the path tree it is the path.
 
     Raises:
         FilterError: The name of a user is not known on this host.
     """
+    if isinstance(group, EndpointKey):
+        return parse(f"path {'!=' if excluded else '='} {_quoted(group.path)}")
     if by == "path":
-        return _of_path(str(group), excluded) if isinstance(group, str) else None
+        return _of_path(str(group), excluded)
     if by == "status":
         name = status_name(group) if isinstance(group, int) else ""
         return parse(f"status {'!=' if excluded else '='} {name}")

@@ -146,6 +146,21 @@ async def test_the_tree_folds() -> None:
         assert len(table(app).rows) == 4
 
 
+async def test_an_endpoint_of_the_tree_is_kept_by_its_path_alone() -> None:
+    async with HttptopApp().run_test(size=(120, 40)) as pilot:
+        app = await show(pilot, host())
+        await pilot.press("f5")
+        at = names(app).index("/orders")
+        await pilot.press(*["j"] * at, "space")
+        assert names(app)[at + 1 : at + 3] == ["/{id}", "POST nginx"]
+        await pilot.press("j", "j", "equals_sign")
+        assert " path = /orders ×" in drawn(app, FilterChips)[0]
+        assert names(app) == ["/orders"]
+        await pilot.press("escape", "exclamation_mark")
+        assert "/orders" not in names(app)
+        assert "/orders/{id}" in names(app)
+
+
 async def test_space_moves_by_a_page_where_nothing_folds() -> None:
     async with HttptopApp().run_test(size=(120, 40)) as pilot:
         app = await show(pilot, host())
