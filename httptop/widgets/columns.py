@@ -18,6 +18,7 @@ from httptop.widgets.painting import Align, change_hue, errors_hue
 ONLY_ASKED: Final = 99
 #: A zero that is easily passed over.
 _ZERO: Final = "·"
+_SHORTEST_AGE_NS: Final = 1e6
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
@@ -85,6 +86,8 @@ def _oldest(row: EndpointStats, units: Units) -> tuple[str, str]:
     if row.oldest_in_flight_ns is None:
         return humanize.UNKNOWN, "faint"
     age_ns = row.oldest_in_flight_ns
+    if age_ns < _SHORTEST_AGE_NS:  # it may have begun after the tick
+        return "<1ms", "text"
     return units.duration(age_ns), "bad" if hangs(age_ns, row.latency) else "text"
 
 
@@ -278,6 +281,9 @@ _LEAST_PATH: Final = 8
 _FAIR_PATH: Final = 22
 _GOOD_PATH: Final = 36
 _WIDEST_SHARE: Final = 12
+#: Columns of this priority and beyond appear once names, shares and trends have more room.
+_RARE: Final = 13
+_ROOM_OF_OTHERS: Final = 24
 
 
 @lru_cache(64)
@@ -334,8 +340,9 @@ def _chosen(
         if column.sort == "path":
             cells = least_path
         more_path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
-        more_path = min(more_path, widest_path - least_path)
-        if rank == ONLY_ASKED or (cells + 1 + more_path > left and rank > 0):
+        more = min(more_path, widest_path - least_path)
+        more += _ROOM_OF_OTHERS if rank >= _RARE else 0
+        if rank == ONLY_ASKED or (cells + 1 + more > left and rank > 0):
             break
         chosen[column.sort] = cells
         left -= cells + 1

@@ -287,6 +287,9 @@ async def test_shares_errors_and_what_is_oldest() -> None:
         assert first[: at["ERR%"]].endswith(" ·")
         assert second[: at["OLDEST"]].endswith(" 38.2s")
         assert first[: at["OLDEST"]].endswith(" -")
+        began = replace(hangs, oldest_in_flight_ns=0.0)
+        await show(pilot, snapshot([began]))
+        assert drawn(app)[1][: at["OLDEST"]].endswith(" <1ms")
 
 
 async def test_a_percentile_of_few_requests_is_dim() -> None:
