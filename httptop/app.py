@@ -35,6 +35,7 @@ from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import Httptop, HttptopScreen, RunControls
 from httptop.screens.box import Box
+from httptop.screens.clipboard import Clipboard
 from httptop.screens.commands import Command, commands, letters
 from httptop.screens.compare import CompareScreen
 from httptop.screens.coverage import CoverageScreen
@@ -134,7 +135,8 @@ class HttptopApp(Httptop):
         self._feed_runs = False
         self._stands = self._ends = False
         self.run_controls = run
-        self._export_control = ExportControl(self, os.environ.get("TERM", ""))
+        self._export_control = ExportControl(self)
+        self._copying = Clipboard(self, os.environ.get("TERM", ""))
 
     def _filter_lines(self, no_color: bool, symbols: Symbols) -> None:
         """Have lines without colours, and in ASCII; Textual's NO_COLOR would make colours grey."""
@@ -463,6 +465,10 @@ class HttptopApp(Httptop):
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Tell the user something in a corner of the screen."""
         self.notify(text, severity="error" if wrong else "information", markup=False)
+
+    def copy_text(self, text: str, what: str) -> None:
+        """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
+        self._copying.copy(text, what)
 
     def write_to_terminal(self, sequence: str) -> None:
         """Send a control sequence to the terminal."""

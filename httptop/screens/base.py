@@ -173,6 +173,10 @@ class Httptop(App[int]):
         """Have snapshots hold more of an endpoint, or of none; see Feed."""
 
     @abstractmethod
+    def copy_text(self, text: str, what: str) -> None:
+        """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
+
+    @abstractmethod
     def open_watches(self) -> None:
         """Show the watches and their events."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable
-from typing import Final
 
 from textual.widgets import Input
 
@@ -18,18 +16,12 @@ from httptop.screens.export_box import ExportBox, Way
 from httptop.screens.picture import Picture
 from httptop.view.state import View
 
-#: The most bytes that go to a clipboard: what most terminals take of OSC 52, which is 100,000
-#: bytes of base64.
-_MOST_COPIED: Final = 74_994
-#: Terminals, as TERM names them, that have no clipboard.
-_WITHOUT: Final = ("", "dumb", "linux", "vt100", "vt102", "vt220")
-
 
 class ExportControl:
-    """Exports; the app owns it. ``term`` is the terminal's name: the variable TERM."""
+    """Exports; the app owns it."""
 
-    def __init__(self, app: Httptop, term: str) -> None:
-        self._app, self._term = app, term
+    def __init__(self, app: Httptop) -> None:
+        self._app = app
 
     def ask(self) -> bool:
         """Open the box; return whether the key was meant for that, and not for a text."""
@@ -48,7 +40,7 @@ class ExportControl:
     def _export(self, way: Way) -> None:
         app, snapshot = self._app, self._app.snapshot
         if way == "copy":
-            self._copy(Picture(app).text())
+            app.copy_text(text := Picture(app).text(), f"{size(len(text.encode()))} of text")
         elif snapshot is None:
             app.say("Nothing to export: no snapshot has arrived yet.", wrong=True)
         elif way == "json":
@@ -82,21 +74,6 @@ class ExportControl:
 
     def _other_way(self) -> str:
         return f"{self._app.key_of('export')} c copies the text to the clipboard."
-
-    # The clipboard
-
-    def _copy(self, text: str) -> None:
-        app, raw = self._app, text.encode()
-        if self._term in _WITHOUT:
-            app.say(f"This terminal ({self._term or 'no TERM'}) has no clipboard.", wrong=True)
-        elif len(raw) > _MOST_COPIED:
-            most, there = size(_MOST_COPIED), size(len(raw))
-            app.say(f"Not copied: {there}, and terminals take {most} at most.", wrong=True)
-        else:
-            app.write_to_terminal(f"\x1b]52;c;{base64.b64encode(raw).decode()}\a")
-            inside = self._term.startswith(("tmux", "screen"))
-            hint = "; tmux passes it on if set-clipboard is on" if inside else ""
-            app.say(f"Sent {size(len(raw))} to the terminal's clipboard (OSC 52){hint}.")
 
 
 def described(view: View) -> dict[str, object]:

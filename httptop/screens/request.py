@@ -65,9 +65,8 @@ class RequestScreen(HttptopScreen):
 
     def action_copy(self) -> None:
         """Send the request as a curl command to the terminal's clipboard (OSC 52)."""
-        self.app.copy_to_clipboard(str(self.curl))
-        more = "; what it lacks is said below it" if self.curl.remarks else ""
-        self.httptop.say(f"Sent to the terminal's clipboard as a curl command{more}.")
+        more = ", which lacks what is said below it" if self.curl.remarks else ""
+        self.httptop.copy_text(str(self.curl), f"a curl command{more}")
 
     def action_endpoint(self) -> None:
         """Open the endpoint that counts the request."""

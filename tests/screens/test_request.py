@@ -78,7 +78,8 @@ async def test_the_page_of_a_request_says_all_that_is_known() -> None:
         assert app.screen.key == REQUEST.key
 
 
-async def test_it_is_copied_as_a_curl_command() -> None:
+async def test_it_is_copied_as_a_curl_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     app = HttptopApp()
     async with app.run_test(size=(100, 40)) as pilot:
         await show(pilot, busy())
