@@ -267,7 +267,7 @@ class Dashboard(HttptopScreen):
         if line is not None:
             self._key_bar.show(line.HINTS)
         elif self._menu is not None:
-            self._key_bar.show(menu_hints(self._menu))
+            self._key_bar.show(menu_hints(self._menu), wrap=True)
         elif self._filters.picking:
             self._key_bar.show(PICKING_HINTS)
         elif self._live.held:

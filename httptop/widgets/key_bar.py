@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.style import Style
 from textual.strip import Strip
@@ -13,8 +14,15 @@ from httptop.widgets.painting import Line, Painted
 Hint = tuple[str, str, str]
 
 
+#: The most lines that the letters of a menu take.
+_MOST_LINES: Final = 3
+
+
 class KeyBar(Painted):
-    """Shows keys, the most important first; the last is always there, of the others what fits."""
+    """Shows keys, the most important first; the last is always there, of the others what fits.
+
+    What it says goes before them. Letters of a menu take more lines where one has no room for them.
+    """
 
     DEFAULT_CSS = """
     KeyBar { height: 1; }
@@ -24,6 +32,7 @@ class KeyBar(Painted):
         super().__init__()
         self.hints = tuple(hints)
         self.said = ""
+        self._most_lines = 1
 
     def say(self, text: str) -> None:
         """Show a text before the keys, or none."""
@@ -31,25 +40,43 @@ class KeyBar(Painted):
             self.said = text
             self.repaint()
 
-    def show(self, hints: Sequence[Hint]) -> None:
-        """Show other keys."""
+    def show(self, hints: Sequence[Hint], *, wrap: bool = False) -> None:
+        """Show other keys; ``wrap``: on more lines if one is too short."""
         if (hints := tuple(hints)) != self.hints:
             self.hints = hints
+            self._most_lines = _MOST_LINES if wrap else 1
+            self._fit_height()
             self.repaint()
 
+    def on_resize(self) -> None:
+        """Take as many lines as the keys need at this width."""
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        self.styles.height = len(self._lines(self.size.width)) if self.size.width else 1
+
     def paint(self, width: int, _height: int, /) -> list[Strip]:
-        """Return the one line."""
-        line = Line()
+        """Return the lines."""
+        return [line.strip() for line in self._lines(width)]
+
+    def _lines(self, width: int) -> list[Line]:
+        lines = [Line()]
         if self.said:
-            line.add(f" {self.said} ", self.hue("warn"))
+            lines[0].add(f" {self.said} ", self.hue("warn"))
         if not self.hints:
-            return [line.strip()]
+            return lines
         *hints, last = map(self._hint, self.hints)
         for hint in hints:
-            if line.used + hint.used + last.used > width:
-                break
-            line.join(hint)
-        return [line.join(last).strip()]
+            at_last = len(lines) == self._most_lines
+            if lines[-1].used + hint.used + (last.used if at_last else 0) > width:
+                if at_last:
+                    break
+                lines.append(Line())
+            lines[-1].join(hint)
+        if lines[-1].used + last.used > width and len(lines) < self._most_lines:
+            lines.append(Line())
+        lines[-1].join(last)
+        return lines
 
     def _hint(self, hint: Hint) -> Line:
         key, what, action = hint

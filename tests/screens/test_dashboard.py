@@ -217,7 +217,9 @@ async def test_the_key_bar_shows_the_orders() -> None:
     async with HttptopApp().run_test(size=(80, 24)) as pilot:
         app = await show(pilot)
         await pilot.press("s")
-        (line,) = drawn(app, KeyBar)
+        line, *others = drawn(app, KeyBar)
+        assert len(others) == 2
+        assert others[-1].endswith("Esc close")
         assert line.startswith(" sort by:  r reverse  9 P99  e ERR%  i INFL  o OLDEST  d CHANGE ")
         await pilot.click(KeyBar, offset=(line.index("P99"), 0))
         assert (app.view.sort, app.view.descending) == ("p99", True)
