@@ -100,6 +100,8 @@ _NAMES: Final[Mapping[By, tuple[int, str]]] = MappingProxyType(
 )
 _LEAST_NAME: Final = 8
 _LEAST_DETAIL: Final = 10
+#: From this width on there is room for what else is said of a group; below it are figures only.
+_WIDE_ENOUGH: Final = 70
 _FAIR_DETAIL: Final = 20
 _WIDEST_SHARE: Final = 12
 _WIDEST_NAME: Final = 48
@@ -118,7 +120,11 @@ def group_layout(
     name = GroupColumn("name", by.upper(), min(least, _LEAST_NAME), 0, align="left")
     detail = GroupColumn("", title, _LEAST_DETAIL, 0, align="left")
     of_figures = _OF_STATUS if by == "status" else _PARTS if by in PARTED else _WHOLE
+    names = {"name": min(least, max(width, 1))}
     left = width - least
+    if title and width >= _WIDE_ENOUGH:
+        names[""] = _LEAST_DETAIL
+        left -= _LEAST_DETAIL + 1
     widths: dict[str, int] = {}
     for column in sorted(of_figures, key=lambda column: column.rank):
         cells = column.least(units) + 1
@@ -126,10 +132,6 @@ def group_layout(
             break
         widths[column.sort] = cells - 1
         left -= cells
-    names = {"name": min(least + max(left, 0), least) if width >= least else max(width, 1)}
-    if title and left >= _LEAST_DETAIL + 1:
-        names[""] = _LEAST_DETAIL
-        left -= _LEAST_DETAIL + 1
     for wanted, known, most in (
         ("", names, _FAIR_DETAIL),
         ("share", widths, _WIDEST_SHARE),

@@ -1,0 +1,47 @@
+"""The columns of groups: which fit, and that they never take more than there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from httptop.humanize import Units
+from httptop.view.grouping import GROUPINGS, PARTED, By
+from httptop.widgets.group_columns import group_layout
+
+BYS: list[By] = [by for by in GROUPINGS if by != "endpoint"]
+
+
+def titles(width: int, by: By) -> list[str]:
+    return [column.title for column, _ in group_layout(width, by)]
+
+
+@pytest.mark.parametrize("by", BYS)
+@pytest.mark.parametrize("unit", ["auto", "us"])
+def test_columns_fit(by: By, unit: str) -> None:
+    units = Units(latency="us" if unit == "us" else "auto")
+    before = 0
+    for width in range(1, 300):
+        columns = group_layout(width, by, units)
+        assert columns[0][0].sort == "name"
+        assert all(cells > 0 for _, cells in columns)
+        assert sum(cells + 1 for _, cells in columns) - 1 <= max(width, 1)
+        for column, cells in columns[1:]:
+            assert not column.title or cells > len(column.title) or not column.sort
+        assert len(columns) >= before or width == 70  # where the words take a figure's place
+        before = len(columns)
+    shown = {column.sort for column, _ in group_layout(200, by)}
+    assert shown >= {"name", "endpoints", "share"}
+    assert ("rps" in shown, "requests" in shown) == (by not in PARTED, by in PARTED)
+
+
+def test_a_small_screen_has_the_figures_and_a_larger_one_what_they_are_of() -> None:
+    assert titles(58, "path") == ["PATH", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"]
+    assert titles(78, "path") == [
+        *("PATH", "ENDPOINT", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"),
+    ]
+    assert titles(78, "peer") == [
+        *("PEER", "PROCESS", "ENDPOINTS", "REQUESTS", "SHARE", "ERR%", "MEAN", "MAX"),
+    ]
+    assert titles(78, "process") == [
+        *("PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"),
+    ]
