@@ -11,63 +11,45 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from rich.console import RenderableType
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.actions import SkipAction
 from textual.binding import BindingType
-from textual.driver import Driver
-from textual.events import Event, Key, Resize
-from textual.filter import Monochrome, NoColor
-from textual.reactive import Reactive
-from textual.screen import Screen
-from textual.theme import Theme
-from textual.widgets import Input
 
 from httptop.collect.feed import Feed
-from httptop.config.settings import BY_KEY, DEFAULTS, Paths, Settings, Ui, Watches
-from httptop.config.value_types import Choice
+from httptop.config.settings import DEFAULTS, Paths, Settings, Ui, Watches
 from httptop.filters import Expression
 from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
-from httptop.linux.terminal import has_job_control
 from httptop.model import EndpointKey, Snapshot, Transaction
-from httptop.screens.base import Httptop, HttptopScreen, RunControls
-from httptop.screens.box import Box
+from httptop.screens.base import HttptopScreen, RunControls
 from httptop.screens.clipboard import Clipboard
-from httptop.screens.commands import Command, commands, letters
 from httptop.screens.compare import CompareScreen
 from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
+from httptop.screens.demo_control import DemoControl
 from httptop.screens.detail import DetailScreen
-from httptop.screens.export_box import ExportBox
 from httptop.screens.export_control import ExportControl
 from httptop.screens.in_flight import InFlightScreen
+from httptop.screens.keyed_app import KeyedApp
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.moments import Moments
-from httptop.screens.pages import ConfirmQuit, Failure, help_page, notes_page
-from httptop.screens.palette import Palette
-from httptop.screens.plain import AsciiOnly
+from httptop.screens.pages import ConfirmQuit, Failure, notes_page
 from httptop.screens.request import RequestScreen
-from httptop.screens.shown_cells import ChangedCells, ShownCells
-from httptop.screens.terminal import TerminalDriver
-from httptop.screens.themes import THEMES
 from httptop.screens.watch_control import WatchControl
 from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
-from httptop.view.keys import Action, behind_escape, effective, shown
 from httptop.view.sorts import SORTS, descends
 from httptop.view.state import View
 from httptop.view.watches import Watching
-from httptop.widgets.bindings import bindings, keymap
+from httptop.widgets.bindings import bindings
 from httptop.widgets.filter_chips import Fixed
-from httptop.widgets.sparkline import Symbols
 
 FAILED: Final = 1
 
 
-class HttptopApp(Httptop):
+class HttptopApp(KeyedApp):
     """Shows the snapshots of a feed; with ``feed=None`` it waits for posted ones (tests)."""
 
     TITLE = "httptop"
@@ -75,7 +57,6 @@ class HttptopApp(Httptop):
     CSS = Path(__file__).with_name("httptop.tcss").read_text("utf-8")
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
-    theme: Reactive[str] = Reactive(DEFAULTS.ui.theme)
 
     def __init__(
         self,
@@ -97,29 +78,24 @@ class HttptopApp(Httptop):
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter``, ``ui.keys`` or a watch is invalid.
         """
-        super().__init__(ansi_color=True if no_color else None)
-        self._filter_lines(no_color, ui.symbols)
+        super().__init__(ui, no_color=no_color)
         if ui.sort not in SORTS:
             raise ValueError(f"unknown sort column {ui.sort!r}; known: {', '.join(SORTS)}")
         if ui.theme not in self.available_themes:
             known = ", ".join(self.available_themes)
             raise ValueError(f"unknown theme {ui.theme!r}; known: {known}")
         self.theme = ui.theme
-        self.symbols: Symbols = ui.symbols
         self.watching = watching
-        self.ui = ui
         self.paths = self.read_paths = paths
         self.fixed = fixed
         self.read_watches = watches
         self._watch_control = WatchControl(self, watches)
-        self._actions: tuple[Action, ...] = ()
-        self._take_keys()
         self._window = WindowControl(self, self._ask_for_window)
         self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
         #: The error with which the feed failed; None if it did not.
         self.failure: BaseException | None = None
-        self.demo_state = ""
+        self._demo = DemoControl(self)
         self.moments = Moments(self, self._stay_at)
         self.view = View(
             side=ui.side,
@@ -130,31 +106,12 @@ class HttptopApp(Httptop):
         self._drawn_at_s: float | None = None  # uptime of the newest snapshot drawn
         self._arriving: Snapshot | None = None  # published, while no message has told us
         self._arrival = threading.Lock()
-        self._shown = ShownCells()
         self._feed = feed
         self._feed_runs = False
         self._stands = self._ends = False
         self.run_controls = run
         self._export_control = ExportControl(self)
         self._copying = Clipboard(self, os.environ.get("TERM", ""))
-
-    def _filter_lines(self, no_color: bool, symbols: Symbols) -> None:
-        """Have lines without colours, and in ASCII; Textual's NO_COLOR would make colours grey."""
-        self.no_color = no_color
-        self._filters = [f for f in self._filters if not isinstance(f, Monochrome | NoColor)]
-        if no_color:
-            self._filters.append(NoColor())
-        if symbols == "ascii":
-            self._filters.append(AsciiOnly())
-
-    @property
-    def available_themes(self) -> dict[str, Theme]:
-        """Our themes by their names; Textual's own lack our hues."""
-        return dict(THEMES)
-
-    def get_driver_class(self) -> type[Driver]:
-        """Draw on a terminal that may go away."""
-        return TerminalDriver
 
     def get_default_screen(self) -> Dashboard:
         """Start with the dashboard."""
@@ -170,14 +127,10 @@ class HttptopApp(Httptop):
         """What is watched, and the events."""
         return self._watch_control.watching
 
-    def key_of(self, name: str) -> str:
-        """Return the name of an action's key on the screen."""
-        return next(shown(action.keys[0]) for action in self._actions if action.name == name)
-
     @property
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
-        return self.run_controls is not None and self.run_controls.can_demo
+        return self._demo.is_allowed
 
     # The feed
 
@@ -232,50 +185,6 @@ class HttptopApp(Httptop):
         if self._feed is not None and self._feed_runs:
             self._feed_runs = False
             self._feed.stop()
-
-    async def on_event(self, event: Event) -> None:
-        """Let the screen have a key first; do what keys do at once, so in their order.
-
-        Else those that go by way of the focused widget would be behind the others.
-        Esc and a letter right behind it come as one key with Alt: they are two, if it does nothing.
-        """
-        if isinstance(event, Key) and not event.is_forwarded:
-            letter = behind_escape(event.key)
-            if letter is not None and event.key not in self.screen.active_bindings:
-                await self._escape()
-                await self.on_event(Key(letter, letter))
-                return
-            if await self._taken(event.key):
-                return
-            if isinstance(self.screen, HttptopScreen) and not isinstance(self.focused, Input):
-                self.app_focus = True
-                if not await self._check_bindings(event.key, priority=True):
-                    await self.on_key(event)
-                return
-        await super().on_event(event)
-
-    async def on_key(self, event: Key) -> None:
-        """Do what a key does that no widget has taken, or say that it does nothing."""
-        event.prevent_default()
-        if not await self._check_bindings(event.key):
-            name = shown(event.key)
-            if event.character is not None and event.character.isprintable():
-                name = event.character
-            screen = self.screen
-            if isinstance(screen, HttptopScreen | Box):
-                screen.no_such_key(name)
-
-    async def _taken(self, key: str) -> bool:
-        """Return whether the screen takes a key before anything else does."""
-        screen = self.screen
-        if isinstance(screen, HttptopScreen):
-            return await screen.take_key(key)
-        return isinstance(screen, ExportBox) and screen.take_early(key)
-
-    async def _escape(self) -> None:
-        """Do at once what Esc does, before the next key is looked at."""
-        if not await self._taken("escape") and not await self._check_bindings("escape", True):
-            await self._check_bindings("escape")
 
     def on_snapshot_arrived(self) -> None:
         """Adopt the snapshot, or only keep it while paused or before it is due."""
@@ -425,40 +334,6 @@ class HttptopApp(Httptop):
         if not self._export_control.ask():
             raise SkipAction
 
-    def action_help(self) -> None:
-        """Show the keys of the screen, columns and terms."""
-        screen = self.screen
-        if isinstance(screen, HttptopScreen):
-            found = commands(screen, self._actions)
-            self.push_screen(help_page(found, columns=isinstance(screen, Dashboard)))
-
-    def action_palette(self) -> None:
-        """Show all that can be done on the screen, to search in."""
-        screen = self.screen
-        if not isinstance(screen, HttptopScreen):
-            raise SkipAction
-        found = commands(screen, self._actions)
-        for name, menu in screen.menus().items():
-            found += letters(menu, self.key_of(name), screen)
-        found += [
-            Command("themes", (), f"theme {name}", f"app.use_theme({name!r})", self)
-            for name in cast(Choice, BY_KEY["ui.theme"].kind).words
-            if name != self.theme
-        ]
-        self.push_screen(Palette(found), self._run)
-
-    def _run(self, command: Command | None) -> None:
-        if command is not None:
-            self.call_later(self.run_action, command.does, command.node)
-
-    def action_use_theme(self, name: str) -> None:
-        """Draw in the colours of a theme; saving keeps it."""
-        self.theme = name
-
-    def _take_keys(self) -> None:
-        self._actions = effective(self.ui.keys)
-        self.set_keymap(keymap(self.ui.keys))
-
     def _first_filter(self) -> Expression | None:
         return parse_for_screen(self.ui.filter) if self.ui.filter else None
 
@@ -470,69 +345,20 @@ class HttptopApp(Httptop):
         """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
         self._copying.copy(text, what)
 
-    def write_to_terminal(self, sequence: str) -> None:
-        """Send a control sequence to the terminal."""
-        if self._driver is not None:
-            self._driver.write(sequence)
-
-    # The demo
-
     def action_demo(self) -> None:
-        """Start the demo services in a thread, once, if the run allows it."""
-        run = self.run_controls
-        if run is None or not run.can_demo or self.demo_state:
-            return
-        self.demo_state = "Starting the demo services..."
-        self.refresh_screens()
-        self.run_worker(self._run_demo(run), exit_on_error=False)
+        """Start the demo services, once, if the run allows it."""
+        self._demo.start()
 
-    async def _run_demo(self, run: RunControls) -> None:
-        try:
-            await asyncio.to_thread(run.start_demo)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
-            self.post_message(DemoStarted(error))
-        else:
-            self.post_message(DemoStarted())
+    @property
+    def demo_state(self) -> str:
+        """The state of the demo in words; empty until it is started."""
+        return self._demo.state
 
     def on_demo_started(self, message: DemoStarted) -> None:
         """Tell the user whether the demo is running."""
-        if message.error is None:
-            self.demo_state = (
-                "The demo services are running; their requests will appear in a moment."
-            )
-        else:
-            self.demo_state = f"The demo could not be started: {message.error}"
-        self.refresh_screens()
+        self._demo.started(message.error)
 
-    # The terminal
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Send only the cells that change; Textual calls this for each update."""
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            changed = cast(RenderableType, ChangedCells(self._shown, renderable))
-            super()._display(screen, changed)
-        else:
-            super()._display(screen, renderable)
-
-    def action_redraw(self) -> None:
-        """Draw the whole screen, whatever the terminal shows."""
-        self._shown.forget()
-        self.refresh()
-
-    def on_resize(self, event: Resize) -> None:
-        """Draw all that a terminal of another size may have moved, also where it is back at it."""
-        self._shown.forget()
-        if event.size == self.size:
-            self.refresh()
-
-    # Suspending, and the end
-
-    def action_suspend(self) -> None:
-        """Give the terminal back and stop, if somebody can have httptop go on."""
-        if has_job_control():
-            self.action_suspend_process()
-        else:
-            self.say("There is no shell to come back from: httptop is not suspended.", wrong=True)
+    # The end
 
     def exit(
         self,

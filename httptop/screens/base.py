@@ -126,8 +126,6 @@ class Httptop(App[int]):
     fixed: tuple[Fixed, ...]
     #: What the screen can change in the run; None: nothing.
     run_controls: RunControls | None
-    #: The state of the demo in words; empty until it is started.
-    demo_state: str
 
     @property
     @abstractmethod
@@ -143,6 +141,15 @@ class Httptop(App[int]):
     @abstractmethod
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
+
+    @property
+    @abstractmethod
+    def demo_state(self) -> str:
+        """The state of the demo in words; empty until it is started."""
+
+    @abstractmethod
+    def refresh_screens(self) -> None:
+        """Draw the app's current state."""
 
     @abstractmethod
     def key_of(self, name: str) -> str:

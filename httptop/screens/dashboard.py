@@ -1,19 +1,4 @@
-"""The main screen: head, endpoint table, live requests, cost, keys.
-
-Compact (below 100x30), everything above the table is two lines; larger, the head is graphs::
-
-    httptop  web-1  up 4:02   SERVER side 14  client 12 (Tab)            ● last 60s
-    ▲ stockd GET /stock/{id} p99 47.1ms→382ms for 2m40s  · new: nginx GET /signup
-    ╭ requests/s by status 27.1k  errors 1.2% ╮╭ latency  p50 1.2ms  p99 45.0ms ──╮
-    │   30k      ▂█████▇▇██                   ││    1s      ····      ··░░        │
-    │     0  ██████████████████████           ││   1ms  ░▒▓█▓▒░▒▓█▓▒░▒▓█▓▒        │
-    │       -2m        -1m              now   ││       -2m        -1m        now  │
-    ╰─────────────────────────────────────────╯╰──────────────────────────────────╯
-    ╭ endpoints 14 ────────────────────────────────────────────────────────────╮
-    ╭ live requests ───────────────────────────────────────────────────────────╮
-    own cost  cpu 1.2%  mem 58 MiB  kernel 3.4%  120ns/call               ✓ 0 lost
-    keys
-"""
+"""The main screen: what its keys and the mouse do; dashboard_view.py draws it."""
 
 from __future__ import annotations
 
@@ -22,54 +7,30 @@ from typing import ClassVar, Final
 
 from textual import events
 from textual.actions import SkipAction
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.widgets import Input
 
 from httptop.filters.by_row import RowField
 from httptop.model import EndpointKey
-from httptop.screens.base import Httptop, HttptopScreen
-from httptop.screens.filter_control import FilterControl
-from httptop.screens.group_control import GroupControl
-from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
-from httptop.screens.panels import PanelControl
-from httptop.screens.settings_control import SettingsControl
+from httptop.screens.dashboard_view import DashboardView
 from httptop.view.grouping import By
-from httptop.view.headline import Finding, Headlines
 from httptop.view.menus import Menu, group_menu, group_sort_menu, row_menu, sort_menu
-from httptop.view.state import Scene, View, scene
 from httptop.widgets.bindings import bindings
-from httptop.widgets.cost_line import CostLine
 from httptop.widgets.cursor_table import CursorTable
-from httptop.widgets.dashboard_head import FiguresLine, TitleLine, latency_title, rate_title
-from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import TITLES, EndpointTable
 from httptop.widgets.filter_bar import FilterBar
-from httptop.widgets.filter_chips import FilterChips
 from httptop.widgets.filter_editor import FilterEditor
 from httptop.widgets.group_table import GroupTable
-from httptop.widgets.headline import Headline
-from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.input_line import InputLine
-from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
-from httptop.widgets.prompt import Prompt
-from httptop.widgets.rate_graph import RateGraph
-from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 
 #: How many panels there are.
 PANELS: Final = 4
 
 
-class Dashboard(HttptopScreen):
-    """Draws the app's snapshot through its view; its actions only change the view.
+class Dashboard(DashboardView):
+    """What keys and the mouse do: they only change the view, or ask a control to."""
 
-    Two controls, which the actions call, change filters and settings.
-    """
-
-    #: Never an input line: while closed it is hidden, and must not get the focus.
-    AUTO_FOCUS = "EndpointTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("dashboard"),
         *(
@@ -85,142 +46,7 @@ class Dashboard(HttptopScreen):
         ),
     ]
 
-    def __init__(self, app: Httptop) -> None:
-        super().__init__()
-        symbols = app.symbols
-        self._title_line = TitleLine(symbols)
-        self._headline = Headline(symbols)
-        self._headlines = Headlines("->" if symbols == "ascii" else "→")
-        self._findings: tuple[Finding, ...] = ()
-        self._figures = FiguresLine(symbols)
-        self._rates, self._latencies = RateGraph(symbols), HeatMap(symbols)
-        self._bar, self._editor, self._prompt = FilterBar(), FilterEditor(symbols), Prompt()
-        self._lines: tuple[InputLine, ...] = (self._bar, self._editor, self._prompt)
-        self._chips = FilterChips(symbols, app.fixed)
-        self._table, self._group_table = EndpointTable(symbols), GroupTable(symbols)
-        self._empty = EmptyState(symbols, app.watching, app.can_demo)
-        self._live = LiveRequests(symbols)
-        self._cost_line = CostLine(symbols)
-        self._key_bar = KeyBar()
-        self._filters = FilterControl(
-            app, self._table, self._live, self._bar, self._editor, self._chips
-        )
-        self._groups = GroupControl(app, self._group_table)
-        self._settings = SettingsControl(app, self._table, self._prompt)
-        self.scene = Scene(None, View())
-        tables = (self._table, self._group_table, self._empty)
-        self._panels = PanelControl(
-            self, ((self._rates,), (self._latencies,), tables, (self._live,)), home=3
-        )
-        self._menu: Menu | None = None  # of which the next key chooses
-
-    def compose(self) -> ComposeResult:
-        """Lay out the widgets."""
-        yield TooSmall()
-        yield self._title_line
-        yield self._headline
-        yield self._figures
-        with Horizontal(id="top", classes="panels"):
-            yield self._rates
-            yield self._latencies
-        yield from self._lines
-        yield self._chips
-        yield self._table
-        yield self._group_table
-        yield self._empty
-        yield self._live
-        yield self._cost_line
-        yield self._key_bar
-
-    def on_mount(self) -> None:
-        """Show the newest snapshot, if there is one."""
-        self._table.focus()
-        self.refresh_scene()
-
-    def on_screen_resume(self) -> None:
-        """Draw what changed while another screen was on top."""
-        app = self.httptop
-        if self.scene.snapshot is not app.snapshot or self.scene.view != app.view:
-            self.refresh_scene()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Choose the layout for the size."""
-        width, height = event.size
-        too_small = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        self.update_classes(
-            {
-                "-compact": width < 100 or height < 30,
-                "-too-small": too_small,
-                "-filled": self._panels.filling is not None and not too_small,
-                "-low": height < 20,
-                "-high": height >= 40,
-            }
-        )
-        self.refresh_scene()
-
-    def refresh_scene(self) -> None:
-        """Draw the app's snapshot through its view."""
-        app = self.httptop
-        self.scene = now = scene(app.snapshot, app.view, self.scene)
-        newest = app.newest
-        self._title_line.show(now, newest.taken_at if newest else None)
-        if now.snapshot is not None:
-            self._headlines.note(now.snapshot)
-            self._findings = self._headlines.findings(now, app.units, app.watches.events)
-            self._headline.show(self._findings)
-        if self.has_class("-compact") and self._panels.filling is None:
-            self._figures.show(now, app.units)
-        else:
-            self._rates.show(now)
-            self._rates.set_title(rate_title(now))
-            self._latencies.show(now)
-            self._latencies.set_title(latency_title(now, app.units))
-        self._live.show(now, app.units)
-        self._cost_line.show(newest, app.units)
-        self._filters.show_chips()
-        self._show_keys()
-        self.update_classes(
-            {
-                "-empty": not now.rows,
-                "-quiet": not now.rows and not now.requests(),
-                "-paused": now.view.paused,
-                "-grouped": now.groups is not None,
-            }
-        )
-        if now.groups is not None:
-            self._group_table.show(now, now.groups, app.units)
-        else:
-            self._table.show(now, app.ui.columns, app.units)
-        if self.focused in (self._table, self._group_table):
-            self._focus_rows()
-        if now.followed_gone:  # the cursor stays where it was
-            self.call_later(app.change_view, follows=False)
-        if not now.rows:
-            self._empty.show(now, app.demo_state)
-        elif self.focused is None:
-            self.call_after_refresh(self._focus_table)
-
-    def _focus_table(self) -> None:
-        """Return the focus to the table, which loses it while it is hidden without rows."""
-        if self.focused is None and self.app.app_focus:
-            self._focus_rows()
-
-    @property
-    def _rows(self) -> CursorTable:
-        """The table that is shown: of endpoints, or of groups."""
-        return self._group_table if self.scene.groups is not None else self._table
-
-    def _focus_rows(self) -> None:
-        """Have the table that is shown take the focus."""
-        if self.focused is not self._rows:
-            self.set_focus(self._rows)
-
     # Keys
-
-    @property
-    def _open_line(self) -> InputLine | None:
-        """The open input line; None if there is none."""
-        return next((line for line in self._lines if line.is_open), None)
 
     def _let_type(self) -> None:
         """Cancel an action while an input line is open: its key is then part of the text."""
@@ -258,23 +84,6 @@ class Dashboard(HttptopScreen):
     async def action_press(self, key: str) -> None:
         """Choose from the open menu, as its key does."""
         await self.take_key(key)
-
-    def _show_keys(self) -> None:
-        """Show the keys that work now in the footer."""
-        line = self._open_line
-        self.set_class(line is self._editor, "-editing")
-        key = self.httptop.key_of
-        if line is not None:
-            self._key_bar.show(line.HINTS)
-        elif self._menu is not None:
-            self._key_bar.show(menu_hints(self._menu), wrap=True)
-        elif self._filters.picking:
-            self._key_bar.show(PICKING_HINTS)
-        elif self._live.held:
-            self._key_bar.show(held_hints(key))
-        else:
-            demo = not self.scene.rows and self.httptop.can_demo
-            self._key_bar.show(dashboard_hints(key, self.httptop.view, demo=demo))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Close an input line when another widget is clicked; keep its text."""
