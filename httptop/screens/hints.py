@@ -80,27 +80,26 @@ def page_hints(key: KeyOf, *own: Hint) -> list[Hint]:
 def endpoint_hints(key: KeyOf, view: View) -> list[Hint]:
     """Return the keys of the page of an endpoint."""
     return [
-        ("Esc", "back", "app.pop_screen"),
         (key("open"), "open a request", "screen.open"),
         ("J K", "next and previous endpoint", "screen.neighbour(1)"),
         (key("in_flight"), "in flight", "app.in_flight"),
         (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
         (f"{key('down')} {key('up')}", "choose a request", ""),
         (key("help"), "help", "app.help"),
-        (key("quit"), "quit", "app.ask_quit"),
+        ("Esc", "back", "app.pop_screen"),
     ]
 
 
 def in_flight_hints(key: KeyOf, view: View) -> list[Hint]:
     """Return the keys of the requests in flight."""
     return [
-        ("Esc", "back", "app.pop_screen"),
         (key("open"), "open the endpoint", "screen.open"),
         ("Space", "younger ones", "screen.fold"),
         (key("side"), view.other_side(), "screen.toggle_side"),
         (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
-        (key("help"), "help", "app.help"),
         (f"{key('down')} {key('up')}", "select", ""),
+        (key("help"), "help", "app.help"),
+        ("Esc", "back", "app.pop_screen"),
     ]
 
 
@@ -112,9 +111,9 @@ def watches_hints(key: KeyOf) -> list[Hint]:
         ("n", "new", "screen.add"),
         ("x", "remove", "screen.remove"),
         ("Tab", "other box", "screen.other_box"),
-        ("Esc", "back", "app.pop_screen"),
         (key("help"), "help", "app.help"),
         (key("export"), "export", "app.export"),
+        ("Esc", "back", "app.pop_screen"),
     ]
 
 

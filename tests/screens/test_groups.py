@@ -99,7 +99,7 @@ async def test_the_key_bar_shows_what_rows_can_be_grouped_by() -> None:
     async with HttptopApp().run_test(size=(120, 24)) as pilot:
         app = await show(pilot, host())
         await pilot.press("g")
-        (line,) = drawn(app, KeyBar)
+        line, *_ = drawn(app, KeyBar)
         assert line.startswith(" group by:  1 endpoint  2 path tree  3 process  4 pid  5 peer ")
         await pilot.click(KeyBar, offset=(line.index("process"), 0))
         assert app.view.grouping.by == "process"
