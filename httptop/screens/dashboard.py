@@ -317,7 +317,7 @@ class Dashboard(DashboardView):
     def action_follow(self) -> None:
         """Have the cursor follow the endpoint under it, or keep its line again."""
         if self.scene.groups is not None:
-            self.httptop.say("The cursor follows its group already.")
+            self.httptop.say("The cursor already follows its group.")
         elif self.httptop.view.follows:
             self.httptop.change_view(follows=False)
         elif (key := self.scene.cursor_key) is not None:

@@ -29,11 +29,11 @@ WORDS: Final = (
     ("none", "unanswered: the connection closed first"),
     ("sampled", "live requests are a sample; counts are always exact"),
     ("~other", "endpoints for which the kernel's tables had no room"),
-    ("~bad request", "what was answered and is no request, by status"),
+    ("~bad request", "malformed requests that got a response, by status"),
 )
 
 MOUSE: Final = (
-    ("click", "do what the bottom line and the title name; sort by a header; select a row"),
+    ("click", "run what the bottom line or a title names; sort by a header; select a row"),
     ("", "on a title: that panel fills the screen; beside a box: it closes"),
     ("double-click", "open a row"),
     ("wheel", "scroll; on live requests: hold them"),

@@ -44,7 +44,7 @@ class Palette(Box[Command | None]):
     def compose(self) -> ComposeResult:
         """Make the line and the list."""
         with Vertical(id="palette") as box:
-            self.titled(box, "all that can be done here")
+            self.titled(box, "actions of this page")
             yield Input(placeholder="search", compact=True, select_on_focus=False)
             yield OptionList(*map(_option, self.found))
 

@@ -114,7 +114,7 @@ def _facts(request: Transaction, units: Units) -> Content:
 
 def _request_head(request: Transaction) -> Content:
     if not request.request_head:
-        none = Content("not kept: it is of some requests only")
+        none = Content("not captured: only some requests have theirs")
         return Content("\n").join([_title("Request header section", ""), none])
     title = _title("Request header section", "as far as kept")
     return Content("\n").join([title, *map(_field, request.request_head)])

@@ -82,4 +82,4 @@ class TerminalApp(Httptop):
         if has_job_control():
             self.action_suspend_process()
         else:
-            self.say("There is no shell to come back from: httptop is not suspended.", wrong=True)
+            self.say("No shell could resume httptop, so it is not suspended.", wrong=True)

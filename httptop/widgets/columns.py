@@ -232,7 +232,7 @@ COLUMNS: Final = (
     Column("max", "MAX", 0, 17, "highest latency in the window", _latency("max_ns")),
     Column(
         "in_flight",
-        "INFL",
+        "IN FL",
         5,
         4,
         "in flight: the response has not begun",

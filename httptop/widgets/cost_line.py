@@ -34,7 +34,7 @@ LOSSES: Final = (
     Loss("overflow_requests", "in ~other", "tables full: counted in the row ~other", True),
     Loss("late_ticks", "late ticks", "ticks delayed because this host is busy", True),
     Loss(
-        "orphan_responses", "orphans", "to requests under way at the start; no fault", False, False
+        "orphan_responses", "orphans", "to requests sent before the start; no fault", False, False
     ),
     Loss("parse_errors", "parse errors", "malformed header sections", False),
     Loss("discarded_requests", "discarded", "behind a response that closes; not counted", False),

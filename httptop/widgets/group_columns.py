@@ -70,7 +70,7 @@ _WHOLE: Final = (
     GroupColumn("rps", "REQ/S", 6, 0, _rate),
     _SHARE,
     _ERRORS,
-    GroupColumn("in_flight", "INFL", 5, 4, lambda group, _: _some(group.in_flight)),
+    GroupColumn("in_flight", "IN FL", 5, 4, lambda group, _: _some(group.in_flight)),
     GroupColumn("p99", "WORST P99", 0, 3, _time(lambda group: group.p99_ns)),
 )
 _MEAN: Final = GroupColumn("mean", "MEAN", 0, 3, _time(lambda group: group.mean_ns))

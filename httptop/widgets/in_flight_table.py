@@ -268,8 +268,8 @@ def _nothing(scene: InFlightScene) -> str:
     if scene.snapshot is None:
         return "No snapshot has arrived yet."
     if not scene.known:
-        return "They are not known: a capture holds them if it was recorded with --in-flight."
-    what = "that the filter lets through " if scene.view.filtered else ""
+        return "Unknown: a capture has them only if it was recorded with --in-flight."
+    what = "that matches the filter " if scene.view.filtered else ""
     return f"No request {what}is in flight on the {scene.view.side} side."
 
 

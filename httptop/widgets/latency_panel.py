@@ -71,4 +71,5 @@ def _histogram(
             line.add(f"  was {humanize.percent(was)}", changed)
         lines.append(line)
     count = sum(count for _, count in now)
-    return [*lines, Line().add(f"last {NOW_S:g}s: {humanize.count(count)} responses", muted)]
+    of = "response" if count == 1 else "responses"
+    return [*lines, Line().add(f"last {NOW_S:g}s: {humanize.count(count)} {of}", muted)]

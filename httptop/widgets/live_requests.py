@@ -41,7 +41,7 @@ def request_lines(
     peer = 21 if width >= _PEER_FROM else 0
     process = 16 if width < 100 else 22
     latency = max(8, units.latency_width + 1)
-    path = width - 2 - process - 36 - latency - (peer + 1 if peer else 0)
+    path = width - 2 - process - 38 - latency - (peer + 1 if peer else 0)
     path = max(path, 8)
     text, muted, heading = hue("text"), hue("muted"), hue("heading")
     lines: list[Strip] = []
@@ -49,7 +49,7 @@ def request_lines(
         line = Line().space(1, heading)
         line.add("TIME", heading, 13).add("PROCESS:PID", heading, process + 1)
         line.add("METHOD", heading, 8).add("PATH", heading, path + 1)
-        line.add("STAT", heading, 4, "right").add("LATENCY", heading, latency, "right")
+        line.add("STATUS", heading, 6, "right").add("LATENCY", heading, latency, "right")
         line.add("BYTES", heading, 9, "right")
         if peer:
             line.space(1, heading).add("PEER", heading, peer)
@@ -64,7 +64,7 @@ def request_lines(
         shown = fit(sample.path, path, "left", ellipsis)
         line.add(shown, hue(status_hue(sample.status)) if bad else hue("strong")).space(1, text)
         status = str(sample.status) if sample.status != STATUS_UNKNOWN else "none"
-        line.add(status, hue(status_hue(sample.status)), 4, "right")
+        line.add(status, hue(status_hue(sample.status)), 6, "right")
         slow = "warn" if sample.slow else "text"
         line.add(units.duration(sample.latency_ns), hue(slow), latency, "right")
         line.add(units.size(sample.response_bytes), muted, 9, "right")

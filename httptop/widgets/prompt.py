@@ -13,7 +13,7 @@ from httptop.widgets.input_line import InputLine
 class Prompt(InputLine):
     """Asks for a text; Enter accepts it once it is valid."""
 
-    HINTS = (("Enter", "do it", "screen.submit_line"), ("Esc", "cancel", "screen.clear"))
+    HINTS = (("Enter", "apply", "screen.submit_line"), ("Esc", "cancel", "screen.clear"))
 
     def __init__(self) -> None:
         super().__init__()

@@ -220,7 +220,7 @@ async def test_the_key_bar_shows_the_orders() -> None:
         line, *others = drawn(app, KeyBar)
         assert len(others) == 2
         assert others[-1].endswith("Esc close")
-        assert line.startswith(" sort by:  r reverse  9 P99  e ERR%  i INFL  o OLDEST  d CHANGE ")
+        assert line.startswith(" sort by:  r reverse  9 P99  e ERR%  i IN FL  o OLDEST  d CHANGE ")
         await pilot.click(KeyBar, offset=(line.index("P99"), 0))
         assert (app.view.sort, app.view.descending) == ("p99", True)
         await pilot.press("s", "y")  # no letter of it, and not the page of the key y

@@ -187,7 +187,7 @@ async def test_the_selection_stays_on_its_group() -> None:
         await pilot.press("g", "3", "j", "j")
         assert names(app)[groups(app).cursor_row] == "node"
         await pilot.press("F")
-        assert said(app) == ["The cursor follows its group already."]
+        assert said(app) == ["The cursor already follows its group."]
         rows = host().endpoints
         busier = [replace(row, rps=9e4) if row.key.process == "node" else row for row in rows]
         await show(pilot, snapshot(busier))

@@ -139,7 +139,7 @@ async def test_side_and_filter_are_those_of_the_dashboard() -> None:
         assert {row.key.side for row in table(app).rows} == {"client"}
         await pilot.press("i", "c")
         app.change_view(expression=parse_for_screen("comm = nobody"))
-        assert "No request that the filter lets through is in flight" in lines(app)[1]
+        assert "No request that matches the filter is in flight" in lines(app)[1]
 
 
 async def test_a_pause_holds_the_list() -> None:

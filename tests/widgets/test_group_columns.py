@@ -35,13 +35,13 @@ def test_columns_fit(by: By, unit: str) -> None:
 
 
 def test_a_small_screen_has_the_figures_and_a_larger_one_what_they_are_of() -> None:
-    assert titles(58, "path") == ["PATH", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"]
+    assert titles(58, "path") == ["PATH", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"]
     assert titles(78, "path") == [
-        *("PATH", "ENDPOINT", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"),
+        *("PATH", "ENDPOINT", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"),
     ]
     assert titles(78, "peer") == [
         *("PEER", "PROCESS", "ENDPOINTS", "REQUESTS", "SHARE", "ERR%", "MEAN", "MAX"),
     ]
     assert titles(78, "process") == [
-        *("PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "INFL", "WORST P99"),
+        *("PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"),
     ]
