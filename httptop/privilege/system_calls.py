@@ -97,7 +97,7 @@ _ON_A_TERMINAL: Groups = {
     "threads, no processes": (_when("clone", (_CLONE_FLAGS, _CLONE_THREAD, _CLONE_THREAD)),),
 }
 _SAVING: Groups = {
-    "writing a configuration file": (
+    "writing configuration and exported files": (
         *_OPEN,
         *("mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat"),
         *("fchmod", "fsync"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual import events
+from textual.await_complete import AwaitComplete
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -18,6 +19,15 @@ class Box(ModalScreen[Result]):
     #: What closes the box, and the action of that; empty: a click beside the box does nothing.
     CLOSES: ClassVar[str] = "Esc closes"
     CLOSE: ClassVar[str] = "dismiss(None)"
+
+    _dismissed = False
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Close with a result, once: of keys that come at once two may close the box."""
+        if self._dismissed:
+            return AwaitComplete()
+        self._dismissed = True
+        return super().dismiss(result)
 
     def titled(self, box: Widget, title: str) -> Widget:
         """Return the widget with a title, and with what closes it."""

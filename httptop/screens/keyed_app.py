@@ -14,7 +14,6 @@ from httptop.screens.base import HttptopScreen
 from httptop.screens.box import Box
 from httptop.screens.commands import Command, commands, letters
 from httptop.screens.dashboard import Dashboard
-from httptop.screens.export_box import ExportBox
 from httptop.screens.pages import help_page
 from httptop.screens.palette import Palette
 from httptop.screens.terminal_app import TerminalApp
@@ -75,9 +74,7 @@ class KeyedApp(TerminalApp):
     async def _taken(self, key: str) -> bool:
         """Return whether the screen takes a key before anything else does."""
         screen = self.screen
-        if isinstance(screen, HttptopScreen):
-            return await screen.take_key(key)
-        return isinstance(screen, ExportBox) and screen.take_early(key)
+        return isinstance(screen, HttptopScreen) and await screen.take_key(key)
 
     async def _escape(self) -> None:
         """Do at once what Esc does, before the next key is looked at."""

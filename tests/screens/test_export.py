@@ -9,6 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
@@ -229,6 +230,20 @@ async def test_keys_that_come_at_once_count_in_their_order() -> None:
                 await pilot.pause()
         assert isinstance(app.screen, Dashboard)
         assert [kind for kind, *_ in write.got] == ["svg", "txt"]
+
+
+async def test_a_letter_that_comes_before_the_box_stands_counts() -> None:
+    write = Written()
+    async with HttptopApp(run=FakeRun(export=write)).run_test(size=(100, 30)) as pilot:
+        app = await show(pilot)
+        app.push_screen(box := ExportBox("/home/me"), app._export_control._chosen)
+        assert not box.is_mounted
+        await app.on_event(Key("j", "j"))  # nothing else has run meanwhile
+        await app.on_event(Key("t", "t"))
+        await pilot.pause()
+        await settled(pilot)
+        assert isinstance(app.screen, Dashboard)
+        assert [kind for kind, *_ in write.got] == ["json"]
 
 
 async def test_of_two_choices_at_once_one_counts() -> None:
