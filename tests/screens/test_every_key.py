@@ -122,7 +122,7 @@ def test_no_action_is_without_a_test() -> None:
 async def test_each_key_has_its_effect(
     name: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("httptop.app.has_job_control", lambda: False)
+    monkeypatch.setattr("httptop.screens.terminal_app.has_job_control", lambda: False)
     controls: Any = FakeRun(
         start_demo=lambda: None,
         save=lambda _: "/file",
