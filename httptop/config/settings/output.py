@@ -23,8 +23,8 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "output",
         "sort",
         Choice(tuple(SORTS)),
-        "Column that endpoints are sorted by, in batch output; as a flag on the screen, too, where "
-        "it takes precedence over ui.sort. Figures descend, names ascend.",
+        "Column that sorts endpoints in batch output, and as a flag on the screen; ui.sort gives "
+        "way to it there. Figures descend, names ascend.",
         flags=("--sort",),
         metavar="COLUMN",
         group="output",
