@@ -16,15 +16,15 @@ from httptop.model import Snapshot
 from tests.factory import snapshot_at
 
 
-class Six:
-    """Publishes six snapshots."""
+class Four:
+    """Publishes as many snapshots at once as wait for whoever prints them."""
 
     def start(
         self,
         publish: Callable[[Snapshot], None],
         fail: Callable[[BaseException], None],  # noqa: ARG002
     ) -> None:
-        for number in range(1, 7):
+        for number in range(1, 5):
             publish(snapshot_at(number))
 
     def apply(self, settings: Settings) -> None:
@@ -40,15 +40,15 @@ class Six:
         raise NotImplementedError
 
     def stop(self) -> Snapshot | None:
-        return snapshot_at(7, final=True)
+        return snapshot_at(5, final=True)
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have httptop trace what is made up."""
 
-    def open_live(settings: Settings, scope: Scope, *_: object, **__: object) -> Six:  # noqa: ARG001
-        return Six()
+    def open_live(settings: Settings, scope: Scope, *_: object, **__: object) -> Four:  # noqa: ARG001
+        return Four()
 
     for name in list(os.environ):
         if name.startswith(("HTTPTOP_", "SUDO_", "XDG_CONFIG")):
@@ -69,7 +69,7 @@ def test_it_is_told_on_all_ways(
         "--format",
         "json",
         "-n",
-        "6",
+        "4",
         "--record",
         str(tmp_path / name),
         "--log-file",
@@ -78,7 +78,7 @@ def test_it_is_told_on_all_ways(
     assert main(["-b", *words]) == 1
     out, err = capfd.readouterr()
     documents = [json.loads(line) for line in out.splitlines()]
-    assert len(documents) == 6
+    assert len(documents) == 4
     trouble = documents[-1]["notes"][-1]
     assert trouble.endswith(f"cannot record to {tmp_path / name}: it would grow too large")
     assert trouble not in documents[0].get("notes", ())
