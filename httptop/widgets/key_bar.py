@@ -15,13 +15,13 @@ Hint = tuple[str, str, str]
 
 
 #: The most lines that the letters of a menu take.
-_MOST_LINES: Final = 3
+_MOST_LINES: Final = 2
 
 
 class KeyBar(Painted):
     """Shows keys, the most important first; the last is always there, of the others what fits.
 
-    What it says goes before them. Letters of a menu take more lines where one has no room for them.
+    What it says goes before them. Letters of a menu take two lines where one has no room for them.
     """
 
     DEFAULT_CSS = """
@@ -53,7 +53,10 @@ class KeyBar(Painted):
         self._fit_height()
 
     def _fit_height(self) -> None:
-        self.styles.height = len(self._lines(self.size.width)) if self.size.width else 1
+        lines = len(self._lines(self.size.width)) if self.size.width else 1
+        self.styles.height = lines
+        # It takes the line above it: so nothing else moves, and has to be drawn.
+        self.screen.set_class(lines > 1, "-tall-bar")
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the lines."""
