@@ -14,10 +14,15 @@ from collections import Counter
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from httptop.doctor.checks import checks
 from httptop.doctor.host import this_host
 from httptop.linux import seccomp
+
+#: No test depends on how fast the machine is.
+settings.register_profile("httptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("httptop")
 
 
 @pytest.fixture(autouse=True)

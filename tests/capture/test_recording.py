@@ -164,7 +164,7 @@ _rows = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(_rows, max_size=4, unique_by=lambda one: one.key), max_size=4))
 def test_any_snapshots_round_trip(ticks: list[list[object]]) -> None:
     encoder, decoder = Encoder(), Decoder()
@@ -270,7 +270,7 @@ def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) ->
         read(bomb)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_damage_is_a_clean_error(data: st.DataObject) -> None:
     content = bytearray(changed())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect.measure import Measure
@@ -194,7 +194,6 @@ PATTERNS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PATTERNS, min_size=1, max_size=5), st.integers(0, 1 << 32), st.integers(1, 6))
 def test_regrouping_changes_no_sum(changes: list[list[str]], seed: int, max_distinct: int) -> None:
     """Rows come and go; what they add up to stays, at once and with all that comes later."""

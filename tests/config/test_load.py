@@ -473,7 +473,7 @@ _LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.one_of(st.binary(max_size=80), st.lists(_LINES, max_size=8).map("\n".join)))
 def test_any_file_is_a_configuration_or_clean_errors(
     tmp_path_factory: pytest.TempPathFactory, content: bytes | str

@@ -201,7 +201,7 @@ _WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=60), st.lists(_WORDS, max_size=20).map(" ".join)))
 def test_any_text_is_a_filter_or_a_clean_error(text: str) -> None:
     try:

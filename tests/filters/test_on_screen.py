@@ -188,7 +188,7 @@ def _rows(draw: st.DrawFn) -> EndpointStats:
     return row if draw(st.booleans()) else replace(row, latency=NO_LATENCY)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_FILTERS, _rows())
 def test_the_quick_way_agrees_with_the_plain_one(wanted: Expression, row: EndpointStats) -> None:
     assert row_test(wanted)(row) == matches_row(wanted, row)
@@ -341,7 +341,7 @@ def test_values_of_the_shown_side_and_of_busy_rows_come_first() -> None:
     assert seen_in(None, "server") == {}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(
         st.sampled_from(

@@ -165,6 +165,21 @@ def until(end: FileIO, text: str) -> None:
     _rests[end] = written.partition(text)[2]
 
 
+def until_shown(end: FileIO, text: str) -> None:
+    """Wait until the screen shows a text, wherever it came from.
+
+    Only cells that differ are sent, so a text may come in pieces: the screen is drawn again.
+    """
+    written, until_s = _rests.pop(end, ""), time.monotonic() + 2 * _PATIENCE_S
+    while text not in written:
+        assert time.monotonic() < until_s, f"{text!r} was not shown"
+        if select.select([end], [], [], 0.5)[0]:
+            written = written[-65536:] + end.read(65536).decode("utf-8", "replace")
+        else:
+            end.write(b"\x0c")  # Ctrl-L
+    _rests[end] = written.partition(text)[2]
+
+
 def document(run: subprocess.Popen[str]) -> dict[str, Any]:
     """Return the next snapshot."""
     assert run.stdout is not None

@@ -11,7 +11,7 @@ from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux.cpus import possible_cpus
-from tests.live.command import batch, children, terminal, until
+from tests.live.command import batch, children, terminal, until, until_shown
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -28,7 +28,7 @@ def foreign(pid: int) -> set[str]:
 
 def test_a_screen_and_its_helper_map_no_library_of_others() -> None:
     with terminal("-d", "0.2", "--demo") as (run, end):
-        until(end, "/products/{id}")
+        until_shown(end, "/products/{id}")
         for pid in (run.pid, children(run.pid)["httptop-helper"]):
             assert foreign(pid) == set()
         end.write(b"q")

@@ -37,6 +37,7 @@ from tests.live.command import (
     status,
     terminal,
     until,
+    until_shown,
 )
 from tests.live.command import readable as readable_copy
 from tests.live.live import Watch, connected, exchange, request, response
@@ -272,7 +273,7 @@ def test_the_demo_starts_and_ends_on_a_screen_without_root() -> None:
         until(end, "\x1b[?1049h")  # it draws
         assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
         end.write(b"d")
-        until(end, "/products/{id}")
+        until_shown(end, "/products/{id}")
         others = family(run.pid)
         assert shops <= others.keys()
         assert {status(others[name])["Uid"].split()[0] for name in shops} == {str(NOBODY)}

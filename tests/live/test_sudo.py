@@ -30,6 +30,7 @@ from tests.live.command import (
     readable,
     threads,
     until,
+    until_shown,
 )
 from tests.live.pool import cache_directory
 
@@ -233,20 +234,20 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         open(ours, "r+b", buffering=0) as end,  # closed first: that ends what still runs
     ):
         os.close(theirs)
-        until(end, "own cost")  # with the first figures
+        until_shown(end, "own cost")  # with the first figures
         require_nobody(below(run)["httptop"])
         end.write(b"d")
-        until(end, "/products/{id}")
-        end.write(b"sw")
+        until_shown(end, "/products/{id}")
+        end.write(b"s9w")
         assert eventually(saved.exists)
         for keys, shown in (
-            (b"g\r", "LATENCY TREND"),
-            (b"?", "next endpoint"),
+            (b"\r", "LATENCY"),
+            (b"?", "name in ui.keys"),
             (b"n", "Missed since start"),
             (b"y", "processes with stream sockets"),
         ):
             end.write(keys)
-            until(end, shown)
+            until_shown(end, shown)
             end.write(b"\x1b")
             time.sleep(0.2)  # or it would be the Alt of the next key
         end.write(b"q")

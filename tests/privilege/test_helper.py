@@ -475,7 +475,7 @@ def test_nonsense_ends_it(said: bytes) -> None:
         assert os.WIFEXITED(ended())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=64), st.booleans())
 def test_no_bytes_make_it_do_anything_else(said: bytes, settled: bool) -> None:
     with served() as (channel, ended):

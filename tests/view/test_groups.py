@@ -88,7 +88,7 @@ def _rows(draw: st.DrawFn) -> list[EndpointStats]:
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_rows(), st.sampled_from(BYS), st.sampled_from(sorted(GROUP_SORTS)), st.booleans())
 def test_the_sums_of_all_groups_are_those_of_the_side(
     rows: list[EndpointStats], by: By, sort: str, descending: bool
@@ -118,7 +118,7 @@ def test_the_sums_of_all_groups_are_those_of_the_side(
     assert sum(shares) == pytest.approx(1.0 if found.total else 0.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_rows())
 def test_what_is_unfolded_has_what_its_node_has(rows: list[EndpointStats]) -> None:
     nodes: set[str] = set()
