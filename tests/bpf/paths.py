@@ -60,7 +60,7 @@ class Cost(NamedTuple):
 
 
 LIMITS: Final[dict[str, Cost]] = {
-    "first request of a connection: recv": Cost(1880, 24, 3, 72, 60),
+    "first request of a connection: recv": Cost(1880, 25, 3, 72, 60),
     "its response: writev of the head": Cost(680, 5, 2, 141, 25),
     "the same request: recv": Cost(710, 3, 1, 55, 25),
     "the same head: writev": Cost(660, 5, 2, 141, 24),

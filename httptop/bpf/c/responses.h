@@ -138,6 +138,11 @@ static __always_inline bool take_stray(struct conn *conn, struct stream *stream,
 	conn->blurred = conn->pending != 0;
 	if (conn->pending > 1)
 		lose_sync(conn);
+	/* With a request pending the kind may be the one that its response is expected to be of. */
+	if (conn->blurred || !conn->response_ns) {
+		conn->kind.cell = 0;
+		conn->kind.endpoint = 0;
+	}
 	count_response_body(conn, s->left, s->now);
 	return true;
 }
