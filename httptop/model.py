@@ -161,8 +161,8 @@ class EndpointStats:
     containers: tuple[str, ...] = ()
     #: By the codes and classes of ``status`` of which any latency was measured. None: not known.
     latency_by_status: Mapping[int, StatusLatency] | None = None
-    #: What is usual for the window's 99th percentile: the median of the ticks so far, of which
-    #: those of six minutes count most. None: not known yet, or there are too few requests.
+    #: What is usual for the window's 99th percentile: the median of the ticks so far, of which the
+    #: last ones count most. None: not known yet, or there are too few requests.
     usual_p99_ns: float | None = None
     #: How many times as high as usual it is now; 1: no more than it varies anyway.
     p99_change: float | None = None

@@ -27,11 +27,12 @@ Buckets = Sequence[int]
 LEAST_COUNT: Final = 50
 #: Ticks until something may be said to be usual.
 LEAST_TICKS: Final = 30
-#: A tick moves what is usual by so many buckets: much in the first ticks, later so little that a
-#: latency eight times as high (96 buckets) is usual only after six minutes of it.
+#: A tick moves what is usual by so many buckets: much in the first ticks, later little.
 _FIRST_STEP: Final = 40.0
 _LAST_STEP: Final = 0.25
 _MOST_TICKS: Final = 1000
+#: What is unusual moves it by this part of that: a fault is not usual before half an hour of it.
+_UNUSUAL: Final = 0.2
 #: The share of ticks that are left out above what is still usual, and below it; and how many times
 #: as far away from the median as those quantiles a value has to be.
 _TAIL: Final = 0.05
@@ -73,6 +74,12 @@ def merged(buckets: Buckets, rows: Mapping[int, int]) -> Buckets:
     return found
 
 
+def is_unusual(bucket: int, median: float, low: float, high: float) -> bool:
+    """Return whether a bucket is beyond the range around a median in which most ticks are."""
+    spread = (high if bucket > median else low) - median
+    return abs(bucket - median) >= max(_LEAST_CHANGE, abs(spread) * _MARGIN)
+
+
 class UsualP99(NamedTuple):
     """What is usual for a row's 99th percentile."""
 
@@ -108,11 +115,16 @@ class UsualP99s:
         if not ticks:
             self._median[row] = self._low[row] = self._high[row] = bucket
         step = max(_LAST_STEP, _FIRST_STEP / (ticks + 1))
+        if ticks >= LEAST_TICKS and self._is_beyond(row, bucket):
+            step *= _UNUSUAL
         for quantile, share in ((self._low, _TAIL), (self._median, 0.5), (self._high, 1 - _TAIL)):
             distance = bucket - quantile[row]
             most = step * (share if distance > 0 else 1 - share)
             quantile[row] += max(-most, min(most, distance))
         self._ticks[row] = min(ticks + 1, _MOST_TICKS)
+
+    def _is_beyond(self, row: int, bucket: int) -> bool:
+        return is_unusual(bucket, self._median[row], self._low[row], self._high[row])
 
     def merge(self, rows: Mapping[int, int]) -> None:
         """Have some rows be others'; what is usual for those is usual for both."""
@@ -156,8 +168,7 @@ class UsualTable(NamedTuple):
         if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or count < LEAST_COUNT:
             return None
         median = self.median[row]
-        spread = (self.high if bucket > median else self.low)[row] - median
         median_ns = MIDDLES[round(median)]
-        if abs(bucket - median) < max(_LEAST_CHANGE, abs(spread) * _MARGIN):
+        if not is_unusual(bucket, median, self.low[row], self.high[row]):
             return UsualP99(median_ns, 1.0)
         return UsualP99(median_ns, MIDDLES[bucket] / median_ns)

@@ -17,6 +17,8 @@ Compact (below 100x30), everything above the table is two lines; larger, the hea
 
 from __future__ import annotations
 
+from typing import Final
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -47,6 +49,9 @@ from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
 from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
+
+#: What the headline says where it has nothing to say of a moment in the past.
+_PAST: Final = "what failed, and what was new, is not kept of the past"
 
 
 class DashboardView(HttptopScreen):
@@ -137,7 +142,8 @@ class DashboardView(HttptopScreen):
         if now.snapshot is not None:
             self._headlines.note(now.snapshot)
             self._findings = self._headlines.findings(now, app.units, app.watches.events)
-            self._headline.show(self._findings)
+            past = self._headlines.is_past(now.snapshot)
+            self._headline.show(self._findings, *((_PAST,) if past else ()))
         if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)
         else:

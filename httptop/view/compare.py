@@ -26,8 +26,9 @@ LEVELS: Final = (1.96, 2.58, 3.29)
 _LEAST_RATE: Final = 0.1  # of the greater one
 _LEAST_SHARE: Final = 0.005
 _LEAST_RATIO: Final = 1.05  # of percentiles, beyond the width of a bucket
-_P99: Final = 0.99
-_LEAST_LATENCIES: Final = 300
+#: The quantiles that are compared, and the least latencies that it takes to know them so well.
+_P50: Final = (0.5, 50)
+_P99: Final = (0.99, 300)
 
 
 class Measured(NamedTuple):
@@ -73,6 +74,7 @@ class Compared:
 
     key: EndpointKey
     rate: Change
+    p50_ns: Change
     p99_ns: Change
     error_share: Change
     state: str = ""  # "new", "gone", or nothing
@@ -80,14 +82,20 @@ class Compared:
     @property
     def changed(self) -> bool:
         """Whether anything has changed by more than chance."""
-        return bool(self.state or self.rate.sure or self.p99_ns.sure or self.error_share.sure)
+        changes = (self.rate, self.p50_ns, self.p99_ns, self.error_share)
+        return bool(self.state or any(change.sure for change in changes))
 
     @property
     def weight(self) -> tuple[float, float]:
-        """What it is sorted by, the greatest first: the change of its 99th percentile."""
-        now, before = self.p99_ns.now, self.p99_ns.before
-        ratio = math.log(now / before) if self.p99_ns.sure and now and before else 0.0
-        return abs(ratio), abs((self.error_share.now or 0) - (self.error_share.before or 0))
+        """What it is sorted by, the greatest first: the greater change of its two percentiles."""
+        ratios = [
+            abs(math.log(change.now / change.before))
+            for change in (self.p50_ns, self.p99_ns)
+            if change.sure and change.now and change.before
+        ]
+        return max(ratios, default=0.0), abs(
+            (self.error_share.now or 0) - (self.error_share.before or 0)
+        )
 
 
 def measured(snapshot: Snapshot) -> dict[EndpointKey, Measured]:
@@ -114,20 +122,24 @@ def compare(now: Mapping[EndpointKey, Measured], baseline: Baseline, side: Side)
 def compared(key: EndpointKey, now: Measured | None, before: Measured | None) -> Compared:
     """Return what has changed of an endpoint that is there now, or was, or both."""
     rates = Change(now and now.rps, before and before.rps, 0)
-    p99s = Change(_p99(now), _p99(before), 0)
+    p50s, p99s = (Change(_figure(now, name), _figure(before, name), 0) for name in _QUANTILES)
     shares = Change(now and now.error_share, before and before.error_share, 0)
     if now is None or before is None:
-        return Compared(key, rates, p99s, shares, "new" if before is None else "gone")
+        return Compared(key, rates, p50s, p99s, shares, "new" if before is None else "gone")
     return Compared(
         key,
         rates._replace(sure=sure_of_rates(now, before)),
-        p99s._replace(sure=sure_of_p99s(now.latency, before.latency)),
+        p50s._replace(sure=sure_of_quantiles(now.latency, before.latency, *_P50)),
+        p99s._replace(sure=sure_of_quantiles(now.latency, before.latency, *_P99)),
         shares._replace(sure=sure_of_errors(now, before)),
     )
 
 
-def _p99(one: Measured | None) -> float | None:
-    return one.latency.p99_ns if one is not None and one.latency.count else None
+_QUANTILES: Final = ("p50_ns", "p99_ns")
+
+
+def _figure(one: Measured | None, name: str) -> float | None:
+    return getattr(one.latency, name) if one is not None and one.latency.count else None
 
 
 def _level(deviations: float) -> int:
@@ -158,22 +170,21 @@ def sure_of_errors(now: Measured, before: Measured) -> int:
     return _level(difference / math.sqrt(variance))
 
 
-def sure_of_p99s(now: Latency, before: Latency) -> int:
-    """Return how sure it is that the 99th percentile has changed, 0 to 3."""
-    if min(now.count, before.count) < _LEAST_LATENCIES:
+def sure_of_quantiles(now: Latency, before: Latency, share: float, least: int) -> int:
+    """Return how sure it is that a quantile has changed, 0 to 3; ``least``: latencies it takes."""
+    if min(now.count, before.count) < least:
         return 0
     sure = 0
     for deviations in LEVELS:
-        low, high = bounds(now, deviations), bounds(before, deviations)
-        apart = low[0] > high[1] * _LEAST_RATIO or high[0] > low[1] * _LEAST_RATIO
-        sure += apart
+        low, high = bounds(now, share, deviations), bounds(before, share, deviations)
+        sure += low[0] > high[1] * _LEAST_RATIO or high[0] > low[1] * _LEAST_RATIO
     return sure
 
 
-def bounds(latency: Latency, deviations: float) -> tuple[float, float]:
-    """Return the latencies (ns) between which the 99th percentile is, by its rank."""
-    spread = deviations * math.sqrt(_P99 * (1 - _P99) / latency.count)
-    return quantile(latency, _P99 - spread), quantile(latency, _P99 + spread)
+def bounds(latency: Latency, share: float, deviations: float) -> tuple[float, float]:
+    """Return the latencies (ns) between which a quantile is, by its rank."""
+    spread = deviations * math.sqrt(share * (1 - share) / latency.count)
+    return quantile(latency, share - spread), quantile(latency, share + spread)
 
 
 def quantile(latency: Latency, share: float) -> float:
@@ -191,7 +202,9 @@ def quantile(latency: Latency, share: float) -> float:
     if share >= 1 - 1 / latency.count or share >= points[-1][0]:
         return latency.max_ns
     if share <= points[0][0]:
-        return latency.p50_ns
+        # Below the median nothing is known; it goes down as it goes up on the other side.
+        above = quantile(latency, min(0.9, 1 - share)) if share < points[0][0] else latency.p50_ns
+        return latency.p50_ns**2 / above
     for (low, low_ns), (high, high_ns) in pairwise(points):
         if share <= high:
             part = math.log((1 - low) / (1 - share)) / math.log((1 - low) / (1 - high))

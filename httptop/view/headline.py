@@ -94,6 +94,10 @@ class Headlines:
         self._newcomers.note(snapshot)
         self._failures.note(snapshot)
 
+    def is_past(self, snapshot: Snapshot) -> bool:
+        """Return whether it is of a moment of which what failed, and was new, is not known."""
+        return snapshot.taken_at < self._latest_at
+
     def findings(
         self, scene: Scene, units: Units, events: Sequence[Event] = ()
     ) -> tuple[Finding, ...]:
@@ -105,8 +109,7 @@ class Headlines:
         if snapshot is None:
             return ()
         found = []
-        # What fails, and what is new, is known of the latest moment only.
-        is_latest = snapshot.taken_at >= self._latest_at
+        is_latest = not self.is_past(snapshot)
         failing, others = self._failures.worst(side)
         if failing is not None and is_latest:
             found.append(Finding("failing", _failing(failing, others), failing.key))
@@ -151,8 +154,11 @@ def _name(key: EndpointKey) -> str:
 
 def _failing(failing: Failing, others: int) -> str:
     only = "" if failing.pid is None else f", pid {failing.pid} only"
-    more = f", {others} more" if others else ""
-    return f"5xx {humanize.percent(failing.share)}: {_name(failing.key)}{only}{more}"
+    return f"5xx {humanize.percent(failing.share)}: {_name(failing.key)}{only}{_more(others)}"
+
+
+def _more(endpoints: int) -> str:
+    return f", {endpoints} more endpoint{'s' * (endpoints > 1)}" if endpoints else ""
 
 
 def _hanging(requests: tuple[Waiting, ...], units: Units) -> str:
@@ -167,5 +173,4 @@ def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, a
     before, now = units.duration(row.usual_p99_ns), units.duration(row.latency.p99_ns)
     ticks = slower_for(row)
     since = "" if ticks is None else f" for {lasting(ticks * snapshot.interval_s)}"
-    more = f", {others} more" if others else ""
-    return f"{_name(row.key)} p99 {before}{arrow}{now}{since}{more}"
+    return f"{_name(row.key)} p99 {before}{arrow}{now}{since}{_more(others)}"

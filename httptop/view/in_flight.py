@@ -29,12 +29,19 @@ HANGS_FROM_NS: Final = 1e9
 HANGS_TIMES: Final = 2.0
 #: Likewise where none of its endpoint's responses has been measured.
 HANGS_UNMEASURED_NS: Final = 5e9
+#: From this age on it hangs, unless so many responses of its endpoint have taken as long, for the
+#: most part: long polls. What has hung a few times is not usual for that.
+HANGS_ANYWAY_NS: Final = 10e9
+LONG_POLLS: Final = 100
 #: The ages that the list counts: up to each of these, and beyond the last.
 AGES_NS: Final = (1e8, 1e9, 1e10)
 
 
 def hangs(age_ns: float, usual: Latency) -> bool:
-    """Return whether a request of some age is far beyond what is usual for its endpoint."""
+    """Return whether a request is far older than is usual for its endpoint, or very old."""
+    polls = usual.count >= LONG_POLLS and usual.p50_ns >= HANGS_ANYWAY_NS
+    if age_ns >= HANGS_ANYWAY_NS and not polls:
+        return True
     if not usual.count:
         return age_ns >= HANGS_UNMEASURED_NS
     return age_ns >= HANGS_FROM_NS and age_ns > HANGS_TIMES * usual.p99_ns
@@ -58,8 +65,8 @@ class Waiting:
 
     @property
     def young(self) -> bool:
-        """Whether half of its endpoint's requests take longer."""
-        return bool(self.usual.count) and self.request.age_ns < self.usual.p50_ns
+        """Whether half of its endpoint's requests take longer, and it does not hang."""
+        return bool(self.usual.count) and self.request.age_ns < self.usual.p50_ns and not self.hangs
 
     @property
     def hangs(self) -> bool:

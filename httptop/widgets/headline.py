@@ -31,10 +31,11 @@ class Headline(Painted):
     def __init__(self, symbols: Symbols) -> None:
         super().__init__(symbols)
         self._findings: tuple[Finding, ...] = ()
+        self._none = ""
 
-    def show(self, findings: tuple[Finding, ...]) -> None:
-        """Show findings."""
-        self._findings = findings
+    def show(self, findings: tuple[Finding, ...], none: str = "nothing stands out") -> None:
+        """Show findings; ``none``: what to say if there are none."""
+        self._findings, self._none = findings, none
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
@@ -42,7 +43,7 @@ class Headline(Painted):
         text, muted = self.hue("text"), self.hue("muted")
         line = Line().space(1, text)
         if not self._findings:
-            return [line.add("nothing stands out", muted).strip()]
+            return [line.add(self._none, muted).strip()]
         glyphs = self.glyphs
         marks: dict[Kind, str] = {
             "watch": glyphs.bad,
@@ -61,9 +62,10 @@ class Headline(Painted):
 
 
 def shared(wanted: list[int], room: int) -> list[int]:
-    """Return how many cells each text gets: what it wants, or as many as the others get."""
-    left, found = max(room, 0), [0] * len(wanted)
-    for number, at in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
-        found[at] = min(wanted[at], left // (len(wanted) - number))
-        left -= found[at]
+    """Return how many cells each text gets: the first what it wants, the others at least a few."""
+    left, found = max(room, 0), list[int]()
+    for at, cells in enumerate(wanted):
+        least = sum(min(_LEAST_WIDTH, more) for more in wanted[at + 1 :])
+        found.append(max(0, min(cells, max(left - least, min(left, _LEAST_WIDTH)))))
+        left -= found[-1]
     return found

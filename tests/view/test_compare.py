@@ -20,7 +20,7 @@ from httptop.view.compare import (
     measured,
     quantile,
     sure_of_errors,
-    sure_of_p99s,
+    sure_of_quantiles,
     sure_of_rates,
 )
 from tests.factory import LATENCY, key, row, snapshot
@@ -39,6 +39,10 @@ def _latency(count: int, seed: int, scale: float = 1.0) -> Latency:
     return histogram.summary(buckets, sum(values), max(values))
 
 
+def _sure(now: Latency, before: Latency, share: float = 0.99) -> int:
+    return sure_of_quantiles(now, before, share, 300 if share == 0.99 else 50)
+
+
 def _measured(requests: int = 1000, errors: int | None = 0, rps: float = 100.0) -> Measured:
     return Measured(rps, requests, errors, LATENCY)
 
@@ -47,23 +51,37 @@ def _measured(requests: int = 1000, errors: int | None = 0, rps: float = 100.0) 
 def test_the_same_latencies_measured_again_are_no_change(count: int) -> None:
     """Twice of the same distribution: chance is mistaken for a change no more than it may be."""
     pairs = 200
-    levels = [sure_of_p99s(_latency(count, n), _latency(count, pairs + n)) for n in range(pairs)]
+    levels = [_sure(_latency(count, n), _latency(count, pairs + n)) for n in range(pairs)]
     assert sum(level >= 1 for level in levels) <= pairs / 20
     assert sum(level >= 3 for level in levels) <= 2
 
 
+@pytest.mark.parametrize("count", [50, 145, 1000, 5000])
+def test_the_same_medians_measured_again_are_no_change(count: int) -> None:
+    pairs = 200
+    levels = [_sure(_latency(count, n), _latency(count, pairs + n), 0.5) for n in range(pairs)]
+    assert sum(level >= 1 for level in levels) <= pairs / 20
+    assert sum(level >= 3 for level in levels) <= 2
+
+
+@pytest.mark.parametrize(("count", "scale"), [(145, 8.0), (145, 2.0), (1000, 1.3), (60, 3.0)])
+def test_a_median_that_moved_is_a_change(count: int, scale: float) -> None:
+    levels = [_sure(_latency(count, n), _latency(count, 900 + n, scale), 0.5) for n in range(50)]
+    assert sum(level >= 1 for level in levels) >= 45
+
+
 @pytest.mark.parametrize(("count", "scale"), [(1000, 3.0), (5000, 1.8), (300, 8.0)])
 def test_slower_latencies_are_a_change(count: int, scale: float) -> None:
-    levels = [sure_of_p99s(_latency(count, n), _latency(count, 900 + n, scale)) for n in range(50)]
+    levels = [_sure(_latency(count, n), _latency(count, 900 + n, scale)) for n in range(50)]
     assert sum(level >= 1 for level in levels) >= 45
-    assert [sure_of_p99s(_latency(299, 1), _latency(299, 2, 50.0))] == [0]  # too few
+    assert [_sure(_latency(299, 1), _latency(299, 2, 50.0))] == [0]  # too few
 
 
 def test_bounds_hold_the_percentile() -> None:
     whole = _latency(100_000, 1).p99_ns
     held = 0
     for n in range(200):
-        low, high = bounds(_latency(2000, 10 + n), LEVELS[0])
+        low, high = bounds(_latency(2000, 10 + n), 0.99, LEVELS[0])
         held += low <= whole <= high
     assert held >= 185
 

@@ -43,7 +43,7 @@ def test_the_endpoint_that_has_changed_most_is_named() -> None:
     rows = (row(), _slow(key("/b"), 1.6), slow, _slow(key("/c", side="client"), 20.0))
     (found,) = _found(*rows, before=rows)
     assert (found.kind, found.key) == ("slower", slow.key)
-    assert found.text == "stockd GET /stock p99 10.0ms->80.0ms, 1 more"
+    assert found.text == "stockd GET /stock p99 10.0ms->80.0ms, 1 more endpoint"
 
 
 @pytest.mark.parametrize(

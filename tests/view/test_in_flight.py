@@ -15,7 +15,7 @@ from httptop.model import (
     RequestInFlight,
     Snapshot,
 )
-from httptop.view.in_flight import hanging, in_flight_scene, of_endpoint
+from httptop.view.in_flight import hanging, hangs, in_flight_scene, of_endpoint
 from httptop.view.state import View
 from tests.factory import busy, endpoint, key, latency, row, snapshot
 
@@ -52,7 +52,7 @@ def test_each_is_judged_by_what_its_own_endpoint_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "p50_ms", "hangs"),
+    ("age_ms", "p50_ms", "hang"),
     [
         (999, 1.0, False),  # too soon to say
         (1001, 1.0, True),
@@ -62,12 +62,19 @@ def test_each_is_judged_by_what_its_own_endpoint_takes() -> None:
         (5_001, None, True),
     ],
 )
-def test_what_hangs(age_ms: float, p50_ms: float | None, hangs: bool) -> None:
+def test_what_hangs(age_ms: float, p50_ms: float | None, hang: bool) -> None:
     total = Latency() if p50_ms is None else latency(p50_ms)
     held = holding(*waiting(age_ms), rows=(replace(ROWS[0], latency_total=total),))
     (one,) = in_flight_scene(held, View()).waiting
-    assert one.hangs is hangs
-    assert len(hanging(held, "server")) == hangs
+    assert one.hangs is hang
+    assert len(hanging(held, "server")) == hang
+
+
+@pytest.mark.parametrize(("responses", "hang"), [(1, True), (99, True), (100, False)])
+def test_what_has_hung_a_few_times_is_not_usual_for_that(responses: int, hang: bool) -> None:
+    usual = latency(44_000.0, count=responses)
+    assert hangs(30e9, usual) == hang
+    assert hangs(9e9, usual) is False
 
 
 def test_the_oldest_does_not_always_hang() -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from httptop.widgets.headline import shared
 
 
-def test_short_texts_leave_their_room_to_long_ones() -> None:
+def test_the_first_one_is_whole_and_the_others_get_what_is_left() -> None:
     assert shared([10, 20, 30], 60) == [10, 20, 30]
-    assert shared([10, 50, 50], 60) == [10, 25, 25]
-    assert shared([50, 5, 40], 60) == [28, 5, 27]
+    assert shared([50, 50, 50], 100) == [50, 30, 20]
+    assert shared([90, 50, 10], 100) == [70, 20, 10]
     assert shared([], 60) == []
     assert shared([5], -3) == [0]
 
