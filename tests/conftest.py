@@ -3,8 +3,9 @@
 Where several processes share the tests (scripts/test), each loads a set of probes once and uses it
 again (tests/live/pool.py). Tests that must not run beside each other, such as those that start
 httptop and look at the whole host, form groups (xdist_group): one process runs a whole group. So
-do the tests of screens: they wait for screens more than they use the CPU, and beside each other
-they would leave it idle. They come first, those that load probes next, the short ones last.
+do the tests of screens, in two groups: they wait for screens more than they use the CPU, and with
+one for each process they would leave it idle. They come first, those that load probes next, the
+short ones last.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def unconfined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seccomp, "unrestricted_tasks", lambda: iter(()))
 
 
+_SCREEN_GROUPS = 2
+
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 
@@ -49,9 +52,8 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests; skip those that load probes where this host cannot be traced."""
-    for item in items:
-        if _is_of_screens(item):
-            item.add_marker(pytest.mark.xdist_group("screens"))
+    for number, item in enumerate(filter(_is_of_screens, items)):
+        item.add_marker(pytest.mark.xdist_group(f"screens{number % _SCREEN_GROUPS}"))
     items.sort(key=lambda item: (not _is_of_screens(item), not item.get_closest_marker("ebpf")))
     loading = [item for item in items if item.get_closest_marker("ebpf")]
     refusal = _refusal() if loading else None
