@@ -3,7 +3,7 @@
 Where several processes share the tests (scripts/test), each loads a set of probes once and uses it
 again (tests/live/pool.py). Tests that must not run beside each other, such as those that start
 httptop and look at the whole host, form groups (xdist_group): one process runs a whole group. So
-do the tests of screens, in two groups: they wait for screens more than they use the CPU, and with
+do the tests of screens, in three groups: they wait for screens more than they use the CPU, and with
 one for each process they would leave it idle. They come first, those that load probes next, the
 short ones last.
 """
@@ -33,7 +33,7 @@ def unconfined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seccomp, "unrestricted_tasks", lambda: iter(()))
 
 
-_SCREEN_GROUPS = 2
+_SCREEN_GROUPS = 3
 
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
