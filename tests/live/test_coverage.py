@@ -23,7 +23,7 @@ from httptop.privilege import helper as helper_module
 from httptop.privilege import helper_process
 from httptop.privilege.helper import Helper
 from httptop.privilege.helper_protocol import SURVEY, HelperError
-from tests.live.command import status, terminal, until
+from tests.live.command import status, terminal, until, until_shown
 from tests.live.live import Watch, connected, exchange, request
 
 pytestmark = pytest.mark.ebpf
@@ -251,10 +251,12 @@ def test_without_root_the_screen_has_it_from_the_helper() -> None:
         process(SERVER) as (pid, _),
         terminal("-d", "0.2", "-p", str(pid)) as (run, end),
     ):
-        until(end, "why a service does not show up")
+        until_shown(end, "why a service does not show up")
         assert "0" not in status(run.pid)["Uid"].split()
         end.write(b"y")
-        until(end, "with stream sockets")
+        until_shown(end, "with stream sockets")
+        end.write(b"q")  # back
+        until_shown(end, "why a service does not show up")
         end.write(b"q")
         until(end, "\x1b[?1049l")
         assert run.wait(30) == 0

@@ -160,15 +160,17 @@ async def test_the_screen_lists_what_hangs() -> None:
                 app.change_view(path_filter=path)
                 app.publish(watch.step())
                 await pilot.press("i")
-                await pilot.pause()
                 listed = app.screen.query_one(InFlightTable)
+                while not listed.listed:
+                    await pilot.pause()
                 first = listed.listed
                 assert [one.request.key.path for one in first] == [f"{path}/hang"] * 5
                 assert {one.request.pid for one in first} == {os.getpid()}
                 assert {one.request.peer for one in first} == {"127.0.0.1"}
                 time.sleep(0.1)
                 app.publish(watch.step())
-                await pilot.pause()
+                while listed.listed == first:
+                    await pilot.pause()
                 assert [one.identity for one in listed.listed] == [one.identity for one in first]
                 grown_ns = [
                     now.request.age_ns - then.request.age_ns

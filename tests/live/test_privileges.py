@@ -293,9 +293,8 @@ def test_changes_are_saved_from_a_screen_without_root(folder: Path) -> None:
     with terminal("-d", "0.2", "--config", str(file)) as (run, end):
         until(end, "\x1b[?1049h")
         assert eventually(lambda: field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}, 30)
-        end.write(b"s")
-        end.write(b"w")
-        until(end, file.name)
+        end.write(b"s9w")
+        until_shown(end, file.name)
         end.write(b"q")
         with contextlib.suppress(OSError):
             while end.read(65536):

@@ -296,10 +296,12 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         tell: Callable[[str], None],
         read: object,
         save: Path,
+        export: object,
     ) -> Feed:
         assert session.pids == ()
         assert written == ("text" not in words or "--record" in words)
         assert not screen
+        assert export is None
         assert tell is complain
         assert (read, save) == ((home / "etc.toml", own), own)
         asked.append((settings, scope, demo))
