@@ -74,7 +74,8 @@ def test_a_case_that_cannot_be_played() -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_processes_that_do_not_come_to_the_end(how: signal.Signals) -> None:
     """They are ended, and nothing is taken for played."""
-    with Players(CASES, "unix", patience_s=0.1) as players:
+    patience_s = 30.0 if how == signal.SIGKILL else 0.1  # an end is seen at once
+    with Players(CASES, "unix", patience_s=patience_s) as players:
         pids = players.pids
         for pid in pids:
             os.kill(pid, how)

@@ -170,13 +170,15 @@ def until_shown(end: FileIO, text: str) -> None:
 
     Only cells that differ are sent, so a text may come in pieces: the screen is drawn again.
     """
-    written, until_s = _rests.pop(end, ""), time.monotonic() + 2 * _PATIENCE_S
+    written, drawn_s = _rests.pop(end, ""), time.monotonic()
+    until_s = drawn_s + 4 * _PATIENCE_S
     while text not in written:
         assert time.monotonic() < until_s, f"{text!r} was not shown"
-        if select.select([end], [], [], 0.5)[0]:
-            written = written[-65536:] + end.read(65536).decode("utf-8", "replace")
-        else:
+        if time.monotonic() - drawn_s > 1:
             end.write(b"\x0c")  # Ctrl-L
+            drawn_s = time.monotonic()
+        if select.select([end], [], [], 0.2)[0]:
+            written = written[-65536:] + end.read(65536).decode("utf-8", "replace")
     _rests[end] = written.partition(text)[2]
 
 
