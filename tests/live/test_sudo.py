@@ -42,6 +42,8 @@ pytestmark = [
 ]
 
 SUDOERS = Path("/etc/sudoers.d")
+#: On a busy machine an end may take longer than a user would wait for it.
+PATIENTLY = ("--set", "general.shutdown_timeout=60s")
 
 
 class Caller:
