@@ -7,14 +7,12 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from httptop.collect.shown_rows import RowsShown, ShownRows
 from httptop.collect.sums import Sums
-from httptop.model import EndpointKey, EndpointStats, Side
+from httptop.model import EndpointStats
 from httptop.view.rows import RowsOnDemand
-
-if TYPE_CHECKING:
-    from httptop.collect.row_table import ShownRows
 
 #: Most of the sums are zeros: the fastest level makes them ten times smaller.
 _LEVEL: Final = 1
@@ -22,16 +20,17 @@ _LEVEL: Final = 1
 _latest: Final[deque[RowsOnDemand]] = deque(maxlen=2)
 
 
-class PackedRows(RowsOnDemand):
+class PackedRows(RowsShown):
     """Rows that unpack themselves when one is asked for."""
 
     def __init__(
         self, sums: Sums, shown: ShownRows, unpacked: Callable[[Sums], RowsOnDemand]
     ) -> None:
         """``unpacked`` makes the rows of these sums."""
+        super().__init__(shown)
         self._parts = [zlib.compress(part, _LEVEL) for part in (sums.rows, sums.times, sums.cells)]
         self._sums = replace(sums, rows=b"", times=b"", cells=b"")
-        self._shown, self._unpacked = shown, unpacked
+        self._unpacked = unpacked
         self._whole_rows: weakref.ref[RowsOnDemand] | None = None
 
     @property
@@ -51,19 +50,6 @@ class PackedRows(RowsOnDemand):
             self._whole_rows = weakref.ref(whole)
             _latest.append(whole)
         return whole
-
-    @property
-    def keys(self) -> Sequence[EndpointKey]:
-        """The key of each row."""
-        return self._shown.keys
-
-    def by_name(self, side: Side) -> Sequence[int]:
-        """Return the indices of a side's rows in order; see RowsOnDemand."""
-        return self._shown.by_name[side]
-
-    def index_of(self, key: EndpointKey) -> int | None:
-        """Return the index of the row with a key; None: there is none."""
-        return self._shown.index.get(key)
 
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each row; see RowsOnDemand."""

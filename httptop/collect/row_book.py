@@ -13,7 +13,7 @@ from typing import Final
 from httptop.collect.forgetting import Owner
 from httptop.collect.not_found import DistinctPaths, NotFoundRows
 from httptop.collect.row_names import RowNames
-from httptop.collect.row_table import ShownRows
+from httptop.collect.shown_rows import ShownRows
 from httptop.collect.sums import FIRST_ROW, NOT_ANSWERED, ROW, Answered, RowFigures
 from httptop.model import (
     NOT_FOUND_PATH,

@@ -7,9 +7,8 @@ changes: names, and the trends of former ticks. Nothing of it changes, so any th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from operator import add, itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import add
 from typing import Final
 
 from httptop.collect.containers import Containers
@@ -19,6 +18,7 @@ from httptop.collect.packed_rows import PackedRows
 from httptop.collect.parties import NO_PARTIES, PartyTable
 from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import Buckets, UsualTable, p99_buckets, trend_of
+from httptop.collect.shown_rows import RowsShown, ShownRows
 from httptop.collect.status_latencies import Percentiles, latency_by_status
 from httptop.collect.sums import (
     ROW,
@@ -32,15 +32,12 @@ from httptop.model import (
     NO_LATENCY,
     OTHER_PEERS,
     OTHER_PIDS,
-    EndpointKey,
     EndpointStats,
     Latency,
     PartyStats,
-    Side,
     errors_of,
 )
 from httptop.view.parts import PartedBy, Parts, parts_by_status
-from httptop.view.rows import RowsOnDemand
 
 _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
@@ -54,56 +51,7 @@ _PERCENTILE_AT: Final = {
 }
 
 
-class ShownRows:
-    """Which rows a table shows, and in what order; shared by tables that show the same."""
-
-    def __init__(
-        self,
-        numbers: Sequence[int],
-        keys: Sequence[EndpointKey | None],
-        before: ShownRows | None = None,
-    ) -> None:
-        """``keys``: of all rows; ``before``: what was shown before, the same for the most part."""
-        self.numbers = numbers
-        self.keys: list[EndpointKey] = [key for at in numbers if (key := keys[at]) is not None]
-        self._order: list[int] | None = None
-        self._before = None if before is None or before._order is None else before
-
-    @cached_property
-    def index(self) -> dict[EndpointKey, int]:
-        """The index of each key."""
-        return {key: at for at, key in enumerate(self.keys)}
-
-    @cached_property
-    def pick(self) -> Callable[[Sequence[float]], Sequence[float]]:
-        """A function that picks the shown rows' values out of those of all rows."""
-        if len(self.numbers) == 1:
-            (number,) = self.numbers
-            return lambda values: (values[number],)
-        return itemgetter(*self.numbers) if self.numbers else lambda _: ()
-
-    @cached_property
-    def by_name(self) -> dict[Side, list[int]]:
-        """The indices of each side's rows, by path, method and process."""
-        keys = self.keys
-        order = list(range(len(keys)))
-        if self._before is not None:  # almost sorted: the new ones come last
-            known = [self.index[key] for key in self._before.sorted_keys() if key in self.index]
-            order = list(dict.fromkeys((*known, *order)))
-        names = [(key.path, key.method, key.process) for key in keys]
-        order.sort(key=names.__getitem__)
-        self._order, self._before = order, None
-        sides: dict[Side, list[int]] = {"server": [], "client": []}
-        for at in order:
-            sides[keys[at].side].append(at)
-        return sides
-
-    def sorted_keys(self) -> list[EndpointKey]:
-        """Return the keys in order, if that is known."""
-        return [self.keys[at] for at in self._order or ()]
-
-
-class RowTable(RowsOnDemand):
+class RowTable(RowsShown):
     """The rows of a moment."""
 
     def __init__(
@@ -124,25 +72,13 @@ class RowTable(RowsOnDemand):
         ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
         ``percentiles``: of some rows, by status; see status_latencies.py.
         """
-        self._sums, self._shown, self._names = sums, shown, names
+        super().__init__(shown)
+        self._sums, self._names = sums, names
         self._containers = containers
         self._trends, self._usual, self._covered_s = trends, usual, covered_s
         self._parties, self._oldest_ns = parties, oldest_ns
         self._by_status = percentiles
         self._made: dict[int, EndpointStats] = {}
-
-    @property
-    def keys(self) -> Sequence[EndpointKey]:
-        """The key of each row."""
-        return self._shown.keys
-
-    def by_name(self, side: Side) -> Sequence[int]:
-        """Return the indices of a side's rows in order; see RowsOnDemand."""
-        return self._shown.by_name[side]
-
-    def index_of(self, key: EndpointKey) -> int | None:
-        """Return the index of the row with a key; None: there is none."""
-        return self._shown.index.get(key)
 
     @property
     def size_bytes(self) -> int:
