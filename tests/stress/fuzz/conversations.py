@@ -13,14 +13,12 @@ import os
 import random
 import socket
 import struct
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.live.live import connected, connected_unix
 from tests.stress.fuzz.moves import transfer
-
-Tally = Counter[tuple[str, str, str]]  # (side, path, status or "unanswered")
+from tests.stress.tallies import Tally
 
 _RESET: Final = struct.pack("ii", 1, 0)
 _STATUSES: Final = (200, 200, 201, 204, 304, 404, 500)

@@ -27,8 +27,9 @@ from typing import Final
 from httptop.config.load import build
 from httptop.model import IDLE_PATH, EndpointStats, Snapshot
 from tests.live.live import Watch, new_path, rows_of
-from tests.stress.fuzz.conversations import KINDS, Conversation, Doors, Tally, seeds
+from tests.stress.fuzz.conversations import KINDS, Conversation, Doors, seeds
 from tests.stress.soak.gauges import Map, contents, ownerless
+from tests.stress.tallies import Tally, differences
 
 COMM: Final = f"fuzz-{os.getpid()}"
 #: A call that the kernel has missed may be a close: then the connection's entries are swept.
@@ -57,26 +58,6 @@ def counted(snapshot: Snapshot, root: str) -> Tally:
             for outcome, count in _outcomes(row).items():
                 tally[row.key.side, row.key.path, outcome] += count
     return +tally
-
-
-def differences(wanted: Tally, found: Tally) -> list[str]:
-    """Return what was counted wrongly.
-
-    What a path lacks must be in ``~idle``, and nothing else may be there.
-    """
-    faults = []
-    idle: Counter[tuple[str, str]] = Counter()
-    for side, path, outcome in sorted(wanted | found):
-        lacking = wanted[side, path, outcome] - found[side, path, outcome]
-        idle[side, outcome] += lacking
-        if lacking < 0 and path != IDLE_PATH:
-            faults.append(f"{side} {path} {outcome}: {-lacking} more counted than made")
-    faults += [
-        f"{side} {outcome}: {lacking} more made than counted"
-        for (side, outcome), lacking in idle.items()
-        if lacking
-    ]
-    return faults
 
 
 def _talk(

@@ -21,9 +21,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from httptop.model import IDLE_PATH
 from tests.stress.soak.gauges import Gauge, contents, look, maps_of, ownerless
 from tests.stress.soak.shapes import drawn, live_through
+from tests.stress.tallies import Tally, differences
 
 #: The workers' process name: two soaks at a time do not see each other.
 COMM: Final = f"soak-{os.getpid()}"
@@ -33,8 +33,6 @@ ROOT: Final = "/soak"
 WORKER_S: Final = 10
 #: What memory may gain from a third of the run on, when windows and caches are full.
 MOST_GAIN: Final = 0.05
-
-Tally = Counter[tuple[str, str, str]]  # (side, shape, status or "unanswered")
 
 
 class Httptop:
@@ -131,26 +129,6 @@ def faults_of(seen: list[Gauge], wanted: Tally, found: Tally, left: int) -> list
     if left:
         faults.append(f"{left} entries of what is gone are still in the maps")
     return faults + differences(wanted, found)
-
-
-def differences(wanted: Tally, found: Tally) -> list[str]:
-    """Return what was counted wrongly.
-
-    Beside other loads rows make room: what a shape lacks must be in ``~idle``, and nothing else.
-    """
-    faults = []
-    lacking: Counter[tuple[str, str]] = Counter()
-    for side, shape, status in sorted(wanted | found):
-        less = wanted[side, shape, status] - found[side, shape, status]
-        lacking[side, status] += less
-        if less < 0 and shape != IDLE_PATH:
-            faults.append(f"{side} {shape} {status}: {-less} more counted than made")
-    faults += [
-        f"{side} {status}: {less} more made than counted"
-        for (side, status), less in lacking.items()
-        if less
-    ]
-    return faults
 
 
 def main() -> int:
