@@ -38,6 +38,8 @@ _NEXT_ID: Final = {PROGRAMS: 11, LINKS: 31}
 NOBODY: Final = 65534
 NOTHING: Final = "0" * 16
 _PATIENCE_S: Final = 30.0
+#: general.shutdown_timeout, where it is not what is tested: beside other tests an end takes long.
+PATIENCE: Final = "60s"
 
 _NEEDED: Final = (
     "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "platformdirs", "psutil", "pygments",
@@ -90,10 +92,14 @@ def _started(
     arguments: tuple[str, ...], variables: Mapping[str, str], terminal: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     python, environ = readable()
-    environ = environ | {
-        name if name.startswith("SUDO_") else f"HTTPTOP_{name}": value
-        for name, value in variables.items()
-    }
+    environ = (
+        environ
+        | {"HTTPTOP_GENERAL__SHUTDOWN_TIMEOUT": PATIENCE}
+        | {
+            name if name.startswith("SUDO_") else f"HTTPTOP_{name}": value
+            for name, value in variables.items()
+        }
+    )
     with subprocess.Popen(
         [python, "-P", "-m", "httptop", *arguments],
         stdin=terminal,

@@ -34,8 +34,9 @@ from tests.live.command import (
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
-#: general.shutdown_timeout, and what this busy host may take beyond.
+#: general.shutdown_timeout as it is by default, and what this busy host may take beyond.
 _TIMEOUT_S: Final = 5.0
+SOON: Final = {"GENERAL__SHUTDOWN_TIMEOUT": f"{_TIMEOUT_S:g}s"}
 _ALLOWED_S: Final = 10.0
 _CLOSED: Final = 0
 #: What ends a run, and after how many seconds, on a screen.
@@ -123,7 +124,7 @@ def loader_of(run: Popen[str]) -> int:
 
 @pytest.mark.parametrize(("at_s", "how"), _MOMENTS)
 def test_a_screen_ends_at_any_moment_of_its_start(at_s: float, how: int) -> None:
-    with marked(f"at-{at_s}") as mark, terminal(SUDO_COMMAND=mark) as (run, end):
+    with marked(f"at-{at_s}") as mark, terminal(SUDO_COMMAND=mark, **SOON) as (run, end):
         with watched(end):
             time.sleep(at_s)
             if how:
@@ -137,7 +138,7 @@ def test_a_screen_ends_at_any_moment_of_its_start(at_s: float, how: int) -> None
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_batch_run_ends_while_its_loader_is_stopped(number: signal.Signals) -> None:
     """At once: it kills the loader, and waits for nothing that it would have to do."""
-    with marked("loader") as mark, running("-b", SUDO_COMMAND=mark) as run:
+    with marked("loader") as mark, running("-b", SUDO_COMMAND=mark, **SOON) as run:
         os.kill(loader_of(run), signal.SIGSTOP)
         time.sleep(0.6)
         run.send_signal(number)
@@ -145,7 +146,7 @@ def test_a_batch_run_ends_while_its_loader_is_stopped(number: signal.Signals) ->
 
 
 def test_the_loader_ends_with_a_run_that_is_killed() -> None:
-    with marked("killed") as mark, running("-b", SUDO_COMMAND=mark) as run:
+    with marked("killed") as mark, running("-b", SUDO_COMMAND=mark, **SOON) as run:
         loader = loader_of(run)
         os.kill(loader, signal.SIGSTOP)
         assert eventually(lambda: state(loader) == "T")
@@ -156,7 +157,7 @@ def test_the_loader_ends_with_a_run_that_is_killed() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_helper_ends_with_the_run(number: signal.Signals) -> None:
     """Although httptop, which is no longer root, may not kill it: the kernel does."""
-    with marked("helper") as mark, batch(SUDO_COMMAND=mark) as run:
+    with marked("helper") as mark, batch(SUDO_COMMAND=mark, **SOON) as run:
         helper, held = children(run.pid)[HELPER], held_by(run.pid)
         assert held[LINKS]
         os.kill(helper, signal.SIGSTOP)

@@ -24,6 +24,7 @@ import httptop
 from tests.live.command import (
     NOBODY,
     NOTHING,
+    PATIENCE,
     document,
     eventually,
     family,
@@ -42,8 +43,7 @@ pytestmark = [
 ]
 
 SUDOERS = Path("/etc/sudoers.d")
-#: On a busy machine an end may take longer than a user would wait for it.
-PATIENTLY = ("--set", "general.shutdown_timeout=60s")
+PATIENTLY = ("--set", f"general.shutdown_timeout={PATIENCE}")
 
 
 class Caller:
@@ -243,8 +243,8 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         end.write(b"s9w")
         assert eventually(saved.exists)
         for keys, shown in (
-            (b"\r", "LATENCY"),
-            (b"?", "name in ui.keys"),
+            (b"\r", "server side"),
+            (b"h", "name in ui.keys"),
             (b"n", "Missed since start"),
             (b"y", "processes with stream sockets"),
         ):
