@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +45,9 @@ def read_sockets(net: Path) -> dict[int, Socket]:
     for name, read in (("unix", _unix), ("tcp6", _tcp), ("tcp", _tcp)):
         several: set[int] = set()
         try:
-            for line in _lines(net / name):
+            # The kernel goes on by position from read to read: where sockets come and go, one that
+            # stays may be passed over. It is found the second time.
+            for line in chain(_lines(net / name), _lines(net / name)):
                 try:
                     entry = read(line)
                 except (ValueError, IndexError):
