@@ -128,6 +128,11 @@ class HttptopApp(KeyedApp):
         return self._watch_control.watching
 
     @property
+    def baseline_at(self) -> float | None:
+        """The Unix time at the end of the baseline's window; None: there is no baseline."""
+        return None if self.moments.baseline is None else self.moments.baseline.taken_at
+
+    @property
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
         return self._demo.is_allowed
@@ -304,6 +309,7 @@ class HttptopApp(KeyedApp):
             self.push_screen(CompareScreen(self.moments))
         else:
             self.moments.set_baseline()
+            self.refresh_screens()
 
     def open_watches(self) -> None:
         """Show the watches and their events."""

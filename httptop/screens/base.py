@@ -139,6 +139,11 @@ class Httptop(App[int]):
 
     @property
     @abstractmethod
+    def baseline_at(self) -> float | None:
+        """The Unix time at the end of the baseline's window; None: there is no baseline."""
+
+    @property
+    @abstractmethod
     def can_demo(self) -> bool:
         """Whether a key may start the demo services."""
 

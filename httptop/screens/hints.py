@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from httptop import humanize
 from httptop.view.grouping import GROUPINGS
 from httptop.view.keys import DIGITS
 from httptop.view.menus import Menu
@@ -14,8 +15,11 @@ from httptop.widgets.key_bar import Hint
 KeyOf = Callable[[str], str]
 
 
-def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
-    """Return the keys of the dashboard; ``demo``: include the demo's key."""
+def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | None) -> list[Hint]:
+    """Return the keys of the dashboard; ``demo``: include the demo's key.
+
+    ``baseline_at``: when the window ended that the user compares with, Unix time.
+    """
     hints: list[Hint] = [
         (key("open"), "open", "screen.open"),
         (key("path"), "path", "screen.filter"),
@@ -25,6 +29,9 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool) -> list[Hint]:
     ]
     if demo:
         hints.append((key("demo"), "demo", "app.demo"))
+    if baseline_at is not None:
+        when = humanize.time_of_day(baseline_at)[:5]
+        hints.append((key("baseline"), f"compare with {when}", "app.baseline"))
     if (above := view.groups_above) is not None:
         hints.append((key("clear"), f"by {GROUPINGS[above.by]}", "screen.clear"))
     elif view.filtered:

@@ -6,10 +6,12 @@ import pytest
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
+from httptop.humanize import time_of_day
 from httptop.screens.compare import CompareScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.widgets.compare_table import CompareTable
+from httptop.widgets.key_bar import KeyBar
 from tests.factory import busy, later
 from tests.screens.handles import drawn, show
 
@@ -20,6 +22,10 @@ async def test_a_baseline_is_set_and_compared_with() -> None:
         await pilot.press("b")
         assert app.moments.baseline is not None
         assert isinstance(app.screen, Dashboard)
+        assert (
+            f" b compare with {time_of_day(app.moments.baseline.taken_at)[:5]} "
+            in drawn(app, KeyBar)[0]
+        )
         await pilot.press("b")
         assert isinstance(app.screen, CompareScreen)
         table = app.screen.query_one(CompareTable)
