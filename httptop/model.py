@@ -265,6 +265,11 @@ class Transaction:
     #: most requests of a busy host.
     request_head: tuple[str, ...] = ()
 
+    @property
+    def responded_at(self) -> float:
+        """Unix time of the response's first byte, or of the end without one, seconds."""
+        return self.started_at + self.latency_ns / 1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Health:

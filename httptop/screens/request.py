@@ -89,7 +89,12 @@ def _facts(request: Transaction, units: Units) -> Content:
             f"{units.duration(request.latency_ns)}  ({request.latency_ns:,} ns){slow}",
             "$hue-warn" if request.slow else "$hue-text",
         ),
-        ("time", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
+        ("began", f"{moment} {humanize.time_of_day(request.started_at)}", "$hue-text"),
+        (
+            "responded" if responded else "closed",
+            humanize.time_of_day(request.responded_at),
+            "$hue-text",
+        ),
         ("side", f"{key.side}{', over TLS' if key.tls else ''}", "$hue-text"),
         ("process", f"{key.process}, pid {request.pid or humanize.UNKNOWN}", "$hue-accent"),
         (

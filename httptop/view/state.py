@@ -240,18 +240,21 @@ class Scene:
         return sum((row.rps for row in self.rows) if values is None else values)
 
     def requests(self) -> list[Transaction]:
-        """Return the sampled requests of the shown side and filter, newest first."""
+        """Return the sampled requests of the shown side and filter, the latest response first."""
         if self.snapshot is None:
             return []
         side, needle = self.view.side, self.view.path_filter.casefold()
         ready = None if self.view.expression is None else screen_filter(self.view.expression)
-        return [
+        found = [
             sample
             for sample in self.snapshot.recent
             if sample.key.side == side
             and (not needle or needle in f"{sample.key.path}\n{sample.path}".casefold())
             and (ready is None or ready.keeps_request(sample))
         ]
+        # They arrive by CPU, so nearly in this order.
+        found.sort(key=attrgetter("responded_at"), reverse=True)
+        return found
 
 
 def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) -> Scene:

@@ -58,7 +58,7 @@ def request_lines(
     for sample in samples[: max(0, height - len(lines))]:
         bad = sample.status >= 500 or sample.status == STATUS_UNKNOWN
         line = Line().space(1, text)
-        line.add(humanize.time_of_day(sample.started_at), muted, 13)
+        line.add(humanize.time_of_day(sample.responded_at), muted, 13)
         line.add(_process(sample, process, ellipsis), hue("accent"), process).space(1, text)
         line.add(sample.key.method, muted, 8)
         shown = fit(sample.path, path, "left", ellipsis)

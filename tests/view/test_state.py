@@ -167,6 +167,12 @@ def test_live_requests_follow_side_and_filter() -> None:
     assert scene(None, View()).requests() == []
 
 
+def test_requests_stand_in_the_order_of_the_times_shown() -> None:
+    times = [sample.responded_at for sample in scene(busy(), View()).requests()]
+    assert times == sorted(times, reverse=True)
+    assert times != sorted(times)
+
+
 def test_the_rate_is_that_of_the_window() -> None:
     some = snapshot([endpoint(key("/"), rps=5.0), endpoint(key("/a"), rps=7.0)])
     totals = replace(some.total("server"), trend_rps=(100.0, 200.0))
