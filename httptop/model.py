@@ -169,6 +169,9 @@ class EndpointStats:
     #: Requests that ended within the window, and the errors among these; None: not known.
     window_requests: int | None = None
     window_errors: int | None = None
+    #: Requests that ended within the window by status, as in ``status``; STATUS_UNKNOWN: the
+    #: unanswered ones, too. Their sum is ``window_requests``. None: not known.
+    window_status: Mapping[int, int] | None = None
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""

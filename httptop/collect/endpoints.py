@@ -144,8 +144,9 @@ class EndpointRows:
             percentiles = self._statuses.of_busiest(now, names, shown.numbers)
         usual, places = self._ledger.usual.table(), self._containers
         return RowTable(
-            now, shown, names, trends, usual, covered_s, parties, oldest_ns, places, percentiles
-        )
+            now, shown, names, trends, usual, covered_s, parties, oldest_ns, places, percentiles,
+            self._ledger.ago.oldest,
+        )  # fmt: skip
 
     def key_of(self, cell: int, status: int) -> EndpointKey | None:
         """Return the key of the row that a request of a cell is counted in; None: in none."""
@@ -163,6 +164,7 @@ class EndpointRows:
 
     def count(self, slot: int, names: Names) -> None:
         """Add what cells have counted; the window ends with a slot, by number."""
+        self._ledger.begin_slot(slot)
         self._ledger.changed()
         self._ledger.in_flight = InFlight()
         unknown = self._ledger.sums.add(self._ledger.tick, slot)

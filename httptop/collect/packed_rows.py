@@ -24,19 +24,23 @@ class PackedRows(RowsShown):
     """Rows that unpack themselves when one is asked for."""
 
     def __init__(
-        self, sums: Sums, shown: ShownRows, unpacked: Callable[[Sums], RowsOnDemand]
+        self,
+        sums: Sums,
+        shown: ShownRows,
+        unpacked: Callable[[Sums], RowsOnDemand],
+        more_bytes: int = 0,
     ) -> None:
-        """``unpacked`` makes the rows of these sums."""
+        """``unpacked`` makes the rows of these sums, and has ``more_bytes`` for that."""
         super().__init__(shown)
         self._parts = [zlib.compress(part, _LEVEL) for part in (sums.rows, sums.times, sums.cells)]
         self._sums = replace(sums, rows=b"", times=b"", cells=b"")
-        self._unpacked = unpacked
+        self._unpacked, self._more_bytes = unpacked, more_bytes
         self._whole_rows: weakref.ref[RowsOnDemand] | None = None
 
     @property
     def size_bytes(self) -> int:
         """The memory that it takes while it is packed."""
-        return sum(map(len, self._parts))
+        return sum(map(len, self._parts)) + self._more_bytes
 
     def packed(self) -> PackedRows:
         """Return itself."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import repeat
 
+from httptop.collect.counted_ago import Counted, CountedAgo
 from httptop.collect.endpoint_cells import Endpoint, EndpointCells
 from httptop.collect.in_flight import InFlight
 from httptop.collect.parties import PartyBook, PartySource
@@ -32,6 +33,7 @@ class RowLedger:
         self.trends: deque[Buckets] = deque(maxlen=trend_ticks)
         self.usual = UsualP99s()
         self.in_flight = InFlight()
+        self.ago = CountedAgo()
         self.tick = 1
         self._latest: Sums | None = None  # None: out of date
 
@@ -44,6 +46,10 @@ class RowLedger:
     def changed(self) -> None:
         """Note that the sums of rows are others now."""
         self._latest = None
+
+    def begin_slot(self, slot: int) -> None:
+        """Note what was counted before a slot of the window, with which this ends from now on."""
+        self.ago.begin(slot, lambda: Counted.of(self.now(), self.book.names()))
 
     def end_tick(self, ticks: int) -> None:
         """End a tick: its latencies join the trends, where it stands for ``ticks``."""
@@ -101,6 +107,7 @@ class RowLedger:
         moved = self.cells.move(rows)
         self.parties.move(rows)
         self.usual.merge(rows)
+        self.ago.move(rows)
         self._trends(lambda buckets: merged(buckets, rows))
         self.changed()
         return moved

@@ -12,6 +12,7 @@ from operator import add
 from typing import Final
 
 from httptop.collect.containers import Containers
+from httptop.collect.counted_ago import Counted, added
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.packed_rows import PackedRows
@@ -32,6 +33,7 @@ from httptop.model import (
     NO_LATENCY,
     OTHER_PEERS,
     OTHER_PIDS,
+    STATUS_UNKNOWN,
     EndpointStats,
     Latency,
     PartyStats,
@@ -66,18 +68,20 @@ class RowTable(RowsShown):
         oldest_ns: Mapping[int, float],
         containers: Containers,
         percentiles: Mapping[int, Percentiles],
+        ago: Counted | None,
     ) -> None:
         """``trends``: of ticks, oldest first; ``covered_s``: the seconds that the window covers.
 
         ``oldest_ns``: the age of rows' oldest request in flight, as far as it is known.
         ``percentiles``: of some rows, by status; see status_latencies.py.
+        ``ago``: what had been counted when the window began.
         """
         super().__init__(shown)
         self._sums, self._names = sums, names
         self._containers = containers
         self._trends, self._usual, self._covered_s = trends, usual, covered_s
         self._parties, self._oldest_ns = parties, oldest_ns
-        self._by_status = percentiles
+        self._by_status, self._ago = percentiles, ago
         self._made: dict[int, EndpointStats] = {}
 
     @property
@@ -89,15 +93,15 @@ class RowTable(RowsShown):
         """Return the same in less memory; see RowsOnDemand."""
         shown, names, trends, usual = self._shown, self._names, self._trends, self._usual
         covered_s, oldest_ns, containers = self._covered_s, self._oldest_ns, self._containers
-        percentiles = self._by_status
+        percentiles, ago = self._by_status, None if self._ago is None else self._ago.packed
 
         def unpacked(sums: Sums) -> RowTable:
             return RowTable(
                 sums, shown, names, trends, usual, covered_s, NO_PARTIES, oldest_ns, containers,
-                percentiles,
+                percentiles, None if ago is None else ago.whole(),
             )  # fmt: skip
 
-        return PackedRows(self._sums, shown, unpacked)
+        return PackedRows(self._sums, shown, unpacked, ago.size_bytes if ago else 0)
 
     # ---- one row -----------------------------------------------------------------------------
 
@@ -161,7 +165,19 @@ class RowTable(RowsShown):
             usual and usual.change,
             window_requests=row.window_requests,
             window_errors=row.window_errors,
+            window_status=self._window_status(number, status, row.unanswered),
         )
+
+    def _window_status(
+        self, number: int, status: Mapping[int, int], unanswered: int
+    ) -> Mapping[int, int] | None:
+        """Return the window's requests of a row by status; ``status``: responses since start."""
+        if self._ago is None:
+            return None
+        counts = dict(status)
+        if unanswered:
+            counts[STATUS_UNKNOWN] = counts.get(STATUS_UNKNOWN, 0) + unanswered
+        return added(counts, self._ago.by_status(number))
 
     def _times(
         self, number: int, row: RowFigures, total: Latency

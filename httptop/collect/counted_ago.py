@@ -1,0 +1,136 @@
+"""What rows had counted by status when the window began: what has come since is the window's.
+
+Counters are of the whole run. With the first reading of each slot of the window (window.py) it is
+noted what had been counted before it, so that the window's counts are exact differences, of the
+same time as all that the source keeps of the window. Rows that become others' stay so in what was
+noted, and a number that a row has given back is a new row's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from httptop.collect.row_names import RowNames
+from httptop.collect.sums import CELL, ROW, SLOTS, RowFigures, Sums
+from httptop.model import STATUS_UNKNOWN
+
+_ROW_WORDS: Final = ROW.size // 8
+_UNANSWERED_AT: Final = RowFigures._fields.index("unanswered")
+_LEVEL: Final = 1
+
+
+def counts_of(cells: bytes) -> memoryview:
+    """Return how many responses each cell has counted; ``cells``: CELL after CELL."""
+    return memoryview(cells).cast("Q")[:: CELL.size // 8]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What rows had counted at a moment; nothing of it changes."""
+
+    names: RowNames
+    cells: bytes  # responses of each cell, 64 bits each
+    unanswered: bytes  # requests of each row, likewise
+    #: The rows of then that a row stands for now, where that is not the one of its number alone.
+    stands_for: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sums: Sums, names: RowNames) -> Counted:
+        """Return what rows have counted now."""
+        unanswered = memoryview(sums.rows).cast("Q")[_UNANSWERED_AT::_ROW_WORDS]
+        return cls(names, counts_of(sums.cells).tobytes(), unanswered.tobytes())
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """The responses of each cell."""
+        return memoryview(self.cells).cast("Q").tolist()
+
+    def by_status(self, row: int) -> dict[int, int]:
+        """Return the requests of a row by status; STATUS_UNKNOWN: those that were unanswered, too.
+
+        The row is one of today's.
+        """
+        found: dict[int, int] = {}
+        for then in self.stands_for.get(row, (row,)):
+            if then < len(self.names.statuses):
+                self._add(then, found)
+        return found
+
+    def _add(self, row: int, found: dict[int, int]) -> None:
+        counts = self.counts
+        for code, cell in self.names.statuses[row]:
+            if cell < len(counts):
+                found[code] = found.get(code, 0) + counts[cell]
+        for code, answered in self.names.apart.get(row, {}).items():
+            found[code] = found.get(code, 0) + answered.responses
+        (unanswered,) = memoryview(self.unanswered).cast("Q")[row : row + 1].tolist() or (0,)
+        if unanswered:
+            found[STATUS_UNKNOWN] = found.get(STATUS_UNKNOWN, 0) + unanswered
+
+    def moved(self, rows: Mapping[int, int]) -> Counted:
+        """Return the same after rows have become others'; their numbers may be used again."""
+        stands_for = dict(self.stands_for)
+        for row, into in rows.items():
+            both = (*stands_for.get(into, (into,)), *stands_for.get(row, (row,)))
+            stands_for[row], stands_for[into] = (), both
+        return replace(self, stands_for=stands_for)
+
+    @cached_property
+    def packed(self) -> PackedCounted:
+        """The same in less memory."""
+        cells, unanswered = (zlib.compress(part, _LEVEL) for part in (self.cells, self.unanswered))
+        return PackedCounted(self.names, cells, unanswered, self.stands_for)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCounted:
+    """What rows had counted, compressed."""
+
+    names: RowNames
+    cells: bytes
+    unanswered: bytes
+    stands_for: Mapping[int, tuple[int, ...]]
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that it takes, besides what it shares."""
+        return len(self.cells) + len(self.unanswered)
+
+    def whole(self) -> Counted:
+        """Return it as it was."""
+        cells, unanswered = map(zlib.decompress, (self.cells, self.unanswered))
+        return Counted(self.names, cells, unanswered, self.stands_for)
+
+
+def added(now: Mapping[int, int], before: Mapping[int, int]) -> dict[int, int]:
+    """Return what has been added to counts by status."""
+    return {code: more for code, count in now.items() if (more := count - before.get(code, 0)) > 0}
+
+
+class CountedAgo:
+    """What had been counted when each slot of the window began; for one thread alone."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Counted] = {}
+
+    def begin(self, slot: int, counted: Callable[[], Counted]) -> None:
+        """Note what was counted before a slot of the window, which ends with it from now on.
+
+        Nothing happens if the slot has begun before.
+        """
+        if slot not in self._slots:
+            kept = {at: one for at, one in self._slots.items() if at > slot - SLOTS}
+            self._slots = {**kept, slot: counted()}
+
+    @property
+    def oldest(self) -> Counted | None:
+        """What had been counted when the window began; None: it has not begun."""
+        return next(iter(self._slots.values()), None)
+
+    def move(self, rows: Mapping[int, int]) -> None:
+        """Have rows be others' now, with all that they had counted; see RowLedger."""
+        self._slots = {slot: one.moved(rows) for slot, one in self._slots.items()}
