@@ -7,9 +7,10 @@ start only, so the counts of a few rows are kept tick by tick, and the differenc
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from httptop.model import OTHER_PIDS, EndpointKey, EndpointStats, Side, Snapshot
@@ -19,9 +20,11 @@ from httptop.view.rows import RowsOnDemand
 MOST_ROWS: Final = 20
 #: Ticks that are kept, however long the window is.
 _MOST_TICKS: Final = 300
-#: An endpoint fails if so many of its requests do, and at least so many of a hundred.
+#: An endpoint fails if so many of its requests do, and more than this share of them, of which no
+#: more than this part is chance: one that fails once in a hundred times does not come and go.
 LEAST_FAILED: Final = 3
 LEAST_SHARE: Final = 0.01
+_CHANCE: Final = 0.005
 _AS_OFTEN: Final = 0.75
 
 
@@ -34,6 +37,8 @@ class Failing:
     share: float  # of its requests in the window, 0 to 1
     #: The process that has all its errors in the window, if there are others that have none.
     pid: int | None
+    #: Since it was first counted as failing, back to the first of these failures.
+    seconds: float = 0.0
 
 
 class _Counted(NamedTuple):
@@ -48,11 +53,12 @@ class Failures:
 
     def __init__(self) -> None:
         self._rows: dict[EndpointKey, deque[_Counted]] = {}
-        self._window_s = 0.0
+        self._began_s: dict[EndpointKey, float] = {}  # uptime; of those that fail
+        self._failing: list[Failing] = []
 
     def note(self, snapshot: Snapshot) -> None:
         """Note the next snapshot."""
-        now_s, self._window_s = snapshot.uptime_s, snapshot.window_s
+        now_s = snapshot.uptime_s
         noted: dict[EndpointKey, deque[_Counted]] = {}
         for row in _with_most_errors(snapshot):
             counts = self._rows.get(row.key, deque(maxlen=_MOST_TICKS))
@@ -65,6 +71,13 @@ class Failures:
                 counts.popleft()
             noted[row.key] = counts
         self._rows = noted
+        failing = [one for item in noted.items() if (one := _failing(*item)) is not None]
+        self._began_s = {
+            one.key: self._began_s.get(one.key, _first_failure_s(noted[one.key])) for one in failing
+        }
+        self._failing = [
+            replace(one, seconds=max(0.0, now_s - self._began_s[one.key])) for one in failing
+        ]
 
     def worst(self, side: Side) -> tuple[Failing | None, int]:
         """Return the endpoint of a side with the most failures, and how many others fail.
@@ -72,8 +85,7 @@ class Failures:
         A proxy fails as often as what it asks: of those that fail about as often the one stands
         for all of which a single process fails.
         """
-        found = [_failing(key, counts) for key, counts in self._rows.items() if key.side == side]
-        failing = [one for one in found if one is not None]
+        failing = [one for one in self._failing if one.key.side == side]
         if not failing:
             return None, 0
         most = max(one.failed for one in failing)
@@ -100,9 +112,27 @@ def _with_most_errors(snapshot: Snapshot) -> Iterable[EndpointStats]:
 def _failing(key: EndpointKey, counts: deque[_Counted]) -> Failing | None:
     first, last = counts[0], counts[-1]
     failed, requests = last.failed - first.failed, last.requests - first.requests
-    if failed < LEAST_FAILED or failed < LEAST_SHARE * requests:
+    if failed < LEAST_FAILED or not _beyond_chance(failed, LEAST_SHARE * requests):
         return None
     return Failing(key, failed, min(1.0, failed / max(requests, 1)), _only_pid(first, last))
+
+
+def _beyond_chance(count: int, mean: float) -> bool:
+    """Return whether so many are too many where there are ``mean`` on average (Poisson)."""
+    if count <= mean:
+        return False
+    if mean > 100:  # where the normal distribution is near enough
+        return count > mean + 2.6 * math.sqrt(mean)
+    fewer, part = 0.0, math.exp(-mean)
+    for n in range(count):
+        fewer += part
+        part *= mean / (n + 1)
+    return 1 - fewer < _CHANCE
+
+
+def _first_failure_s(counts: deque[_Counted]) -> float:
+    """Return the end of the tick in which the first failure of the window was counted."""
+    return next(one.at_s for one in counts if one.failed > counts[0].failed)
 
 
 def _only_pid(first: _Counted, last: _Counted) -> int | None:

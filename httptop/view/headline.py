@@ -154,7 +154,9 @@ def _name(key: EndpointKey) -> str:
 
 def _failing(failing: Failing, others: int) -> str:
     only = "" if failing.pid is None else f", pid {failing.pid} only"
-    return f"5xx {humanize.percent(failing.share)}: {_name(failing.key)}{only}{_more(others)}"
+    share, seconds = humanize.percent(failing.share), failing.seconds
+    since = f" for {lasting(seconds)}" if seconds >= 1 else ""
+    return f"5xx {share}: {_name(failing.key)}{only}{since}{_more(others)}"
 
 
 def _more(endpoints: int) -> str:

@@ -39,6 +39,28 @@ def test_few_failures_are_none(failed: int, good: int) -> None:
     assert _worst([_row("/a", 0, 0)], [_row("/a", good, failed)]) == (None, 0)
 
 
+def test_what_fails_once_in_a_hundred_times_does_not_come_and_go() -> None:
+    for failed, good, fails in ((4, 140, False), (7, 140, True), (3, 0, True), (110, 9890, False)):
+        failing, _ = _worst([_row("/a", 0, 0)], [_row("/a", good, failed)])
+        assert (failing is not None) is fails, (failed, good)
+
+
+def test_it_is_known_since_when_it_fails() -> None:
+    failures = Failures()
+    counts = {100: 0, 103: 1, 104: 2, 105: 6}
+    for tick in range(100, 131):
+        failed = counts.get(tick, 0 if tick < 103 else 2 if tick < 105 else 6 * (tick - 104))
+        failures.note(snapshot([_row("/a", tick, failed)], tick=tick))
+        failing, _ = failures.worst("server")
+        assert (failing is not None) == (tick >= 105)
+        assert failing is None or failing.seconds == tick - 103
+    for tick in range(131, 160):  # it is over, and begins anew
+        failures.note(snapshot([_row("/a", tick, 156 + 9 * (tick > 150))], tick=tick))
+    failing, _ = failures.worst("server")
+    assert failing is not None
+    assert failing.seconds == 8
+
+
 def test_the_endpoint_with_the_most_failures_is_named() -> None:
     before = [_row("/a", 0, 0), _row("/b", 0, 0), replace(_row("/c", 0, 0), window_errors=0)]
     after = [_row("/a", 0, 10), _row("/b", 90, 30), replace(_row("/c", 0, 99), window_errors=0)]
