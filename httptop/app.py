@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -32,11 +34,11 @@ from httptop.screens.demo_control import DemoControl
 from httptop.screens.detail import DetailScreen
 from httptop.screens.export_control import ExportControl
 from httptop.screens.in_flight import InFlightScreen
-from httptop.screens.keyed_app import KeyedApp
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure, notes_page
 from httptop.screens.request import RequestScreen
+from httptop.screens.telling_app import TellingApp
 from httptop.screens.watch_control import WatchControl
 from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
@@ -49,7 +51,7 @@ from httptop.widgets.filter_chips import Fixed
 FAILED: Final = 1
 
 
-class HttptopApp(KeyedApp):
+class HttptopApp(TellingApp):
     """Shows the snapshots of a feed; with ``feed=None`` it waits for posted ones (tests)."""
 
     TITLE = "httptop"
@@ -69,16 +71,18 @@ class HttptopApp(KeyedApp):
         watches: Watches = DEFAULTS.watches,
         fixed: tuple[Fixed, ...] = (),
         no_color: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the app; nothing starts before it runs.
 
         ``run`` is what the screen can change in the run; None: nothing. ``watching`` says in a few
         words what is traced; ``fixed`` are the filters of the run. ``no_color``: attributes only.
+        ``clock`` returns seconds on a monotonic clock.
 
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter``, ``ui.keys`` or a watch is invalid.
         """
-        super().__init__(ui, no_color=no_color)
+        super().__init__(ui, no_color=no_color, clock=clock)
         if ui.sort not in SORTS:
             raise ValueError(f"unknown sort column {ui.sort!r}; known: {', '.join(SORTS)}")
         if ui.theme not in self.available_themes:
@@ -172,6 +176,7 @@ class HttptopApp(KeyedApp):
         Only the newest one waits while the screen cannot take it, as where nobody reads from the
         terminal.
         """
+        self.lateness.made()
         with self._arrival:
             told, self._arriving = self._arriving is not None, snapshot
         if not told:
@@ -208,6 +213,7 @@ class HttptopApp(KeyedApp):
             if not self.view.paused:
                 self.snapshot = snapshot
             self.refresh_screens()
+        self.look_at_age()
 
     def _is_due(self, snapshot: Snapshot) -> bool:
         """Return whether the refresh interval has elapsed; a tick may come a little early."""
@@ -242,10 +248,7 @@ class HttptopApp(KeyedApp):
         if reload.applied:
             self.adopt(reload.settings)
         text = "\n".join(reload.sentences())
-        if reload.error:
-            self.notify(text, severity="error", markup=False)
-        else:
-            self.notify(text, severity="warning" if reload.refused else "information", markup=False)
+        self.say(text, wrong=bool(reload.error or reload.refused))
 
     def on_feed_failed(self, message: FeedFailed) -> None:
         """Tell the user why; the exit status will be that of a failure."""
@@ -267,11 +270,10 @@ class HttptopApp(KeyedApp):
 
     def refresh_screens(self) -> None:
         """Draw the screen on top, or the one below the boxes."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, HttptopScreen):
-                if screen.is_mounted:
-                    screen.refresh_scene()
-                return
+        page = self.page
+        if page is not None and page.is_mounted:
+            page.refresh_scene()
+        self.show_told()
 
     def change_window(self, step: int) -> None:
         """Have figures cover the next longer or shorter window, or say why they do not."""
@@ -342,10 +344,6 @@ class HttptopApp(KeyedApp):
 
     def _first_filter(self) -> Expression | None:
         return parse_for_screen(self.ui.filter) if self.ui.filter else None
-
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """Tell the user something in a corner of the screen."""
-        self.notify(text, severity="error" if wrong else "information", markup=False)
 
     def copy_text(self, text: str, what: str) -> None:
         """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""

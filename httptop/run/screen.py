@@ -73,7 +73,7 @@ class ScreenRun:
     ) -> None:
         """Open the feed; ``closing`` ends what must end with the run."""
         replayed = asked.replay is not None
-        self.can_change = self.can_survey = not replayed
+        self.is_live = self.can_change = self.can_survey = not replayed
         self.fixed_window = fixed_window(asked)
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None

@@ -35,6 +35,10 @@ class RunControls(Protocol):
     """
 
     @property
+    def is_live(self) -> bool:
+        """Whether figures are of this host and of now, and not of a capture."""
+
+    @property
     def can_demo(self) -> bool:
         """Whether :meth:`start_demo` may be called."""
 
@@ -170,7 +174,11 @@ class Httptop(App[int]):
 
     @abstractmethod
     def say(self, text: str, *, wrong: bool = False) -> None:
-        """Tell the user something in a corner of the screen."""
+        """Tell the user something above the keys; any thread may call it."""
+
+    @abstractmethod
+    def dismiss_notice(self) -> bool:
+        """Show no message any more; return whether one of a fault was shown."""
 
     @abstractmethod
     def write_to_terminal(self, sequence: str) -> None:
@@ -214,16 +222,24 @@ class HttptopScreen(Screen[None]):
     def refresh_scene(self) -> None:
         """Draw the app's current state; does nothing on a screen that does not show snapshots."""
 
-    async def take_key(self, _key: str, /) -> bool:
-        """Return whether the screen takes a key, by Textual's name, before anything else does."""
+    async def take_key(self, key: str, /) -> bool:
+        """Return whether the screen takes a key, by Textual's name, before anything else does.
+
+        Esc ends a message, and does nothing else where that is of a fault.
+        """
         for bar in self.query(KeyBar):
             bar.say("")
-        return False
+        return key == "escape" and self.httptop.dismiss_notice()
 
     def no_such_key(self, key: str) -> None:
         """Say in the key bar that a key, by its name on the screen, does nothing here."""
         for bar in self.query(KeyBar):
             bar.say(f"no such key: {key}; {self.httptop.key_of('help')} helps")
+
+    def show_age(self, text: str) -> None:
+        """Say how old the figures are: ``3s old``; empty: they are not late."""
+        for bar in self.query(KeyBar):
+            bar.say_age(text)
 
     def menus(self) -> Mapping[str, Menu]:
         """Return the menus of letters, by the names of the actions that open them."""

@@ -60,7 +60,8 @@ class Dashboard(DashboardView):
 
     async def take_key(self, key: str, /) -> bool:
         """Let an open menu have the key; those that are no letters do what they always do."""
-        await super().take_key(key)
+        if await super().take_key(key):
+            return True
         menu = self._menu
         if menu is None:
             return False

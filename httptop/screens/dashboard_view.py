@@ -176,6 +176,10 @@ class DashboardView(HttptopScreen):
         elif self.focused is None:
             self.call_after_refresh(self._focus_table)
 
+    def show_age(self, text: str) -> None:
+        """Say in the title how old the figures are."""
+        self._title_line.show_age(text)
+
     def _focus_table(self) -> None:
         """Return the focus to the table, which loses it while it is hidden without rows."""
         if self.focused is None and self.app.app_focus:

@@ -27,6 +27,14 @@ class DemoStarted(Message):
         super().__init__()
 
 
+class Said(Message):
+    """Something is to be told to the user."""
+
+    def __init__(self, text: str, *, wrong: bool) -> None:
+        self.text, self.wrong = text, wrong
+        super().__init__()
+
+
 class SettingsReloaded(Message):
     """The configuration was read again."""
 

@@ -32,6 +32,13 @@ class TitleLine(Painted):
         super().__init__(symbols)
         self.scene = Scene(None, View())
         self.newest_at: float | None = None
+        self._age = ""
+
+    def show_age(self, text: str) -> None:
+        """Show how old the figures are, where they are late, in place of the live mark."""
+        if text != self._age:
+            self._age = text
+            self.repaint()
 
     def show(self, scene: Scene, newest_at: float | None) -> None:
         """Show a scene; ``newest_at``: the Unix time of the newest snapshot, shown or not."""
@@ -67,6 +74,8 @@ class TitleLine(Painted):
                 banner = f" {glyphs.pause} PAUSED "
             resume = Style.from_meta({"@click": "screen.pause"})
             state.add(banner, self.hue("banner") + resume)
+        elif self._age:
+            state.add(f"{glyphs.bad} {self._age}", self.hue("warn") + Style(bold=True))
         elif snapshot is not None:
             state.add(glyphs.live, self.hue("good"))
         room = width - left.used - state.used - 1

@@ -21,11 +21,13 @@ class FakeRun:
         reload: Callable[[], bool] = lambda: True,
         survey: Callable[[], Survey] | None = None,
         fixed_window: str = "",
+        is_live: bool = True,
     ) -> None:
         self._start_demo, self._save, self._change = start_demo, save, change
         self._export = export
         self._reload, self._survey = reload, survey
         self.ends = False
+        self.is_live = is_live
         self.fixed_window = fixed_window
         self.can_demo = start_demo is not None
         self.can_save = save is not None

@@ -47,5 +47,6 @@ def drawn(app: HttptopApp, kind: type[Widget] = EndpointTable) -> list[str]:
 
 
 def said(app: HttptopApp) -> list[str]:
-    """Return what was said in the corner of the screen."""
-    return [notification.message for notification in app._notifications]
+    """Return what the user was told, the oldest first."""
+    kept = app.notices.newest_first
+    return ["\n".join(notice.lines) for notice in reversed(kept)]

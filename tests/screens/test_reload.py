@@ -12,33 +12,32 @@ from httptop.screens.messages import SettingsReloaded
 from tests.screens.fake_run import FakeRun
 
 
-async def said(app: HttptopApp, reload: Reload) -> tuple[str, str]:
-    """Return what the screen says of a reload, and how it looks."""
+async def said(app: HttptopApp, reload: Reload) -> tuple[str, bool]:
+    """Return what the screen says of a reload, and whether as a fault."""
     async with app.run_test(size=(100, 30)) as pilot:
         app.post_message(SettingsReloaded(reload))
         await pilot.pause()
-        (told,) = app._notifications
-        assert not told.markup
-        return told.message, told.severity
+        (told,) = app.notices.newest_first
+        return "\n".join(told.lines), told.wrong
 
 
 async def test_follows_what_can_change_and_names_the_rest() -> None:
     app = HttptopApp()
     expected = build({"ui.sort": "p99", "ui.theme": "light", "general.window": 30.0})
-    text, severity = await said(app, compare(DEFAULTS, expected))
+    text, wrong = await said(app, compare(DEFAULTS, expected))
     assert (app.view.sort, app.theme) == ("p99", "light")
     assert 'again: ui.theme = "light", ui.sort = "p99"' in text
     assert "only a restart changes general.window" in text
-    assert severity == "warning"
+    assert wrong
 
 
 async def test_shows_an_error_and_stays_as_it_is() -> None:
     app = HttptopApp()
     error = "/a[b].toml:1: general.tik: unknown key; did you mean 'tick'?"
-    text, severity = await said(app, Reload(DEFAULTS, error=error))
+    text, wrong = await said(app, Reload(DEFAULTS, error=error))
     assert error in text
     assert "the settings are unchanged" in text
-    assert severity == "error"
+    assert wrong
     assert app.view.sort == "rps"
 
 
