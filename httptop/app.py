@@ -42,6 +42,7 @@ from httptop.screens.telling_app import TellingApp
 from httptop.screens.watch_control import WatchControl
 from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
+from httptop.view.kept_requests import KeptRequests
 from httptop.view.sorts import SORTS, descends
 from httptop.view.state import View
 from httptop.view.watches import Watching
@@ -101,6 +102,7 @@ class HttptopApp(TellingApp):
         self.failure: BaseException | None = None
         self._demo = DemoControl(self)
         self.moments = Moments(self, self._stay_at)
+        self.kept_requests = KeptRequests()
         self.view = View(
             side=ui.side,
             sort=ui.sort,
@@ -204,6 +206,7 @@ class HttptopApp(TellingApp):
             return
         self.newest = snapshot
         self.moments.see(snapshot)
+        self.kept_requests.note(snapshot)
         self._window.see(snapshot)
         self._watch_control.see(snapshot)
         if snapshot.window_s == self.view.window_s:
@@ -313,21 +316,13 @@ class HttptopApp(TellingApp):
             self.moments.set_baseline()
             self.refresh_screens()
 
-    def open_watches(self) -> None:
+    def action_watches(self) -> None:
         """Show the watches and their events."""
         self.push_screen(WatchesScreen())
 
-    def action_watches(self) -> None:
-        """Show the watches and their events."""
-        self.open_watches()
-
-    def open_in_flight(self) -> None:
-        """Show the requests in flight."""
-        self.push_screen(InFlightScreen())
-
     def action_in_flight(self) -> None:
         """Show the requests in flight."""
-        self.open_in_flight()
+        self.push_screen(InFlightScreen())
 
     def action_notes(self) -> None:
         """Show losses, and what cannot be seen."""

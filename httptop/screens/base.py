@@ -16,6 +16,7 @@ from httptop.config.settings import Paths, Ui, Watches
 from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
+from httptop.view.kept_requests import KeptRequests
 from httptop.view.menus import Menu
 from httptop.view.state import View
 from httptop.view.watches import Watching
@@ -130,6 +131,8 @@ class Httptop(App[int]):
     fixed: tuple[Fixed, ...]
     #: What the screen can change in the run; None: nothing.
     run_controls: RunControls | None
+    #: The sampled requests of the last minutes.
+    kept_requests: KeptRequests
 
     @property
     @abstractmethod
@@ -197,11 +200,11 @@ class Httptop(App[int]):
         """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
 
     @abstractmethod
-    def open_watches(self) -> None:
+    def action_watches(self) -> None:
         """Show the watches and their events."""
 
     @abstractmethod
-    def open_in_flight(self) -> None:
+    def action_in_flight(self) -> None:
         """Show the requests in flight."""
 
     @abstractmethod

@@ -340,9 +340,9 @@ class Dashboard(DashboardView):
         if number < len(self._findings):
             finding = self._findings[number]
             if finding.kind == "hangs":
-                self.httptop.open_in_flight()
+                self.httptop.action_in_flight()
             elif finding.key is None:
-                self.httptop.open_watches()
+                self.httptop.action_watches()
             else:
                 self.httptop.open_endpoint(finding.key)
 

@@ -7,13 +7,16 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from httptop.model import EndpointKey
+from httptop.model import EndpointKey, Transaction
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import endpoint_hints
+from httptop.view.kept_requests import Order
 from httptop.view.state import place, scene
 from httptop.view.window import window_of
 from httptop.widgets.bindings import TRAVEL, named
-from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
+from httptop.widgets.detail_title import DetailTitle
+from httptop.widgets.endpoint_detail import EndpointDetail
+from httptop.widgets.endpoint_requests import Choice
 from httptop.widgets.key_bar import KeyBar
 
 
@@ -24,6 +27,7 @@ class DetailScreen(HttptopScreen):
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("J", "neighbour(1)", "Next endpoint", show=False),
         Binding("K", "neighbour(-1)", "Previous endpoint", show=False),
+        Binding("s", "requests", "Requests: slowest, failed, newest, in flight", show=False),
         *named("in_flight", "pause", "wider", "narrower", *TRAVEL),
     ]
 
@@ -57,9 +61,18 @@ class DetailScreen(HttptopScreen):
         if snapshot is not None:
             self.query_one(DetailTitle).show(window_of(snapshot, view))
         self.query_one(EndpointDetail).show(
-            snapshot, self.httptop.units, since_start=view.since_start
+            snapshot, self.httptop.units, self._sampled, since_start=view.since_start
         )
         self.query_one(KeyBar).show(endpoint_hints(self.httptop.key_of, view))
+
+    def _sampled(self, order: Order) -> list[Transaction]:
+        """Return the sampled requests of the endpoint."""
+        app = self.httptop
+        return [] if app.snapshot is None else app.kept_requests.of(self.key, app.snapshot, order)
+
+    def action_requests(self, choice: Choice | None = None) -> None:
+        """Show another list of requests: the next one, unless one is named."""
+        self.query_one(EndpointDetail).switch_requests(choice)
 
     def action_neighbour(self, step: int) -> None:
         """Go to the next or previous endpoint of the table, which then is the selected one."""

@@ -15,7 +15,7 @@ from httptop.humanize import Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import page_hints
-from httptop.widgets.endpoint_detail import DetailTitle
+from httptop.widgets.detail_title import DetailTitle
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import status_hue, status_phrase
 from httptop.widgets.text_page import TextPage

@@ -27,7 +27,15 @@ from httptop.view.rows import row_of
 from httptop.view.since_start import row_since_start
 from httptop.view.window import covered
 from httptop.widgets.bindings import bindings
-from httptop.widgets.endpoint_requests import EndpointInFlight, RecentRequests
+from httptop.widgets.endpoint_requests import (
+    CHOICES,
+    Choice,
+    EndpointInFlight,
+    Sampled,
+    SampledRequests,
+    requests_section,
+    requests_title,
+)
 from httptop.widgets.endpoint_tables import (
     TIMES_WIDTH,
     latency_table,
@@ -35,13 +43,10 @@ from httptop.widgets.endpoint_tables import (
     times_of,
 )
 from httptop.widgets.latency_panel import latency_panel
-from httptop.widgets.live_requests import request_lines
 from httptop.widgets.painting import (
     Hued,
     Line,
-    Painted,
     beside,
-    spread,
 )
 from httptop.widgets.party_tables import party_table, peers_of, pids_of
 from httptop.widgets.sparkline import Symbols, capacity, ceiling, graph, stretched
@@ -65,9 +70,10 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.key = key
         self.stats: EndpointStats | None = None
         self.by_status: Mapping[int, StatusLatency] = {}
-        self.requests = RecentRequests()
+        self.requests = SampledRequests()
         self.in_flight = EndpointInFlight()
-        self._first_request = 0  # the line of the first recent request
+        self._sampled: Sampled = lambda _: []
+        self._first_request = 0  # the line of the first request
         self.window = ""  # what it covers; empty: only the figures since start are shown
         self.units = DEFAULT_UNITS
         self._history = BandHistory(key)
@@ -75,12 +81,19 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self._lines: list[Strip] = []
         self._painted_for = 0
 
-    def show(self, snapshot: Snapshot | None, units: Units, *, since_start: bool = False) -> None:
+    def show(
+        self,
+        snapshot: Snapshot | None,
+        units: Units,
+        sampled: Sampled,
+        *,
+        since_start: bool = False,
+    ) -> None:
         """Show the newest figures; an endpoint that is gone keeps its last ones.
 
-        ``since_start``: show no figures of the window.
+        ``sampled`` returns its sampled requests. ``since_start``: show no figures of the window.
         """
-        self.units = units
+        self.units, self._sampled = units, sampled
         if snapshot is None:
             return
         looked_at = snapshot.looked_at
@@ -89,7 +102,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             self.by_status = stats.latency_by_status or {}
             if looked_at is not None and looked_at.key == self.key:
                 self.by_status = looked_at.latency_by_status
-        self.requests.show([sample for sample in snapshot.recent if sample.key == self.key])
+        self.requests.show(sampled)
         self.in_flight.show(snapshot, self.key)
         self.window = "" if since_start else covered(snapshot)
         self._history.note(snapshot)
@@ -99,7 +112,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
     def switch(self, key: EndpointKey) -> None:
         """Have the page be another endpoint's."""
         self.key, self.stats, self.by_status = key, None, {}
-        self.requests, self.in_flight = RecentRequests(), EndpointInFlight()
+        self.requests = SampledRequests(self.requests.choice)
+        self.in_flight = EndpointInFlight()
         self._history = BandHistory(key)
         self.scroll_to(y=0, animate=False)
 
@@ -160,6 +174,13 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         else:
             self._choose(requests.at + rows)
 
+    def switch_requests(self, choice: Choice | None) -> None:
+        """Show another list of requests, the next one if none is named, and bring it into sight."""
+        now = CHOICES.index(self.requests.choice)
+        self.requests.switch(choice or CHOICES[(now + 1) % len(CHOICES)], self._sampled)
+        self._paint()
+        self.scroll_to(y=max(self._first_request - 2, 0), animate=False)
+
     def action_page(self, pages: int) -> None:
         """Scroll by a page."""
         self.scroll_relative(y=pages * self._height, animate=False)
@@ -198,11 +219,11 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         assert stats is not None
         text = self.hue("text")
         inner = width - 2
-        in_flight = self.in_flight.lines(self.hue, self.symbols, self.units)
-        if in_flight:
+        hangs: list[Strip] = []  # what hangs comes first
+        if self.in_flight.hangs:
             title = self._title("IN FLIGHT", "the oldest first", inner)
-            in_flight = [Strip([]), title, *in_flight]
-        hangs = in_flight if self.in_flight.hangs else []  # then they come first
+            lines = self.in_flight.lines(self.hue, self.symbols, self.units)
+            hangs = [Strip([]), title, *lines]
         blocks = [*self._facts(stats, inner), *hangs, Strip([]), *self._over_time(stats, inner)]
         further = TIMES_WIDTH * max(len(times_of(stats)) - 2, 0)  # the first two always fit
         latency_width = 51 + further if inner >= 96 else min(inner, 60 + further)
@@ -222,18 +243,13 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             blocks += [Strip([]), *beside(latency, responses, latency_width, 4, text)]
         else:
             blocks += [Strip([]), *latency, Strip([]), *responses]
-        blocks += [*([] if hangs else in_flight), *self._parties(stats, inner)]
-        note = "held: the first one resumes" if self.requests.held else "sampled, newest first"
-        title = self._title("RECENT REQUESTS", note, inner)
+        blocks += self._parties(stats, inner)
+        shown = self.requests, self.in_flight
+        title = requests_title(*shown, inner, self.hue, self.symbols)
         margin = Strip([*Line().space(1, text).segments])
         lines = [Strip.join([margin, line]) for line in [*blocks, Strip([]), title]]
-        if recent := self.requests.shown:
-            self._first_request = len(lines) + 1
-            n = len(recent) + 1
-            lines += request_lines(recent, width, n, self.hue, self.symbols, self.units)
-        else:
-            lines.append(Line().add("  none sampled recently", self.hue("muted")).strip())
-        return lines
+        self._first_request = len(lines) + 1
+        return lines + requests_section(*shown, width, self.hue, self.symbols, self.units)
 
     def _title(self, title: str, note: str, width: int) -> Strip:
         faint = self.hue("faint")
@@ -339,36 +355,3 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             line = Line().add(label, self.hue("muted"), axis - 2, "right").space(2, faint)
             lines.append(line.add(marks, hue).strip())
         return lines
-
-
-class DetailTitle(Painted):
-    """Shows method and path of the endpoint, and of which time the figures are."""
-
-    DEFAULT_CSS = """
-    DetailTitle { height: 1; }
-    """
-
-    def __init__(self, key: EndpointKey, symbols: Symbols) -> None:
-        super().__init__(symbols)
-        self.key = key
-        self.window = ""
-
-    def switch(self, key: EndpointKey) -> None:
-        """Show another endpoint."""
-        self.key = key
-        self.repaint()
-
-    def show(self, window: str) -> None:
-        """Show of which time the figures are, in words."""
-        self.window = window
-        self.repaint()
-
-    def paint(self, width: int, _height: int, /) -> list[Strip]:
-        """Return the one line."""
-        line = Line().add(f" {self.key.method} ", self.hue("chip") + Style(bold=True))
-        blank = self.hue("text")
-        room = max(width - line.used - 4 - len(self.window), 1)
-        line.space(1, blank)
-        path = self.fit(self.key.path, room)
-        line.add(path, self.hue("strong") + Style(bold=True))
-        return [spread(line, Line().add(f"{self.window} ", self.hue("muted")), width, blank)]

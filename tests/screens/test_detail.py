@@ -13,8 +13,9 @@ from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.request import RequestScreen
-from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
-from tests.factory import HANG, busy, key, request, waiting
+from httptop.widgets.detail_title import DetailTitle
+from httptop.widgets.endpoint_detail import EndpointDetail
+from tests.factory import HANG, NOON, busy, key, request, waiting
 from tests.screens.handles import drawn, show, table
 from tests.screens.test_app import PushedFeed
 
@@ -23,7 +24,9 @@ PATH = key("/users/{id}")
 
 def sampled(newest: int, oldest: int = 1, tick: int = 252) -> Snapshot:
     """Return the shop at work with requests of one endpoint, the newest first."""
-    recent = tuple(request(n, PATH) for n in range(newest, oldest - 1, -1))
+    recent = tuple(
+        request(n, PATH, started_at=NOON + tick - 1) for n in range(newest, oldest - 1, -1)
+    )
     return replace(busy(tick), recent=recent)
 
 
@@ -68,10 +71,44 @@ async def test_requests_are_held_while_another_than_the_newest_is_chosen() -> No
         await pilot.press("j")
         await show(pilot, sampled(20, 10, tick=253))
         assert "/users/6" in marked(app)[0]
-        assert any("RECENT REQUESTS held" in line for line in drawn(app, EndpointDetail))
+        assert any(" held: the first" in line for line in drawn(app, EndpointDetail))
         await pilot.press("k")
         await show(pilot, sampled(20, 10, tick=254))
         assert "/users/20" in marked(app)[0]
+
+
+async def test_the_list_of_requests_is_chosen_by_key_or_click_and_stays_so() -> None:
+    at = NOON + 250
+    recent = (
+        request(4, PATH, started_at=at, latency_ns=2_000_000),
+        request(3, PATH, started_at=at, latency_ns=7_000_000),
+        request(2, PATH, started_at=at, latency_ns=1_000_000, status=503),
+        request(1, PATH, started_at=at - 300, latency_ns=9_000_000),
+    )
+
+    def listed() -> list[str]:
+        page = detail(app)
+        lines = [line.text for line in page._lines[page._first_request :]]
+        return [line.split("/users/")[1].split()[0] for line in lines if "/users/" in line]
+
+    async with HttptopApp().run_test(size=(120, 50)) as pilot:
+        app = await opened(pilot, replace(busy(), recent=recent))
+        assert listed() == ["3", "4", "2"]  # the fourth is older than five minutes
+        await pilot.press("j", "s")
+        assert listed() == ["2"]
+        assert "/users/2 " in marked(app)[0]
+        lines = drawn(app, EndpointDetail)
+        y = next(at for at, line in enumerate(lines) if " REQUESTS " in line)
+        assert "sampled, last 5m, newest first" in lines[y]
+        offset = (lines[y].index("newest") + 2, y + detail(app).gutter.top)
+        await pilot.click(EndpointDetail, offset=offset)
+        assert listed() == ["4", "3", "2", "1"]
+        await pilot.press("J", "K")
+        assert listed() == ["4", "3", "2", "1"]
+        await pilot.press("s", "enter")  # those in flight, of which nothing is known
+        assert isinstance(app.screen, DetailScreen)
+        await pilot.press("s")
+        assert listed() == ["3", "4", "2"]
 
 
 async def test_requests_are_chosen_by_mouse() -> None:
@@ -117,7 +154,7 @@ async def test_without_requests_keys_scroll_and_open_nothing() -> None:
         app = await opened(pilot, replace(busy(), recent=()))
         await pilot.press("j", "enter", "k", "G")
         assert isinstance(app.screen, DetailScreen)
-        assert any("none sampled recently" in line for line in drawn(app, EndpointDetail))
+        assert any("none sampled in the last 5m" in line for line in drawn(app, EndpointDetail))
 
 
 async def test_what_is_in_flight_there_is_listed_with_its_age() -> None:
@@ -133,17 +170,22 @@ async def test_what_is_in_flight_there_is_listed_with_its_age() -> None:
             "2.0ms nginx:1010 from 127.0.0.1",
             "1.0ms nginx:1010 from 127.0.0.1",
         ]
+        many = tuple((30_000.0 - n, HANG, 1010, "127.0.0.1") for n in range(7))
+        await show(pilot, waiting(many))
+        assert any(" 2 more, younger" in line for line in drawn(app, EndpointDetail))
         more = tuple((50.0 - n, HANG, 1010, "127.0.0.1") for n in range(7))
         await show(pilot, waiting(more))
         lines = drawn(app, EndpointDetail)
-        assert any(" 2 more, younger" in line for line in lines)
-        titles = [line.split()[:2] for line in lines if line.startswith((" IN FL", " LATENCY"))]
-        assert titles[-1] == ["IN", "FLIGHT"]  # none hangs
+        assert not any(" IN FLIGHT" in line for line in lines)  # none hangs
+        assert any(" in flight 7 " in line for line in lines)
+        await pilot.press("s", "s", "s")  # the list of them
+        lines = drawn(app, EndpointDetail)
+        assert len([line for line in lines if " nginx:1010 " in line]) == 7
         await pilot.press("i")
         assert isinstance(app.screen, InFlightScreen)
         await pilot.press("escape")
         await show(pilot, busy(253))  # not known, or none
-        assert not any("IN FLIGHT" in line for line in drawn(app, EndpointDetail))
+        assert any("  not known" in line for line in drawn(app, EndpointDetail))
 
 
 async def test_the_next_and_the_previous_endpoint_of_the_table() -> None:

@@ -13,7 +13,8 @@ from httptop.config.settings import Ui
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.screens.detail import DetailScreen
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine
-from httptop.widgets.endpoint_detail import DetailTitle, EndpointDetail
+from httptop.widgets.detail_title import DetailTitle
+from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.rate_graph import RateGraph
