@@ -25,6 +25,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
         (key("path"), "path", "screen.filter"),
         (key("sort"), "sort", "screen.sort"),
         (key("group"), "group", "screen.group"),
+        (key("in_flight"), "in flight", "app.in_flight"),
         (key("help"), "help", "app.help"),
     ]
     if demo:
@@ -44,7 +45,6 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
         (key("only"), "only", "screen.only"),
         (key("hide"), "hide", "screen.hide"),
         (key("filter"), "filter", "screen.edit_filter"),
-        (key("in_flight"), "in flight", "app.in_flight"),
         (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (key("notes"), "notes", "app.notes"),
         (key("watches"), "watches", "app.watches"),
@@ -88,6 +88,7 @@ def endpoint_hints(key: KeyOf, view: View) -> list[Hint]:
     """Return the keys of the page of an endpoint."""
     return [
         (key("open"), "open a request", "screen.open"),
+        ("s", "slowest, failed, newest, in flight", "screen.requests"),
         ("J K", "next and previous endpoint", "screen.neighbour(1)"),
         (key("in_flight"), "in flight", "app.in_flight"),
         (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),

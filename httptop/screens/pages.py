@@ -40,6 +40,9 @@ MOUSE: Final = (
     ("Shift, drag", "select text, in most terminals"),
 )
 
+#: Where on the page of keys the names of actions stand.
+_NAMES_AT: Final = 59
+
 #: What is not seen on any host, whatever its kernel.
 UNSEEN: Final = (
     "HTTPS: traffic that is encrypted when it reaches the socket",
@@ -67,14 +70,16 @@ class Page(Box[None]):
 
 
 def help_page(found: Sequence[Command], *, columns: bool) -> Page:
-    """Return the page of keys with their names in ``ui.keys``, of words, and maybe of columns."""
+    """Return the page of keys, of words, and maybe of columns; names of actions stand last."""
     groups: dict[str, list[Content]] = {}
     for command in found:
         groups.setdefault(command.group, []).append(_command(command))
     blocks: list[Content] = []
     for group, lines in groups.items():
-        note = "  name in ui.keys" if not blocks else ""
-        title = Content.assemble((f"{group:<13}", "$hue-accent bold"), (note, "$hue-muted"))
+        note = "" if blocks else "name in ui.keys"
+        title = Content.assemble(
+            (f"{group:<{_NAMES_AT - 2}}", "$hue-accent bold"), (note, "$hue-muted")
+        )
         blocks.append(Content("\n").join([title, *lines]))
     if columns:
         meanings = [
@@ -86,11 +91,11 @@ def help_page(found: Sequence[Command], *, columns: bool) -> Page:
 
 
 def _command(command: Command) -> Content:
-    return Content.assemble(
-        (f"{_keys_of(command):<13}", "$hue-key"),
-        (f"{command.name:<13}", "$hue-muted"),
-        command.meaning,
-    )
+    text = Content.assemble((f"{_keys_of(command):<13}", "$hue-key"), command.meaning)
+    if not command.name:
+        return text
+    blanks = " " * max(_NAMES_AT - text.cell_length, 2)
+    return Content.assemble(text, blanks, (command.name, "$hue-muted"))
 
 
 def _keys_of(command: Command) -> str:

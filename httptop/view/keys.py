@@ -38,18 +38,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("first", ("home",), "edge(0)", "first endpoint (or gg)", "table"),
     Action("last", ("G", "end"), "edge(1)", "last endpoint", "table"),
     Action("open", ("enter",), "open", "open the endpoint (or double-click)", "table"),
-    Action("follow", ("F",), "follow", "keep the cursor on the endpoint, or on the line"),
-    Action(
-        "fold", ("space", "o"), "fold", "unfold or fold a path; elsewhere: a page down", "table"
-    ),
+    Action("follow", ("F",), "follow", "have the cursor follow its endpoint, or not"),
+    Action("fold", ("space", "o"), "fold", "unfold or fold a path; else a page down", "table"),
     Action(
         "group",
         ("g",),
         "group",
-        "group rows by path, process, pid, peer, ...: then a digit",
+        "group by path, process, ...: then a digit",
         priority=True,
     ),
-    Action("tree", ("f5",), "tree", "group rows by path, as a tree; again: endpoints"),
+    Action("tree", ("f5",), "tree", "group by path, as a tree; again: endpoints"),
     Action("path", ("slash", "f3"), "filter", "show only paths that contain a text", priority=True),
     Action(
         "filter", ("f", "f4"), "edit_filter", "filter by any field: status = 5xx", priority=True
@@ -79,12 +77,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("wider", ("plus",), "window(1)", "longer window: 10s, 1m, 5m, since start"),
     Action("narrower", ("minus",), "window(-1)", "shorter window"),
     Action("idle", ("z",), "idle", "hide idle endpoints, or show them"),
-    Action(
-        "baseline",
-        ("b",),
-        "app.baseline",
-        "set a baseline; then show what changed, beyond chance",
-    ),
+    Action("baseline", ("b",), "app.baseline", "set a baseline; again: what changed since"),
     Action(
         "earlier",
         ("left_square_bracket",),
