@@ -61,6 +61,7 @@ def main() -> None:
     from httptop.bpf.plan import plan_of
     from httptop.bpf.source import LiveSource
     from httptop.collect.governor import controls_of
+    from httptop.collect.window import KEPT_S
     from httptop.collector import Collector
     from httptop.config.scope import Scope
     from httptop.config.settings import DEFAULTS
@@ -78,7 +79,7 @@ def main() -> None:
     source = LiveSource(plan, controls_of(DEFAULTS))
     source.load()
     assert source._probes is not None
-    collector = Collector(source, settings, Scope(), host="bench")
+    collector = Collector(source, settings, Scope(), host="bench", kept_s=KEPT_S)
     cpu_ms: list[float] = []
     look_ms: list[float] = []
     with growing(source._probes.maps, plan.sizes["SHARDS"], endpoints) as grow:
@@ -112,7 +113,7 @@ def _window_bytes(snapshot: Snapshot) -> float:
     """Return what a row takes of the window's memory for a tick; all rows are active."""
     taken = snapshot.overhead.window_bytes
     assert taken is not None
-    return taken / len(snapshot.endpoints) / (snapshot.covered_s / snapshot.interval_s)
+    return taken / len(snapshot.endpoints) / (snapshot.kept_s / snapshot.interval_s)
 
 
 @contextlib.contextmanager

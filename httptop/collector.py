@@ -65,6 +65,7 @@ class Collector:
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
         written: bool = False,
+        kept_s: float = 0.0,
         news: Callable[[], tuple[str, ...]] = tuple,
         cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -74,11 +75,12 @@ class Collector:
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         ``written``: whether snapshots are written with all they have, to a capture or as JSON.
+        ``kept_s``: for how long what has left the window is kept, for a longer one.
         ``news`` returns sentences on what has changed since. ``cpu_s``: the CPU time of the thread.
         """
         self._source, self._settings = source, settings
         self._around = around
-        self._window = Window(settings.general.window_s)
+        self._window = Window(settings.general.window_s, kept_s)
         self._window_is_cut = False  # since it was asked for
         self._asked_window_s: deque[float] = deque(maxlen=1)
         self._host = clean(socket.gethostname().encode()) if host is None else host
@@ -285,10 +287,8 @@ class Collector:
         reading = self._source.read()
         give_way()
         uptime_s = now_s - self._started_s
-        rows.count(self._window.slot(uptime_s), self._source.names)
-        sums = self._source.sums
-        if sums.window_bytes > MOST_BYTES or sums.window_is_crowded:
-            self._window_is_cut |= self._window.shorten()
+        rows.count(self._window.slots(uptime_s), self._source.names)
+        self._window_is_cut |= self._window.fit(self._source.sums)
         self._read_in_flight(rows, now_s)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
@@ -330,6 +330,7 @@ class Collector:
             interval_s=self._tick_s,
             window_s=self._window.seconds,
             covered_s=covered_s,
+            kept_s=self._window.kept_s,
             totals=rows.totals(covered_s) if rows else {},
             endpoints=rows.table(covered_s, written=self._written) if rows else (),
             recent=self._recent.newest_first(),

@@ -356,7 +356,7 @@ class Snapshot:
     uptime_s: float  # since httptop's start
     interval_s: float  # between ticks
     window_s: float  # what rates and latencies are to cover
-    covered_s: float  # what they cover: less at the start, and after the window has grown
+    covered_s: float  # what they cover: less at the start, and where a longer window has no room
     totals: Mapping[Side, Totals]
     endpoints: Sequence[EndpointStats]  # a tuple, or RowsOnDemand
     recent: tuple[Transaction, ...] = ()  # samples, newest first, bounded
@@ -376,6 +376,8 @@ class Snapshot:
     #: How long before this snapshot they were read; with many connections that is not each tick.
     in_flight_age_s: float = 0.0
     looked_at: LookedAt | None = None
+    #: What a longer window would cover, seconds; only of a live run with a screen.
+    kept_s: float = 0.0
 
     def total(self, side: Side) -> Totals:
         """Return the totals of one side, zeros if it has none."""

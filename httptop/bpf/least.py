@@ -35,7 +35,7 @@ WRITTEN: Final = frozenset((
 #: nothing but maps, and at sockets that a program has found. Whoever holds one of those that are
 #: attached all the time may run it with any address in a socket's place.
 KEPT: Final = frozenset((
-    "add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells", "let_go", "end_party",
+    "add_to_rows", "replay_window", "summarize_rows", "reclaim_cells", "let_go", "end_party",
     "sweep", READY,
 ))  # fmt: skip
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from array import array
 from mmap import mmap
 
-from httptop.collect.sums import SLOTS
-
 
 class LogNumbers:
     """Gives rows numbers, and other rows the numbers of those that are merged into them.
@@ -45,7 +43,7 @@ class LogNumbers:
         return number
 
     def merge(self, row: int, into: int, slot: int) -> None:
-        """Give another row the numbers of one; the window ends with a slot, by number.
+        """Give another row the numbers of one, which is in no slot after ``slot``.
 
         The other has a number already.
         """
@@ -66,9 +64,9 @@ class LogNumbers:
         following[last], before[first] = first, last
         following[own], before[other] = other, own
 
-    def expire(self, slot: int) -> None:
-        """Have numbers be free of which the window that ends with ``slot`` has nothing."""
-        for known in [known for known in self._merged if known <= slot - SLOTS]:
+    def expire(self, kept: int) -> None:
+        """Have numbers be free of which the slots from ``kept`` on have nothing."""
+        for known in [known for known in self._merged if known < kept]:
             for number in self._merged.pop(known):
                 before, following = self._before[number], self._next[number]
                 self._next[before], self._before[following] = following, before

@@ -23,12 +23,12 @@ from httptop.collect.sums import (
     FIRST_ROW,
     ROW,
     ROW_TIME,
-    SLOTS,
     TIMES,
     Answered,
     CellUse,
     RowFigures,
     SideFigures,
+    Slots,
     Sums,
     TimeFigures,
 )
@@ -49,7 +49,7 @@ _ADDED: Final = (
     "latency_sum_ns", "window_requests", "window_errors", "window_sum_ns", "tick_sum_ns",
     "total_count", "window_count", "tick_count",
 )  # fmt: skip
-#: The members of struct sums_run up to its counts: where to begin and end, tick, turns; counts.
+#: The members of struct sums_run up to ``back``: where to begin and end, tick, turns; counts.
 _RUN: Final = struct.Struct("<10I")
 #: Where the other members begin: unmeasured, unplaced; unknown cells; the rest.
 _UNMEASURED: Final = 10
@@ -93,7 +93,7 @@ class KernelSums:
         """
         self._loops = loops
         self._add = programs["add_to_rows"]
-        self._take = programs["take_from_window"]
+        self._replay_log = programs["replay_window"]
         self._summarize = programs["summarize_rows"]
         self._reclaim = programs["reclaim_cells"]
         self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
@@ -113,12 +113,12 @@ class KernelSums:
         self._log_numbers = LogNumbers(log_rows, self.most_rows)
         #: The codes that responses of each side have had.
         self._statuses: tuple[set[int], set[int]] = (set(), set())
-        #: The logs of the slots in the window, each with the first cell that it is of.
+        #: The logs of the slots that are kept, each with the first cell that it is of.
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
         self.window_bytes = 0
         #: What take_rest() returns.
         self._rest: list[tuple[int, int, int]] = []
-        self._slot = 0
+        self._slots = Slots(0, (0,))
         self._sides_seen = (SideLatencies(), SideLatencies())
         for cell in abi.LEFT_OUT_ENDPOINTS:
             self.use(cell, None)
@@ -161,15 +161,21 @@ class KernelSums:
         self._number(use.row)
         _USE.pack_into(self._uses.up_to(at + _USE.size), at, use.row, use.status, kind, flags)
 
-    def add(self, tick: int, slot: int) -> list[int]:
+    def log_bytes(self, slot: int, end: int) -> int:
+        """Return what some slots have of that memory; see RowSums."""
+        return sum(len(log) for _, log in self._logs_of(slot, end))
+
+    def add(self, tick: int, slots: Slots) -> list[int]:
         """Add what cells have counted; see RowSums.
 
         What leaves the window, and the percentiles of the rows that have changed, are done for some
         cells after the other, since a row is then still in the CPU's cache.
         """
-        self._slot = slot
+        before, self._slots = self._slots, slots
         unknown: list[int] = []
-        old = self._old_logs(slot)
+        old = self._logs_of(before.first, slots.first)
+        for _, log in self._logs_of(slots.first, before.first):
+            self._replay(log, back=True)
         cell, end = 1, self._end_of_cells()
         while cell < end:
             first = cell
@@ -177,7 +183,7 @@ class KernelSums:
             *_, logged, count, first_row, last_row, rests, _ = _RUN.unpack_from(self._state)
             if logged:
                 log = self._log[: 4 * logged]
-                self._logs.setdefault(slot, []).append((first, log))
+                self._logs.setdefault(slots.last, []).append((first, log))
                 self.window_bytes += len(log)
             if count:
                 found = SUMS_RUN.unpack_from(self._state)
@@ -185,20 +191,20 @@ class KernelSums:
             if rests:
                 self._note_rest(SUMS_RUN.unpack_from(self._state)[-abi.REST_WORDS :][:rests])
             while old and old[-1][0] < cell:
-                self._take_out(old.pop()[1])
+                self._replay(old.pop()[1])
             if last_row - first_row < _NEAR:
                 self._summarize_rows(first_row, last_row + 1, tick)
         while old:
-            self._take_out(old.pop()[1])
+            self._replay(old.pop()[1])
         for side, seen in enumerate(self._sides_seen):
-            seen.expire(slot)
-            seen.add(slot, self._tick_histogram(side))
-        self._log_numbers.expire(slot)
+            seen.move(slots)
+            seen.add(slots.last, self._tick_histogram(side))
+        self._forget_before(slots.kept)
         return unknown
 
-    def _run(self, program: int, first: int, end: int, tick: int = 0) -> int:
+    def _run(self, program: int, first: int, end: int, tick: int = 0, back: bool = False) -> int:
         """Run a program on what ``first`` to before ``end`` number; return what to go on with."""
-        _RUN.pack_into(self._state, 0, first, end, tick, _TURNS, 0, 0, self.most_rows, 0, 0, 0)
+        _RUN.pack_into(self._state, 0, first, end, tick, _TURNS, 0, 0, self.most_rows, 0, 0, back)
         while True:
             try:
                 if self._loops:
@@ -250,19 +256,24 @@ class KernelSums:
         found, self._rest = self._rest, []
         return found
 
-    def _old_logs(self, slot: int) -> list[tuple[int, bytes]]:
-        """Return the logs that leave the window, those of the highest cells first; forget them."""
-        expired = [known for known in self._logs if known <= slot - SLOTS]
-        return sorted((log for known in expired for log in self._logs.pop(known)), reverse=True)
+    def _logs_of(self, first: int, end: int) -> list[tuple[int, bytes]]:
+        """Return the logs of some slots, those of the highest cells first."""
+        wanted = (log for slot, logs in self._logs.items() if first <= slot < end for log in logs)
+        return sorted(wanted, reverse=True)
 
-    def _take_out(self, log: bytes) -> None:
-        """Take what a log says out of the window."""
-        self.window_bytes -= len(log)
+    def _forget_before(self, slot: int) -> None:
+        """Forget the slots before one."""
+        for known in [known for known in self._logs if known < slot]:
+            self.window_bytes -= sum(len(log) for _, log in self._logs.pop(known))
+        self._log_numbers.expire(slot)
+
+    def _replay(self, log: bytes, *, back: bool = False) -> None:
+        """Take what a log says out of the window, or put it back."""
         self._log[: len(log)] = log
-        words, taken = len(log) // 4, 0
-        while taken < words:
-            before, taken = taken, self._run(self._take, taken, words)
-            if taken == before:
+        words, done = len(log) // 4, 0
+        while done < words:
+            before, done = done, self._run(self._replay_log, done, words, back=back)
+            if done == before:
                 raise RuntimeError("the log of the window makes no sense to the kernel")
 
     def _summarize_rows(self, row: int, end: int, tick: int) -> None:
@@ -350,7 +361,7 @@ class KernelSums:
                 self._merge_times(row, into, measure)
         self._put_row(row, _BLANK)
         self._number(into)
-        self._log_numbers.merge(row, into, self._slot)
+        self._log_numbers.merge(row, into, self._slots.last)
         for cell in cells:
             self._use_row(cell, into)
 

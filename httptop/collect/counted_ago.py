@@ -1,9 +1,9 @@
 """What rows had counted by status when the window began: what has come since is the window's.
 
-Counters are of the whole run. With the first reading of each slot of the window (window.py) it is
-noted what had been counted before it, so that the window's counts are exact differences, of the
-same time as all that the source keeps of the window. Rows that become others' stay so in what was
-noted, and a number that a row has given back is a new row's.
+Counters are of the whole run. With the first reading of each slot that the window can begin with
+(window.py) it is noted what had been counted before it, so that the window's counts are exact
+differences, of the same time as all that the source keeps of the window. Rows that become others'
+stay so in what was noted, and a number that a row has given back is a new row's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from httptop.collect.row_names import RowNames
-from httptop.collect.sums import CELL, ROW, SLOTS, RowFigures, Sums
+from httptop.collect.sums import CELL, ROW, RowFigures, Slots, Sums
 from httptop.model import STATUS_UNKNOWN
 
 _ROW_WORDS: Final = ROW.size // 8
@@ -73,11 +73,7 @@ class Counted:
 
     def moved(self, rows: Mapping[int, int]) -> Counted:
         """Return the same after rows have become others'; their numbers may be used again."""
-        stands_for = dict(self.stands_for)
-        for row, into in rows.items():
-            both = (*stands_for.get(into, (into,)), *stands_for.get(row, (row,)))
-            stands_for[row], stands_for[into] = (), both
-        return replace(self, stands_for=stands_for)
+        return replace(self, stands_for=_moved(self.stands_for, rows))
 
     @cached_property
     def packed(self) -> PackedCounted:
@@ -100,6 +96,10 @@ class PackedCounted:
         """The memory that it takes, besides what it shares."""
         return len(self.cells) + len(self.unanswered)
 
+    def moved(self, rows: Mapping[int, int]) -> PackedCounted:
+        """Return the same after rows have become others'; their numbers may be used again."""
+        return replace(self, stands_for=_moved(self.stands_for, rows))
+
     def whole(self) -> Counted:
         """Return it as it was."""
         cells, unanswered = map(zlib.decompress, (self.cells, self.unanswered))
@@ -111,25 +111,45 @@ def added(now: Mapping[int, int], before: Mapping[int, int]) -> dict[int, int]:
     return {code: more for code, count in now.items() if (more := count - before.get(code, 0)) > 0}
 
 
+def _moved(
+    stands_for: Mapping[int, tuple[int, ...]], rows: Mapping[int, int]
+) -> Mapping[int, tuple[int, ...]]:
+    found = dict(stands_for)
+    for row, into in rows.items():
+        both = (*found.get(into, (into,)), *found.get(row, (row,)))
+        found[row], found[into] = (), both
+    return found
+
+
 class CountedAgo:
-    """What had been counted when each slot of the window began; for one thread alone."""
+    """What had been counted when each slot that the window can begin with began.
+
+    What is not of the window is packed. For one thread alone.
+    """
 
     def __init__(self) -> None:
-        self._slots: dict[int, Counted] = {}
+        self._first = 0
+        self._slots: dict[int, Counted | PackedCounted] = {}
 
-    def begin(self, slot: int, counted: Callable[[], Counted]) -> None:
-        """Note what was counted before a slot of the window, which ends with it from now on.
-
-        Nothing happens if the slot has begun before.
-        """
-        if slot not in self._slots:
-            kept = {at: one for at, one in self._slots.items() if at > slot - SLOTS}
-            self._slots = {**kept, slot: counted()}
+    def begin(self, slots: Slots, counted: Callable[[], Counted]) -> None:
+        """Note what was counted before the last slot of the window, which has these from now on."""
+        starts = set(slots.starts)
+        kept = {slot: one for slot, one in self._slots.items() if slot in starts}
+        if slots.last not in kept:
+            kept[slots.last] = counted()
+        for slot, one in kept.items():
+            if slot < slots.first and isinstance(one, Counted):
+                kept[slot] = one.packed
+        first = kept.get(slots.first)
+        if isinstance(first, PackedCounted):
+            kept[slots.first] = first.whole()
+        self._first, self._slots = slots.first, kept
 
     @property
     def oldest(self) -> Counted | None:
         """What had been counted when the window began; None: it has not begun."""
-        return next(iter(self._slots.values()), None)
+        found = self._slots.get(self._first)
+        return found if isinstance(found, Counted) else None
 
     def move(self, rows: Mapping[int, int]) -> None:
         """Have rows be others' now, with all that they had counted; see RowLedger."""

@@ -32,6 +32,7 @@ from httptop.collect.sums import (
     RowFigures,
     RowSums,
     SideFigures,
+    Slots,
 )
 from httptop.config.scope import Scope
 from httptop.linux import heap
@@ -162,16 +163,16 @@ class EndpointRows:
             raise KeyError(cell)
         return known.row
 
-    def count(self, slot: int, names: Names) -> None:
-        """Add what cells have counted; the window ends with a slot, by number."""
-        self._ledger.begin_slot(slot)
+    def count(self, slots: Slots, names: Names) -> None:
+        """Add what cells have counted; the window has these slots then."""
+        self._ledger.begin_slot(slots)
         self._ledger.changed()
         self._ledger.in_flight = InFlight()
-        unknown = self._ledger.sums.add(self._ledger.tick, slot)
+        unknown = self._ledger.sums.add(self._ledger.tick, slots)
         if unknown:
             with heap.apart():
                 self._placing.register(*names(unknown))
-            self._ledger.sums.add(self._ledger.tick, slot)
+            self._ledger.sums.add(self._ledger.tick, slots)
         for cell, status, count in self._ledger.sums.take_rest():
             known = self._ledger.cells.get(cell)
             if known is not None and known.row is not None:

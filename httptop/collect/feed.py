@@ -30,8 +30,8 @@ class Feed(Protocol):
     def set_window(self, seconds: float) -> None:
         """Have rates and latencies cover another time, from the next tick on.
 
-        A longer window grows from what the current one has. Nothing happens where snapshots are
-        written down as well, or come from a capture. Any thread may call it.
+        A longer window has at once what is kept, and grows from there. Nothing happens where
+        snapshots are written down as well, or come from a capture. Any thread may call it.
         """
 
     def look_in_flight(self, on: bool) -> None:

@@ -16,7 +16,7 @@ from httptop.collect.in_flight import InFlight
 from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.row_book import RowBook
 from httptop.collect.row_trends import Buckets, UsualP99s, merged, p99_of
-from httptop.collect.sums import NOT_ANSWERED, CellReturns, RowSums, Sums
+from httptop.collect.sums import NOT_ANSWERED, CellReturns, RowSums, Slots, Sums
 
 
 class RowLedger:
@@ -47,9 +47,9 @@ class RowLedger:
         """Note that the sums of rows are others now."""
         self._latest = None
 
-    def begin_slot(self, slot: int) -> None:
-        """Note what was counted before a slot of the window, with which this ends from now on."""
-        self.ago.begin(slot, lambda: Counted.of(self.now(), self.book.names()))
+    def begin_slot(self, slots: Slots) -> None:
+        """Note what was counted before the last slot of the window, which has these from now on."""
+        self.ago.begin(slots, lambda: Counted.of(self.now(), self.book.names()))
 
     def end_tick(self, ticks: int) -> None:
         """End a tick: its latencies join the trends, where it stands for ``ticks``."""

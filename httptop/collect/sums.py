@@ -24,9 +24,6 @@ ROW_TIME: Final = struct.Struct("<4Q6H4x")
 CELL: Final = struct.Struct("<3Q2I8x")
 #: The measures of a row's times, in their order.
 TIMES: Final = (Measure.WAIT, Measure.HANDLING, Measure.SENDING, Measure.DURATION)
-#: The slots of the window (``general.window_s``), which expire one by one; they are numbered from
-#: the start of the run.
-SLOTS: Final = 12
 #: The rows of the sides, in the order of model.SIDES, and the first of an endpoint.
 SIDE_ROWS: Final = (1, 2)
 FIRST_ROW: Final = 3
@@ -139,6 +136,25 @@ class Sums:
     unmeasured: int
 
 
+class Slots(NamedTuple):
+    """The slots of time that the window has, up to the last one; numbered since the run began."""
+
+    first: int  # may be lower than it was: some come back into the window
+    #: Each that the window can begin with, now or once it has another length; ascending, the last
+    #: one is that of what is read now. Those before never come back.
+    starts: tuple[int, ...]
+
+    @property
+    def kept(self) -> int:
+        """The first one that may come back."""
+        return self.starts[0]
+
+    @property
+    def last(self) -> int:
+        """The one of what is read now."""
+        return self.starts[-1]
+
+
 class CellUse(NamedTuple):
     """What a cell is for."""
 
@@ -196,7 +212,10 @@ class RowSums(Protocol):
 
     @property
     def window_bytes(self) -> int:
-        """The memory that the log of the window takes."""
+        """The memory that the log of the window takes, with the slots that may come back."""
+
+    def log_bytes(self, slot: int, end: int) -> int:
+        """Return what slots have of that memory, from ``slot`` to before ``end``."""
 
     @property
     def window_is_crowded(self) -> bool:
@@ -208,12 +227,12 @@ class RowSums(Protocol):
     def use(self, cell: int, use: CellUse | None) -> None:
         """Say what a cell is for that had no use before; None: for nothing."""
 
-    def add(self, tick: int, slot: int) -> Collection[int]:
-        """Add what cells have counted since the last call, in a tick and a slot of the window.
+    def add(self, tick: int, slots: Slots) -> Collection[int]:
+        """Add what cells have counted since the last call, in a tick and the last one of the slots.
 
-        The window ends with that slot: what is before it leaves the window. Returns the cells that
-        have counted and whose use is not known. What they have counted is still there for the next
-        call.
+        The window has these slots then: others leave it, and some may come back. Returns the cells
+        that have counted and whose use is not known. What they have counted is still there for the
+        next call.
         """
 
     def take_rest(self) -> Iterable[tuple[int, int, int]]:

@@ -1,9 +1,10 @@
-"""The window: which time rates and latencies cover, as numbered slots that leave one by one.
+"""The window: which time rates and latencies cover, as numbered slots that come and leave.
 
-A source adds what it reads to the slot that it is given, and forgets the slots that are SLOTS or
-more below the newest one (sums.py). Here it is decided which number that is, and known when each
-slot began: so it is known exactly of which time the figures are, whatever the window is changed to,
-and however irregular the readings are.
+A source adds what it reads to the last slot, and the window has the slots from a first one to that
+(sums.py). Here it is decided which is the first, and known when it began: so it is known exactly of
+which time the figures are, whatever the window is changed to, and however irregular the readings
+are. Slots that have left are kept for a while, as far as there is room: a longer window has them
+again at once. The older they are, the fewer of them it can begin with.
 """
 
 from __future__ import annotations
@@ -12,67 +13,101 @@ import math
 from collections import deque
 from typing import Final
 
-from httptop.collect.sums import SLOTS
+from httptop.collect.sums import RowSums, Slots
 from httptop.model import Snapshot
 
-#: The memory that the log of a window may take, but for that of its last KEPT_S seconds. A row
+#: The window can begin once in each twelfth of its length.
+SLOTS: Final = 12
+#: The memory that the log of a window may take, but for that of its last LEAST_S seconds. A row
 #: takes 28 bytes of it for each tick in which it has five requests, and 60 where it has many.
 MOST_BYTES: Final = 15 << 20
-KEPT_S: Final = 60.0
+LEAST_S: Final = 60.0
+#: For how long what has left the window is kept, if all of the log takes no more than so much.
+KEPT_S: Final = 300.0
+MOST_KEPT_BYTES: Final = 6 << 20
+#: A slot is no longer than this (s), so that any window can begin with one.
+_LONGEST_S: Final = 10 / SLOTS
 #: A slot leaves once the window would cover more than it should, by this share of a slot.
 _SLACK: Final = 0.5
 
 
 def window_fits(seconds: float, snapshot: Snapshot) -> bool:
     """Return whether a longer window has room for what is counted at the pace of a snapshot."""
-    taken, covered_s = snapshot.overhead.window_bytes, snapshot.covered_s
-    if not math.isfinite(seconds) or seconds <= KEPT_S or not taken or covered_s <= 0:
+    taken, logged_s = snapshot.overhead.window_bytes, max(snapshot.covered_s, snapshot.kept_s)
+    if not math.isfinite(seconds) or seconds <= LEAST_S or not taken or logged_s <= 0:
         return True
-    return taken * seconds / covered_s <= MOST_BYTES
+    return taken * seconds / logged_s <= MOST_BYTES
 
 
 class Window:
     """The slots of a window that ends with the latest reading; for one thread.
 
-    Wider, the window grows from what it has: the slots that it still has stay, and the next ones
-    are longer. Narrower, it drops at once what is too old. Times are of the run, in seconds.
+    Times are of the run, in seconds.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, kept_s: float = 0.0) -> None:
+        """``kept_s``: for how long slots are kept that a longer window would have again."""
         #: How long the window is to be; it may be changed between two readings.
         self.seconds = seconds
+        self._longest_s = kept_s
         self._read_s = 0.0  # the latest reading
-        #: The slots that the window has, each with when it began, the oldest first.
+        #: The slots that the window can begin with, each with when it began, the oldest first.
         self._slots: deque[tuple[int, float]] = deque([(0, 0.0)])
-        self._leaves = -SLOTS  # the slot that leaves with the next reading, whatever its age
+        self._first, self._begun_s = 0, 0.0  # the first one of the window
 
     @property
     def covered_s(self) -> float:
         """The seconds up to the latest reading of which the figures of the window are."""
-        return self._read_s - self._slots[0][1]
+        return self._read_s - self._begun_s
 
-    def slot(self, now_s: float) -> int:
-        """Return the number of the slot for what is read now; the window ends with it."""
+    @property
+    def kept_s(self) -> float:
+        """The seconds up to the latest reading that a longer window would cover at once."""
+        return self._read_s - min(self._slots[0][1], self._begun_s)
+
+    def slots(self, now_s: float) -> Slots:
+        """Return the slots for what is read now."""
         length_s = self.seconds / SLOTS
-        number, begun_s = self._slots[-1]
-        newest = number + (self._read_s - begun_s >= length_s)
         oldest_s = now_s - self.seconds - _SLACK * length_s
-        for known, begun_s in self._slots:
-            if known == self._leaves or begun_s < oldest_s:
-                newest = max(newest, known + SLOTS)
-        while self._slots and self._slots[0][0] <= newest - SLOTS:
-            self._slots.popleft()
-        if newest > number:
-            self._slots.append((newest, self._read_s))
+        last, begun_s = self._slots[-1]
+        if self._read_s - begun_s >= min(length_s, _LONGEST_S) or begun_s < oldest_s:
+            last += 1
+            self._slots.append((last, self._read_s))
         self._read_s = now_s
-        return newest
+        inside = (slot for slot in self._slots if slot[1] >= oldest_s or slot[0] == last)
+        self._first, self._begun_s = next(inside)
+        kept_since_s = min(oldest_s, now_s - self._longest_s)
+        while self._slots[0][0] < self._first and self._slots[0][1] < kept_since_s:
+            self._slots.popleft()
+        self._thin_out(now_s)
+        return Slots(self._first, tuple([number for number, _ in self._slots]))
 
-    def shorten(self) -> bool:
-        """Have the oldest slot leave with the next reading; return whether it does.
+    def _thin_out(self, now_s: float) -> None:
+        """Leave starts out that a window as long as they are old does not need."""
+        kept = [self._slots[0]]
+        for at in range(1, len(self._slots) - 1):
+            (number, _), (_, before_s), (_, next_s) = self._slots[at], kept[-1], self._slots[at + 1]
+            if number == self._first or next_s - before_s > (now_s - before_s) / SLOTS:
+                kept.append(self._slots[at])
+        self._slots = deque([*kept, *list(self._slots)[max(len(self._slots) - 1, 1) :]])
 
-        What is of the last KEPT_S stays.
+    def fit(self, sums: RowSums) -> bool:
+        """Forget the oldest slots if there is no room for them; return whether the window had them.
+
+        They leave it with the next reading. What it has of the last LEAST_S stays.
         """
-        if len(self._slots) < 2 or self._read_s - self._slots[1][1] < KEPT_S:
-            return False
-        self._leaves = self._slots[0][0]
-        return True
+        taken = sums.window_bytes
+        too_many = len(self._slots) // SLOTS if sums.window_is_crowded else 0
+        cut = False
+        while len(self._slots) > 1:
+            (number, _), (end, next_s) = self._slots[0], self._slots[1]
+            inside = number >= self._first
+            if inside and self._read_s - next_s < LEAST_S:
+                break
+            if too_many <= 0 and taken <= (MOST_BYTES if inside else MOST_KEPT_BYTES):
+                break
+            self._slots.popleft()
+            taken -= sums.log_bytes(number, end)
+            too_many -= 1
+            cut |= inside
+        return cut

@@ -16,6 +16,7 @@ from httptop.bpf.source import LiveSource
 from httptop.collect.feed import Feed
 from httptop.collect.governor import controls_of
 from httptop.collect.overhead import OverheadMeter
+from httptop.collect.window import KEPT_S
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
@@ -116,6 +117,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
+        kept_s=KEPT_S if screen and not written else 0.0,
         news=lambda: (*session.troubles(), *followed.news(), *source.news),
         meter=OverheadMeter(helpers=session.pids),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from httptop.bpf.log_numbers import LogNumbers
-from httptop.collect.sums import SLOTS
+from httptop.collect.window import SLOTS
 
 NUMBERS, ROWS = 64, 20
 
@@ -31,7 +31,7 @@ def test_numbers_follow_the_rows_and_are_free_after_the_window(rows: mmap.mmap) 
     own: dict[int, int] = {}
     logged: list[tuple[int, int, int]] = []  # (slot, number, row that stands for it)
     for slot in range(400):
-        numbers.expire(slot)
+        numbers.expire(slot - SLOTS + 1)
         logged = [entry for entry in logged if entry[0] > slot - SLOTS]
         for row in chance.sample(range(ROWS), 3):
             if row not in own:
@@ -48,7 +48,7 @@ def test_numbers_follow_the_rows_and_are_free_after_the_window(rows: mmap.mmap) 
                 del own[row]
                 logged = [(at, n, into if of == row else of) for at, n, of in logged]
         assert all(row_of(rows, number) == row for _, number, row in logged)
-    numbers.expire(400 + SLOTS)
+    numbers.expire(400)
     assert numbers.free == NUMBERS - 1 - len(own)
     numbers.close()
 
@@ -59,7 +59,7 @@ def test_there_may_be_none_left(rows: mmap.mmap) -> None:
     assert (numbers.free, numbers.take(NUMBERS - 1)) == (0, None)
     numbers.merge(3, 5, slot=0)
     assert numbers.free == 0
-    numbers.expire(SLOTS)
+    numbers.expire(1)
     assert numbers.free == 1
     assert numbers.take(3)
     numbers.close()

@@ -24,6 +24,8 @@ from httptop.collect.source import (
     RawResponse,
     RawSample,
 )
+from httptop.collect.sums import Slots
+from httptop.collect.window import SLOTS
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
@@ -166,6 +168,7 @@ class FedRows(EndpointRows):
         history: int = 120,
     ) -> None:
         self.source = FakeSource(most_rows=most_rows)
+        self._starts: tuple[int, ...] = ()
         super().__init__(
             self.source.sums, self.source.returns, self.source.parties, scope or Scope(),
             PathRules(templates), max_distinct=max_distinct, max_not_found=max_not_found,
@@ -175,7 +178,9 @@ class FedRows(EndpointRows):
     def take(self, reading: Reading, slot: int = 0) -> None:
         """Have cells count, and add that up."""
         self.source.count(reading)
-        self.count(slot, self.source.names)
+        begun = dict.fromkeys((*self._starts, slot))
+        self._starts = tuple(start for start in begun if start > slot - SLOTS)
+        self.count(Slots(self._starts[0], self._starts), self.source.names)
 
     def by_path(self) -> dict[str, EndpointStats]:
         """Return the rows as they are now."""
@@ -197,9 +202,12 @@ class FakeMeter(OverheadMeter):
 
 
 def collecting(
-    *readings: Reading, settings: Settings = DEFAULTS, scope: Scope | None = None
+    *readings: Reading,
+    settings: Settings = DEFAULTS,
+    scope: Scope | None = None,
+    kept_s: float = 0.0,
 ) -> Collector:
-    made = Collector(FakeSource(*readings), settings, scope or Scope(), host="here")
+    made = Collector(FakeSource(*readings), settings, scope or Scope(), host="here", kept_s=kept_s)
     made.begin(1000.0)
     return made
 

@@ -16,21 +16,28 @@ from httptop.collect.sums import (
     ROW,
     ROW_TIME,
     SIDE_ROWS,
-    SLOTS,
     TIMES,
     Answered,
     CellUse,
     RoomTaken,
     RowFigures,
     SideFigures,
+    Slots,
     Sums,
     TimeFigures,
 )
+from httptop.collect.window import SLOTS
 from httptop.model import class_of
 
 _SHARES: Final = (500, 900, 950, 990, 999, 1000)
 _NO_BUCKETS: Final = (0,) * len(_SHARES)
 NO_FIGURES: Final = PartyFigures(0, 0, 0, 0, 0)
+
+
+def ending(slot: int) -> Slots:
+    """Return SLOTS slots up to one; nothing before these is kept."""
+    first = slot - SLOTS + 1
+    return Slots(first, (first, slot))
 
 
 class CellDelta(NamedTuple):
@@ -69,6 +76,7 @@ class _Span:
 class _Row:
     total: _Span = field(default_factory=_Span)
     slots: dict[int, _Span] = field(default_factory=dict)
+    first: int = 0  # of the slots in the window
     tick: _Span = field(default_factory=_Span)
     tick_number: int = 0
     unmeasured_in_tick: int = 0
@@ -96,7 +104,7 @@ class _Row:
 
     def window(self) -> _Span:
         found = _Span()
-        for span in self.slots.values():
+        for span in (span for slot, span in self.slots.items() if slot >= self.first):
             found.add(span.requests, span.errors, span.sum_ns, span.histogram)
         return found
 
@@ -108,6 +116,7 @@ class ReferenceSums:
         self.most_rows = most_rows
         self.window_bytes = 0  # nothing is logged here; a test may have it be something
         self.window_is_crowded = False  # likewise
+        self._slots = Slots(0, (0,))
         self._uses: dict[int, CellUse | None] = {}
         self._waiting: list[CellDelta] = []
         self._rows: dict[int, _Row] = {}
@@ -133,9 +142,15 @@ class ReferenceSums:
         assert use is None or use.row < self.most_rows
         self._uses[cell] = use
 
-    def add(self, tick: int, slot: int) -> Collection[int]:
-        for row in self._rows.values():
-            for old in [known for known in row.slots if known <= slot - SLOTS]:
+    def log_bytes(self, slot: int, end: int) -> int:
+        del slot, end
+        return 0
+
+    def add(self, tick: int, slots: Slots) -> Collection[int]:
+        self._slots, slot = slots, slots.last
+        for number, row in self._rows.items():
+            self._row(number)
+            for old in [known for known in row.slots if known < slots.kept]:
                 del row.slots[old]
         waiting, self._waiting = self._waiting, []
         for delta in waiting:
@@ -198,7 +213,9 @@ class ReferenceSums:
             row.max_times_ns[use.measure] = max(row.max_times_ns.get(use.measure, 0), delta.max_ns)
 
     def _row(self, row: int) -> _Row:
-        return self._rows.setdefault(row, _Row())
+        found = self._rows.setdefault(row, _Row())
+        found.first = self._slots.first
+        return found
 
     def read(self, tick: int, rows: int) -> Sums:
         numbered = [self._rows.get(number) for number in range(rows)]

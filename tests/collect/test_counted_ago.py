@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
-from httptop.collect.sums import SLOTS
+from httptop.collect.window import SLOTS
 from httptop.model import STATUS_UNKNOWN, EndpointStats
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
 

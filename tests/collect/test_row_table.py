@@ -17,7 +17,8 @@ from httptop.collect.path_rules import PathRules
 from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import LEAST_TICKS
 from httptop.collect.source import RawResponse
-from httptop.collect.sums import CELL, SLOTS, Answered
+from httptop.collect.sums import CELL, Answered
+from httptop.collect.window import SLOTS
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, EndpointStats, Snapshot, errors_of
 from httptop.output.order import in_order, rows_at

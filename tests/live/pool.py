@@ -36,6 +36,7 @@ from httptop.collect.sums import (
     CellReturns,
     CellUse,
     RowSums,
+    Slots,
     Sums,
 )
 from httptop.config.settings import DEFAULTS
@@ -304,8 +305,8 @@ class AfreshSums:
             for cell, response in responses.items():
                 sums.use(cell, CellUse(0, 0, response.measure, 200))
             known |= {*endpoints, *responses}
-            unknown = sums.add(0, 0)
-        sums.add(0, 0)  # a cell that has changed is read again
+            unknown = sums.add(0, sums._slots)
+        sums.add(0, sums._slots)  # a cell that has changed is read again
         self._before = bytearray(sums.read(0, 0).cells)
         octaves = bpf_syscall.BatchReader(sums._octaves, 4, PAGE.size)
         self._octaves = dict(zip(*map(_parts, octaves.read(), (4, PAGE.size)), strict=True))
@@ -316,7 +317,7 @@ class AfreshSums:
         for key in list(bpf_syscall.map_keys(sums._groups, 4)):
             bpf_syscall.map_delete(sums._groups, key)
         sums._logs.clear()
-        sums.window_bytes = 0
+        sums._slots, sums.window_bytes = Slots(0, (0,)), 0
         sums._log_numbers.close()
         sums._log_numbers = LogNumbers(sums._mapped[-1].whole(), sums.most_rows)
         sums._sides_seen = (SideLatencies(), SideLatencies())
@@ -325,6 +326,10 @@ class AfreshSums:
     def window_bytes(self) -> int:
         """The memory that the log of the window takes."""
         return self._sums.window_bytes
+
+    def log_bytes(self, slot: int, end: int) -> int:
+        """Return what slots have of that memory."""
+        return self._sums.log_bytes(slot, end)
 
     @property
     def window_is_crowded(self) -> bool:

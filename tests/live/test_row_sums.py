@@ -28,20 +28,21 @@ from httptop.collect.sums import (
     ROW,
     ROW_TIME,
     SIDE_ROWS,
-    SLOTS,
     TIMES,
     Answered,
     CellUse,
     RowFigures,
     RowSums,
+    Slots,
     Sums,
     TimeFigures,
 )
+from httptop.collect.window import SLOTS
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux import bpf_syscall, stretches
 from httptop.linux.cpus import possible_cpus
-from tests.collect.reference_sums import CellDelta, ReferenceSums
+from tests.collect.reference_sums import CellDelta, ReferenceSums, ending
 from tests.live.pool import cached
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("row sums")]
@@ -249,7 +250,8 @@ class Twins:
                 self.uses[cell] = None if nothing else use
         self.told: set[int] = set()
         self.merged: set[int] = set()  # rows, until they are used again
-        self.tick = self.slot = 0
+        self.tick = 0
+        self.slots = Slots(0, (0,))
 
     def count(self) -> None:
         """Have some cells count, and add that."""
@@ -260,15 +262,18 @@ class Twins:
         self.cells.write()
         assert isinstance(reference, ReferenceSums)
         reference.feed(deltas)
-        self.slot += self.dice.choice((0, 0, 1, 3, SLOTS + 1))
-        unknown = set(kernel.add(self.tick, self.slot))
-        assert unknown == set(reference.add(self.tick, self.slot))
+        last = self.slots.last + self.dice.choice((0, 0, 1, 3, SLOTS + 1))
+        first = max(self.slots.kept, last - self.dice.choice((0, SLOTS, SLOTS, 3 * SLOTS)))
+        kept = max(self.slots.kept, min(first, last - 3 * SLOTS))
+        self.slots = Slots(first, (kept, first, last))
+        unknown = set(kernel.add(self.tick, self.slots))
+        assert unknown == set(reference.add(self.tick, self.slots))
         for cell in unknown:
             kernel.use(cell, self.uses[cell])
             reference.use(cell, self.uses[cell])
         self.told |= unknown
-        assert not kernel.add(self.tick, self.slot)
-        reference.add(self.tick, self.slot)
+        assert not kernel.add(self.tick, self.slots)
+        reference.add(self.tick, self.slots)
         assert sorted(kernel.take_rest()) == reference.take_rest()
 
     def merge(self) -> None:
@@ -357,24 +362,31 @@ def test_what_the_log_of_the_window_takes_is_known(loaded: Loaded) -> None:
     sums, cells = loaded.sums, Cells(loaded)
     cell = cells.take("free_cells") or 0
     sums.use(cell, CellUse(FIRST_ROW, 0, Measure.LATENCY, 503))
+
+    def window_of() -> tuple[int, int, int]:
+        row = _row(sums.read(0, FIRST_ROW + 1), FIRST_ROW)
+        return row.requests, row.window_requests, row.window_errors
+
     taken = []
     for slot in range(3):
         cells.count(cell, count=2, times=[1000, 1 << 20])
         cells.write()
-        assert not sums.add(0, slot)
+        assert not sums.add(0, ending(slot))
         taken.append(sums.window_bytes)
     # The row; what follows, two requests, the sum of their times; a word for each of two groups.
     assert taken == [24, 48, 72]
-    sums.add(0, SLOTS)
+    sums.add(0, ending(SLOTS))
     assert sums.window_bytes == 48
-    rows = sums.read(0, FIRST_ROW + 1).rows
-    row = RowFigures(*ROW.unpack_from(rows, FIRST_ROW * ROW.size))
-    assert (row.window_requests, row.window_errors) == (4, 4)
-    sums.add(0, 2 * SLOTS)
+    assert window_of() == (6, 4, 4)
+    sums.add(0, Slots(SLOTS, (2, SLOTS, 2 * SLOTS)))
+    assert [sums.log_bytes(0, end) for end in (2, 3, 4)] == [0, 24, 24]
+    assert sums.window_bytes == 24
+    assert window_of() == (6, 0, 0)
+    sums.add(0, Slots(2, (2, SLOTS, 2 * SLOTS)))
+    assert window_of() == (6, 2, 2)
+    sums.add(0, ending(2 * SLOTS))
     assert sums.window_bytes == 0
-    rows = sums.read(0, FIRST_ROW + 1).rows
-    row = RowFigures(*ROW.unpack_from(rows, FIRST_ROW * ROW.size))
-    assert (row.requests, row.window_requests, row.window_errors) == (6, 0, 0)
+    assert window_of() == (6, 0, 0)
 
 
 def test_rows_that_are_gone_crowd_the_window_until_it_is_over(loaded: Loaded) -> None:
@@ -388,7 +400,7 @@ def test_rows_that_are_gone_crowd_the_window_until_it_is_over(loaded: Loaded) ->
         numbers.merge(FIRST_ROW + 1, FIRST_ROW, slot=0)
         gone += 1
     assert gone == numbers.most - numbers.most // 4
-    sums.add(0, SLOTS)
+    sums.add(0, ending(SLOTS))
     assert not sums.window_is_crowded
     assert numbers.free == numbers.most - 1
 
@@ -407,17 +419,17 @@ def test_a_merged_row_is_used_again_at_once(loaded: Loaded) -> None:
     for slot, cell, count in ((0, first, 5), (1, second, 2)):
         cells.count(cell, count=count, times=[1000] * count)
         cells.write()
-        assert list(sums.add(0, slot)) == [cell]
+        assert list(sums.add(0, ending(slot))) == [cell]
         sums.use(cell, CellUse(row, 0, Measure.LATENCY, 200))
-        assert not sums.add(0, slot)
+        assert not sums.add(0, ending(slot))
         if slot == 0:
             assert window_of() == [(5, 5, 5), (0, 0, 0)]
             sums.merge(row, into, [cell])
             assert window_of() == [(0, 0, 0), (5, 5, 5)]
     assert window_of() == [(2, 2, 2), (5, 5, 5)]
-    sums.add(0, SLOTS)
+    sums.add(0, ending(SLOTS))
     assert window_of() == [(2, 2, 2), (5, 0, 0)]
-    sums.add(0, SLOTS + 1)
+    sums.add(0, ending(SLOTS + 1))
     assert window_of() == [(2, 0, 0), (5, 0, 0)]
 
 
@@ -433,12 +445,12 @@ def test_buckets_that_wrap_around(loaded: Loaded) -> None:
     for page in pages:
         cells.fill(page, 0xFFFFFFFF)
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     before = _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW)
     assert before.total_count == BUCKETS_PER_OCTAVE * (loaded.shards * 0xFFFFFFFF & 0xFFFFFFFF)
     cells.count(cell, times=[1 << 20, (1 << 20) + (1 << 15)] * 20, count=40)
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     after = _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW)
     assert after.total_count - before.total_count == 40
     assert (after.requests, after.tick_count) == (80, 80)
@@ -453,7 +465,7 @@ def test_counters_that_wrap_around(loaded: Loaded) -> None:
     for unanswered, moved in ((most - 1, most - 2), (1, 1), (3, 5)):
         cells.count(cell, count=unanswered + moved + 1, unanswered=unanswered, moved=moved)
         cells.write()
-        sums.add(1, 0)
+        sums.add(1, ending(0))
     row = _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW)
     assert (row.unanswered, row.open) == (most + 3, 3)
     assert sums.part(cell, [], FIRST_ROW + 1) == []
@@ -471,11 +483,11 @@ def test_a_histogram_may_be_read_after_its_count(loaded: Loaded) -> None:
     cells.count(cell, times=[1 << 20], count=1)
     late, cells._pages = cells._pages, {}
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     assert _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW).total_count == 0
     cells._pages = late
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     row = _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW)
     assert (row.requests, row.total_count, row.window_count) == (1, 1, 1)
 
@@ -506,21 +518,21 @@ def test_cells_that_count_while_they_are_read(loaded: Loaded) -> None:
     ticks = 0
     while not done.is_set():
         ticks += 1
-        assert not sums.add(ticks, ticks)
+        assert not sums.add(ticks, ending(ticks))
         found = sums.read(ticks, FIRST_ROW + len(made))
         for number in range(len(made)):
             row = _row(found, FIRST_ROW + number)
             assert row.window_count <= row.total_count <= 2 * rounds
     counting.join()
     for _ in range(2):
-        sums.add(ticks, ticks)
+        sums.add(ticks, ending(ticks))
     found = sums.read(ticks, FIRST_ROW + len(made))
     for number in range(len(made)):
         row = _row(found, FIRST_ROW + number)
         assert (row.requests, row.unanswered, row.open) == (3 * rounds, rounds, 0)
         assert row.total_count == 2 * rounds
     assert found.sides[0].status == {200: 2 * rounds * len(made)}
-    sums.add(ticks, ticks + SLOTS)
+    sums.add(ticks, ending(ticks + SLOTS))
     row = _row(sums.read(ticks, FIRST_ROW + 1), FIRST_ROW)
     assert (row.window_requests, row.window_count, row.window_sum_ns) == (0, 0, 0)
 
@@ -536,12 +548,12 @@ def test_a_cell_parts_with_its_requests_in_flight(loaded: Loaded) -> None:
     cells.count(good, times=[5_000] * 3, count=3)
     cells.count(bad, times=[5_000], count=1)
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     counted = sums.part(requests, [good, bad], FIRST_ROW + 1)
     assert counted == [Answered(3, 3, 15_000), Answered(1, 1, 5_000)]
     cells.count(good, times=[5_000] * 2, count=2)
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     found = sums.read(1, FIRST_ROW + 2)
     before, after = (_row(found, FIRST_ROW + at) for at in range(2))
     assert (before.requests, before.open, before.total_count) == (4, 0, 3)
@@ -560,7 +572,7 @@ def test_no_room_for_histograms_is_told(loaded: Loaded) -> None:
         bpf_syscall.map_update(loaded.maps["bucket_groups"], key, bytes(abi.BUCKET_GROUP.size))
     cells.count(cell, times=[5_000] * 3, count=3)
     cells.write()
-    sums.add(1, 0)
+    sums.add(1, ending(0))
     found = sums.read(1, FIRST_ROW + 1)
     row = _row(found, FIRST_ROW)
     assert (row.requests, row.total_count, found.unmeasured) == (3, 0, 3)
@@ -574,10 +586,10 @@ def test_more_unknown_cells_than_a_run_tells(loaded: Loaded) -> None:
         made.append(cell)
         cells.count(cell, count=1)
     cells.write()
-    assert sorted(sums.add(1, 0)) == made
+    assert sorted(sums.add(1, ending(0))) == made
     for cell in made:
         sums.use(cell, CellUse(FIRST_ROW, 0))
-    assert sums.add(1, 0) == []
+    assert sums.add(1, ending(0)) == []
     assert _row(sums.read(1, FIRST_ROW + 1), FIRST_ROW).open == len(made)
 
 
@@ -618,7 +630,7 @@ def test_long_work_is_done_in_stretches(
         monkeypatch.setattr(stretches, "_cpus", Taken)
         stretches.give_way()
         slept.clear()
-        assert sums.add(1, 0) == made[1:]
+        assert sums.add(1, ending(0)) == made[1:]
         assert (len(slept) >= 3) == pauses  # eight runs
         slept.clear()
         for cell in made[1:]:
@@ -630,7 +642,7 @@ def test_no_run_is_long_whatever_is_asked_for(loaded: Loaded) -> None:
     """Whoever took httptop over can ask for as many turns as they like."""
     turns, end = (1 << 22) + 1024, (1 << 32) - 1
     struct.pack_into("<4I", loaded.sums._state, 0, 0, end, 1, turns)
-    bpf_syscall.run_raw_tracepoint(loaded.programs["take_from_window"], 0)
+    bpf_syscall.run_raw_tracepoint(loaded.programs["replay_window"], 0)
     (came_to,) = struct.unpack_from("<I", loaded.sums._state)
     assert 1024 <= came_to <= 1024 + OCTAVES + 1
 

@@ -50,7 +50,7 @@ FRONTS: Final = {
 STOOD_IN_FOR: Final = ("records", "triples")
 
 #: The programs that user space runs to add up what cells count, and to blank cells (row_sums.py).
-SUMS: Final = ("add_to_rows", "take_from_window", "summarize_rows", "reclaim_cells")
+SUMS: Final = ("add_to_rows", "replay_window", "summarize_rows", "reclaim_cells")
 
 
 def calls_of(kernel: Kernel) -> dict[int, int]:

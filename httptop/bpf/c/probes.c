@@ -72,7 +72,7 @@
 #include "sums.h" /* their maps */
 #include "sums_cells.h" /* what is new in a cell */
 #include "sums_add.h" /* add_to_rows */
-#include "sums_window.h" /* take_from_window */
+#include "sums_window.h" /* replay_window */
 #include "sums_percentiles.h" /* summarize_rows */
 #include "give_back.h" /* cells that nothing counts in any more */
 

@@ -6,9 +6,9 @@
  * tells it, stands in the state (struct sums_run):
  *
  * add_to_rows() adds what cells have counted since the last reading to their rows and sides, and
- * logs what belongs to the window; user space keeps the log until that leaves the window.
- * take_from_window() then takes it out again. summarize_rows() finds the percentiles of the rows
- * that have changed.
+ * logs what belongs to the window; user space keeps the log. replay_window() takes what the log says
+ * out of the window again, or puts it back where the window becomes longer. summarize_rows() finds
+ * the percentiles of the rows that have changed.
  *
  * Nothing else writes these maps but user space, whose one thread runs the programs. Cells and pages
  * are read while other programs count: a histogram may be read before or after the count that

@@ -148,7 +148,7 @@ struct sums_run {
 	u32 first_row; /* the least and the greatest row that got something */
 	u32 last_row;
 	u32 rests; /* words in rest[] */
-	u32 unused;
+	u32 back; /* of replay_window(): whether the log comes back into the window, or leaves it */
 	u64 unmeasured; /* since start: latencies that the kernel had no page for */
 	u64 unplaced; /* since start: latencies that bucket_groups had no room for */
 	u32 unknown_cell[UNKNOWN_A_RUN]; /* of reclaim_cells(): those to be given back */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * take_from_window(): takes what add_to_rows() logged out of the window again. It takes turns, each
- * an entry of the log.
+ * replay_window(): takes what add_to_rows() logged out of the window again, or puts it back into the
+ * window. It takes turns, each an entry of the log.
  */
 #pragma once
 
@@ -17,8 +17,14 @@ static __always_inline u32 next_word(struct sums_state *s, struct window_log *lo
 	return log->word[s->run.next++ % LOG_WORDS];
 }
 
+/* Return what an entry is multiplied by, before it is added to what the window has. */
+static __always_inline u64 window_sign(struct sums_state *s)
+{
+	return s->run.back ? 1 : -1ULL;
+}
+
 /* The next entries are of another row. */
-static __always_inline void take_row(struct sums_state *s, u32 word)
+static __always_inline void replay_row(struct sums_state *s, u32 word)
 {
 	u32 number = LOGGED_ROW(word);
 	u64 *row = log_rows.lookup(&number);
@@ -27,41 +33,45 @@ static __always_inline void take_row(struct sums_state *s, u32 word)
 	s->log_row = row ? *row : 0;
 }
 
-/* Take requests that are over out of the window. */
-static __always_inline void take_finished(struct sums_state *s, struct row *row, struct row *all,
-					  struct window_log *log, u32 what)
+/* Requests that are over. */
+static __always_inline void replay_finished(struct sums_state *s, struct row *row, struct row *all,
+					    struct window_log *log, u32 what)
 {
 	u64 requests = next_word(s, log), spent_ns = next_word(s, log);
-	u64 errors = what & LOG_FAILED ? requests : 0;
+	u64 sign = window_sign(s), errors;
 
 	if (what & LOG_LONG)
 		spent_ns |= (u64)next_word(s, log) << 32;
-	row->window_requests -= requests;
-	row->window_errors -= errors;
-	row->window_sum_ns -= spent_ns;
-	all->window_requests -= requests;
-	all->window_sum_ns -= spent_ns;
-	all->window_errors -= errors;
+	requests *= sign;
+	spent_ns *= sign;
+	errors = what & LOG_FAILED ? requests : 0;
+	row->window_requests += requests;
+	row->window_errors += errors;
+	row->window_sum_ns += spent_ns;
+	all->window_requests += requests;
+	all->window_sum_ns += spent_ns;
+	all->window_errors += errors;
 }
 
-/* Take what was added to a group of buckets out of the window. */
-static __always_inline void take_group(struct sums_state *s, struct row *row,
-				       struct window_log *log, u32 number, u32 word)
+/* What was added to a group of buckets. */
+static __always_inline void replay_group(struct sums_state *s, struct row *row,
+					 struct window_log *log, u32 number, u32 word)
 {
 	u32 buckets = LOGGED_BUCKETS(word);
+	u64 sign = window_sign(s);
 	struct bucket_group *group = group_of(s->log_row, MEASURE_LATENCY, number, false);
 
 	if (!group) /* never: it was made before the entry */
 		return;
 #pragma clang loop unroll(disable)
 	for (u32 n = 0; n < GROUP_BUCKETS; n++) {
-		u32 less;
+		u64 more;
 
 		if (!(buckets >> n & 1))
 			continue;
-		less = word & LOG_ONES ? 1 : next_word(s, log);
-		group->window[n] -= less;
-		row->window_count -= less;
+		more = sign * (word & LOG_ONES ? 1 : next_word(s, log));
+		group->window[n] += more;
+		row->window_count += more;
 	}
 }
 
@@ -76,7 +86,7 @@ static __always_inline int window_turn(struct sums_state *s)
 		return 1;
 	word = next_word(s, log);
 	if (word & LOG_ROW) {
-		take_row(s, word);
+		replay_row(s, word);
 		return 0;
 	}
 	if (!row || !all)
@@ -84,9 +94,9 @@ static __always_inline int window_turn(struct sums_state *s)
 	row->changed = 1;
 	what = LOGGED_WHAT(word);
 	if (what >= LOG_FINISHED)
-		take_finished(s, row, all, log, what);
+		replay_finished(s, row, all, log, what);
 	else
-		take_group(s, row, log, what, word);
+		replay_group(s, row, log, what, word);
 	return 0;
 }
 
@@ -100,10 +110,10 @@ int take_window_turn(void *unused)
 #endif
 
 /*
- * The program that takes out of the window what the words of window_log from number `next` to before
- * `end` say, a log that add_to_rows() wrote.
+ * The program that takes out of the window, or puts `back`, what the words of window_log from number
+ * `next` to before `end` say, a log that add_to_rows() wrote.
  */
-int take_from_window(void *ctx)
+int replay_window(void *ctx)
 {
 	struct sums_state *s = sums_here();
 
