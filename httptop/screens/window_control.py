@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from httptop import humanize
 from httptop.collect.window import MOST_BYTES, window_fits
 from httptop.model import Snapshot
 from httptop.screens.base import Httptop
-from httptop.view.window import SINCE_START, next_window, window_name
+from httptop.view.window import SINCE_START, next_window
 
 
 class WindowControl:
@@ -31,7 +32,7 @@ class WindowControl:
         now_s = SINCE_START if view.since_start else window_s
         fixed = app.run_controls.fixed_window if app.run_controls is not None else ""
         if fixed:
-            app.say(f"{fixed}: {window_name(window_s)}, and since start.")
+            app.say(f"{fixed}: {humanize.span(window_s)}, and since start.")
             wanted_s = next((s for s in (window_s, SINCE_START) if (s - now_s) * step > 0), None)
         else:
             wanted_s = self._next(now_s, step, snapshot)
@@ -49,8 +50,8 @@ class WindowControl:
             self._app.say(f"There is no {'longer' if step > 0 else 'shorter'} window.")
         elif step > 0 and not window_fits(wanted_s, snapshot):
             self._app.say(
-                f"The window has no {window_name(wanted_s)}: with so many active endpoints it "
-                f"would take more than {MOST_BYTES >> 20} MiB."
+                f"There is no window of {humanize.span(wanted_s)}: with so many active endpoints "
+                f"it would take more than {MOST_BYTES >> 20} MiB."
             )
             return SINCE_START
         return wanted_s

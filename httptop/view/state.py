@@ -286,7 +286,7 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         idle,
         longest,
         keys,
-        _cursor(shown, view, before),
+        _cursor(snapshot, shown, view, before),
     )
     return replace(now, groups=_groups(now, before)) if view.grouping.on else now
 
@@ -300,12 +300,14 @@ def _groups(now: Scene, before: Scene | None) -> Groups:
     return groups
 
 
-def _cursor(shown: Sequence[EndpointStats], view: View, before: Scene | None) -> int:
+def _cursor(
+    snapshot: Snapshot, shown: Sequence[EndpointStats], view: View, before: Scene | None
+) -> int:
     """Return the row that the cursor is on.
 
     It keeps its line while figures change, so that what is busiest stays in sight, unless the user
-    follows the endpoint. Where the user changes what is shown, it goes with the endpoint under it;
-    another order begins at the top.
+    follows the endpoint. Where the user changes what is shown, or of which time, it goes with the
+    endpoint under it; another order begins at the top.
     """
     if view.selected is None:
         return 0
@@ -318,7 +320,8 @@ def _cursor(shown: Sequence[EndpointStats], view: View, before: Scene | None) ->
         return place(shown, view.selected, 0)
     if (view.sort, view.descending) != (was.sort, was.descending):
         return 0
-    if not _same_rows(was, view):
+    window_s = snapshot.window_s if before.snapshot is None else before.snapshot.window_s
+    if not _same_rows(was, view) or snapshot.window_s != window_s:
         return place(shown, before.cursor_key, before.cursor)
     return max(0, min(before.cursor, len(shown) - 1))
 

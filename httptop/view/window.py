@@ -15,6 +15,8 @@ WINDOWS: Final = (10.0, 60.0, 300.0)
 SINCE_START: Final = math.inf
 #: A window that covers less than it should, or more, by more than this share, is said to.
 _FAR: Final = 0.1
+_DAY_S: Final = 86_400.0
+_SINCE_START: Final = "since start"
 
 
 def next_window(now_s: float, step: int, first_s: float) -> float | None:
@@ -28,11 +30,6 @@ def next_window(now_s: float, step: int, first_s: float) -> float | None:
     return next((seconds for seconds in reversed(windows) if seconds < now_s), None)
 
 
-def window_name(seconds: float) -> str:
-    """Return what a window is called: ``10s``, ``1m``, ``start``."""
-    return "start" if seconds == SINCE_START else humanize.span(seconds)
-
-
 def covered(snapshot: Snapshot) -> str:
     """Return what the window covers: ``1m``, or ``23s`` where that is far from the whole."""
     whole = abs(snapshot.covered_s - snapshot.window_s) <= _FAR * snapshot.window_s
@@ -42,18 +39,24 @@ def covered(snapshot: Snapshot) -> str:
 def window_named(snapshot: Snapshot, view: View) -> str:
     """Return of which time the figures are, where there is little room: ``window 23s of 1m``."""
     if view.since_start:
-        return f"window {window_name(SINCE_START)}"
+        return _SINCE_START
     window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
     of = f"{humanize.span(covered_s)} of " if covered_s < (1 - _FAR) * window_s else ""
-    return f"window {of}{window_name(window_s)}"
+    return f"window {of}{humanize.span(window_s)}"
 
 
 def window_of(snapshot: Snapshot, view: View) -> str:
-    """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``."""
+    """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``.
+
+    Since start: ``since start 12:03:11``, or how long ago that was, if it was not today.
+    """
     if view.since_start:
-        return f"window {window_name(SINCE_START)}"
+        if snapshot.uptime_s >= _DAY_S:
+            return f"{_SINCE_START} {humanize.clock(snapshot.uptime_s)} ago"
+        begun = humanize.time_of_day(snapshot.taken_at - snapshot.uptime_s)
+        return f"{_SINCE_START} {begun[:8]}"
     window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
-    name = f"window {window_name(window_s)}"
+    name = f"window {humanize.span(window_s)}"
     if covered_s < (1 - _FAR) * window_s:
         return f"{name} ({humanize.span(covered_s)} so far)"
     if covered_s > (1 + _FAR) * window_s:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from httptop import humanize
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
 from httptop.view.rows_with import rows_with
 from httptop.view.sorts import SORTS
 from httptop.view.state import View, place, rows, scene
 from httptop.view.window import SINCE_START, next_window, window_named, window_of
-from tests.factory import busy, endpoint, key, samples, shop, snapshot
+from tests.factory import NOON, busy, endpoint, key, samples, shop, snapshot
 
 
 def paths(snap: Snapshot, view: View) -> list[str]:
@@ -144,7 +145,10 @@ def test_the_cursor_keeps_its_line_or_its_endpoint() -> None:
     assert after.cursor_key != chosen
     followed = scene(other, replace(moved.view, follows=True), moved)
     assert followed.cursor_key == chosen
-    # What the user changes: a filter goes with the endpoint, an order begins at its top.
+    # What the user changes: filter and window go with the endpoint, an order begins at its top.
+    longer = scene(replace(other, window_s=60.0), moved.view, moved)
+    assert longer.cursor_key == chosen
+    assert longer.cursor != 4
     part = chosen.path[:5]
     filtered = scene(snap, replace(moved.view, path_filter=part), moved)
     assert filtered.cursor_key == chosen
@@ -249,6 +253,10 @@ def test_the_next_window() -> None:
     assert next_window(10.0, -1, 30.0) is None
 
 
+#: The local time is that of the test's host.
+BEGUN = f"since start {humanize.time_of_day(NOON)[:8]}"
+
+
 @pytest.mark.parametrize(
     ("window_s", "covered_s", "view", "name", "short"),
     [
@@ -257,7 +265,7 @@ def test_the_next_window() -> None:
         (60.0, 23.4, View(), "window 1m (23s so far)", "window 23s of 1m"),
         (10.0, 10.0, View(window_s=300.0), "window 5m (10s so far)", "window 10s of 5m"),
         (60.0, 60.0, View(window_s=10.0), "window 10s (still 1m)", "window 10s"),
-        (60.0, 60.0, View(window_s=300.0, since_start=True), "window start", "window start"),
+        (60.0, 60.0, View(window_s=300.0, since_start=True), BEGUN, "since start"),
         (3900.0, 3900.0, View(), "window 1h05m", "window 1h05m"),
         (90.0, 90.0, View(), "window 1m30s", "window 1m30s"),
     ],
@@ -267,6 +275,11 @@ def test_the_window_is_named_with_what_it_covers(
 ) -> None:
     snap = replace(busy(), window_s=window_s, covered_s=covered_s)
     assert (window_of(snap, view), window_named(snap, view)) == (name, short)
+
+
+def test_a_start_that_was_not_today_is_named_by_how_long_ago_it_was() -> None:
+    snap = replace(busy(), uptime_s=3 * 86_400 + 7_380.0)
+    assert window_of(snap, View(since_start=True)) == "since start 3d 02:03 ago"
 
 
 def test_rows_are_with_what_not_all_of_their_requests_have() -> None:
