@@ -26,6 +26,7 @@ from httptop.filters.on_screen import parse_for_screen
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import HttptopScreen, RunControls
+from httptop.screens.baseline_control import BaselineControl
 from httptop.screens.clipboard import Clipboard
 from httptop.screens.compare import CompareScreen
 from httptop.screens.coverage import CoverageScreen
@@ -39,6 +40,7 @@ from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure, notes_page
 from httptop.screens.request import RequestScreen
 from httptop.screens.telling_app import TellingApp
+from httptop.screens.time_control import TimeControl
 from httptop.screens.watch_control import WatchControl
 from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
@@ -101,8 +103,9 @@ class HttptopApp(TellingApp):
         #: The error with which the feed failed; None if it did not.
         self.failure: BaseException | None = None
         self._demo = DemoControl(self)
-        self.moments = Moments(self, self._stay_at)
         self.kept_requests = KeptRequests()
+        self.baseline_control = BaselineControl(self)
+        self.moments: TimeControl = Moments(self)
         self.view = View(
             side=ui.side,
             sort=ui.sort,
@@ -136,7 +139,8 @@ class HttptopApp(TellingApp):
     @property
     def baseline_at(self) -> float | None:
         """The Unix time at the end of the baseline's window; None: there is no baseline."""
-        return None if self.moments.baseline is None else self.moments.baseline.taken_at
+        baseline = self.baseline_control.baseline
+        return None if baseline is None else baseline.taken_at
 
     @property
     def can_demo(self) -> bool:
@@ -299,21 +303,12 @@ class HttptopApp(TellingApp):
         """Show one sampled request in full."""
         self.push_screen(RequestScreen(request))
 
-    def action_travel(self, steps: int, seconds: float = 0.0) -> None:
-        """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
-        self.moments.travel(steps, seconds)
-
-    def _stay_at(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.view = replace(self.view, paused=True)
-        self.refresh_screens()
-
     def action_baseline(self) -> None:
         """Compare with the baseline, or set one if there is none."""
-        if self.moments.baseline is not None:
-            self.push_screen(CompareScreen(self.moments))
+        if self.baseline_control.baseline is not None:
+            self.push_screen(CompareScreen(self.baseline_control))
         else:
-            self.moments.set_baseline()
+            self.baseline_control.set()
             self.refresh_screens()
 
     def action_watches(self) -> None:

@@ -169,6 +169,11 @@ def time_of_day(unix: float) -> str:
     return f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{milliseconds % 1_000:03d}"
 
 
+def day(unix: float) -> str:
+    """Return the local date of a Unix time as ``2026-01-31`` (10 characters)."""
+    return time.strftime("%Y-%m-%d", time.localtime(int(unix)))
+
+
 def _short(value: float) -> str:
     """Return a number below 1024, with one decimal if it has fewer than three digits."""
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"

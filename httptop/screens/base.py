@@ -16,6 +16,8 @@ from httptop.config.settings import Paths, Ui, Watches
 from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
+from httptop.screens.hints import moment_hints
+from httptop.screens.time_control import TimeControl
 from httptop.view.kept_requests import KeptRequests
 from httptop.view.menus import Menu
 from httptop.view.state import View
@@ -23,6 +25,7 @@ from httptop.view.watches import Watching
 from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.sparkline import Symbols
+from httptop.widgets.time_lines import TimeLines
 
 #: Changed settings, by key: ``{"ui.sort": "p99"}``.
 Changes = Mapping[str, object]
@@ -116,6 +119,8 @@ class Httptop(App[int]):
     newest: Snapshot | None
     #: The state of the dashboard; only :meth:`change_view` changes it.
     view: View
+    #: Which moment is shown.
+    moments: TimeControl
     #: The settings of the screen, as last read or saved.
     ui: Ui
     #: The rules for paths in force, and those last read or saved.
@@ -225,6 +230,16 @@ class HttptopScreen(Screen[None]):
     def refresh_scene(self) -> None:
         """Draw the app's current state; does nothing on a screen that does not show snapshots."""
 
+    def refresh_time(self) -> None:
+        """Say which moment is shown, if that is not now, and have the page make room for it."""
+        moment = self.httptop.moments.shown
+        for lines in self.query(TimeLines):
+            lines.show(moment, moment_hints(self.httptop.key_of, moment))
+
+    def on_time_lines_chosen(self, message: TimeLines.Chosen) -> None:
+        """Show the moment that was clicked."""
+        self.httptop.moments.go_to(message.at)
+
     async def take_key(self, key: str, /) -> bool:
         """Return whether the screen takes a key, by Textual's name, before anything else does.
 
@@ -254,11 +269,23 @@ class HttptopScreen(Screen[None]):
 
     def action_live(self) -> None:
         """Show what arrives, if another moment is shown."""
-        self.httptop.change_view(paused=False)
+        self.httptop.moments.newest()
 
     def action_pause(self) -> None:
-        """Stop adopting snapshots, or resume."""
-        self.httptop.change_view(paused=not self.httptop.view.paused)
+        """Stay at the moment that is shown, or resume."""
+        self.httptop.moments.pause()
+
+    def action_play(self) -> None:
+        """Play on from a moment in the past."""
+        self.httptop.moments.play()
+
+    def action_speed(self, step: int) -> None:
+        """Play faster or slower."""
+        self.httptop.moments.change_speed(step)
+
+    def action_travel(self, steps: int, seconds: float = 0.0) -> None:
+        """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
+        self.httptop.moments.travel(steps, seconds)
 
     def action_window(self, step: int) -> None:
         """Have figures cover a longer or a shorter window."""

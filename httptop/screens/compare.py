@@ -10,12 +10,14 @@ from textual.content import Content
 
 from httptop import humanize
 from httptop.screens.base import HttptopScreen
+from httptop.screens.baseline_control import BaselineControl
 from httptop.screens.hints import page_hints
-from httptop.screens.moments import Moments
 from httptop.view.compare import MOST_ROWS, compare, measured
 from httptop.view.window import covered
+from httptop.widgets.bindings import TRAVEL, named
 from httptop.widgets.compare_table import CompareTable
 from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.time_lines import TimeLines
 
 
 class CompareScreen(HttptopScreen):
@@ -23,20 +25,21 @@ class CompareScreen(HttptopScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
-        Binding("p", "pause", "Pause", show=False),
         Binding("space", "fold", "Show all", show=False, priority=True),
         Binding("b", "again", "New baseline", show=False),
         Binding("B", "drop", "Drop the baseline", show=False),
         Binding("tab,c", "toggle_side", "Other side", show=False),
+        *named(*TRAVEL),
     ]
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, control: BaselineControl) -> None:
         super().__init__()
-        self._moments = moments
+        self._control = control
         self._all = False
 
     def compose(self) -> ComposeResult:
         """Make table and keys."""
+        yield TimeLines(self.httptop.symbols)
         yield CompareTable(self.httptop.symbols)
         yield KeyBar()
 
@@ -47,9 +50,9 @@ class CompareScreen(HttptopScreen):
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot against the baseline."""
+        self.refresh_time()
         app, table = self.httptop, self.query_one(CompareTable)
         key, view = app.key_of, app.view
-        pause = "resume (PAUSED)" if view.paused else "pause"
         self.query_one(KeyBar).show(
             page_hints(
                 key,
@@ -58,10 +61,10 @@ class CompareScreen(HttptopScreen):
                 ("b", "new baseline", "screen.again"),
                 ("B", "drop it", "screen.drop"),
                 ("Tab", view.other_side(), "screen.toggle_side"),
-                ("p", pause, "screen.pause"),
+                (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
             )
         )
-        snapshot, baseline = app.snapshot, self._moments.baseline
+        snapshot, baseline = app.snapshot, self._control.baseline
         if snapshot is None or baseline is None:
             return
         now = measured(snapshot)
@@ -85,12 +88,12 @@ class CompareScreen(HttptopScreen):
 
     def action_again(self) -> None:
         """Take the current window as the baseline."""
-        self._moments.set_baseline()
+        self._control.set()
         self.refresh_scene()
 
     def action_drop(self) -> None:
         """Have no baseline any more, and go back."""
-        self._moments.drop_baseline()
+        self._control.drop()
         self.app.pop_screen()
 
     def action_toggle_side(self) -> None:

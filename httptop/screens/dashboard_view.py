@@ -17,8 +17,6 @@ Compact (below 100x30), everything above the table is two lines; larger, the hea
 
 from __future__ import annotations
 
-from typing import Final
-
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -26,7 +24,13 @@ from textual.containers import Horizontal
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
 from httptop.screens.group_control import GroupControl
-from httptop.screens.hints import PICKING_HINTS, dashboard_hints, held_hints, menu_hints
+from httptop.screens.hints import (
+    PICKING_HINTS,
+    dashboard_hints,
+    held_hints,
+    menu_hints,
+    moment_hints,
+)
 from httptop.screens.panels import PanelControl
 from httptop.screens.settings_control import SettingsControl
 from httptop.view.headline import Finding, Headlines
@@ -48,10 +52,8 @@ from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.live_requests import LiveRequests
 from httptop.widgets.prompt import Prompt
 from httptop.widgets.rate_graph import RateGraph
+from httptop.widgets.time_lines import TimeLines
 from httptop.widgets.too_small import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
-
-#: What the headline says where it has nothing to say of a moment in the past.
-_PAST: Final = "what failed, and what was new, is not kept of the past"
 
 
 class DashboardView(HttptopScreen):
@@ -64,6 +66,7 @@ class DashboardView(HttptopScreen):
         super().__init__()
         symbols = app.symbols
         self._title_line = TitleLine(symbols)
+        self._time_lines = TimeLines(symbols, titled=False)
         self._headline = Headline(symbols)
         self._headlines = Headlines("->" if symbols == "ascii" else "→")
         self._findings: tuple[Finding, ...] = ()
@@ -93,6 +96,7 @@ class DashboardView(HttptopScreen):
         """Lay out the widgets."""
         yield TooSmall()
         yield self._title_line
+        yield self._time_lines
         yield self._headline
         yield self._figures
         with Horizontal(id="top", classes="panels"):
@@ -137,13 +141,15 @@ class DashboardView(HttptopScreen):
         """Draw the app's snapshot through its view."""
         app = self.httptop
         self.scene = now = scene(app.snapshot, app.view, self.scene)
-        newest = app.newest
-        self._title_line.show(now, newest.taken_at if newest else None)
-        if now.snapshot is not None:
+        moment = app.moments.shown
+        hints = moment_hints(app.key_of, moment)
+        self._title_line.show(now, moment, hints)
+        self._time_lines.show(moment, hints)
+        past = moment is not None and moment.recording is None
+        if now.snapshot is not None and not past:
             self._headlines.note(now.snapshot)
             self._findings = self._headlines.findings(now, app.units, app.watches.events)
-            past = self._headlines.is_past(now.snapshot)
-            self._headline.show(self._findings, *((_PAST,) if past else ()))
+            self._headline.show(self._findings)
         if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)
         else:
@@ -152,14 +158,14 @@ class DashboardView(HttptopScreen):
             self._latencies.show(now)
             self._latencies.set_title(latency_title(now, app.units))
         self._live.show(now, app.units)
-        self._cost_line.show(newest, app.units)
+        self._cost_line.show(app.newest, app.units)
         self._filters.show_chips()
         self._show_keys()
         self.update_classes(
             {
                 "-empty": not now.rows,
                 "-quiet": not now.rows and not now.requests(),
-                "-paused": now.view.paused,
+                "-past": past,
                 "-grouped": now.groups is not None,
             }
         )

@@ -18,6 +18,7 @@ from httptop.widgets.detail_title import DetailTitle
 from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_requests import Choice
 from httptop.widgets.key_bar import KeyBar
+from httptop.widgets.time_lines import TimeLines
 
 
 class DetailScreen(HttptopScreen):
@@ -28,7 +29,7 @@ class DetailScreen(HttptopScreen):
         Binding("J", "neighbour(1)", "Next endpoint", show=False),
         Binding("K", "neighbour(-1)", "Previous endpoint", show=False),
         Binding("s", "requests", "Requests: slowest, failed, newest, in flight", show=False),
-        *named("in_flight", "pause", "wider", "narrower", *TRAVEL),
+        *named("in_flight", "wider", "narrower", *TRAVEL),
     ]
 
     def __init__(self, key: EndpointKey) -> None:
@@ -37,6 +38,7 @@ class DetailScreen(HttptopScreen):
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
+        yield TimeLines(self.httptop.symbols)
         yield DetailTitle(self.key, self.httptop.symbols)
         yield EndpointDetail(self.key, self.httptop.symbols)
         yield KeyBar()
@@ -55,8 +57,7 @@ class DetailScreen(HttptopScreen):
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot."""
-        paused = self.httptop.view.paused
-        self.set_class(paused, "-paused")
+        self.refresh_time()
         view, snapshot = self.httptop.view, self.httptop.snapshot
         if snapshot is not None:
             self.query_one(DetailTitle).show(window_of(snapshot, view))

@@ -8,6 +8,7 @@ from httptop import humanize
 from httptop.view.grouping import GROUPINGS
 from httptop.view.keys import DIGITS
 from httptop.view.menus import Menu
+from httptop.view.moment import Moment
 from httptop.view.state import View
 from httptop.widgets.key_bar import Hint
 
@@ -54,6 +55,28 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
     ]
 
 
+def moment_hints(key: KeyOf, moment: Moment | None) -> list[Hint]:
+    """Return the keys that work while another moment than now is shown."""
+    if moment is None:
+        return []
+    play = "pause" if moment.playing else "play"
+    ticks: list[Hint] = [
+        (key("earlier"), "", "screen.travel(-1)"),
+        (key("later"), "tick", "screen.travel(1)"),
+        (key("much_earlier"), "", "screen.travel(0, -60)"),
+        (key("much_later"), "minute", "screen.travel(0, 60)"),
+    ]
+    speed: list[Hint] = [
+        (key("slower"), "", "screen.speed(-1)"),
+        (key("faster"), "speed", "screen.speed(1)"),
+    ]
+    if moment.recording is None:
+        now = (key("now"), "now", "screen.live")
+        return [now, *ticks, (key("play"), play, "screen.play"), *speed]
+    end = (key("now"), "end", "screen.live")
+    return [(key("pause"), play, "screen.pause"), *speed, *ticks, end]
+
+
 def held_hints(key: KeyOf) -> list[Hint]:
     """Return the keys that work while the live requests are held."""
     return [
@@ -91,7 +114,7 @@ def endpoint_hints(key: KeyOf, view: View) -> list[Hint]:
         ("s", "slowest, failed, newest, in flight", "screen.requests"),
         ("J K", "next and previous endpoint", "screen.neighbour(1)"),
         (key("in_flight"), "in flight", "app.in_flight"),
-        (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
+        (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (f"{key('down')} {key('up')}", "choose a request", ""),
         (key("help"), "help", "app.help"),
         ("Esc", "back", "app.pop_screen"),
@@ -104,7 +127,7 @@ def in_flight_hints(key: KeyOf, view: View) -> list[Hint]:
         (key("open"), "open the endpoint", "screen.open"),
         ("Space", "younger ones", "screen.fold"),
         (key("side"), view.other_side(), "screen.toggle_side"),
-        (key("pause"), "resume (PAUSED)" if view.paused else "pause", "screen.pause"),
+        (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
         (f"{key('down')} {key('up')}", "select", ""),
         (key("help"), "help", "app.help"),
         ("Esc", "back", "app.pop_screen"),

@@ -33,6 +33,7 @@ from httptop.widgets.in_flight_table import Ages, InFlightTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import Line, Painted, spread
 from httptop.widgets.sparkline import Symbols
+from httptop.widgets.time_lines import TimeLines
 
 
 class InFlightTitle(Painted):
@@ -65,10 +66,7 @@ class InFlightTitle(Painted):
             toggle = Style.from_meta({"@click": "screen.toggle_side"})
             left.add(f"  {view.other_side()} (Tab)", muted + toggle)
         right = Line()
-        if view.paused:
-            at = "" if scene.snapshot is None else f" at {_time(scene.snapshot)}"
-            right.add(f" {self.glyphs.pause} PAUSED{at}, p resumes ", self.hue("banner"))
-        elif scene.snapshot is not None:
+        if scene.snapshot is not None:
             right.add(f"as of {_time(scene.snapshot)} ", muted)
         if view.filtered and (room := width - left.used - right.used - 1) > 8:
             shown = f"  only {filter_text(view)}"
@@ -81,7 +79,7 @@ class InFlightScreen(HttptopScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,i,q", "app.pop_screen", "Back", show=False),
-        *named("side", "pause", *TRAVEL),
+        *named("side", *TRAVEL),
     ]
 
     def __init__(self) -> None:
@@ -91,6 +89,7 @@ class InFlightScreen(HttptopScreen):
     def compose(self) -> ComposeResult:
         """Make title, list, ages and keys."""
         symbols = self.httptop.symbols
+        yield TimeLines(symbols)
         yield InFlightTitle(symbols)
         yield InFlightTable(symbols)
         yield Ages(symbols)
@@ -109,7 +108,7 @@ class InFlightScreen(HttptopScreen):
         """Draw the app's snapshot."""
         app = self.httptop
         self.scene = now = in_flight_scene(app.snapshot, app.view)
-        self.set_class(app.view.paused, "-paused")
+        self.refresh_time()
         self.query_one(InFlightTitle).show(now)
         self.query_one(InFlightTable).show(now, app.units)
         self.query_one(Ages).show(now)

@@ -1,32 +1,61 @@
-"""Moments of the past: those that are kept, the one that is shown, the one to compare with."""
+"""Moments of the past of this run: those that are kept, the one that is shown, playing on from it.
+
+The past is played at the pace of the ticks that arrive: each brings the moment that is shown as
+much further as time has passed since the last one, times the speed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from httptop.model import Snapshot
 from httptop.screens.base import Httptop
-from httptop.view.compare import Baseline, measured
-from httptop.view.history import History
-from httptop.view.window import covered
+from httptop.view.history import COARSE_STEP_S, History
+from httptop.view.moment import Moment, marks_of, next_speed
 
 
 class Moments:
-    """Keeps what has been shown, goes back to it, and sets the baseline."""
+    """Keeps what has been shown, and goes back to it; see TimeControl."""
 
-    def __init__(self, app: Httptop, stay_at: Callable[[Snapshot], None]) -> None:
-        """``stay_at`` shows a snapshot, and no newer ones."""
-        self._app, self._stay_at = app, stay_at
+    def __init__(self, app: Httptop) -> None:
+        self._app = app
         self._history = History()
-        #: What the user compares with; None: nothing.
-        self.baseline: Baseline | None = None
+        self._playing = False
+        self._speed = 1.0
+        self._position = 0.0  # Unix time up to which the past has been played
+        self._newest_at = 0.0
+
+    @property
+    def shown(self) -> Moment | None:
+        """The moment that is shown; None: now."""
+        app, times = self._app, self._history.times
+        snapshot, view = app.snapshot, app.view
+        if snapshot is None or not view.paused or not times:
+            return None
+        first, last = times[0], max(times[-1], self._newest_at)
+        return Moment(
+            snapshot.taken_at,
+            first,
+            last,
+            self._playing,
+            self._speed,
+            rates=self._history.rates(view.side),
+            marks=marks_of(app.watches.events, app.baseline_at, first, last),
+            longest_gap_s=max(1.5 * COARSE_STEP_S, 2.5 * snapshot.interval_s),
+        )
 
     def see(self, snapshot: Snapshot) -> None:
-        """Keep the newest snapshot."""
+        """Keep the newest snapshot; play on, if that is going on."""
         self._history.keep(snapshot)
+        passed_s, self._newest_at = snapshot.taken_at - self._newest_at, snapshot.taken_at
+        if not self._playing:
+            return
+        self._position += passed_s * self._speed
+        if passed_s < 0 or self._position >= snapshot.taken_at:
+            self.newest()
+        elif (found := self._history.until(self._position)) is not None:
+            self._app.snapshot = found
 
-    def travel(self, steps: int, seconds: float) -> None:
-        """Show the moment so many ticks, or seconds, later than the one shown."""
+    def travel(self, steps: int, seconds: float = 0.0) -> None:
+        """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
         shown = self._app.snapshot
         if shown is None:
             return
@@ -35,20 +64,56 @@ class Moments:
         else:
             found = self._history.step(shown.taken_at, steps)
         if found is not None and found.taken_at != shown.taken_at:
-            self._stay_at(found)
+            self._stay(found)
         elif steps > 0 or seconds > 0:
             self._app.say("This is the newest moment.")
         else:
             self._app.say("Nothing older is kept.")
 
-    def set_baseline(self) -> None:
-        """Compare with the window that is shown from now on."""
-        if (snapshot := self._app.snapshot) is not None:
-            window = covered(snapshot)
-            self.baseline = Baseline(snapshot.taken_at, window, measured(snapshot))
-            key = self._app.key_of("baseline")
-            self._app.say(f"The last {window} are the baseline; {key} compares.")
+    def go_to(self, at: float) -> bool:
+        """Show the moment of a Unix time; return whether there is one that is near."""
+        found = self._history.near(at)
+        if found is None or abs(found.taken_at - at) > max(COARSE_STEP_S, found.interval_s):
+            return False
+        self._stay(found)
+        return True
 
-    def drop_baseline(self) -> None:
-        """Compare with nothing."""
-        self.baseline = None
+    def _stay(self, snapshot: Snapshot) -> None:
+        app = self._app
+        self._playing, app.snapshot = False, snapshot
+        if app.view.paused:
+            app.refresh_screens()
+        else:
+            app.change_view(paused=True)
+
+    def pause(self) -> None:
+        """Stay at the moment that is shown; if that was so already, show what comes."""
+        if self._playing:
+            self.play()
+        elif self._app.view.paused:
+            self.newest()
+        else:
+            self._app.change_view(paused=True)
+
+    def play(self) -> None:
+        """Play on from the moment that is shown; if that was so already, stay at it."""
+        snapshot = self._app.snapshot
+        if snapshot is None or not self._app.view.paused:
+            self._app.say("This is now; what is past can be played from where it is shown.")
+            return
+        self._playing, self._position = not self._playing, snapshot.taken_at
+        self._app.refresh_screens()
+
+    def newest(self) -> None:
+        """Show the newest moment, and what comes."""
+        self._playing = False
+        self._app.change_view(paused=False)
+
+    def change_speed(self, step: int) -> None:
+        """Play faster (``step`` 1) or slower (-1)."""
+        speed = next_speed(self._speed, step)
+        if not self._app.view.paused:
+            self._app.say("This is now; only what is past can be played faster or slower.")
+        elif speed is not None:
+            self._speed = speed
+            self._app.refresh_screens()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -75,7 +74,7 @@ class RequestScreen(HttptopScreen):
 
 def _facts(request: Transaction, units: Units) -> Content:
     key = request.key
-    moment = time.strftime("%Y-%m-%d", time.localtime(int(request.started_at)))
+    moment = humanize.day(request.started_at)
     responded = request.status != STATUS_UNKNOWN
     status = (
         f"{request.status} {status_phrase(request.status)}" if responded else "none: unanswered"

@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
+from httptop import humanize
 from httptop.config.settings.string_types import MOST_WATCHES
 from httptop.filters.watches import parse_watch
 from httptop.model import EndpointKey
@@ -172,8 +173,11 @@ class WatchesScreen(HttptopScreen):
             self.set_focus(table)
 
     def on_event_table_opened(self, message: EventTable.Opened) -> None:
-        """Show the endpoint, or on the dashboard the endpoints, that an event is about."""
+        """Go to the moment when an event began, to the endpoint or endpoints it is about."""
         event, app = message.event, self.httptop
+        if not app.moments.go_to(event.began_at):
+            at = humanize.time_of_day(event.began_at)[:8]
+            app.say(f"{at}, when it began, is no longer kept.")
         if isinstance(event.subject, EndpointKey):
             app.open_endpoint(event.subject)
         else:

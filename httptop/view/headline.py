@@ -87,16 +87,12 @@ class Headlines:
         self._latest_at = 0.0
 
     def note(self, snapshot: Snapshot) -> None:
-        """Note the next snapshot; one that is older than the last is of a moment in the past."""
+        """Note the next snapshot; one that is older than the last begins anew."""
         if snapshot.taken_at < self._latest_at:
-            return
+            self._newcomers, self._failures = Newcomers(), Failures()
         self._latest_at = snapshot.taken_at
         self._newcomers.note(snapshot)
         self._failures.note(snapshot)
-
-    def is_past(self, snapshot: Snapshot) -> bool:
-        """Return whether it is of a moment of which what failed, and was new, is not known."""
-        return snapshot.taken_at < self._latest_at
 
     def findings(
         self, scene: Scene, units: Units, events: Sequence[Event] = ()
@@ -109,9 +105,8 @@ class Headlines:
         if snapshot is None:
             return ()
         found = []
-        is_latest = not self.is_past(snapshot)
         failing, others = self._failures.worst(side)
-        if failing is not None and is_latest:
+        if failing is not None:
             found.append(Finding("failing", _failing(failing, others), failing.key))
         if hang := hanging(snapshot, side):
             found.append(Finding("hangs", _hanging(hang, units), hang[0].request.key))
@@ -119,7 +114,7 @@ class Headlines:
         if row is not None:
             text = _slower(row, others, snapshot, units, self._arrow)
             found.append(Finding("slower", text, row.key))
-        if is_latest and (new := self._newcomers.new(snapshot, side)):
+        if new := self._newcomers.new(snapshot, side):
             newest = max(new, key=new.__getitem__)
             more = f" and {len(new) - 1} more" if len(new) > 1 else ""
             found.append(Finding("new", f"new: {_name(newest)}{more}", newest))

@@ -11,7 +11,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from httptop.model import Snapshot
+from httptop.model import Side, Snapshot
+from httptop.view.moment import Rate
 from httptop.view.rows import RowsOnDemand
 
 #: Every tick is kept for so long; then one in so many seconds, for so long.
@@ -108,6 +109,25 @@ class History:
             return None
         index = bisect_left(self._kept, taken_at, key=_AT)
         return self._kept[min(index, len(self._kept) - 1)].snapshot
+
+    def until(self, taken_at: float) -> Snapshot | None:
+        """Return the last snapshot that is not newer than a time; None: all are."""
+        index = bisect_right(self._kept, taken_at, key=_AT)
+        return self._kept[index - 1].snapshot if index else None
+
+    def rates(self, side: Side) -> list[Rate]:
+        """Return the requests a second of a side, at each time that is kept.
+
+        Each is the mean of the ticks since the one before it that is kept.
+        """
+        found: list[Rate] = []
+        for kept in self._kept:
+            totals, interval_s = kept.snapshot.total(side), kept.snapshot.interval_s
+            since_s = kept.at - found[-1].at if found else interval_s
+            ticks = max(1, round(since_s / interval_s)) if interval_s > 0 else 1
+            some = totals.trend_rps[-ticks:] or (totals.rps,)
+            found.append(Rate(kept.at, sum(some) / len(some)))
+        return found
 
     @property
     def times(self) -> Sequence[float]:

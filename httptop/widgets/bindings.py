@@ -9,8 +9,11 @@ from textual.binding import Binding, BindingType
 
 from httptop.view.keys import ACTIONS, Action, Place, effective
 
-#: The actions that lead to what was on the screen before, and back.
-TRAVEL: Final = ("earlier", "later", "much_earlier", "much_later", "now")
+#: The actions of time: they lead to what was on the screen before, and back.
+TRAVEL: Final = (
+    *("pause", "earlier", "later", "much_earlier", "much_later", "now"),
+    *("play", "slower", "faster"),
+)
 
 
 def bindings(place: Place) -> list[BindingType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,17 +13,20 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Snapshot
+from httptop.view.moment import Moment
 from httptop.view.state import Scene, View
 from httptop.view.window import window_named, window_of
+from httptop.widgets.key_bar import Hint
 from httptop.widgets.painting import Line, Painted, errors_hue, spread
 from httptop.widgets.sparkline import Symbols, ceiling, trend
+from httptop.widgets.time_lines import banner
 
 #: In a narrower line the window is more important than the uptime, and than a key.
 _WHOLE_WIDTH: Final = 76
 
 
 class TitleLine(Painted):
-    """Shows name, host, uptime and the two sides; a banner while paused."""
+    """Shows name, host, uptime and the two sides; or a banner that says that this is not now."""
 
     DEFAULT_CSS = """
     TitleLine { height: 1; }
@@ -31,7 +35,8 @@ class TitleLine(Painted):
     def __init__(self, symbols: Symbols) -> None:
         super().__init__(symbols)
         self.scene = Scene(None, View())
-        self.newest_at: float | None = None
+        self.moment: Moment | None = None
+        self._hints: Sequence[Hint] = ()
         self._age = ""
 
     def show_age(self, text: str) -> None:
@@ -40,9 +45,9 @@ class TitleLine(Painted):
             self._age = text
             self.repaint()
 
-    def show(self, scene: Scene, newest_at: float | None) -> None:
-        """Show a scene; ``newest_at``: the Unix time of the newest snapshot, shown or not."""
-        self.scene, self.newest_at = scene, newest_at
+    def show(self, scene: Scene, moment: Moment | None, hints: Sequence[Hint] = ()) -> None:
+        """Show a scene; ``moment`` is None if it is of now, and ``hints`` are its keys."""
+        self.scene, self.moment, self._hints = scene, moment, hints
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
@@ -50,37 +55,44 @@ class TitleLine(Painted):
         scene, glyphs = self.scene, self.glyphs
         text, muted, strong = self.hue("text"), self.hue("muted"), self.hue("strong")
         snapshot, view = scene.snapshot, scene.view
+        if self.moment is not None:
+            return [self._banner(self.moment, width)]
         left = Line().add(" httptop", self.hue("accent") + Style(bold=True))
         if snapshot is not None:
             left.add("  ", text).add(self._host(snapshot.host, max(8, width - 78)), strong)
             if width >= _WHOLE_WIDTH:
                 left.add(f"  up {humanize.clock(snapshot.uptime_s)}", muted)
         left.add("  ", text)
-        shown = f" {view.side.upper()} side {scene.side_rows} "
+        left.join(self._side())
         toggle = Style.from_meta({"@click": "screen.toggle_side"})
-        left.add(shown, self.hue("chip") + Style(bold=True) + toggle)
         tab = " (Tab)" if width >= _WHOLE_WIDTH else ""
         left.add(f" {view.other_side()} {scene.other_rows}{tab}", muted + toggle)
         state, windows = Line(), [Line()]
         if snapshot is not None:
             windows = self._windows(snapshot, view)
-        if view.paused:
-            behind = ""
-            if snapshot is not None and self.newest_at is not None:
-                ago = humanize.clock(self.newest_at - snapshot.taken_at)
-                behind = f" at {humanize.time_of_day(snapshot.taken_at)[:8]}, {ago} ago"
-            banner = f" {glyphs.pause} PAUSED{behind}, p resumes "
-            if left.used + len(banner) + windows[-1].used + 1 > width:
-                banner = f" {glyphs.pause} PAUSED "
-            resume = Style.from_meta({"@click": "screen.pause"})
-            state.add(banner, self.hue("banner") + resume)
-        elif self._age:
+        if self._age:
             state.add(f"{glyphs.bad} {self._age}", self.hue("warn") + Style(bold=True))
         elif snapshot is not None:
             state.add(glyphs.live, self.hue("good"))
         room = width - left.used - state.used - 1
         window = next((line for line in windows if line.used <= room), Line())
         return [spread(left, state.join(window), width, text)]
+
+    def _side(self) -> Line:
+        """Return the name of the shown side, and how many endpoints it has."""
+        side, toggle = self.scene.view.side, Style.from_meta({"@click": "screen.toggle_side"})
+        text = f" {side.upper()} side {self.scene.side_rows} "
+        return Line().add(text, self.hue("chip") + Style(bold=True) + toggle)
+
+    def _banner(self, moment: Moment, width: int) -> Strip:
+        """Return the line that says which moment is shown, and of which window its figures are."""
+        snapshot, view, style = self.scene.snapshot, self.scene.view, self.hue("banner")
+        window = "" if snapshot is None else f" {window_of(snapshot, view)} "
+        room = width - len(window) if width >= _WHOLE_WIDTH else width
+        line = banner(moment, self._hints, self._side(), room, self.hue, self.glyphs)
+        if room == width:
+            return line
+        return Strip.join([line, Line().add(window, style + Style(bold=False)).strip()])
 
     def _windows(self, snapshot: Snapshot, view: View) -> list[Line]:
         """Return what the window is called, the longest text first."""

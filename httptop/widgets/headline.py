@@ -30,20 +30,21 @@ class Headline(Painted):
 
     def __init__(self, symbols: Symbols) -> None:
         super().__init__(symbols)
-        self._findings: tuple[Finding, ...] = ()
-        self._none = ""
+        self._findings: tuple[Finding, ...] | None = None
 
-    def show(self, findings: tuple[Finding, ...], none: str = "nothing stands out") -> None:
-        """Show findings; ``none``: what to say if there are none."""
-        self._findings, self._none = findings, none
+    def show(self, findings: tuple[Finding, ...]) -> None:
+        """Show findings."""
+        self._findings = findings
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the one line."""
         text, muted = self.hue("text"), self.hue("muted")
         line = Line().space(1, text)
+        if self._findings is None:
+            return [line.strip()]
         if not self._findings:
-            return [line.add(self._none, muted).strip()]
+            return [line.add("nothing stands out", muted).strip()]
         glyphs = self.glyphs
         marks: dict[Kind, str] = {
             "watch": glyphs.bad,

@@ -30,6 +30,10 @@ class Glyphs:
     remove: str  # takes a filter away
     live: str
     pause: str
+    play: str
+    stop: str
+    here: str  # on a line of time
+    flag: str
     good: str
     bad: str
     cursor: str
@@ -37,8 +41,9 @@ class Glyphs:
 
 
 _RICH: Final = Glyphs(
-    "━", "╸", "─", "▲", "▼", "·", "…", "─", "×", "●", "❚❚", "✓", "▲", "▌", tuple("¹²³⁴⁵⁶⁷⁸⁹")
-)
+    "━", "╸", "─", "▲", "▼", "·", "…", "─", "×", "●",
+    "❚❚", "▶", "■", "┃", "⚑", "✓", "▲", "▌", tuple("¹²³⁴⁵⁶⁷⁸⁹"),
+)  # fmt: skip
 
 GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
     {
@@ -56,6 +61,10 @@ GLYPHS: Final[Mapping[Symbols, Glyphs]] = MappingProxyType(
             "x",
             "*",
             "||",
+            ">",
+            "#",
+            "|",
+            "P",
             "ok",
             "!",
             ">",

@@ -20,10 +20,10 @@ async def test_a_baseline_is_set_and_compared_with() -> None:
     async with HttptopApp().run_test(size=(120, 40)) as pilot:
         app = await show(pilot, busy())
         await pilot.press("b")
-        assert app.moments.baseline is not None
+        assert app.baseline_control.baseline is not None
         assert isinstance(app.screen, Dashboard)
         assert (
-            f" b compare with {time_of_day(app.moments.baseline.taken_at)[:5]} "
+            f" b compare with {time_of_day(app.baseline_control.baseline.taken_at)[:5]} "
             in drawn(app, KeyBar)[0]
         )
         await pilot.press("b")
@@ -65,7 +65,7 @@ async def test_a_new_baseline_and_none() -> None:
         await pilot.press("b")
         assert len(table.rows) == 0
         await pilot.press("B")
-        assert app.moments.baseline is None
+        assert app.baseline_control.baseline is None
         assert isinstance(app.screen, Dashboard)
 
 
@@ -86,7 +86,7 @@ async def test_without_a_snapshot_there_is_no_baseline() -> None:
         await pilot.press("b", "b")
         app = pilot.app
         assert isinstance(app, HttptopApp)
-        assert app.moments.baseline is None
+        assert app.baseline_control.baseline is None
         assert isinstance(app.screen, Dashboard)
 
 

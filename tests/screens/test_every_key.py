@@ -20,6 +20,7 @@ from httptop.screens.pages import Page
 from httptop.screens.palette import Palette
 from httptop.screens.watches import WatchesScreen
 from httptop.view.keys import ACTIONS
+from httptop.view.moment import Moment
 from httptop.view.state import View
 from httptop.widgets.filter_bar import FilterBar
 from httptop.widgets.filter_editor import FilterEditor
@@ -42,6 +43,12 @@ def page(app: HttptopApp) -> int:
 
 def taken_at(app: HttptopApp) -> float:
     return 0.0 if app.snapshot is None else app.snapshot.taken_at
+
+
+def shown(app: HttptopApp) -> Moment:
+    moment = app.moments.shown
+    assert moment is not None
+    return moment
 
 
 def title(app: HttptopApp) -> str:
@@ -79,7 +86,9 @@ EFFECTS: dict[str, Effect] = {
     "wider": lambda app, _: app.view.window_s == 60,
     "narrower": lambda app, _: said(app) == ["There is no shorter window."],
     "idle": lambda app, _: app.view.idle_hidden,
-    "baseline": lambda app, _: app.moments.baseline is not None and "baseline" in said(app)[0],
+    "baseline": lambda app, _: (
+        app.baseline_control.baseline is not None and "baseline" in said(app)[0]
+    ),
     "in_flight": lambda app, _: isinstance(app.screen, InFlightScreen),
     "watches": lambda app, _: isinstance(app.screen, WatchesScreen),
     "earlier": lambda app, _: app.view.paused and taken_at(app) == NOON + 40,
@@ -88,6 +97,9 @@ EFFECTS: dict[str, Effect] = {
     "much_later": lambda app, _: app.view.paused and taken_at(app) == NOON + 100,
     "now": lambda app, _: not app.view.paused and taken_at(app) == NOON + 100,
     "pause": lambda app, _: app.view.paused,
+    "play": lambda app, _: shown(app).playing,
+    "slower": lambda app, _: shown(app).speed == 0.5,
+    "faster": lambda app, _: shown(app).speed == 2,
     "merge": lambda app, _: app.screen.query_one(Prompt).is_open,
     "split": lambda app, _: app.screen.query_one(Prompt).is_open,
     "save": lambda app, _: said(app) == ["Saved ui.filter to /file"],
@@ -102,7 +114,8 @@ EFFECTS: dict[str, Effect] = {
     "quit_now": lambda app, _: app.return_code == 0,
 }
 #: The key before that of an action.
-BEFORE = dict.fromkeys(("later", "much_later", "now"), "left_square_bracket")
+PAST = ("later", "much_later", "now", "play", "slower", "faster")
+BEFORE = dict.fromkeys(PAST, "left_square_bracket")
 #: Actions whose effect the tests of another file show.
 ELSEWHERE = {"redraw": "test_terminal.py"}
 

@@ -19,6 +19,7 @@ from httptop.widgets.headline import Headline
 from httptop.widgets.in_flight_table import Ages, InFlightTable
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import width_of
+from httptop.widgets.time_lines import TimeLines
 from tests.factory import HANG, WAITING, busy, key, waiting
 from tests.screens.handles import drawn, show, table
 from tests.screens.test_app import PushedFeed
@@ -148,7 +149,7 @@ async def test_a_pause_holds_the_list() -> None:
         await pilot.press("p")
         await show(pilot, waiting(WAITING[2:], tick=260))
         assert lines(app)[1].split()[1] == "38.2s"
-        assert "PAUSED" in drawn(app, InFlightTitle)[0]
+        assert "12:04:12, 8s ago: NOT LIVE" in drawn(app, TimeLines)[0]
         assert "resume" in drawn(app, KeyBar)[0]
         await pilot.press("p")
         assert lines(app)[1].split()[1] == "9.9s"
@@ -161,7 +162,7 @@ async def test_the_past_has_what_was_in_flight_then() -> None:
         assert lines(app)[1].split()[1] == "2.9s"
         await pilot.press("left_square_bracket")
         assert lines(app)[1].split()[1] == "38.2s"
-        assert "PAUSED at 12:04:12" in drawn(app, InFlightTitle)[0]
+        assert "12:04:12, 1s ago: NOT LIVE" in drawn(app, TimeLines)[0]
         await pilot.press("enter")
         assert isinstance(app.screen, DetailScreen)
         await pilot.press("full_stop", "escape")

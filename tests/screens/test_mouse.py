@@ -91,7 +91,9 @@ async def test_the_title_has_sides_window_and_pause() -> None:
         await click(pilot, TitleLine, "- +")
         assert app.view.window_s == 10
         await pilot.press("p")
-        await click(pilot, TitleLine, "PAUSED")
+        await click(pilot, TitleLine, "SERVER")
+        assert (app.view.side, app.view.paused) == ("client", True)
+        await click(pilot, TitleLine, ". now")
         assert not app.view.paused
 
 

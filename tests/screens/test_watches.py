@@ -15,9 +15,11 @@ from httptop.config.settings import Settings, Ui, Watches
 from httptop.model import Snapshot
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.moments import Moments
 from httptop.screens.watches import WatchesScreen
 from httptop.widgets.headline import Headline
 from httptop.widgets.prompt import Prompt
+from httptop.widgets.time_lines import TimeLines
 from httptop.widgets.watch_tables import EventTable, WatchTable
 from tests.config.effects.test_ui_looks import ME
 from tests.factory import endpoint, key, snapshot
@@ -150,8 +152,13 @@ async def test_enter_on_an_event_opens_its_endpoint() -> None:
         await pilot.press("tab", "j", "enter")
         assert isinstance(app.screen, DetailScreen)
         assert app.screen.key == key("/a")
+        assert "12:00:10, 2s ago: NOT LIVE" in drawn(app, TimeLines)[0]
         await pilot.press("escape")
         assert isinstance(app.screen, WatchesScreen)
+        app.moments = Moments(app)  # which has kept nothing
+        await pilot.press("enter")
+        assert said(app) == ["12:00:10, when it began, is no longer kept."]
+        assert isinstance(app.screen, DetailScreen)
 
 
 async def test_enter_on_an_event_of_several_endpoints_shows_these() -> None:

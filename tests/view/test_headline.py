@@ -78,7 +78,7 @@ def test_few_requests_have_to_be_slow_for_longer_than_one_is_in_the_window() -> 
     assert other.key == slow.key
 
 
-def test_of_a_moment_in_the_past_it_is_not_known_what_failed_or_was_new() -> None:
+def test_what_failed_and_was_new_is_not_known_where_a_replay_goes_back() -> None:
     headlines = Headlines("->")
     bad = replace(row(key("/a"), {500: 50}), window_errors=50)
     for tick, rows in (

@@ -40,6 +40,21 @@ def test_a_moment() -> None:
     assert History().near(1.0) is None
 
 
+def test_the_last_one_until_a_time() -> None:
+    history = _kept(10)
+    found = [history.until(at) for at in (-1.0, 3.2, 4.0, 100.0)]
+    assert [one and one.taken_at for one in found] == [None, 3.0, 4.0, 9.0]
+
+
+def test_rates_are_of_the_ticks_since_the_one_before() -> None:
+    history = History()
+    for tick, trend in ((1, (9.0, 7.0)), (2, (9.0, 7.0, 5.0)), (5, (5.0, 1.0, 2.0, 3.0))):
+        totals = replace(_at(tick).total("server"), trend_rps=trend)
+        history.keep(replace(_at(tick), totals={"server": totals}))
+    assert history.rates("server") == [(1.0, 7.0), (2.0, 5.0), (5.0, 2.0)]
+    assert [rate for _, rate in history.rates("client")] == [0.0] * 3
+
+
 def test_ticks_of_minutes_and_one_in_ten_seconds_before() -> None:
     times = _kept(2000).times
     newest = times[-1]
