@@ -223,12 +223,17 @@ def totals_json(totals: Totals, trends: list[Json]) -> Json:
     ]
 
 
+def trends_of_totals(cells: list[Json]) -> list[Json]:
+    """Return the trends among the values of a side's totals."""
+    if len(cells) < 10:
+        raise CaptureError("has totals with too few values")
+    return Fields.as_list(cells[9])
+
+
 def read_totals(value: Json, trends: Callable[[list[Json]], dict[str, tuple[Any, ...]]]) -> Totals:
     """Return what :func:`totals_json` wrote; ``trends`` decodes the trends, by name."""
     cells = Fields.as_list(value)
-    if len(cells) < 10:
-        raise CaptureError("has totals with too few values")
-    decoded = trends(Fields.as_list(cells[9]))
+    decoded = trends(trends_of_totals(cells))
     return Totals(
         requests=Fields.as_count(cells[0]),
         rps=Fields.as_number(cells[1]),

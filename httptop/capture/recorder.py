@@ -8,7 +8,6 @@ A reader trusts nothing: it bounds sizes, checks types and cleans texts.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,19 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
-from httptop.capture.codec import Decoder, Encoder
-from httptop.capture.fields import CaptureError
+from httptop.capture.codec import Encoder
+from httptop.capture.decoder import Decoder
+from httptop.capture.lines import GZIP, LONGEST_LINE, LineReader, read_at
 from httptop.collect.feed import Observer
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
 
-#: The most bytes of one line, decompressed.
-LONGEST_LINE: Final = 32 << 20
 #: The most bytes of a file, before compression; a larger recording fails.
 LARGEST_FILE: Final = 8 << 30
-_GZIP: Final = b"\x1f\x8b"
 
 
 class RecordingError(HttptopError):
@@ -141,14 +138,10 @@ class Recorder(Observer):
 
 def is_capture(start: bytes) -> bool:
     """Return whether a file that starts with these bytes is a capture."""
-    if start.startswith(_GZIP):
+    if start.startswith(GZIP):
         with contextlib.suppress(zlib.error):
             start = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(start, 1 << 16)
     return start.startswith(b'{"httptop":"capture"')
-
-
-class CutOff(CaptureError):
-    """The capture ends in the middle of a line."""
 
 
 def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
@@ -156,28 +149,7 @@ def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
 
     Raises :class:`CutOff` if it ends within a line, :class:`CaptureError` if it is invalid.
     """
-    lines = _read_lines(file)
-    decoder = Decoder()
-    decoder.header(next(lines, b""))
-    for line in lines:
+    lines, decoder = LineReader(read_at(file)), Decoder()
+    decoder.header(lines.line())
+    while line := lines.line():
         yield decoder.snapshot(line)
-
-
-def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
-    magic = file.read(2)
-    file.seek(0)
-    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if magic == _GZIP else file  # type: ignore[assignment]
-    while True:
-        try:
-            line = stream.readline(LONGEST_LINE + 1)
-        except EOFError:
-            raise CutOff("is cut off") from None
-        except (OSError, zlib.error) as error:
-            raise CaptureError(f"is damaged: {error}") from None
-        if not line:
-            return
-        if len(line) > LONGEST_LINE:
-            raise CaptureError("has a line that is too long")
-        if not line.endswith(b"\n"):
-            raise CutOff("is cut off")
-        yield line

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from httptop.capture.fields import CaptureError
-from httptop.capture.recorder import CutOff, read_capture
+from httptop.capture.lines import CutOff
+from httptop.capture.recorder import read_capture
 from httptop.capture.restrict import narrowed
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import Scope

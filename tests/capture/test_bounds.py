@@ -9,16 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from httptop.capture import codec
-from httptop.capture.codec import Decoder, Encoder
+from httptop.capture import decoder
+from httptop.capture.codec import Encoder
+from httptop.capture.decoder import Decoder
 from httptop.capture.fields import CaptureError
-from httptop.capture.recorder import LONGEST_LINE
+from httptop.capture.lines import LONGEST_LINE
 from httptop.model import PartyStats
 from tests.factory import many
 
 _READ = """
 import resource, sys
-from httptop.capture.codec import Decoder
+from httptop.capture.decoder import Decoder
 from httptop.capture.fields import CaptureError
 unit, length = sys.argv[1].encode(), int(sys.argv[2])
 line = b'{"x":[' + unit * (length // len(unit)) + b'0]}'
@@ -66,7 +67,7 @@ def test_what_is_parsed_takes_a_few_times_its_length(unit: str) -> None:
 @pytest.mark.parametrize("end", ['":', '" :', '"\t:', '"\r:'])
 def test_members_are_counted_before(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     line = ("{" + ",".join(f'"{n}{end}0' for n in range(100_001)) + "}").encode()
-    monkeypatch.setattr("httptop.capture.codec.json.loads", None)
+    monkeypatch.setattr("httptop.capture.decoder.json.loads", None)
     with pytest.raises(CaptureError, match="too many members"):
         Decoder().snapshot(line)
 
@@ -75,7 +76,7 @@ def test_no_memory_is_an_error_of_the_capture(monkeypatch: pytest.MonkeyPatch) -
     def none(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("httptop.capture.codec.json.loads", none)
+    monkeypatch.setattr("httptop.capture.decoder.json.loads", none)
     with pytest.raises(CaptureError, match="does not fit into memory"):
         Decoder().snapshot(b"{}")
 
@@ -97,7 +98,7 @@ def test_the_fullest_lines_are_within_the_bounds() -> None:
     totals = Encoder().line(replace(tick, endpoints=())).encode()  # once, however many rows
     times = 8192 / 64
     assert json.loads(line)
-    for sign, most in ((b",", codec._MOST_VALUES), (b"[", codec._MOST_LISTS)):
+    for sign, most in ((b",", decoder._MOST_VALUES), (b"[", decoder._MOST_LISTS)):
         once = totals.count(sign)
         assert (line.count(sign) - once) * times + 20 * once < most
-    assert sum(map(line.count, codec._NAME_ENDS)) < codec._MOST_MEMBERS / 2
+    assert sum(map(line.count, decoder._NAME_ENDS)) < decoder._MOST_MEMBERS / 2

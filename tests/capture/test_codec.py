@@ -6,7 +6,8 @@ import json
 from dataclasses import fields, replace
 
 from httptop.capture import fields as capture_fields
-from httptop.capture.codec import Decoder, Encoder
+from httptop.capture.codec import Encoder
+from httptop.capture.decoder import Decoder
 from httptop.model import EndpointKey, Health, Overhead, Snapshot, StatusLatency
 from tests.filled import as_by_default, filled_snapshot
 

@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from httptop.capture.codec import Decoder, Encoder
+from httptop.capture.codec import Encoder
+from httptop.capture.decoder import Decoder
 from httptop.capture.fields import CaptureError
-from httptop.capture.recorder import CutOff, Recorder, RecordingError, read_capture
+from httptop.capture.lines import CutOff
+from httptop.capture.recorder import Recorder, RecordingError, read_capture
 from httptop.capture.replay import ReplayFeed
 from httptop.capture.restrict import narrowed
 from httptop.collect.feed import ObservedFeed
@@ -264,7 +266,7 @@ def test_hostile_files_are_clean_errors(content: bytes, tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("httptop.capture.recorder.LONGEST_LINE", 1000)
+    monkeypatch.setattr("httptop.capture.lines.LONGEST_LINE", 1000)
     bomb = gzip.compress(HEADER + b"\n" + b"0" * 50_000_000)
     with pytest.raises(CaptureError, match="too long"):
         read(bomb)
