@@ -20,6 +20,7 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.geometry import Size
 
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
@@ -79,7 +80,7 @@ class DashboardView(HttptopScreen):
         self._empty = EmptyState(symbols, app.watching, app.can_demo)
         self._live = LiveRequests(symbols)
         self._cost_line = CostLine(symbols)
-        self._key_bar = KeyBar()
+        self._key_bar = KeyBar(above=self._cost_line)
         self._filters = FilterControl(
             app, self._table, self._live, self._bar, self._editor, self._chips
         )
@@ -91,6 +92,8 @@ class DashboardView(HttptopScreen):
             self, ((self._rates,), (self._latencies,), tables, (self._live,)), home=3
         )
         self._menu: Menu | None = None  # of which the next key chooses
+        # As it will be at first: each change of a class has all widgets styled again.
+        self.update_classes({"-empty": True, "-quiet": True, **self._shape(app.size)}, update=False)
 
     def compose(self) -> ComposeResult:
         """Lay out the widgets."""
@@ -124,18 +127,20 @@ class DashboardView(HttptopScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the size."""
-        width, height = event.size
-        too_small = width < LEAST_WIDTH or height < LEAST_HEIGHT
-        self.update_classes(
-            {
-                "-compact": width < 100 or height < 30,
-                "-too-small": too_small,
-                "-filled": self._panels.filling is not None and not too_small,
-                "-low": height < 20,
-                "-high": height >= 40,
-            }
-        )
+        self.update_classes(self._shape(event.size))
         self.refresh_scene()
+
+    def _shape(self, size: Size) -> dict[str, bool]:
+        """Return for each class of the layout whether a size asks for it."""
+        width, height = size
+        too_small = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        return {
+            "-compact": width < 100 or height < 30,
+            "-too-small": too_small,
+            "-filled": self._panels.filling is not None and not too_small,
+            "-low": height < 20,
+            "-high": height >= 40,
+        }
 
     def refresh_scene(self) -> None:
         """Draw the app's snapshot through its view."""

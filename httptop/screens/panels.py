@@ -27,7 +27,7 @@ class PanelControl:
         for number, panel in enumerate(panels, start=1):
             for widget in panel:
                 widget.panel = number
-                widget.add_class("panel")
+                widget.add_class("panel", update=False)
 
     def __len__(self) -> int:
         """Return how many panels there are."""

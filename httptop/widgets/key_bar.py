@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.style import Style
 from textual.strip import Strip
+from textual.widget import Widget
 
 from httptop.view.notices import Notice
 from httptop.widgets.painting import Line, Painted, spread
@@ -32,8 +33,13 @@ class KeyBar(Painted):
     KeyBar { height: 1; }
     """
 
-    def __init__(self, hints: Sequence[Hint] = ()) -> None:
+    def __init__(self, hints: Sequence[Hint] = (), *, above: Widget | None = None) -> None:
+        """``above``: what is hidden while this takes more than a line, so that nothing else moves.
+
+        The class ``-covered`` hides it: to style that alone takes a twentieth of styling a screen.
+        """
         super().__init__()
+        self._above = above
         self.hints = tuple(hints)
         self.said = self._age = ""
         self._told: Notice | None = None
@@ -74,8 +80,8 @@ class KeyBar(Painted):
         width = self.size.width
         lines = len(self._lines(width)) + len(self._message(width)) if width else 1
         self.styles.height = lines
-        # It takes the line above it: so nothing else moves, and has to be drawn.
-        self.screen.set_class(lines > 1, "-tall-bar")
+        if self._above is not None:
+            self._above.set_class(lines > 1, "-covered")
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
         """Return the lines."""
