@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from httptop.model import (
@@ -204,8 +205,6 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
     requests = sum(row.requests for row in rows)
     rps = sum(row.rps for row in rows)
     errors = sum(row.errors for row in rows) / max(requests, 1)
-    waves = [0.75 + 0.3 * math.sin(i / 7 + seed) + 0.2 * noise(i * seed) for i in range(180)]
-    waves[-1] = 1.0  # the last tick was as the window
     return Totals(
         requests=requests,
         rps=rps,
@@ -217,16 +216,26 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
         latency=latency(2.4, count=int(rps * 60)),
         latency_total=latency(2.6, count=requests),
         error_share=errors,
-        trend_rps=tuple(rps * wave for wave in waves),
-        trend_error_share=tuple(
+        **_trends(rps, errors, seed),
+    )
+
+
+@lru_cache(64)
+def _trends(rps: float, errors: float, seed: int) -> dict[str, Any]:
+    """Return the trends of totals; to compute them takes longer than most tests."""
+    waves = [0.75 + 0.3 * math.sin(i / 7 + seed) + 0.2 * noise(i * seed) for i in range(180)]
+    waves[-1] = 1.0  # the last tick was as the window
+    return {
+        "trend_rps": tuple(rps * wave for wave in waves),
+        "trend_error_share": tuple(
             errors * (2 * noise(i + 9) if i % 40 > 12 else 0.3) for i in range(180)
         ),
-        trend_p50_ns=tuple(2.4e6 * (0.8 + 0.4 * noise(i + 5)) for i in range(180)),
-        trend_p99_ns=tuple(
+        "trend_p50_ns": tuple(2.4e6 * (0.8 + 0.4 * noise(i + 5)) for i in range(180)),
+        "trend_p99_ns": tuple(
             12e6 * (0.6 + wave * 0.5 + (1.4 if i % 47 in (0, 1) else 0.0))
             for i, wave in enumerate(waves)
         ),
-        trend_classes=tuple(
+        "trend_classes": tuple(
             (
                 *(0.0, 0.0),
                 rps * wave * (1 - errors),
@@ -236,7 +245,7 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
             )
             for i, wave in enumerate(waves)
         ),
-        trend_bands=tuple(
+        "trend_bands": tuple(
             tuple(
                 (band, count)
                 for band in range(12, 36)
@@ -244,7 +253,7 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
             )
             for i in range(180)
         ),
-    )
+    }
 
 
 def snapshot(

@@ -1,9 +1,11 @@
-"""Local time is UTC, so that no test depends on where it runs."""
+"""Local time is UTC, so that no test depends on where it runs; stylesheets are parsed once."""
 
 import time
 from collections.abc import Iterator
 
 import pytest
+
+from tests.stylesheets import parse_once
 
 
 @pytest.fixture(autouse=True)
@@ -12,5 +14,6 @@ def utc() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()
+        parse_once(patch)
         yield
     time.tzset()

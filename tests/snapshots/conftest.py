@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stylesheets import parse_once
+
 
 @pytest.fixture(autouse=True)
 def still() -> Iterator[None]:
@@ -15,5 +17,6 @@ def still() -> Iterator[None]:
         for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_FILTERS"):
             patch.delenv(name, raising=False)
         time.tzset()
+        parse_once(patch)
         yield
     time.tzset()
