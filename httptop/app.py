@@ -38,6 +38,7 @@ from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure, notes_page
+from httptop.screens.replaying import Player, ReplayMoments
 from httptop.screens.request import RequestScreen
 from httptop.screens.telling_app import TellingApp
 from httptop.screens.time_control import TimeControl
@@ -74,13 +75,14 @@ class HttptopApp(TellingApp):
         watches: Watches = DEFAULTS.watches,
         fixed: tuple[Fixed, ...] = (),
         no_color: bool = False,
+        player: Player | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the app; nothing starts before it runs.
 
         ``run`` is what the screen can change in the run; None: nothing. ``watching`` says in a few
         words what is traced; ``fixed`` are the filters of the run. ``no_color``: attributes only.
-        ``clock`` returns seconds on a monotonic clock.
+        ``player`` plays a capture. ``clock`` returns seconds on a monotonic clock.
 
         Raises:
             ValueError: ``ui.sort``, ``ui.theme``, ``ui.filter``, ``ui.keys`` or a watch is invalid.
@@ -106,6 +108,8 @@ class HttptopApp(TellingApp):
         self.kept_requests = KeptRequests()
         self.baseline_control = BaselineControl(self)
         self.moments: TimeControl = Moments(self)
+        if player is not None:
+            self.moments = ReplayMoments(self, player)
         self.view = View(
             side=ui.side,
             sort=ui.sort,

@@ -91,7 +91,7 @@ class Decoder:
     @property
     def size_bytes(self) -> int:
         """About the memory that a fork keeps."""
-        longest = max((len(row.trend_ns) for row in self._rows.values()), default=0)
+        longest = max([len(row.trend_ns) for row in self._rows.values()], default=0)
         return len(self._rows) * (_ROW_BYTES + _VALUE_BYTES * longest)
 
     def header(self, line: bytes) -> None:

@@ -48,6 +48,14 @@ class LineReader:
         self._text = b""  # decompressed, but not returned yet
         self._ended = False
 
+    def _read_on(self) -> bytes:
+        try:
+            piece = self._read(self._offset, _PIECE)
+        except OSError as error:
+            raise CaptureError(f"is damaged: {error}") from None
+        self._offset += len(piece)
+        return piece
+
     def fork(self) -> LineReader:
         """Return a reader that goes on from here, too."""
         other = copy.copy(self)
@@ -87,13 +95,10 @@ class LineReader:
     def _next_piece(self) -> bytes:
         """Return the next bytes, decompressed; none at the end of the file."""
         if self._unpack is None:
-            piece = self._read(self._offset, _PIECE)
-            self._offset += len(piece)
-            return piece
+            return self._read_on()
         while True:
             if not self._packed:
-                self._packed = self._read(self._offset, _PIECE)
-                self._offset += len(self._packed)
+                self._packed = self._read_on()
             if self._ended:
                 self._packed = self._packed.lstrip(b"\0")
                 if self._packed:  # several of them, one behind the other

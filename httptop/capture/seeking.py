@@ -39,13 +39,10 @@ class _Place(NamedTuple):
     before_at: float  # Unix time of the snapshot before it
     lines: LineReader
     decoder: Decoder
+    size_bytes: int = 0  # about what it takes, of one that is kept
 
     def fork(self) -> _Place:
         return self._replace(lines=self.lines.fork(), decoder=self.decoder.fork())
-
-    @property
-    def size_bytes(self) -> int:
-        return _PLACE_BYTES + self.decoder.size_bytes
 
 
 class CaptureReader:
@@ -145,9 +142,11 @@ class CaptureReader:
 
     def _keep(self) -> None:
         """Keep the place before a line is read."""
-        place = self._now.fork()
-        if not self._last or self._last[-1].number != place.number:
-            self._last.append(place)
+        if self._last and self._last[-1].number == self.number:
+            return
+        size_bytes = _PLACE_BYTES + self._now.decoder.size_bytes
+        place = self._now.fork()._replace(size_bytes=size_bytes)
+        self._last.append(place)
         taken = sum(one.size_bytes for one in self._last)
         while len(self._last) > 2 and (len(self._last) > _MOST_LAST or taken > _MOST_BYTES_OF_LAST):
             taken -= self._last.popleft().size_bytes

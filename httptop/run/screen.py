@@ -111,6 +111,12 @@ class ScreenRun:
 
         from httptop.app import HttptopApp
 
+        player = None
+        if self._asked.replay is not None:
+            from httptop.capture.replay import ReplayFeed
+
+            assert isinstance(self._feed, ReplayFeed)
+            player = self._feed
         ui, scope = self._settings.ui, self._scope
         app = self._app = HttptopApp(
             self._observed,
@@ -121,6 +127,7 @@ class ScreenRun:
             watches=self._settings.watches,
             fixed=scope.described(),
             no_color=has_no_colors(os.environ),
+            player=player,
         )
         self._reloading.start()
         settle_memory()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from textual.app import App
 from textual.screen import Screen
@@ -220,6 +220,9 @@ class Httptop(App[int]):
 class HttptopScreen(Screen[None]):
     """A full screen, not a box above another one."""
 
+    #: Whether it shows what is known now, also while a moment in the past is shown elsewhere.
+    OF_NOW: ClassVar[bool] = False
+
     @property
     def httptop(self) -> Httptop:
         """The app, which holds snapshot and view."""
@@ -233,8 +236,11 @@ class HttptopScreen(Screen[None]):
     def refresh_time(self) -> None:
         """Say which moment is shown, if that is not now, and have the page make room for it."""
         moment = self.httptop.moments.shown
+        hints = moment_hints(self.httptop.key_of, moment)
+        if self.OF_NOW:
+            moment, hints = moment if moment is not None and moment.recording else None, []
         for lines in self.query(TimeLines):
-            lines.show(moment, moment_hints(self.httptop.key_of, moment))
+            lines.show(moment, hints)
 
     def on_time_lines_chosen(self, message: TimeLines.Chosen) -> None:
         """Show the moment that was clicked."""

@@ -163,7 +163,8 @@ class DashboardView(HttptopScreen):
             self._latencies.show(now)
             self._latencies.set_title(latency_title(now, app.units))
         self._live.show(now, app.units)
-        self._cost_line.show(app.newest, app.units)
+        whose = "own cost now" if past else "own cost" if moment is None else "recorded run's cost"
+        self._cost_line.show(app.newest, app.units, whose)
         self._filters.show_chips()
         self._show_keys()
         self.update_classes(

@@ -74,7 +74,9 @@ def moment_hints(key: KeyOf, moment: Moment | None) -> list[Hint]:
         now = (key("now"), "now", "screen.live")
         return [now, *ticks, (key("play"), play, "screen.play"), *speed]
     end = (key("now"), "end", "screen.live")
-    return [(key("pause"), play, "screen.pause"), *speed, *ticks, end]
+    if moment.recording.ended:
+        play = "again"
+    return [(key("pause"), play, "screen.pause"), *ticks, *speed, end]
 
 
 def held_hints(key: KeyOf) -> list[Hint]:

@@ -18,6 +18,7 @@ from httptop.widgets.detail_title import DetailTitle
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.painting import status_hue, status_phrase
 from httptop.widgets.text_page import TextPage
+from httptop.widgets.time_lines import TimeLines
 
 _LABEL = 16
 
@@ -25,6 +26,7 @@ _LABEL = 16
 class RequestScreen(HttptopScreen):
     """The page of one request; it does not change with the traffic."""
 
+    OF_NOW = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left", "app.pop_screen", "Back", show=False),
         Binding("enter", "endpoint", "Its endpoint", show=False),
@@ -38,6 +40,7 @@ class RequestScreen(HttptopScreen):
 
     def compose(self) -> ComposeResult:
         """Make title, page and keys."""
+        yield TimeLines(self.httptop.symbols)
         yield DetailTitle(self.request.key, self.httptop.symbols)
         yield TextPage(id="request")
         own = (
@@ -53,6 +56,7 @@ class RequestScreen(HttptopScreen):
 
     def refresh_scene(self) -> None:
         """Write the page in the current units."""
+        self.refresh_time()
         request = self.request
         blocks = [
             _facts(request, self.httptop.units),

@@ -29,6 +29,7 @@ from httptop.screens.base import HttptopScreen
 from httptop.screens.hints import watches_hints
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.prompt import Prompt
+from httptop.widgets.time_lines import TimeLines
 from httptop.widgets.watch_tables import EventTable, WatchTable
 
 _BESIDE_FROM = 140
@@ -37,6 +38,7 @@ _BESIDE_FROM = 140
 class WatchesScreen(HttptopScreen):
     """Draws the app's watches, also while the screen is paused: they are of now."""
 
+    OF_NOW = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,left,a,q", "app.pop_screen", "Back", show=False),
         Binding("tab,shift+tab", "other_box", "Other box", show=False),
@@ -48,6 +50,7 @@ class WatchesScreen(HttptopScreen):
     def compose(self) -> ComposeResult:
         """Make the two boxes and the keys."""
         symbols = self.httptop.symbols
+        yield TimeLines(symbols)
         with Container(id="boxes"):
             yield WatchTable(symbols)
             yield EventTable(symbols)
@@ -77,6 +80,7 @@ class WatchesScreen(HttptopScreen):
 
     def refresh_scene(self) -> None:
         """Draw the watches and the events."""
+        self.refresh_time()
         app = self.httptop
         self.query_one(WatchTable).show(app.watches.states, app.units)
         self.query_one(EventTable).show(app.watches.events, app.units)

@@ -31,9 +31,12 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is known of a capture that is played."""
+    """What is known of a capture that is played; the screen shows it, a replay makes it."""
 
     host: str
+    number: int  # of the snapshot that is shown, from 0 on
+    playing: bool
+    speed: float
     #: Whether the shown moment is its last one.
     ended: bool = False
     #: Seconds between two snapshots if they do not come at the pace of their times.

@@ -247,8 +247,12 @@ class Watching:
 
     def note(self, snapshot: Snapshot) -> tuple[Event, ...]:
         """Note the next snapshot; return the events that have begun."""
-        if snapshot.uptime_s < self._now_s:  # another run, or an earlier moment of it
-            self._events.clear()
+        if snapshot.uptime_s < self._now_s:  # a replay goes back: what has been until then stays
+            self._events = {
+                number: event
+                for number, event in self._events.items()
+                if not event.on and event.began_at + event.seconds < snapshot.taken_at
+            }
             for one in self._watched:
                 one.runs.clear()
         self._now_s = snapshot.uptime_s

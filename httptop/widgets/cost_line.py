@@ -73,10 +73,11 @@ class CostLine(Painted):
         super().__init__(symbols)
         self.snapshot: Snapshot | None = None
         self.units = DEFAULT_UNITS
+        self._what = ""
 
-    def show(self, snapshot: Snapshot | None, units: Units) -> None:
-        """Show a snapshot."""
-        self.snapshot, self.units = snapshot, units
+    def show(self, snapshot: Snapshot | None, units: Units, what: str = "own cost") -> None:
+        """Show a snapshot; ``what`` its costs are, in a few words."""
+        self.snapshot, self.units, self._what = snapshot, units, what
         self.repaint()
 
     def paint(self, width: int, _height: int, /) -> list[Strip]:
@@ -86,7 +87,7 @@ class CostLine(Painted):
         if snapshot is None:
             return [Line().add(" waiting for the first snapshot", muted).strip()]
         right = self._health(snapshot, max(width - 24, 20))
-        left = Line().add(" own cost ", muted)
+        left = Line().add(f" {self._what} ", muted)
         for label, value in costs(snapshot.overhead, self.units):
             part = Line().add(f" {label} " if label else " ", muted).add(value, text)
             part.space(1, text)

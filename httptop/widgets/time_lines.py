@@ -24,6 +24,8 @@ from httptop.widgets.sparkline import Glyphs, Symbols, capacity, ceiling, trend
 
 #: The legend is shown where it leaves so many cells for the line.
 _LEAST_CELLS: Final = 50
+#: The text of the banner may take so many cells, or half of the line; the keys have the rest.
+_LEAST_TEXT: Final = 40
 #: Ends less than so many seconds apart are told apart by their seconds.
 _SHORT_S: Final = 600
 
@@ -114,7 +116,7 @@ def banner(
     bold = hue("banner")
     plain = bold + Style(bold=False)
     texts = _texts(moment, glyphs)
-    room = width - lead.used
+    room = max(_LEAST_TEXT, (width - lead.used) // 2)
     text = next((one for one in texts if len(one) <= room), texts[-1])
     line = Line().join(lead).add(text, bold)
     gap, pairs = "  ", Line()

@@ -11,10 +11,12 @@ import pytest
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
+from httptop.capture.outline import Outline, Outlined
 from httptop.config.settings import Ui
 from httptop.coverage.processes import Holder, Survey
 from httptop.model import Health, Snapshot
 from httptop.printable import clean
+from httptop.screens.replaying import Player
 from tests.factory import (
     NOON,
     OVERHEAD,
@@ -32,6 +34,7 @@ from tests.factory import (
 )
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import settled, show, write
+from tests.screens.test_replay import FakePlayer
 
 Before = Callable[[Pilot[int]], Awaitable[None]]
 Picture = Callable[..., bool]
@@ -53,6 +56,7 @@ def picture(snap_compare: Picture) -> Picture:
         then: Before | None = None,
         fixed: tuple[tuple[str, bool], ...] = (),
         survey: Callable[[], Survey] | None = None,
+        player: Player | None = None,
         **ui: Any,
     ) -> bool:
         app = HttptopApp(
@@ -60,6 +64,7 @@ def picture(snap_compare: Picture) -> Picture:
             watching=WATCHING,
             ui=Ui(**ui),
             fixed=fixed,
+            player=player,
         )
         app.animation_level = "none"
 
@@ -164,6 +169,17 @@ def test_paused(picture: Picture) -> None:
         await show(pilot, busy(315))
 
     assert picture(busy(), then=go_on, sort="p99")
+
+
+def test_replay(picture: Picture) -> None:
+    """A capture at 80x24: REPLAY with date, speed and keys, the whole of it as a line of time."""
+    player = FakePlayer()
+    player.recording = replace(player.recording, speed=4.0)
+    rates = [400 + 9 * (tick % 7) + (700 if 280 < tick < 320 else 0) for tick in range(200, 500)]
+    player.outline = Outline(
+        tuple(Outlined(NOON + 200 + at, float(rate), 0.0) for at, rate in enumerate(rates))
+    )
+    assert picture(busy(), size=(80, 24), player=player)
 
 
 def test_detail(picture: Picture) -> None:

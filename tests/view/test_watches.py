@@ -240,6 +240,15 @@ def test_another_run_begins_anew() -> None:
     assert ticks.watching.states[0].on == 0
 
 
+def test_where_a_replay_goes_back_what_has_ended_by_then_stays() -> None:
+    ticks = Ticks("any rate > 5/s for 0s")
+    ticks(9.0, 1.0, 1.0, 9.0, 9.0, 1.0, 9.0)
+    assert [event.began_at - 1e9 for event in ticks.watching.events] == [107, 104, 101]
+    ticks.tick = 104
+    ticks(9.0)  # the second one was on then: it begins anew
+    assert [event.began_at - 1e9 for event in ticks.watching.events] == [105, 101]
+
+
 def test_events_and_what_is_on_are_bounded_and_what_is_on_stays() -> None:
     ticks = Ticks("any rate > 5/s for 0s")
     rows = [endpoint(key(f"/{n}"), rps=6.0 + n) for n in range(MOST_SUBJECTS + 50)]

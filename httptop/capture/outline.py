@@ -1,0 +1,85 @@
+"""An outline of a whole capture: its times and rates, found without reading its snapshots.
+
+The writer puts them near the start of a line and of each side's totals, so lines are searched, not
+parsed. It is for a line of time alone: of a capture that is written otherwise nothing is found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from httptop.capture.fields import CaptureError
+from httptop.capture.lines import LineReader, ReadAt
+from httptop.capture.recorder import LARGEST_FILE
+from httptop.model import SIDES, Side
+from httptop.view.moment import Rate
+
+#: The most moments; of more every second one goes.
+MOST: Final = 2000
+#: A number as the writer has it, and never a huge one.
+_NUMBER: Final = rb"(\d{1,15}(?:\.\d{1,20})?(?:e-?\d\d?)?)"
+_TAKEN_AT: Final = re.compile(rb'\{"taken_at":' + _NUMBER + rb",")
+#: Quotation marks in a text are escaped, so it cannot hold that.
+_TOTALS: Final = {
+    side: re.compile(rb'"%b":\[\d{1,20},' % side.encode() + _NUMBER + rb",") for side in SIDES
+}
+
+
+class Outlined(NamedTuple):
+    """A moment of a capture."""
+
+    at: float  # Unix time, seconds
+    server: float  # requests a second
+    client: float
+
+
+class Outline(NamedTuple):
+    """Moments of a capture, ascending in time."""
+
+    moments: tuple[Outlined, ...] = ()
+    #: The most seconds between two of them that follow each other in the capture at its own pace.
+    longest_gap_s: float = 0.0
+
+    def rates(self, side: Side) -> list[Rate]:
+        """Return the rates of a side."""
+        at = 1 + SIDES.index(side)
+        return [Rate(moment.at, moment[at]) for moment in self.moments]
+
+
+def outline(read: ReadAt, goes_on: Callable[[], bool]) -> Outline:
+    """Return the outline of a capture as far as it can be read; ``goes_on`` is asked each line."""
+    found: list[Outlined] = []
+    every, last = 1, Outlined(0.0, 0.0, 0.0)
+    for number, moment in enumerate(_moments(LineReader(read), goes_on)):
+        if number % every == 0 and (not found or moment.at > found[-1].at):
+            found.append(moment)
+            if len(found) > MOST:
+                found, every = found[::2], every * 2
+        last = moment
+    if found and last.at > found[-1].at:
+        found.append(last)
+    gaps = sorted(b.at - a.at for a, b in pairwise(found))
+    return Outline(tuple(found), 2.5 * gaps[len(gaps) // 2] if gaps else 0.0)
+
+
+def _moments(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[Outlined]:
+    taken = 0
+    while goes_on() and taken <= LARGEST_FILE:
+        try:
+            line = lines.line()
+        except CaptureError:
+            return
+        if not line:
+            return
+        taken += len(line)
+        at = _TAKEN_AT.match(line)
+        if at is not None:
+            server, client = (_TOTALS[side].search(line) for side in SIDES)
+            yield Outlined(
+                float(at[1]),
+                0.0 if server is None else float(server[1]),
+                0.0 if client is None else float(client[1]),
+            )
