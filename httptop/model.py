@@ -327,6 +327,10 @@ class LookedAt:
     #: Its latencies since start, as in Totals.trend_bands; those of cells that were given back, or
     #: count in another row now, are missing.
     bands: Bands = ()
+    #: As in EndpointStats, but of the window's requests; the longest latencies are not known.
+    #: None: it is not known what was there when the window began.
+    by_pid: Mapping[int, PartyStats] | None = None
+    by_peer: Mapping[str, PartyStats] | None = None
 
 
 #: The most entries of ``Snapshot.in_flight``.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import socket
 import struct
+import zlib
 from array import array
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
+from operator import add
+from typing import Final, Literal
 
 from httptop.bpf import abi
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.own_pids import OwnPids
-from httptop.collect.parties import AllFigures, Party, PartyFigures
+from httptop.collect.party_figures import AllFigures, Party, PartyColumns, PartyFigures
 from httptop.linux import bpf_syscall
 from httptop.linux.stretches import give_way
 from httptop.model import UNIX_PEER
@@ -20,6 +23,14 @@ from httptop.model import UNIX_PEER
 _UNIT_NS: Final = 1024  # of the longest latency
 #: If no more parties than these are left of many, their figures are asked for one by one.
 _FEW: Final = 32
+#: Where the longest latency stands in a party's counts of 32 bits; then come the generation, the
+#: unanswered requests and the unknown ones.
+_LONGEST_AT: Final = 6
+#: Figures of so many bytes are kept as they are, of more they are packed, and of the most not kept:
+#: to pack those takes five milliseconds.
+_FEW_BYTES: Final = 64 << 10
+_MOST_BYTES: Final = 1 << 20
+_LEVEL: Final = 1
 
 
 class KernelFigures:
@@ -51,6 +62,50 @@ class KernelFigures:
         max_ns = (longest + 1) * _UNIT_NS - 1 if answered else 0  # not below the others
         return PartyFigures(requests, failed + unanswered, answered, sum_ns, max_ns)
 
+    def columns(self, end: int) -> PartyColumns:
+        """Return the figures of all parties with numbers below ``end``; see AllFigures."""
+        if self._places is not None:
+            found = [self.of(number) for number in range(end)]
+            return PartyColumns(*([one[at] for one in found] for at in range(5)))
+        answered, sum_ns, failed = (self._column("Q", at, end) for at in range(3))
+        longest = self._column("I", _LONGEST_AT, end, max)
+        unanswered, unknown = (self._column("I", _LONGEST_AT + at, end) for at in (2, 3))
+        return PartyColumns(
+            list(map(add, map(add, answered, unanswered), unknown)),
+            list(map(add, failed, unanswered)),
+            answered,
+            sum_ns,
+            [
+                (most + 1) * _UNIT_NS - 1 if count else 0
+                for most, count in zip(longest, answered, strict=True)
+            ],
+        )
+
+    def _column(
+        self, kind: Literal["Q", "I"], at: int, end: int, both: Callable[[int, int], int] = add
+    ) -> list[int]:
+        """Return one of the counts of each party, of all its shards together."""
+        counts = memoryview(self._counts).cast(kind)
+        shard, party = abi.PARTY_COUNTS.size // counts.itemsize, self._size // counts.itemsize
+        column = counts[at::party].tolist()
+        for first in range(shard, party, shard):
+            column = list(map(both, column, counts[first + at :: party].tolist()))
+        return column[:end] + [0] * (end - len(column))
+
+    def packed(self) -> KernelFigures | PackedFigures | None:
+        """Return the same in less memory; see AllFigures."""
+        if len(self._counts) > _MOST_BYTES:
+            return None
+        return self._packed if len(self._counts) > _FEW_BYTES else self
+
+    def whole(self) -> KernelFigures:
+        """Return itself."""
+        return self
+
+    @cached_property
+    def _packed(self) -> PackedFigures:
+        return PackedFigures(zlib.compress(self._counts, _LEVEL), self._size, self._places)
+
     def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
         """Return those of some parties that have had something since ``before``."""
         assert isinstance(before, KernelFigures)
@@ -59,6 +114,34 @@ class KernelFigures:
         size, now, old = self._size, self._counts, before._counts
         places = ((number, slice(number * size, (number + 1) * size)) for number in numbers)
         return [number for number, place in places if now[place] != old[place]]
+
+
+class PackedFigures:
+    """What parties have had, compressed until somebody looks."""
+
+    def __init__(self, packed: bytes, size: int, places: Mapping[int, int] | None) -> None:
+        """``size`` and ``places``: as in KernelFigures."""
+        self._bytes, self._size, self._places = packed, size, places
+
+    def whole(self) -> KernelFigures:
+        """Return the same unpacked."""
+        return KernelFigures(zlib.decompress(self._bytes), self._size, self._places)
+
+    def of(self, number: int) -> PartyFigures:
+        """Return the figures of a party."""
+        return self.whole().of(number)
+
+    def columns(self, end: int) -> PartyColumns:
+        """Return the figures of all parties with numbers below ``end``; see AllFigures."""
+        return self.whole().columns(end)
+
+    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
+        """Return those of some parties that have had something since ``before``."""
+        return self.whole().changed(before, numbers)
+
+    def packed(self) -> PackedFigures:
+        """Return itself."""
+        return self
 
 
 class KernelParties:

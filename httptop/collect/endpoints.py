@@ -17,6 +17,7 @@ from httptop.collect.containers import Containers
 from httptop.collect.histogram import bands_of
 from httptop.collect.in_flight import InFlight, in_flight_of
 from httptop.collect.parties import PartySource
+from httptop.collect.party_figures import RowHad
 from httptop.collect.path_rules import PathRules
 from httptop.collect.placing import Placing
 from httptop.collect.row_ledger import RowLedger
@@ -125,10 +126,19 @@ class EndpointRows:
         if row is None:
             return None
         now, names = self._ledger.now(), self._ledger.book.names()
-        total, answered = total_of(RowFigures.of(now.rows, row)), names.answered(now.cells, row)
+        figures, answered = RowFigures.of(now.rows, row), names.answered(now.cells, row)
+        total = total_of(figures)
         found = self._statuses.of(now, names, row)
         by_status = latency_by_status(answered, total, found.percentiles)
-        return LookedAt(key, by_status, bands_of(found.latencies))
+        bands = bands_of(found.latencies)
+        parties = self._ledger.parties.table(split=not self._scope.by_status)
+        if not parties.has_window:
+            return LookedAt(key, by_status, bands)
+        errors = figures.unanswered + names.failed(now.cells, [row])[0]
+        had = RowHad(figures.requests, errors)
+        window = RowHad(figures.window_requests, figures.window_errors)
+        by_pid = parties.window_by_pid(row, had, window)
+        return LookedAt(key, by_status, bands, by_pid, parties.window_by_peer(row, had, window))
 
     def table(self, covered_s: float, *, written: bool = False) -> RowTable:
         """Return the rows with requests, in no order; ``covered_s`` as in :meth:`totals`.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import weakref
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from httptop.collect.shown_rows import RowsShown, ShownRows
 from httptop.collect.sums import Sums
 from httptop.model import EndpointStats
+from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
 #: Most of the sums are zeros: the fastest level makes them ten times smaller.
@@ -58,6 +59,10 @@ class PackedRows(RowsShown):
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each row; see RowsOnDemand."""
         return self._whole().values(figure)
+
+    def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:
+        """Return what each process, peer or status has of rows; see RowsOnDemand."""
+        return self._whole().divided(by, indices, window=window)
 
     def row(self, index: int) -> EndpointStats:
         """Return a row."""

@@ -9,11 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from operator import itemgetter
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from httptop.collect.forgetting import FULL, ROOMY, level
+from httptop.collect.party_division import Division, RowColumns
+from httptop.collect.party_figures import (
+    AllFigures,
+    FiguresAgo,
+    Party,
+    PartyColumns,
+    PartyFigures,
+    RowHad,
+    less,
+    no_more_than,
+)
+from httptop.collect.sums import Slots
 from httptop.model import MOST_PIDS, OTHER_PEERS, OTHER_PIDS, PartyStats
+from httptop.view.parts import Divided, Part
 
 #: Entries that a row shows, at most; the last one has what the others lack.
 MOST_SHOWN: Final = 16
@@ -22,35 +36,7 @@ _LATELY: Final = 2
 
 _Name = TypeVar("_Name", int, str)
 #: The figures of parties, by number.
-_Found = Sequence[tuple[int, "PartyFigures"]]
-
-
-class Party(NamedTuple):
-    """Who has a number."""
-
-    endpoint: int  # its cell
-    pid: int  # 0: a process that has no id here
-    peer: str  # an address without a port, or "unix"
-
-
-class PartyFigures(NamedTuple):
-    """What a party has had so far."""
-
-    requests: int  # that are over
-    errors: int  # with a status of 400 or more, or unanswered
-    answered: int
-    latency_sum_ns: int
-    latency_max_ns: int
-
-
-class AllFigures(Protocol):
-    """What all parties have had at one moment; immutable."""
-
-    def of(self, number: int) -> PartyFigures:
-        """Return the figures of a party; nothing, if it was not there yet."""
-
-    def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
-        """Return those of some parties that have had something since ``before``."""
+_Found = Sequence[tuple[int, PartyFigures]]
 
 
 class PartySource(Protocol):
@@ -106,16 +92,24 @@ class PartyTable:
         before: AllFigures,
         *,
         split: bool = True,
+        ago: FiguresAgo | None = None,
     ) -> None:
         """``rows``: the numbers of each row's parties; ``before``: what they had a tick ago.
 
-        ``split``: whether rows count the same requests as their parties.
+        ``split``: whether rows count the same requests as their parties. ``ago``: what parties had
+        had when the window began; None: that is not known.
         """
-        self.split = split
+        self.split, self._ago = split, ago
+        #: Whether it is known what parties had in the window.
+        self.has_window = split and ago is not None
         self._rows, self._parties = rows, parties
         self._figures, self._before = figures, before
         #: A row with its requests and errors, and the figures of its parties: asked for twice.
         self._latest: tuple[tuple[int, int, int], _Found] | None = None
+
+    @cached_property
+    def _whole_ago(self) -> FiguresAgo | None:
+        return None if self._ago is None else self._ago.whole()
 
     def pids(self, row: int) -> tuple[int, ...]:
         """Return the processes of a row, ascending; at most MOST_PIDS."""
@@ -130,19 +124,37 @@ class PartyTable:
         """Return what each peer has of a row's requests and errors; see EndpointStats."""
         return Split(lambda: self._split((row, requests, errors), itemgetter(2), OTHER_PEERS))
 
+    def window_by_pid(self, row: int, total: RowHad, window: RowHad) -> dict[int, PartyStats]:
+        """Return what each process has of a row's requests and errors in the window.
+
+        ``total``: what the row has had since start.
+        """
+        return self._sum(self._in_window(row, total, window), window, itemgetter(1), OTHER_PIDS)
+
+    def window_by_peer(self, row: int, total: RowHad, window: RowHad) -> dict[str, PartyStats]:
+        """Return what each peer has of a row's requests and errors in the window."""
+        return self._sum(self._in_window(row, total, window), window, itemgetter(2), OTHER_PEERS)
+
     def _split(
         self, of_row: tuple[int, int, int], name_of: Callable[[Party], _Name], rest: _Name
     ) -> dict[_Name, PartyStats]:
-        sums: dict[_Name, list[int]] = {}
         latest = self._latest
         if latest is None or latest[0] != of_row:
-            latest = self._latest = of_row, tuple(self._of(*of_row))
-        _, requests, errors = of_row
-        for number, now in latest[1]:
+            row, *had = of_row
+            latest = self._latest = of_row, self._now(row, RowHad(*had))
+        return self._sum(latest[1], RowHad(*of_row[1:]), name_of, rest)
+
+    def _sum(
+        self, found: _Found, had: RowHad, name_of: Callable[[Party], _Name], rest: _Name
+    ) -> dict[_Name, PartyStats]:
+        """Return what parties have of their row, by what they are called."""
+        sums: dict[_Name, list[int]] = {}
+        for number, now in found:
             known = sums.setdefault(name_of(self._parties[number]), [0] * 5)
             for at in range(4):
                 known[at] += now[at]
             known[4] = max(known[4], now[4])
+        requests, errors = had
         sums.pop(rest, None)
         most = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
         whole = len(most) <= MOST_SHOWN and sum(some[0] for _, some in most) == requests
@@ -153,24 +165,47 @@ class PartyTable:
             shown[rest] = PartyStats(requests, errors)
         return shown
 
-    def _of(self, row: int, requests: int, errors: int) -> Iterable[tuple[int, PartyFigures]]:
-        """Yield the figures of a row's parties, which are not more than the row's.
-
-        They were read a moment after the row's. What they had more by then is left out; each is
-        still one that the party has had since the last tick.
-        """
+    def _now(self, row: int, had: RowHad) -> _Found:
+        """Return the figures of a row's parties, which are not more than the row's."""
         numbers = self._rows.get(row, ())
-        found = [(number, self._figures.of(number)) for number in numbers]
-        more = sum(now.requests for _, now in found) - requests
-        failed = sum(now.errors for _, now in found) - errors
-        for number, now in found:
-            if more > 0 or failed > 0:
-                before = self._before.of(number)
-                less = max(0, min(more, now.requests - before.requests))
-                fewer = max(0, min(failed, now.errors - before.errors))
-                more, failed = more - less, failed - fewer
-                now = now._replace(requests=now.requests - less, errors=now.errors - fewer)
-            yield number, now
+        found = no_more_than(had, numbers, self._figures, self._before)
+        return tuple(zip(numbers, found, strict=True))
+
+    def _in_window(self, row: int, total: RowHad, window: RowHad) -> _Found:
+        """Return what a row's parties have had in the window."""
+        ago = self._whole_ago
+        assert ago is not None
+        before = RowHad(total.requests - window.requests, total.errors - window.errors)
+        now = self._now(row, total)
+        then = ago.in_time(before, [(number, self._parties[number]) for number, _ in now])
+        return [(number, less(more, had)) for (number, more), had in zip(now, then, strict=True)]
+
+    def divide(
+        self, by: Literal["pid", "peer"], rows: RowColumns, indices: Iterable[int], *, window: bool
+    ) -> Divided:
+        """Return what each process or peer has of rows, in the window if that is known."""
+        ago = self._whole_ago if window else None
+        rest = OTHER_PIDS if by == "pid" else OTHER_PEERS
+        if not self.split:
+            parts: dict[Any, Part] = {rest: Part()}
+            for at in indices:
+                had = rows.window(at) if window else rows.total(at)
+                if had.requests:
+                    parts[rest].add(rows.numbers[at], rows.keys[at].process, *had)
+            return Divided(parts, since_start=not window)
+
+        def exactly(at: int) -> _Found:
+            if ago is None:
+                return self._now(rows.numbers[at], rows.total(at))
+            return self._in_window(rows.numbers[at], rows.total(at), rows.window(at))
+
+        ids = {number: party[1 if by == "pid" else 2] for number, party in self._parties.items()}
+        division = Division(self._parties, self._figures, ago)
+        none: Sequence[int] = ()
+        found = division.parts(
+            rows, indices, lambda row: self._rows.get(row, none), ids, rest, exactly
+        )
+        return Divided(found, since_start=ago is None)
 
 
 def _stats(requests: int, errors: int, answered: int, sum_ns: int, max_ns: int) -> PartyStats:
@@ -183,6 +218,15 @@ class _NoFigures:
 
     def of(self, number: int) -> PartyFigures:
         raise KeyError(number)
+
+    def columns(self, end: int) -> PartyColumns:
+        raise KeyError(end)
+
+    def packed(self) -> None:
+        return None
+
+    def whole(self) -> _NoFigures:
+        return self
 
     def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:  # noqa: ARG002
         return []
@@ -206,7 +250,20 @@ class PartyBook:
         self._figures = self._before = source.figures()
         self._active: dict[int, int] = {}  # the last tick in which a party has counted
         self._compared = self._figures
+        #: What parties had had when each slot began that the window may begin with.
+        self._ago: dict[int, FiguresAgo] = {}
+        self._first = self._slot = 0
         self._given = False  # whether a table has these dictionaries
+
+    def begin_slot(self, slots: Slots) -> None:
+        """Note what parties had had before the last slot of the window, which has these now."""
+        starts = set(slots.starts)
+        ago = {slot: had for slot, had in self._ago.items() if slot in starts}
+        if slots.last not in ago:
+            figures, before = self._figures.packed(), self._before.packed()
+            if figures is not None and before is not None:
+                ago[slots.last] = FiguresAgo(slots.last, figures, before)
+        self._ago, self._first, self._slot = ago, slots.first, slots.last
 
     def take(self, row_of: Callable[[int], int | None]) -> None:
         """Note new parties, and what all have had.
@@ -226,7 +283,7 @@ class PartyBook:
             except KeyError:
                 self._unplaced[number] = party
                 continue
-            self._parties[number] = party
+            self._parties[number] = party._replace(since=self._slot)
             self._row_of[number] = row
             if row is not None:
                 more.setdefault(row, []).append(number)
@@ -282,7 +339,10 @@ class PartyBook:
     def table(self, *, split: bool) -> PartyTable:
         """Return the parties as they are now; ``split`` as in PartyTable."""
         self._given = True
-        return PartyTable(self._rows, self._parties, self._figures, self._before, split=split)
+        return PartyTable(
+            self._rows, self._parties, self._figures, self._before, split=split,
+            ago=self._ago.get(self._first),
+        )  # fmt: skip
 
     def _end(self, numbers: Collection[int]) -> None:
         if not numbers:

@@ -50,6 +50,7 @@ class RowLedger:
     def begin_slot(self, slots: Slots) -> None:
         """Note what was counted before the last slot of the window, which has these from now on."""
         self.ago.begin(slots, lambda: Counted.of(self.now(), self.book.names()))
+        self.parties.begin_slot(slots)
 
     def end_tick(self, ticks: int) -> None:
         """End a tick: its latencies join the trends, where it stands for ``ticks``."""

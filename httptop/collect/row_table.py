@@ -17,9 +17,15 @@ from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.packed_rows import PackedRows
 from httptop.collect.parties import NO_PARTIES, PartyTable
+from httptop.collect.party_division import RowColumns
 from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import Buckets, UsualTable, p99_buckets, trend_of
 from httptop.collect.shown_rows import RowsShown, ShownRows
+from httptop.collect.status_division import (
+    CountedRow,
+    by_status_in_window,
+    by_status_since_start,
+)
 from httptop.collect.status_latencies import Percentiles, latency_by_status
 from httptop.collect.sums import (
     ROW,
@@ -31,15 +37,13 @@ from httptop.collect.sums import (
 )
 from httptop.model import (
     NO_LATENCY,
-    OTHER_PEERS,
-    OTHER_PIDS,
     STATUS_UNKNOWN,
     EndpointStats,
     Latency,
     PartyStats,
     errors_of,
 )
-from httptop.view.parts import PartedBy, Parts, parts_by_status
+from httptop.view.parts import Divided, PartedBy
 
 _WORDS: Final = ROW.size // 8
 #: Where the figures of a row stand: those of 64 bits, in words; the number of those of the tick.
@@ -201,23 +205,32 @@ class RowTable(RowsShown):
 
     # ---- one thing of some rows --------------------------------------------------------------
 
-    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
-        """Yield what each has of rows, without making these; see RowsOnDemand."""
-        numbers = self._shown.numbers
+    def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:
+        """Return what each has of rows, without making these; see RowsOnDemand."""
         if by == "status":
-            unanswered = self._column("unanswered")
-            for index in indices:
-                answered = self._names.answered(self._sums.cells, numbers[index])
-                status = {code: some.responses for code, some in answered.items()}
-                latencies = latency_by_status(answered, NO_LATENCY, {})
-                yield parts_by_status(status, int(unanswered[index]), latencies)
-            return
-        requests, errors = self._column("requests"), self.values("errors") or ()
-        split = self._parties.by_pid if by == "pid" else self._parties.by_peer
-        rest = OTHER_PIDS if by == "pid" else OTHER_PEERS
-        for index in indices:
-            had = int(requests[index]), int(errors[index])
-            yield split(numbers[index], *had) if self._parties.split else {rest: PartyStats(*had)}
+            return self._divided_by_status(indices, window=window)
+        columns = RowColumns(
+            self._shown.numbers,
+            self._shown.keys,
+            self._column("requests"),
+            self.values("errors") or (),
+            self._column("window_requests"),
+            self._column("window_errors"),
+        )
+        return self._parties.divide(by, columns, indices, window=window)
+
+    def _divided_by_status(self, indices: Iterable[int], *, window: bool) -> Divided:
+        unanswered, requests = self._column("unanswered"), self._column("window_requests")
+        numbers, keys = self._shown.numbers, self._shown.keys
+        rows = (
+            CountedRow(numbers[at], keys[at].process, int(unanswered[at]), int(requests[at]))
+            for at in indices
+        )
+        if window and self._ago is not None:
+            now = Counted.of(self._sums, self._names)
+            return Divided(by_status_in_window(now, self._ago, rows), since_start=False)
+        found = by_status_since_start(self._names, self._sums.cells, rows)
+        return Divided(found, since_start=True)
 
     def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
         """Yield the containers of rows, without making these."""

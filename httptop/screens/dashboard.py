@@ -162,7 +162,7 @@ class Dashboard(DashboardView):
         view = self.httptop.view
         menus = {"group": group_menu(), "sort": sort_menu(TITLES, view.sort)}
         if view.grouping.on:
-            menus["sort"] = group_sort_menu(self._groups.titles, view.grouping.order)
+            menus["sort"] = group_sort_menu(self._groups.titles, view.grouping.sort)
         if self._of_row:
             menus |= {"only": row_menu(excluded=False), "hide": row_menu(excluded=True)}
         return menus
@@ -253,7 +253,7 @@ class Dashboard(DashboardView):
     def action_reverse(self) -> None:
         """Reverse the order."""
         grouping = self.httptop.view.grouping
-        self._sort(grouping.order if grouping.on else self.httptop.view.sort)
+        self._sort(grouping.sort if grouping.on else self.httptop.view.sort)
 
     def action_idle(self) -> None:
         """Hide the endpoints without a request in the window, or show them again."""

@@ -46,19 +46,19 @@ class GroupControl:
     def sort(self, name: str) -> None:
         """Sort by a column, reversed if it was already; a share is that of its requests."""
         if name == "share":
-            name = Grouping(self._now.by).order
+            name = "rps"
         if name in GROUP_SORTS:
             self._app.change_view(grouping=self._now.sorted_by(name))
 
     def cycle(self, step: int) -> None:
         """Sort by the next or previous column."""
         names = list(self.titles)
-        at = names.index(self._now.order) + step if self._now.order in names else 0
+        at = names.index(self._now.sort) + step if self._now.sort in names else 0
         self.sort(names[at % len(names)])
 
     def reverse(self) -> None:
         """Reverse the order."""
-        self.sort(self._now.order)
+        self.sort(self._now.sort)
 
     # Members
 

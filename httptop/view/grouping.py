@@ -35,7 +35,7 @@ GROUPINGS: Final[Mapping[By, str]] = MappingProxyType(
     }
 )
 
-#: By these a row may belong to several groups: each has its part of what was counted since start.
+#: By these a row may belong to several groups: each has its part of what was counted.
 PARTED: Final = frozenset({"pid", "peer", "status"})
 
 #: The port, the user and the containers of rows of which they are not known, or have none.
@@ -64,7 +64,7 @@ class Grouping:
     """What rows are grouped by, in which order groups stand, and which one is selected."""
 
     by: By = "endpoint"
-    sort: str = ""  # a column of the groups; "": the rate, or the requests since start
+    sort: str = "rps"  # a column of the groups
     descending: bool = True
     selected: GroupId | None = None
     #: The nodes of the path tree of which the members are shown.
@@ -75,14 +75,9 @@ class Grouping:
         """Whether groups are shown in the place of endpoints."""
         return self.by != "endpoint"
 
-    @property
-    def order(self) -> str:
-        """The column by which groups are sorted."""
-        return self.sort or ("requests" if self.by in PARTED else "rps")
-
     def sorted_by(self, sort: str) -> Grouping:
         """Return the same sorted by a column, reversed if it was already."""
-        if sort == self.order:
+        if sort == self.sort:
             return replace(self, sort=sort, descending=not self.descending)
         return replace(self, sort=sort, descending=sort != "name")
 

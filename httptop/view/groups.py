@@ -2,8 +2,9 @@
 
 Pure functions, without Textual. Requests, rates, errors and requests in flight add up, so the sums
 of all groups are those of the rows. Percentiles do not: a group has the worst 99th percentile of
-its endpoints. Where rows are divided among groups (by pid, peer and status) all figures are since
-start. What is not known to belong to a group is in one of its own, which says so.
+its endpoints. Rows are divided among groups by pid, peer and status; where it is not known what
+these had in the window, all figures are since start. What is not known to belong to a group is in
+one of its own, which says so.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from httptop.model import (
     UNIX_PEER,
     EndpointKey,
     EndpointStats,
-    PartyStats,
     Totals,
     status_name,
 )
 from httptop.view.grouping import NO_CONTAINER, NO_PORT, By, GroupId, Grouping
-from httptop.view.parts import PartedBy, Parts, parts_of
+from httptop.view.parts import Divided, Part, PartedBy, divided
 from httptop.view.path_tree import Node, children, roots
 from httptop.view.picked_rows import PickedRows
 
@@ -38,13 +38,12 @@ class Group:
     name: str
     detail: str  # whose it is; "" where the name says it
     endpoints: int  # that have something in it
-    requests: int  # since start
-    rps: float | None = None  # over the window
+    rps: float
     in_flight: int | None = None
-    errors: int | None = None  # among ``of``, which are the window's requests, or all since start
+    errors: int | None = None  # among ``of``, its requests
     of: int = 0
-    p99_ns: float | None = None  # the worst one over the window
-    mean_ns: float | None = None  # since start
+    p99_ns: float | None = None  # the worst one
+    mean_ns: float | None = None
     max_ns: float | None = None
     depth: int = 0  # in the path tree
     folded: bool | None = None  # None: it has no members that could be shown
@@ -57,18 +56,20 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The groups of what a view shows, in their order."""
+    """The groups of what a view shows, in their order: in the window, or since start."""
 
     grouping: Grouping
     lines: tuple[Group, ...]  # of the path tree also the members of unfolded nodes
     count: int  # without these members
-    #: Requests a second, or since start where rows are divided: of the groups, and of the side.
+    #: Requests a second: of the groups, and of the side.
     shown: float
     total: float
+    #: Whether all is since start, as it is not known what the groups had in the window.
+    since_start: bool = False
 
     def share(self, group: Group) -> float | None:
         """Return a group's share of the side's requests, 0 to 1; None: it has had none."""
-        return self._of_total(group.requests if group.rps is None else group.rps)
+        return self._of_total(group.rps)
 
     @property
     def shown_share(self) -> float | None:
@@ -95,8 +96,7 @@ GROUP_SORTS: Final[Mapping[str, Callable[[Group], Any]]] = MappingProxyType(
     {
         "name": lambda group: group.id if isinstance(group.id, int) else group.name,
         "endpoints": lambda group: group.endpoints,
-        "rps": lambda group: group.rps or 0.0,
-        "requests": lambda group: group.requests,
+        "rps": lambda group: group.rps,
         "error_share": lambda group: group.error_share or 0.0,
         "in_flight": lambda group: group.in_flight or 0,
         "p99": lambda group: -1.0 if group.p99_ns is None else group.p99_ns,
@@ -106,27 +106,40 @@ GROUP_SORTS: Final[Mapping[str, Callable[[Group], Any]]] = MappingProxyType(
 )
 
 
-def groups_of(rows: Sequence[EndpointStats], totals: Totals, grouping: Grouping) -> Groups:
-    """Return the groups of some rows of one side, whose totals are those of the same time."""
+def groups_of(
+    rows: Sequence[EndpointStats],
+    totals: Totals,
+    grouping: Grouping,
+    covered_s: float | None,
+    uptime_s: float,
+) -> Groups:
+    """Return the groups of some rows of one side, whose totals are those of the same time.
+
+    ``covered_s``: the time that they are of, the window; None: since start. ``uptime_s``: how long
+    ago that was.
+    """
     by = grouping.by
     if by == "pid" or by == "peer" or by == "status":
-        lines = _in_order(_divided(rows, by), grouping)
-        shown: float = sum(group.requests for group in lines)
-        return Groups(grouping, tuple(lines), len(lines), shown, totals.requests)
+        parts, since_start = _divided(rows, by, window=covered_s is not None)
+        seconds = uptime_s if since_start or covered_s is None else covered_s
+        lines = _in_order((_group(by, *part, seconds) for part in parts.items()), grouping)
+        shown = sum(group.rps for group in lines)
+        total = totals.requests / uptime_s if since_start and uptime_s > 0 else totals.rps
+        return Groups(grouping, tuple(lines), len(lines), shown, total, since_start)
     figures = _Figures(rows)
     if by == "path":
         first = _in_order([figures.node(node) for node in roots(figures.keys)], grouping)
         lines = list(_unfolded(figures, grouping))
     else:
         first = lines = _in_order(figures.groups(by), grouping)
-    shown = sum(group.rps or 0.0 for group in first)
+    shown = sum(group.rps for group in first)
     return Groups(grouping, tuple(lines), len(first), shown, totals.rps)
 
 
 def _in_order(groups: Iterable[Group], grouping: Grouping) -> list[Group]:
     """Return groups as they are to be sorted; equal ones by name."""
     found = sorted(groups, key=lambda group: (group.name, group.detail))
-    found.sort(key=GROUP_SORTS[grouping.order], reverse=grouping.descending)
+    found.sort(key=GROUP_SORTS[grouping.sort], reverse=grouping.descending)
     return found
 
 
@@ -140,7 +153,6 @@ class _Figures:
         self._rows = rows
         self.keys = _keys(rows)
         self._rps = self._column("rps", lambda row: row.rps)
-        self._requests = self._column("requests", lambda row: row.requests)
         self._in_flight = self._column("in_flight", lambda row: row.in_flight)
         self._of = self._column("window_requests", lambda row: row.window_requests)
         self._errors = self._column("window_errors", lambda row: row.window_errors)
@@ -160,7 +172,6 @@ class _Figures:
             name,
             detail,
             len(members),
-            sum(map(self._requests.__getitem__, members)),
             sum(map(self._rps.__getitem__, members)),
             sum(map(self._in_flight.__getitem__, members)),
             sum(errors) if known else None,
@@ -239,42 +250,13 @@ def _keys(rows: Sequence[EndpointStats]) -> Sequence[EndpointKey]:
 # Rows that are divided among groups
 
 
-class _Part:
-    """What a group has had since start; added up."""
-
-    def __init__(self) -> None:
-        self.processes: dict[str, None] = {}
-        self.endpoints = self.requests = self.errors = self.answered = 0
-        self.spent_ns = self.max_ns = 0.0
-
-    def add(self, key: EndpointKey, stats: PartyStats) -> None:
-        """Add a part of a row."""
-        self.processes[key.process] = None
-        self.endpoints += 1
-        self.requests += stats.requests
-        self.errors += stats.errors
-        self.answered += stats.answered
-        if stats.answered:
-            self.spent_ns += stats.mean_ns * stats.answered
-            self.max_ns = max(self.max_ns, stats.max_ns)
+def _divided(rows: Sequence[EndpointStats], by: PartedBy, *, window: bool) -> Divided:
+    if isinstance(rows, PickedRows):
+        return rows.divided(by, window=window)
+    return divided(rows, by, window=window)
 
 
-def _divided(rows: Sequence[EndpointStats], by: PartedBy) -> list[Group]:
-    """Return the groups, each with its parts of rows."""
-    parts: dict[Any, _Part] = {}
-    split: Iterable[Parts] = (
-        rows.parts(by) if isinstance(rows, PickedRows) else (parts_of(row, by) for row in rows)
-    )
-    for key, of_row in zip(_keys(rows), split, strict=True):
-        for id, stats in of_row.items():
-            part = parts.get(id)
-            if part is None:
-                part = parts[id] = _Part()
-            part.add(key, stats)
-    return [_group(by, id, part) for id, part in parts.items()]
-
-
-def _group(by: By, id: Any, part: _Part) -> Group:
+def _group(by: By, id: Any, part: Part, seconds: float) -> Group:
     name, detail = str(id), _some(part.processes)
     if by == "status":
         name, detail = status_name(id), ""
@@ -290,9 +272,9 @@ def _group(by: By, id: Any, part: _Part) -> Group:
         name,
         detail,
         part.endpoints,
-        part.requests,
+        part.requests / seconds if seconds > 0 else 0.0,
         errors=part.errors,
         of=part.requests,
         mean_ns=mean_ns,
-        max_ns=part.max_ns if mean_ns is not None and by != "status" else None,
+        max_ns=part.max_ns or None,
     )

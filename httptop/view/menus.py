@@ -91,7 +91,7 @@ SORT_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
 GROUP_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{name: SORT_LETTERS[name] for name in ("rps", "p99", "error_share", "in_flight")},
-        **{name: SORT_LETTERS[name] for name in ("requests", "mean", "max")},
+        **{name: SORT_LETTERS[name] for name in ("mean", "max")},
         "name": "a",
         "endpoints": "t",
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from httptop.model import EndpointKey, EndpointStats
-from httptop.view.parts import PartedBy, Parts
+from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
 
@@ -36,9 +36,9 @@ class PickedRows(Sequence[EndpointStats]):
         keys = self._rows.keys
         return [keys[index] for index in self._indices]
 
-    def parts(self, by: PartedBy) -> Iterator[Parts]:
-        """Yield what each process, peer or status has of these rows; see RowsOnDemand."""
-        return self._rows.parts(by, self._indices)
+    def divided(self, by: PartedBy, *, window: bool) -> Divided:
+        """Return what each process, peer or status has of these rows; see RowsOnDemand."""
+        return self._rows.divided(by, self._indices, window=window)
 
     def containers(self) -> Iterator[tuple[str, ...]]:
         """Yield the containers of these rows; see RowsOnDemand."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from httptop.model import NOT_FOUND_PATH, EndpointKey, EndpointStats, Side
-from httptop.view.parts import PartedBy, Parts, parts_of
+from httptop.view.parts import Divided, PartedBy, divided
 
 
 class RowsOnDemand(Sequence[EndpointStats]):
@@ -51,9 +51,9 @@ class RowsOnDemand(Sequence[EndpointStats]):
     def packed(self) -> RowsOnDemand:
         """Return the same in less memory, to be kept; whose they were is not known of these."""
 
-    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
-        """Yield what each process, peer or status has of rows, as parts.parts_of does."""
-        return (parts_of(self.passing(index), by) for index in indices)
+    def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:
+        """Return what each process, peer or status has of rows; see parts.divided."""
+        return divided(map(self.passing, indices), by, window=window)
 
     def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
         """Yield the containers of rows."""

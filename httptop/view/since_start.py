@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from httptop.model import EndpointKey, EndpointStats, Side, Totals, errors_of
-from httptop.view.parts import PartedBy, Parts
+from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
 _PERCENTILES: Final = frozenset({"p50", "p90", "p95", "p99", "p999", "max", "mean"})
@@ -97,9 +97,9 @@ class SinceStart(RowsOnDemand):
             made = self._made[index] = self.passing(index)
         return made
 
-    def parts(self, by: PartedBy, indices: Iterable[int]) -> Iterator[Parts]:
-        """Yield what each has of rows, which is since start anyway; see RowsOnDemand."""
-        return self._rows.parts(by, indices)
+    def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:  # noqa: ARG002
+        """Return what each has of rows since start; see RowsOnDemand."""
+        return self._rows.divided(by, indices, window=False)
 
     def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
         """Yield the containers of rows."""

@@ -293,10 +293,12 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
 
 def _groups(now: Scene, before: Scene | None) -> Groups:
     """Return the groups of a scene; those of ``before`` if nothing affects them."""
-    grouping = now.view.grouping
+    grouping, snapshot = now.view.grouping, now.snapshot
+    assert snapshot is not None
+    covered_s = None if now.view.since_start else snapshot.covered_s
     groups = None if before is None or before.rows is not now.rows else before.groups
     if groups is None or replace(groups.grouping, selected=grouping.selected) != grouping:
-        return groups_of(now.rows, now.totals, grouping)
+        return groups_of(now.rows, now.totals, grouping, covered_s, snapshot.uptime_s)
     return groups
 
 

@@ -1,7 +1,4 @@
-"""The columns of the table of groups: what each shows, and which of them fit into a width.
-
-Where rows are divided among groups, all figures are since start.
-"""
+"""The columns of the table of groups: what each shows, and which of them fit into a width."""
 
 from __future__ import annotations
 
@@ -63,27 +60,23 @@ _ENDPOINTS: Final = GroupColumn(
 )
 _SHARE: Final = GroupColumn("share", "SHARE", 5, 1)
 _ERRORS: Final = GroupColumn("error_share", "ERR%", 5, 2, _error_share)
-_REQUESTS: Final = GroupColumn("requests", "REQUESTS", 6, 0, lambda group, _: _some(group.requests))
+_RATE: Final = GroupColumn("rps", "REQ/S", 6, 0, _rate)
 #: Of groups that have whole rows.
 _WHOLE: Final = (
     _ENDPOINTS,
-    GroupColumn("rps", "REQ/S", 6, 0, _rate),
+    _RATE,
     _SHARE,
     _ERRORS,
     GroupColumn("in_flight", "IN FL", 5, 4, lambda group, _: _some(group.in_flight)),
     GroupColumn("p99", "WORST P99", 0, 3, _time(lambda group: group.p99_ns)),
 )
 _MEAN: Final = GroupColumn("mean", "MEAN", 0, 3, _time(lambda group: group.mean_ns))
-#: Of groups that have parts of rows.
-_PARTS: Final = (
-    _ENDPOINTS,
-    _REQUESTS,
-    _SHARE,
-    _ERRORS,
-    _MEAN,
-    GroupColumn("max", "MAX", 0, 4, _time(lambda group: group.max_ns)),
-)
-_OF_STATUS: Final = (_ENDPOINTS, _REQUESTS, _SHARE, _MEAN)
+_MAX: Final = GroupColumn("max", "MAX", 0, 4, _time(lambda group: group.max_ns))
+#: Of groups that have parts of rows, in the window and since start.
+_PARTS: Final = (_ENDPOINTS, _RATE, _SHARE, _ERRORS, _MEAN)
+_PARTS_SINCE_START: Final = (*_PARTS, _MAX)
+_OF_STATUS: Final = (_ENDPOINTS, _RATE, _SHARE)
+_OF_STATUS_SINCE_START: Final = (*_OF_STATUS, _MEAN)
 
 #: The least width of a group's name, and the title of what else is said of it; "": nothing.
 _NAMES: Final[Mapping[By, tuple[int, str]]] = MappingProxyType(
@@ -110,16 +103,17 @@ _WIDEST_DETAIL: Final = 40
 
 @lru_cache(64)
 def group_layout(
-    width: int, by: By, units: Units = DEFAULT_UNITS
+    width: int, by: By, units: Units = DEFAULT_UNITS, *, since_start: bool = False
 ) -> tuple[tuple[GroupColumn, int], ...]:
     """Return the columns that fit into ``width`` cells, with their widths, in order.
 
     The name comes first, then what else is said of a group; both get the cells that are left.
+    ``since_start``: whether groups that have parts of rows have all figures since start.
     """
     least, title = _NAMES[by]
     name = GroupColumn("name", by.upper(), min(least, _LEAST_NAME), 0, align="left")
     detail = GroupColumn("", title, _LEAST_DETAIL, 0, align="left")
-    of_figures = _OF_STATUS if by == "status" else _PARTS if by in PARTED else _WHOLE
+    of_figures = _figures(by, since_start)
     names = {"name": min(least, max(width, 1))}
     left = width - least
     if title and width >= _WIDE_ENOUGH:
@@ -148,3 +142,11 @@ def group_layout(
         *shown,
         *((column, widths[column.sort]) for column in of_figures if column.sort in widths),
     )
+
+
+def _figures(by: By, since_start: bool) -> tuple[GroupColumn, ...]:
+    if by == "status":
+        return _OF_STATUS_SINCE_START if since_start else _OF_STATUS
+    if by in PARTED:
+        return _PARTS_SINCE_START if since_start else _PARTS
+    return _WHOLE

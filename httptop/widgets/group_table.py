@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.view.grouping import GROUPINGS, NO_GROUPING, PARTED
+from httptop.view.grouping import GROUPINGS, NO_GROUPING
 from httptop.view.groups import Group, Groups
 from httptop.view.rows_with import rows_with
 from httptop.view.state import Scene
@@ -33,10 +33,10 @@ def groups_title(scene: Scene, groups: Groups, symbols: Symbols) -> Content:
     parts.append(f"{glyphs.dot} {groups.count} group{many} ")
     if what := rows_with(scene.view):
         parts.append((f"with {fit_filter(what, glyphs.ellipsis)} ", quiet))
-    if grouping.by in PARTED:
+    if groups.since_start:
         parts.append((f"{glyphs.dot} since start ", quiet))
     arrow = glyphs.down if grouping.descending else glyphs.up
-    parts.append((f"{glyphs.dot} by {_title(grouping.order, groups)} {arrow}", quiet))
+    parts.append((f"{glyphs.dot} by {_title(grouping.sort, groups)} {arrow}", quiet))
     return Content.assemble(*parts)
 
 
@@ -46,7 +46,7 @@ def fit_filter(text: str, ellipsis: str) -> str:
 
 
 def _title(order: str, groups: Groups) -> str:
-    columns = group_layout(200, groups.grouping.by)
+    columns = group_layout(200, groups.grouping.by, since_start=groups.since_start)
     return next((column.title for column, _ in columns if column.sort == order), order.upper())
 
 
@@ -92,7 +92,7 @@ class GroupTable(CursorTable):
     @property
     def order(self) -> tuple[str, bool]:
         """The order of the groups."""
-        return self.groups.grouping.order, self.groups.grouping.descending
+        return self.groups.grouping.sort, self.groups.grouping.descending
 
     @property
     def has_selection(self) -> bool:
@@ -111,15 +111,16 @@ class GroupTable(CursorTable):
         if not self.groups.grouping.on:
             return ()
         width = max(self.scrollable_content_region.width - 1, 0)
-        return group_layout(width, self.groups.grouping.by, self.units)
+        since_start = self.groups.since_start
+        return group_layout(width, self.groups.grouping.by, self.units, since_start=since_start)
 
     def show(self, scene: Scene, groups: Groups, units: Units) -> None:
         """Show groups; keep the selected one under the cursor, and visible if it was."""
         before, now = self.groups.grouping, scene.view.grouping
         selected = now.selected
         in_sight = self.in_sight(self.cursor_row)
-        resorted = (before.by, before.order, before.descending) != (
-            *(now.by, now.order, now.descending),
+        resorted = (before.by, before.sort, before.descending) != (
+            *(now.by, now.sort, now.descending),
         )
         self.groups, self.units = groups, units
         row = groups.place(selected, self.cursor_row)
@@ -168,11 +169,7 @@ class GroupTable(CursorTable):
         """Return the sum of what is shown, and what share of the side's requests that is."""
         groups, text, quiet = self.groups, self.hue("text"), self.hue("muted")
         line = Line().space(1, quiet).add(f"{self._sum} ", quiet)
-        if groups.grouping.by in PARTED:
-            line.add(f"{humanize.count(groups.shown)} of {humanize.count(groups.total)}", text)
-            line.add(" requests since start", quiet)
-        else:
-            line.add(f"{humanize.rate(groups.shown)} of {humanize.rate(groups.total)}/s", text)
+        line.add(f"{humanize.rate(groups.shown)} of {humanize.rate(groups.total)}/s", text)
         share = humanize.percent(groups.shown_share)
         return [line.add(" = ", quiet).add(share, text).strip()]
 

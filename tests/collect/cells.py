@@ -14,7 +14,7 @@ from httptop.collect import source
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.histogram import bucket_of
 from httptop.collect.overhead import OverheadMeter
-from httptop.collect.parties import Party
+from httptop.collect.party_figures import NO_FIGURES, Party
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import (
     Controls,
@@ -31,7 +31,6 @@ from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.model import UNIX_PEER, EndpointStats, Overhead, Snapshot
 from tests.collect.reference_sums import (
-    NO_FIGURES,
     CellDelta,
     ReferenceParties,
     ReferenceReturns,

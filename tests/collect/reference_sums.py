@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from httptop.collect.histogram import BUCKETS_PER_OCTAVE, Histogram
 from httptop.collect.measure import Measure
-from httptop.collect.parties import AllFigures, Party, PartyFigures
+from httptop.collect.party_figures import NO_FIGURES, AllFigures, Party, PartyColumns, PartyFigures
 from httptop.collect.sums import (
     CELL,
     ROW,
@@ -31,7 +31,6 @@ from httptop.model import class_of
 
 _SHARES: Final = (500, 900, 950, 990, 999, 1000)
 _NO_BUCKETS: Final = (0,) * len(_SHARES)
-NO_FIGURES: Final = PartyFigures(0, 0, 0, 0, 0)
 
 
 def ending(slot: int) -> Slots:
@@ -356,6 +355,16 @@ class ReferenceFigures(dict[int, PartyFigures]):
 
     def of(self, number: int) -> PartyFigures:
         return self.get(number, NO_FIGURES)
+
+    def columns(self, end: int) -> PartyColumns:
+        found = [self.of(number) for number in range(end)]
+        return PartyColumns(*([one[at] for one in found] for at in range(5)))
+
+    def packed(self) -> ReferenceFigures:
+        return self
+
+    def whole(self) -> ReferenceFigures:
+        return self
 
     def changed(self, before: AllFigures, numbers: Iterable[int]) -> list[int]:
         return [number for number in numbers if self.of(number) != before.of(number)]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from httptop.collect.parties import MOST_SHOWN, Party, PartyBook, PartyFigures, PartyTable
+from httptop.collect.parties import MOST_SHOWN, PartyBook, PartyTable
+from httptop.collect.party_figures import Party, PartyFigures
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
+from httptop.collect.window import SLOTS
 from httptop.config.scope import limited
 from httptop.model import IDLE_PATH, OTHER_PEERS, OTHER_PIDS, EndpointStats, PartyStats
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
@@ -82,6 +88,8 @@ def test_what_came_after_the_row_was_read_is_left_out() -> None:
         1: (100, 7), 2: (47, 3),
     }  # fmt: skip
 
+
+ANSWERED: Final = {15: RawResponse(5, 200)}
 
 # ---- in the rows of a run -----------------------------------------------------------------------
 
@@ -193,3 +201,68 @@ def test_where_room_is_short_the_longest_idle_of_whoever_has_most_go() -> None:
     before = len(source.given_back)
     book.make_room(4, str)
     assert len(source.given_back) == before
+
+
+# ---- in the window ------------------------------------------------------------------------------
+
+#: A slot further or not; what each of three parties has had since; what no party has had; what
+#: parties have counted already that rows have only at the next reading.
+TICKS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)),
+        st.integers(0, 2),
+        st.sampled_from([0, 0, 0, 1, 2]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+WHO: Final = (party(1, "10.0.0.1"), party(2, "10.0.0.1"), party(1, "10.0.0.2"))
+
+
+@given(TICKS)
+def test_what_each_has_in_the_window(
+    ticks: list[tuple[int, tuple[int, int, int], int, int]],
+) -> None:
+    made, slot, early = FedRows(), 0, 0
+    had_by_now = [0, 0, 0]
+    events: list[tuple[int, tuple[int, ...], int]] = []
+    for step, more, unknown, ahead in ticks:
+        slot += step
+        had_by_now = [now + some for now, some in zip(had_by_now, more, strict=True)]
+        for number, (one, count) in enumerate(zip(WHO, had_by_now, strict=True), 1):
+            made.source.parties.add(number, one, had(count + ahead * (number == 1)))
+        count = sum(more) + unknown
+        reading = Reading(deltas=[delta(5, counted=count), answered(15, count)])
+        if len(events) == 0:
+            reading = replace(reading, endpoints={5: endpoint("/a")}, responses=ANSWERED)
+        made.take(reading, slot)
+        events.append((slot, more, unknown))
+        inside = [event for event in events if event[0] > slot - SLOTS]
+        wanted = [sum(event[1][at] for event in inside) for at in range(3)]
+        rest = sum(event[2] for event in inside)
+        for name, shares in (
+            ("pid", {1: wanted[0] + wanted[2], 2: wanted[1], OTHER_PIDS: rest}),
+            ("peer", {"10.0.0.1": wanted[0] + wanted[1], "10.0.0.2": wanted[2], OTHER_PEERS: rest}),
+        ):
+            _compare(made, name, shares, ahead or early)
+        early = ahead or (early if step == 0 else 0)
+
+
+def _compare(made: FedRows, by: str, shares: Mapping[Any, int], skewed: int) -> None:
+    rows = made.table(1.0)
+    parts, since_start = rows.divided(by, range(len(rows)), window=True)  # type: ignore[arg-type]
+    assert not since_start
+    assert sum(part.requests for part in parts.values()) == sum(shares.values())
+    assert all(part.requests > 0 for part in parts.values())
+    looked_at = made.look_at(rows.keys[0]) if len(rows) else None
+    if looked_at is not None:
+        alone = looked_at.by_pid if by == "pid" else looked_at.by_peer
+        assert alone is not None
+        assert {id: one.requests for id, one in alone.items()} == {
+            id: part.requests for id, part in parts.items()
+        }
+    if not skewed:
+        assert {id: part.requests for id, part in parts.items()} == {
+            id: count for id, count in shares.items() if count
+        }

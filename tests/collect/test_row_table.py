@@ -432,8 +432,13 @@ def test_groups_have_the_same_of_rows_on_demand(by: By, since_start: bool) -> No
         lazy, eager = _snapshots()
         found, wanted = scene(lazy, view).groups, scene(eager, view).groups
         assert found is not None
+        assert wanted is not None
         assert found.lines
-        assert found == wanted
+        if by in ("pid", "peer") and not since_start:  # of single rows it is not known
+            assert (found.since_start, wanted.since_start) == (False, True)
+            assert {group.id for group in found.lines} <= {group.id for group in wanted.lines}
+        else:
+            assert found == wanted
         if not text:
             assert lazy.endpoints._made == {}  # type: ignore[attr-defined]
 

@@ -38,8 +38,13 @@ from tests.factory import endpoint, key, parties, shop, totals, with_parties
 BYS: Sequence[By] = [by for by in GROUPINGS if by != "endpoint"]
 
 
+UPTIME_S = 60.0
+COVERED_S = 10.0
+
+
 def grouped(rows: Sequence[EndpointStats], by: By, **grouping: object) -> Groups:
-    return groups_of(rows, totals(rows, "server"), replace(Grouping(by), **grouping))  # type: ignore[arg-type]
+    chosen = replace(Grouping(by), **grouping)  # type: ignore[arg-type]
+    return groups_of(rows, totals(rows, "server"), chosen, COVERED_S, UPTIME_S)
 
 
 def at_paths(*paths: str, process: str = "nginx") -> list[EndpointStats]:
@@ -94,20 +99,22 @@ def test_the_sums_of_all_groups_are_those_of_the_side(
     rows: list[EndpointStats], by: By, sort: str, descending: bool
 ) -> None:
     whole = totals(rows, "server")
-    found = groups_of(rows, whole, Grouping(by, sort, descending))
+    found = groups_of(rows, whole, Grouping(by, sort, descending), COVERED_S, UPTIME_S)
     groups = found.lines
-    assert sum(group.requests for group in groups) == whole.requests
     assert found.count == len(groups) == len({group.id for group in groups})
     values = [GROUP_SORTS[sort](group) for group in groups]
     assert values == sorted(values, reverse=descending)
     if by in PARTED:
         errors = sum(row.errors for row in rows)
-        assert found.shown == found.total == whole.requests
-        assert {group.rps for group in groups} <= {None}
+        assert found.since_start or not rows
+        assert sum(group.of for group in groups) == whole.requests
+        assert found.shown == pytest.approx(found.total)
+        assert found.total == whole.requests / UPTIME_S
     else:
+        assert not found.since_start
         errors = sum(row.window_errors or 0 for row in rows)
         assert sum(group.of for group in groups) == sum(row.window_requests or 0 for row in rows)
-        assert sum(group.rps or 0 for group in groups) == pytest.approx(whole.rps)
+        assert sum(group.rps for group in groups) == pytest.approx(whole.rps)
         assert sum(group.in_flight or 0 for group in groups) == whole.in_flight
         assert sum(group.endpoints for group in groups) == len(rows)
         worst = max((row.latency.p99_ns for row in rows if row.latency.count), default=None)
@@ -148,7 +155,7 @@ def _agrees(node: Group, members: list[Group]) -> None:
     assert (node.folded is None) == (not members)
     if members:
         assert len(members) > 1  # a node that adds nothing is none
-        assert node.requests == sum(member.requests for member in members)
+        assert node.of == sum(member.of for member in members)
         assert node.endpoints == sum(member.endpoints for member in members)
         for member in members:
             path = member.id.path if isinstance(member.id, EndpointKey) else str(member.id)
@@ -193,7 +200,8 @@ def test_what_is_not_known_is_a_group_of_its_own() -> None:
     row = replace(row, by_pid=None, by_peer=None)
     for by, id in (("pid", OTHER_PIDS), ("peer", OTHER_PEERS), ("port", NO_PORT)):
         (group,) = grouped([row], by).lines  # type: ignore[arg-type]
-        assert (group.id, group.requests) == (id, 10)
+        assert group.id == id
+        assert by == "port" or group.of == 10
     (group,) = grouped([row], "user").lines
     assert (group.id, group.name) == (NO_USER, "not known")
     (group,) = grouped([row], "container").lines
@@ -207,6 +215,30 @@ def test_what_is_not_known_is_a_group_of_its_own() -> None:
     assert grouped([bare], "process").lines[0].errors is None  # those since start are others
 
 
+def test_statuses_have_their_part_of_the_window_where_that_is_known() -> None:
+    rows = [
+        replace(
+            endpoint(key("/a"), status={200: 90, 503: 9}, unanswered=1),
+            window_status={200: 20, 0: 3},
+            window_requests=23,
+            window_errors=2,
+        ),
+        replace(
+            endpoint(key("/b"), status={503: 70}),
+            window_status={503: 7},
+            window_requests=7,
+            window_errors=7,
+        ),
+    ]
+    found = grouped(rows, "status")
+    assert not found.since_start
+    assert [(group.id, group.of, group.errors, group.rps) for group in found.lines] == [
+        (200, 20, 0, 2.0), (503, 7, 7, 0.7), (0, 3, 2, 0.3),
+    ]  # fmt: skip
+    assert found.total == sum(row.rps for row in rows)
+    assert grouped([rows[0], replace(rows[1], window_status=None)], "status").since_start
+
+
 def test_parts_of_several_endpoints_add_up() -> None:
     one = replace(
         endpoint(key("/a")),
@@ -217,9 +249,9 @@ def test_parts_of_several_endpoints_add_up() -> None:
     )
     peer, rest = grouped([one, other], "peer").lines
     assert (peer.name, peer.detail, peer.endpoints) == ("::1", "nginx, web", 2)
-    assert (peer.requests, peer.errors, peer.mean_ns, peer.max_ns) == (40, 1, 5e6, 9e6)
+    assert (peer.of, peer.errors, peer.mean_ns, peer.max_ns) == (40, 1, 5e6, 9e6)
     assert peer.error_share == 1 / 40
-    assert (rest.name, rest.requests, rest.mean_ns, rest.max_ns) == ("other peers", 2, None, None)
+    assert (rest.name, rest.of, rest.mean_ns, rest.max_ns) == ("other peers", 2, None, None)
 
 
 def test_processes_of_a_group_are_few() -> None:
@@ -239,9 +271,9 @@ def test_a_selected_group_is_found_again_or_its_neighbour() -> None:
 
 def test_orders() -> None:
     grouping = Grouping("pid")
-    assert (grouping.order, Grouping("process").order) == ("requests", "rps")
-    again = grouping.sorted_by("requests")
-    assert (again.sort, again.descending) == ("requests", False)
+    assert grouping.sort == "rps"
+    again = grouping.sorted_by("rps")
+    assert (again.sort, again.descending) == ("rps", False)
     assert not grouping.sorted_by("name").descending
     assert grouping.sorted_by("mean").descending
     pids = grouped(with_parties().endpoints[:4], "pid", sort="name", descending=False)
@@ -314,7 +346,7 @@ def test_a_start_of_paths_selects_no_others() -> None:
 
 
 def test_sums_of_rates_are_not_less_than_they_are() -> None:
-    groups = [Group(n, "", "", 1, 1, 0.1) for n in range(10)]
+    groups = [Group(n, "", "", 1, 0.1) for n in range(10)]
     found = Groups(Grouping("user"), tuple(groups), 10, sum(0.1 for _ in groups), 1.0)
     assert found.shown < found.total
     assert found.shown_share == 1.0
@@ -324,5 +356,5 @@ def test_sums_of_rates_are_not_less_than_they_are() -> None:
 
 def test_without_requests_there_is_no_share() -> None:
     rows = [endpoint(key("/"), rps=0.0, status={})]
-    found = groups_of(rows, Totals(), Grouping("process"))
+    found = groups_of(rows, Totals(), Grouping("process"), COVERED_S, UPTIME_S)
     assert found.share(found.lines[0]) is None
