@@ -232,7 +232,7 @@ class Watches:
 
     rules: tuple[str, ...] = (
         "any p99 > 3x usual",
-        "all 5xx > 1% for 30s",
+        "all 5xx > 5% for 30s",
         "any oldest > 30s",
     )
 
