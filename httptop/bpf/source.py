@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection
 
 from httptop.bpf.abi import END, LATER, READY, tracepoint_of
-from httptop.bpf.build.child import Loading, Plan, Probes
+from httptop.bpf.build.child import Loading, Plan, Probes, Step
 from httptop.bpf.cgroup_filter import GroupFilter
 from httptop.bpf.give_back import GiveBack
 from httptop.bpf.idle_connections import IdleConnections
@@ -74,12 +74,18 @@ class LiveSource:
         self.attach()
         self.try_waits()
 
-    def load(self, tell: Callable[[str], None] = complain, stop: int | None = None) -> None:
+    def load(
+        self,
+        tell: Callable[[str], None] = complain,
+        stop: int | None = None,
+        doing: Callable[[Step], None] = lambda _: None,
+    ) -> None:
         """Wait for the probes, which takes seconds; ``tell`` gets a sentence if it takes long.
 
-        Raises :class:`Unavailable`, and :class:`Interrupted` once ``stop`` is readable.
+        ``doing`` is told what the loader begins. Raises :class:`Unavailable`, and
+        :class:`Interrupted` once ``stop`` is readable.
         """
-        probes = self._probes = self._loading.wait(tell=tell, stop=stop)
+        probes = self._probes = self._loading.wait(tell=tell, stop=stop, doing=doing)
         self._closing.callback(probes.close)
         own_pids = OwnPids(probes.maps)
         self._notes = own_pids.notes

@@ -31,10 +31,11 @@ def open_feed(
     *,
     screen: bool = False,
     tell: Callable[[str], None] = complain,
+    doing: Callable[[str], None] = lambda _: None,
 ) -> Feed:
     """Return the feed that makes the snapshots, from this host's probes or from a capture.
 
-    ``screen`` and ``tell`` are those of :func:`httptop.run.live.open_live`. Raises
+    ``screen``, ``tell`` and ``doing`` are those of :func:`httptop.run.live.open_live`. Raises
     :class:`HttptopError`.
     """
     bind(settings.performance.cpu_affinity, session.pids)
@@ -70,6 +71,7 @@ def open_feed(
         screen=screen,
         written=asked.record is not None or (not screen and settings.output.format == "json"),
         tell=tell,
+        doing=doing,
         read=configuration.files,
         save=configuration.saved_to,
         export=started_in() if screen else None,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from httptop.bpf.build.child import Step
 from httptop.bpf.plan import plan_of
 from httptop.bpf.program_times import Ask
 from httptop.bpf.source import LiveSource
@@ -54,6 +55,7 @@ def open_live(
     screen: bool = False,
     written: bool = False,
     tell: Callable[[str], None] = complain,
+    doing: Callable[[Step], None] = lambda _: None,
     read: Sequence[Path] = (),
     save: Path | None = None,
     export: Path | None = None,
@@ -62,7 +64,8 @@ def open_live(
 
     ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
     root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
-    the user what takes long; it is called from another thread. ``read`` and ``save``: the
+    the user what takes long, ``doing`` what the start begins; they are called from another thread.
+    ``read`` and ``save``: the
     configuration files that the helper may read and replace once root is given up; ``export``: the
     directory in which it may make new files. Raises
     :class:`Unavailable` if a quick check shows that this host cannot be traced, and
@@ -109,6 +112,7 @@ def open_live(
             times=None if session.helper is None else session.helper.times,
             notes=notes if screen else (),
             await_demo=not screen,
+            doing=doing,
             confined=functools.partial(
                 confine, system_calls.live(os.getpid(), helped=session.helper is not None)
             )
@@ -134,14 +138,15 @@ def started(
     attached: Callable[[], None],
     times: Ask | None,
     notes: tuple[str, ...] = (),
+    doing: Callable[[Step], None] = lambda _: None,
     await_demo: bool,
     confined: Callable[[], tuple[str, ...]] | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """Start what a live run needs, in this order, in the collector's thread; end it afterwards.
 
-    ``tell`` tells the user what takes long. Raises :class:`Interrupted` if the descriptor ``stop``
-    becomes readable before the probes are loaded. Yields sentences about what cannot be seen,
-    ``notes`` included.
+    ``tell`` tells the user what takes long, ``doing`` what begins. Raises :class:`Interrupted` if
+    the descriptor ``stop`` becomes readable before the probes are loaded. Yields sentences about
+    what cannot be seen, ``notes`` included.
 
     ``attached`` is called once the probes are: from then on httptop gives way to others. Before, it
     has a second of work for which it had better not wait. ``times`` returns the run times of
@@ -155,7 +160,7 @@ def started(
     ``confined`` restricts the system calls of all threads, last of all, and returns sentences if
     it cannot; None: they are not to be.
     """
-    source.load(tell, stop)
+    source.load(tell, stop, doing)
     source.attach()
     attached()
     if drop.user is not None:

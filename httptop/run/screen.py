@@ -80,7 +80,14 @@ class ScreenRun:
         self._terminal = Terminal()  # while it exists
         self._scope = scope_of(settings.filter)
         self._feed = open_feed(
-            asked, settings, self._scope, invoker, session, screen=True, tell=self._tell
+            asked,
+            settings,
+            self._scope,
+            invoker,
+            session,
+            screen=True,
+            tell=self._tell,
+            doing=self._doing,
         )
         closing.callback(self._feed.stop)
         countdown = Countdown(asked.iterations, self._leave)
@@ -217,6 +224,13 @@ class ScreenRun:
         """Show the user a message; any thread may call it while the screen runs."""
         assert self._app is not None
         self._app.say(text)
+
+    def _doing(self, step: str) -> None:
+        """Show the user what the start does; any thread may call it while the screen runs."""
+        from httptop.screens.messages import StartStep
+
+        assert self._app is not None
+        self._app.post_message(StartStep(step))
 
     def _tell_trouble(self, text: str) -> None:
         if self._app is not None and self._app.is_running:

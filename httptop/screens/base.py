@@ -20,6 +20,7 @@ from httptop.screens.hints import moment_hints
 from httptop.screens.time_control import TimeControl
 from httptop.view.kept_requests import KeptRequests
 from httptop.view.menus import Menu
+from httptop.view.notices import Notices
 from httptop.view.state import View
 from httptop.view.watches import Watching
 from httptop.widgets.filter_chips import Fixed
@@ -153,6 +154,16 @@ class Httptop(App[int]):
     @abstractmethod
     def baseline_at(self) -> float | None:
         """The Unix time at the end of the baseline's window; None: there is no baseline."""
+
+    @property
+    @abstractmethod
+    def start_step(self) -> tuple[str, float]:
+        """The step of the start, and for how many seconds it has been going on."""
+
+    @property
+    @abstractmethod
+    def notices(self) -> Notices:
+        """What the user has been told."""
 
     @property
     @abstractmethod

@@ -184,7 +184,7 @@ class DashboardView(HttptopScreen):
         if now.followed_gone:  # the cursor stays where it was
             self.call_later(app.change_view, follows=False)
         if not now.rows:
-            self._empty.show(now, app.demo_state)
+            self._empty.show(now, app.demo_state, app.start_step)
         elif self.focused is None:
             self.call_after_refresh(self._focus_table)
 

@@ -19,6 +19,14 @@ class FeedFailed(Message):
         super().__init__()
 
 
+class StartStep(Message):
+    """The start of the run has begun its next step, one of ``widgets.empty_state.STEPS``."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        super().__init__()
+
+
 class DemoStarted(Message):
     """The demo services were started, or could not be (``error``)."""
 

@@ -11,7 +11,7 @@ from textual.timer import Timer
 from httptop.config.settings import Ui
 from httptop.screens.base import HttptopScreen
 from httptop.screens.keyed_app import KeyedApp
-from httptop.screens.messages import Said
+from httptop.screens.messages import Said, StartStep
 from httptop.view.lateness import Lateness
 from httptop.view.notices import Notices
 from httptop.widgets.key_bar import KeyBar
@@ -21,6 +21,8 @@ _SHOWN_S: Final = 6.0
 _WRONG_S: Final = 15.0
 #: How often to look how old the figures are.
 _LOOK_S: Final = 1.0
+#: How often to look, until there are any, how long the start takes.
+_START_LOOK_S: Final = 0.5
 
 
 class TellingApp(KeyedApp):
@@ -31,13 +33,40 @@ class TellingApp(KeyedApp):
     ) -> None:
         """See KeyedApp; ``clock`` returns seconds on a monotonic clock, in any thread."""
         super().__init__(ui, no_color=no_color)
-        self.notices = Notices()
+        self._notices = Notices()
         self.lateness = Lateness(clock)
         self._telling: Timer | None = None  # ends what is shown
+        self._clock = clock
+        self._starting: Timer | None = None  # until there are figures
+        self._step, self._step_s = "", clock()
 
     def on_mount(self) -> None:
-        """Look at the age of the figures now and then."""
+        """Look at the age of the figures now and then, and at the start until it is over."""
         self.set_interval(_LOOK_S, self.look_at_age)
+        self._starting = self.set_interval(_START_LOOK_S, self.look_at_start)
+
+    def on_start_step(self, message: StartStep) -> None:
+        """Show the next step of the start."""
+        self._step, self._step_s = message.step, self._clock()
+        self.look_at_start()
+
+    def look_at_start(self) -> None:
+        """Show how long the step of the start takes, until there are figures."""
+        if self.newest is None:
+            self.refresh_screens()
+        elif self._starting is not None:
+            self._starting.stop()
+            self._starting = None
+
+    @property
+    def start_step(self) -> tuple[str, float]:
+        """The step of the start, and for how many seconds it has been going on."""
+        return self._step, self._clock() - self._step_s
+
+    @property
+    def notices(self) -> Notices:
+        """The messages, also those that are not shown any more."""
+        return self._notices
 
     @property
     def page(self) -> HttptopScreen | None:
@@ -57,7 +86,7 @@ class TellingApp(KeyedApp):
             self._telling.stop()
         seconds = _WRONG_S if message.wrong else _SHOWN_S
         self._telling = self.set_timer(seconds, self.action_dismiss_notice)
-        self.show_told()
+        self.refresh_screens()
 
     def dismiss_notice(self) -> bool:
         """Show no message any more; return whether one of a fault was shown."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.style import Style
 from textual.strip import Strip
 
@@ -10,6 +12,19 @@ from httptop.view.state import Scene, View
 from httptop.widgets.endpoint_table import table_title
 from httptop.widgets.painting import Line, Painted
 from httptop.widgets.sparkline import Symbols
+
+#: What is said of a step of the start (bpf.build.child.Step), and of what it means.
+STEPS: Final = {
+    "": ("starting", ""),
+    "compile_once": ("compiling the probes", "They are kept: later starts do not wait for this."),
+    "compile": (
+        "compiling the probes",
+        "They are not kept, so each start does this (performance.cache).",
+    ),
+    "load": ("loading the probes into the kernel", ""),
+}
+#: From so many seconds on it is said how long a step takes.
+_LONG_S: Final = 0.5
 
 EXAMPLE = "curl -s http://localhost/"
 
@@ -26,11 +41,13 @@ class EmptyState(Painted):
         self.watching = watching
         self.can_demo = can_demo
         self.demo_state = ""
+        self._step, self._step_s = "", 0.0
         self.scene = Scene(None, View())
 
-    def show(self, scene: Scene, demo_state: str) -> None:
-        """Show a scene, and the state of the demo in words."""
+    def show(self, scene: Scene, demo_state: str, start_step: tuple[str, float]) -> None:
+        """Show a scene, the state of the demo in words, and the step of the start."""
         self.scene, self.demo_state = scene, demo_state
+        self._step, self._step_s = start_step
         self.set_title(table_title(scene, self.symbols))
         self.repaint()
 
@@ -40,7 +57,13 @@ class EmptyState(Painted):
         scene, view = self.scene, self.scene.view
         snapshot = scene.snapshot
         if snapshot is None:
-            lines = [Line().add("Starting: attaching the probes.", accent)]
+            does, means = STEPS.get(self._step, STEPS[""])
+            title = does[0].upper() + does[1:]
+            if self._step_s >= _LONG_S:
+                title += f", {self._step_s:.0f} s" if self._step_s >= 1 else "..."
+            lines = [Line().add(title, accent)]
+            if means:
+                lines.append(Line().add(means, muted))
             if self.watching:
                 lines += [Line(), Line().add(f"Watching {self.watching}.", muted)]
             return lines
@@ -70,10 +93,9 @@ class EmptyState(Painted):
             lines.append(Line().add("d", key).add("  starts demo services with some traffic", text))
         lines.append(Line().add("or send a request: ", muted).add(EXAMPLE, strong))
         lines.append(Line().add("y", key).add("  why a service does not show up", text))
-        if snapshot.notes:
-            n = len(snapshot.notes)
-            what = f"  {n} note{'s' if n != 1 else ''} on what cannot be seen here"
-            lines.append(Line().add("n", key).add(what, self.hue("warn")))
+        if n := len(snapshot.notes):
+            what = f"   {n} note{'s' if n != 1 else ''} on what cannot be seen here"
+            lines.append(Line().add(what, self.hue("warn")))
         return lines
 
     def paint(self, width: int, height: int, /) -> list[Strip]:

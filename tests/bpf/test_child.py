@@ -65,6 +65,15 @@ def test_a_quick_child_needs_no_words() -> None:
     assert told == []
 
 
+def test_a_child_says_what_it_does_meanwhile() -> None:
+    steps: list[str] = []
+    said = "\n".join(
+        f'channel.send(b\'{{"doing": "{step}"}}\')' for step in ("compile_once", "load")
+    )
+    assert loading(said).wait(tell=lambda _: None, doing=steps.append).front == "none"
+    assert steps == ["compile_once", "load"]
+
+
 def test_a_child_that_does_nothing_is_given_up() -> None:
     child = loading(IDLE)
     with pytest.raises(Unavailable, match=r"has used no CPU time for 0\.4 s \([0-9.]+ s in all\)"):

@@ -294,6 +294,7 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         screen: bool,
         written: bool,
         tell: Callable[[str], None],
+        doing: object,  # noqa: ARG001
         read: object,
         save: Path,
         export: object,

@@ -7,8 +7,10 @@ import pytest
 from httptop.app import HttptopApp
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.in_flight import InFlightScreen
+from httptop.screens.messages import StartStep
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import TitleLine
+from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.key_bar import KeyBar
 from tests.factory import busy
 from tests.screens.fake_run import FakeRun
@@ -91,6 +93,29 @@ async def test_figures_that_are_late_are_said_to_be_old() -> None:
         now_s = 90.0
         await pilot.press("p")
         assert "old" not in look(app), "it says that it is paused"
+
+
+async def test_a_start_says_what_it_does_and_for_how_long() -> None:
+    times = [0.0]
+    app = HttptopApp(clock=lambda: times[-1])
+    async with app.run_test(size=(100, 30)) as pilot:
+
+        async def words(step: str, after_s: float) -> str:
+            app.post_message(StartStep(step))
+            await pilot.pause()
+            times.append(times[-1] + after_s)
+            app.look_at_start()
+            return "\n".join(drawn(app, EmptyState))
+
+        assert "Starting..." in await words("", 0.6)
+        found = await words("compile_once", 4.2)
+        assert "Compiling the probes, 4 s" in found
+        assert "later starts do not wait for this" in found
+        assert "each start does this" in await words("compile", 1.0)
+        assert "Loading the probes into the kernel\n" in await words("load", 0.1) + "\n"
+        await show(pilot)
+        app.look_at_start()
+        assert not app.screen.query_one(EmptyState).display
 
 
 async def test_figures_of_a_capture_are_not_late() -> None:

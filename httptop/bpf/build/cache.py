@@ -81,6 +81,13 @@ class Cache:
         finally:
             os.close(directory)
 
+    def keeps(self) -> bool:
+        """Return whether what is written is there later, as far as can be told."""
+        directory = self._open(create=True)
+        if directory is not None:
+            os.close(directory)
+        return directory is not None
+
     def _open(self, *, create: bool) -> int | None:
         """Open the directory; None unless it is accessible to its owner, this process's user, only.
 

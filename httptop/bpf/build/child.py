@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
 from httptop.bpf.abi import tracepoint_of
 from httptop.bpf.filter.conditions import Conditions
@@ -23,6 +23,10 @@ from httptop.linux import bpf_syscall, perf_event
 from httptop.linux.control_groups import Hierarchy
 from httptop.linux.processes import cpu_time_s, end_child
 
+#: What a load says that it does: it compiles, and the cache will have that; it compiles, and so
+#: will the next one; it has the kernel verify the programs.
+Step = Literal["compile_once", "compile", "load"]
+_STEPS: Final[tuple[Step, ...]] = get_args(Step)
 _MOST_DESCRIPTORS: Final = 64
 #: What loads the probes. -P: a program run by root must not import from the current directory; -I:
 #: nor from where variables say, if httptop itself did not.
@@ -136,6 +140,7 @@ class Loading:
 
     def __init__(self, command: Sequence[str] = _LOADER) -> None:
         """Start the child, which gets the number of its end of the socket as its last argument."""
+        self._told = False  # that it takes long
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._child = subprocess.Popen(
@@ -166,21 +171,24 @@ class Loading:
         tell: Callable[[str], None] = complain,
         stop: int | None = None,
         patience: Patience = PATIENCE,
+        doing: Callable[[Step], None] = lambda _: None,
     ) -> Probes:
         """Wait while the child makes progress; return the probes, which are not attached yet.
 
-        ``tell`` gets a sentence if it takes long. Raises :class:`Unavailable` if the probes cannot
-        be loaded, and :class:`Interrupted` as soon as the descriptor ``stop`` is readable.
+        ``tell`` gets a sentence if it takes long, ``doing`` what the child begins. Raises
+        :class:`Unavailable` if the probes cannot be loaded, and :class:`Interrupted` as soon as the
+        descriptor ``stop`` is readable.
         """
         try:
-            self._await_reply(tell, stop, patience)
-            message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
-            if not message:
-                raise Unavailable(f"the loader ended early: {self._last_words()}")
+            while True:
+                self._await_reply(tell, stop, patience)
+                reply, descriptors = self._receive()
+                if reply.get("doing") not in _STEPS:
+                    break
+                doing(reply["doing"])
             self._end(_END_PATIENCE_S)
         finally:
             self.cancel()
-        reply = json.loads(message)
         if "error" in reply:
             raise Unavailable(str(reply["error"]))
         given = iter(descriptors)
@@ -193,6 +201,12 @@ class Loading:
         front, loops, refused = reply["front"], reply["loops"], reply["refused"]
         return Probes(front, loops, maps, programs, points, refused, events)
 
+    def _receive(self) -> tuple[dict[str, Any], list[int]]:
+        message, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, _MOST_DESCRIPTORS)
+        if not message:
+            raise Unavailable(f"the loader ended early: {self._last_words()}")
+        return json.loads(message), descriptors
+
     def _await_reply(
         self, tell: Callable[[str], None], stop: int | None, patience: Patience
     ) -> None:
@@ -200,7 +214,7 @@ class Loading:
         for descriptor in (self._channel.fileno(), *(() if stop is None else (stop,))):
             waiting.register(descriptor, select.POLLIN)
         began_s = progress_s = time.monotonic()
-        used_s, told = cpu_time_s(self.pid), False
+        used_s = cpu_time_s(self.pid)
         while not (ready := waiting.poll(_LOOK_S * 1000)):
             now_s = time.monotonic()
             if (found_s := cpu_time_s(self.pid)) > used_s:
@@ -211,8 +225,8 @@ class Loading:
                     f"no CPU time for {patience.stalled_s:g} s ({used_s:.1f} s in all); "
                     "try again when this host is less busy"
                 )
-            if not told and now_s - began_s >= patience.quiet_s:
-                told = True
+            if not self._told and now_s - began_s >= patience.quiet_s:
+                self._told = True
                 tell(
                     f"the probes are still being compiled and loaded after {patience.quiet_s:g} s; "
                     "that takes long on a slow or busy machine"

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,10 +100,20 @@ def instructions_of(module: Any, name: str) -> bytes:
     return ctypes.string_at(start, size)
 
 
-def image(defines: dict[str, int], names: tuple[str, ...], cache: Path | None = None) -> Image:
-    """Return the compiled programs ``names``, from the cache if it has them; raise LoadError."""
+def image(
+    defines: dict[str, int],
+    names: tuple[str, ...],
+    cache: Path | None = None,
+    *,
+    compiling: Callable[[bool], None] = lambda _: None,
+) -> Image:
+    """Return the compiled programs ``names``, from the cache if it has them; raise LoadError.
+
+    ``compiling`` is called before they are compiled, with whether the cache will have them then.
+    """
     if (kept := cached_image(defines, names, cache)) is not None:
         return kept
+    compiling(Cache(cache).keeps())
     module = compile_module(source(), defines)
     compiled = image_of({name: instructions_of(module, name) for name in names})
     Cache(cache).write(_key(defines, names), compiled.to_bytes())

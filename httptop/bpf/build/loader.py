@@ -5,7 +5,7 @@ that sends the descriptors of maps and programs over a Unix socket and exits. No
 program stays attached only as long as the parent holds its link.
 
 The child's standard input is one JSON object (:class:`httptop.bpf.build.child.Plan`). Its reply is
-one JSON object, sent with the descriptors it names, in that order.
+one JSON object, sent with the descriptors it names, in that order. Before, it says what it does.
 """
 
 from __future__ import annotations
@@ -98,25 +98,36 @@ def layout(plan: Mapping[str, Any]) -> Kernel:
         raise LoadError(f"no kernel type information (BTF): {error}") from error
 
 
-def load_all(plan: dict[str, Any], kernel: Kernel) -> tuple[dict[str, Any], list[int]]:
+def load_all(
+    plan: dict[str, Any], kernel: Kernel, doing: Callable[[str], None] = lambda _: None
+) -> tuple[dict[str, Any], list[int]]:
     """Load everything; return the reply and the descriptors it names; raise LoadError.
 
-    Uses the best variant that this kernel accepts.
+    Uses the best variant that this kernel accepts. ``doing`` is told what begins (STEPS of
+    child.py).
     """
     refused: dict[str, str] = {}
     plan = _masked(_placed(plan, kernel))
     for variant in _variants_of(plan, kernel):
         try:
-            return _load_with(plan, kernel, variant, refused)
+            return _load_with(plan, kernel, variant, refused, doing)
         except LoadError as error:
             refused[str(variant)] = str(error)
     reasons = "; ".join(dict.fromkeys(refused.values()))
     raise LoadError(reasons or "the kernel has none of the tracepoints that httptop can use")
 
 
-def compiled(plan: dict[str, Any], kernel: Kernel, variant: Variant) -> Image:
+def compiled(
+    plan: dict[str, Any],
+    kernel: Kernel,
+    variant: Variant,
+    doing: Callable[[str], None] = lambda _: None,
+) -> Image:
     """Return all compiled functions of a variant; raise LoadError."""
-    return image(*_sources(plan, kernel, variant))
+    return image(
+        *_sources(plan, kernel, variant),
+        compiling=lambda kept: doing("compile_once" if kept else "compile"),
+    )
 
 
 def is_compiled(plan: dict[str, Any], kernel: Kernel) -> bool:
@@ -217,14 +228,20 @@ def looked_at_apart(probes: Loaded, variant: Variant) -> dict[str, int]:
 
 
 def _load_with(
-    plan: dict[str, Any], kernel: Kernel, variant: Variant, refused: dict[str, str]
+    plan: dict[str, Any],
+    kernel: Kernel,
+    variant: Variant,
+    refused: dict[str, str],
+    doing: Callable[[str], None],
 ) -> tuple[dict[str, Any], list[int]]:
     refused = dict(refused)
     front = variant.front
     # Waits can be measured only if reads and writes are both seen.
     both = all(plan["constants"][seen] for seen in BLIND)
     waits = plan.get("waits", True) and both and can_see_ready(kernel, front)
-    probes, calls = with_maps(compiled(plan, kernel, variant), plan), calls_of(kernel)
+    programs_image = compiled(plan, kernel, variant, doing)
+    doing("load")
+    probes, calls = with_maps(programs_image, plan), calls_of(kernel)
 
     apart = looked_at_apart(probes, variant)
 
@@ -292,7 +309,12 @@ def main() -> int:
                 if not text:
                     return 0  # the parent needs no probes after all
                 plan = json.loads(text)
-                reply, descriptors = load_all(plan, layout(plan))
+
+                def doing(step: str) -> None:
+                    with contextlib.suppress(BrokenPipeError):
+                        channel.send(json.dumps({"doing": step}).encode())
+
+                reply, descriptors = load_all(plan, layout(plan), doing)
             except LoadError as error:
                 reply = {"error": str(error)}
             except OSError as error:
