@@ -7,7 +7,6 @@ The feed runs in its own thread and uses ``post_message`` only. The app adopts t
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -27,17 +26,16 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import HttptopScreen, RunControls
 from httptop.screens.baseline_control import BaselineControl
-from httptop.screens.clipboard import Clipboard
 from httptop.screens.compare import CompareScreen
-from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.demo_control import DemoControl
 from httptop.screens.detail import DetailScreen
 from httptop.screens.export_control import ExportControl
+from httptop.screens.health import HealthScreen
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.moments import Moments
-from httptop.screens.pages import ConfirmQuit, Failure, notes_page
+from httptop.screens.pages import ConfirmQuit, Failure
 from httptop.screens.replaying import Player, ReplayMoments
 from httptop.screens.request import RequestScreen
 from httptop.screens.telling_app import TellingApp
@@ -124,7 +122,6 @@ class HttptopApp(TellingApp):
         self._stands = self._ends = False
         self.run_controls = run
         self._export_control = ExportControl(self)
-        self._copying = Clipboard(self, os.environ.get("TERM", ""))
 
     def get_default_screen(self) -> Dashboard:
         """Start with the dashboard."""
@@ -323,13 +320,9 @@ class HttptopApp(TellingApp):
         """Show the requests in flight."""
         self.push_screen(InFlightScreen())
 
-    def action_notes(self) -> None:
-        """Show losses, and what cannot be seen."""
-        self.push_screen(notes_page(self.newest))
-
-    def action_coverage(self) -> None:
-        """Show why a service does not show up, or only in part."""
-        self.push_screen(CoverageScreen())
+    def action_health(self) -> None:
+        """Show what was missed, own cost, and why a service does not show up."""
+        self.push_screen(HealthScreen())
 
     def action_export(self) -> None:
         """Ask how to export what is shown."""
@@ -338,10 +331,6 @@ class HttptopApp(TellingApp):
 
     def _first_filter(self) -> Expression | None:
         return parse_for_screen(self.ui.filter) if self.ui.filter else None
-
-    def copy_text(self, text: str, what: str) -> None:
-        """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
-        self._copying.copy(text, what)
 
     def action_demo(self) -> None:
         """Start the demo services, once, if the run allows it."""

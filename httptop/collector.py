@@ -349,6 +349,7 @@ class Collector:
                 overhead,
                 shed=self._governor.shed,
                 window_bytes=self._source.sums.window_bytes if rows else None,
+                tables=self._source.returns.tables() if rows else {},
             ),
             final=final,
             in_flight=None if in_flight is None else in_flight.requests,

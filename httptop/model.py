@@ -316,6 +316,8 @@ class Overhead:
     samples_per_s: float | None = None
     window_bytes: int | None = None  # of user space: what the log of the window takes
     shed: tuple[str, ...] = ()  # detail left out to limit the cost: "samples", "pids"
+    #: Which part of the kernel's tables is taken, 0 to 1, by name: "endpoints", "connections".
+    tables: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ _FLAGS_AT: Final = abi.CELL_USE.size - 1
 _REMEMBERED: Final = ("known_lines", "known_kinds")
 #: Ticks between two looks for shares of which nothing is taken.
 _SWEEP_EVERY: Final = 4
+#: Names of the tables, as the screen has them.
+_TABLES: Final = ("endpoints", "statuses", "histograms", "connections")
 
 #: Runs the program that reclaims cells on words as struct sums_run has them.
 Reclaim = Callable[[Collection[int]], None]
@@ -67,6 +69,7 @@ class GiveBack:
         ``most``: how many endpoints, cells of responses, and histograms there may be.
         """
         self._most = most
+        self._most_connections = bpf_syscall.map_info(maps["conns"])[4]
         self._maps, self._let_go, self._uses = maps, let_go, uses
         self._reclaim = reclaim
         self._retired: dict[int, _Retired] = {}  # by the cell of requests
@@ -111,8 +114,17 @@ class GiveBack:
 
     def taken(self) -> RoomTaken:
         """Return which part of the room is taken; see CellReturns."""
+        return RoomTaken(*self._parts()[: len(self._most)])
+
+    def tables(self) -> dict[str, float]:
+        """Return which part of each table is taken; see CellReturns."""
+        return dict(zip(_TABLES, self._parts(), strict=True))
+
+    def _parts(self) -> list[float]:
+        """Return which part is taken of what there is a share of, and of the connections."""
         taken = abi.SHARE.unpack(self.shares()[: abi.SHARE.size])
-        return RoomTaken(*(count / most for count, most in zip(taken, self._most, strict=False)))
+        parts = [count / most for count, most in zip(taken, self._most, strict=False)]
+        return [*parts, taken[abi.CONNECTIONS] / self._most_connections]
 
     def step(self) -> list[int]:
         """Do what there is to be done in a tick; return the cells that have been given back."""

@@ -51,6 +51,7 @@ OVERHEAD: Final = (
     ("bpf_calls", True),
     ("samples_per_s", False),
 )
+_MOST_TABLES: Final = 16
 _MOST_KINDS: Final = 1 << 16  # of other protocols, by process
 
 
@@ -315,7 +316,8 @@ def read_health(value: Json) -> Health:
 def overhead_json(overhead: Overhead) -> Json:
     """Return the overhead as a list."""
     numbers: list[Json] = [getattr(overhead, name) for name, _ in OVERHEAD]
-    return [*numbers, list(overhead.shed), overhead.window_bytes]
+    tables = [[name, part] for name, part in overhead.tables.items()]
+    return [*numbers, list(overhead.shed), overhead.window_bytes, tables]
 
 
 def read_overhead(value: Json) -> Overhead:
@@ -330,7 +332,12 @@ def read_overhead(value: Json) -> Overhead:
     )
     window = cells[9] if len(cells) > 9 else None
     window_bytes = None if window is None else Fields.as_count(window)
-    return Overhead(**numbers, window_bytes=window_bytes, shed=shed)
+    pairs = [Fields.as_list(pair, 2) for some in cells[10:11] for pair in Fields.as_list(some)]
+    tables = {
+        Fields.as_text(name, 20): float(Fields.as_number(part))
+        for name, part in pairs[:_MOST_TABLES]
+    }
+    return Overhead(**numbers, window_bytes=window_bytes, shed=shed, tables=tables)
 
 
 def other_protocols_json(connections: Mapping[tuple[int, str], int]) -> Json:

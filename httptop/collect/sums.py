@@ -196,6 +196,9 @@ class CellReturns(Protocol):
     def taken(self) -> RoomTaken:
         """Return which part of the room is taken."""
 
+    def tables(self) -> Mapping[str, float]:
+        """Return which part of each table is taken, 0 to 1, by the names of Overhead.tables."""
+
     def step(self) -> Collection[int]:
         """Do a tick's work, after :meth:`RowSums.add`; return the cells that are back.
 

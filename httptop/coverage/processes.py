@@ -62,6 +62,7 @@ class Holder:
     ptraced_by: int = 0  # PID; 0: not traced
     stopped: bool = False
     cut: bool = False  # not all of its descriptors were inspected
+    parent: int = 0  # PID; 0: not known
 
     @property
     def tcp(self) -> int:
@@ -160,7 +161,7 @@ def _holder(process: Path, sockets: list[Socket], rings: int, cut: bool) -> Hold
         ports | {port for one in connected for port in (one.port, one.peer_port)}
     )
     try:
-        state, tracer = _state(process)
+        state, tracer, parent = _state(process)
         maps = _maps(process)
         name = clean(_start_of(process / "comm", 64).removesuffix(b"\n"), 60)
     except OSError:  # it has ended
@@ -183,6 +184,7 @@ def _holder(process: Path, sockets: list[Socket], rings: int, cut: bool) -> Hold
         ptraced_by=tracer,
         stopped=state in ("T", "t"),
         cut=cut,
+        parent=parent,
     )
 
 
@@ -194,12 +196,14 @@ def _all_in_32_bits(ends: list[bytes]) -> bool:
     )
 
 
-def _state(process: Path) -> tuple[str, int]:
-    """Return the letter of a process's state and its tracer's PID (0: none)."""
+def _state(process: Path) -> tuple[str, int, int]:
+    """Return the letter of a process's state, its tracer's PID and its parent's (0: none)."""
     lines = _start_of(process / "status", 1 << 14).decode("ascii", "replace").splitlines()
     values = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-    state, tracer = values.get("State", ["?"]), values.get("TracerPid", ["0"])
-    return state[0], int(tracer[0]) if tracer[0].isdecimal() else 0
+    state = values.get("State", ["?"])
+    pids = (values.get(name, ["0"])[0] for name in ("TracerPid", "PPid"))
+    tracer, parent = (int(pid) if pid.isdecimal() else 0 for pid in pids)
+    return state[0], tracer, parent
 
 
 def _maps(process: Path) -> bytes:

@@ -22,7 +22,7 @@ from httptop.bpf.plan import plan_of
 from httptop.config.load import build, load
 from httptop.config.scope import Scope
 from httptop.console import say
-from httptop.coverage import gaps
+from httptop.coverage import report
 from httptop.coverage.processes import survey
 from httptop.doctor import host as hosts
 from httptop.doctor.host import Host
@@ -346,7 +346,7 @@ def main(host: Host | None = None) -> int:
     say(table(findings))
     if host.proc:
         say("")
-        say(gaps.table(survey(time.time())))
+        say(report.table(survey(time.time())))
     good = all(check.ok is not False for check in findings)
     say("")
     if good:

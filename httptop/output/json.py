@@ -232,6 +232,8 @@ def _overhead(overhead: Overhead) -> _Json:
         for name, value in values.items()
         if value is not None and math.isfinite(value)
     }
+    if overhead.tables:
+        known["tables"] = {name: _round(part, 4) for name, part in overhead.tables.items()}
     return known | {"shed": list(overhead.shed)} if overhead.shed else known
 
 

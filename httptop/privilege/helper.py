@@ -68,7 +68,7 @@ _END_PATIENCE_S = 1.0
 GONE = (
     "the privileged helper of httptop is gone: what the probes cost, and which calls the kernel "
     "skipped, is not measured, settings can be neither saved nor read again, nothing can be "
-    "exported to a file, and there is no coverage page"
+    "exported to a file, and the page of health has no processes"
 )
 LATE = (
     "the privileged helper of httptop does not answer: what the probes cost, and which calls the "

@@ -47,7 +47,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
         (key("hide"), "hide", "screen.hide"),
         (key("filter"), "filter", "screen.edit_filter"),
         (key("pause"), "resume" if view.paused else "pause", "screen.pause"),
-        (key("notes"), "notes", "app.notes"),
+        (key("health"), "health", "app.health"),
         (key("watches"), "watches", "app.watches"),
         (key("export"), "export", "app.export"),
         (key("save"), "save", "screen.save"),
@@ -147,6 +147,20 @@ def watches_hints(key: KeyOf) -> list[Hint]:
         (key("help"), "help", "app.help"),
         (key("export"), "export", "app.export"),
         ("Esc", "back", "app.pop_screen"),
+    ]
+
+
+def health_hints(key: KeyOf) -> list[Hint]:
+    """Return the keys of the page of health."""
+    return [
+        (key("open"), "its endpoints", "screen.open"),
+        ("/", "search", "screen.search"),
+        ("s", "sort", "screen.sort"),
+        ("r", "look again", "screen.look"),
+        (key("help"), "help", "app.help"),
+        ("1-4", "panels", ""),
+        (key("export"), "export", "app.export"),
+        ("Esc", "back", "screen.back"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Boxes above the dashboard: help, notes, a failure, the confirmation before quitting."""
+"""Boxes above the dashboard: help, a failure, the confirmation before quitting."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from httptop.model import Snapshot
 from httptop.screens.box import Box
 from httptop.screens.commands import Command
 from httptop.view.menus import SORT_LETTERS
 from httptop.widgets.columns import COLUMNS
-from httptop.widgets.cost_line import LOSSES
 from httptop.widgets.text_page import TextPage
 
 WORDS: Final = (
@@ -43,20 +41,12 @@ MOUSE: Final = (
 #: Where on the page of keys the names of actions stand.
 _NAMES_AT: Final = 59
 
-#: What is not seen on any host, whatever its kernel.
-UNSEEN: Final = (
-    "HTTPS: traffic that is encrypted when it reaches the socket",
-    "HTTP/2, HTTP/3 and gRPC",
-    "requests made through io_uring",
-    "32-bit programs",
-)
-
 
 class Page(Box[None]):
     """A scrollable text in a box; the keys that opened it close it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,h,f1,n,q,enter", "dismiss", "Close", show=False),
+        Binding("escape,question_mark,h,f1,q,enter", "dismiss", "Close", show=False),
     ]
 
     def __init__(self, title: str, text: Content) -> None:
@@ -106,36 +96,6 @@ def _keys_of(command: Command) -> str:
             break
         text = f"{text} {other}"
     return text
-
-
-def notes_page(snapshot: Snapshot | None) -> Page:
-    """Return the page of losses, and of what cannot be seen."""
-    blocks: list[Content] = []
-    if snapshot is not None:
-        counters = []
-        for loss in LOSSES:
-            n = getattr(snapshot.health, loss.field)
-            style = "$hue-bad bold" if loss.serious else "$hue-warn"
-            if not n or not loss.fault:
-                style = ""
-            counters.append(
-                Content.assemble(
-                    (f"{n:>10,}", style), "  ", f"{loss.short:<14}", (loss.meaning, "$hue-muted")
-                )
-            )
-        title = Content.assemble(("Missed since start", "$hue-accent bold"))
-        blocks.append(Content("\n").join([title, *counters]))
-        if snapshot.notes:
-            title = Content.assemble(("On this host", "$hue-accent bold"))
-            blocks.append(_list(title, snapshot.notes))
-    else:
-        blocks.append(Content("No snapshot has arrived yet."))
-    blocks.append(_list(Content.assemble(("Never seen", "$hue-accent bold")), UNSEEN))
-    return Page("notes", Content("\n\n").join(blocks))
-
-
-def _list(title: Content, lines: Sequence[str]) -> Content:
-    return Content("\n").join([title, *(Content(f"- {line}") for line in lines)])
 
 
 def _block(title: str, lines: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> Content:

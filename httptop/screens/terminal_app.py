@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 from rich.console import RenderableType
@@ -16,6 +17,7 @@ from textual.theme import Theme
 from httptop.config.settings import DEFAULTS
 from httptop.linux.terminal import has_job_control
 from httptop.screens.base import Httptop
+from httptop.screens.clipboard import Clipboard
 from httptop.screens.plain import AsciiOnly
 from httptop.screens.shown_cells import ChangedCells, ShownCells
 from httptop.screens.terminal import TerminalDriver
@@ -33,6 +35,7 @@ class TerminalApp(Httptop):
         super().__init__(ansi_color=True if no_color else None)
         self.symbols = symbols
         self._shown = ShownCells()
+        self._copying = Clipboard(self, os.environ.get("TERM", ""))
         self._filter_lines(no_color, symbols)
 
     def _filter_lines(self, no_color: bool, symbols: Symbols) -> None:
@@ -76,6 +79,10 @@ class TerminalApp(Httptop):
         """Send a control sequence to the terminal."""
         if self._driver is not None:
             self._driver.write(sequence)
+
+    def copy_text(self, text: str, what: str) -> None:
+        """Send a text to the terminal's clipboard and say so; ``what`` it is, in a few words."""
+        self._copying.copy(text, what)
 
     def action_suspend(self) -> None:
         """Give the terminal back and stop, if somebody can have httptop go on."""

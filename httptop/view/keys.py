@@ -97,8 +97,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("merge", ("m",), "merge", "count paths like the selected one together"),
     Action("split", ("u",), "split", "count paths like the selected one separately"),
     Action("save", ("w",), "save", "save changes made here as settings"),
-    Action("notes", ("n",), "app.notes", "what was missed and what cannot be seen"),
-    Action("coverage", ("y",), "app.coverage", "why a service does not show up"),
+    Action(
+        "health",
+        ("n", "y"),
+        "app.health",
+        "what is missed, own cost, messages; why a service is not seen",
+    ),
     Action("demo", ("d",), "app.demo", "start the demo, while there is no traffic"),
     Action(
         "export", ("e",), "export", "export what is shown: file or clipboard", "app", priority=True
@@ -138,7 +142,7 @@ GROUPS: Final = {
             "group tree sort sort_next sort_back reverse wider narrower idle side",
         ),
         ("Time", "pause earlier later much_earlier much_later now play slower faster"),
-        ("Pages", "in_flight watches baseline notes coverage help palette quit"),
+        ("Pages", "in_flight watches baseline health help palette quit"),
         ("httptop", "merge split save export demo redraw suspend quit_now"),
     )
     for name in names.split()
@@ -148,6 +152,8 @@ GROUPS: Final = {
 _GONE: Final = {
     "request": "the digit in the title of a panel",
     "live": "the digit in the title of a panel, pressed twice,",
+    "notes": "health",
+    "coverage": "health",
 } | {
     f"{which}_{field}": f"{name} ({sign}), then {letter}"
     for which, name, sign in (("only", "only", "="), ("not", "hide", "!"))

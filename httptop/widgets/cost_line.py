@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 from rich.style import Style
 from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.model import Health, Overhead, Snapshot
+from httptop.model import Overhead, Snapshot
+from httptop.view.health import losses
 from httptop.widgets.painting import Line, Painted, spread
 from httptop.widgets.sparkline import Symbols
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A counter of :class:`Health`, and its name and meaning on the screen."""
-
-    field: str
-    short: str
-    meaning: str
-    serious: bool  # something is missing from the picture
-    fault: bool = True  # else it is told on the page of notes alone
-
-
-LOSSES: Final = (
-    Loss("lost_samples", "samples lost", "missing among live requests; counts are exact", True),
-    Loss("lost_pieces", "pieces lost", "the rest of calls with too many messages", True),
-    Loss("missed_calls", "calls missed", "system calls that the kernel did not report", True),
-    Loss("overfull_pipelines", "pipelined", "too many in one pipeline; outcome unknown", True),
-    Loss("overflow_requests", "in ~other", "tables full: counted in the row ~other", True),
-    Loss("late_ticks", "late ticks", "ticks delayed because this host is busy", True),
-    Loss(
-        "orphan_responses", "orphans", "to requests sent before the start; no fault", False, False
-    ),
-    Loss("parse_errors", "parse errors", "malformed header sections", False),
-    Loss("discarded_requests", "discarded", "behind a response that closes; not counted", False),
-)
-
-
-def losses(health: Health) -> list[tuple[Loss, int]]:
-    """Return the faults whose counters are not zero, the serious ones first."""
-    return [(loss, n) for loss in LOSSES if loss.fault and (n := getattr(health, loss.field))]
 
 
 def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
@@ -104,7 +71,7 @@ class CostLine(Painted):
         note = f"{notes} note{'s' if notes != 1 else ''} (n)" if notes else ""
         names = snapshot.overhead.shed
         shed = f"  shed: {', '.join(names)}" if names else ""
-        click = Style.from_meta({"@click": "app.notes"})
+        click = Style.from_meta({"@click": "app.health"})
         found = losses(snapshot.health)
         if snapshot.health.good:
             line.add(f"{glyphs.good} 0 lost", self.hue("good") + click)

@@ -1,4 +1,4 @@
-"""The input line for a part of a path."""
+"""The input line for a part of a path, or of what else is searched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from httptop.widgets.input_line import InputLine
 
 
 class FilterBar(InputLine):
-    """Filters by a part of a path as the user types."""
+    """Filters as the user types."""
 
     HINTS = (
         ("Enter", "keep the filter", "screen.submit_line"),
@@ -25,10 +25,14 @@ class FilterBar(InputLine):
             self.text = text
             super().__init__()
 
+    def __init__(self, question: str = "path contains", hint: str = "part of a path") -> None:
+        super().__init__()
+        self._question, self._hint = question, hint
+
     def compose(self) -> ComposeResult:
         """Make the label and the input."""
-        yield Label("path contains", markup=False)
-        yield Input(placeholder="part of a path", compact=True, select_on_focus=False)
+        yield Label(self._question, markup=False)
+        yield Input(placeholder=self._hint, compact=True, select_on_focus=False)
 
     def typed(self, text: str) -> None:
         """Post the text."""

@@ -105,7 +105,7 @@ def test_positions_in_a_capture_stay_for_ever() -> None:
 
 
 def test_every_field_has_its_position() -> None:
-    overhead = {name for name, _ in capture_fields.OVERHEAD} | {"shed", "window_bytes"}
+    overhead = {name for name, _ in capture_fields.OVERHEAD} | {"shed", "window_bytes", "tables"}
     assert {field.name for field in fields(EndpointKey)} == set(capture_fields.KEY)
     assert {field.name for field in fields(Health)} == set(capture_fields.HEALTH)
     assert {field.name for field in fields(Overhead)} == overhead

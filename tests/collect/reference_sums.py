@@ -337,6 +337,9 @@ class ReferenceReturns:
     def taken(self) -> RoomTaken:
         return RoomTaken(self.part_taken, 0.0, 0.0)
 
+    def tables(self) -> dict[str, float]:
+        return {"endpoints": self.part_taken}
+
     def step(self) -> list[int]:
         returned = []
         for cell, (responses, ticks) in list(self._retired.items()):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.coverage.gaps import Row, rows, table
 from httptop.coverage.processes import MOST_HOLDERS, Holder, Survey, from_text, survey, to_text
+from httptop.coverage.report import table
+from httptop.coverage.services import Service, services
 from httptop.doctor import checks
 from httptop.doctor.host import this_host
 from httptop.linux.proc_net import Socket, read_sockets
@@ -252,11 +253,11 @@ def test_the_largest_survey_fits_into_a_reply_of_the_helper() -> None:
 # What is said
 
 
-def row(holder: Holder, *pids: int, requests: int = 10, process: str = "nginx") -> Row:
+def row(holder: Holder, *pids: int, requests: int = 10, process: str = "nginx") -> Service:
     """Return the row of a holder, with requests by processes of these numbers."""
     ends = [endpoint(key("/", process=process), status={200: requests})] if pids else []
     snap = snapshot([replace(end, pids=pids) for end in ends])
-    return rows(Survey(0.0, (holder,)), snap)[0]
+    return services(Survey(0.0, (holder,)), snap)[0]
 
 
 SERVER = Holder(7, "nginx", (80,), tcp_listening=1, tcp_connected=2)
@@ -328,7 +329,7 @@ def test_the_gravest_stand_first() -> None:
         Holder(3, "tls", (443,), tcp_listening=1, tls_ports=(443,)),
         Holder(4, "python", (82,), tcp_listening=1, tls_libraries=("libssl.so.3",)),
     )
-    order = [made.holder.pid for made in rows(Survey(0.0, holders), snapshot())]
+    order = [made.holder.pid for made in services(Survey(0.0, holders), snapshot())]
     assert order == [3, 4, 2, 1]
 
 
@@ -357,7 +358,7 @@ def test_the_doctor_shows_it(
 def test_what_connections_began_with_is_sure() -> None:
     holder = Holder(7, "some", (8443,), tcp_listening=1, tls_ports=(8443,), tls_libraries=("l",))
     seen = replace(snapshot([]), other_protocols={(7, "tls"): 1200, (7, "http2"): 1, (8, "tls"): 5})
-    (row,) = rows(Survey(0.0, (holder,)), seen)
+    (row,) = services(Survey(0.0, (holder,)), seen)
     assert [gap.weight for gap in row.gaps] == [3, 3]
     assert row.gaps[0].what.startswith("speaks TLS (1,200 connections seen; l)")
     assert row.gaps[1].what.startswith("speaks HTTP/2 without TLS (1 connection seen)")

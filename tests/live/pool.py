@@ -273,6 +273,7 @@ class AfreshReturns:
     def __init__(self, returns: GiveBack, sums: AfreshSums) -> None:
         self._returns, self._sums = returns, sums
         self.retire, self.add, self.taken = returns.retire, returns.add, returns.taken
+        self.tables = returns.tables
         self.unused = returns.unused
 
     def step(self) -> list[int]:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from httptop.coverage.gaps import Row, rows
 from httptop.coverage.processes import Holder, Survey, survey
+from httptop.coverage.services import Service, services
 from httptop.linux.files import InvokingUser
 from httptop.privilege import helper as helper_module
 from httptop.privilege import helper_process
@@ -103,8 +103,8 @@ def holder_of(pid: int) -> Holder:
     return next(holder for holder in survey(time.time()).holders if holder.pid == pid)
 
 
-def row_of(pid: int, watch: Watch) -> Row:
-    made = rows(survey(time.time()), watch.step())
+def row_of(pid: int, watch: Watch) -> Service:
+    made = services(survey(time.time()), watch.step())
     return next(row for row in made if row.holder.pid == pid)
 
 
@@ -287,7 +287,7 @@ def test_what_connections_begin_with() -> None:
             server.sendall(b"\x16\x03\x03\x00\x7a\x02" + bytes(117))  # the response to it
             client.recv(1000)
         assert grown() == {"tls": 2, "http2": 2}
-        (row,) = rows(Survey(0.0, (Holder(ours, "some", tcp_connected=1),)), watch.step())
+        (row,) = services(Survey(0.0, (Holder(ours, "some", tcp_connected=1),)), watch.step())
     said = " ".join(gap.what for gap in row.gaps)
     assert "speaks TLS (" in said
     assert "speaks HTTP/2 without TLS (" in said

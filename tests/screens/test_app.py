@@ -17,7 +17,6 @@ from httptop.config.settings import Settings, Ui
 from httptop.model import (
     STATUS_UNKNOWN,
     EndpointKey,
-    Health,
     LookedAt,
     Snapshot,
     StatusLatency,
@@ -194,20 +193,6 @@ async def test_help_opens_and_closes() -> None:
             assert isinstance(pilot.app.screen, Page)
             await pilot.press("escape")
             assert isinstance(pilot.app.screen, Dashboard)
-
-
-async def test_notes_say_what_was_missed_and_what_is_never_seen() -> None:
-    async with HttptopApp().run_test(size=(100, 32)) as pilot:
-        health = Health(lost_samples=1_213, late_ticks=3)
-        app = await show(pilot, busy(health=health, notes=("a probe was [refused]",)))
-        await pilot.press("n")
-        assert isinstance(app.screen, Page)
-        text = app.screen.text.plain
-        assert "     1,213  samples lost " in text
-        assert "         3  late ticks " in text
-        assert "         0  orphans " in text
-        assert "- a probe was [refused]" in text
-        assert "- HTTP/2, HTTP/3 and gRPC" in text
 
 
 async def test_the_times_of_an_endpoint_fit_into_a_narrow_page() -> None:

@@ -15,7 +15,6 @@ from httptop.model import STATUS_UNKNOWN, Health, Snapshot
 from httptop.printable import clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
-from httptop.screens.pages import Page
 from httptop.view.menus import SORT_LETTERS
 from httptop.view.sorts import descends
 from httptop.view.state import rows
@@ -399,7 +398,7 @@ async def test_lines_are_whole_in_every_unit_and_width(unit: str) -> None:
                     assert widget.render_line(y).cell_length == cells > width - 4
 
 
-async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None:
+async def test_what_was_shed_is_said_in_the_cost_line() -> None:
     app = HttptopApp()
     async with app.run_test(size=(100, 40)) as pilot:
         line = app.screen.query_one(CostLine)
@@ -415,9 +414,6 @@ async def test_what_was_shed_is_said_in_the_cost_line_and_in_the_notes() -> None
         (mark,) = [segment for segment in strip if "shed" in segment.text]
         assert mark.style is not None
         assert mark.style.color == line.hue("warn").color
-        await pilot.press("n")
-        assert isinstance(app.screen, Page)
-        assert note in str(app.screen.text)
 
 
 async def test_a_tick_and_a_key_paint_the_table_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from httptop.app import HttptopApp
 from httptop.coverage.processes import Survey
 from httptop.filters import parse
-from httptop.screens.coverage import CoverageScreen
 from httptop.screens.detail import DetailScreen
 from httptop.screens.export_box import ExportBox
+from httptop.screens.health import HealthScreen
 from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.pages import Page
 from httptop.screens.palette import Palette
@@ -103,8 +103,7 @@ EFFECTS: dict[str, Effect] = {
     "merge": lambda app, _: app.screen.query_one(Prompt).is_open,
     "split": lambda app, _: app.screen.query_one(Prompt).is_open,
     "save": lambda app, _: said(app) == ["Saved ui.filter to /file"],
-    "notes": lambda app, _: title(app) == "notes",
-    "coverage": lambda app, _: isinstance(app.screen, CoverageScreen),
+    "health": lambda app, _: isinstance(app.screen, HealthScreen),
     "demo": lambda app, _: "are running" in app.demo_state,
     "export": lambda app, _: isinstance(app.screen, ExportBox),
     "help": lambda app, _: title(app) == "help",

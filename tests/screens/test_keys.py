@@ -6,9 +6,9 @@ import pytest
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
-from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.health import HealthScreen
 from httptop.screens.pages import Page
 from httptop.screens.request import RequestScreen
 from httptop.widgets.key_bar import KeyBar
@@ -56,7 +56,7 @@ async def test_q_goes_back_from_a_page(opens: tuple[str, ...]) -> None:
         app = await show(pilot)
         await pilot.press(*opens)
         await pilot.pause()
-        kinds = (DetailScreen, RequestScreen, CoverageScreen, Page)
+        kinds = (DetailScreen, RequestScreen, HealthScreen, Page)
         assert isinstance(app.screen, kinds)
         await pilot.press("q")
         assert isinstance(app.screen, Dashboard)

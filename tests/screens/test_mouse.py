@@ -16,6 +16,7 @@ from httptop.config.settings import Ui
 from httptop.filters import parse
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.health import HealthScreen
 from httptop.screens.pages import ConfirmQuit, Page
 from httptop.screens.palette import Palette
 from httptop.widgets.dashboard_head import TitleLine
@@ -68,7 +69,7 @@ async def test_every_key_of_the_key_bar_works_by_a_click() -> None:
             (" server", lambda: app.view.side == "server"),
             (" open", lambda: isinstance(app.screen, DetailScreen)),
             (" help", lambda: isinstance(app.screen, Page)),
-            (" notes", lambda: isinstance(app.screen, Page)),
+            (" health", lambda: isinstance(app.screen, HealthScreen)),
         )
         for text, done in clicks:
             await click(pilot, KeyBar, text)
@@ -150,9 +151,7 @@ async def test_the_wheel_scrolls_a_page() -> None:
         assert app.screen.query_one(EndpointDetail).scroll_offset.y > 0
 
 
-@pytest.mark.parametrize(
-    ("opens", "kind"), [("question_mark", Page), ("colon", Palette), ("n", Page)]
-)
+@pytest.mark.parametrize(("opens", "kind"), [("question_mark", Page), ("colon", Palette)])
 async def test_a_click_beside_a_box_or_on_its_lower_edge_closes_it(
     opens: str, kind: type[Widget]
 ) -> None:

@@ -12,9 +12,9 @@ from textual.widgets import Input, OptionList
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
 from httptop.screens.commands import THIS_PAGE, commands
-from httptop.screens.coverage import CoverageScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
+from httptop.screens.health import HealthScreen
 from httptop.screens.pages import Page
 from httptop.screens.palette import Palette
 from httptop.view.keys import ACTIONS, GROUPS, effective
@@ -68,7 +68,7 @@ async def test_help_of_a_page_has_the_keys_of_that_page() -> None:
         assert "look again" in text
         assert "sort_next" not in text
         await press(pilot, "escape")
-        assert isinstance(app.screen, CoverageScreen)
+        assert isinstance(app.screen, HealthScreen)
 
 
 async def test_a_key_of_a_page_goes_before_the_same_one_of_the_app() -> None:

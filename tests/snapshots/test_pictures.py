@@ -319,10 +319,11 @@ def test_watches(picture: Picture) -> None:
     assert picture(*ticks, size=(120, 30), press=("a", "j"))
 
 
-def test_coverage(picture: Picture) -> None:
-    """The gravest gaps first, each with what would help; what is seen with its count."""
+def test_health(picture: Picture) -> None:
+    """What was missed, own cost, and those first of whom no request is seen, workers as one row."""
     holders = (
-        Holder(1003, "nginx", (80,), tcp_listening=1, tcp_connected=12),
+        Holder(1003, "nginx", (80,), tcp_listening=1, tcp_connected=12, parent=1),
+        *(Holder(n, "nginx", (80,), tcp_listening=1, parent=1003) for n in range(1004, 1008)),
         Holder(8, "a[/b]\\x1b", (8443,), tcp_listening=1, tls_ports=(8443,)),
         Holder(40, "gunicorn", (8000,), tcp_listening=1, tls_libraries=("libssl.so.3",)),
         Holder(41, "old-agent", (), tcp_connected=1, bits32=True),
