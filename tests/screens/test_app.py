@@ -205,10 +205,10 @@ async def test_the_times_of_an_endpoint_fit_into_a_narrow_page() -> None:
         assert len(page[at + 1].split()) >= 6  # p50, window, start, wait, sending, duration
 
 
-async def test_the_dashboard_goes_on_below_a_page() -> None:
+async def test_the_dashboard_goes_on_below_a_box() -> None:
     app = HttptopApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("n")
+        await pilot.press("question_mark")
         await show(pilot, busy())
         assert len(table(app).rows) == 15
 
