@@ -7,8 +7,9 @@ parsed. It is for a line of time alone: of a capture that is written otherwise n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from httptop.capture.fields import CaptureError
@@ -18,7 +19,7 @@ from httptop.model import SIDES, Side
 from httptop.view.moment import Rate
 
 #: The most moments; of more every second one goes.
-MOST: Final = 2000
+MOST: Final = 1000
 #: A number as the writer has it, and never a huge one.
 _NUMBER: Final = rb"(\d{1,15}(?:\.\d{1,20})?(?:e-?\d\d?)?)"
 _TAKEN_AT: Final = re.compile(rb'\{"taken_at":' + _NUMBER + rb",")
@@ -28,31 +29,23 @@ _TOTALS: Final = {
 }
 
 
-class Outlined(NamedTuple):
-    """A moment of a capture."""
-
-    at: float  # Unix time, seconds
-    server: float  # requests a second
-    client: float
-
-
 class Outline(NamedTuple):
-    """Moments of a capture, ascending in time."""
+    """The rates of each side at some moments of a capture, ascending in time."""
 
-    moments: tuple[Outlined, ...] = ()
+    rates: Mapping[Side, Sequence[Rate]] = MappingProxyType(dict.fromkeys(SIDES, ()))
     #: The most seconds between two of them that follow each other in the capture at its own pace.
     longest_gap_s: float = 0.0
 
-    def rates(self, side: Side) -> list[Rate]:
-        """Return the rates of a side."""
-        at = 1 + SIDES.index(side)
-        return [Rate(moment.at, moment[at]) for moment in self.moments]
+
+class _Found(NamedTuple):
+    at: float
+    rates: tuple[float, ...]  # of the sides, in the order of SIDES
 
 
 def outline(read: ReadAt, goes_on: Callable[[], bool]) -> Outline:
     """Return the outline of a capture as far as it can be read; ``goes_on`` is asked each line."""
-    found: list[Outlined] = []
-    every, last = 1, Outlined(0.0, 0.0, 0.0)
+    found: list[_Found] = []
+    every, last = 1, _Found(0.0, ())
     for number, moment in enumerate(_moments(LineReader(read), goes_on)):
         if number % every == 0 and (not found or moment.at > found[-1].at):
             found.append(moment)
@@ -62,10 +55,13 @@ def outline(read: ReadAt, goes_on: Callable[[], bool]) -> Outline:
     if found and last.at > found[-1].at:
         found.append(last)
     gaps = sorted(b.at - a.at for a, b in pairwise(found))
-    return Outline(tuple(found), 2.5 * gaps[len(gaps) // 2] if gaps else 0.0)
+    rates = {
+        side: tuple(Rate(one.at, one.rates[n]) for one in found) for n, side in enumerate(SIDES)
+    }
+    return Outline(rates, 2.5 * gaps[len(gaps) // 2] if gaps else 0.0)
 
 
-def _moments(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[Outlined]:
+def _moments(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[_Found]:
     taken = 0
     while goes_on() and taken <= LARGEST_FILE:
         try:
@@ -77,9 +73,7 @@ def _moments(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[Outline
         taken += len(line)
         at = _TAKEN_AT.match(line)
         if at is not None:
-            server, client = (_TOTALS[side].search(line) for side in SIDES)
-            yield Outlined(
-                float(at[1]),
-                0.0 if server is None else float(server[1]),
-                0.0 if client is None else float(client[1]),
+            rates = [_TOTALS[side].search(line) for side in SIDES]
+            yield _Found(
+                float(at[1]), tuple(0.0 if rate is None else float(rate[1]) for rate in rates)
             )

@@ -207,6 +207,7 @@ class ReplayFeed:
     def _ask(self, task: Callable[[], None], *, stays: bool = False) -> None:
         with self._asked:
             self._tasks.append(task)
+            self._busy = "reading"
             self._playing = self._playing and not stays
             self._asked.notify()
 
@@ -248,28 +249,38 @@ class ReplayFeed:
         self._show(self._following, self._following_number)
 
     def _go_to_number(self, number: int) -> None:
-        self._show_found(lambda goes_on: self._reader.go_to_number(number, goes_on))
+        # It is made whole whatever is asked for meanwhile: the next steps begin where it leads to.
+        goes_on = self._patience(lambda: self._stopping)
+        self._show_found(self._reader.go_to_number(number, goes_on))
 
     def _go_to(self, at: float) -> None:
-        self._show_found(lambda goes_on: self._reader.go_to(at, goes_on))
+        goes_on = self._patience(lambda: self._stopping or bool(self._tasks))
+        self._show_found(self._reader.go_to(at, goes_on))
 
-    def _show_found(self, find: Callable[[GoesOn], Snapshot | None]) -> None:
-        began_s = self._clock()
+    def _patience(self, leaves: Callable[[], bool]) -> GoesOn:
+        """Return what is asked whether to read on: it says how far it is where that takes long."""
+        told_s = self._clock()
 
         def goes_on(at: float) -> bool:
-            if self._clock() - began_s > _LONG_S:
-                self._busy = f"reading, at {humanize.time_of_day(at)[:8]}"
-                self._changed()
-            return not (self._stopping or self._tasks)
+            nonlocal told_s
+            if self._clock() - told_s < _LONG_S:
+                return not self._stopping
+            told_s = self._clock()
+            self._busy = f"reading, at {humanize.time_of_day(at)[:8]}"
+            self._changed()
+            return not leaves()
 
-        found = self._read(find(goes_on))
+        return goes_on
+
+    def _show_found(self, found: Snapshot | None) -> None:
+        if (redacted := self._read(found)) is not None:
+            self._show(redacted, self._reader.number - 1)
         self._busy = ""
-        if found is not None:
-            self._show(found, self._reader.number - 1)
         self._shown_s = self._clock()
 
     def _show(self, snapshot: Snapshot, number: int) -> None:
         following = self._read(self._next(snapshot))
+        self._busy = ""
         self._following, self._following_number = following, self._reader.number - 1
         shown = replace(narrowed(snapshot, self._scope), final=following is None)
         if following is None and self.problem is not None:
@@ -284,8 +295,8 @@ class ReplayFeed:
         least_s = self._speed / _MOST_A_SECOND
         if self._pace_s is not None or self._speed <= 1:
             return self._reader.next()
-        at = snapshot.taken_at + least_s
-        return self._reader.forward(at, lambda _: not (self._stopping or self._tasks))
+        goes_on = self._patience(lambda: self._stopping or bool(self._tasks))
+        return self._reader.forward(snapshot.taken_at + least_s, goes_on)
 
     def _read(self, snapshot: Snapshot | None) -> Snapshot | None:
         if self._reader.problem is not None:

@@ -26,11 +26,10 @@ _MOST_LAST: Final = 16
 _MOST_BYTES_OF_LAST: Final = 8 << 20
 #: What a place takes besides rows: mostly what a decompression remembers.
 _PLACE_BYTES: Final = 60_000
-#: How many lines are between two places at first, and between two times of asking to go on.
+#: How many lines are between two places at first.
 _EVERY: Final = 16
-_ASKED_EVERY: Final = 32
 
-#: Asked whether to go on, with the time (Unix, seconds) that has been reached.
+#: Asked before a line is passed over whether to go on, with its time (Unix, seconds).
 GoesOn = Callable[[float], bool]
 
 
@@ -79,42 +78,42 @@ class CaptureReader:
     def go_to_number(self, number: int, goes_on: GoesOn) -> Snapshot | None:
         """Return the snapshot of a number, or the last one; see :meth:`forward`."""
         self._start(lambda place: place.number <= number)
-        return self._forward(lambda _: self.number >= number, goes_on)
+        return self._forward(lambda _: self.number >= number, goes_on) or self._the_last()
 
     def go_to(self, at: float, goes_on: GoesOn) -> Snapshot | None:
         """Return the first snapshot that is not older than a Unix time; see :meth:`forward`."""
         self._start(lambda place: place.before_at < at)
-        return self.forward(at, goes_on)
+        return self.forward(at, goes_on) or self._the_last()
 
     def forward(self, at: float, goes_on: GoesOn) -> Snapshot | None:
         """Return the first snapshot from here on that is not older than a Unix time, or the last.
 
-        ``goes_on`` is asked now and then, with the time reached; once it says no, that has to do.
-        None: there is no snapshot from here on.
+        Once ``goes_on`` says no, the snapshot is that of the line reached. None: there is no
+        snapshot from here on.
         """
         return self._forward(lambda line: line.taken_at >= at, goes_on)
 
     def _forward(self, reached: Callable[[Line], bool], goes_on: GoesOn) -> Snapshot | None:
-        passed = 0
+        passed = False
         try:
             while True:
                 self._keep()
                 line = self._line()
                 if line is None:
                     break
-                asks = passed % _ASKED_EVERY == _ASKED_EVERY - 1
-                if reached(line) or (asks and not goes_on(line.taken_at)):
+                if reached(line) or not goes_on(line.taken_at):
                     return self._snapshot(line)
                 self._now.decoder.pass_over(line)
                 self._passed(line.taken_at)
-                passed += 1
+                passed = True
         except CaptureError as error:
             self.problem = error
         return self._the_last() if passed else None
 
     def _the_last(self) -> Snapshot | None:
-        """Return the last snapshot that has been passed."""
-        number = self.number - 1
+        """Return the last snapshot that has been passed or read, None if there is none."""
+        if (number := self.number - 1) < 0:
+            return None
         self._start(lambda place: place.number <= number)
         return self.next()
 

@@ -6,10 +6,12 @@ much further as time has passed since the last one, times the speed.
 
 from __future__ import annotations
 
-from httptop.model import Snapshot
+from collections.abc import Sequence
+
+from httptop.model import Side, Snapshot
 from httptop.screens.base import Httptop
 from httptop.view.history import COARSE_STEP_S, History
-from httptop.view.moment import Moment, marks_of, next_speed
+from httptop.view.moment import Moment, Rate, marks_of, next_speed
 
 
 class Moments:
@@ -22,6 +24,8 @@ class Moments:
         self._speed = 1.0
         self._position = 0.0  # Unix time up to which the past has been played
         self._newest_at = 0.0
+        self._rates_of: tuple[Side, float] | None = None
+        self._found: Sequence[Rate] = ()
 
     @property
     def shown(self) -> Moment | None:
@@ -37,10 +41,16 @@ class Moments:
             last,
             self._playing,
             self._speed,
-            rates=self._history.rates(view.side),
+            rates=self._rates(view.side),
             marks=marks_of(app.watches.events, app.baseline_at, first, last),
             longest_gap_s=max(1.5 * COARSE_STEP_S, 2.5 * snapshot.interval_s),
         )
+
+    def _rates(self, side: Side) -> Sequence[Rate]:
+        """Return the rates of what is kept, found once for each tick."""
+        if self._rates_of != (side, self._newest_at):
+            self._rates_of, self._found = (side, self._newest_at), self._history.rates(side)
+        return self._found
 
     def see(self, snapshot: Snapshot) -> None:
         """Keep the newest snapshot; play on, if that is going on."""

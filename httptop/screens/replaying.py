@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from httptop.capture.outline import Outline
 from httptop.model import Snapshot
 from httptop.screens.base import Httptop
 from httptop.view.moment import Moment, Recording, marks_of
+
+#: What takes longer than that says how far it is.
+LONG_S: Final = 0.3
 
 
 class Player(Protocol):
@@ -59,7 +62,7 @@ class ReplayMoments:
         snapshot, recording, outline = app.snapshot, player.recording, player.outline
         if snapshot is None:
             return None
-        rates = outline.rates(app.view.side)
+        rates = outline.rates[app.view.side]
         first = min(self._first_at, rates[0].at if rates else self._first_at)
         last = max(self._last_at, rates[-1].at if rates else self._last_at)
         return Moment(
@@ -93,11 +96,16 @@ class ReplayMoments:
             self._player.seek(seconds)
         else:
             self._player.step(steps)
-        self._app.refresh_screens()
+        self._drawn_soon()
+
+    def _drawn_soon(self) -> None:
+        """Draw once more where what was asked for takes so long that this is to be said."""
+        self._app.set_timer(LONG_S, self._app.refresh_screens)
 
     def go_to(self, at: float) -> bool:
         """Show the moment of a Unix time."""
         self._player.seek_to(at)
+        self._drawn_soon()
         return True
 
     def pause(self) -> None:
@@ -109,8 +117,7 @@ class ReplayMoments:
 
     def newest(self) -> None:
         """Show the end of the capture."""
-        self._player.seek_to(float("inf"))
-        self._app.refresh_screens()
+        self.go_to(float("inf"))
 
     def change_speed(self, step: int) -> None:
         """Play faster (``step`` 1) or slower (-1)."""

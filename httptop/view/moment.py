@@ -5,6 +5,7 @@ Pure functions, without Textual.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
@@ -108,15 +109,14 @@ def profile(moment: Moment, width: int) -> list[float | None]:
         return []
     sums, counts = [0.0] * width, [0] * width
     found: list[float | None] = [None] * width
-    before: Rate | None = None
-    for one in moment.rates:
-        column = column_of(one.at, moment.first, moment.last, width)
-        sums[column] += one.rate
+    before_at, start = -math.inf, 0
+    for at, rate in moment.rates:
+        column = column_of(at, moment.first, moment.last, width)
+        sums[column] += rate
         counts[column] += 1
-        if before is not None and one.at - before.at <= moment.longest_gap_s:
-            start = column_of(before.at, moment.first, moment.last, width)
-            found[start + 1 : column] = [one.rate] * max(0, column - start - 1)
-        before = one
+        if column > start + 1 and at - before_at <= moment.longest_gap_s:
+            found[start + 1 : column] = [rate] * (column - start - 1)
+        before_at, start = at, column
     for column, count in enumerate(counts):
         if count:
             found[column] = sums[column] / count

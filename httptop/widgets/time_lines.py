@@ -20,7 +20,8 @@ from httptop import humanize
 from httptop.view.moment import Moment, column_of, profile, time_of
 from httptop.widgets.key_bar import Hint
 from httptop.widgets.painting import Line, Painted, Palette
-from httptop.widgets.sparkline import Glyphs, Symbols, capacity, ceiling, trend
+from httptop.widgets.rate_graph import top_of
+from httptop.widgets.sparkline import Glyphs, Symbols, capacity, trend
 
 #: The legend is shown where it leaves so many cells for the line.
 _LEAST_CELLS: Final = 50
@@ -52,6 +53,7 @@ class TimeLines(Painted):
         self.set_class(not titled, "-untitled")
         self._moment: Moment | None = None
         self._hints: Sequence[Hint] = ()
+        self._profiled: tuple[tuple[object, ...], Sequence[float | None]] | None = None
         self._line_at = (0, 0)  # first cell of the line of time, and how many there are
 
     def show(self, moment: Moment | None, hints: Sequence[Hint]) -> None:
@@ -88,8 +90,9 @@ class TimeLines(Painted):
             legend = Line()
         line = Line().add(f" {left} ", muted)
         self._line_at = line.used, max(0, cells)
-        rates = profile(moment, capacity(max(0, cells), self.symbols))
-        bars = trend(rates, max(0, cells), self.symbols, ceiling(rates))
+        rates = self._profile(moment, capacity(max(0, cells), self.symbols))
+        top = top_of([rate for rate in rates if rate is not None])
+        bars = trend(rates, max(0, cells), self.symbols, top)
         graph = [(bar, "rate") for bar in bars]
         if graph:
             for mark in moment.marks:
@@ -99,6 +102,13 @@ class TimeLines(Painted):
         for glyph, hue in graph:
             line.add(glyph, self.hue(hue))
         return line.add(f" {right} ", muted).join(legend).strip()
+
+    def _profile(self, moment: Moment, width: int) -> Sequence[float | None]:
+        """Return the rates by column; those of a capture stay, and so do they between two ticks."""
+        of = moment.rates, moment.first, moment.last, width
+        if self._profiled is None or self._profiled[0][0] is not of[0] or self._profiled[0] != of:
+            self._profiled = of, profile(moment, width)
+        return self._profiled[1]
 
     def on_click(self, event: events.Click) -> None:
         """Ask for the moment that was clicked."""
@@ -160,6 +170,6 @@ def _texts(moment: Moment, glyphs: Glyphs) -> list[str]:
         f" REPLAY of {recording.host}  {state}{end} {day} {at}{place}{pace} ",
         f" REPLAY {state}{end} {day} {at}{place}{pace} ",
         f" REPLAY {state}{end} {day} {at}{pace} ",
+        f" REPLAY {state}{end} {at}{pace} ",
         f" REPLAY {state}{end} {at} ",
-        f" REPLAY {at} ",
     ]

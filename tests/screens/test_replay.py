@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from httptop.app import HttptopApp
-from httptop.capture.outline import Outline, Outlined
-from httptop.view.moment import Recording
+from httptop.capture.outline import Outline
+from httptop.view.moment import Rate, Recording
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import TitleLine
 from httptop.widgets.headline import Headline
@@ -58,7 +58,9 @@ async def test_it_says_what_it_is_and_where() -> None:
         assert "●" not in title
         assert drawn(app, CostLine)[0].startswith(" recorded run's cost ")
         assert app.screen.query_one(Headline).display
-        player.outline = Outline(tuple(Outlined(NOON + n, float(n), 0.0) for n in range(200, 500)))
+        player.outline = Outline(
+            {"server": tuple(Rate(NOON + n, float(n)) for n in range(200, 500))}
+        )
         player.recording = replace(player.recording, playing=False, speed=4.0)
         player.changed()
         await pilot.pause()

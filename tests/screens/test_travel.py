@@ -55,12 +55,12 @@ async def test_a_click_goes_there_and_marks_are_seen_on_every_page() -> None:
         assert app.snapshot is not None
         assert app.snapshot.uptime_s == 250
         await pilot.press("right_square_bracket")
-        assert "▲⣶┃" in drawn(app, TimeLines)[0]
+        assert "▲⣿┃" in drawn(app, TimeLines)[0]
         for key in ("enter", "i"):
             await pilot.press(key)
             title, line = drawn(app, TimeLines)
             assert "12:04:11, 28s ago: NOT LIVE" in title
-            assert line.startswith(" 12:04:10 ▲⣶┃")
+            assert line.startswith(" 12:04:10 ▲⣿┃")
         await pilot.press("right_curly_bracket")
         assert "0s ago: NOT LIVE" in drawn(app, TimeLines)[0]
 

@@ -11,12 +11,13 @@ import pytest
 from textual.pilot import Pilot
 
 from httptop.app import HttptopApp
-from httptop.capture.outline import Outline, Outlined
+from httptop.capture.outline import Outline
 from httptop.config.settings import Ui
 from httptop.coverage.processes import Holder, Survey
 from httptop.model import Health, Snapshot
 from httptop.printable import clean
 from httptop.screens.replaying import Player
+from httptop.view.moment import Rate
 from tests.factory import (
     NOON,
     OVERHEAD,
@@ -177,7 +178,7 @@ def test_replay(picture: Picture) -> None:
     player.recording = replace(player.recording, speed=4.0)
     rates = [400 + 9 * (tick % 7) + (700 if 280 < tick < 320 else 0) for tick in range(200, 500)]
     player.outline = Outline(
-        tuple(Outlined(NOON + 200 + at, float(rate), 0.0) for at, rate in enumerate(rates))
+        {"server": tuple(Rate(NOON + 200 + at, float(rate)) for at, rate in enumerate(rates))}
     )
     assert picture(busy(), size=(80, 24), player=player)
 
