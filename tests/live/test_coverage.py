@@ -254,7 +254,7 @@ def test_without_root_the_screen_has_it_from_the_helper() -> None:
         until_shown(end, "why a service does not show up")
         assert "0" not in status(run.pid)["Uid"].split()
         end.write(b"y")
-        until_shown(end, "with stream sockets")
+        until_shown(end, "without a request")
         end.write(b"q")  # back
         until_shown(end, "why a service does not show up")
         end.write(b"q")

@@ -245,8 +245,8 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         for keys, shown in (
             (b"\r", "server side"),
             (b"h", "name in ui.keys"),
-            (b"n", "Missed since start"),
-            (b"y", "processes with stream sockets"),
+            (b"n", "seen and missed since start"),
+            (b"y", "without a request"),
         ):
             end.write(keys)
             until_shown(end, shown)

@@ -231,7 +231,7 @@ class Watches:
     """What is watched on the screen."""
 
     rules: tuple[str, ...] = (
-        "any p99 > 3x usual",
+        "any p99 > 3x usual for 30s",
         "all 5xx > 5% for 30s",
         "any oldest > 30s",
     )
