@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import pytest
@@ -326,8 +327,12 @@ def test_latencies_read_before_their_responses_reach_row_and_side() -> None:
 # ---- as a sequence -----------------------------------------------------------------------------
 
 
+@cache
 def _varied() -> FedRows:
-    """Rows of all kinds: alike in some figures, without requests in the window, in flight only."""
+    """Rows of all kinds: alike in some figures, without requests in the window, in flight only.
+
+    Nobody changes them; each table of them is another one.
+    """
     fed = FedRows()
     paths = ("/b", "/a", "/a", "/c", "/d", "/e", "/{id}")
     endpoints = {
