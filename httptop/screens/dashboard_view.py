@@ -87,13 +87,14 @@ class DashboardView(HttptopScreen):
         self._groups = GroupControl(app, self._group_table)
         self._settings = SettingsControl(app, self._table, self._prompt)
         self.scene = Scene(None, View())
-        tables = (self._table, self._group_table, self._empty)
+        self._tables = (self._table, self._group_table, self._empty)
         self._panels = PanelControl(
-            self, ((self._rates,), (self._latencies,), tables, (self._live,)), home=3
+            self, ((self._rates,), (self._latencies,), self._tables, (self._live,)), home=3
         )
         self._menu: Menu | None = None  # of which the next key chooses
-        # As it will be at first: each change of a class has all widgets styled again.
-        self.update_classes({"-empty": True, "-quiet": True, **self._shape(app.size)}, update=False)
+        # As it will be at first: each change of the screen's classes has all widgets styled again.
+        self.update_classes(self._shape(app.size), update=False)
+        self._show_panels(self.scene, update=False)
 
     def compose(self) -> ComposeResult:
         """Lay out the widgets."""
@@ -167,14 +168,8 @@ class DashboardView(HttptopScreen):
         self._cost_line.show(app.newest, app.units, whose)
         self._filters.show_chips()
         self._show_keys()
-        self.update_classes(
-            {
-                "-empty": not now.rows,
-                "-quiet": not now.rows and not now.requests(),
-                "-past": past,
-                "-grouped": now.groups is not None,
-            }
-        )
+        self.set_class(past, "-past")
+        self._show_panels(now)
         if now.groups is not None:
             self._group_table.show(now, now.groups, app.units)
         else:
@@ -187,6 +182,14 @@ class DashboardView(HttptopScreen):
             self._empty.show(now, app.demo_state, app.start_step)
         elif self.focused is None:
             self.call_after_refresh(self._focus_table)
+
+    def _show_panels(self, now: Scene, *, update: bool = True) -> None:
+        """Show those that have something to show; to style these alone is quick."""
+        classes = {"-empty": not now.rows, "-grouped": now.groups is not None}
+        for table in self._tables:
+            table.update_classes(classes, update=update)
+        quiet = not now.rows and not now.requests()
+        self._live.update_classes({"-quiet": quiet}, update=update)
 
     def show_age(self, text: str) -> None:
         """Say in the title how old the figures are."""

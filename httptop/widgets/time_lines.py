@@ -50,7 +50,7 @@ class TimeLines(Painted):
     def __init__(self, symbols: Symbols, *, titled: bool = True) -> None:
         super().__init__(symbols)
         self._titled = titled
-        self.set_class(not titled, "-untitled")
+        self.set_class(not titled, "-untitled", update=False)
         self._moment: Moment | None = None
         self._hints: Sequence[Hint] = ()
         self._profiled: tuple[tuple[object, ...], Sequence[float | None]] | None = None
