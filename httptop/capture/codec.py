@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from httptop.capture.fields import (
@@ -137,6 +138,7 @@ class Encoder:
             row.p99_change,
             row.window_requests,
             row.window_errors,
+            None if row.window_status is None else list(chain(*row.window_status.items())),
         ]
 
     def _totals(self, side: str, snapshot: Snapshot) -> Json:

@@ -40,7 +40,7 @@ from httptop.model import (
 
 _MOST_KEYS: Final = 1 << 20
 #: The most of these in a line, by which they take memory before anything can be checked. A line has
-#: 129 values and 19 lists for each endpoint, 352 and 52 with as many processes and peers as can be.
+#: 130 values and 20 lists for each endpoint, 385 and 68 with as many processes and peers as can be.
 _MOST_VALUES: Final = 4_000_000
 _MOST_LISTS: Final = 640_000
 _MOST_OBJECTS: Final = 1000
@@ -189,7 +189,7 @@ class Decoder:
 
     def _read_row(self, cells: list[Json], trend: Trend | None = None) -> EndpointStats:
         # Older captures lack the last ones, newer ones may have more.
-        if len(cells) < 27 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23, 25):
+        if len(cells) < 28 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23, 25, 27):
             raise CaptureError("an endpoint has too few values")
         key = self._key(cells[0])
         return EndpointStats(
@@ -220,6 +220,7 @@ class Decoder:
             p99_change=_read_known(cells, 24),
             window_requests=_read_count(cells, 25),
             window_errors=_read_count(cells, 26),
+            window_status=_read_statuses(cells, 27),
         )
 
     def _key(self, number: Json) -> EndpointKey:
@@ -263,6 +264,14 @@ def _read_known(cells: list[Json], at: int) -> float | None:
 def _read_count(cells: list[Json], at: int) -> int | None:
     """Return a count; None: it is not known, or older captures lack it."""
     return None if len(cells) <= at or cells[at] is None else F.as_count(cells[at])
+
+
+def _read_statuses(cells: list[Json], at: int) -> dict[int, int] | None:
+    """Return codes and how often each was seen, from one list; None: it is not known."""
+    if len(cells) <= at or cells[at] is None:
+        return None
+    values = F.as_list(cells[at])
+    return F.as_status([list(pair) for pair in zip(values[::2], values[1::2], strict=False)])
 
 
 def _read_containers(containers: Json) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ def test_the_fullest_lines_are_within_the_bounds() -> None:
             by_pid={100_000 + n: parties for n in range(16)},
             by_peer={f"fd00::{n}:1234:5678:9abc": parties for n in range(16)},
             status={400 + n: 7 for n in range(16)},
+            window_status={400 + n: 7 for n in range(16)},
         )
         for row in tick.endpoints
     )

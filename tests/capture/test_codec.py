@@ -16,7 +16,9 @@ LOOKED_AT = filled_snapshot()
 
 def recorded(snapshot: Snapshot) -> Snapshot:
     """Return what a recording has of a snapshot: it does not depend on who looks."""
-    return replace(snapshot, looked_at=None, in_flight_for_screen=False, in_flight_age_s=0.0)
+    return replace(
+        snapshot, looked_at=None, in_flight_for_screen=False, in_flight_age_s=0.0, kept_s=0.0
+    )
 
 
 FULL = recorded(LOOKED_AT)
