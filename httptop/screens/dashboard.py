@@ -78,7 +78,7 @@ class Dashboard(DashboardView):
     def go_back(self) -> bool:
         """Show all panels again if one fills the screen; go back to groups, or from them."""
         if self._panels.filling is not None:
-            self._panels.restore()
+            self._restore_panels()
             return True
         return self._groups.back()
 
@@ -118,7 +118,7 @@ class Dashboard(DashboardView):
         elif self._filters.stop_picking():
             self._show_keys()
         elif self._panels.filling is not None:
-            self._panels.restore()
+            self._restore_panels()
         elif self._live.held:
             self._live.action_leave()
         elif self.httptop.view.groups_above is not None:
@@ -347,6 +347,10 @@ class Dashboard(DashboardView):
                 self.httptop.open_endpoint(finding.key)
 
     # Panels
+
+    def _restore_panels(self) -> None:
+        self._panels.restore()
+        self._show_keys()
 
     def action_panel(self, number: int) -> None:
         """Choose a panel by its digit; see PanelControl. A filter that is picked comes first."""

@@ -230,5 +230,8 @@ class DashboardView(HttptopScreen):
             self._key_bar.show(held_hints(key))
         else:
             demo = not self.scene.rows and self.httptop.can_demo
+            filled = self._panels.filling is not None
             view, baseline_at = self.httptop.view, self.httptop.baseline_at
-            self._key_bar.show(dashboard_hints(key, view, demo=demo, baseline_at=baseline_at))
+            self._key_bar.show(
+                dashboard_hints(key, view, demo=demo, baseline_at=baseline_at, filled=filled)
+            )

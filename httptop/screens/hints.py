@@ -16,10 +16,13 @@ from httptop.widgets.key_bar import Hint
 KeyOf = Callable[[str], str]
 
 
-def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | None) -> list[Hint]:
-    """Return the keys of the dashboard; ``demo``: include the demo's key.
+def dashboard_hints(
+    key: KeyOf, view: View, *, demo: bool, baseline_at: float | None, filled: bool
+) -> list[Hint]:
+    """Return the keys of the dashboard, of which the last one leads back; it is always shown.
 
-    ``baseline_at``: when the window ended that the user compares with, Unix time.
+    ``demo``: include the demo's key. ``baseline_at``: when the window ended that the user compares
+    with, Unix time. ``filled``: a panel fills the screen.
     """
     hints: list[Hint] = [
         (key("open"), "open", "screen.open"),
@@ -34,12 +37,6 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
     if baseline_at is not None:
         when = humanize.time_of_day(baseline_at)[:5]
         hints.append((key("baseline"), f"compare with {when}", "app.baseline"))
-    if (above := view.groups_above) is not None:
-        hints.append((key("clear"), f"by {GROUPINGS[above.by]}", "screen.clear"))
-    elif view.filtered:
-        hints.append((key("clear"), "clear filters", "screen.clear"))
-    elif view.grouping.on:
-        hints.append((key("clear"), "endpoints", "screen.clear"))
     return [
         *hints,
         (key("side"), view.other_side(), "screen.toggle_side"),
@@ -51,7 +48,7 @@ def dashboard_hints(key: KeyOf, view: View, *, demo: bool, baseline_at: float | 
         (key("watches"), "watches", "app.watches"),
         (key("export"), "export", "app.export"),
         (key("save"), "save", "screen.save"),
-        (key("quit"), "quit", "app.ask_quit"),
+        _way_back(key, view, filled=filled),
     ]
 
 
@@ -77,6 +74,20 @@ def moment_hints(key: KeyOf, moment: Moment | None) -> list[Hint]:
     if moment.recording.ended:
         play = "again"
     return [(key("pause"), play, "screen.pause"), *ticks, *speed, end]
+
+
+def _way_back(key: KeyOf, view: View, *, filled: bool) -> Hint:
+    if filled:
+        to = "all panels"
+    elif (above := view.groups_above) is not None:
+        to = f"by {GROUPINGS[above.by]}"
+    elif view.filtered:
+        to = "clear filters"
+    elif view.grouping.on:
+        to = "endpoints"
+    else:
+        return (key("quit"), "quit", "app.ask_quit")
+    return (key("clear"), to, "screen.clear")
 
 
 def held_hints(key: KeyOf) -> list[Hint]:
