@@ -13,7 +13,7 @@ PREFIX ?= /opt/httptop
 BINDIR ?= /usr/local/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench clean
+.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench docs-pictures clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
+	@echo 'make docs-pictures  pictures and tables of the docs, from the pictures of the tests and the code'
 	@echo 'make clean          remove .venv, what zoo and test-kernels keep, and caches (packages stay)'
 
 run:
@@ -80,6 +81,12 @@ check:
 bench:
 	@scripts/setup test
 	@scripts/as-root .venv/bin/python -m bench $(if $(filter command line,$(origin ARGS)),$(ARGS))
+
+docs-pictures:
+	@scripts/setup test
+	@scripts/test tests/snapshots/test_pictures.py -q
+	@.venv/bin/python -m tests.snapshots.docs_pictures
+	@.venv/bin/python -m tests.screens.docs_tables
 
 clean:
 	@[ ! -e .kernels ] || scripts/as-root rm -rf .kernels

@@ -9,22 +9,27 @@ assert (:func:`snapshot_at`, of :func:`row`). Values for every field of every da
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from httptop.model import (
+    BANDS_PER_OCTAVE,
+    LEAST_BAND_NS,
     NO_TOTALS,
     OTHER_PEERS,
     OTHER_PIDS,
     SIDES,
     STATUS_UNKNOWN,
     UNIX_PEER,
+    Bands,
     EndpointKey,
     EndpointStats,
     Health,
     Latency,
+    LookedAt,
     Overhead,
     PartyStats,
     RequestInFlight,
@@ -245,15 +250,24 @@ def _trends(rps: float, errors: float, seed: int) -> dict[str, Any]:
             )
             for i, wave in enumerate(waves)
         ),
-        "trend_bands": tuple(
-            tuple(
-                (band, count)
-                for band in range(12, 36)
-                if (count := int(rps * math.exp(-((band - 24) ** 2) / 9) * noise(band * i)))
-            )
-            for i in range(180)
-        ),
+        "trend_bands": tuple(bands(rps * wave, i, 1.6, 140) for i, wave in enumerate(waves)),
     }
+
+
+def bands(n: float, tick: int, p50_ms: float, slower_from: int, slower: float = 0.02) -> Bands:
+    """Return about so many latencies of a tick; from one on a share is eight times as long."""
+    usual = BANDS_PER_OCTAVE * math.log2(p50_ms * 1e6 / LEAST_BAND_NS)
+    middle = usual + 0.8 * math.sin(tick / 23)
+    part = slower if tick >= slower_from else 0.0
+    longer = middle + 3 * BANDS_PER_OCTAVE
+
+    def share(band: int) -> float:
+        near, far = (math.exp(-((band - at) ** 2) / 8) for at in (middle, longer))
+        return (near * (1 - part) + far * part) / 5 * (0.5 + noise(7 * band + 3 * tick))
+
+    lowest = max(0, int(usual) - 9)
+    found = ((band, int(n * share(band))) for band in range(lowest, int(longer) + 9))
+    return tuple((band, count) for band, count in found if count)
 
 
 def snapshot(
@@ -389,7 +403,7 @@ def samples(endpoints: Sequence[EndpointStats], n: int = 60) -> list[Transaction
         found.append(
             Transaction(
                 serial=10_000 - i,
-                started_at=NOON + 252 - 0.137 * i,
+                started_at=NOON + 252 - 0.137 * i - ns / 1e9,
                 key=row.key,
                 pid=row.pids[0],
                 path=row.key.path.replace("{id}", str(1_000 + i * 37)),
@@ -496,6 +510,24 @@ def with_times() -> Snapshot:
             )
         )
     return replace(shown, endpoints=tuple(rows))
+
+
+def looked_at(name: EndpointKey, ticks: range) -> list[Snapshot]:
+    """Return the shop tick by tick while somebody looks at an endpoint, which gets slower.
+
+    Halfway; the snapshots are of every fourth second.
+    """
+    shown, all_bands = with_times(), Counter[int]()
+    middle = ticks[len(ticks) // 2]
+    row = next(row for row in shown.endpoints if row.key == name)
+    by_status = row.latency_by_status or {}
+    found = []
+    for tick in ticks:
+        all_bands.update(dict(bands(4 * row.rps, tick, 17.0, middle, 0.9)))
+        known = LookedAt(name, by_status, tuple(sorted(all_bands.items())))
+        now = replace(shown, taken_at=NOON + tick, uptime_s=float(tick), looked_at=known)
+        found.append(replace(now, interval_s=4.0))
+    return found
 
 
 def many(n: int, tick: int) -> Snapshot:

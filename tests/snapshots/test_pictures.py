@@ -25,6 +25,7 @@ from tests.factory import (
     endpoint,
     key,
     later,
+    looked_at,
     samples,
     shop,
     snapshot,
@@ -58,10 +59,11 @@ def picture(snap_compare: Picture) -> Picture:
         fixed: tuple[tuple[str, bool], ...] = (),
         survey: Callable[[], Survey] | None = None,
         player: Player | None = None,
+        export: Callable[..., str] | None = None,
         **ui: Any,
     ) -> bool:
         app = HttptopApp(
-            run=FakeRun(start_demo=lambda: None, survey=survey),
+            run=FakeRun(start_demo=lambda: None, survey=survey, export=export),
             watching=WATCHING,
             ui=Ui(**ui),
             fixed=fixed,
@@ -183,12 +185,39 @@ def test_replay(picture: Picture) -> None:
     assert picture(busy(), size=(80, 24), player=player)
 
 
+def test_travel(picture: Picture) -> None:
+    """A minute back: a banner, and a line of time with the baseline and where one is."""
+
+    async def go_back(pilot: Pilot[int]) -> None:
+        for tick in range(12, 253, 12):
+            await show(pilot, busy(tick))
+            if tick == 120:
+                await pilot.press("b")
+        await pilot.press("left_curly_bracket", "left_square_bracket")
+
+    assert picture(size=(120, 30), then=go_back)
+
+
 def test_detail(picture: Picture) -> None:
     """One endpoint in full: facts, trend, percentiles, each status, recent requests.
 
     Wait, sending and duration stand beside the latency, wait as what it is, a sample.
     """
     assert picture(with_times(), size=(120, 40), sort="max", press=("j", "j", "enter"))
+
+
+def test_endpoint(picture: Picture) -> None:
+    """A page that is open for a while: its latencies over time, and what is different now."""
+    name = key("/search")
+
+    async def wait(pilot: Pilot[int]) -> None:
+        app = pilot.app
+        assert isinstance(app, HttptopApp)
+        app.open_endpoint(name)
+        for tick in looked_at(name, range(172, 256, 4)):
+            await show(pilot, tick)
+
+    assert picture(with_times(), size=(120, 45), then=wait)
 
 
 def test_detail_narrow(picture: Picture) -> None:
@@ -222,6 +251,11 @@ def test_in_flight_narrow(picture: Picture) -> None:
 def test_help(picture: Picture) -> None:
     """Keys, columns and words explained above the dashboard."""
     assert picture(busy(), size=(100, 45), press=("question_mark",))
+
+
+def test_export(picture: Picture) -> None:
+    """The ways to export what is shown, in a box above it, and where files go."""
+    assert picture(busy(), size=(80, 24), press=("e",), export=lambda *_: "/home/me/x")
 
 
 def test_palette(picture: Picture) -> None:
