@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from textual._compositor import LayoutUpdate
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -44,6 +46,13 @@ def drawn(app: HttptopApp, kind: type[Widget] = EndpointTable) -> list[str]:
     """Return what a widget draws, line by line."""
     widget = app.screen.query_one(kind)
     return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+
+
+def whole_screen(app: HttptopApp) -> list[str]:
+    """Return the lines of the screen, and of what is seen behind it."""
+    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    assert isinstance(update, LayoutUpdate)
+    return [Strip.join(parts).text for parts in update.strips]
 
 
 def said(app: HttptopApp) -> list[str]:

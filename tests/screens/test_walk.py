@@ -7,15 +7,13 @@ from itertools import cycle
 
 import pytest
 from rich.cells import cell_len
-from textual._compositor import LayoutUpdate
-from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.coverage.processes import Holder, Survey
 from httptop.screens.themes import THEMES
 from tests.factory import NOON
 from tests.hostile import RAW, clean, hostile
-from tests.screens.handles import show
+from tests.screens.handles import show, whole_screen
 from tests.screens.views import VIEWS, Shown, controls, go, leave
 
 #: Categories of characters that a terminal does not show where they stand.
@@ -23,17 +21,10 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 SIZES = ((80, 24), (120, 40), (200, 60))
 
 
-def lines_of(app: HttptopApp) -> list[str]:
-    """Return the lines of the screen, and of what is seen behind it."""
-    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-    assert isinstance(update, LayoutUpdate)
-    return [Strip.join(parts).text for parts in update.strips]
-
-
 def faults(app: HttptopApp, view: Shown) -> list[str]:
     """Return what is wrong with a view, each fault with a line that has it."""
     width, height = app.size
-    lines = lines_of(app)
+    lines = whole_screen(app)
     found = [f"{len(lines)} lines"] if len(lines) != height else []
     for line in lines:
         if cell_len(line) != width:
@@ -84,6 +75,6 @@ async def test_any_size_at_any_time() -> None:
             for size in sizes:
                 await pilot.resize_terminal(*size)
                 width, height = size
-                assert [cell_len(line) for line in lines_of(app)] == [width] * height, view
+                assert [cell_len(line) for line in whole_screen(app)] == [width] * height, view
             assert faults(app, view) == []
             await leave(pilot)
