@@ -26,6 +26,7 @@ OF_DOCS: Final = {
     "in-flight": "test_in_flight",
     "compare": "test_compare",
     "time-travel": "test_travel",
+    "replay": "test_replay",
     "watches": "test_watches",
     "coverage": "test_coverage",
     "export": "test_export",
