@@ -14,6 +14,7 @@ from typing import Final, Literal
 from httptop.coverage.gaps import Gap, Seen, gaps_of
 from httptop.coverage.processes import Holder, Survey
 from httptop.model import MOST_PIDS, Snapshot
+from httptop.view.rows import RowsOnDemand
 
 _LISTENS_WIDTH: Final = 24
 _MOST_PORTS: Final = 4
@@ -205,7 +206,8 @@ def _counted(groups: Sequence[Sequence[Holder]], snapshot: Snapshot) -> list[tup
     for n, group in enumerate(groups):
         by_name[group[0].process].add(n)
     found = [(0, False)] * len(groups)
-    for row in snapshot.endpoints:
+    rows = snapshot.endpoints
+    for row in map(rows.passing, range(len(rows))) if isinstance(rows, RowsOnDemand) else rows:
         at = {by_pid[pid] for pid in row.pids if pid in by_pid}
         others = any(pid not in by_pid for pid in row.pids)
         if not row.pids or len(row.pids) >= MOST_PIDS:

@@ -28,7 +28,7 @@ class ExportControl:
         app = self._app
         if isinstance(app.focused, Input) or isinstance(app.screen, ExportBox):
             return False
-        app.clear_notifications()  # they would be in the picture
+        app.dismiss_notice()  # it would be in the picture
         run = app.run_controls
         app.push_screen(ExportBox("" if run is None else run.exported_to), self._chosen)
         return True

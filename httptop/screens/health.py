@@ -144,12 +144,17 @@ class HealthScreen(HttptopScreen):
         self._show_processes()
 
     async def _look(self, run: RunControls) -> None:
+        newest = self.httptop.newest
+
+        def inspect() -> tuple[Survey, list[Service]]:
+            found = run.survey()
+            return found, services(found, newest)
+
         try:
-            self._found = found = await asyncio.to_thread(run.survey)
+            self._found, self._services = await asyncio.to_thread(inspect)
         except (OSError, ValueError) as error:
             self._state = f"The processes cannot be inspected: {error}"
         else:
-            self._services = services(found, self.httptop.newest)
             self._state = ""
         finally:
             self._looking = False
