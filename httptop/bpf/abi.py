@@ -105,6 +105,8 @@ ROW: Final = sums.ROW
 ROW_TIME: Final = sums.ROW_TIME
 CELL_USE: Final = struct.Struct("<3Q3IHBB")
 SIDE_SUMS: Final = struct.Struct("<2Q1024Q1024I")
+#: The sides, and what the screen's filter picks of each.
+SIDES_SUMMED: Final = 4
 BUCKET_GROUP: Final = struct.Struct("<16I16Q")
 WINDOW_LOG: Final = struct.Struct("<32768I")
 SUMS_RUN: Final = struct.Struct("<10IQQ512I512Q")
@@ -112,8 +114,9 @@ SUMS_RUN: Final = struct.Struct("<10IQQ512I512Q")
 UNKNOWN_A_RUN: Final = 512
 #: Words of what a run tells of the rest, at the end of SUMS_RUN.
 REST_WORDS: Final = 512
-#: Flags of a cell: of the client side, in scope, to be read again; on its way back (give_back.h).
-CELL_CLIENT, CELL_IN_SCOPE, CELL_AGAIN, CELL_RETIRED, CELL_HELD = 1, 2, 4, 8, 16
+#: Flags of a cell: of the client side, in scope, to be read again; on its way back (give_back.h);
+#: picked by the screen's filter.
+CELL_CLIENT, CELL_IN_SCOPE, CELL_AGAIN, CELL_RETIRED, CELL_HELD, CELL_KEPT = 1, 2, 4, 8, 16, 32
 #: What a cell is that is given back.
 RECLAIM_RESPONSE, RECLAIM_ENDPOINT, RECLAIM_OWN = range(3)
 #: What a cell is for; what is not named here: this and the number of the measure.

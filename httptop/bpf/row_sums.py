@@ -42,6 +42,8 @@ _USE_AT: Final = 32
 _SIDE: Final = struct.Struct("<2Q")
 _STATUS_AT: Final = _SIDE.size
 _TICK_AT: Final = abi.SIDE_SUMS.size - 4 * BUCKETS
+#: Where the sums of what the screen's filter picks of the sides stand, behind those of the sides.
+_KEPT: Final = 2
 _HISTOGRAM: Final = struct.Struct(f"<{BUCKETS}I")
 #: What a merged row adds to that which it is merged into.
 _ADDED: Final = (
@@ -119,7 +121,9 @@ class KernelSums:
         #: What take_rest() returns.
         self._rest: list[tuple[int, int, int]] = []
         self._slots = Slots(0, (0,))
-        self._sides_seen = (SideLatencies(), SideLatencies())
+        #: Of the sides, and of what the screen's filter picks of each.
+        self._sides_seen = [SideLatencies() for _ in range(abi.SIDES_SUMMED)]
+        self._keeping = False  # whether the screen's filter has ever picked anything
         for cell in abi.LEFT_OUT_ENDPOINTS:
             self.use(cell, None)
 
@@ -196,11 +200,26 @@ class KernelSums:
                 self._summarize_rows(first_row, last_row + 1, tick)
         while old:
             self._replay(old.pop()[1])
-        for side, seen in enumerate(self._sides_seen):
+        summed = abi.SIDES_SUMMED if self._keeping else _KEPT
+        for side, seen in enumerate(self._sides_seen[:summed]):
             seen.move(slots)
             seen.add(slots.last, self._tick_histogram(side))
         self._forget_before(slots.kept)
         return unknown
+
+    def keep(self, cells: Iterable[int], *, kept: bool) -> None:
+        """Say whether the screen's filter picks what cells count; see RowSums."""
+        for cell in cells:
+            at = (cell + 1) * CELL_USE.size - 1
+            uses = self._uses.up_to(at + 1)
+            uses[at] = uses[at] & ~abi.CELL_KEPT | abi.CELL_KEPT * kept
+            self._keeping |= kept
+
+    def keep_anew(self) -> None:
+        """Begin the sums of what is picked anew; see RowSums."""
+        at = _KEPT * abi.SIDE_SUMS.size
+        self._sides[at : at + 2 * abi.SIDE_SUMS.size] = bytes(2 * abi.SIDE_SUMS.size)
+        self._sides_seen[_KEPT:] = [SideLatencies(), SideLatencies()]
 
     def _run(self, program: int, first: int, end: int, tick: int = 0, back: bool = False) -> int:
         """Run a program on what ``first`` to before ``end`` number; return what to go on with."""
@@ -304,12 +323,13 @@ class KernelSums:
             uses,
             (self._side(0), self._side(1)),
             unmeasured + unplaced,
+            (self._side(_KEPT), self._side(_KEPT + 1)),
         )
 
     def _side(self, side: int) -> SideFigures:
         at = side * abi.SIDE_SUMS.size
         status = {}
-        for code in self._statuses[side]:
+        for code in self._statuses[side % _KEPT]:
             (count,) = struct.unpack_from("<Q", self._sides, at + _STATUS_AT + 8 * code)
             if count:
                 status[code] = count
@@ -330,11 +350,12 @@ class KernelSums:
 
     def end_tick(self) -> None:
         """Begin the sums of a tick anew; see RowSums."""
-        for at in (0, abi.SIDE_SUMS.size):
+        for side in range(abi.SIDES_SUMMED):
+            at = side * abi.SIDE_SUMS.size
             self._sides[at : at + _SIDE.size] = bytes(_SIDE.size)
             self._sides[at + _TICK_AT : at + abi.SIDE_SUMS.size] = bytes(4 * BUCKETS)
-        for side in self._sides_seen:
-            side.tick = {}
+        for seen in self._sides_seen:
+            seen.tick = {}
 
     # ---- other rows --------------------------------------------------------------------------
 

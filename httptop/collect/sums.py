@@ -134,6 +134,8 @@ class Sums:
     sides: tuple[SideFigures, SideFigures]
     #: Latencies that are in no histogram, since there was no room.
     unmeasured: int
+    #: Of what the screen's filter picks (:meth:`RowSums.keep`), since it does: of each side.
+    kept: tuple[SideFigures, SideFigures]
 
 
 class Slots(NamedTuple):
@@ -229,6 +231,15 @@ class RowSums(Protocol):
 
     def use(self, cell: int, use: CellUse | None) -> None:
         """Say what a cell is for that had no use before; None: for nothing."""
+
+    def keep(self, cells: Iterable[int], *, kept: bool) -> None:
+        """Say whether the screen's filter picks what cells count from now on.
+
+        Of cells of requests these are the unanswered ones. A cell that gets a use is not picked.
+        """
+
+    def keep_anew(self) -> None:
+        """Begin the sums of what is picked anew."""
 
     def add(self, tick: int, slots: Slots) -> Collection[int]:
         """Add what cells have counted since the last call, in a tick and the last one of the slots.

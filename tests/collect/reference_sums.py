@@ -126,6 +126,8 @@ class ReferenceSums:
         self._over: dict[int, int] = {}  # of a cell of responses
         self._status: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self._side_ticks = (_Span(), _Span())
+        self._kept: set[int] = set()
+        self.keep_anew()
         self._unmeasured = 0
         self._rest: list[tuple[int, int, int]] = []
 
@@ -141,14 +143,24 @@ class ReferenceSums:
         assert use is None or use.row < self.most_rows
         self._uses[cell] = use
 
+    def keep(self, cells: Iterable[int], *, kept: bool) -> None:
+        for cell in cells:
+            assert not kept or self._uses[cell] is not None
+            (self._kept.add if kept else self._kept.discard)(cell)
+
+    def keep_anew(self) -> None:
+        self._kept_rows = (_Row(), _Row())
+        self._kept_status: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        self._kept_ticks = (_Span(), _Span())
+
     def log_bytes(self, slot: int, end: int) -> int:
         del slot, end
         return 0
 
     def add(self, tick: int, slots: Slots) -> Collection[int]:
         self._slots, slot = slots, slots.last
-        for number, row in self._rows.items():
-            self._row(number)
+        for row in (*self._rows.values(), *self._kept_rows):
+            row.first = slots.first
             for old in [known for known in row.slots if known < slots.kept]:
                 del row.slots[old]
         waiting, self._waiting = self._waiting, []
@@ -168,6 +180,8 @@ class ReferenceSums:
         rows = [self._row(use.row), self._row(SIDE_ROWS[use.side])]
         for row in rows:
             self._add_to(row, delta, use, tick, slot)
+        if delta.cell in self._kept and use.in_scope:
+            self._add_kept(delta, use, tick, slot)
         in_tick = self._side_ticks[use.side]
         if use.measure is None:
             opened = delta.counted - delta.unanswered - delta.moved - sum(delta.rest)
@@ -187,6 +201,16 @@ class ReferenceSums:
                 in_tick.add(delta.counted, errors, 0, delta.histogram)
                 self._status[use.side][use.status] += delta.counted
                 self._unmeasured += delta.unmeasured
+
+    def _add_kept(self, delta: CellDelta, use: CellUse, tick: int, slot: int) -> None:
+        row, in_tick = self._kept_rows[use.side], self._kept_ticks[use.side]
+        if use.measure is None:
+            in_tick.add(delta.unanswered, delta.unanswered, 0, {})
+        elif use.measure is Measure.LATENCY:
+            errors = delta.counted if class_of(use.status) >= 4 else 0
+            in_tick.add(delta.counted, errors, 0, delta.histogram)
+            self._kept_status[use.side][use.status] += delta.counted
+            row.finish(tick, slot, delta.counted, errors, delta)
 
     def _add_to(self, row: _Row, delta: CellDelta, use: CellUse, tick: int, slot: int) -> None:
         if use.measure is None:
@@ -229,6 +253,7 @@ class ReferenceSums:
             b"".join(self._cell(at) for at in range(cells)),
             (self._side(0), self._side(1)),
             self._unmeasured,
+            (self._kept_side(0), self._kept_side(1)),
         )
 
     def _cell(self, cell: int) -> bytes:
@@ -236,9 +261,14 @@ class ReferenceSums:
         return CELL.pack(self._counted[cell], 0, sum_ns, 0, unmeasured)
 
     def _side(self, side: int) -> SideFigures:
-        tick = self._side_ticks[side]
         row = self._row(SIDE_ROWS[side])
-        status = {code: count for code, count in self._status[side].items() if count}
+        return self._figures(self._side_ticks[side], row, self._status[side])
+
+    def _kept_side(self, side: int) -> SideFigures:
+        return self._figures(self._kept_ticks[side], self._kept_rows[side], self._kept_status[side])
+
+    def _figures(self, tick: _Span, row: _Row, statuses: Counter[int]) -> SideFigures:
+        status = {code: count for code, count in statuses.items() if count}
         return SideFigures(
             tick.requests, tick.errors, status, dict(+row.window().histogram),
             dict(+tick.histogram), dict(+row.total.histogram),
@@ -249,7 +279,7 @@ class ReferenceSums:
         return sorted(found)
 
     def end_tick(self) -> None:
-        self._side_ticks = (_Span(), _Span())
+        self._side_ticks, self._kept_ticks = (_Span(), _Span()), (_Span(), _Span())
 
     def merge(self, row: int, into: int, cells: Iterable[int]) -> None:
         less, more = self._rows.pop(row, _Row()), self._row(into)
@@ -313,6 +343,7 @@ class ReferenceSums:
             self._uses, self._counted, self._open, self._over, self._times, self._histograms,
         ):  # fmt: skip
             known.pop(cell, None)
+        self._kept.discard(cell)
 
 
 class ReferenceReturns:

@@ -296,6 +296,7 @@ class AfreshSums:
         self._sums, self.octaves = sums, sums.octaves
         self.most_rows = sums.most_rows
         self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
+        self.keep, self.keep_anew = sums.keep, sums.keep_anew
         self.merge, self.has_room, self.take_rest = sums.merge, sums.has_room, sums.take_rest
         known: set[int] = set()
         unknown: Collection[int] = range(sums._most_cells)
@@ -321,7 +322,7 @@ class AfreshSums:
         sums._slots, sums.window_bytes = Slots(0, (0,)), 0
         sums._log_numbers.close()
         sums._log_numbers = LogNumbers(sums._mapped[-1].whole(), sums.most_rows)
-        sums._sides_seen = (SideLatencies(), SideLatencies())
+        sums._sides_seen = [SideLatencies() for _ in sums._sides_seen]
 
     @property
     def window_bytes(self) -> int:

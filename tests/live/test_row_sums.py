@@ -219,6 +219,7 @@ def assert_same(found: Sums, wanted: Sums, rows: int) -> None:
     assert not any(counts[0][length:])
     assert not any(counts[1][length:])
     assert found.sides == wanted.sides
+    assert found.kept == wanted.kept
     assert found.unmeasured == wanted.unmeasured
 
 
@@ -276,6 +277,16 @@ class Twins:
         reference.add(self.tick, self.slots)
         assert sorted(kernel.take_rest()) == reference.take_rest()
 
+    def keep(self) -> None:
+        """Pick other cells, or others as well; now and then begin anew."""
+        cells = [cell for cell in self.told if self.uses[cell] is not None]
+        some = self.dice.sample(cells, self.dice.randrange(len(cells) + 1))
+        kept, anew = self.dice.random() < 0.7, self.dice.random() < 0.2
+        for sums in self.both:
+            if anew:
+                sums.keep_anew()
+            sums.keep(some, kept=kept)
+
     def merge(self) -> None:
         """Merge a row into another of its side."""
         left = [row for row in range(FIRST_ROW, self.rows - 1) if row not in self.merged]
@@ -322,6 +333,8 @@ def test_random_traffic(seed: int, loops: bool) -> None:
             twins.compare()
             if twins.dice.random() < 0.6:
                 twins.end_tick()
+            if step % 3 == 2:
+                twins.keep()
             if step % 7 == 6:
                 twins.merge()
                 twins.compare()

@@ -41,7 +41,7 @@ struct sums_state {
 	u32 measure;
 	u32 log_row; /* that the log's next entry is of */
 	u32 log_number; /* of the row of the cell in hand */
-	u32 unused;
+	u32 kept; /* 1: the screen's filter picks what the cell in hand counts; or 0 */
 	u32 again; /* whether the cell is to be read again, even if no counter changes */
 	u32 counting; /* only count the times, to know their ranks */
 	u64 bits; /* of the octaves or groups that are left */
@@ -72,7 +72,7 @@ BPF_F_TABLE("hash", u32, struct rest, read_rests, SIZED, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("array", u32, struct cell_use, cell_uses, SIZED, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct row, rows, SIZED, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct row_time, row_times, SIZED, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct side_sums, side_sums, 2, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct side_sums, side_sums, SIDE_SUMS, BPF_F_MMAPABLE);
 /* The loader makes it one struct window_log (build/object_file.py). */
 BPF_F_TABLE("array", u32, u32, window_log, LOG_WORDS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, u64, log_rows, LOG_NUMBERS, BPF_F_MMAPABLE); /* rows by log number */

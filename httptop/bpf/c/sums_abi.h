@@ -17,6 +17,8 @@
 #define TIMES 4 /* measures beside the latency */
 #define STATUSES 1024
 #define SIDE_ROW(side) (1 + (side)) /* the row of a side's sums; row 0 is never used */
+#define KEPT(side) (2 + (side)) /* in side_sums: what the screen's filter picks of a side */
+#define SIDE_SUMS 4
 
 /*
  * The log of the window, in words. A word says either of which row the next entries are, or what an
@@ -49,6 +51,7 @@
 #define CELL_AGAIN 4 /* to be read again, even if no counter has changed */
 #define CELL_RETIRED 8 /* to be given back (give_back.h) */
 #define CELL_HELD 16 /* a connection has held on to it when user space looked last */
+#define CELL_KEPT 32 /* the screen's filter picks what it counts, but for the rest of its statuses */
 
 /* What a cell is that is given back: two bits below its number. */
 enum reclaim {
@@ -119,7 +122,7 @@ struct row_time {
 	u8 unused[4];
 };
 
-/* What only the sums of a side have. */
+/* What only the sums of a side have, and those of what the screen's filter picks of it. */
 struct side_sums {
 	u64 tick_requests;
 	u64 tick_errors;

@@ -34,6 +34,14 @@ static __always_inline bool is_error(u32 status)
 	return status >= 400 || (status >= 4 && status < 10);
 }
 
+/* Return the sums of what the screen's filter picks of the side of the cell in hand. */
+static __always_inline struct side_sums *kept_sums(struct sums_state *s)
+{
+	u32 at = KEPT(s->side);
+
+	return side_sums.lookup(&at);
+}
+
 /* Count requests that are over, with the time they took, in a row, its side and the log. */
 static __always_inline void add_finished(struct sums_state *s, struct row *row, struct row *all,
 					 struct side_sums *side, u64 requests, bool failed,
@@ -114,6 +122,22 @@ static __always_inline void add_rest(struct sums_state *s, struct row *row, stru
 	}
 }
 
+/*
+ * Count requests that are over in what the screen's filter picks, if it picks those of this cell;
+ * `status`: of their responses, STATUSES: there are none.
+ */
+static __always_inline void add_kept(struct sums_state *s, u32 status, u64 requests, bool failed)
+{
+	struct side_sums *kept = kept_sums(s);
+
+	if (!kept || !s->kept)
+		return;
+	kept->tick_requests += requests;
+	kept->tick_errors += failed ? requests : 0;
+	if (status < STATUSES)
+		kept->status[status % STATUSES] += requests;
+}
+
 /* Add what a cell of requests has counted. */
 static __always_inline void add_requests(struct sums_state *s, struct cell_use *use,
 					 struct row *row, struct row *all, struct side_sums *side)
@@ -130,6 +154,7 @@ static __always_inline void add_requests(struct sums_state *s, struct cell_use *
 		return;
 	row->unanswered += s->new_unanswered;
 	all->unanswered += s->new_unanswered;
+	add_kept(s, STATUSES, s->new_unanswered, true);
 	add_finished(s, row, all, side, s->new_unanswered, true, 0);
 }
 
@@ -152,6 +177,7 @@ static __always_inline void add_responses(struct sums_state *s, struct cell_use 
 		all->latency_max_ns = s->max_ns;
 	s->run.unmeasured += unmeasured;
 	side->status[use->status % STATUSES] += count;
+	add_kept(s, use->status, count, is_error(use->status));
 	row->tick_sum_ns += spent_ns;
 	row->tick_count += count - unmeasured;
 	if (count || spent_ns)
@@ -163,12 +189,13 @@ static __always_inline void add_group(struct sums_state *s, struct side_sums *si
 				      u32 first, u32 buckets)
 {
 	bool latency = s->measure == MEASURE_LATENCY;
+	struct side_sums *kept = kept_sums(s);
 	struct window_log *log = log_here();
 	struct bucket_group *group;
 	u64 before = s->added;
 	u32 begin;
 
-	if (!buckets || !log)
+	if (!buckets || !log || !kept)
 		return;
 	group = group_of(s->row, s->measure, number, true);
 	if (group)
@@ -200,6 +227,7 @@ static __always_inline void add_group(struct sums_state *s, struct side_sums *si
 		group->window[at] += more;
 		at = bounded(number * GROUP_BUCKETS + n, BUCKETS);
 		side->tick[at] += more;
+		kept->tick[at] += more * s->kept;
 		log_word(s, log, more);
 	}
 	if (group && latency && s->added - before == s->run.logged - begin) {
@@ -275,6 +303,7 @@ static __always_inline void begin_cell(struct sums_state *s, struct cell_use *us
 
 	s->row = use->row;
 	s->side = use->flags & CELL_CLIENT;
+	s->kept = use->flags & CELL_KEPT ? 1 : 0;
 	s->again = changed;
 	row = rows.lookup(&s->row);
 	all = rows.lookup(&of_side);
