@@ -255,14 +255,12 @@ class HttptopApp(TellingApp):
         reload = message.reload
         if reload.applied:
             self.adopt(reload.settings)
-        text = "\n".join(reload.sentences())
-        self.say(text, wrong=bool(reload.error or reload.refused))
+        self.say("\n".join(reload.sentences()), wrong=bool(reload.error or reload.refused))
 
     def on_feed_failed(self, message: FeedFailed) -> None:
         """Tell the user why; the exit status will be that of a failure."""
         self.failure = message.error
-        text = str(message.error).strip() or type(message.error).__name__
-        self.push_screen(Failure(text))
+        self.push_screen(Failure(str(message.error).strip() or type(message.error).__name__))
 
     # The view
 
@@ -277,7 +275,9 @@ class HttptopApp(TellingApp):
         self.refresh_screens()
 
     def refresh_screens(self) -> None:
-        """Draw the screen on top, or the one below the boxes."""
+        """Draw the screen on top, or the one below the boxes; tell the feed by which filter."""
+        if self._feed is not None:
+            self._feed.filter_by(self.view.filter)
         page = self.page
         if page is not None and page.is_mounted:
             page.refresh_scene()

@@ -27,6 +27,7 @@ from httptop.collect.source import Controls, Interrupted, Reading, Source
 from httptop.collect.window import MOST_BYTES, Window
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
+from httptop.filters.on_screen import ScreenFilter
 from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointKey, Health, Overhead, Snapshot
@@ -91,6 +92,7 @@ class Collector:
         self._news = news
         self._looks_at: EndpointKey | None = None
         self._looks_in_flight = False
+        self._filter: ScreenFilter | None = None
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
         self._recent = RecentRequests(settings, scope)
@@ -145,6 +147,10 @@ class Collector:
     def look_in_flight(self, on: bool) -> None:
         """Have snapshots hold the requests in flight; see Feed."""
         self._looks_in_flight = on
+
+    def filter_by(self, ready: ScreenFilter | None) -> None:
+        """Have snapshots hold what a filter of the screen picks; see Feed."""
+        self._filter = ready
 
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None if there never was one."""
@@ -284,6 +290,7 @@ class Collector:
         """Read the source into the rows; return them, the reading, and the uptime in seconds."""
         rows = self._rows
         assert rows is not None
+        rows.filter_by(self._filter, self._last_s - self._started_s)
         reading = self._source.read()
         give_way()
         uptime_s = now_s - self._started_s
@@ -356,6 +363,7 @@ class Collector:
             in_flight_cut=in_flight is not None and in_flight.cut,
             in_flight_for_screen=self._in_flight_for_screen,
             in_flight_age_s=uptime_s - read_s,
+            filtered=rows.filtered() if rows else None,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
             other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
             notes=(

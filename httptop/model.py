@@ -169,9 +169,11 @@ class EndpointStats:
     #: Requests that ended within the window, and the errors among these; None: not known.
     window_requests: int | None = None
     window_errors: int | None = None
-    #: Requests that ended within the window by status, as in ``status``; STATUS_UNKNOWN: the
-    #: unanswered ones, too. Their sum is ``window_requests``. None: not known.
+    #: The window's requests by status; STATUS_UNKNOWN: the unanswered, too. None: not known.
     window_status: Mapping[int, int] | None = None
+    #: Whether these are the figures of some statuses only, which the screen's filter picks: their
+    #: bytes are not known, nor whose they are; by_pid and by_peer are of all its requests.
+    partial: bool = False
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -335,6 +337,16 @@ class LookedAt:
     by_peer: Mapping[str, PartyStats] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What is known of the requests that the screen's filter picks; outputs do not have it."""
+
+    filter: str  # as httptop.filters.on_screen.ScreenFilter.text
+    began_s: float  # uptime when it was set: nothing is known of before
+    #: The window's latencies, with means of buckets, and the trends.
+    totals: Mapping[Side, Totals]
+
+
 #: The most entries of ``Snapshot.in_flight``.
 MOST_IN_FLIGHT: Final = 1000
 
@@ -375,13 +387,13 @@ class Snapshot:
     other_protocols: Mapping[tuple[int, str], int] = field(default_factory=dict)
     #: The requests in flight, the oldest first, at most MOST_IN_FLIGHT; None: nobody has asked.
     in_flight: tuple[RequestInFlight, ...] | None = None
-    #: Whether there are more, younger ones.
-    in_flight_cut: bool = False
+    in_flight_cut: bool = False  # whether there are more, younger ones
     #: Whether only the screen has asked, so that outputs have neither these nor the rows' oldest.
     in_flight_for_screen: bool = False
     #: How long before this snapshot they were read; with many connections that is not each tick.
     in_flight_age_s: float = 0.0
     looked_at: LookedAt | None = None
+    filtered: Filtered | None = None
     #: What a longer window would cover, seconds; only of a live run with a screen.
     kept_s: float = 0.0
 

@@ -26,6 +26,7 @@ from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
+from httptop.filters.on_screen import ScreenFilter
 from httptop.linux.files import FileError, InvokingUser, open_regular
 from httptop.model import EndpointKey, Snapshot
 from httptop.view.moment import Recording, next_speed
@@ -134,6 +135,9 @@ class ReplayFeed:
 
     def look_in_flight(self, on: bool) -> None:
         """Do nothing: the capture has them if it was recorded so; see Feed."""
+
+    def filter_by(self, ready: ScreenFilter | None) -> None:
+        """Do nothing: a capture has sums of whole sides, and rows; see Feed."""
 
     def stop(self) -> Snapshot | None:
         """Stop playing; return the last snapshot played, marked final."""

@@ -49,6 +49,11 @@ class Counted:
         """The responses of each cell."""
         return memoryview(self.cells).cast("Q").tolist()
 
+    @cached_property
+    def unanswered_counts(self) -> list[int]:
+        """The unanswered requests of each row."""
+        return memoryview(self.unanswered).cast("Q").tolist()
+
     def by_status(self, row: int) -> dict[int, int]:
         """Return the requests of a row by status; STATUS_UNKNOWN: those that were unanswered, too.
 
@@ -56,19 +61,18 @@ class Counted:
         """
         found: dict[int, int] = {}
         for then in self.stands_for.get(row, (row,)):
-            if then < len(self.names.statuses):
+            if then < len(self.unanswered_counts):
                 self._add(then, found)
         return found
 
     def _add(self, row: int, found: dict[int, int]) -> None:
         counts = self.counts
         for code, cell in self.names.statuses[row]:
-            if cell < len(counts):
+            if cell < len(counts) and counts[cell]:
                 found[code] = found.get(code, 0) + counts[cell]
         for code, answered in self.names.apart.get(row, {}).items():
             found[code] = found.get(code, 0) + answered.responses
-        (unanswered,) = memoryview(self.unanswered).cast("Q")[row : row + 1].tolist() or (0,)
-        if unanswered:
+        if unanswered := self.unanswered_counts[row]:
             found[STATUS_UNKNOWN] = found.get(STATUS_UNKNOWN, 0) + unanswered
 
     def moved(self, rows: Mapping[int, int]) -> Counted:

@@ -14,16 +14,18 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from httptop.collect.containers import Containers
+from httptop.collect.filtered_totals import FilteredTotals
 from httptop.collect.histogram import bands_of
 from httptop.collect.in_flight import InFlight, in_flight_of
 from httptop.collect.parties import PartySource
 from httptop.collect.party_figures import RowHad
 from httptop.collect.path_rules import PathRules
 from httptop.collect.placing import Placing
+from httptop.collect.row_glance import Glanced
 from httptop.collect.row_ledger import RowLedger
 from httptop.collect.row_table import RowTable, total_of
 from httptop.collect.row_upkeep import RowUpkeep
-from httptop.collect.side_totals import SideTotals
+from httptop.collect.side_totals import SideTotals, totals_of
 from httptop.collect.source import Names, RawInFlight
 from httptop.collect.status_latencies import Percentiles, StatusLatencies, latency_by_status
 from httptop.collect.sums import (
@@ -36,10 +38,12 @@ from httptop.collect.sums import (
     Slots,
 )
 from httptop.config.scope import Scope
+from httptop.filters.on_screen import ScreenFilter
 from httptop.linux import heap
 from httptop.model import (
     SIDES,
     EndpointKey,
+    Filtered,
     LookedAt,
     Side,
     Totals,
@@ -76,6 +80,7 @@ class EndpointRows:
         self._containers = Containers()
         self._statuses = StatusLatencies(sums)
         self._sides = {side: SideTotals(history) for side in SIDES}
+        self._filtered = FilteredTotals(self._ledger, self._glanced, history)
 
     @property
     def overflow_requests(self) -> int:
@@ -95,7 +100,7 @@ class EndpointRows:
     def totals(self, covered_s: float) -> dict[Side, Totals]:
         """Return the sums of each side; ``covered_s``: the seconds that the window covers."""
         return {
-            side: self._sides[side].totals(*self._side(number), covered_s)
+            side: self._sides[side].with_trends(totals_of(*self._side(number), covered_s))
             for number, side in enumerate(SIDES)
         }
 
@@ -103,6 +108,19 @@ class EndpointRows:
         now = self._ledger.now()
         row = RowFigures.of(now.rows, SIDE_ROWS[number])
         return row, now.sides[number]
+
+    def filter_by(self, ready: ScreenFilter | None, now_s: float) -> None:
+        """Have :meth:`filtered` be what a filter picks from ``now_s`` on, an uptime."""
+        self._filtered.select(ready, now_s)
+
+    def filtered(self) -> Filtered | None:
+        """Return what is known of what the filter picks; None: there is no filter."""
+        return self._filtered.now()
+
+    def _glanced(self) -> Glanced:
+        parties = self._ledger.parties.table(split=not self._scope.by_status)
+        names = self._ledger.book.names()
+        return Glanced(self._ledger.now(), names, parties, self._containers, None)
 
     @property
     def any_in_flight(self) -> bool:
@@ -175,6 +193,7 @@ class EndpointRows:
 
     def count(self, slots: Slots, names: Names) -> None:
         """Add what cells have counted; the window has these slots then."""
+        self._filtered.mark()
         self._ledger.begin_slot(slots)
         self._ledger.changed()
         self._ledger.in_flight = InFlight()
@@ -182,12 +201,15 @@ class EndpointRows:
         if unknown:
             with heap.apart():
                 self._placing.register(*names(unknown))
+            self._filtered.mark(anew=True)
             self._ledger.sums.add(self._ledger.tick, slots)
+            self._ledger.changed()
         for cell, status, count in self._ledger.sums.take_rest():
             known = self._ledger.cells.get(cell)
             if known is not None and known.row is not None:
                 self._placing.take_out_found(cell, known, status)
                 self._ledger.book.add_apart(known.row, status, Answered(count, 0, 0))
+                self._filtered.add_rest(known.row, status, count)
         self._ledger.cells.count_retired()
         self._upkeep.fold_not_found()
         with heap.apart():
@@ -200,7 +222,11 @@ class EndpointRows:
         an axis of time.
         """
         for number, side in enumerate(SIDES):
-            self._sides[side].end_tick(*self._side(number), elapsed_s, ticks)
+            row, figures = self._side(number)
+            self._sides[side].end_tick(
+                figures, row.unanswered, row.latency_max_ns, elapsed_s, ticks
+            )
+        self._filtered.end_tick(elapsed_s, ticks)
         self._ledger.end_tick(ticks)
 
     def forget(self, now_s: float, forget_s: float, names: Names) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from httptop.config.settings import Settings
+from httptop.filters.on_screen import ScreenFilter
 from httptop.model import EndpointKey, Snapshot
 
 
@@ -38,6 +39,13 @@ class Feed(Protocol):
         """Have snapshots hold the requests in flight from the next tick on, or no longer.
 
         Those that ``output.in_flight`` asks for are there anyway. Any thread may call it.
+        """
+
+    def filter_by(self, ready: ScreenFilter | None) -> None:
+        """Have snapshots hold what the screen's filter picks (``filtered``) from the next tick on.
+
+        None: there is no filter. What snapshots hold otherwise does not change. Any thread may call
+        it.
         """
 
     def stop(self) -> Snapshot | None:
@@ -119,6 +127,10 @@ class ObservedFeed:
     def look_in_flight(self, on: bool) -> None:
         """Hand on whether requests in flight are looked at."""
         self._feed.look_in_flight(on)
+
+    def filter_by(self, ready: ScreenFilter | None) -> None:
+        """Hand on what the screen's filter is."""
+        self._feed.filter_by(ready)
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import weakref
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from httptop.collect.shown_rows import RowsShown, ShownRows
 from httptop.collect.sums import Sums
+from httptop.filters.row_facts import RowFacts
 from httptop.model import EndpointStats
+from httptop.view.by_status import ByStatus, StatusPart
 from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
@@ -59,6 +61,18 @@ class PackedRows(RowsShown):
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each row; see RowsOnDemand."""
         return self._whole().values(figure)
+
+    def facts(self, index: int, *, since_start: bool = False) -> RowFacts:
+        """Return what filters ask of a row."""
+        return self._whole().facts(index, since_start=since_start)
+
+    def by_status(self, index: int) -> ByStatus:
+        """Return the counts of a row by status."""
+        return self._whole().by_status(index)
+
+    def window_parts(self, of: Mapping[int, Collection[int]]) -> list[StatusPart]:
+        """Return what requests of some statuses have of rows in the window."""
+        return self._whole().window_parts(of)
 
     def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:
         """Return what each process, peer or status has of rows; see RowsOnDemand."""

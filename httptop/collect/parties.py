@@ -116,6 +116,12 @@ class PartyTable:
         found = {self._parties[number].pid for number in self._rows.get(row, ())}
         return tuple(sorted(found - {0})[:MOST_PIDS])
 
+    def peers(self, row: int) -> set[str]:
+        """Return the peers of a row, be they few or many; none where they are not told apart."""
+        if not self.split:
+            return set()
+        return {self._parties[number].peer for number in self._rows.get(row, ())} - {OTHER_PEERS}
+
     def by_pid(self, row: int, requests: int, errors: int) -> Split[int]:
         """Return what each process has of a row's requests and errors; see EndpointStats."""
         return Split(lambda: self._split((row, requests, errors), itemgetter(1), OTHER_PIDS))

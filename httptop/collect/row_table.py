@@ -7,17 +7,19 @@ changes: names, and the trends of former ticks. Nothing of it changes, so any th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from operator import add
 from typing import Final
 
 from httptop.collect.containers import Containers
-from httptop.collect.counted_ago import Counted, added
+from httptop.collect.counted_ago import Counted
 from httptop.collect.histogram import MIDDLES, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.packed_rows import PackedRows
 from httptop.collect.parties import NO_PARTIES, PartyTable
 from httptop.collect.party_division import RowColumns
+from httptop.collect.row_glance import Glanced, RowGlance
 from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import Buckets, UsualTable, p99_buckets, trend_of
 from httptop.collect.shown_rows import RowsShown, ShownRows
@@ -37,12 +39,12 @@ from httptop.collect.sums import (
 )
 from httptop.model import (
     NO_LATENCY,
-    STATUS_UNKNOWN,
     EndpointStats,
     Latency,
     PartyStats,
     errors_of,
 )
+from httptop.view.by_status import ByStatus, StatusPart
 from httptop.view.parts import Divided, PartedBy
 
 _WORDS: Final = ROW.size // 8
@@ -169,19 +171,8 @@ class RowTable(RowsShown):
             usual and usual.change,
             window_requests=row.window_requests,
             window_errors=row.window_errors,
-            window_status=self._window_status(number, status, row.unanswered),
+            window_status=self._glanced.by_status(number).window,
         )
-
-    def _window_status(
-        self, number: int, status: Mapping[int, int], unanswered: int
-    ) -> Mapping[int, int] | None:
-        """Return the window's requests of a row by status; ``status``: responses since start."""
-        if self._ago is None:
-            return None
-        counts = dict(status)
-        if unanswered:
-            counts[STATUS_UNKNOWN] = counts.get(STATUS_UNKNOWN, 0) + unanswered
-        return added(counts, self._ago.by_status(number))
 
     def _times(
         self, number: int, row: RowFigures, total: Latency
@@ -202,6 +193,25 @@ class RowTable(RowsShown):
             duration,
             _latency(waits.measured, waits.sum_ns, waits.max_ns, *waits[4:]),
         )
+
+    # ---- what filters ask of a row -------------------------------------------------------------
+
+    def facts(self, index: int, *, since_start: bool = False) -> RowGlance:
+        """Return what filters ask of a row, without making it; see RowsOnDemand."""
+        return RowGlance(self._glanced, self._shown.numbers[index], since_start=since_start)
+
+    @cached_property
+    def _glanced(self) -> Glanced:
+        return Glanced(self._sums, self._names, self._parties, self._containers, self._ago)
+
+    def by_status(self, index: int) -> ByStatus:
+        """Return the counts of a row by status, without making it; see RowsOnDemand."""
+        return self._glanced.by_status(self._shown.numbers[index])
+
+    def window_parts(self, of: Mapping[int, Collection[int]]) -> list[StatusPart]:
+        """Return what some statuses have of rows in the window; see RowsOnDemand."""
+        numbers = self._shown.numbers
+        return self._glanced.window_parts((numbers[at], codes) for at, codes in of.items())
 
     # ---- one thing of some rows --------------------------------------------------------------
 

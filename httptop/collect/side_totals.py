@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 from httptop.collect import histogram
@@ -12,18 +13,8 @@ from httptop.model import STATUS_CLASSES, Bands, ClassRates, Totals, class_of
 _SHORTEST_TICK_S: Final = 0.02
 
 
-def _by_class(row: RowFigures, side: SideFigures) -> tuple[int, ...]:
-    """Return the responses of each class since start, those of unanswered requests first."""
-    found = [0] * STATUS_CLASSES
-    for code, count in side.status.items():
-        at = class_of(code)
-        found[at if at < STATUS_CLASSES else 0] += count
-    found[0] += row.unanswered
-    return tuple(found)
-
-
 class SideTotals:
-    """The trends of a side, which :meth:`totals` joins with its sums; for one thread."""
+    """The trends of a side, or of what a filter picks of it; for one thread."""
 
     def __init__(self, history: int) -> None:
         """``history``: ticks in the trends."""
@@ -35,20 +26,23 @@ class SideTotals:
         self._bands: deque[Bands] = deque(maxlen=history)
         self._counted: tuple[int, ...] = (0,) * STATUS_CLASSES
 
-    def end_tick(self, row: RowFigures, side: SideFigures, elapsed_s: float, ticks: int) -> None:
+    def end_tick(
+        self, side: SideFigures, unanswered: int, max_ns: int, elapsed_s: float, ticks: int
+    ) -> None:
         """End a tick, which lasted ``elapsed_s``: its rates and percentiles join the trends.
 
         There it stands for ``ticks``; its latencies were all measured in the last of these.
+        ``unanswered``: requests since start; ``max_ns``: no latency was higher since.
         """
         if elapsed_s < _SHORTEST_TICK_S:
             return  # the last snapshot of a run may come right behind a tick: no rate
         requests, latencies = side.tick_requests, side.tick
-        max_ns = row.latency_max_ns
         p50, p99 = (
             histogram.quantile(latencies, share, max_ns) if latencies else None
             for share in (0.5, 0.99)
         )
-        rates, bands = self._rates_by_class(row, side, elapsed_s), histogram.bands_of(latencies)
+        rates = self._rates_by_class(side, unanswered, elapsed_s)
+        bands = histogram.bands_of(latencies)
         for left in range(min(ticks, self._rps.maxlen or ticks) - 1, -1, -1):
             self._rps.append(requests / elapsed_s)
             self._error_share.append(side.tick_errors / requests if requests else None)
@@ -57,27 +51,22 @@ class SideTotals:
             self._classes.append(rates)
             self._bands.append(() if left else bands)
 
-    def _rates_by_class(self, row: RowFigures, side: SideFigures, elapsed_s: float) -> ClassRates:
-        before, self._counted = self._counted, _by_class(row, side)
+    def _rates_by_class(self, side: SideFigures, unanswered: int, elapsed_s: float) -> ClassRates:
+        found = [0] * STATUS_CLASSES
+        for code, count in side.status.items():
+            at = class_of(code)
+            found[at if at < STATUS_CLASSES else 0] += count
+        found[0] += unanswered
+        before, self._counted = self._counted, tuple(found)
         none, first, second, third, fourth, fifth = (
             (now - then) / elapsed_s for now, then in zip(self._counted, before, strict=True)
         )
         return none, first, second, third, fourth, fifth
 
-    def totals(self, row: RowFigures, side: SideFigures, covered_s: float) -> Totals:
-        """Return the totals; ``covered_s``: the seconds that the window covers."""
-        requests = row.window_requests
-        return Totals(
-            requests=row.requests,
-            rps=requests / covered_s if covered_s > 0 else 0.0,
-            in_flight=max(0, row.open),
-            unanswered=row.unanswered,
-            status=side.status,
-            request_bytes=row.request_bytes,
-            response_bytes=row.response_bytes,
-            latency=histogram.summary(side.window, row.window_sum_ns, row.latency_max_ns),
-            latency_total=histogram.summary(side.total, row.latency_sum_ns, row.latency_max_ns),
-            error_share=row.window_errors / requests if requests else 0.0,
+    def with_trends(self, totals: Totals) -> Totals:
+        """Return totals with the trends of the ticks so far."""
+        return replace(
+            totals,
             trend_rps=tuple(self._rps),
             trend_error_share=tuple(self._error_share),
             trend_p50_ns=tuple(self._p50),
@@ -85,3 +74,20 @@ class SideTotals:
             trend_classes=tuple(self._classes),
             trend_bands=tuple(self._bands),
         )
+
+
+def totals_of(row: RowFigures, side: SideFigures, covered_s: float) -> Totals:
+    """Return a side's totals, without trends; ``covered_s``: seconds that the window covers."""
+    requests = row.window_requests
+    return Totals(
+        requests=row.requests,
+        rps=requests / covered_s if covered_s > 0 else 0.0,
+        in_flight=max(0, row.open),
+        unanswered=row.unanswered,
+        status=side.status,
+        request_bytes=row.request_bytes,
+        response_bytes=row.response_bytes,
+        latency=histogram.summary(side.window, row.window_sum_ns, row.latency_max_ns),
+        latency_total=histogram.summary(side.total, row.latency_sum_ns, row.latency_max_ns),
+        error_share=row.window_errors / requests if requests else 0.0,
+    )

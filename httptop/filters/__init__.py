@@ -1,7 +1,7 @@
 """The filter language, which selects requests (grammar: docs/filters.md).
 
-:func:`parse` turns a text into a frozen tree; the ``matches_`` functions apply a tree to rows,
-samples and endpoints; ``str(tree)`` is an equivalent text.
+:func:`parse` turns a text into a frozen tree; the ``matches_`` functions apply a tree to samples
+and endpoints, predicates.py to rows; ``str(tree)`` is an equivalent text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from httptop.filters.matching import (
     TRANSACTION_FIELDS,
     evaluate,
     matches_key,
-    matches_row,
     matches_transaction,
 )
 from httptop.filters.parser import MAX_LENGTH, parse
@@ -45,7 +44,6 @@ __all__ = [
     "conjuncts",
     "evaluate",
     "matches_key",
-    "matches_row",
     "matches_transaction",
     "parse",
 ]

@@ -1,4 +1,4 @@
-"""Apply a filter to rows, sampled requests and endpoint keys.
+"""Apply a filter to sampled requests, requests in flight and endpoint keys.
 
 An unknown value (such as the user of a row of an old capture) equals nothing. If a *field* is not
 decided yet, the result may be None, by the rules of three-valued logic.
@@ -11,13 +11,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from httptop.filters.tree import And, Compare, Expression, Not, Or, comparisons
+from httptop.filters.tree import And, Compare, Expression, Not, Or
 from httptop.filters.values import ORDERINGS, user_number
 from httptop.model import (
-    OTHER_PEERS,
     STATUS_UNKNOWN,
     EndpointKey,
-    EndpointStats,
     RequestInFlight,
     Transaction,
 )
@@ -36,53 +34,6 @@ IN_FLIGHT_FIELDS: Final = KEY_FIELDS | {"pid", "peer", "user"}
 
 #: Values of a field on one thing; None: not decided yet.
 Known = tuple[str | int, ...] | None
-
-
-def matches_row(expression: Expression, row: EndpointStats) -> bool:
-    """Return whether a filter selects requests of a row.
-
-    A row has each of its status codes in turn, and any of its processes' pids and containers and
-    of its peers, as far as it names them. Its latency is the p99 of the window (since start if the
-    window is empty), its size the mean response size.
-    """
-    codes: tuple[int, ...] = tuple(row.status)
-    if row.unanswered:
-        codes = (*codes, STATUS_UNKNOWN)
-    responses = sum(row.status.values())
-    latency = row.latency if row.latency.count else row.latency_total
-    measured: dict[str, tuple[str | int, ...]] = {
-        "pid": row.pids,
-        "latency": (round(latency.p99_ns),) if latency.count else (),
-        "size": (row.response_bytes // responses,) if responses else (),
-        "in_flight": (row.in_flight,),
-    }
-
-    def look_up(status: tuple[int, ...]) -> Callable[[str], Known]:
-        def known(name: str) -> Known:
-            match name:
-                case "status":
-                    return status
-                case "peer":
-                    return peers_of(row)
-                case "container":
-                    return row.containers
-                case _:
-                    return measured[name] if name in measured else _of_key(row.key, name)
-
-        return known
-
-    # A class of which the codes are not known is within 5xx, but is not 500 or 503.
-    codes = tuple(
-        code if code == STATUS_UNKNOWN or code >= 10 else code * 100 + 99 for code in codes
-    )
-    if not codes or all(part.name != "status" for part in comparisons(expression)):
-        return evaluate(expression, look_up(())) is True
-    return any(evaluate(expression, look_up((code,))) for code in codes)
-
-
-def peers_of(row: EndpointStats) -> tuple[str, ...]:
-    """Return the peers that a row names."""
-    return tuple(peer for peer in row.by_peer or () if peer != OTHER_PEERS)
 
 
 def matches_transaction(expression: Expression, request: Transaction) -> bool:
@@ -110,7 +61,7 @@ def matches_transaction(expression: Expression, request: Transaction) -> bool:
                 client = request.key.side == "client" and port.isdecimal()
                 return (int(port),) if client else ()
             case _:
-                return _of_key(request.key, name)
+                return of_key(request.key, name)
 
     return evaluate(expression, known) is True
 
@@ -125,7 +76,7 @@ def matches_in_flight(expression: Expression, request: RequestInFlight) -> bool:
             case "peer":
                 return (request.peer,)
             case _:
-                return _of_key(request.key, name)
+                return of_key(request.key, name)
 
     return evaluate(expression, known) is True
 
@@ -140,7 +91,7 @@ def matches_key(expression: Expression, key: EndpointKey, status: int | None) ->
     def known(name: str) -> Known:
         if name == "status":
             return None if status is None else (status,)
-        return _of_key(key, name)
+        return of_key(key, name)
 
     return evaluate(expression, known)
 
@@ -170,7 +121,8 @@ def evaluate(expression: Expression, known: Callable[[str], Known]) -> bool | No
             return None if undecided else not decisive
 
 
-def _of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
+def of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
+    """Return the values of a field that an endpoint's key has; none, if it is no field of it."""
     match name:
         case "comm":
             return (key.process,)

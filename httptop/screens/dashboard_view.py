@@ -39,7 +39,13 @@ from httptop.view.menus import Menu
 from httptop.view.state import Scene, View, scene
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.cursor_table import CursorTable
-from httptop.widgets.dashboard_head import FiguresLine, TitleLine, latency_title, rate_title
+from httptop.widgets.dashboard_head import (
+    FiguresLine,
+    TitleLine,
+    graphs_note,
+    latency_title,
+    rate_title,
+)
 from httptop.widgets.empty_state import EmptyState
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.filter_bar import FilterBar
@@ -161,8 +167,10 @@ class DashboardView(HttptopScreen):
         else:
             self._rates.show(now)
             self._rates.set_title(rate_title(now))
+            self._rates.set_note(graphs_note(now.head))
             self._latencies.show(now)
             self._latencies.set_title(latency_title(now, app.units))
+            self._latencies.set_note(graphs_note(now.head, latencies=True))
         self._live.show(now, app.units)
         whose = "own cost now" if past else "own cost" if moment is None else "recorded run's cost"
         self._cost_line.show(app.newest, app.units, whose)

@@ -56,6 +56,16 @@ class Part:
             self.spent_ns += spent_ns
             self.max_ns = max(self.max_ns, max_ns)
 
+    def join(self, other: Part) -> None:
+        """Add what it has of other rows."""
+        self.processes |= other.processes
+        self.endpoints += other.endpoints
+        self.requests += other.requests
+        self.errors += other.errors
+        self.answered += other.answered
+        self.spent_ns += other.spent_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
+
 
 class Divided(NamedTuple):
     """What all of them have of some rows."""
@@ -86,6 +96,15 @@ def divided(rows: Iterable[EndpointStats], by: PartedBy, *, window: bool) -> Div
                 at, row.key.process, one.requests, one.errors, one.answered, spent_ns, one.max_ns
             )
     return Divided(parts, not window)
+
+
+def joined(one: Divided, other: Divided) -> Divided:
+    """Return what all have of some rows and of others."""
+    parts: dict[Any, Part] = {}
+    for some in (one, other):
+        for id, part in some.parts.items():
+            parts.setdefault(id, Part()).join(part)
+    return Divided(parts, one.since_start or other.since_start)
 
 
 def parts_of(row: EndpointStats, by: PartedBy) -> Parts:

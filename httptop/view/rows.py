@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import overload
 
-from httptop.model import NOT_FOUND_PATH, EndpointKey, EndpointStats, Side
+from httptop.filters.row_facts import FactsOf, RowFacts
+from httptop.model import (
+    NOT_FOUND_PATH,
+    EndpointKey,
+    EndpointStats,
+    Side,
+)
+from httptop.view.by_status import ByStatus, StatusPart, counts_by_status, part_of
 from httptop.view.parts import Divided, PartedBy, divided
 
 
@@ -50,6 +58,26 @@ class RowsOnDemand(Sequence[EndpointStats]):
     @abstractmethod
     def packed(self) -> RowsOnDemand:
         """Return the same in less memory, to be kept; whose they were is not known of these."""
+
+    def facts(self, index: int, *, since_start: bool = False) -> RowFacts:
+        """Return what filters ask of a row; ``since_start``: its p99 is that since start."""
+        row = self.passing(index)
+        return FactsOf(replace(row, latency=row.latency_total) if since_start else row)
+
+    def by_status(self, index: int) -> ByStatus:
+        """Return the counts of a row by status."""
+        return counts_by_status(self.passing(index))
+
+    def window_parts(self, of: Mapping[int, Collection[int]]) -> list[StatusPart]:
+        """Return what requests of some statuses have of rows in the window, of rows by index.
+
+        It has to be known how many requests each status has there.
+        """
+        found = []
+        for index, codes in of.items():
+            row = self.passing(index)
+            found.append(part_of(row.window_status or {}, codes, row.window_errors or 0))
+        return found
 
     def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:
         """Return what each process, peer or status has of rows; see parts.divided."""

@@ -1,4 +1,4 @@
-"""What a filter picks rows by that their requests differ in: such a row may have others, too."""
+"""What a filter picks rows by, and not requests: of such a row all requests are shown."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ from typing import Final
 
 from httptop.filters import KEY_FIELDS, comparisons, conjuncts
 from httptop.filters.on_screen import joined
-from httptop.view.state import View
+from httptop.view.state import Scene
 
+#: All requests of a row have these.
 _OF_ROWS: Final = KEY_FIELDS | {"user"}
 
 
-def rows_with(view: View) -> str:
-    """Return the part of a view's filter that rows are with, not of; empty: there is none.
+def rows_with(scene: Scene) -> str:
+    """Return the part of a scene's filter that its rows are with, not of; empty: there is none.
 
-    All requests of a row have its process, user and path, so these need not be said. But a row with
-    ``status = 5xx`` may have other statuses as well, and its figures are those of all its requests.
+    All requests of a row have its process, user and path, and those with a status are counted
+    apart, so these need not be said. But a row with ``pid = 7`` has the requests of others as well.
     """
-    if view.expression is None:
+    expression = scene.view.expression
+    if expression is None:
         return ""
+    by_party = scene.view.grouping.by in ("pid", "peer")  # they are not counted by status
+    exact = _OF_ROWS if scene.whole_rows or by_party else _OF_ROWS | {"status"}
     figures = tuple(
         part
-        for part in conjuncts(view.expression)
-        if not {found.name for found in comparisons(part)} <= _OF_ROWS
+        for part in conjuncts(expression)
+        if not {found.name for found in comparisons(part)} <= exact
     )
     return str(joined(figures) or "")

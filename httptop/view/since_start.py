@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from httptop.filters.row_facts import RowFacts
 from httptop.model import EndpointKey, EndpointStats, Side, Totals, errors_of
+from httptop.view.by_status import ByStatus, StatusPart
 from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
@@ -33,13 +35,6 @@ def totals_since_start(totals: Totals, uptime_s: float) -> Totals:
         latency=totals.latency_total,
         error_share=errors / totals.requests if totals.requests else 0.0,
     )
-
-
-def rows_since_start(rows: Sequence[EndpointStats], uptime_s: float) -> Sequence[EndpointStats]:
-    """Return the rows of a snapshot with the figures since start."""
-    if isinstance(rows, RowsOnDemand):
-        return SinceStart(rows, uptime_s)
-    return tuple(row_since_start(row, uptime_s) for row in rows)
 
 
 class SinceStart(RowsOnDemand):
@@ -96,6 +91,19 @@ class SinceStart(RowsOnDemand):
         if made is None:
             made = self._made[index] = self.passing(index)
         return made
+
+    def facts(self, index: int, *, since_start: bool = True) -> RowFacts:
+        """Return what filters ask of a row."""
+        del since_start
+        return self._rows.facts(index, since_start=True)
+
+    def by_status(self, index: int) -> ByStatus:
+        """Return the counts of a row by status."""
+        return self._rows.by_status(index)
+
+    def window_parts(self, of: Mapping[int, Collection[int]]) -> list[StatusPart]:
+        """Return what requests of some statuses have of rows in the window."""
+        return self._rows.window_parts(of)
 
     def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:  # noqa: ARG002
         """Return what each has of rows since start; see RowsOnDemand."""

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 from httptop.filters import Expression, conjuncts
-from httptop.filters.on_screen import joined, screen_filter
+from httptop.filters.on_screen import ScreenFilter, joined, needle_in, screen_filter
 from httptop.model import EndpointKey, EndpointStats, Side, Snapshot, Totals, Transaction
 from httptop.view.grouping import NO_GROUPING, Grouping
 from httptop.view.groups import Groups, groups_of
+from httptop.view.head import NO_HEAD, Head, head_of
 from httptop.view.idle import idle_last
+from httptop.view.picked_requests import Picks
 from httptop.view.picked_rows import PickedRows
 from httptop.view.rows import RowsOnDemand, keys_of, longest_path, told_apart_by
-from httptop.view.since_start import rows_since_start, totals_since_start
+from httptop.view.since_start import SinceStart, row_since_start, totals_since_start
 from httptop.view.sorts import KEY_SORTS, SORTS, TEXT_SORTS, descends
 
 
@@ -49,6 +52,11 @@ class View:
     def filtered(self) -> bool:
         """Whether a filter that can be removed hides anything."""
         return bool(self.path_filter) or self.expression is not None
+
+    @property
+    def filter(self) -> ScreenFilter | None:
+        """What applies all filters that can be removed; None: there is none."""
+        return screen_filter(self.expression, self.path_filter) if self.filtered else None
 
     @property
     def groups_above(self) -> Grouping | None:
@@ -95,36 +103,59 @@ class View:
         return replace(self, sort=sort, descending=descends(sort))
 
 
+class Picking(NamedTuple):
+    """The rows that a view shows, in order, idle ones last."""
+
+    rows: Sequence[EndpointStats]
+    idle: int  # how many are idle, shown or hidden
+    whole: bool  # whether rows have all their requests, though the filter is to pick some by status
+
+
 def rows(snapshot: Snapshot, view: View) -> Sequence[EndpointStats]:
     """Return the endpoints that a view shows, in order; equal ones by path, method, process.
 
-    Idle ones come last, in whatever order.
+    They have the figures of the requests that its filter picks. Idle ones come last, in whatever
+    order.
     """
-    return _rows(snapshot, view)[0]
+    return _rows(snapshot, view).rows
 
 
-def _rows(snapshot: Snapshot, view: View) -> tuple[Sequence[EndpointStats], int]:
-    """Return the same, and how many idle ones there are, shown or hidden."""
-    endpoints = snapshot.endpoints
-    if view.since_start:
-        endpoints = rows_since_start(endpoints, snapshot.uptime_s)
+def _rows(snapshot: Snapshot, view: View) -> Picking:
+    endpoints, picks = snapshot.endpoints, _picks(view)
     if isinstance(endpoints, RowsOnDemand):
-        active, idle = idle_last(endpoints, _picked(endpoints, view))
-        return PickedRows(endpoints, active if view.idle_hidden else active + idle), len(idle)
-    shown = _sorted(endpoints, view)
-    active, idle = idle_last(shown, range(len(shown)))
-    return [shown[at] for at in (active if view.idle_hidden else active + idle)], len(idle)
+        endpoints, kept = _kept(endpoints, view, picks)
+        if view.since_start:
+            endpoints = SinceStart(endpoints, snapshot.uptime_s)
+        active, idle = idle_last(endpoints, _in_order(endpoints, kept, view))
+        shown: Sequence[EndpointStats] = PickedRows(
+            endpoints, active if view.idle_hidden else active + idle
+        )
+    else:
+        some = [
+            row
+            for row in endpoints
+            if row.key.side == view.side and needle_in(view.path_filter, row.key.path)
+        ]
+        if picks is not None:
+            some = picks.of_rows(some)
+        if view.since_start:
+            some = [row_since_start(row, snapshot.uptime_s) for row in some]
+        some = _sorted(some, view)
+        active, idle = idle_last(some, range(len(some)))
+        shown = [some[at] for at in (active if view.idle_hidden else active + idle)]
+    whole = picks is not None and picks.whole
+    return Picking(shown, len(idle), whole)
 
 
-def _sorted(endpoints: Sequence[EndpointStats], view: View) -> list[EndpointStats]:
-    side = view.side
-    shown = [row for row in endpoints if row.key.side == side]
-    if view.path_filter:
-        needle = view.path_filter.casefold()
-        shown = [row for row in shown if needle in row.key.path.casefold()]
-    if view.expression is not None:
-        ready = screen_filter(view.expression)
-        shown = [row for row in shown if ready.keeps_row(row)]
+def _picks(view: View) -> Picks | None:
+    """Return what applies a view's filter to rows; None: it has none."""
+    if view.expression is None:
+        return None
+    return Picks(screen_filter(view.expression), since_start=view.since_start)
+
+
+def _sorted(shown: list[EndpointStats], view: View) -> list[EndpointStats]:
+    """Return rows in their order."""
     value = SORTS[view.sort]
     if view.sort in TEXT_SORTS or not view.descending:
         shown.sort(key=lambda row: (value(row), *_name(row)))
@@ -147,19 +178,20 @@ def _name(row: EndpointStats) -> tuple[str, str, str]:
     return row.key.path, row.key.method, row.key.process
 
 
-def _picked(endpoints: RowsOnDemand, view: View) -> list[int]:
-    """Return the indices of the same, and make as few rows as possible."""
-    shown = list(endpoints.by_name(view.side))
+def _kept(
+    endpoints: RowsOnDemand, view: View, picks: Picks | None
+) -> tuple[RowsOnDemand, Sequence[int]]:
+    """Return the rows with what is picked of them, and the indices of those that are shown."""
+    shown: Sequence[int] = endpoints.by_name(view.side)
     if view.path_filter:
-        needle, keys = view.path_filter.casefold(), endpoints.keys
-        shown = [at for at in shown if needle in keys[at].path.casefold()]
-    if view.expression is not None:
-        ready = screen_filter(view.expression)
-        if ready.by_key_alone:
-            keys = endpoints.keys
-            shown = [at for at in shown if ready.keeps_key(keys[at])]
-        else:
-            shown = [at for at in shown if ready.keeps_row(endpoints.row(at))]
+        keys = endpoints.keys
+        shown = [at for at in shown if needle_in(view.path_filter, keys[at].path)]
+    return (endpoints, shown) if picks is None else picks.on_demand(endpoints, shown)
+
+
+def _in_order(endpoints: RowsOnDemand, shown: Sequence[int], view: View) -> list[int]:
+    """Return indices in order; make as few rows as possible."""
+    shown = list(shown)
     if view.sort in KEY_SORTS:
         field, keys = attrgetter(view.sort), endpoints.keys
         shown.sort(key=lambda at: field(keys[at]))
@@ -212,6 +244,8 @@ class Scene:
     keys: Sequence[EndpointKey] = ()  # of all rows of the snapshot
     cursor: int = 0  # the row that the cursor is on
     groups: Groups | None = None  # None: the endpoints are not grouped
+    head: Head = NO_HEAD
+    whole_rows: bool = False  # as Picking.whole
 
     @property
     def cursor_key(self) -> EndpointKey | None:
@@ -236,8 +270,7 @@ class Scene:
     @property
     def shown_rps(self) -> float:
         """Requests per second of the rows shown; hidden idle ones have none."""
-        values = self.rows.values("rps") if isinstance(self.rows, PickedRows) else None
-        return sum((row.rps for row in self.rows) if values is None else values)
+        return self.head.totals.rps
 
     def requests(self) -> list[Transaction]:
         """Return the sampled requests of the shown side and filter, the latest response first."""
@@ -264,8 +297,9 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
     if before is not None and before.snapshot is snapshot and _same_rows(before.view, view):
         shown, side_rows, needed = before.rows, before.side_rows, before.told_apart_by
         idle, longest, keys = before.idle_rows, before.longest_path, before.keys
+        whole = before.whole_rows
     else:
-        shown, idle = _rows(snapshot, view)
+        shown, idle, whole = _rows(snapshot, view)
         keys = keys_of(snapshot.endpoints)
         if before is not None and before.view.side == view.side and before.keys == keys:
             # As on most ticks; the keys are the same objects then.
@@ -287,8 +321,21 @@ def scene(snapshot: Snapshot | None, view: View, before: Scene | None = None) ->
         longest,
         keys,
         _cursor(snapshot, shown, view, before),
+        whole_rows=whole,
     )
+    now = replace(now, head=_head(now, snapshot, before))
     return replace(now, groups=_groups(now, before)) if view.grouping.on else now
+
+
+def _head(now: Scene, snapshot: Snapshot, before: Scene | None) -> Head:
+    """Return the head of a scene; that of ``before`` if nothing affects it."""
+    view = now.view
+    if not view.filtered:
+        return Head(now.totals)
+    if before is not None and before.rows is now.rows and before.snapshot is snapshot:
+        return before.head
+    text = "" if view.filter is None else view.filter.text
+    return head_of(now.rows, now.totals, view.side, snapshot, text, since_start=view.since_start)
 
 
 def _groups(now: Scene, before: Scene | None) -> Groups:

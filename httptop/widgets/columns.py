@@ -95,8 +95,15 @@ def _some(n: int, hue: str) -> tuple[str, str]:
     return (humanize.count(n), hue) if n else (_ZERO, "faint")
 
 
-def _size(n: int, units: Units) -> tuple[str, str]:
-    return (units.size(n), "text") if n else (_ZERO, "faint")
+def _size(field: str) -> Cell:
+    pick = attrgetter(field)
+
+    def cell(row: EndpointStats, units: Units) -> tuple[str, str]:
+        if row.partial:
+            return humanize.UNKNOWN, "faint"
+        return (units.size(n), "text") if (n := pick(row)) else (_ZERO, "faint")
+
+    return cell
 
 
 def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
@@ -252,7 +259,7 @@ COLUMNS: Final = (
         10,
         ONLY_ASKED,
         "request bytes since start",
-        lambda row, units: _size(row.request_bytes, units),
+        _size("request_bytes"),
     ),
     Column(
         "response_bytes",
@@ -260,7 +267,7 @@ COLUMNS: Final = (
         8,
         ONLY_ASKED,
         "response bytes since start",
-        lambda row, units: _size(row.response_bytes, units),
+        _size("response_bytes"),
     ),
     Column(
         "trend",

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Snapshot
+from httptop.view.head import Head
 from httptop.view.moment import Moment
 from httptop.view.state import Scene, View
 from httptop.view.window import window_named, window_of
@@ -126,23 +127,23 @@ class Metric:
 
 
 def metrics(scene: Scene, units: Units) -> tuple[Metric, ...]:
-    """Return the four figures of the head; with a filter, all but the first say ALL."""
-    totals, of_all = scene.totals, "ALL " if scene.view.filtered else ""
+    """Return the four figures of the head; those whose trend is of all requests say so."""
+    head, totals = scene.head, scene.head.totals
     latency = totals.latency
     known = latency.count > 0
     rate, errors = totals.trend_rps, totals.trend_error_share
     share = humanize.percent(totals.error_share)
+    if head.graphs_of_all:
+        rate = errors = ()
     return (
         Metric("REQ/S", shown_rate(scene), "rate", rate, ceiling(rate)),
-        Metric(
-            f"{of_all}ERR", share, errors_hue(totals.error_share), errors, ceiling(errors, 0.05)
-        ),
+        Metric("ERR", share, errors_hue(totals.error_share), errors, ceiling(errors, 0.05)),
         *(
             Metric(
-                f"{of_all}{name.upper()}",
+                name.upper(),
                 units.duration(value if known else None),
                 "text",
-                values,
+                () if head.graphs_of_all else values,
                 ceiling(values),
             )
             for name, value, values in (
@@ -154,22 +155,21 @@ def metrics(scene: Scene, units: Units) -> tuple[Metric, ...]:
 
 
 def shown_rate(scene: Scene) -> str:
-    """Return the requests a second, with a filter those of its endpoints: ``62.6 of 224``."""
+    """Return the requests a second, with a filter of which part: ``62.6 of 224/s = 28%``."""
     rate = humanize.rate(scene.rps)
-    return f"{humanize.rate(scene.shown_rps)} of {rate}" if scene.view.filtered else rate
+    if not scene.view.filtered:
+        return rate
+    share = f" = {humanize.percent(scene.shown_rps / scene.rps)}" if scene.rps else ""
+    return f"{humanize.rate(scene.shown_rps)} of {rate}/s{share}"
 
 
 def rate_title(scene: Scene) -> Content:
-    """Return the rate, the errors and what is in flight, for the border of the rate's graph.
-
-    With a filter, that the graph and all but the rate are of the whole side nevertheless.
-    """
-    totals = scene.totals
-    of_all = "  of all: " if scene.view.filtered else "  "
+    """Return the rate, the errors and what is in flight, for the border of the rate's graph."""
+    totals = scene.head.totals
     return Content.assemble(
-        "requests/s by status ",
+        "" if scene.view.filtered else "requests/s by status ",
         (shown_rate(scene), "$hue-strong"),
-        (f"{of_all}errors ", "not bold $hue-muted"),
+        ("  errors ", "not bold $hue-muted"),
         (
             humanize.percent(totals.error_share),
             f"$hue-{errors_hue(totals.error_share)}",
@@ -179,10 +179,9 @@ def rate_title(scene: Scene) -> Content:
 
 
 def latency_title(scene: Scene, units: Units) -> Content:
-    """Return percentiles of all requests, for the border of the map of latencies."""
-    latency = scene.totals.latency
-    of_all = "of all requests " if scene.view.filtered else ""
-    parts: list[str | tuple[str, str]] = [f"latency {of_all}"]
+    """Return percentiles of the requests shown, for the border of the map of latencies."""
+    latency = scene.head.totals.latency
+    parts: list[str | tuple[str, str]] = ["latency "]
     if latency.count:
         for name, value in (
             ("p50", latency.p50_ns),
@@ -192,7 +191,26 @@ def latency_title(scene: Scene, units: Units) -> Content:
         ):
             parts.append((f" {name} ", "not bold $hue-muted"))
             parts.append((units.duration(value), "$hue-strong"))
+    elif scene.view.filtered and scene.shown_rps:
+        parts.append((" not known of the filter", "not bold $hue-muted"))
     return Content.assemble(*parts, " ")
+
+
+def graphs_note(head: Head, *, latencies: bool = False) -> Content:
+    """Return what has to be said of a graph, below it; ``latencies``: and of the percentiles.
+
+    That is of which requests it is, or since when, where that is not what the title says.
+    """
+    since = head.graphs_since
+    if latencies and since is None:
+        since = head.latencies_since
+    if head.graphs_of_all:
+        text = "of all requests"
+    elif since is not None:
+        text = f"since the filter, {humanize.time_of_day(since)[:8]}"
+    else:
+        return Content("")
+    return Content.styled(f" {text} ", "not bold $hue-muted")
 
 
 class FiguresLine(Painted):

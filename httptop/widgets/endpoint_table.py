@@ -40,7 +40,7 @@ def table_title(scene: Scene, symbols: Symbols, above: int = 0) -> Content:
     if view.filtered:
         parts.append(f"{len(scene.rows)} of ")
     parts.append(f"{scene.side_rows} ")
-    if what := rows_with(view):
+    if what := rows_with(scene):
         if len(what) > _LONGEST_FILTER:
             what = fit(what, _LONGEST_FILTER, ellipsis=glyphs.ellipsis)
         parts.append((f"with {what} ", quiet))

@@ -31,7 +31,7 @@ def groups_title(scene: Scene, groups: Groups, symbols: Symbols) -> Content:
     many = "" if groups.count == 1 else "s"
     parts: list[str | tuple[str, str]] = [f"{scene.view.side} by {GROUPINGS[grouping.by]} "]
     parts.append(f"{glyphs.dot} {groups.count} group{many} ")
-    if what := rows_with(scene.view):
+    if what := rows_with(scene):
         parts.append((f"with {fit_filter(what, glyphs.ellipsis)} ", quiet))
     if groups.since_start:
         parts.append((f"{glyphs.dot} since start ", quiet))

@@ -72,7 +72,7 @@ class HeatMap(Painted):
 
     def show(self, scene: Scene) -> None:
         """Show a scene."""
-        self._ticks = scene.totals.trend_bands
+        self._ticks = scene.head.totals.trend_bands
         if (snapshot := scene.snapshot) is not None:
             self._interval_s = snapshot.interval_s
             self._newest = tick_of(snapshot)

@@ -136,6 +136,7 @@ class Painted(Hued):
     _strips: list[Strip] | None = None  # as they were painted last; None: not, or in other colours
     _painted_for: tuple[object, ...] = ()  # what they depended on
     _border_text: str | Content | None = None
+    _border_note: Content = Content("")
     #: The number that stands before the title, by which the panel is chosen; 0: none.
     panel: int = 0
 
@@ -178,6 +179,12 @@ class Painted(Hued):
             self._border_text = title
             number = (self.glyphs.panels[self.panel - 1], "$hue-key") if self.panel else ""
             self.border_title = Content.assemble(number, title)
+
+    def set_note(self, note: Content) -> None:
+        """Set the text in the border below, likewise."""
+        if note != self._border_note:
+            self._border_note = note
+            self.border_subtitle = note
 
     def notify_style_update(self) -> None:
         """Paint again in the new colours."""

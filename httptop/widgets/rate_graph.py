@@ -64,7 +64,7 @@ class RateGraph(Painted):
 
     def show(self, scene: Scene) -> None:
         """Show a scene."""
-        self._ticks = scene.totals.trend_classes
+        self._ticks = scene.head.totals.trend_classes
         if (snapshot := scene.snapshot) is not None:
             self._interval_s = snapshot.interval_s
             self._newest = tick_of(snapshot)

@@ -30,6 +30,8 @@ class Four:
     def apply(self, settings: Settings) -> None:
         raise NotImplementedError
 
+    def filter_by(self, ready: object) -> None: ...
+
     def look_at(self, key: object) -> None:
         raise NotImplementedError
 

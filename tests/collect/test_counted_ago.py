@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
 from httptop.collect.window import SLOTS
+from httptop.filters.on_screen import parse_for_screen
 from httptop.model import STATUS_UNKNOWN, EndpointStats
+from httptop.view.picked_rows import PickedRows
+from httptop.view.sorts import SORTS
+from httptop.view.state import View, scene
 from tests.collect.cells import FedRows, Reading, answered, delta, endpoint
+from tests.factory import snapshot_at
 
 PATHS = ("/u/a", "/u/b", "/c")
 CODES = (200, 404, 503)
@@ -37,7 +44,7 @@ STEPS = st.lists(
 )
 
 
-def _reading(responses: dict[tuple[str, int], int], unanswered: dict[str, int]) -> Reading:
+def reading_of(responses: dict[tuple[str, int], int], unanswered: dict[str, int]) -> Reading:
     begun = Counter(unanswered)
     for (path, _), count in responses.items():
         begun[path] += count
@@ -69,7 +76,7 @@ def test_what_each_row_had_in_the_window_whatever_becomes_of_rows(
     events: list[tuple[int, Counter[int]]] = []
     for tick, (step, responses, unanswered, what) in enumerate(steps):
         slot += step
-        fed.take(_reading(responses, unanswered), slot)
+        fed.take(reading_of(responses, unanswered), slot)
         counts = Counter({STATUS_UNKNOWN: sum(unanswered.values())})
         for (_, code), count in responses.items():
             counts[code] += count
@@ -89,16 +96,16 @@ def test_what_each_row_had_in_the_window_whatever_becomes_of_rows(
 
 def test_which_row_had_it() -> None:
     fed = FedRows()
-    fed.take(_reading({("/u/b", 200): 4, ("/u/a", 503): 2}, {"/u/b": 1}))
-    fed.take(_reading({("/u/b", 200): 1, ("/u/b", 503): 3}, {}), slot=SLOTS - 1)
+    fed.take(reading_of({("/u/b", 200): 4, ("/u/a", 503): 2}, {"/u/b": 1}))
+    fed.take(reading_of({("/u/b", 200): 1, ("/u/b", 503): 3}, {}), slot=SLOTS - 1)
     assert fed.by_path()["/u/b"].window_status == {200: 5, 503: 3, STATUS_UNKNOWN: 1}
-    fed.take(_reading({}, {}), slot=SLOTS)
+    fed.take(reading_of({}, {}), slot=SLOTS)
     rows = fed.by_path()
     assert rows["/u/b"].window_status == {200: 1, 503: 3}
     assert rows["/u/a"].window_status == {}
     kept = fed.table(1.0).packed()
     fed.regroup(PathRules(["/u/*"]))
-    fed.take(_reading({("/u/a", 200): 7}, {}), slot=SLOTS)
+    fed.take(reading_of({("/u/a", 200): 7}, {}), slot=SLOTS)
     assert [row.window_status for row in fed.table(1.0)] == [{200: 8, 503: 3}]
     assert {row.key.path: row.window_status for row in kept}["/u/b"] == {200: 1, 503: 3}
 
@@ -110,3 +117,38 @@ def test_responses_whose_status_has_no_cell_are_of_its_class() -> None:
     assert fed.by_path()["/a"].window_status == {2: 1, 4: 2}
     fed.take(Reading(deltas=[delta(10, rest=(0, 0, 0, 0, 0, 1))]), slot=SLOTS + 1)
     assert fed.by_path()["/a"].window_status == {5: 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["status = 5xx", "status != 404", "status = unknown", "status >= 400"]
+)
+def test_what_a_filter_picks_of_rows_on_demand_is_what_it_picks_of_rows(text: str) -> None:
+    fed = FedRows()
+    fed.take(reading_of({("/c", 200): 4, ("/u/a", 503): 2, ("/u/b", 200): 3}, {"/c": 1}))
+    fed.take(
+        reading_of({("/c", 200): 1, ("/c", 503): 3, ("/u/b", 404): 2}, {"/u/a": 2}), slot=SLOTS
+    )
+    fed.take(
+        reading_of({("/c", 200): 5, ("/c", 503): 1, ("/u/a", 200): 2}, {"/c": 2}), slot=SLOTS + 1
+    )
+    for rules in ([], ["/u/*"]):
+        fed.regroup(PathRules(rules))
+        view = View(expression=parse_for_screen(text))
+        snap = snapshot_at(rows=())
+        lazy = scene(replace(snap, endpoints=fed.table(1.0), covered_s=1.0), view)
+        plain = scene(replace(snap, endpoints=tuple(fed.table(1.0)), covered_s=1.0), view)
+        assert isinstance(lazy.rows, PickedRows)
+        assert list(lazy.rows) == list(plain.rows)
+        for figure in (
+            "rps",
+            "window_errors",
+            "errors",
+            "requests",
+            "unanswered",
+            "p99",
+            "in_flight",
+        ):
+            found = [
+                SORTS[figure](row) if figure in SORTS else row.window_errors for row in lazy.rows
+            ]
+            assert lazy.rows.values(figure) == found, figure

@@ -34,6 +34,8 @@ class Scripted:
     def apply(self, settings: Settings) -> None:
         self.applied.append(settings)
 
+    def filter_by(self, ready: object) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 

@@ -12,11 +12,11 @@ from httptop.filters import (
     FilterError,
     conjuncts,
     matches_key,
-    matches_row,
     matches_transaction,
     parse,
 )
 from tests.factory import key, request, row
+from tests.filters.plain import matches_row
 
 
 @pytest.mark.parametrize(

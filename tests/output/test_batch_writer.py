@@ -48,6 +48,8 @@ class FakeFeed:
     def apply(self, settings: Settings) -> None:
         raise NotImplementedError
 
+    def filter_by(self, ready: object) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 

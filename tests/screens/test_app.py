@@ -56,6 +56,8 @@ class PushedFeed:
     def apply(self, settings: Settings) -> None:
         raise NotImplementedError
 
+    def filter_by(self, ready: object) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         self.looked_at.append(key)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from httptop.config.settings import Paths, Ui, Watches
-from httptop.filters import matches_row, parse
+from httptop.filters import parse
 from httptop.filters.on_screen import parse_for_screen
 from httptop.screens.unsaved import changes, filter_text, merged, pattern_of, split
 from httptop.view.state import View
 from tests.factory import endpoint, key
+from tests.filters.plain import matches_row
 
 
 def test_only_what_differs_is_a_change() -> None:

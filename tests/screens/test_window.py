@@ -10,7 +10,8 @@ from textual.content import Content
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
-from httptop.model import NO_LATENCY, Snapshot
+from httptop.filters.on_screen import screen_filter
+from httptop.model import NO_LATENCY, Filtered, Snapshot, Totals
 from httptop.screens.detail import DetailScreen
 from httptop.widgets.dashboard_head import FiguresLine, TitleLine
 from httptop.widgets.detail_title import DetailTitle
@@ -18,7 +19,7 @@ from httptop.widgets.endpoint_detail import EndpointDetail
 from httptop.widgets.endpoint_table import EndpointTable
 from httptop.widgets.heat_map import HeatMap
 from httptop.widgets.rate_graph import RateGraph
-from tests.factory import OVERHEAD, busy, endpoint, key, shop, snapshot
+from tests.factory import OVERHEAD, busy, endpoint, key, latency, shop, snapshot
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import drawn, said, show, table
 from tests.screens.test_app import PushedFeed
@@ -234,24 +235,40 @@ async def test_the_title_says_what_part_of_all_requests_a_filter_leaves() -> Non
 
 
 @pytest.mark.parametrize("width", [80, 120])
-async def test_the_head_says_what_follows_a_filter_and_what_does_not(width: int) -> None:
+async def test_the_head_is_of_what_the_filter_picks_and_says_where_it_is_not(width: int) -> None:
     def head(app: HttptopApp) -> str:
         if width < 100:
             return drawn(app, FiguresLine)[0]
-        titles = [app.screen.query_one(kind).border_title for kind in (RateGraph, HeatMap)]
+        graphs = [app.screen.query_one(kind) for kind in (RateGraph, HeatMap)]
+        titles = [text for graph in graphs for text in (graph.border_title, graph.border_subtitle)]
         return " ".join(Content.from_markup(str(title)).plain for title in titles)
 
     app = HttptopApp()
     async with app.run_test(size=(width, 40)) as pilot:
         await show(pilot, busy())
         assert "3360 of" not in head(app)
-        assert "all" not in head(app).lower()
+        assert " all" not in head(app)
         await pilot.press("slash", *"users", "enter")
-        assert " 612 of 3360" in head(app)
-        of_all = ["of all: errors ", "latency of all requests"]
+        # Until the next tick, in a replay and in the past only rows are known.
+        assert "612 of 3360/s = 18%" in head(app)
+        known = [
+            "in flight   of all requests",
+            "latency  not known of the filter   of all requests",
+        ]
         if width < 100:
-            of_all = ["ALL ERR ", "ALL P50 2.4ms", "ALL P99 12.5ms"]
-        assert [text for text in of_all if text not in head(app)] == []
+            known = ["P50 -", "P99 -"]
+        assert [text for text in known if text not in head(app)] == []
+        few = Totals(
+            latency=latency(7.0, 50), trend_rps=(9.0,), trend_classes=((0, 0, 9, 0, 0, 0),)
+        )
+        snap = busy()
+        filtered = Filtered(screen_filter(None, "users").text, snap.uptime_s - 4, {"server": few})
+        await show(pilot, replace(snap, filtered=filtered))
+        known = ["errors ", "in flight   since the filter, ", "p50 7.0ms", "since the filter, "]
+        if width < 100:
+            known = ["P50 7.0ms"]
+        assert [text for text in known if text not in head(app)] == []
+        assert " all" not in head(app)
 
 
 async def test_rows_are_said_to_be_with_a_status() -> None:

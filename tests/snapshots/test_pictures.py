@@ -14,7 +14,8 @@ from httptop.app import HttptopApp
 from httptop.capture.outline import Outline
 from httptop.config.settings import Ui
 from httptop.coverage.processes import Holder, Survey
-from httptop.model import Health, Snapshot
+from httptop.filters.on_screen import parse_for_screen, screen_filter
+from httptop.model import Filtered, Health, Snapshot
 from httptop.printable import clean
 from httptop.screens.replaying import Player
 from httptop.view.moment import Rate
@@ -29,6 +30,7 @@ from tests.factory import (
     samples,
     shop,
     snapshot,
+    totals,
     waiting,
     with_parties,
     with_times,
@@ -129,11 +131,18 @@ def test_peers(picture: Picture) -> None:
 def test_filtered(picture: Picture) -> None:
     """Part of a path is typed; filters of the run look unlike those that an × removes.
 
-    The title says how many of how many endpoints are left.
+    The title says how many of how many endpoints are left; the head is of these, since a moment.
     """
     fixed = (("pid = 1004,1010", True), ("method = GET,POST", False))
     text = "comm != node and peer = 203.0.113.0/24"
-    assert picture(with_parties(), fixed=fixed, filter=text, press=("slash", "r"))
+    snap = with_parties()
+    ready = screen_filter(parse_for_screen(text), "r")
+    whole = totals([row for row in snap.endpoints if ready.keeps_row(row)], "server")
+    since = replace(whole, trend_rps=whole.trend_rps[-4:], trend_classes=whole.trend_classes[-4:],
+                    trend_bands=whole.trend_bands[-4:])  # fmt: skip
+    filtered = Filtered(ready.text, snap.uptime_s - 4, {"server": since})
+    snap = replace(snap, filtered=filtered)
+    assert picture(snap, fixed=fixed, filter=text, press=("slash", "r"))
 
 
 def writing(text: str) -> Before:

@@ -7,9 +7,10 @@ import pytest
 from httptop import humanize
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import NO_LATENCY, Snapshot
+from httptop.view.grouping import Grouping
 from httptop.view.rows_with import rows_with
 from httptop.view.sorts import SORTS
-from httptop.view.state import View, place, rows, scene
+from httptop.view.state import Scene, View, place, rows, scene
 from httptop.view.window import SINCE_START, next_window, window_named, window_of
 from tests.factory import NOON, busy, endpoint, key, samples, shop, snapshot
 
@@ -284,10 +285,17 @@ def test_a_start_that_was_not_today_is_named_by_how_long_ago_it_was() -> None:
 
 def test_rows_are_with_what_not_all_of_their_requests_have() -> None:
     def what(text: str) -> str:
-        return rows_with(View(expression=parse_for_screen(text)))
+        return rows_with(Scene(None, View(expression=parse_for_screen(text)), whole_rows=whole))
 
-    assert what("status = 5xx and comm = nginx") == "status = 5xx"
+    whole = False
+    assert what("status = 5xx and comm = nginx") == ""
+    assert what("status = 5xx or path = /a") == ""
+    assert what("status = 5xx or pid = 7") == "status = 5xx or pid = 7"
     assert what("comm = nginx and path ~ /a*") == ""
     assert what("peer = 10.0.0.0/8 and user = root") == "peer = 10.0.0.0/8"
-    assert what("in_flight > 3 and status = 404") == "in_flight > 3 and status = 404"
-    assert rows_with(View(path_filter="/a")) == ""
+    assert what("in_flight > 3 and status = 404") == "in_flight > 3"
+    view = View(expression=parse_for_screen("status = 5xx"), grouping=Grouping("pid"))
+    assert rows_with(Scene(None, view)) == "status = 5xx"
+    whole = True  # as in a replay
+    assert what("status = 5xx and comm = nginx") == "status = 5xx"
+    assert rows_with(Scene(None, View(path_filter="/a"))) == ""

@@ -51,7 +51,7 @@
 #define CELL_AGAIN 4 /* to be read again, even if no counter has changed */
 #define CELL_RETIRED 8 /* to be given back (give_back.h) */
 #define CELL_HELD 16 /* a connection has held on to it when user space looked last */
-#define CELL_KEPT 32 /* the screen's filter picks what it counts, but for the rest of its statuses */
+#define CELL_KEPT 32 /* the screen's filter picks what it counts, but for struct rest */
 
 /* What a cell is that is given back: two bits below its number. */
 enum reclaim {

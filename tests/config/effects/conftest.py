@@ -52,6 +52,8 @@ class ScriptedFeed:
     def apply(self, settings: Settings) -> None:
         self.applied.put(settings)
 
+    def filter_by(self, ready: object) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 
