@@ -26,7 +26,7 @@ from tests.screens.views import VIEWS, controls, go, leave
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "screen.md"
 #: The views that have keys of their own, as the page calls them.
-_PAGES: Final = ("endpoint", "request", "in flight", "compare", "watches", "coverage")
+_PAGES: Final = ("endpoint", "request", "in flight", "compare", "watches", "health")
 _BLOCK: Final = re.compile(r"(?<=<!-- table: )([\w ]+)( -->\n).*?(?=<!-- end of table -->)", re.S)
 
 

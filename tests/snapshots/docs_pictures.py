@@ -28,7 +28,7 @@ OF_DOCS: Final = {
     "time-travel": "test_travel",
     "replay": "test_replay",
     "watches": "test_watches",
-    "coverage": "test_coverage",
+    "health": "test_health",
     "export": "test_export",
     "help": "test_help",
     "palette": "test_palette",
