@@ -107,5 +107,10 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the tables into the page."""
     PAGE.write_text(with_tables(PAGE.read_text("utf-8"), asyncio.run(tables())), "utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.screens import docs_tables
+from tests.snapshots import docs_pictures
 from tests.stylesheets import parse_once
 
 
@@ -20,3 +22,11 @@ def still() -> Iterator[None]:
         parse_once(patch)
         yield
     time.tzset()
+
+
+@pytest.hookimpl(trylast=True)  # when the pictures are written
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With ``--snapshot-update`` the docs get their pictures and tables anew, too."""
+    if session.config.getoption("update_snapshots"):
+        docs_pictures.write()
+        docs_tables.write()

@@ -80,9 +80,14 @@ def taken(test: str) -> str:
     return (_TAKEN / f"{test}.svg").read_text("utf-8")
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the pictures of the docs."""
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.svg"):
         old.unlink()
     for name, test in OF_DOCS.items():
         (PICTURES / f"{name}.svg").write_text(of_docs(taken(test)), "utf-8")
+
+
+if __name__ == "__main__":
+    write()
