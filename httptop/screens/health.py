@@ -118,7 +118,7 @@ class HealthScreen(HttptopScreen):
         snapshot, glyphs = app.newest, self._table.glyphs
         self._title_line.show(snapshot)
         none_yet = "No figures have arrived yet."
-        facts = () if snapshot is None else missed(snapshot, glyphs.good, glyphs.bad)
+        facts = () if snapshot is None else missed(snapshot, app.watching, glyphs.good, glyphs.bad)
         self._missed.show(facts, none_yet)
         self._missed.set_title("seen and missed since start")
         self._cost.show(() if snapshot is None else cost(snapshot.overhead, app.units), none_yet)

@@ -137,8 +137,11 @@ def seen(snapshot: Snapshot) -> str:
     return f"Not all is counted: {counted}, and {missing}."
 
 
-def missed(snapshot: Snapshot, glyph_good: str, glyph_bad: str) -> Iterator[Fact]:
-    """Yield what is seen, what was missed, with causes and advice, and what never is seen."""
+def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -> Iterator[Fact]:
+    """Yield what is seen, what was missed, with causes and advice, and what never is seen.
+
+    ``watching``: what is traced, in a few words.
+    """
     exact = is_exact(snapshot.health)
     yield Fact(
         glyph_good if exact else glyph_bad,
@@ -158,6 +161,8 @@ def missed(snapshot: Snapshot, glyph_good: str, glyph_bad: str) -> Iterator[Fact
         yield Fact("0", "", f"{', '.join(none)}", "muted")
     for note in snapshot.notes:
         yield Fact("", "note", note, "warn")
+    if watching:
+        yield Fact("", "traced", f"{watching}.", "muted")
     yield Fact("", "never seen", NEVER_SEEN, "muted")
 
 

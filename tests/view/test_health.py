@@ -27,7 +27,7 @@ def test_serious_losses_come_first() -> None:
 
 
 def _missed(health: Health, *notes: str) -> dict[str, Fact]:
-    found = missed(replace(busy(), health=health, notes=notes), "+", "!")
+    found = missed(replace(busy(), health=health, notes=notes), "every process", "+", "!")
     return {fact.name: fact for fact in found}
 
 
@@ -57,6 +57,7 @@ def test_each_kind_has_its_count_with_cause_and_what_helps() -> None:
     assert "this host is busy" in found["late ticks"].text
     assert found["orphans"].hue == "muted"
     assert found["note"].text == "a note"
+    assert found["traced"].text == "every process."
     assert "HTTP/2" in found["never seen"].text
     zeros = found[""]
     assert (zeros.figure, "samples lost" in zeros.text) == ("0", True)
