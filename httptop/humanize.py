@@ -50,6 +50,10 @@ class Units:
         text = f"{_three_digits(value)}{sign}"
         return text if len(text) <= width else duration(ns)
 
+    def age(self, ns: float) -> str:
+        """Return how long a request has been in flight."""
+        return "<1ms" if ns < _SHORTEST_AGE_NS else self.duration(ns)
+
     def size(self, n: float | None) -> str:
         """Return bytes as ``3.4 MiB`` or ``3.6 MB``: at most 8 characters."""
         if n is None or self.byte == "iec":
@@ -60,6 +64,8 @@ class Units:
 
 
 DEFAULT_UNITS: Final = Units()
+#: Ages below this say nothing: what has them may have begun after the tick.
+_SHORTEST_AGE_NS: Final = 1e6
 
 
 def duration(ns: float | None) -> str:

@@ -7,6 +7,7 @@ from 0 to BUCKETS - 1; a histogram is a dict from bucket to count, without the e
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -65,12 +66,12 @@ def quantile(histogram: Mapping[int, int], share: float, max_ns: float) -> float
 
     It is at most ``max_ns``, and 0 for an empty histogram.
     """
-    rank = share * sum(histogram.values())
+    count = sum(histogram.values())
     seen = 0
     for bucket in sorted(histogram):
         seen += histogram[bucket]
-        if seen >= rank:
-            return min(MIDDLES[bucket], max_ns)
+        if seen >= share * count:
+            return percentile(bucket, share, count, top_of(max(histogram), int(max_ns)))
     return 0.0
 
 
@@ -83,7 +84,8 @@ def bands_of(histogram: Mapping[int, int]) -> Bands:
     return tuple(sorted(found.items()))
 
 
-_SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
+#: The shares of the percentiles of a summary, but for the maximum.
+SHARES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
 def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
@@ -96,7 +98,7 @@ def summary(histogram: Mapping[int, int], sum_ns: int, max_ns: int) -> Latency:
     buckets = sorted(histogram)
     up_to = list(accumulate(map(histogram.__getitem__, buckets)))
     count = up_to[-1]
-    found = [buckets[bisect_left(up_to, share * count)] for share in _SHARES]
+    found = [buckets[bisect_left(up_to, share * count)] for share in SHARES]
     return summary_of(count, sum_ns, max_ns, (*found, buckets[-1]))
 
 
@@ -105,15 +107,28 @@ def summary_of(count: int, sum_ns: int, max_ns: int, buckets: Sequence[int]) -> 
 
     ``buckets`` are those of the 50th, 90th, 95th, 99th, 99.9th and 100th percentile. If ``max_ns``
     is in the last one, it is the maximum here, too; otherwise the middle of that bucket stands for
-    it.
+    it, or the mean, which is not above the maximum.
     """
-    top = top_of(buckets[-1], max_ns)
-    middles = [MIDDLES[bucket] for bucket in buckets[:-1]]
-    p50, p90, p95, p99, p999 = [middle if middle < top else top for middle in middles]
-    return Latency(count, sum_ns / count, p50, p90, p95, p99, p999, top)
+    mean_ns = sum_ns / count
+    top = top_of(buckets[-1], max_ns, mean_ns)
+    p50, p90, p95, p99, p999 = [
+        percentile(bucket, share, count, top)
+        for bucket, share in zip(buckets[:-1], SHARES, strict=True)
+    ]
+    return Latency(count, mean_ns, p50, p90, p95, p99, p999, top)
 
 
-def top_of(last: int, max_ns: int) -> float:
+def percentile(bucket: int, share: float, count: int, top: float) -> float:
+    """Return a percentile of ``count`` values, which is in a bucket; ``top``: their maximum.
+
+    Of few values a high percentile is their maximum, which is known better than by a bucket.
+    """
+    return top if math.ceil(share * count) >= count else min(MIDDLES[bucket], top)
+
+
+def top_of(last: int, max_ns: int, mean_ns: float = 0.0) -> float:
     """Return the maximum of values of which ``last`` is the last bucket; see :func:`summary_of`."""
     low, high = bounds(last)
-    return float(max_ns) if low <= max_ns < high else MIDDLES[last]
+    if low <= max_ns < high:
+        return float(max_ns)
+    return max(MIDDLES[last], mean_ns) if mean_ns < high else MIDDLES[last]

@@ -22,8 +22,8 @@ from httptop.collect.party_figures import (
     PartyColumns,
     PartyFigures,
     RowHad,
+    cut,
     less,
-    no_more_than,
 )
 from httptop.collect.sums import Slots
 from httptop.model import MOST_PIDS, OTHER_PEERS, OTHER_PIDS, PartyStats
@@ -174,8 +174,8 @@ class PartyTable:
     def _now(self, row: int, had: RowHad) -> _Found:
         """Return the figures of a row's parties, which are not more than the row's."""
         numbers = self._rows.get(row, ())
-        found = no_more_than(had, numbers, self._figures, self._before)
-        return tuple(zip(numbers, found, strict=True))
+        found = [(number, self._figures.of(number)) for number in numbers]
+        return cut(had, found, self._figures, self._before)
 
     def _in_window(self, row: int, total: RowHad, window: RowHad) -> _Found:
         """Return what a row's parties have had in the window."""
@@ -184,7 +184,9 @@ class PartyTable:
         before = RowHad(total.requests - window.requests, total.errors - window.errors)
         now = self._now(row, total)
         then = ago.in_time(before, [(number, self._parties[number]) for number, _ in now])
-        return [(number, less(more, had)) for (number, more), had in zip(now, then, strict=True)]
+        found = [(number, less(more, had)) for (number, more), had in zip(now, then, strict=True)]
+        # What has no party may have hidden that these were ahead of their row.
+        return cut(window, found, self._figures, self._before)
 
     def divide(
         self, by: Literal["pid", "peer"], rows: RowColumns, indices: Iterable[int], *, window: bool

@@ -113,9 +113,14 @@ class Division:
             return True
         if self._then is None:
             return False
-        if _sum(self._then.requests, numbers) > requests - rows.window_requests[at]:
+        of_window, failed_in_window = rows.window_requests[at], rows.window_errors[at]
+        if _sum(self._then.requests, numbers) > requests - of_window:
             return True
-        return _sum(self._then.errors, numbers) > failed - rows.window_errors[at]
+        if _sum(self._then.errors, numbers) > failed - failed_in_window:
+            return True
+        if _sum(self._had.requests, numbers) > of_window:
+            return True
+        return _sum(self._had.errors, numbers) > failed_in_window
 
 
 def _sum(column: Sequence[int], numbers: Sequence[int]) -> int:

@@ -75,7 +75,8 @@ class FiguresAgo(NamedTuple):
     def in_time(self, had: RowHad, parties: Sequence[tuple[int, Party]]) -> list[PartyFigures]:
         """Return what a row's parties had had, of whom some may have come since."""
         old = [number for number, party in parties if party.since < self.slot]
-        then = dict(zip(old, no_more_than(had, old, self.figures, self.before), strict=True))
+        found = [(number, self.figures.of(number)) for number in old]
+        then = dict(cut(had, found, self.figures, self.before))
         return [then.get(number, NO_FIGURES) for number, _ in parties]
 
 
@@ -86,26 +87,26 @@ class RowHad(NamedTuple):
     errors: int
 
 
-def no_more_than(
-    had: RowHad, numbers: Iterable[int], figures: AllFigures, before: AllFigures
-) -> list[PartyFigures]:
-    """Return the figures of a row's parties, together not more than the row's.
+def cut(
+    had: RowHad, found: Sequence[tuple[int, PartyFigures]], now: AllFigures, before: AllFigures
+) -> list[tuple[int, PartyFigures]]:
+    """Return the figures of a row's parties, by number, so that they are not more than the row's.
 
-    ``before``: what all parties had had a tick earlier.
+    Nothing is left out but what a party has had between ``before`` and ``now``, a tick.
     """
-    found = [(number, figures.of(number)) for number in numbers]
-    more = sum(now.requests for _, now in found) - had.requests
-    failed = sum(now.errors for _, now in found) - had.errors
-    cut = []
-    for number, now in found:
-        if more > 0 or failed > 0:
-            earlier = before.of(number)
-            less = max(0, min(more, now.requests - earlier.requests))
-            fewer = max(0, min(failed, now.errors - earlier.errors))
-            more, failed = more - less, failed - fewer
-            now = now._replace(requests=now.requests - less, errors=now.errors - fewer)
-        cut.append(now)
-    return cut
+    more = sum(one.requests for _, one in found) - had.requests
+    failed = sum(one.errors for _, one in found) - had.errors
+    if more <= 0 and failed <= 0:
+        return list(found)
+    rest = []
+    for number, one in found:
+        latest, earlier = now.of(number), before.of(number)
+        less = max(0, min(more, one.requests, latest.requests - earlier.requests))
+        fewer = max(0, min(failed, one.errors, latest.errors - earlier.errors))
+        more, failed = more - less, failed - fewer
+        kept = one._replace(requests=one.requests - less, errors=one.errors - fewer)
+        rest.append((number, kept))
+    return rest
 
 
 def less(now: PartyFigures, then: PartyFigures) -> PartyFigures:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from httptop.collect.containers import Containers
 from httptop.collect.counted_ago import Counted, added
-from httptop.collect.histogram import MIDDLES, top_of
+from httptop.collect.histogram import percentile, top_of
 from httptop.collect.parties import MOST_SHOWN, PartyTable
 from httptop.collect.row_names import RowNames
 from httptop.collect.sums import RowFigures, Sums
@@ -136,9 +136,13 @@ class RowGlance:
         """Its 99th percentile."""
         row = self._figures
         if row.window_count and not self._since_start:
-            return _p99(row.window_p99, row.window_p100, row.latency_max_ns)
+            mean_ns = row.window_sum_ns / row.window_count
+            top = top_of(row.window_p100, row.latency_max_ns, mean_ns)
+            return round(percentile(row.window_p99, 0.99, row.window_count, top))
         if row.total_count:
-            return _p99(row.total_p99, row.total_p100, row.latency_max_ns)
+            mean_ns = row.latency_sum_ns / row.total_count
+            top = top_of(row.total_p100, row.latency_max_ns, mean_ns)
+            return round(percentile(row.total_p99, 0.99, row.total_count, top))
         return None
 
     @property
@@ -152,8 +156,3 @@ class RowGlance:
     def in_flight(self) -> int:
         """Its requests in flight."""
         return max(0, self._figures.open)
-
-
-def _p99(bucket: int, last: int, max_ns: int) -> int:
-    """Return a 99th percentile as summary_of() has it; ``last``: the bucket of the highest."""
-    return round(min(MIDDLES[bucket], top_of(last, max_ns)))

@@ -14,7 +14,7 @@ from typing import Final
 
 from httptop.collect.containers import Containers
 from httptop.collect.counted_ago import Counted
-from httptop.collect.histogram import MIDDLES, summary_of, top_of
+from httptop.collect.histogram import SHARES, percentile, summary_of, top_of
 from httptop.collect.measure import Measure
 from httptop.collect.packed_rows import PackedRows
 from httptop.collect.parties import NO_PARTIES, PartyTable
@@ -303,12 +303,14 @@ class RowTable(RowsShown):
         ``first``: where those of the span stand in RowFigures.
         """
         found = []
+        share = (*SHARES, 1.0)[number]
+        sum_at = _WORD["window_sum_ns" if span == "window" else "latency_sum_ns"]
+        count_at, max_at = _WORD[f"{span}_count"], _WORD["latency_max_ns"]
         for row in self._shown.numbers:
             figures = ROW.unpack_from(self._sums.rows, row * ROW.size)
-            if figures[_WORD[f"{span}_count"]]:
-                top = top_of(figures[first + 5], figures[_WORD["latency_max_ns"]])
-                value = MIDDLES[figures[first + number]]
-                found.append(top if number == 5 else min(value, top))
+            if count := figures[count_at]:
+                top = top_of(figures[first + 5], figures[max_at], figures[sum_at] / count)
+                found.append(percentile(figures[first + number], share, count, top))
             else:
                 found.append(-1.0)
         return found

@@ -18,7 +18,6 @@ from httptop.widgets.painting import Align, change_hue, errors_hue
 ONLY_ASKED: Final = 99
 #: A zero that is easily passed over.
 _ZERO: Final = "·"
-_SHORTEST_AGE_NS: Final = 1e6
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
@@ -86,9 +85,7 @@ def _oldest(row: EndpointStats, units: Units) -> tuple[str, str]:
     if row.oldest_in_flight_ns is None:
         return humanize.UNKNOWN, "faint"
     age_ns = row.oldest_in_flight_ns
-    if age_ns < _SHORTEST_AGE_NS:  # it may have begun after the tick
-        return "<1ms", "text"
-    return units.duration(age_ns), "bad" if hangs(age_ns, row.latency) else "text"
+    return units.age(age_ns), "bad" if hangs(age_ns, row.latency) else "text"
 
 
 def _some(n: int, hue: str) -> tuple[str, str]:

@@ -48,7 +48,7 @@ from httptop.widgets.painting import (
     Line,
     beside,
 )
-from httptop.widgets.party_tables import party_table, peers_of, pids_of
+from httptop.widgets.party_tables import Parties, parties_of, party_table
 from httptop.widgets.sparkline import Symbols, capacity, ceiling, graph, stretched
 from httptop.widgets.time_axis import tick_of
 
@@ -70,6 +70,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         self.key = key
         self.stats: EndpointStats | None = None
         self.by_status: Mapping[int, StatusLatency] = {}
+        self.parties: Parties | None = None  # None: not known
         self.requests = SampledRequests()
         self.in_flight = EndpointInFlight()
         self._sampled: Sampled = lambda _: []
@@ -100,6 +101,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         if (stats := row_of(snapshot.endpoints, self.key)) is not None:
             self.stats = row_since_start(stats, snapshot.uptime_s) if since_start else stats
             self.by_status = stats.latency_by_status or {}
+            self.parties = parties_of(stats, looked_at, since_start=since_start)
             if looked_at is not None and looked_at.key == self.key:
                 self.by_status = looked_at.latency_by_status
         self.requests.show(sampled)
@@ -111,7 +113,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
 
     def switch(self, key: EndpointKey) -> None:
         """Have the page be another endpoint's."""
-        self.key, self.stats, self.by_status = key, None, {}
+        self.key, self.stats, self.by_status, self.parties = key, None, {}, None
         self.requests = SampledRequests(self.requests.choice)
         self.in_flight = EndpointInFlight()
         self._history = BandHistory(key)
@@ -294,7 +296,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
             ("in flight", f"{stats.in_flight:,}", "text"),
         )
         if stats.oldest_in_flight_ns is not None:
-            now = (*now, ("oldest", self.units.duration(stats.oldest_in_flight_ns), "text"))
+            now = (*now, ("oldest", self.units.age(stats.oldest_in_flight_ns), "text"))
         total = (
             ("requests", f"{stats.requests:,}", "text"),
             ("errors", f"{stats.errors:,}", "5xx" if stats.errors else "text"),
@@ -308,13 +310,19 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         """Return who has the requests, by peer and by process, as far as that is known."""
         half = (width - 4) // 2 if width >= 96 else min(width, 60)
         tables = []
+        if (known := self.parties) is None:
+            return []
+        span = "since start" if known.since_start else f"last {self.window}"
         for title, name, parties in (
-            ("BY PEER", "FROM" if stats.key.side == "server" else "TO", peers_of(stats)),
-            ("BY PROCESS", "PID", pids_of(stats)),
+            ("BY PEER", "FROM" if stats.key.side == "server" else "TO", known.peers),
+            ("BY PROCESS", "PID", known.pids),
         ):
             if parties:
-                table = party_table(name, parties, half, self.units, self.symbols, self.hue)
-                tables.append([self._title(title, "since start", half), *table])
+                table = party_table(
+                    name, parties, half, self.units, self.symbols, self.hue,
+                    since_start=known.since_start,
+                )  # fmt: skip
+                tables.append([self._title(title, span, half), *table])
         if width >= 96 and len(tables) == 2:
             peers, processes = tables
             return [Strip([]), *beside(peers, processes, half, 4, self.hue("text"))]

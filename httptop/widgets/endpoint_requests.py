@@ -105,7 +105,7 @@ class EndpointInFlight:
             side = one.request.key.side
             age = hue(age_hue(one))
             line = Line().space(1, text)
-            line.add(units.duration(one.request.age_ns), age, max(7, units.latency_width), "right")
+            line.add(units.age(one.request.age_ns), age, max(7, units.latency_width), "right")
             line.space(1, text).add(beyond(one, symbols), age, 8)
             line.add(process(one, _PROCESS, ellipsis), hue("accent"), _PROCESS)
             line.add("  from " if side == "server" else "  to ", muted).add(caller(one), text)

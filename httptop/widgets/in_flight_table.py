@@ -74,7 +74,7 @@ def waiting_line(one: Waiting, width: int, hue: Palette, symbols: Symbols, units
     usual = "-" if not one.usual.count else units.duration(one.usual.p99_ns)
     key = one.request.key
     line = Line().space(1, text)
-    line.add(units.duration(one.request.age_ns), hue(age_hue(one)), age, "right").space(1, text)
+    line.add(units.age(one.request.age_ns), hue(age_hue(one)), age, "right").space(1, text)
     line.add(beyond(one, symbols), hue(age_hue(one)), 7).space(1, text)
     if wide:
         line.add("p99 " if one.usual.count else "", muted, 4)

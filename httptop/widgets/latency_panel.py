@@ -19,7 +19,7 @@ HEIGHT: Final = 9
 #: The cells of the histogram beside the map, and from which width on there is one.
 _HISTOGRAM: Final = 34
 _WIDE: Final = 80
-#: What "now" means in the histogram.
+#: What "now" means in the histogram, once the page has been open for so long.
 NOW_S: Final = 60.0
 #: A share that differs by so much from what it was before is marked.
 _DIFFERENT: Final = 0.05
@@ -42,17 +42,27 @@ def latency_panel(
     below = Line().space(LABEL + 1, hue("text"))
     lines.append(below.add(axis(room, number * interval_s), hue("muted")))
     if width >= _WIDE:
-        now = sum_of(history.newest(max(1, round(NOW_S / interval_s))))
-        beside = _histogram(now, without(history.all, now), low, bands, symbols, hue)
+        newest_ticks = history.newest(max(1, round(NOW_S / interval_s)))
+        now, now_s = sum_of(newest_ticks), len(newest_ticks) * interval_s
+        beside = _histogram(now, without(history.all, now), now_s, low, bands, symbols, hue)
         for line, more in zip(lines, beside, strict=True):
             line.space(2, hue("text")).join(more)
     return [line.strip() for line in lines]
 
 
 def _histogram(
-    now: Bands, before: Bands, low: int, number: int, symbols: Symbols, hue: Palette
+    now: Bands,
+    before: Bands,
+    now_s: float,
+    low: int,
+    number: int,
+    symbols: Symbols,
+    hue: Palette,
 ) -> list[Line]:
-    """Return the lines of the histogram of now, with the shares before where they differ."""
+    """Return the lines of the histogram of now, with the shares before where they differ.
+
+    ``now_s``: the seconds that are now.
+    """
     text, muted = hue("text"), hue("muted")
     shares = [
         {level: count / total for level, count in by_line(bands, low, number).items()}
@@ -72,4 +82,4 @@ def _histogram(
         lines.append(line)
     count = sum(count for _, count in now)
     of = "response" if count == 1 else "responses"
-    return [*lines, Line().add(f"last {NOW_S:g}s: {humanize.count(count)} {of}", muted)]
+    return [*lines, Line().add(f"last {humanize.span(now_s)}: {humanize.count(count)} {of}", muted)]

@@ -89,3 +89,16 @@ def test_known_distribution() -> None:
     assert found.p50_ns == pytest.approx(values[9_999], rel=0.02)
     assert found.p99_ns == pytest.approx(values[19_799], rel=0.02)
     assert found.p999_ns == pytest.approx(values[19_979], rel=0.02)
+
+
+@given(st.lists(st.integers(600, 10**9), min_size=1, max_size=40), st.booleans())
+def test_of_few_values_the_highest_percentile_is_their_maximum(
+    values: list[int], maximum_known: bool
+) -> None:
+    """A bucket's middle is below some of its values: so p99.9 was below the mean of all."""
+    counts: dict[int, int] = {}
+    for value in values:
+        counts[bucket_of(value)] = counts.get(bucket_of(value), 0) + 1
+    found = histogram.summary(counts, sum(values), max(values) if maximum_known else 10**11)
+    assert found.p999_ns == found.max_ns >= found.mean_ns
+    assert found.max_ns == pytest.approx(max(values), rel=0.016)

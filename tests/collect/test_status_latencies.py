@@ -64,14 +64,14 @@ def test_of_several_the_sums_are_known_and_percentiles_only_where_somebody_looks
     sums = {200: StatusLatency(3, FAST_NS), 500: StatusLatency(1, SLOW_NS)}
     assert _row(rows).latency_by_status == sums
     both = {
-        200: StatusLatency(3, FAST_NS, FAST, FAST), 500: StatusLatency(1, SLOW_NS, SLOW, SLOW)
+        200: StatusLatency(3, FAST_NS, FAST, FAST), 500: StatusLatency(1, SLOW_NS, SLOW_NS, SLOW_NS)
     }  # fmt: skip
     assert _looked_at(rows) == both
     assert _row(rows).latency_by_status == sums, "what rows have does not depend on who looks"
     assert rows.look_at(EndpointKey("client", "", "", False, "", "")) is None
     assert _row(rows, written=True).latency_by_status == both
     rows.take(_served(5, slow=1))
-    assert _looked_at(rows)[500] == StatusLatency(2, SLOW_NS, SLOW, SLOW)
+    assert _looked_at(rows)[500] == StatusLatency(2, SLOW_NS, SLOW, SLOW_NS)
     assert (_row(rows, written=True).latency_by_status or {})[500].count == 2
 
 
@@ -93,7 +93,7 @@ def test_rows_that_become_one() -> None:
     rows.take(_served(6, fast=2, slow=2))
     rows.regroup(PathRules(["/*"]))
     assert _looked_at(rows, "/{id}") == {
-        200: StatusLatency(5, FAST_NS, FAST, FAST), 500: StatusLatency(3, SLOW_NS, SLOW, SLOW)
+        200: StatusLatency(5, FAST_NS, FAST, FAST), 500: StatusLatency(3, SLOW_NS, SLOW, SLOW_NS)
     }  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_who_looks_changes_one_thing_of_a_snapshot() -> None:
     second = plain.step(1002.0, 5002.0)
     assert second.looked_at is not None
     assert second.looked_at.key == row.key
-    assert second.looked_at.latency_by_status[500].p99_ns == SLOW
+    assert second.looked_at.latency_by_status[500].p99_ns == SLOW_NS
     assert rows_of(second)["server /5"].latency_by_status == row.latency_by_status
     plain.look_at(None)
     assert plain.step(1003.0, 5003.0).looked_at is None

@@ -30,8 +30,9 @@ def test_columns_fit(by: By, unit: str) -> None:
         assert len(columns) >= before or width == 70  # where the words take a figure's place
         before = len(columns)
     shown = {column.sort for column, _ in group_layout(200, by)}
-    assert shown >= {"name", "endpoints", "share"}
-    assert ("rps" in shown, "requests" in shown) == (by not in PARTED, by in PARTED)
+    assert shown >= {"name", "endpoints", "rps", "share"}
+    since_start = {column.sort for column, _ in group_layout(200, by, since_start=True)}
+    assert (since_start > shown) == (by in PARTED)  # what is not known of the window
 
 
 def test_a_small_screen_has_the_figures_and_a_larger_one_what_they_are_of() -> None:
@@ -40,7 +41,7 @@ def test_a_small_screen_has_the_figures_and_a_larger_one_what_they_are_of() -> N
         *("PATH", "ENDPOINT", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"),
     ]
     assert titles(78, "peer") == [
-        *("PEER", "PROCESS", "ENDPOINTS", "REQUESTS", "SHARE", "ERR%", "MEAN", "MAX"),
+        *("PEER", "PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "MEAN"),
     ]
     assert titles(78, "process") == [
         *("PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"),

@@ -50,7 +50,7 @@ def test_what_is_different_now_is_marked() -> None:
         ["50%", "was", "0%"],
         ["50%", "was", "100%"],
     ]
-    assert "last 60s: 600 responses" in lines[-1]
+    assert "last 1m: 600 responses" in lines[-1]
 
 
 def test_what_is_as_before_is_not_marked() -> None:
