@@ -22,6 +22,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.geometry import Size
 
+from httptop import humanize
 from httptop.screens.base import Httptop, HttptopScreen
 from httptop.screens.filter_control import FilterControl
 from httptop.screens.group_control import GroupControl
@@ -165,10 +166,11 @@ class DashboardView(HttptopScreen):
         if self.has_class("-compact") and self._panels.filling is None:
             self._figures.show(now, app.units)
         else:
-            self._rates.show(now)
+            end = "now" if moment is None else humanize.time_of_day(moment.at)[:8]
+            self._rates.show(now, end)
             self._rates.set_title(rate_title(now))
             self._rates.set_note(graphs_note(now.head))
-            self._latencies.show(now)
+            self._latencies.show(now, end)
             self._latencies.set_title(latency_title(now, app.units))
             self._latencies.set_note(graphs_note(now.head, latencies=True))
         self._live.show(now, app.units)

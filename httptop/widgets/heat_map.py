@@ -69,9 +69,11 @@ class HeatMap(Painted):
         super().__init__(symbols)
         self._ticks: Sequence[Bands] = ()
         self._interval_s, self._newest = 1.0, 0
+        self._end = ""
 
-    def show(self, scene: Scene) -> None:
-        """Show a scene."""
+    def show(self, scene: Scene, end: str) -> None:
+        """Show a scene; ``end`` is the moment that it is of, as the axis of time says it."""
+        self._end = end
         self._ticks = scene.head.totals.trend_bands
         if (snapshot := scene.snapshot) is not None:
             self._interval_s = snapshot.interval_s
@@ -87,7 +89,7 @@ class HeatMap(Painted):
         shown = columns(self._ticks, number, room, sum_of, self._newest)
         low, bands = scale(shown, high)
         lines = heat_lines(shown, (room, high), (low, bands), self.symbols, self.hue)
-        below = axis(room, number * self._interval_s)
+        below = axis(room, number * self._interval_s, self._end)
         lines.append(Line().space(LABEL + 1, self.hue("text")).add(below, self.hue("muted")))
         return [line.strip() for line in lines]
 

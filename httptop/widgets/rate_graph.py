@@ -61,9 +61,11 @@ class RateGraph(Painted):
         super().__init__(symbols)
         self._ticks: Sequence[tuple[float, ...]] = ()
         self._interval_s, self._newest = 1.0, 0
+        self._end = ""
 
-    def show(self, scene: Scene) -> None:
-        """Show a scene."""
+    def show(self, scene: Scene, end: str) -> None:
+        """Show a scene; ``end`` is the moment that it is of, as the axis of time says it."""
+        self._end = end
         self._ticks = scene.head.totals.trend_classes
         if (snapshot := scene.snapshot) is not None:
             self._interval_s = snapshot.interval_s
@@ -89,7 +91,7 @@ class RateGraph(Painted):
             for column, rate in zip(painted, rates, strict=True):
                 line.add(*self._cell(column, rate / top * high, level, high))
             lines.append(line.strip())
-        below = axis(room, number * self._interval_s)
+        below = axis(room, number * self._interval_s, self._end)
         return [*lines, Line().space(_LABEL + 1, text).add(below, muted).strip()]
 
     def _cell(self, column: list[str], filled: float, level: int, high: int) -> tuple[str, Style]:

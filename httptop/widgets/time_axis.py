@@ -58,16 +58,16 @@ def ago(seconds: float) -> str:
     return f"-{minutes}m{rest}s" if rest else f"-{minutes}m"
 
 
-def axis(width: int, seconds_per_column: float) -> str:
-    """Return the line below a graph whose newest column is the last one."""
+def axis(width: int, seconds_per_column: float, end: str = "now") -> str:
+    """Return the line below a graph whose newest column is the last one; ``end`` is its mark."""
     step_s = next(
         (step for step in _STEPS_S if step / seconds_per_column >= _LEAST_GAP), _STEPS_S[-1]
     )
     line = [" "] * width
     mark = 0
     while (right := width - round(mark * step_s / seconds_per_column)) > 0:
-        text = ago(mark * step_s)
-        # "now" ends at the last column, the others begin in the column that they name.
+        text = ago(mark * step_s) if mark else end
+        # The first one ends at the last column, the others begin in the column that they name.
         left = right - len(text) if not mark else right - 1
         if (
             left >= 0

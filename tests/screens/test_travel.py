@@ -6,6 +6,8 @@ from httptop.app import HttptopApp
 from httptop.config.settings import Watches
 from httptop.widgets.dashboard_head import TitleLine
 from httptop.widgets.headline import Headline
+from httptop.widgets.heat_map import HeatMap
+from httptop.widgets.rate_graph import RateGraph
 from httptop.widgets.time_lines import TimeLines
 from tests.factory import busy
 from tests.screens.handles import drawn, said, show
@@ -27,6 +29,8 @@ async def test_back_and_forth() -> None:
         assert line.startswith(" 12:04:10 ")
         assert " now " in line
         assert not app.screen.query_one(Headline).display
+        for graph in (RateGraph, HeatMap):
+            assert any(line.endswith(" 12:05:28") for line in drawn(app, graph))
         await pilot.press("left_square_bracket", "left_square_bracket")
         assert at() == 326
         await pilot.press("right_square_bracket")

@@ -22,6 +22,8 @@ def test_ago(seconds: float, text: str) -> None:
 
 @given(st.integers(10, 250), st.sampled_from([0.1, 0.5, 1.0, 2.0, 7.0, 60.0]))
 def test_marks_stand_in_the_column_that_they_name(width: int, seconds_per_column: float) -> None:
+    of_a_moment = axis(width, seconds_per_column, "12:04:12")
+    assert (len(of_a_moment), of_a_moment[-9:].strip()) == (width, "12:04:12")
     line = axis(width, seconds_per_column)
     assert len(line) == width
     assert line.endswith("now")
