@@ -114,10 +114,13 @@ class FilteredTotals:
                     continue
                 give_way()
                 row = RowGlance(glanced, endpoint.row, since_start=False)
-                if picks(ready, row, STATUS_UNKNOWN):
+                unanswered = picks(ready, row, STATUS_UNKNOWN)
+                if unanswered:
                     yield cell
                 for response, code in endpoint.responses:
-                    if code is not None and picks(ready, row, code):
+                    if code is not None and (
+                        unanswered if ready.picks_whole else picks(ready, row, code)
+                    ):
                         yield response
 
     def _picks(self, ready: ScreenFilter, row: RowGlance, code: int) -> bool:

@@ -95,6 +95,8 @@ class ScreenFilter:
         every = {found.name for part in parts for found in comparisons(part)}
         #: Whether the requests of an endpoint that are picked are others from time to time.
         self.varies = not every <= KEY_FIELDS | {"user", "status"}
+        #: Whether these are all or none, whatever their status.
+        self.picks_whole = "status" not in every
         names = {part: {found.name for found in comparisons(part)} for part in parts}
         by_key = joined(tuple(part for part in parts if names[part] <= KEY_FIELDS))
         # One expression, since all its parts must hold for the same status.
@@ -107,6 +109,11 @@ class ScreenFilter:
         self._of_in_flight = joined(waiting)
         by_row = joined(tuple(part for part in parts if part not in waiting))
         self._by_row = None if by_row is None else picker(by_row)
+
+    @property
+    def by_key_alone(self) -> bool:
+        """Whether :meth:`keeps_key` says of each endpoint whether it is shown."""
+        return self._by_figures is None
 
     def keeps_key(self, key: EndpointKey) -> bool:
         """Return whether the parts that depend only on an endpoint's key keep it."""

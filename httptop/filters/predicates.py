@@ -74,11 +74,12 @@ def picker(expression: Expression) -> Callable[[RowFacts], Picked | None]:
 
     def by_codes(row: RowFacts) -> Picked | None:
         codes = row.codes
-        if codes not in known:
-            if len(known) >= _MOST_KEYS:
+        found = known.get(codes, ALL)
+        if found is ALL and codes not in known:
+            if len(known) >= _MOST_KEYS:  # another thread may look meanwhile
                 known.clear()
-            known[codes] = of_codes(row)
-        return known[codes]
+            found = known[codes] = of_codes(row)
+        return found
 
     return by_codes
 

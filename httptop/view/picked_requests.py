@@ -103,10 +103,13 @@ class Picks:
         self, rows: RowsOnDemand, indices: Iterable[int]
     ) -> tuple[RowsOnDemand, list[int]]:
         """Return the same of rows on demand, and which of ``indices`` these are."""
-        picks: dict[int, Picked] = {}
-        kept = []
+        keys, ready, picks = rows.keys, self._ready, dict[int, Picked]()
+        kept = [at for at in indices if ready.keeps_key(keys[at])]
+        if ready.by_key_alone:
+            return rows, kept
+        indices, kept = kept, []
         for at in indices:
-            picked = self._ready.picked(rows.facts(at, since_start=self._since_start))
+            picked = ready.picked(rows.facts(at, since_start=self._since_start))
             if picked is not None:
                 kept.append(at)
                 if picked is not ALL:

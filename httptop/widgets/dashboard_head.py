@@ -210,7 +210,7 @@ def graphs_note(head: Head, *, latencies: bool = False) -> Content:
         text = f"since the filter, {humanize.time_of_day(since)[:8]}"
     else:
         return Content("")
-    return Content.styled(f" {text} ", "not bold $hue-muted")
+    return Content.styled(text, "not bold $hue-muted")
 
 
 class FiguresLine(Painted):

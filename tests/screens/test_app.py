@@ -14,6 +14,8 @@ from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Settings, Ui
+from httptop.filters import parse
+from httptop.filters.on_screen import ScreenFilter, screen_filter
 from httptop.model import (
     STATUS_UNKNOWN,
     EndpointKey,
@@ -45,6 +47,7 @@ class PushedFeed:
         self.looked_at: list[EndpointKey | None] = []
         self.windows: list[float] = []
         self.looks_in_flight = False
+        self.filter = ""
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]
@@ -56,7 +59,8 @@ class PushedFeed:
     def apply(self, settings: Settings) -> None:
         raise NotImplementedError
 
-    def filter_by(self, ready: object) -> None: ...
+    def filter_by(self, ready: ScreenFilter | None) -> None:
+        self.filter = "" if ready is None else ready.text
 
     def look_at(self, key: EndpointKey | None) -> None:
         self.looked_at.append(key)
@@ -104,6 +108,18 @@ async def test_no_snapshot_waits_but_the_newest_while_the_screen_is_stuck() -> N
         await pilot.pause()
         assert app.snapshot is not None
         assert app.snapshot.uptime_s == 1049
+
+
+async def test_the_feed_knows_the_filter_of_the_screen() -> None:
+    feed = PushedFeed()
+    app = HttptopApp(feed, ui=Ui(filter="status = 5xx"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show(pilot, busy())
+        assert feed.filter == screen_filter(parse("status = 5xx")).text
+        await pilot.press("slash", *"Users", "enter")
+        assert feed.filter == screen_filter(parse("status = 5xx"), "users").text
+        await pilot.press("escape")
+        assert feed.filter == ""
 
 
 async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
