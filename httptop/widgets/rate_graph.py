@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.style import Style
 from textual.strip import Strip
@@ -40,18 +40,26 @@ def mean_of(ticks: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(sum(rates) / len(ticks) for rates in zip(*ticks, strict=True))
 
 
-def layers(rates: Sequence[float], top: float, height: int) -> list[str]:
-    """Return the hue of each cell of a column from its foot up; "" above its top.
+class Cell(NamedTuple):
+    """A cell of a column."""
 
-    What fails has a cell of its own, however little it is: that it does is what matters.
+    hue: str  # "": it is above the column's top
+    thin: bool = False  # less than half a cell of it: a line at the upper edge
+
+
+def layers(rates: Sequence[float], top: float, height: int) -> list[Cell]:
+    """Return the cells of a column from its foot up.
+
+    What fails has a line in a cell of its own, however little it is: that it does is what matters.
     """
-    errors: list[str] = []
+    errors: list[Cell] = []
     for at, hue in _ERRORS:
         if rates[at] > 0:
-            errors += [hue] * max(1, min(height, round(rates[at] / top * height)))
+            cells = round(rates[at] / top * height)
+            errors += [Cell(hue)] * min(height, cells) or [Cell(hue, thin=True)]
     errors = errors[-height:]
     filled = min(height, max(math.ceil(sum(rates) / top * height), len(errors)))
-    return ["rate"] * (filled - len(errors)) + errors + [""] * (height - filled)
+    return [Cell("rate")] * (filled - len(errors)) + errors + [Cell("")] * (height - filled)
 
 
 class RateGraph(Painted):
@@ -94,15 +102,19 @@ class RateGraph(Painted):
         below = axis(room, number * self._interval_s, self._end)
         return [*lines, Line().space(_LABEL + 1, text).add(below, muted).strip()]
 
-    def _cell(self, column: list[str], filled: float, level: int, high: int) -> tuple[str, Style]:
+    def _cell(self, column: list[Cell], filled: float, level: int, high: int) -> tuple[str, Style]:
         marks = _ASCII if self.symbols == "ascii" else _BLOCKS
-        hue = column[level]
+        hue, thin = column[level]
         if not hue:
             return " ", self.hue("text")
         if self.app.no_color and hue != "rate":
             return hue[0], self.hue(hue)  # 4, 5, or n: of no response
         if level == high - 1 and filled > high + 0.5:
             return self.glyphs.up, self.hue(hue)  # cut off
+        if thin:
+            if self.symbols == "ascii":
+                return "-", self.hue(hue)
+            return "▔", self.hue(hue) + Style(bgcolor=self.hue("rate").color)
         part = filled - level if hue == "rate" else 1.0
         step = max(1, min(len(marks) - 1, round(part * (len(marks) - 1))))
         return marks[step], self.hue(hue)
