@@ -252,7 +252,7 @@ async def test_the_head_is_of_what_the_filter_picks_and_says_where_it_is_not(wid
         # Until the next tick, in a replay and in the past only rows are known.
         assert "612 of 3360/s = 18%" in head(app)
         known = [
-            "in flight   of all requests",
+            "in flight  of all requests",
             "latency  not known of the filter   of all requests",
         ]
         if width < 100:
@@ -264,7 +264,7 @@ async def test_the_head_is_of_what_the_filter_picks_and_says_where_it_is_not(wid
         snap = busy()
         filtered = Filtered(screen_filter(None, "users").text, snap.uptime_s - 4, {"server": few})
         await show(pilot, replace(snap, filtered=filtered))
-        known = ["errors ", "in flight   since the filter, ", "p50 7.0ms", "since the filter, "]
+        known = ["errors ", "in flight  since the filter, ", "p50 7.0ms", "since the filter, "]
         if width < 100:
             known = ["P50 7.0ms"]
         assert [text for text in known if text not in head(app)] == []
