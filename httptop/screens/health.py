@@ -122,7 +122,9 @@ class HealthScreen(HttptopScreen):
         self._missed.show(facts, none_yet)
         self._missed.set_title("seen and missed since start")
         self._cost.show(() if snapshot is None else cost(snapshot.overhead, app.units), none_yet)
-        self._cost.set_title("own cost")
+        run = app.run_controls
+        captured = run is not None and not run.is_live
+        self._cost.set_title("the recorded run's cost" if captured else "own cost")
         told = app.notices
         self._messages.show(_told(told), "There was none.")
         self._messages.set_title(f"messages {len(told.newest_first)}")

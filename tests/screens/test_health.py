@@ -141,13 +141,15 @@ async def test_a_look_that_is_refused_is_told_and_a_capture_has_no_processes() -
 
     for run, told in (
         (FakeRun(survey=refuse), "cannot be inspected: the privileged helper of httptop is gone"),
-        (FakeRun(), "This is a capture"),
+        (FakeRun(is_live=False), "This is a capture"),
     ):
         app = HttptopApp(run=run)
         async with app.run_test(size=(100, 30)) as pilot:
             await pilot.press("y")
             await settled(pilot)
             assert told in "".join(drawn(app, ServiceTable))
+            cost = str(app.screen.query_one("#cost", FactPanel).border_title)
+            assert ("the recorded run's cost" in cost) is not run.is_live
             assert "No figures have arrived yet." in lines(app, "missed")
 
 

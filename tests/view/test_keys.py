@@ -35,6 +35,7 @@ def test_an_own_key_goes_before_ours() -> None:
         (["zzz=x"], "there are down, up,"),
         (["not_pid=o"], "no action 'not_pid' any more: hide (!), then i does it"),
         (["pause=3"], "3 chooses a panel"),
+        (["notes=f12"], "no action 'notes' any more: health does it"),
         (["live=f12"], "no action 'live' any more: the digit in the title of a panel"),
         (["pause=ctrl+q"], "quits"),
         (["pause=spcae"], "did you mean 'space'"),
