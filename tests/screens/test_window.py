@@ -253,7 +253,7 @@ async def test_the_head_is_of_what_the_filter_picks_and_says_where_it_is_not(wid
         assert "612 of 3360/s = 18%" in head(app)
         known = [
             "in flight  of all requests",
-            "latency  not known of the filter   of all requests",
+            "latency  not known of the filter  of all requests",
         ]
         if width < 100:
             known = ["P50 -", "P99 -"]
