@@ -227,6 +227,8 @@ class HttptopApp(TellingApp):
         """Return whether the refresh interval has elapsed; a tick may come a little early."""
         if self._drawn_at_s is None or snapshot.final or snapshot.uptime_s < self._drawn_at_s:
             return True
+        if self.moments.steps:
+            return True
         least_s = self.ui.refresh_s - snapshot.interval_s / 10
         return snapshot.uptime_s - self._drawn_at_s >= least_s
 

@@ -46,6 +46,11 @@ class Moments:
             longest_gap_s=max(1.5 * COARSE_STEP_S, 2.5 * snapshot.interval_s),
         )
 
+    @property
+    def steps(self) -> bool:
+        """No: they come with the ticks."""
+        return False
+
     def _rates(self, side: Side) -> Sequence[Rate]:
         """Return the rates of what is kept, found once for each tick."""
         if self._rates_of != (side, self._newest_at):

@@ -77,6 +77,11 @@ class ReplayMoments:
             longest_gap_s=max(outline.longest_gap_s, 2.5 * snapshot.interval_s),
         )
 
+    @property
+    def steps(self) -> bool:
+        """Whether the replay is paused, so that what comes has been asked for."""
+        return not self._player.recording.playing
+
     def see(self, snapshot: Snapshot) -> None:
         """Take the snapshot that is played."""
         at = snapshot.taken_at

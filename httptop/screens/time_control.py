@@ -15,6 +15,10 @@ class TimeControl(Protocol):
     def shown(self) -> Moment | None:
         """The moment that is shown; None: now."""
 
+    @property
+    def steps(self) -> bool:
+        """Whether each snapshot that comes has been asked for by a key."""
+
     def see(self, snapshot: Snapshot) -> None:
         """Take the newest snapshot, before it is drawn."""
 

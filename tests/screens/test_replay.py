@@ -8,6 +8,7 @@ from typing import Any
 
 from httptop.app import HttptopApp
 from httptop.capture.outline import Outline
+from httptop.config.settings import Ui
 from httptop.view.moment import Rate, Recording
 from httptop.widgets.cost_line import CostLine
 from httptop.widgets.dashboard_head import TitleLine
@@ -111,6 +112,17 @@ async def test_its_keys_play_it() -> None:
         await pilot.press("left_curly_bracket")
         await pilot.pause()
         assert said(app)[-1] == "This is the start of the capture."
+
+
+async def test_each_step_is_drawn_however_seldom_the_screen_is() -> None:
+    player = FakePlayer()
+    async with HttptopApp(player=player, ui=Ui(refresh_s=60.0)).run_test(size=(120, 40)) as pilot:
+        app = await show(pilot, busy(252))
+        await show(pilot, busy(253))
+        assert "12:04:12" in drawn(app, TitleLine)[0]
+        player.recording = replace(player.recording, playing=False)
+        await show(pilot, busy(254))
+        assert "12:04:14" in drawn(app, TitleLine)[0]
 
 
 async def test_going_back_forgets_what_was_later() -> None:
