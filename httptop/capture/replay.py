@@ -204,9 +204,9 @@ class ReplayFeed:
         """Show the moment so many seconds later than the one shown."""
         self._ask(lambda: self._go_to((self._last.taken_at if self._last else 0.0) + seconds))
 
-    def seek_to(self, at: float) -> None:
-        """Show the moment of a Unix time, or the last one before it."""
-        self._ask(lambda: self._go_to(at))
+    def seek_to(self, at: float, *, stays: bool = False) -> None:
+        """Show the moment of a Unix time, or the last one before it; ``stays``: and pause."""
+        self._ask(lambda: self._go_to(at), stays=stays)
 
     def _ask(self, task: Callable[[], None], *, stays: bool = False) -> None:
         with self._asked:

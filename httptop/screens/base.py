@@ -255,7 +255,7 @@ class HttptopScreen(Screen[None]):
 
     def on_time_lines_chosen(self, message: TimeLines.Chosen) -> None:
         """Show the moment that was clicked."""
-        if not self.httptop.moments.go_to(message.at):
+        if not self.httptop.moments.go_to(message.at, stays=False):
             self.httptop.say("Nothing is kept of that moment.")
 
     async def take_key(self, key: str, /) -> bool:

@@ -85,12 +85,15 @@ class Moments:
         else:
             self._app.say("Nothing older is kept.")
 
-    def go_to(self, at: float) -> bool:
+    def go_to(self, at: float, *, stays: bool = True) -> bool:
         """Show the moment of a Unix time; return whether there is one that is near."""
         found = self._history.near(at)
         if found is None or abs(found.taken_at - at) > max(COARSE_STEP_S, found.interval_s):
             return False
+        goes_on = self._playing and not stays
         self._stay(found)
+        if goes_on:
+            self.play()
         return True
 
     def _stay(self, snapshot: Snapshot) -> None:

@@ -43,8 +43,8 @@ class Player(Protocol):
     def seek(self, seconds: float) -> None:
         """Show the moment so many seconds later than the one shown."""
 
-    def seek_to(self, at: float) -> None:
-        """Show the moment of a Unix time, or the last one before it."""
+    def seek_to(self, at: float, *, stays: bool = False) -> None:
+        """Show the moment of a Unix time, or the last one before it; ``stays``: and pause."""
 
 
 class ReplayMoments:
@@ -74,7 +74,7 @@ class ReplayMoments:
             recording,
             rates=rates,
             marks=marks_of(app.watches.events, app.baseline_at, first, last),
-            longest_gap_s=max(outline.longest_gap_s, 2.5 * snapshot.interval_s),
+            longest_gap_s=max(outline.longest_gap_s, 5 * snapshot.interval_s),
         )
 
     @property
@@ -107,9 +107,9 @@ class ReplayMoments:
         """Draw once more where what was asked for takes so long that this is to be said."""
         self._app.set_timer(LONG_S, self._app.refresh_screens)
 
-    def go_to(self, at: float) -> bool:
+    def go_to(self, at: float, *, stays: bool = True) -> bool:
         """Show the moment of a Unix time."""
-        self._player.seek_to(at)
+        self._player.seek_to(at, stays=stays)
         self._drawn_soon()
         return True
 
@@ -122,7 +122,7 @@ class ReplayMoments:
 
     def newest(self) -> None:
         """Show the end of the capture."""
-        self.go_to(float("inf"))
+        self.go_to(float("inf"), stays=False)
 
     def change_speed(self, step: int) -> None:
         """Play faster (``step`` 1) or slower (-1)."""

@@ -25,8 +25,11 @@ class TimeControl(Protocol):
     def travel(self, steps: int, seconds: float = 0.0) -> None:
         """Show the moment so many ticks, or seconds, later than the one shown, and stay there."""
 
-    def go_to(self, at: float) -> bool:
-        """Show the moment of a Unix time; return whether there is one that is near."""
+    def go_to(self, at: float, *, stays: bool = True) -> bool:
+        """Show the moment of a Unix time; return whether there is one that is near.
+
+        ``stays=False``: what is played goes on from there.
+        """
 
     def pause(self) -> None:
         """Stay at the moment that is shown; if that was so already, go on."""

@@ -46,8 +46,8 @@ class FakePlayer:
     def seek(self, seconds: float) -> None:
         self.asked.append(("seek", seconds))
 
-    def seek_to(self, at: float) -> None:
-        self.asked.append(("seek_to", at))
+    def seek_to(self, at: float, *, stays: bool = False) -> None:
+        self.asked.append(("seek_to", at, stays))
 
 
 async def test_it_says_what_it_is_and_where() -> None:
@@ -100,14 +100,16 @@ async def test_its_keys_play_it() -> None:
             "right_curly_bracket": ("seek", 60),
             "left_parenthesis": ("change_speed", -1),
             "right_parenthesis": ("change_speed", 1),
-            "full_stop": ("seek_to", float("inf")),
+            "full_stop": ("seek_to", float("inf"), False),
         }
         await pilot.press(*asked)
         assert player.asked == [("make_outline",), *asked.values()]
         assert not app.view.paused  # what is played is shown at once
         lines = app.screen.query_one(TimeLines)
         await pilot.click(offset=(lines._line_at[0], lines.region.y))
-        assert player.asked[-1] == ("seek_to", NOON + 250)
+        assert player.asked[-1] == ("seek_to", NOON + 250, False)
+        assert app.moments.go_to(NOON + 251)  # as for an event
+        assert player.asked[-1] == ("seek_to", NOON + 251, True)
         player.recording = replace(player.recording, number=0)
         await pilot.press("left_curly_bracket")
         await pilot.pause()

@@ -92,6 +92,9 @@ async def test_the_past_is_played_at_the_pace_of_what_arrives() -> None:
         await pilot.press(*["left_parenthesis"] * 9)
         assert [(await next_at(tick))[0] for tick in (284, 285)] == [279, 280]
         await pilot.press(*["right_parenthesis"] * 9)
+        lines = app.screen.query_one(TimeLines)
+        await pilot.click(offset=(lines._line_at[0], lines.region.y))  # plays on from there
+        assert "▶ ×64 12:04:10" in drawn(app, TitleLine)[0]
         assert await next_at(286) == (286, False)  # has caught up
         await pilot.press("p")
         assert await next_at(287) == (286, True)
