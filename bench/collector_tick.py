@@ -23,6 +23,7 @@ from bench.counted import CountedRequests
 from bench.figures import Figure, Goal, spread
 from bench.proc import bpf_map_bytes, rss_bytes
 from httptop.model import Snapshot
+from httptop.view.history import MOST_BYTES
 
 ENDPOINTS: Final = (1_000, 10_000)
 _GOAL: Final = Goal("<=", 30.0)
@@ -52,6 +53,14 @@ def measure(run: Context) -> list[Figure]:
             Figure(
                 section, f"{name}: window, a row and tick", "B", spread([found["window_bytes"]])
             ),
+            Figure(section, f"{name}: time travel, CPU", "ms", spread(found["past_ms"])),
+            Figure(
+                section,
+                f"{name}: time travel, {found['past_ticks']} of {found['ticks']} ticks",
+                "MiB",
+                spread([found["past_mib"]]),
+                Goal("<=", MOST_BYTES / _MIB),
+            ),
         ]
     return figures
 
@@ -67,6 +76,7 @@ def main() -> None:
     from httptop.config.settings import DEFAULTS
     from httptop.linux.cpus import possible_cpus
     from httptop.run.scheduling import settle_memory
+    from httptop.view.history import History
     from httptop.view.state import View, rows
 
     endpoints, ticks = int(sys.argv[1]), int(sys.argv[2])
@@ -82,6 +92,8 @@ def main() -> None:
     collector = Collector(source, settings, Scope(), host="bench", kept_s=KEPT_S)
     cpu_ms: list[float] = []
     look_ms: list[float] = []
+    past_ms: list[float] = []
+    past = History()
     with growing(source._probes.maps, plan.sizes["SHARDS"], endpoints) as grow:
         collector.begin(0.0)
         settle_memory()
@@ -92,7 +104,10 @@ def main() -> None:
             stepped = time.thread_time()
             shown = rows(snapshot, View())[:_LINES]
             cpu_ms.append((stepped - before) * 1e3)
-            look_ms.append((time.thread_time() - stepped) * 1e3)
+            looked = time.thread_time()
+            look_ms.append((looked - stepped) * 1e3)
+            past.keep(snapshot)
+            past_ms.append((time.thread_time() - looked) * 1e3)
     requests = snapshot.total("server").requests
     if (len(snapshot.endpoints), requests) != (endpoints, endpoints * ticks * _REQUESTS):
         raise RuntimeError(f"{len(snapshot.endpoints)} endpoints have {requests} requests")
@@ -101,9 +116,13 @@ def main() -> None:
     figures = {
         "cpu_ms": cpu_ms[_WARM_UP:],
         "look_ms": look_ms[_WARM_UP:],
-        "rss_mib": rss_bytes([os.getpid()]) / _MIB,
+        "rss_mib": (rss_bytes([os.getpid()]) - past.size_bytes) / _MIB,
         "window_bytes": _window_bytes(snapshot),
         "maps_mib": bpf_map_bytes([os.getpid()]) / _MIB,
+        "past_ms": past_ms[_WARM_UP:],
+        "past_mib": past.size_bytes / _MIB,
+        "past_ticks": len(past.times),
+        "ticks": ticks,
     }
     source.close()
     print(json.dumps(figures))

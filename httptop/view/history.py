@@ -130,6 +130,11 @@ class History:
         return found
 
     @property
+    def size_bytes(self) -> int:
+        """About the memory that all of it takes."""
+        return self._size_bytes
+
+    @property
     def times(self) -> Sequence[float]:
         """The times of what is kept, ascending."""
         return [kept.at for kept in self._kept]

@@ -74,8 +74,8 @@ def test_an_hour_is_kept() -> None:
 
 def test_memory_is_bounded() -> None:
     history = _kept(1000, most_bytes=200_000)
-    assert history._size_bytes <= 200_000
-    assert history._size_bytes == sum(kept.size_bytes for kept in history._kept)
+    assert history.size_bytes <= 200_000
+    assert history.size_bytes == sum(kept.size_bytes for kept in history._kept)
     assert history.times[-1] == 999
     tiny = _kept(5, most_bytes=1)
     assert tiny.times == [4.0]  # the newest one stays
