@@ -10,6 +10,7 @@ short ones last.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 from collections import Counter
 from collections.abc import Generator
@@ -24,6 +25,17 @@ from httptop.linux import seccomp
 #: No test depends on how fast the machine is.
 settings.register_profile("httptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("httptop")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_deadline() -> Generator[None]:
+    """Have no run that a test makes in this process end all tests with it where that is slow.
+
+    What a deadline does is tested in processes of their own.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
