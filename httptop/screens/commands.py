@@ -40,7 +40,7 @@ def commands(screen: Screen[Any], actions: Sequence[Action]) -> list[Command]:
     known = {action.name: action for action in actions}
     found: list[Command] = []
     taken: set[str] = set()
-    for node, binding in _bindings(screen):
+    for node, binding in own_bindings(screen):
         action = known.get(binding.id or "")
         keys = tuple(map(str.strip, binding.key.split(","))) if action is None else action.keys
         meaning = _meaning(binding) if action is None else action.meaning
@@ -65,7 +65,7 @@ def letters(menu: Menu, key: str, node: DOMNode) -> list[Command]:
     ]
 
 
-def _bindings(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
+def own_bindings(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
     """Yield our own bindings, those of the widget with the focus first."""
     focused = screen.focused
     nodes = [screen, screen.app] if focused is None else focused.ancestors_with_self
