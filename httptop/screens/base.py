@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from textual.app import App
+from textual.events import Event, Mount, Resize, ScreenResume
 from textual.screen import Screen
 
 from httptop.config.settings import Paths, Ui, Watches
@@ -240,6 +241,12 @@ class HttptopScreen(Screen[None]):
         app = self.app
         assert isinstance(app, Httptop)
         return app
+
+    async def on_event(self, event: Event) -> None:
+        """Draw no page that was left at once: what it is made of may be missing."""
+        drawing = isinstance(event, Mount | Resize | ScreenResume)
+        if not drawing or self in self.app.screen_stack:
+            await super().on_event(event)
 
     def refresh_scene(self) -> None:
         """Draw the app's current state; does nothing on a screen that does not show snapshots."""

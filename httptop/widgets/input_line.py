@@ -52,7 +52,8 @@ class InputLine(Widget):
 
     def on_mount(self) -> None:
         """Stop the cursor from blinking, so that pictures do not depend on time."""
-        self.field.cursor_blink = False
+        for field in self.query(Input):  # there is none where the page was left at once
+            field.cursor_blink = False
 
     def begin(self, text: str) -> None:
         """Show the line with an initial text, and take the focus."""

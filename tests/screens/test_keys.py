@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from httptop.app import HttptopApp
@@ -79,3 +82,25 @@ async def test_q_goes_back_page_by_page_and_then_quits() -> None:
         assert table(app).size.height < 30
         await pilot.press("q")
     assert app.return_code == 0
+
+
+async def test_a_page_can_be_left_before_it_stands() -> None:
+    async with HttptopApp().run_test(size=(100, 40)) as pilot:
+        app = await show(pilot)
+        shown = app.snapshot
+        assert shown is not None
+        opened: tuple[Callable[[], None], ...] = (
+            lambda: app.open_request(shown.recent[0]),
+            lambda: app.open_endpoint(shown.endpoints[0].key),
+            app.action_health,
+            app.action_in_flight,
+            app.action_watches,
+        )
+        for open_page in opened:
+            for turns in range(0, 6, 2):  # of the event loop, of which some have the page half made
+                open_page()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                app.pop_screen()
+                await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
