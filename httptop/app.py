@@ -26,22 +26,16 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.base import HttptopScreen, RunControls
 from httptop.screens.baseline_control import BaselineControl
-from httptop.screens.compare import CompareScreen
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.demo_control import DemoControl
-from httptop.screens.detail import DetailScreen
 from httptop.screens.export_control import ExportControl
-from httptop.screens.health import HealthScreen
-from httptop.screens.in_flight import InFlightScreen
 from httptop.screens.messages import DemoStarted, FeedFailed, SettingsReloaded, SnapshotArrived
 from httptop.screens.moments import Moments
 from httptop.screens.pages import ConfirmQuit, Failure
 from httptop.screens.replaying import Player, ReplayMoments
-from httptop.screens.request import RequestScreen
 from httptop.screens.telling_app import TellingApp
 from httptop.screens.time_control import TimeControl
 from httptop.screens.watch_control import WatchControl
-from httptop.screens.watches import WatchesScreen
 from httptop.screens.window_control import WindowControl
 from httptop.view.kept_requests import KeptRequests
 from httptop.view.sorts import SORTS, descends
@@ -293,8 +287,12 @@ class HttptopApp(TellingApp):
         if self._feed is not None:
             self._feed.set_window(seconds)
 
+    # Pages are imported when they are first opened: the start need not wait for them.
+
     def open_endpoint(self, key: EndpointKey) -> None:
         """Show one endpoint in full."""
+        from httptop.screens.detail import DetailScreen
+
         self.push_screen(DetailScreen(key))
 
     def look_at(self, key: EndpointKey | None) -> None:
@@ -304,11 +302,15 @@ class HttptopApp(TellingApp):
 
     def open_request(self, request: Transaction) -> None:
         """Show one sampled request in full."""
+        from httptop.screens.request import RequestScreen
+
         self.push_screen(RequestScreen(request))
 
     def action_baseline(self) -> None:
         """Compare with the baseline, or set one if there is none."""
         if self.baseline_control.baseline is not None:
+            from httptop.screens.compare import CompareScreen
+
             self.push_screen(CompareScreen(self.baseline_control))
         else:
             self.baseline_control.set()
@@ -316,14 +318,20 @@ class HttptopApp(TellingApp):
 
     def action_watches(self) -> None:
         """Show the watches and their events."""
+        from httptop.screens.watches import WatchesScreen
+
         self.push_screen(WatchesScreen())
 
     def action_in_flight(self) -> None:
         """Show the requests in flight."""
+        from httptop.screens.in_flight import InFlightScreen
+
         self.push_screen(InFlightScreen())
 
     def action_health(self) -> None:
         """Show what was missed, own cost, and why a service does not show up."""
+        from httptop.screens.health import HealthScreen
+
         self.push_screen(HealthScreen())
 
     def action_export(self) -> None:

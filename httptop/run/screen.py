@@ -16,7 +16,6 @@ from httptop.config.reload import Reload
 from httptop.config.scope import Scope, scope_of
 from httptop.config.settings import Settings
 from httptop.console import complain, has_no_colors, is_ascii_only
-from httptop.coverage.processes import Survey
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
 from httptop.linux.signals import handled
@@ -34,6 +33,7 @@ from httptop.run.session import Session
 
 if TYPE_CHECKING:
     from httptop.app import HttptopApp
+    from httptop.coverage.processes import Survey
 
 
 def run_screen(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:

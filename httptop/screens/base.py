@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual.app import App
 from textual.events import Event, Mount, Resize, ScreenResume
 from textual.screen import Screen
 
 from httptop.config.settings import Paths, Ui, Watches
-from httptop.coverage.processes import Survey
 from httptop.humanize import Units
 from httptop.model import EndpointKey, Snapshot, Transaction
 from httptop.screens.hints import moment_hints
@@ -28,6 +27,9 @@ from httptop.widgets.filter_chips import Fixed
 from httptop.widgets.key_bar import KeyBar
 from httptop.widgets.sparkline import Symbols
 from httptop.widgets.time_lines import TimeLines
+
+if TYPE_CHECKING:
+    from httptop.coverage.processes import Survey
 
 #: Changed settings, by key: ``{"ui.sort": "p99"}``.
 Changes = Mapping[str, object]
