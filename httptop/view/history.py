@@ -6,12 +6,12 @@ What is kept is bounded in memory: with many endpoints it goes back less far, or
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from httptop.model import Side, Snapshot
+from httptop.model import Side, Snapshot, Transaction
 from httptop.view.moment import Rate
 from httptop.view.rows import RowsOnDemand
 
@@ -27,6 +27,11 @@ _ROW_BYTES: Final = 1024
 #: So many of the requests in flight are kept, the oldest ones, and about what each takes.
 _MOST_IN_FLIGHT: Final = 20
 _IN_FLIGHT_BYTES: Final = 250
+#: So many of the sampled requests are kept, the newest ones, and about what each takes besides its
+#: header sections, and each line of these besides its text.
+_MOST_RECENT: Final = 10
+_RECENT_BYTES: Final = 400
+_LINE_BYTES: Final = 57
 #: Rows of so many bytes are packed in each tick: a millisecond or two. Larger ones less often.
 _BYTES_A_TICK: Final = 400_000
 
@@ -65,7 +70,9 @@ class History:
             size_bytes += rows.size_bytes
         else:
             size_bytes += _ROW_BYTES * len(rows)
-        kept = replace(snapshot, endpoints=rows)
+        recent = snapshot.recent[:_MOST_RECENT]
+        kept = replace(snapshot, endpoints=rows, recent=recent)
+        size_bytes += sum(map(_size_of, self._new(recent)))
         if kept.in_flight is not None:
             oldest = kept.in_flight[:_MOST_IN_FLIGHT]
             cut = kept.in_flight_cut or len(oldest) < len(kept.in_flight)
@@ -74,6 +81,12 @@ class History:
         self._kept.append(_Kept(snapshot.taken_at, kept, size_bytes))
         self._size_bytes += size_bytes
         self._thin_out()
+
+    def _new(self, recent: Sequence[Transaction]) -> Iterator[Transaction]:
+        """Return those of the newest requests that the snapshot before does not have, too."""
+        before = self._kept[-1].snapshot.recent if self._kept else ()
+        last = before[0].serial if before else 0
+        return (request for request in recent if request.serial > last)
 
     def _thin_out(self) -> None:
         newest = self._kept[-1].at
@@ -138,3 +151,8 @@ class History:
     def times(self) -> Sequence[float]:
         """The times of what is kept, ascending."""
         return [kept.at for kept in self._kept]
+
+
+def _size_of(request: Transaction) -> int:
+    lines = (*request.request_head, *request.response_head)
+    return _RECENT_BYTES + sum(_LINE_BYTES + len(line) for line in lines)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from httptop.model import RequestInFlight, Snapshot
 from httptop.view.history import COARSE_S, COARSE_STEP_S, FINE_S, History
-from tests.factory import row, snapshot
+from tests.factory import NOON, request, row, snapshot
 
 
 def _at(tick: float, rows: int = 1) -> Snapshot:
@@ -98,3 +98,21 @@ def test_a_replay_that_begins_anew_has_no_past() -> None:
     assert len(history.times) == 10
     history.keep(_at(3))
     assert history.times == [3.0]
+
+
+def test_sampled_requests_count_and_only_the_newest_are_kept() -> None:
+    """On a busy host each tick has others, with header sections: they were most of the memory."""
+    history = History(most_bytes=1 << 20)
+    head = tuple(f"X-Header-{n}: some value or other" for n in range(16))
+    recent = []
+    for tick in range(200):
+        recent = [request(100 * tick + n, request_head=head) for n in range(100, 0, -1)]
+        history.keep(replace(snapshot(recent=recent), taken_at=NOON + tick))
+    kept = history.near(NOON + 199)
+    assert kept is not None
+    assert [one.serial for one in kept.recent] == [20_000 - n for n in range(10)]
+    assert 40 < len(history.times) < 80  # 10 of about 1.9 kB, and 4 kB besides
+    quiet = History(most_bytes=1 << 20)
+    for tick in range(200):
+        quiet.keep(replace(snapshot(recent=recent), taken_at=NOON + tick))
+    assert len(quiet.times) == 200  # all have the same ones
