@@ -112,9 +112,9 @@ class TellingApp(KeyedApp):
                 bar.tell(self.notices.shown if screen is page else None)
 
     def look_at_age(self) -> None:
-        """Show how old the figures are if they are late; nothing is drawn while they are not."""
+        """Show how old the figures of a live run are if they are late; draw nothing otherwise."""
         page = self.page
         if page is not None and page.is_mounted:
             run = self.run_controls
-            waits = self.view.paused or (run is not None and not run.is_live)
+            waits = self.view.paused or run is None or not run.is_live
             page.show_age("" if waits else self.lateness.text(self.newest))

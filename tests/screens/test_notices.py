@@ -72,7 +72,7 @@ async def test_figures_that_are_late_are_said_to_be_old() -> None:
         app.look_at_age()
         return drawn(app, TitleLine)[0]
 
-    app = HttptopApp(clock=lambda: now_s)
+    app = HttptopApp(run=FakeRun(), clock=lambda: now_s)
     async with app.run_test(size=(120, 40)) as pilot:
         await show(pilot)
         assert "old" not in look(app)
