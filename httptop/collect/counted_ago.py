@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from httptop.collect.row_names import RowNames
 from httptop.collect.sums import CELL, ROW, RowFigures, Slots, Sums
@@ -76,8 +76,18 @@ class Counted:
             found[STATUS_UNKNOWN] = found.get(STATUS_UNKNOWN, 0) + unanswered
 
     def moved(self, rows: Mapping[int, int]) -> Counted:
-        """Return the same after rows have become others'; their numbers may be used again."""
-        return replace(self, stands_for=_moved(self.stands_for, rows))
+        """Return the same after rows have become others'; their numbers may be used again.
+
+        None of the others becomes another's itself.
+        """
+        stands_for = dict(self.stands_for)
+        more: dict[int, list[int]] = {}
+        for row, into in rows.items():
+            more.setdefault(into, []).extend(stands_for.get(row, (row,)))
+            stands_for[row] = ()
+        for into, then in more.items():
+            stands_for[into] = (*stands_for.get(into, (into,)), *then)
+        return replace(self, stands_for=stands_for)
 
     @cached_property
     def packed(self) -> PackedCounted:
@@ -100,10 +110,6 @@ class PackedCounted:
         """The memory that it takes, besides what it shares."""
         return len(self.cells) + len(self.unanswered)
 
-    def moved(self, rows: Mapping[int, int]) -> PackedCounted:
-        """Return the same after rows have become others'; their numbers may be used again."""
-        return replace(self, stands_for=_moved(self.stands_for, rows))
-
     def whole(self) -> Counted:
         """Return it as it was."""
         cells, unanswered = map(zlib.decompress, (self.cells, self.unanswered))
@@ -115,25 +121,26 @@ def added(now: Mapping[int, int], before: Mapping[int, int]) -> dict[int, int]:
     return {code: more for code, count in now.items() if (more := count - before.get(code, 0)) > 0}
 
 
-def _moved(
-    stands_for: Mapping[int, tuple[int, ...]], rows: Mapping[int, int]
-) -> Mapping[int, tuple[int, ...]]:
-    found = dict(stands_for)
-    for row, into in rows.items():
-        both = (*found.get(into, (into,)), *found.get(row, (row,)))
-        found[row], found[into] = (), both
-    return found
+class _Waiting(NamedTuple):
+    """What is packed until the window begins with it."""
+
+    packed: PackedCounted
+    seen: int  # how many moves of rows it knows of
 
 
 class CountedAgo:
     """What had been counted when each slot that the window can begin with began.
 
-    What is not of the window is packed. For one thread alone.
+    What is not of the window is packed, and told of rows that have become others' once it is
+    unpacked: rows may come and go by the thousand. For one thread alone.
     """
 
     def __init__(self) -> None:
         self._first = 0
-        self._slots: dict[int, Counted | PackedCounted] = {}
+        self._slots: dict[int, Counted | _Waiting] = {}
+        #: The moves of rows that some have not seen, and how many there were before.
+        self._moves: list[Mapping[int, int]] = []
+        self._all_seen = 0
 
     def begin(self, slots: Slots, counted: Callable[[], Counted]) -> None:
         """Note what was counted before the last slot of the window, which has these from now on."""
@@ -141,13 +148,20 @@ class CountedAgo:
         kept = {slot: one for slot, one in self._slots.items() if slot in starts}
         if slots.last not in kept:
             kept[slots.last] = counted()
+        moves = self._all_seen + len(self._moves)
         for slot, one in kept.items():
             if slot < slots.first and isinstance(one, Counted):
-                kept[slot] = one.packed
+                kept[slot] = _Waiting(one.packed, moves)
         first = kept.get(slots.first)
-        if isinstance(first, PackedCounted):
-            kept[slots.first] = first.whole()
+        if isinstance(first, _Waiting):
+            whole = first.packed.whole()
+            for rows in self._moves[first.seen - self._all_seen :]:
+                whole = whole.moved(rows)
+            kept[slots.first] = whole
         self._first, self._slots = slots.first, kept
+        seen = min((one.seen for one in kept.values() if isinstance(one, _Waiting)), default=moves)
+        del self._moves[: seen - self._all_seen]
+        self._all_seen = seen
 
     @property
     def oldest(self) -> Counted | None:
@@ -157,4 +171,7 @@ class CountedAgo:
 
     def move(self, rows: Mapping[int, int]) -> None:
         """Have rows be others' now, with all that they had counted; see RowLedger."""
-        self._slots = {slot: one.moved(rows) for slot, one in self._slots.items()}
+        self._moves.append(dict(rows))
+        for slot, one in self._slots.items():
+            if isinstance(one, Counted):
+                self._slots[slot] = one.moved(rows)

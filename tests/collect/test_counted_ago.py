@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from httptop.collect.path_rules import PathRules
 from httptop.collect.source import RawResponse
+from httptop.collect.sums import Slots
 from httptop.collect.window import SLOTS
 from httptop.filters.on_screen import parse_for_screen
 from httptop.model import STATUS_UNKNOWN, EndpointStats
@@ -152,3 +153,24 @@ def test_what_a_filter_picks_of_rows_on_demand_is_what_it_picks_of_rows(text: st
                 SORTS[figure](row) if figure in SORTS else row.window_errors for row in lazy.rows
             ]
             assert lazy.rows.values(figure) == found, figure
+
+
+def test_rows_that_became_one_while_the_window_was_shorter() -> None:
+    fed = FedRows()
+    fed.take(reading_of({("/u/a", 200): 1, ("/u/b", 503): 2}, {}), slot=0)
+    starts: tuple[int, ...] = (0,)
+    for slot in range(1, 6):
+        if slot == 3:
+            fed.regroup(PathRules(["/u/*"]))
+        starts = (*starts, slot)
+        fed.source.count(reading_of({("/u/a", 200): 10**slot}, {}))
+        fed.count(Slots(slot, starts), fed.source.names)
+        fed.end_tick(1.0)
+    for first in (1, 4, 2, 0):
+        fed.source.count(reading_of({}, {}))
+        fed.count(Slots(first, starts), fed.source.names)
+        status = {200: sum(10**slot for slot in range(max(first, 1), 6)) + (not first)}
+        if not first:
+            status[503] = 2
+        assert [row.window_status for row in fed.table(1.0)] == [status]
+    assert fed._ledger.ago._moves == []
