@@ -81,7 +81,7 @@ def parse(words: Sequence[str]) -> Arguments:
         settings[key] = Flag(f"--set {key}", (texts,))
     arguments = Arguments(
         settings=settings,
-        batch=found.batch,
+        batch=found.batch or getattr(found, "output.quiet") is not None,
         iterations=found.iterations,
         config=found.config,
         save_config=found.save_config,

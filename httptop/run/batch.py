@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
 from httptop.config.settings import Output
-from httptop.console import complain
+from httptop.console import complain, nothing
 from httptop.errors import HttptopError
 from httptop.linux.files import InvokingUser
 from httptop.linux.terminal import Terminal
@@ -22,7 +23,7 @@ from httptop.model import Snapshot
 from httptop.output import batch_writer
 from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration, follow, read_again
-from httptop.run.feed import exit_status_of, observers_of, open_feed
+from httptop.run.feed import exit_status_of, observers_of, open_feed, require_output
 from httptop.run.log import logged
 from httptop.run.scheduling import settle_memory
 from httptop.run.session import Session
@@ -33,9 +34,12 @@ _TO_BE_READ: Final = 0.8
 
 def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Print snapshots until the run ends; return the exit status."""
-    if sys.stdout is None:
-        raise HttptopError("standard output is closed")
     settings, terminal = config.settings, Terminal()
+    quiet = settings.output.quiet
+    if quiet:
+        require_output(asked, settings)
+    elif sys.stdout is None:
+        raise HttptopError("standard output is closed")
     configuration = Configuration(asked, invoker, session)
     with logged(settings, invoker), contextlib.ExitStack() as closing:
         signals = closing.enter_context(
@@ -59,16 +63,19 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         signals.ending = lambda: session.deadline.set(patience_s())
         signals.goes_on = lambda: read_again(terminal, reloading)
         rendering = Rendering(lambda: reloading.settings.output)
+        output = nothing() if quiet else sys.stdout.fileno()
+        if quiet:
+            closing.callback(os.close, output)
         settle_memory()
         missed = batch_writer.run(
             observed,
             rendering.render,
-            sys.stdout.fileno(),
+            output,
             signals,
             asked.iterations,
             lambda: patience_s() * _TO_BE_READ,
         )
-        if missed:
+        if missed and not quiet:
             complain(f"{missed} snapshots were not printed: the output was read too slowly")
         return exit_status_of(feed, observed)
 
@@ -87,8 +94,13 @@ class Rendering:
         self._notes: tuple[str, ...] = ()
 
     def render(self, snapshot: Snapshot) -> str:
-        """Return a snapshot as text or JSON; text contains only notes that are new."""
+        """Return a snapshot as text or JSON; text contains only notes that are new.
+
+        It is empty if the run is quiet.
+        """
         chosen = self._chosen()
+        if chosen.quiet:
+            return ""
         if chosen.format == "json":
             from httptop.output.json import to_json
 

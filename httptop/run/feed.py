@@ -69,7 +69,8 @@ def open_feed(
         session,
         demo=asked.demo,
         screen=screen,
-        written=asked.record is not None or (not screen and settings.output.format == "json"),
+        written=asked.record is not None
+        or (not screen and not settings.output.quiet and settings.output.format == "json"),
         tell=tell,
         doing=doing,
         read=configuration.files,
@@ -92,6 +93,15 @@ def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) ->
     level = stricter(security.redact, security.redact_captures)
     redaction = SnapshotRedaction(level, security.shown_fields)
     return [Recorder(asked.record, invoker, redaction), SnapshotLog()]
+
+
+def require_output(asked: Arguments, settings: Settings) -> None:
+    """Raise :class:`UsageError` if a quiet run would say nothing to anybody."""
+    if asked.record is None and not settings.general.log_file:
+        raise UsageError(
+            "a quiet run needs an output: --record FILE writes a capture, --log-file FILE what "
+            "httptop has to say"
+        )
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

@@ -83,6 +83,7 @@ EXAMPLES = {
     "output.active": ("true", "0"),
     "output.sort": ("p99", "speed"),
     "output.in_flight": ("true", "0"),
+    "output.quiet": ("true", "0"),
     "performance.max_endpoints": ("1024", "1"),
     "performance.max_connections": ("2048", "1"),
     "performance.max_histograms": ("2048", "65536"),

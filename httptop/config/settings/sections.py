@@ -123,6 +123,7 @@ class Output:
     sort: str = "requests"
     active: bool = False
     in_flight: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

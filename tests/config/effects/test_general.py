@@ -120,6 +120,32 @@ def test_batch_prints_active_endpoints_only_if_asked(
         assert [path for path in ("/b", "/a") if f" {path} " in text] == paths
 
 
+@pytest.mark.setting("output.quiet")
+def test_a_quiet_run_writes_only_the_outputs_asked_for(
+    home: Path,
+    live: Live,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live(lambda settings, scope: ScriptedFeed(lambda feed: feed.publish(snapshot_at(1))))  # noqa: ARG005
+    monkeypatch.setattr("httptop.cli.can_draw", lambda _: True)  # --quiet means batch
+    file = home / "some.capture"
+    assert main(["--quiet", "-n", "1", "--record", str(file)]) == 0
+    assert capfd.readouterr() == ("", "")
+    with file.open("rb") as opened:
+        assert [snapshot.final for snapshot in read_capture(opened)] == [False, True]
+    log = home / "log"
+    monkeypatch.setattr(sys, "stdout", None)  # nor does it need one
+    assert main(["-b", "--set", "output.quiet=true", "-n", "1", "--log-file", str(log)]) == 0
+    assert log.read_text().splitlines()[-1].endswith(" info httptop ends")
+    assert main(["--quiet"]) == 2
+    assert capfd.readouterr() == (
+        "",
+        "httptop: a quiet run needs an output: --record FILE writes a capture, --log-file FILE "
+        "what httptop has to say\n",
+    )
+
+
 @pytest.mark.setting("output.sort")
 def test_batch_prints_endpoints_in_the_order_asked_for(
     live: Live, capfd: pytest.CaptureFixture[str]
