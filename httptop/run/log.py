@@ -8,10 +8,11 @@ no log of httptop's is not written to.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -68,12 +69,14 @@ class _Lines(logging.Formatter):
 
 
 class LogFile(logging.Handler):
-    """Writes to an open file, which it closes; ``failure`` says why it could not write."""
+    """Writes to a file, which it closes; ``failure`` says why it could not write."""
 
-    def __init__(self, descriptor: int, *, redact: bool = True) -> None:
+    def __init__(self, file: Path, opened: Callable[[], int], *, redact: bool = True) -> None:
+        """``opened`` opens the file, and raises :class:`FileError` if that is refused."""
         super().__init__()
         self.failure = ""
-        self._descriptor = descriptor
+        self._file, self._opened = file, opened
+        self._descriptor = opened()
         self.setFormatter(_Lines(redact=redact))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -84,6 +87,24 @@ class LogFile(logging.Handler):
                 self.failure = "a line was cut off"
         except OSError as error:
             self.failure = error.strerror or type(error).__name__
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now, if it is another one: the log was rotated.
+
+        Where that is refused, as in a directory of root's once root is given up, go on in the old.
+        """
+        try:
+            if os.path.samestat(os.stat(self._file), os.fstat(self._descriptor)):
+                return
+        except OSError:  # it was moved away, or the way to it is closed to us
+            pass
+        try:
+            new = self._opened()
+        except OSError as error:
+            LOG.warning("the log goes on in the file that is open: %s", error)
+            return
+        os.dup2(new, self._descriptor, inheritable=False)
+        os.close(new)
 
     def close(self) -> None:
         """Close the file."""
@@ -101,11 +122,11 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
     if not name:
         yield None
         return
+    opened = functools.partial(create, Path(name), invoker, append=True, ours=_is_log)
     try:
-        descriptor = create(Path(name), invoker, append=True, ours=_is_log)
+        handler = LogFile(Path(name), opened, redact=settings.security.redact != "off")
     except FileError as error:
         raise UsageError(f"general.log_file: {error}") from None
-    handler = LogFile(descriptor, redact=settings.security.redact != "off")
     LOG.addHandler(handler)
     set_level(settings)
     try:
@@ -134,7 +155,10 @@ def log_start(settings: Settings) -> None:
 
 
 def log_reload(reload: Reload) -> None:
-    """Log the result of a reload of the configuration."""
+    """Log the result of a reload of the configuration, to the file that has the log's name now."""
+    for handler in LOG.handlers:
+        if isinstance(handler, LogFile):
+            handler.reopen()
     for sentence in reload.sentences():
         LOG.log(logging.ERROR if reload.error else logging.INFO, "%s", sentence)
 

@@ -101,6 +101,24 @@ def test_reloads(file: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("log")
+def test_a_reload_goes_on_in_the_file_that_has_the_name(file: Path) -> None:
+    again = Reload(DEFAULTS)
+    before = file.with_suffix(".1")
+    log_reload(again)  # it is the same
+    file.rename(before)
+    log_reload(again)
+    nothing_new = "info the configuration was read again; nothing changed"
+    assert lines(before) == lines(file) == [nothing_new]
+    file.rename(before)
+    file.mkdir()  # no file can be made there
+    log_reload(again)
+    assert lines(before)[1:] == [
+        f"warning the log goes on in the file that is open: {file}: is a directory",
+        nothing_new,
+    ]
+
+
 def at(tick: int, notes: tuple[str, ...] = (), **health: int) -> Snapshot:
     return replace(snapshot_at(tick), notes=notes, health=Health(**health))
 
@@ -177,7 +195,7 @@ def test_what_looks_like_a_secret_is_not_logged(
 
 
 def test_a_full_disk_is_told_and_ends_nothing() -> None:
-    handler = LogFile(os.open("/dev/full", os.O_WRONLY))
+    handler = LogFile(Path("/dev/full"), lambda: os.open("/dev/full", os.O_WRONLY))
     handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))
     assert handler.failure == "No space left on device"
     handler.close()
