@@ -16,6 +16,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it; python3 -m httpt
     )
     sys.exit(2)
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from httptop.linux.service_manager import ServiceManager
+
 __all__ = ["main"]
 
 #: Flags of runs that need no probes, or not immediately.
@@ -34,7 +38,7 @@ def main() -> int:
     from httptop.run.session import Session
 
     end_at_interrupt()
-    with Session() as session:
+    with Session(_service_manager()) as session:
         probing = not any(word.startswith(_NO_PROBES) for word in sys.argv[1:])
         if probing and os.geteuid() == 0:
             session.begin()  # before anything else is imported
@@ -52,6 +56,21 @@ def main() -> int:
         # forever.
         os._exit(status)
     return status
+
+
+def _service_manager() -> "ServiceManager | None":
+    """Return who started this process as a service; nothing that it starts has that any more."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return None
+    from httptop.linux.service_manager import take_manager
+
+    try:
+        return take_manager(os.environ)
+    except OSError as error:
+        from httptop.console import complain
+
+        complain("the service manager cannot be reached: %s" % error)  # noqa: UP031
+        return None
 
 
 def _written(status: int) -> int:

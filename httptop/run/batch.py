@@ -26,6 +26,7 @@ from httptop.run.configuration import Configuration, follow, read_again
 from httptop.run.feed import exit_status_of, observers_of, open_feed, require_output
 from httptop.run.log import logged
 from httptop.run.scheduling import settle_memory
+from httptop.run.service import observers_for
 from httptop.run.session import Session
 
 #: How much of the time that a run has to end its last snapshot may wait for its reader.
@@ -43,16 +44,24 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
     configuration = Configuration(asked, invoker, session)
     with logged(settings, invoker), contextlib.ExitStack() as closing:
         signals = closing.enter_context(
-            batch_writer.StopSignals(
-                lambda: session.deadline.set(settings.general.shutdown_timeout_s)
-            )
+            batch_writer.StopSignals(lambda: session.ending(settings.general.shutdown_timeout_s))
         )
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
-        observed = ObservedFeed(feed, observers_of(asked, settings, invoker), tell=complain)
+        observed = ObservedFeed(
+            feed,
+            observers_of(asked, settings, invoker),
+            observers_for(session.manager),
+            tell=complain,
+        )
         closing.callback(observed.stop)
         reloading = follow(
-            settings, lambda: configuration.read().settings, configuration.files, feed, _report
+            settings,
+            lambda: configuration.read().settings,
+            configuration.files,
+            feed,
+            _report,
+            session.manager,
         )
         closing.callback(reloading.stop)
         reloading.start()
@@ -60,8 +69,8 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         def patience_s() -> float:
             return reloading.settings.general.shutdown_timeout_s
 
-        signals.ending = lambda: session.deadline.set(patience_s())
-        signals.goes_on = lambda: read_again(terminal, reloading)
+        signals.ending = lambda: session.ending(patience_s())
+        signals.goes_on = lambda: read_again(terminal, reloading, session.manager)
         rendering = Rendering(lambda: reloading.settings.output)
         output = nothing() if quiet else sys.stdout.fileno()
         if quiet:

@@ -12,6 +12,7 @@ from httptop.config.reload import Reload, Reloading
 from httptop.config.save import save_changes
 from httptop.config.settings import Settings
 from httptop.linux.files import InvokingUser
+from httptop.linux.service_manager import ServiceManager
 from httptop.linux.terminal import Terminal
 from httptop.run.arguments import Arguments
 from httptop.run.log import log_reload, set_level
@@ -58,10 +59,12 @@ def follow(
     files: tuple[Path, ...],
     feed: Feed,
     report: Callable[[Reload], None],
+    manager: ServiceManager | None,
 ) -> Reloading:
     """Return a :class:`Reloading`, not started, that applies changed settings to the run.
 
-    ``report`` tells the user about each reload; it is called in the reloading thread.
+    ``report`` tells the user about each reload, in the reloading thread, and so is the service
+    manager told.
     """
 
     def adopt(reload: Reload) -> None:
@@ -70,13 +73,17 @@ def follow(
             feed.apply(reload.settings)
         log_reload(reload)
         report(reload)
+        if manager is not None:
+            manager.reloaded(reload.settings.general.tick_s)
 
     return Reloading(settings, read, files, adopt)
 
 
-def read_again(terminal: Terminal, reloading: Reloading) -> bool:
+def read_again(terminal: Terminal, reloading: Reloading, manager: ServiceManager | None) -> bool:
     """Handle SIGHUP: request a reload of the settings; return whether the run continues."""
     if terminal.gone:
         return False
+    if manager is not None:
+        manager.reloading()
     reloading.ask()
     return True

@@ -29,6 +29,7 @@ from httptop.run.exports import Exports
 from httptop.run.feed import exit_status_of, observers_of, open_feed
 from httptop.run.log import logged
 from httptop.run.scheduling import settle_memory
+from httptop.run.service import observers_for
 from httptop.run.session import Session
 
 if TYPE_CHECKING:
@@ -94,14 +95,19 @@ class ScreenRun:
         self._observed = ObservedFeed(
             self._feed,
             observers_of(asked, settings, invoker),
-            [countdown],
+            [countdown, *observers_for(session.manager)],
             tell=self._tell_trouble,
         )
         closing.callback(self._observed.stop)
         self._configuration = Configuration(asked, invoker, session)
         self._exports = Exports(invoker, session)
         self._reloading = follow(
-            settings, self._read, self._configuration.files, self._feed, self._report
+            settings,
+            self._read,
+            self._configuration.files,
+            self._feed,
+            self._report,
+            session.manager,
         )
         closing.callback(self._reloading.stop)
         # Without a helper there is no launcher, and who is confined starts no processes.
@@ -168,7 +174,7 @@ class ScreenRun:
 
     def ending(self) -> None:
         """Have the process end within ``general.shutdown_timeout``; any thread may call it."""
-        self._session.deadline.set(self._reloading.settings.general.shutdown_timeout_s)
+        self._session.ending(self._reloading.settings.general.shutdown_timeout_s)
 
     def _at_signal(self, number: int) -> None:
         if number != signal.SIGHUP or self._terminal.gone:
@@ -194,7 +200,7 @@ class ScreenRun:
 
     def reload(self) -> bool:
         """Request a reload of the settings; return False if the terminal is gone instead."""
-        return read_again(self._terminal, self._reloading)
+        return read_again(self._terminal, self._reloading, self._session.manager)
 
     @property
     def exported_to(self) -> str:

@@ -23,18 +23,27 @@ if TYPE_CHECKING:
     from httptop.coverage.processes import Survey
     from httptop.demo.launched import LaunchedDemo
     from httptop.demo.supervisor import Demo
+    from httptop.linux.service_manager import ServiceManager
 
 
 class Session:
     """The processes that run beside httptop's own; a context manager that ends them."""
 
-    def __init__(self) -> None:
-        """Start nothing."""
+    def __init__(self, manager: ServiceManager | None = None) -> None:
+        """Start nothing; ``manager``: who started this process as a service, closed at the end."""
+        #: The service manager, if there is one.
+        self.manager = manager
         #: The helper, if it runs.
         self.helper: Helper | None = None
         #: When this process has ended, whatever becomes of the run; set once the run is to end.
         self.deadline = Deadline()
         self._loading: Loading | None = None
+
+    def ending(self, left_s: float) -> None:
+        """Have the process end in so many seconds at the latest; a signal handler may call it."""
+        self.deadline.set(left_s)
+        if self.manager is not None:
+            self.manager.stopping()
 
     def begin(self) -> None:
         """Start both, before it is known whether they are needed; call it as root."""
@@ -136,3 +145,5 @@ class Session:
     ) -> None:
         self.end()
         self.deadline.cancel()
+        if self.manager is not None:
+            self.manager.close()

@@ -62,7 +62,7 @@ PERFORMANCE_SETTINGS: Final[tuple[Setting, ...]] = (
         "cache",
         FILE,
         "Directory for compiled probes, so that the next start takes three seconds less; empty: "
-        "none. Only root may have access to it.",
+        "none. Only the user who starts httptop may have access to it.",
     ),
     Setting(
         "performance",

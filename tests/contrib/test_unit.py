@@ -1,0 +1,59 @@
+"""The unit of the service: systemd knows each word of it, and it gives away little."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from httptop.run.arguments import parse
+from tests.contrib import CONTRIB
+
+UNIT = CONTRIB / "systemd" / "httptop.service"
+COMMAND = "/usr/local/bin/httptop"
+
+systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def analyzed(unit: Path, *words: str) -> str:
+    """Return what systemd says of a unit, without its rating if that is all."""
+    said = subprocess.run(
+        ["systemd-analyze", *words, unit], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    return said.stdout + said.stderr
+
+
+@systemd
+def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace(COMMAND, "/bin/true"))
+    assert analyzed(unit, "verify", "--man=no") == ""
+    unit.write_text(unit.read_text() + "\n[Service]\nProtectAll=yes\n")
+    assert "ProtectAll" in analyzed(unit, "verify", "--man=no")
+
+
+@systemd
+def test_it_is_exposed_to_little(tmp_path: Path) -> None:
+    said = analyzed(UNIT, "security", "--offline=yes", "--no-pager")
+    rating = re.search(r"exposure level for httptop.service: ([0-9.]+)", said)
+    assert rating is not None
+    assert float(rating[1]) <= 2.1, said
+    bare = tmp_path / "bare.service"
+    bare.write_text("[Service]\nExecStart=/bin/true\n")
+    assert ": 9." in analyzed(bare, "security", "--offline=yes", "--no-pager")
+
+
+def test_its_command_is_one_of_httptops() -> None:
+    (line,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
+    command, *words = shlex.split(line.replace("${LOGS_DIRECTORY}", "/var/log/httptop"))
+    assert command == COMMAND
+    asked = parse(words)
+    assert asked.batch
+    assert asked.settings["general.log_file"].texts == ("/var/log/httptop/httptop.log",)
