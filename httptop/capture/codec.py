@@ -30,6 +30,7 @@ from httptop.capture.in_flight import in_flight_json
 from httptop.capture.parties import parties_json
 from httptop.capture.status_latencies import status_latencies_json
 from httptop.capture.trends import READERS, Trend, trend_json
+from httptop.linux.stretches import give_way
 from httptop.model import (
     SIDES,
     EndpointKey,
@@ -57,7 +58,7 @@ class Encoder:
     def line(self, snapshot: Snapshot) -> str:
         """Return the line of the next snapshot."""
         keys: list[Json] = []
-        rows: list[Json] = []
+        rows: list[str] = []
 
         def number_of(key: EndpointKey) -> int:
             number = self._numbers.get(key)
@@ -70,7 +71,8 @@ class Encoder:
         if snapshot.in_flight_for_screen:
             endpoints = [_without_oldest(row) for row in endpoints]
         for row in endpoints:
-            rows.append(self._row(number_of(row.key), row))
+            rows.append(_dump(self._row(number_of(row.key), row)))
+            give_way()
         in_flight = None
         if not snapshot.in_flight_for_screen:
             in_flight = in_flight_json(snapshot.in_flight, number_of)
@@ -84,27 +86,28 @@ class Encoder:
         ]
         self._rows = {row.key: row for row in endpoints}
         self._recent = frozenset(snapshot.recent)
-        return _dump(
-            {
-                "taken_at": snapshot.taken_at,
-                "host": snapshot.host,
-                "uptime_s": snapshot.uptime_s,
-                "interval_s": snapshot.interval_s,
-                "window_s": snapshot.window_s,
-                "covered_s": snapshot.covered_s,
-                "final": snapshot.final,
-                "totals": totals,
-                "keys": keys,
-                "endpoints": rows,
-                "recent": recent,
-                "health": health_json(snapshot.health),
-                "overhead": overhead_json(snapshot.overhead),
-                "notes": list(snapshot.notes),
-                "other_protocols": other_protocols_json(snapshot.other_protocols),
-                **({} if in_flight is None else {"in_flight": in_flight}),
-                **({"in_flight_cut": True} if in_flight and snapshot.in_flight_cut else {}),
-            }
-        )
+        members: dict[str, Json] = {
+            "taken_at": snapshot.taken_at,
+            "host": snapshot.host,
+            "uptime_s": snapshot.uptime_s,
+            "interval_s": snapshot.interval_s,
+            "window_s": snapshot.window_s,
+            "covered_s": snapshot.covered_s,
+            "final": snapshot.final,
+            "totals": totals,
+            "keys": keys,
+        }
+        others: dict[str, Json] = {
+            "recent": recent,
+            "health": health_json(snapshot.health),
+            "overhead": overhead_json(snapshot.overhead),
+            "notes": list(snapshot.notes),
+            "other_protocols": other_protocols_json(snapshot.other_protocols),
+            **({} if in_flight is None else {"in_flight": in_flight}),
+            **({"in_flight_cut": True} if in_flight and snapshot.in_flight_cut else {}),
+        }
+        # Row by row: to make one text of thousands holds up all other threads for 0.1 s.
+        return f'{_dump(members)[:-1]},"endpoints":[{",".join(rows)}],{_dump(others)[1:]}'
 
     def _row(self, number: int, row: EndpointStats) -> Json:
         before = self._rows.get(row.key)
