@@ -263,7 +263,8 @@ class Collector:
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
         """Return a snapshot within a tick, without advancing trends and own cost."""
         _, reading, uptime_s = self._read(now_s, unix_s)
-        return self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
+        snapshot = self._snapshot(reading, Overhead(), uptime_s, unix_s, False)
+        return replace(snapshot, early=True)
 
     def _adopt(self) -> None:
         """Adopt the window asked for, and the settings passed to :meth:`apply`, if any."""

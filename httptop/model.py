@@ -347,6 +347,34 @@ class Filtered:
     totals: Mapping[Side, Totals]
 
 
+#: ``working``; ``failing``: what it sends is refused, and tried again; ``ended``: for good.
+SinkState = Literal["working", "failing", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStats:
+    """What has become of the snapshots that a sink is to send somewhere, such as a recording."""
+
+    name: str
+    state: SinkState
+    sent: int = 0
+    waiting: int = 0
+    dropped: int = 0  # never to be sent: it was too slow, or failed for too long
+    failed: int = 0  # attempts
+    reconnects: int = 0  # how often it worked again after it had failed
+    error: str = ""  # the latest one; it may be over
+
+    @property
+    def good(self) -> bool:
+        """Whether it lacks nothing, and works."""
+        return self.state == "working" and not self.dropped
+
+    @property
+    def offered(self) -> int:
+        """How many snapshots it has had to send."""
+        return self.sent + self.waiting + self.dropped
+
+
 #: The most entries of ``Snapshot.in_flight``.
 MOST_IN_FLIGHT: Final = 1000
 
@@ -381,6 +409,8 @@ class Snapshot:
     health: Health = Health()
     overhead: Overhead = Overhead()
     final: bool = False
+    #: Whether it was taken before its tick was over, so that the screen has the first rows at once.
+    early: bool = False
     #: Sentences about what cannot be seen here, e.g. because the kernel refused a probe.
     notes: tuple[str, ...] = ()
     #: (pid, "tls" or "http2") -> connections seen to start with it since start, on either side.
@@ -394,6 +424,8 @@ class Snapshot:
     in_flight_age_s: float = 0.0
     looked_at: LookedAt | None = None
     filtered: Filtered | None = None
+    #: Of the sinks that snapshots go to; as of when it was handed to them.
+    sinks: tuple[SinkStats, ...] = ()
     #: What a longer window would cover, seconds; only of a live run with a screen.
     kept_s: float = 0.0
 

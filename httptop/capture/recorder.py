@@ -1,7 +1,9 @@
 """Write snapshots to a capture file and read them back.
 
 The file contains the lines of :mod:`httptop.capture.codec`, compressed if its name ends in ``.gz``.
-Each line is written at once, so that a capture interrupted by a crash lacks at most the last line.
+Each line is written at once, so that a capture interrupted by a crash lacks at most the last line
+and those that waited to be written. What is missing in between a note tells (:func:`missing`), and
+one whose last snapshot is not the run's, ``final``, lacks the end.
 A reader trusts nothing: it bounds sizes, checks types and cleans texts.
 """
 
@@ -10,33 +12,33 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Final
 
 from httptop.capture.codec import Encoder
 from httptop.capture.decoder import Decoder
 from httptop.capture.lines import GZIP, LONGEST_LINE, LineReader, read_at
-from httptop.collect.feed import Observer
 from httptop.collect.redacted import SnapshotRedaction
-from httptop.errors import HttptopError, UsageError
+from httptop.errors import UsageError
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
+from httptop.output.sink import SendError
 
 #: The most bytes of a file, before compression; a larger recording fails.
 LARGEST_FILE: Final = 8 << 30
 
 
-class RecordingError(HttptopError):
-    """A capture cannot be written any further."""
+class RecordingError(SendError):
+    """A snapshot could not be written to a capture."""
 
 
-class Recorder(Observer):
-    """Writes the snapshots of a run to a capture file; ``close`` is idempotent.
+class Recorder:
+    """Writes the snapshots of a run to a capture file: a destination of a sink.
 
-    Once it cannot be written any further, the file is cut back to whole lines, and ``trouble`` says
-    why: the run goes on.
+    A line that cannot be written is cut off again, and kept until it can be. ``close`` is
+    idempotent.
     """
 
     def __init__(self, path: Path, invoker: InvokingUser, redaction: SnapshotRedaction) -> None:
@@ -58,82 +60,83 @@ class Recorder(Observer):
         )
         self._encoder = Encoder()
         self._redaction = redaction
-        self._written = 0  # before compression
+        self._encoded = 0  # before compression
         self._whole = 0  # bytes of the file that hold whole lines
+        self._unwritten = b""  # a line, as it is to stand in the file
         try:
-            self._put(self._encoder.header())
+            self._unwritten = self._packed(self._encoder.header())
+            self._write()
         except RecordingError:
-            self._give_up()
+            self.close()
             raise
 
-    def see(self, snapshot: Snapshot) -> None:
-        """Append a snapshot, unless that has failed before."""
-        if not self.trouble:
-            self._try(lambda: self.write(snapshot))
+    def send(self, snapshot: Snapshot, dropped: int) -> None:
+        """Append a snapshot; see Destination.
 
-    def end(self, last: Snapshot | None) -> None:
-        """Append the last snapshot and finish the file."""
-        if last is not None:
-            self.see(last)
-        if not self.trouble:
-            self._try(self.close)
-
-    def write(self, snapshot: Snapshot) -> None:
-        """Append a snapshot; raise :class:`RecordingError`."""
-        self._put(self._encoder.line(self._redaction.apply(snapshot)))
+        The capture says how many are missing before it. Raises :class:`RecordingError`.
+        """
+        if not self._unwritten:  # else it is the line of this snapshot
+            redacted = self._redaction.apply(snapshot)
+            if dropped:
+                redacted = replace(redacted, notes=(*redacted.notes, missing(dropped)))
+            self._unwritten = self._packed(self._encoder.line(redacted))
+        self._write()
 
     def close(self) -> None:
         """Finish and close the file; raise :class:`RecordingError`."""
         descriptor = self._descriptor
         if descriptor is None:
             return
-        if self._pack is not None:
-            self._append(self._pack.flush())
         try:
+            # What has been compressed and not written would be missing from the end's checksum.
+            if self._pack is not None and not self._unwritten:
+                self._unwritten = self._pack.flush()
+                self._write()
             os.fsync(descriptor)
         except OSError as error:
-            raise self._error(error.strerror or type(error).__name__) from None
-        self._descriptor = None
-        os.close(descriptor)
+            raise self._error(error) from None
+        finally:
+            self._descriptor = None
+            os.close(descriptor)
 
-    def _try(self, action: Callable[[], None]) -> None:
+    def _packed(self, line: str) -> bytes:
+        data = line.encode() + b"\n"
+        self._encoded += len(data)
+        if len(data) > LONGEST_LINE or self._encoded > LARGEST_FILE:
+            raise RecordingError(self._refused("it would grow too large"), final=True)
+        if self._pack is not None:
+            data = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        return data
+
+    def _write(self) -> None:
+        """Append what is unwritten, whole or not at all."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise RecordingError(self._refused("it is closed"), final=True)
+        left = memoryview(self._unwritten)
         try:
-            action()
-        except RecordingError as error:
-            self.trouble = f"the recording ends at {datetime.now(UTC):%H:%M:%SZ}: {error}"
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Close the file, as far as it holds whole lines."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, self._whole)
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                os.lseek(descriptor, self._whole, os.SEEK_SET)
+            raise self._error(error) from None
+        self._whole += len(self._unwritten)
+        self._unwritten = b""
 
-    def _put(self, line: str) -> None:
-        data = line.encode() + b"\n"
-        self._written += len(data)
-        if len(data) > LONGEST_LINE or self._written > LARGEST_FILE:
-            raise self._error("it would grow too large")
-        if self._pack is not None:
-            data = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
-        self._append(data)
+    def _error(self, error: OSError) -> RecordingError:
+        return RecordingError(self._refused(error.strerror or type(error).__name__))
 
-    def _append(self, data: bytes) -> None:
-        if self._descriptor is None:
-            raise self._error("it is closed")
-        left = memoryview(data)
-        try:
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-        except OSError as error:
-            raise self._error(error.strerror or type(error).__name__) from None
-        self._whole += len(data)
+    def _refused(self, reason: str) -> str:
+        return f"cannot record to {self._path}: {reason[:1].lower()}{reason[1:]}"
 
-    def _error(self, reason: str) -> RecordingError:
-        return RecordingError(f"cannot record to {self._path}: {reason[:1].lower()}{reason[1:]}")
+
+def missing(snapshots: int) -> str:
+    """Return the note of a snapshot before which others are missing from a capture."""
+    some = "1 snapshot is" if snapshots == 1 else f"{snapshots:,} snapshots are"
+    return f"{some} missing from this capture so far: writing it was too slow, or failed"
 
 
 def is_capture(start: bytes) -> bool:

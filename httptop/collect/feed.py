@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from httptop.config.settings import Settings
+from httptop.config.settings import DEFAULTS, Settings
 from httptop.filters.on_screen import ScreenFilter
-from httptop.model import EndpointKey, Snapshot
+from httptop.model import EndpointKey, SinkStats, Snapshot
 
 
 class Feed(Protocol):
@@ -58,6 +59,14 @@ class Observer:
     #: A sentence about why it cannot do its work any more; empty while it can.
     trouble = ""
 
+    @property
+    def sinks(self) -> tuple[SinkStats, ...]:
+        """What has become of what it sends somewhere, for the snapshots; any thread may ask."""
+        return ()
+
+    def begin(self) -> None:
+        """Get ready, before the feed starts; called once, in the thread that starts it."""
+
     def see(self, snapshot: Snapshot) -> None:
         """Take a snapshot, in the feed's thread."""
 
@@ -66,6 +75,12 @@ class Observer:
 
     def end(self, last: Snapshot | None) -> None:
         """Take the last snapshot, once the feed has stopped; called once."""
+
+    def finish(self, until_s: float) -> None:
+        """Wait for what is under way, at most until a moment of the monotonic clock.
+
+        Called once, when all observers have had the last snapshot: they share that time.
+        """
 
 
 class ObservedFeed:
@@ -81,11 +96,17 @@ class ObservedFeed:
         after: Sequence[Observer] = (),
         *,
         tell: Callable[[str], None] = lambda trouble: None,  # noqa: ARG005
+        patience_s: Callable[[], float] = lambda: DEFAULTS.general.shutdown_timeout_s,
     ) -> None:
-        """``tell`` tells the user of trouble, once each, in the thread where it comes up."""
+        """``tell`` tells the user of trouble, once each, in a thread of the feed.
+
+        ``patience_s`` returns how long the run may take to end; half of it is for the feed and all
+        observers together.
+        """
         self._feed = feed
         self._before, self._after = before, after
-        self._tell = tell
+        self._all = (*before, *after)
+        self._tell, self._patience_s = tell, patience_s
         self._ended = False
         #: The troubles of the observers so far.
         self.troubles: tuple[str, ...] = ()
@@ -96,7 +117,7 @@ class ObservedFeed:
         """Begin; see Feed."""
 
         def failed(error: BaseException) -> None:
-            for observer in (*self._before, *self._after):
+            for observer in self._all:
                 observer.failed(error)
             fail(error)
 
@@ -110,6 +131,8 @@ class ObservedFeed:
                 observer.see(snapshot)
                 self._look_for_trouble(observer)
 
+        for observer in self._all:
+            observer.begin()
         self._feed.start(publish_to_all, failed)
 
     def apply(self, settings: Settings) -> None:
@@ -134,11 +157,15 @@ class ObservedFeed:
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""
+        until_s = time.monotonic() + self._patience_s() / 2
         last = self._feed.stop()
         if not self._ended:
             self._ended = True
-            for observer in (*self._before, *self._after):
+            for observer in self._all:
                 observer.end(None if last is None else self._noted(last))
+                self._look_for_trouble(observer)
+            for observer in self._all:
+                observer.finish(until_s)
                 self._look_for_trouble(observer)
         return None if last is None else self._noted(last)
 
@@ -149,4 +176,7 @@ class ObservedFeed:
 
     def _noted(self, snapshot: Snapshot) -> Snapshot:
         new = tuple(trouble for trouble in self.troubles if trouble not in snapshot.notes)
-        return replace(snapshot, notes=(*snapshot.notes, *new)) if new else snapshot
+        sinks = tuple(sink for observer in self._all for sink in observer.sinks)
+        if not (new or sinks):
+            return snapshot
+        return replace(snapshot, notes=(*snapshot.notes, *new), sinks=sinks)

@@ -48,13 +48,6 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         )
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
-        observed = ObservedFeed(
-            feed,
-            observers_of(asked, settings, invoker),
-            observers_for(session.manager),
-            tell=complain,
-        )
-        closing.callback(observed.stop)
         reloading = follow(
             settings,
             lambda: configuration.read().settings,
@@ -64,10 +57,19 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
             session.manager,
         )
         closing.callback(reloading.stop)
-        reloading.start()
 
         def patience_s() -> float:
             return reloading.settings.general.shutdown_timeout_s
+
+        observed = ObservedFeed(
+            feed,
+            observers_of(asked, settings, invoker),
+            observers_for(session.manager),
+            tell=complain,
+            patience_s=patience_s,
+        )
+        closing.callback(observed.stop)
+        reloading.start()
 
         signals.ending = lambda: session.ending(patience_s())
         signals.goes_on = lambda: read_again(terminal, reloading, session.manager)

@@ -80,7 +80,7 @@ def open_feed(
 
 
 def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) -> list[Observer]:
-    """Return the observers of every snapshot: the log, and a recorder if ``--record`` is given.
+    """Return the observers of every snapshot: the log, and a recording if ``--record`` is given.
 
     Call it once the feed is open, since it truncates the file of the recording. Raises
     :class:`UsageError` if that file is refused.
@@ -88,11 +88,12 @@ def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) ->
     if asked.record is None:
         return [SnapshotLog()]
     from httptop.capture.recorder import Recorder
+    from httptop.output.sink import Sink
 
     security = settings.security
     level = stricter(security.redact, security.redact_captures)
     redaction = SnapshotRedaction(level, security.shown_fields)
-    return [Recorder(asked.record, invoker, redaction), SnapshotLog()]
+    return [Sink("recording", Recorder(asked.record, invoker, redaction)), SnapshotLog()]
 
 
 def require_output(asked: Arguments, settings: Settings) -> None:

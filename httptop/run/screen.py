@@ -91,14 +91,6 @@ class ScreenRun:
             doing=self._doing,
         )
         closing.callback(self._feed.stop)
-        countdown = Countdown(asked.iterations, self._leave)
-        self._observed = ObservedFeed(
-            self._feed,
-            observers_of(asked, settings, invoker),
-            [countdown, *observers_for(session.manager)],
-            tell=self._tell_trouble,
-        )
-        closing.callback(self._observed.stop)
         self._configuration = Configuration(asked, invoker, session)
         self._exports = Exports(invoker, session)
         self._reloading = follow(
@@ -110,6 +102,15 @@ class ScreenRun:
             session.manager,
         )
         closing.callback(self._reloading.stop)
+        countdown = Countdown(asked.iterations, self._leave)
+        self._observed = ObservedFeed(
+            self._feed,
+            observers_of(asked, settings, invoker),
+            [countdown, *observers_for(session.manager)],
+            tell=self._tell_trouble,
+            patience_s=lambda: self._reloading.settings.general.shutdown_timeout_s,
+        )
+        closing.callback(self._observed.stop)
         # Without a helper there is no launcher, and who is confined starts no processes.
         confined = settings.security.seccomp and session.helper is None
         self.can_demo = not (asked.demo or replayed or confined)

@@ -19,7 +19,7 @@ def recorded(snapshot: Snapshot) -> Snapshot:
     rows = tuple(replace(row, partial=False) for row in snapshot.endpoints)
     return replace(
         snapshot, endpoints=rows, looked_at=None, in_flight_for_screen=False, in_flight_age_s=0.0,
-        kept_s=0.0, filtered=None,
+        kept_s=0.0, filtered=None, early=False, sinks=(),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,17 @@ from httptop.config.scope import limited
 from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser
-from httptop.model import NO_LATENCY, EndpointKey, Latency, Overhead, RequestInFlight, Snapshot
+from httptop.model import (
+    NO_LATENCY,
+    EndpointKey,
+    Latency,
+    Overhead,
+    RequestInFlight,
+    SinkStats,
+    Snapshot,
+)
+from httptop.output.back_off import BackOff
+from httptop.output.sink import Sink
 from tests.factory import LATENCY, key, request, row, snapshot_at
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
@@ -43,10 +54,15 @@ TICKS = tuple(snapshot_at(n, final=n == 6) for n in range(1, 7))
 def written(path: Path, ticks: tuple[Snapshot, ...] = TICKS) -> Path:
     recorder = Recorder(path, ME, AS_IT_IS)
     for tick in ticks:
-        recorder.write(tick)
+        recorder.send(tick, 0)
     recorder.close()
     recorder.close()
     return path
+
+
+def recording(path: Path) -> Sink:
+    """Return a sink that tries again at once."""
+    return Sink("recording", Recorder(path, ME, AS_IT_IS), back_off=BackOff(least_s=0.0))
 
 
 def read(content: bytes) -> list[Snapshot]:
@@ -306,7 +322,7 @@ def test_truncates_captures_only(tmp_path: Path) -> None:
 
 def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("httptop.capture.recorder.LARGEST_FILE", 3000)
-    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a", ME, AS_IT_IS)])
+    feed = ObservedFeed(FakeFeed(), [recording(tmp_path / "a")])
     seen: list[Snapshot] = []
     failures: list[BaseException] = []
     feed.start(seen.append, failures.append)
@@ -317,6 +333,9 @@ def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert f"cannot record to {tmp_path}/a: it would grow too large" in trouble
     assert last is not None
     assert trouble in last.notes
+    (sink,) = last.sinks
+    assert sink.state == "ended"
+    assert sink.sent + sink.dropped == 7  # of six and the last one
     assert 0 < len(read((tmp_path / "a").read_bytes())) < 6  # whole lines
 
 
@@ -348,17 +367,68 @@ def test_keeps_whole_lines_where_a_write_fails(
                     Recorder(tmp_path / name, ME, AS_IT_IS)
                 assert (tmp_path / name).read_bytes() == b""
                 continue
-            recorder = Recorder(tmp_path / name, ME, AS_IT_IS)
+            sink = recording(tmp_path / name)
+            sink.begin()
             for tick in TICKS[:-1]:
-                recorder.see(tick)
-            recorder.end(TICKS[-1])
-        assert os.strerror(error).lower() in recorder.trouble.lower()
+                sink.see(tick)
+            sink.end(TICKS[-1])
+            sink.finish(time.monotonic() + 30)
+        assert os.strerror(error).lower() in sink.trouble.lower()
         got = []
         with (tmp_path / name).open("rb") as file, contextlib.suppress(CutOff):
             for snapshot in read_capture(file):
                 got.append(snapshot)
         assert got == list(TICKS[: good - 1])
-        recorder.close()  # it is closed already
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+@pytest.mark.parametrize("good", range(1, 7))
+def test_goes_on_once_there_is_room_again(
+    name: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that is written in part is cut off; whole, it comes before those that follow."""
+    write, calls = os.write, [0]
+
+    def limited(descriptor: int, data: memoryview) -> int:
+        calls[0] += 1
+        if calls[0] == good + 1:
+            return write(descriptor, data[:5])
+        if good + 1 < calls[0] < good + 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    monkeypatch.setattr("httptop.capture.recorder.os.write", limited)
+    recorder = Recorder(tmp_path / name, ME, AS_IT_IS)
+    whole = [(tmp_path / name).stat().st_size]
+    for number, tick in enumerate(TICKS):
+        for _ in range(2 if number == good - 1 else 0):
+            with pytest.raises(RecordingError, match="no space left"):
+                recorder.send(tick, 0)
+            assert (tmp_path / name).stat().st_size == whole[-1]
+        recorder.send(tick, 0)
+        whole.append((tmp_path / name).stat().st_size)
+    recorder.close()
+    assert read((tmp_path / name).read_bytes()) == list(TICKS)
+
+
+def test_a_gap_is_told_by_the_snapshots_behind_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a", ME, AS_IT_IS)
+    for tick, dropped in zip(TICKS, (0, 1, 1, 12, 12, 12), strict=True):
+        recorder.send(tick, dropped)
+    recorder.close()
+    first, *others = read((tmp_path / "a").read_bytes())
+    assert first == TICKS[0]
+    assert [other.notes[-1].partition(" from")[0] for other in others] == [
+        *["1 snapshot is missing"] * 2,
+        *["12 snapshots are missing"] * 3,
+    ]
+
+
+def test_a_capture_without_the_runs_last_snapshot_says_so(tmp_path: Path) -> None:
+    feed = ReplayFeed(written(tmp_path / "a", TICKS[:-1]), ME, AS_IT_IS, pace_s=0.001)
+    assert played(feed)[-1].notes[-1] == feed.problem
+    assert feed.problem == f"{tmp_path}/a: ends before the run did that it is of"
+    assert not feed.damaged
 
 
 class FakeFeed:
@@ -391,9 +461,10 @@ class FakeFeed:
 
 
 def test_a_recorded_feed_ends_with_its_last_snapshot(tmp_path: Path) -> None:
-    feed = ObservedFeed(FakeFeed(), [Recorder(tmp_path / "a.gz", ME, AS_IT_IS)])
+    feed = ObservedFeed(FakeFeed(), [recording(tmp_path / "a.gz")])
     feed.start(lambda _: None, lambda _: None)
-    assert feed.stop() == feed.stop() == TICKS[-1]
+    last = feed.stop()
+    assert last == feed.stop() == replace(TICKS[-1], sinks=(SinkStats("recording", "working", 7),))
     with (tmp_path / "a.gz").open("rb") as file:
         assert len(list(read_capture(file))) == 7
 

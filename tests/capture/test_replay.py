@@ -44,7 +44,7 @@ def held(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
     played.feed.stop()
 
 
-LAST = replace(TICKS[-1], final=True)
+LAST = TICKS[-1]
 
 
 def test_steps_and_seeks_show_what_playing_through_would(held: Played) -> None:

@@ -34,6 +34,7 @@ TICKS = tuple(
             ),
         ),
         recent=tuple(request(serial) for serial in range(n, max(0, n - 4), -1)),
+        final=n == 70,
     )
     for n in range(1, 71)
 )

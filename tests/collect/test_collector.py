@@ -122,11 +122,14 @@ def test_a_glimpse_has_all_counts_and_leaves_the_tick_whole() -> None:
     second = Reading(deltas=[delta(5, counted=2, unanswered=1), answered(7, 1)])
     made = collecting(first, second)
     early = made.glimpse(1000.5, 0)
+    assert early.early
     total = early.total("server")
     assert (total.requests, total.in_flight, total.latency.count) == (6, 1, 6)
     assert [row.requests for row in early.endpoints] == [6]
     assert total.trend_rps == ()
-    total = made.step(1001.0, 0).total("server")
+    whole = made.step(1001.0, 0)
+    assert not whole.early
+    total = whole.total("server")
     assert (total.requests, total.in_flight, total.unanswered) == (8, 1, 1)
     assert total.trend_rps == (8.0,)
     assert total.trend_error_share == (0.25,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ class Noting(Observer):
 
     trouble = ""
 
-    def __init__(self, name: str, told: list[object], error: BaseException | None = None) -> None:
+    def __init__(self, name: str, told: list[Any], error: BaseException | None = None) -> None:
         self._name, self._told, self._error = name, told, error
 
     def see(self, snapshot: Snapshot) -> None:
@@ -69,21 +70,34 @@ class Noting(Observer):
         self._told.append((self._name, last))
 
 
+class Begun(Noting):
+    """Records when it begins, and until when it may finish, too."""
+
+    def begin(self) -> None:
+        self._told.append((self._name, "begins"))
+
+    def finish(self, until_s: float) -> None:
+        self._told.append((self._name, until_s))
+
+
 def test_observers_see_all_in_their_order_and_end_once() -> None:
-    told: list[object] = []
-    one, two, after = (Noting(name, told) for name in ("one", "two", "after"))
+    told: list[Any] = []
+    one, two, after = (Begun(name, told) for name in ("one", "two", "after"))
     inner = Scripted()
     feed = ObservedFeed(inner, [one, two], [after])
     feed.start(lambda snapshot: told.append(("shown", snapshot)), told.append)
     order = ["one", "two", "shown", "after"]
-    assert told == [(name, snapshot) for snapshot in (FIRST, SECOND) for name in order]
+    assert told[:3] == [(name, "begins") for name in ("one", "two", "after")]
+    assert told[3:] == [(name, snapshot) for snapshot in (FIRST, SECOND) for name in order]
     feed.apply(DEFAULTS)
     assert inner.applied == [DEFAULTS]
     feed.set_window(60.0)
     assert inner.windows == [60.0]
     told.clear()
     assert feed.stop() is feed.stop() is LAST
-    assert told == [("one", LAST), ("two", LAST), ("after", LAST)]
+    assert told[:3] == [("one", LAST), ("two", LAST), ("after", LAST)]
+    ((_, until_s), *_) = finished = told[3:]
+    assert finished == [(name, until_s) for name in ("one", "two", "after")]
 
 
 class Troubled(Noting):
