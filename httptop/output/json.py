@@ -21,6 +21,7 @@ from httptop.model import (
     Overhead,
     PartyStats,
     RequestInFlight,
+    SinkStats,
     Snapshot,
     StatusLatency,
     Totals,
@@ -77,6 +78,8 @@ def to_json(
         rest["idle_endpoints"] = len(snapshot.endpoints) - len(shown)
     if snapshot.in_flight is not None:
         rest["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
+    if snapshot.sinks:
+        rest["sinks"] = [_sink(sink) for sink in snapshot.sinks]
     if snapshot.notes:
         rest["notes"] = list(snapshot.notes)
     if view is not None:
@@ -84,6 +87,19 @@ def to_json(
     # One by one: thousands of endpoints together would take tens of megabytes.
     endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot.endpoints, shown))
     return f'{_dump(head)[:-1]},"endpoints":[{endpoints}],{_dump(rest)[1:]}'
+
+
+def _sink(sink: SinkStats) -> _Json:
+    return {
+        "name": sink.name,
+        "state": sink.state,
+        "sent": sink.sent,
+        "waiting": sink.waiting,
+        "dropped": sink.dropped,
+        "failed": sink.failed,
+        "reconnects": sink.reconnects,
+        **({"error": sink.error} if sink.error else {}),
+    }
 
 
 def _dump(document: _Json) -> str:

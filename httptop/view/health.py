@@ -8,7 +8,7 @@ from typing import Final
 
 from httptop import humanize
 from httptop.humanize import Units
-from httptop.model import SIDES, Health, Overhead, Snapshot
+from httptop.model import SIDES, Health, Overhead, SinkStats, Snapshot
 from httptop.view.rows import keys_of
 
 #: What is not seen on any host, whatever its kernel.
@@ -123,6 +123,16 @@ def is_exact(health: Health) -> bool:
     return not any(loss.counts for loss, _ in losses(health))
 
 
+def sinks_at_fault(snapshot: Snapshot) -> list[tuple[SinkStats, str]]:
+    """Return the sinks that lack something or do not work, with a few words on each."""
+    words = {"working": "lacks {}", "failing": "stands still", "ended": "has ended"}
+    return [
+        (sink, f"{sink.name} {words[sink.state].format(humanize.count(sink.dropped))}")
+        for sink in snapshot.sinks
+        if not sink.good
+    ]
+
+
 def seen(snapshot: Snapshot) -> str:
     """Return a sentence on what is counted, and whether that is all."""
     keys = keys_of(snapshot.endpoints)
@@ -159,6 +169,11 @@ def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -
             none.append(loss.short)
     if none:
         yield Fact("0", "", f"{', '.join(none)}", "muted")
+    for sink, short in sinks_at_fault(snapshot):
+        text = f"{short}: {sink.dropped:,} of {_many(sink.offered, 'snapshot')} dropped, "
+        text += f"{sink.waiting:,} waiting." + (f" Last error: {sink.error}." if sink.error else "")
+        hue = "warn" if sink.state == "working" else "bad"
+        yield Fact(f"{sink.dropped:,}", "not sent", text, hue)
     for note in snapshot.notes:
         yield Fact("", "note", note, "warn")
     if watching:

@@ -8,7 +8,7 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import Overhead, Snapshot
-from httptop.view.health import losses
+from httptop.view.health import losses, sinks_at_fault
 from httptop.widgets.painting import Line, Painted, spread
 from httptop.widgets.sparkline import Symbols
 
@@ -30,7 +30,7 @@ def costs(overhead: Overhead, units: Units) -> list[tuple[str, str]]:
 
 
 class CostLine(Painted):
-    """Shows own CPU, memory, kernel time and ns per call; losses in a striking colour; notes."""
+    """Shows own CPU, memory, kernel time and ns per call; in striking colours what went wrong."""
 
     DEFAULT_CSS = """
     CostLine { height: 1; }
@@ -82,6 +82,9 @@ class CostLine(Painted):
                 break
             line.space(2 if line.used else 0, muted)
             line.add(part, ((bad + Style(bold=True)) if loss.serious else warn) + click)
+        for sink, short in sinks_at_fault(snapshot):
+            hue = warn if sink.state == "working" else bad + Style(bold=True)
+            line.add(f"  {glyphs.bad} {short}", hue + click)
         if shed:
             line.add(shed, warn + Style(bold=True) + click)
         if note:

@@ -15,6 +15,7 @@ from httptop.model import (
     LookedAt,
     Overhead,
     PartyStats,
+    SinkStats,
     Snapshot,
     StatusLatency,
 )
@@ -262,3 +263,23 @@ def test_text_says_what_the_window_covers_while_it_is_not_full() -> None:
     for covered_s, said in ((7.04, "7.04s of 60s"), (53.9, "53.9s of 60s"), (55.0, "60s")):
         shown = replace(snapshot_at(1), covered_s=covered_s)
         assert to_text(shown).splitlines()[0].endswith(f"every 1s, over the last {said}")
+
+
+def test_json_has_the_sinks_of_a_run() -> None:
+    assert "sinks" not in json.loads(to_json(snapshot_at(1)))
+    sinks = (
+        SinkStats("recording", "failing", 1, 2, 3, 4, 5, "no space left on device"),
+        SinkStats("log", "working"),
+    )
+    first, second = json.loads(to_json(replace(snapshot_at(1), sinks=sinks)))["sinks"]
+    assert first == {
+        "name": "recording",
+        "state": "failing",
+        "sent": 1,
+        "waiting": 2,
+        "dropped": 3,
+        "failed": 4,
+        "reconnects": 5,
+        "error": "no space left on device",
+    }
+    assert "error" not in second

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
-from httptop.model import STATUS_UNKNOWN, Health, Snapshot
+from httptop.model import STATUS_UNKNOWN, Health, SinkStats, Snapshot
 from httptop.printable import clean
 from httptop.screens.dashboard import Dashboard
 from httptop.screens.detail import DetailScreen
@@ -336,6 +336,10 @@ async def test_losses_are_loud() -> None:
         await show(pilot, busy(health=Health(lost_samples=12)))
         assert "12 samples lost" in drawn(app, CostLine)[0]
         assert "0 lost" not in drawn(app, CostLine)[0]
+        sink = SinkStats("recording", "ended", sent=5, dropped=1, error="the disk is full")
+        await show(pilot, replace(busy(), sinks=(sink,)))
+        assert "0 lost" in drawn(app, CostLine)[0]
+        assert "recording has ended" in drawn(app, CostLine)[0]
 
 
 async def test_a_small_terminal_is_told_the_size_it_needs() -> None:

@@ -7,8 +7,17 @@ from dataclasses import fields, replace
 import pytest
 
 from httptop.humanize import DEFAULT_UNITS
-from httptop.model import Health, Overhead
-from httptop.view.health import LOSSES, Fact, cost, is_exact, losses, missed, seen
+from httptop.model import Health, Overhead, SinkStats
+from httptop.view.health import (
+    LOSSES,
+    Fact,
+    cost,
+    is_exact,
+    losses,
+    missed,
+    seen,
+    sinks_at_fault,
+)
 from tests.factory import OVERHEAD, busy
 
 
@@ -75,3 +84,28 @@ def test_costs_are_those_that_are_known() -> None:
     assert found["tables"].text == "taken of the fullest: endpoints 1.2%, connections 80%"
     assert found["tables"].hue == "warn"
     assert found["left out"].text.startswith("samples")
+
+
+def test_a_sink_is_told_of_once_it_lacks_something() -> None:
+    sinks = (
+        SinkStats("one", "working", sent=9, failed=3, reconnects=1, error="over"),
+        SinkStats("two", "working", sent=9, waiting=2, dropped=1200),
+        SinkStats("three", "failing", waiting=1, error="nobody is there"),
+        SinkStats("four", "ended", dropped=1, error="the disk is full"),
+    )
+    shown = replace(busy(), sinks=sinks)
+    assert [short for _, short in sinks_at_fault(shown)] == [
+        "two lacks 1200",
+        "three stands still",
+        "four has ended",
+    ]
+    told = [fact for fact in missed(shown, "", "+", "!") if fact.name == "not sent"]
+    assert [(fact.figure, fact.hue) for fact in told] == [
+        ("1,200", "warn"),
+        ("0", "bad"),
+        ("1", "bad"),
+    ]
+    assert told[0].text == "two lacks 1200: 1,200 of 1,211 snapshots dropped, 2 waiting."
+    assert told[2].text == (
+        "four has ended: 1 of 1 snapshot dropped, 0 waiting. Last error: the disk is full."
+    )
