@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import httptop
+from distribution.completions import PLACES
 from tests.capture.test_recording import written
 
 SOURCES = Path(httptop.__file__).parent
@@ -62,7 +63,14 @@ def test_nothing_else_is_installed(installed: Path) -> None:
         "bin",
         "httptop",
         f"httptop-{version}.dist-info",
+        "share",
     }
+    shared = {path for path in (installed / "share").rglob("*") if path.is_file()}
+    assert {str(path.relative_to(installed / "share")) for path in shared} == {
+        "man/man1/httptop.1",
+        *PLACES.values(),
+    }
+    assert all(path.read_text() for path in shared)
 
 
 def test_the_installed_command_works(installed: Path, tmp_path: Path) -> None:

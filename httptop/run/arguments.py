@@ -25,7 +25,7 @@ _GROUPS: Final = {
     "filters": "filters (-p 1,2 or -p 1 -p 2: any may match; different flags: all must)",
     "sampling": "sampling (counts are never sampled)",
 }
-_EXAMPLES: Final = (
+EXAMPLES: Final = (
     ("watch this host", "sudo {program}"),
     ("watch a small demo, traced for real", "sudo {program} --demo"),
     ("errors of one process", "sudo {program} -p 1234 --status 4xx,5xx"),
@@ -34,13 +34,13 @@ _EXAMPLES: Final = (
     ("record what is seen ...", "sudo {program} --record today.capture.gz"),
     ("... and look at it later, without root", "{program} --replay today.capture.gz"),
 )
+EXIT_STATUSES: Final = (
+    (0, "done"),
+    (1, "a run-time failure"),
+    (2, "bad usage or bad configuration"),
+    (77, "live tracing is not possible here; the message says what to do"),
+)
 _EPILOG: Final = """\
-exit status:
-  0   done
-  1   a run-time failure
-  2   bad usage or bad configuration
-  77  live tracing is not possible here; the message says what to do
-
 Flags override the environment (HTTPTOP_SECTION__NAME), which overrides the configuration files.
 There are more settings than flags: --print-config lists them, --set KEY=VALUE sets any.
 """
@@ -71,7 +71,7 @@ def parse(words: Sequence[str]) -> Arguments:
 
     Prints and raises :class:`SystemExit` for ``--help`` and ``--version``.
     """
-    found = _parser().parse_args(list(words))
+    found = command_line().parse_args(list(words))
     settings = {
         key: Flag(_flag_name(key), tuple(texts))
         for key, texts in vars(found).items()
@@ -107,12 +107,13 @@ class _Parser(argparse.ArgumentParser):
         say(message.rstrip("\n"))  # which reports an output that cannot be written
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser; manual page and completions are made of it, too."""
     parser = _Parser(
         prog="httptop",
         usage="httptop [options]",
         description="top for HTTP: every request that this host's processes serve and send.",
-        epilog=_examples() + _EPILOG,
+        epilog=_examples() + _exit_statuses() + _EPILOG,
         formatter_class=_Format,
         allow_abbrev=False,
         add_help=False,
@@ -193,9 +194,14 @@ def _parser() -> argparse.ArgumentParser:
 def _examples() -> str:
     """Return the examples, ready to be pasted, each below its description."""
     lines = ["examples:"]
-    for what, command in _EXAMPLES:
+    for what, command in EXAMPLES:
         lines += [f"  # {what}", f"  {command.format(program=program())}"]
     return "\n".join(lines) + "\n\n"
+
+
+def _exit_statuses() -> str:
+    lines = [f"  {status:<3} {meaning}" for status, meaning in EXIT_STATUSES]
+    return "\n".join(("exit status:", *lines)) + "\n\n"
 
 
 class _Format(argparse.RawDescriptionHelpFormatter):
