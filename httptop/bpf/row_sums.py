@@ -17,8 +17,8 @@ from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
 from httptop.bpf.cell_histograms import histograms_of, octaves_of_each
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.mapped import MappedMap
-from httptop.bpf.side_latencies import SideLatencies
-from httptop.collect.histogram import BUCKETS, OCTAVES, Histogram
+from httptop.bpf.summed_sides import SummedSides
+from httptop.collect.histogram import OCTAVES, Histogram
 from httptop.collect.sums import (
     FIRST_ROW,
     ROW,
@@ -27,7 +27,6 @@ from httptop.collect.sums import (
     Answered,
     CellUse,
     RowFigures,
-    SideFigures,
     Slots,
     Sums,
     TimeFigures,
@@ -38,13 +37,6 @@ from httptop.linux.stretches import give_way
 #: What user space writes of struct cell_use, and where.
 _USE: Final = struct.Struct("<IHBB")
 _USE_AT: Final = 32
-#: Of struct side_sums: the first members; then come the codes, and a histogram.
-_SIDE: Final = struct.Struct("<2Q")
-_STATUS_AT: Final = _SIDE.size
-_TICK_AT: Final = abi.SIDE_SUMS.size - 4 * BUCKETS
-#: Where the sums of what the screen's filter picks of the sides stand, behind those of the sides.
-_KEPT: Final = 2
-_HISTOGRAM: Final = struct.Struct(f"<{BUCKETS}I")
 #: What a merged row adds to that which it is merged into.
 _ADDED: Final = (
     "requests", "open", "unanswered", "truncated", "request_bytes", "response_bytes",
@@ -110,20 +102,16 @@ class KernelSums:
             )
         ]  # fmt: skip
         self._uses, self._rows, self._times, *small = self._mapped = mapped
-        self._sides, self._log, self._state, log_rows = (one.whole() for one in small)
+        sides, self._log, self._state, log_rows = (one.whole() for one in small)
+        self._sides = SummedSides(sides)
         self.most_rows = bpf_syscall.map_info(maps["rows"])[4]
         self._log_numbers = LogNumbers(log_rows, self.most_rows)
-        #: The codes that responses of each side have had.
-        self._statuses: tuple[set[int], set[int]] = (set(), set())
         #: The logs of the slots that are kept, each with the first cell that it is of.
         self._logs: dict[int, list[tuple[int, bytes]]] = {}
         self.window_bytes = 0
         #: What take_rest() returns.
         self._rest: list[tuple[int, int, int]] = []
         self._slots = Slots(0, (0,))
-        #: Of the sides, and of what the screen's filter picks of each.
-        self._sides_seen = [SideLatencies() for _ in range(abi.SIDES_SUMMED)]
-        self._keeping = False  # whether the screen's filter has ever picked anything
         for cell in abi.LEFT_OUT_ENDPOINTS:
             self.use(cell, None)
 
@@ -160,7 +148,7 @@ class KernelSums:
         if use.measure is not None:
             kind = abi.USE_RESPONSES + abi.MEASURES.index(use.measure)
             if use.in_scope:
-                self._statuses[use.side].add(use.status)
+                self._sides.expect(use.side, use.status)
         flags = abi.CELL_CLIENT * use.side | abi.CELL_IN_SCOPE * use.in_scope
         self._number(use.row)
         _USE.pack_into(self._uses.up_to(at + _USE.size), at, use.row, use.status, kind, flags)
@@ -200,10 +188,7 @@ class KernelSums:
                 self._summarize_rows(first_row, last_row + 1, tick)
         while old:
             self._replay(old.pop()[1])
-        summed = abi.SIDES_SUMMED if self._keeping else _KEPT
-        for side, seen in enumerate(self._sides_seen[:summed]):
-            seen.move(slots)
-            seen.add(slots.last, self._tick_histogram(side))
+        self._sides.add(slots)
         self._forget_before(slots.kept)
         return unknown
 
@@ -213,13 +198,11 @@ class KernelSums:
             at = (cell + 1) * CELL_USE.size - 1
             uses = self._uses.up_to(at + 1)
             uses[at] = uses[at] & ~abi.CELL_KEPT | abi.CELL_KEPT * kept
-            self._keeping |= kept
+            self._sides.keeping |= kept
 
     def keep_anew(self) -> None:
         """Begin the sums of what is picked anew; see RowSums."""
-        at = _KEPT * abi.SIDE_SUMS.size
-        self._sides[at : at + 2 * abi.SIDE_SUMS.size] = bytes(2 * abi.SIDE_SUMS.size)
-        self._sides_seen[_KEPT:] = [SideLatencies(), SideLatencies()]
+        self._sides.pick_anew()
 
     def _run(self, program: int, first: int, end: int, tick: int = 0, back: bool = False) -> int:
         """Run a program on what ``first`` to before ``end`` number; return what to go on with."""
@@ -267,7 +250,7 @@ class KernelSums:
             flags = CELL_USE.unpack_from(
                 self._uses.up_to((cell + 1) * CELL_USE.size), cell * CELL_USE.size
             )[-1]
-            self._statuses[flags & abi.CELL_CLIENT].add(hundreds)
+            self._sides.expect(flags & abi.CELL_CLIENT, hundreds)
             self._rest.append((cell, hundreds, count))
 
     def take_rest(self) -> list[tuple[int, int, int]]:
@@ -321,41 +304,14 @@ class KernelSums:
             self._rows.up_to(rows * ROW.size)[: rows * ROW.size],
             self._times.up_to(times)[:times],
             uses,
-            (self._side(0), self._side(1)),
+            self._sides.whole(),
             unmeasured + unplaced,
-            (self._side(_KEPT), self._side(_KEPT + 1)),
+            self._sides.picked(),
         )
-
-    def _side(self, side: int) -> SideFigures:
-        at = side * abi.SIDE_SUMS.size
-        status = {}
-        for code in self._statuses[side % _KEPT]:
-            (count,) = struct.unpack_from("<Q", self._sides, at + _STATUS_AT + 8 * code)
-            if count:
-                status[code] = count
-        requests, errors = _SIDE.unpack_from(self._sides, at)
-        return SideFigures(
-            requests,
-            errors,
-            status,
-            dict(self._sides_seen[side].window),
-            self._sides_seen[side].tick,
-            dict(self._sides_seen[side].total),
-        )
-
-    def _tick_histogram(self, side: int) -> Histogram:
-        at = side * abi.SIDE_SUMS.size + _TICK_AT
-        counts = enumerate(_HISTOGRAM.unpack_from(self._sides, at))
-        return {bucket: count for bucket, count in counts if count}
 
     def end_tick(self) -> None:
         """Begin the sums of a tick anew; see RowSums."""
-        for side in range(abi.SIDES_SUMMED):
-            at = side * abi.SIDE_SUMS.size
-            self._sides[at : at + _SIDE.size] = bytes(_SIDE.size)
-            self._sides[at + _TICK_AT : at + abi.SIDE_SUMS.size] = bytes(4 * BUCKETS)
-        for seen in self._sides_seen:
-            seen.tick = {}
+        self._sides.end_tick()
 
     # ---- other rows --------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from httptop.bpf.build.variants import PREEMPTIBLE_KERNEL, kernel_release
 from httptop.bpf.give_back import GiveBack, blank
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.row_sums import KernelSums
-from httptop.bpf.side_latencies import SideLatencies
 from httptop.bpf.source import LiveSource
+from httptop.bpf.summed_sides import SummedSides
 from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES, Histogram, subtract
 from httptop.collect.source import Controls, Losses, Names, Reading
 from httptop.collect.sums import (
@@ -314,7 +314,7 @@ class AfreshSums:
         self._octaves = dict(zip(*map(_parts, octaves.read(), (4, PAGE.size)), strict=True))
         for cell in known:
             sums._uses.whole()[cell * CELL_USE.size + _KIND_AT] = USE_UNKNOWN
-        for mapped in (sums._rows.whole(), sums._times.whole(), sums._sides):
+        for mapped in (sums._rows.whole(), sums._times.whole(), sums._sides._sums):
             mapped[:] = bytes(len(mapped))
         for key in list(bpf_syscall.map_keys(sums._groups, 4)):
             bpf_syscall.map_delete(sums._groups, key)
@@ -322,7 +322,7 @@ class AfreshSums:
         sums._slots, sums.window_bytes = Slots(0, (0,)), 0
         sums._log_numbers.close()
         sums._log_numbers = LogNumbers(sums._mapped[-1].whole(), sums.most_rows)
-        sums._sides_seen = [SideLatencies() for _ in sums._sides_seen]
+        sums._sides = SummedSides(sums._sides._sums)
 
     @property
     def window_bytes(self) -> int:
