@@ -15,26 +15,27 @@ from tests.live.command import HELPER, NOBODY, PATIENCE, children, readable, sta
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
-#: CAP_BPF and CAP_PERFMON, as the unit in contrib/ has it.
+#: CAP_BPF and CAP_PERFMON.
 _TWO = "-all,+cap_38,+cap_39"
 _CAPABILITIES = f"{1 << 38 | 1 << 39:016x}"
-AS_THE_UNIT = (
+#: As the unit in contrib/ has it.
+UNIT = (
     "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs",
     f"--inh-caps={_TWO}", f"--ambient-caps={_TWO}", f"--bounding-set={_TWO}",
 )  # fmt: skip
+#: As container runtimes do with what is in contrib/.
+CONTAINER = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set={_TWO}")
 
 
-@pytest.mark.parametrize("rights", [AS_THE_UNIT, ()], ids=["two capabilities", "root"])
-def test_a_service_runs_with_two_capabilities_or_as_root(
-    rights: tuple[str, ...],
-) -> None:
+@pytest.mark.parametrize("rights", [UNIT, CONTAINER, ()], ids=["unit", "container", "root"])
+def test_its_manager_hears_of_a_service_whatever_its_rights(rights: tuple[str, ...]) -> None:
     python, environ = readable()
     with (
         tempfile.TemporaryDirectory() as name,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
     ):
         folder = Path(name)
-        if rights:
+        if rights is UNIT:
             os.chown(folder, NOBODY, NOBODY)
         manager.bind(str(folder / "notify"))
         os.chmod(folder / "notify", 0o666)
