@@ -8,7 +8,7 @@ whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
@@ -19,11 +19,10 @@ from httptop.filters.row_facts import FactsOf, RowFacts
 from httptop.model import (
     NO_LATENCY,
     STATUS_UNKNOWN,
-    EndpointKey,
     EndpointStats,
-    Side,
 )
 from httptop.view.by_status import ByStatus, StatusPart, counts_by_status, part_of
+from httptop.view.derived_rows import DerivedRows
 from httptop.view.parts import Divided, PartedBy, divided, joined
 from httptop.view.rows import RowsOnDemand
 
@@ -127,27 +126,14 @@ class Picks:
         return picked._replace(codes=None)
 
 
-class PickedRequests(RowsOnDemand):
+class PickedRequests(DerivedRows):
     """Rows made on demand, of which a filter picks requests."""
 
     def __init__(self, rows: RowsOnDemand, picked: Mapping[int, Picked]) -> None:
         """``picked``: by index, of rows of which not all is picked; others are as they are."""
-        self._rows, self._picked = rows, picked
+        super().__init__(rows)
+        self._picked = picked
         self._partial = {at: one.codes for at, one in picked.items() if one.codes is not None}
-        self._made: dict[int, EndpointStats] = {}
-
-    @property
-    def keys(self) -> Sequence[EndpointKey]:
-        """The key of each row."""
-        return self._rows.keys
-
-    def by_name(self, side: Side) -> Sequence[int]:
-        """Return the indices of a side's rows in order; see RowsOnDemand."""
-        return self._rows.by_name(side)
-
-    def index_of(self, key: EndpointKey) -> int | None:
-        """Return the index of the row with a key; None: there is none."""
-        return self._rows.index_of(key)
 
     def facts(self, index: int, *, since_start: bool = False) -> RowFacts:
         """Return what filters ask of a row: of all of it."""
@@ -163,21 +149,9 @@ class PickedRequests(RowsOnDemand):
         within = {at: set(codes).intersection(picked.get(at, codes)) for at, codes in of.items()}
         return self._rows.window_parts(within)
 
-    def row(self, index: int) -> EndpointStats:
-        """Return a row, which is made the first time."""
-        made = self._made.get(index)
-        if made is None:
-            made = self._made[index] = self.passing(index)
-        return made
-
     def passing(self, index: int) -> EndpointStats:
         """Return a row without keeping it."""
         return picked_row(self._rows.passing(index), self._picked.get(index, ALL))
-
-    @property
-    def size_bytes(self) -> int:
-        """That of the rows that it is made of."""
-        return self._rows.size_bytes
 
     def packed(self) -> RowsOnDemand:
         """Return the same in less memory."""
@@ -193,10 +167,6 @@ class PickedRequests(RowsOnDemand):
         return joined(
             self._rows.divided(by, whole, window=window), divided(partial, by, window=window)
         )
-
-    def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
-        """Yield the containers of rows."""
-        return self._rows.containers(indices)
 
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each row; see RowsOnDemand."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from httptop.filters.row_facts import RowFacts
-from httptop.model import EndpointKey, EndpointStats, Side, Totals, errors_of
+from httptop.model import EndpointStats, Totals, errors_of
 from httptop.view.by_status import ByStatus, StatusPart
+from httptop.view.derived_rows import DerivedRows
 from httptop.view.parts import Divided, PartedBy
 from httptop.view.rows import RowsOnDemand
 
@@ -37,25 +38,12 @@ def totals_since_start(totals: Totals, uptime_s: float) -> Totals:
     )
 
 
-class SinceStart(RowsOnDemand):
+class SinceStart(DerivedRows):
     """Rows that are made on demand, with the figures since start."""
 
     def __init__(self, rows: RowsOnDemand, uptime_s: float) -> None:
-        self._rows, self._uptime_s = rows, uptime_s
-        self._made: dict[int, EndpointStats] = {}
-
-    @property
-    def keys(self) -> Sequence[EndpointKey]:
-        """The key of each row."""
-        return self._rows.keys
-
-    def by_name(self, side: Side) -> Sequence[int]:
-        """Return the indices of a side's rows in order; see RowsOnDemand."""
-        return self._rows.by_name(side)
-
-    def index_of(self, key: EndpointKey) -> int | None:
-        """Return the index of the row with a key; None: there is none."""
-        return self._rows.index_of(key)
+        super().__init__(rows)
+        self._uptime_s = uptime_s
 
     def values(self, figure: str) -> Sequence[float] | None:
         """Return a figure of each row; see RowsOnDemand."""
@@ -76,21 +64,9 @@ class SinceStart(RowsOnDemand):
             return [count / self._uptime_s for count in requests]
         return self._rows.values(figure)
 
-    @property
-    def size_bytes(self) -> int:
-        """That of the rows that it is made of."""
-        return self._rows.size_bytes
-
     def packed(self) -> RowsOnDemand:
         """Return the same in less memory."""
         return SinceStart(self._rows.packed(), self._uptime_s)
-
-    def row(self, index: int) -> EndpointStats:
-        """Return a row, which is made the first time."""
-        made = self._made.get(index)
-        if made is None:
-            made = self._made[index] = self.passing(index)
-        return made
 
     def facts(self, index: int, *, since_start: bool = True) -> RowFacts:
         """Return what filters ask of a row."""
@@ -108,10 +84,6 @@ class SinceStart(RowsOnDemand):
     def divided(self, by: PartedBy, indices: Iterable[int], *, window: bool) -> Divided:  # noqa: ARG002
         """Return what each has of rows since start; see RowsOnDemand."""
         return self._rows.divided(by, indices, window=False)
-
-    def containers(self, indices: Iterable[int]) -> Iterator[tuple[str, ...]]:
-        """Yield the containers of rows."""
-        return self._rows.containers(indices)
 
     def passing(self, index: int) -> EndpointStats:
         """Return a row without keeping it; see RowsOnDemand."""
