@@ -15,7 +15,7 @@ from httptop.linux.stretches import give_way
 
 #: What is read of a connection (struct conn): tgid, pending, start_ns, port, current, of `who` the
 #: family and the address, and client_port. A request that is queued on one, and its key.
-CONN: Final = struct.Struct("<48xIH10xQ54xH8xI284xI4x16s172xI")
+CONN: Final = struct.Struct("<48xIH10xQ54xH8xI284xI4x16sI")
 QUEUED: Final = struct.Struct("<3QI4x")
 QUEUE_KEY: Final = struct.Struct("<QQ")
 _PENDING_AT: Final = struct.calcsize("<48xI")  # in CONN

@@ -14,6 +14,8 @@ import pytest
 
 from httptop.app import HttptopApp
 from httptop.bpf import in_flight
+from httptop.config.load import build
+from httptop.config.scope import scope_of
 from httptop.config.settings import DEFAULTS
 from httptop.model import SIDES, UNIX_PEER, Side
 from httptop.widgets.in_flight_table import InFlightTable
@@ -203,6 +205,19 @@ def test_each_request_of_a_pipeline(front: str) -> None:
             assert {(one.peer_process, one.peer_pid) for one in some} == {("", None)}
 
 
+def test_a_filter_that_selects_both_ends_leaves_each_known_to_the_other() -> None:
+    path = new_path()
+    scope = scope_of(build({"filter.network.exclude_ports": (1,)}).filter)
+    with Watch(ASKING, scope) as watch, connected() as (client, server):
+        client.sendall(request(path))
+        receive(server, len(request(path)))
+        found = [one for one in watch.step().in_flight or () if one.key.path == path]
+    assert sorted((one.key.side, one.peer_pid) for one in found) == [
+        ("client", os.getpid()),
+        ("server", os.getpid()),
+    ]
+
+
 def test_nobody_has_asked() -> None:
     path = new_path()
     with Watch() as watch, connected() as (client, server):
@@ -215,8 +230,9 @@ def test_nobody_has_asked() -> None:
         assert (row.in_flight, row.oldest_in_flight_ns) == (1, None)
 
 
-def test_what_is_read_stands_where_it_is_read() -> None:
-    """The formats agree with struct conn, whatever the filter adds to it."""
+@pytest.mark.parametrize("defines", [{}, {"FILTER": 1}, {"FILTER": 1, "FILTER_SIZE": 1}])
+def test_what_is_read_stands_where_it_is_read(defines: dict[str, int]) -> None:
+    """The formats agree with struct conn, whatever a filter adds to it."""
     members = {
         in_flight.CONN: (
             "conn", (
@@ -237,7 +253,9 @@ def test_what_is_read_stands_where_it_is_read() -> None:
             for _ in range(1 if code == "s" else int(count or 1)):
                 offsets.append(at)
                 at += int(count) if code == "s" else size
-        told = _ask([f"__builtin_offsetof(struct {name}, {member})" for member in wanted])
+        told = _ask(
+            [f"__builtin_offsetof(struct {name}, {member})" for member in wanted], **defines
+        )
         assert offsets == told
         if name != "conn":
-            assert _ask([f"sizeof(struct {name})"]) == [format_.size]
+            assert _ask([f"sizeof(struct {name})"], **defines) == [format_.size]

@@ -117,8 +117,11 @@ CONSTANTS: Final = {
 }
 
 
-def _ask(expressions: list[str]) -> list[int]:
-    """Return the compiler's values of constant expressions, by way of a program that runs."""
+def _ask(expressions: list[str], **defines: int) -> list[int]:
+    """Return the compiler's values of constant expressions, by way of a program that runs.
+
+    ``defines``: macros beyond those of a run that has no filter.
+    """
     text = compiler.paste(
         '#include "abi.h"\n#include "sums_abi.h"\n'
         '#include "filter_state.h"\n#include "path_template.h"\n'
@@ -137,7 +140,7 @@ int tell(void *ctx)
 {stores}	return 0;
 }}
 """
-    module = compiler.compile_module(text, DEFINES)
+    module = compiler.compile_module(text, {**DEFINES, **defines})
     bpf_syscall.run_program(
         program.load(Linked(compiler.instructions_of(module, "tell"), (0,)), "tell", SCHED_CLS),
         bytes(64),

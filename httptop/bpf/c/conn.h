@@ -162,11 +162,12 @@ struct conn {
 	u32 uid; /* of the process */
 	u32 share; /* number of its share (shares.h) */
 	struct party_key who; /* the key of `party`; its endpoint is 0 if that is to be found again */
+	u32 client_port; /* with `port` it tells which connection it is the other end of; or 0 */
+	u32 thread; /* the last one that called, where rows are per thread */
+	/* From here on members stand elsewhere where there is a filter. */
 	u8 partial[2][PARTIAL_LEN]; /* by direction: start of a line that is split between calls */
 	u64 ready_ns; /* when the packet in ready_mark arrived */
 	u64 ready_mark;
 	struct peer client; /* where a proxy has named it: the server's peer */
-	u32 thread; /* the last one that called, where rows are per thread */
-	u32 client_port; /* with `port` it tells which connection it is the other end of; or 0 */
 	struct conn_filter filter;
 };
