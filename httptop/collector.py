@@ -319,8 +319,9 @@ class Collector:
         if screen and some and before and not self._in_flight_pace.is_due(now_s):
             return
         began_s = self._cpu_s()
-        self._in_flight = rows.in_flight(self._source.in_flight() if some else (), now_s * 1e9)
-        self._in_flight_at_s = now_s
+        requests, read_ns = self._source.in_flight() if some else ((), now_s * 1e9)
+        self._in_flight = rows.in_flight(requests, read_ns)
+        self._in_flight_at_s = read_ns / 1e9
         self._in_flight_pace.took(now_s, self._cpu_s() - began_s)
 
     def _snapshot(

@@ -420,7 +420,8 @@ class Snapshot:
     in_flight_cut: bool = False  # whether there are more, younger ones
     #: Whether only the screen has asked, so that outputs have neither these nor the rows' oldest.
     in_flight_for_screen: bool = False
-    #: How long before this snapshot they were read; with many connections that is not each tick.
+    #: How long before this snapshot's moment they were read; with many connections that is not
+    #: each tick. Where they were, it is negative: they are read after the counters.
     in_flight_age_s: float = 0.0
     looked_at: LookedAt | None = None
     filtered: Filtered | None = None

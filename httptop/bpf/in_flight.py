@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import Final, NamedTuple
@@ -40,9 +41,13 @@ class InFlightReader:
 
     def __init__(self, maps: Mapping[str, int], own_pids: OwnPids) -> None:
         self._maps, self._own_pids = maps, own_pids
+        self._read_ns = 0  # when something was read last
 
-    def read(self) -> list[RawInFlight]:
-        """Return the requests in flight, in no order; raise :class:`OSError`."""
+    def read(self) -> tuple[list[RawInFlight], int]:
+        """Return the requests in flight, in no order, and when the last of them had been read.
+
+        Raises :class:`OSError`.
+        """
         found: list[tuple[int, int, _Of]] = []
         several: dict[int, _Of] = {}  # connections with more than one, by their keys
         size = bpf_syscall.map_info(self._maps["conns"])[3]
@@ -63,8 +68,9 @@ class InFlightReader:
                 for (conn, _), (start_ns, _, _, endpoint) in entries:
                     if (of_queue := several.get(conn)) is not None:
                         found.append((endpoint, start_ns, of_queue))
+        read_ns = self._read_ns
         own = self._own_pids.of_each({of.tgid for _, _, of in found})
-        return [
+        requests = [
             RawInFlight(
                 cell,
                 start_ns,
@@ -74,10 +80,12 @@ class InFlightReader:
             )
             for cell, start_ns, of in found
         ]
+        return requests, read_ns
 
     def _batches(self, name: str, key_len: int, value_len: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values of a map, some at a time, each concatenated."""
         reader = bpf_syscall.BatchReader(self._maps[name], key_len, value_len, _AT_ONCE)
         for keys, values in reader.batches():
+            self._read_ns = time.monotonic_ns()
             give_way()
             yield bytes(keys), bytes(values)

@@ -203,8 +203,8 @@ class LiveSource:
         """Return what cells are for; see Source."""
         return self._reader.names(cells)
 
-    def in_flight(self) -> list[RawInFlight]:
-        """Return the requests in flight; see Source."""
+    def in_flight(self) -> tuple[list[RawInFlight], int]:
+        """Return the requests in flight, and when they had been read; see Source."""
         return self._in_flight.read()
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:

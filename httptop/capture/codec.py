@@ -105,6 +105,7 @@ class Encoder:
             "other_protocols": other_protocols_json(snapshot.other_protocols),
             **({} if in_flight is None else {"in_flight": in_flight}),
             **({"in_flight_cut": True} if in_flight and snapshot.in_flight_cut else {}),
+            **({"in_flight_after_s": max(0.0, -snapshot.in_flight_age_s)} if in_flight else {}),
         }
         # Row by row: to make one text of thousands holds up all other threads for 0.1 s.
         return f'{_dump(members)[:-1]},"endpoints":[{",".join(rows)}],{_dump(others)[1:]}'

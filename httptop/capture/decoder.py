@@ -151,6 +151,7 @@ class Decoder:
             else {},
             in_flight=read_in_flight(f["in_flight"], self._key) if "in_flight" in f else None,
             in_flight_cut="in_flight_cut" in f and f.flag("in_flight_cut"),
+            in_flight_age_s=-f.number("in_flight_after_s") if "in_flight_after_s" in f else 0.0,
         )
         self._rows = dict(by_key)
         self._recent = {request.serial: request for request in recent}

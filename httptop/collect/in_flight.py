@@ -49,7 +49,7 @@ def in_flight_of(
     row_of: Callable[[int], int | None],
     key_of: Callable[[int], EndpointKey | None],
 ) -> InFlight:
-    """Return the requests in flight at ``now_ns``, of the monotonic clock.
+    """Return the requests in flight at ``now_ns``, when they had been read: monotonic.
 
     ``row_of`` returns the row of a cell, None: those of that cell are left out; ``key_of`` the key
     of a row.

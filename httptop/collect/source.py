@@ -158,8 +158,11 @@ class Source(Protocol):
     def read(self) -> Reading:
         """Return what is new."""
 
-    def in_flight(self) -> list[RawInFlight]:
-        """Return the requests in flight, in no order; called only where somebody asks for them."""
+    def in_flight(self) -> tuple[list[RawInFlight], int]:
+        """Return the requests in flight, in no order, and when they had been read.
+
+        That is on the monotonic clock, in ns. Called only where somebody asks for them.
+        """
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:
         """Wait for the end of a tick, and do meanwhile what should not wait for the next reading.

@@ -18,7 +18,7 @@ def recorded(snapshot: Snapshot) -> Snapshot:
     """Return what a recording has of a snapshot: it does not depend on who looks."""
     rows = tuple(replace(row, partial=False) for row in snapshot.endpoints)
     return replace(
-        snapshot, endpoints=rows, looked_at=None, in_flight_for_screen=False, in_flight_age_s=0.0,
+        snapshot, endpoints=rows, looked_at=None, in_flight_for_screen=False, in_flight_age_s=-0.25,
         kept_s=0.0, filtered=None, early=False, sinks=(),
     )  # fmt: skip
 

@@ -94,6 +94,7 @@ class FakeSource:
         self.returns = ReferenceReturns(self.sums, self._forget)
         self.parties = ReferenceParties()
         self.waiting_requests: list[RawInFlight] = []
+        self.read_ns: Iterator[int] = iter(())  # when those are read
         self._endpoints: dict[int, RawEndpoint] = {}
         self._responses: dict[int, RawResponse] = {}
         self.read_once = threading.Event()
@@ -134,9 +135,9 @@ class FakeSource:
         endpoints = {cell: self._endpoints[cell] for cell in wanted if cell in self._endpoints}
         return endpoints, responses
 
-    def in_flight(self) -> list[RawInFlight]:
+    def in_flight(self) -> tuple[list[RawInFlight], int]:
         self.calls.append("in flight")
-        return self.waiting_requests
+        return self.waiting_requests, next(self.read_ns)
 
     def wait(self, since_s: float, due_s: float, woken: int) -> bool:  # noqa: ARG002
         waiting = select.poll()

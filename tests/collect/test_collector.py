@@ -27,6 +27,7 @@ from httptop.collector import Collector
 from httptop.config.scope import Scope, limited
 from httptop.config.settings import DEFAULTS, General
 from httptop.model import Snapshot
+from httptop.view.in_flight import of_endpoint
 from httptop.view.rows import row_of
 from tests.collect.cells import (
     FAST,
@@ -421,6 +422,7 @@ def test_requests_in_flight_are_read_while_the_screen_looks_and_there_are_any() 
     )
     source.waiting_requests = [RawInFlight(5, 999_000_000_000, 42, "10.0.0.7")]
     collector = Collector(source, DEFAULTS, Scope(), host="here")
+    source.read_ns = iter([1002_000_000_000])
     collector.begin(1000.0)
     assert collector.step(1001.0, 0.0).in_flight is None
     collector.look_in_flight(True)
@@ -435,10 +437,28 @@ def test_requests_in_flight_are_read_while_the_screen_looks_and_there_are_any() 
     assert collector.step(1004.0, 0.0).in_flight is None
 
 
+def test_ages_are_of_the_moment_of_their_reading() -> None:
+    """The collector has waited for the CPU after the tick's moment, and one has begun since."""
+    source = FakeSource(Reading(endpoints={5: endpoint("/a")}, deltas=[delta(5, counted=2)]))
+    begun_ns = 1000_500_000_000, 1001_100_000_000
+    source.waiting_requests = [RawInFlight(5, each, 42, "10.0.0.7") for each in begun_ns]
+    source.read_ns = iter([1001_400_000_000])
+    collector = Collector(source, DEFAULTS, Scope(), host="here")
+    collector.begin(1000.0)
+    collector.look_in_flight(True)
+    seen = collector.step(1001.0, 0.0)
+    assert [one.age_ns for one in seen.in_flight or ()] == [0.9e9, 0.3e9]
+    assert [row.oldest_in_flight_ns for row in seen.endpoints] == [0.9e9]
+    assert round(seen.in_flight_age_s, 6) == -0.4
+    begun = of_endpoint(seen, seen.endpoints[0].key)
+    assert [one.begun_us for one in begun or ()] == [500_000, 1_100_000]
+
+
 def test_where_reading_them_is_dear_requests_in_flight_are_older_than_the_snapshot() -> None:
     """70 ms of CPU each time: every fourth second, to take no more than 2 %."""
     source = FakeSource(Reading(endpoints={5: endpoint("/a")}, deltas=[delta(5, counted=1)]))
     source.waiting_requests = [RawInFlight(5, 999_000_000_000, 42, "10.0.0.7")]
+    source.read_ns = iter([1001_000_000_000, 1005_000_000_000, 1009_000_000_000])
     clock = itertools.count(0.0, 0.07)
     collector = Collector(source, DEFAULTS, Scope(), host="here", cpu_s=lambda: next(clock))
     collector.begin(1000.0)

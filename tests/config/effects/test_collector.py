@@ -286,6 +286,7 @@ def test_requests_in_flight_are_read_only_if_asked_for() -> None:
             RawInFlight(10, 998_000_000_000, 0, "unix"),
             RawInFlight(77, 5, 42, "of a cell that nobody knows"),
         ]
+        source.read_ns = iter([1001_000_000_000])
         collector = Collector(source, _with(output__in_flight=asked), Scope(), host="here")
         collector.begin(1000.0)
         snapshot = collector.step(1001.0, 0.0)
