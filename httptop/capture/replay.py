@@ -287,7 +287,7 @@ class ReplayFeed:
         self._busy = ""
         self._following, self._following_number = following, self._reader.number - 1
         if following is None and self.problem is None and not snapshot.final:
-            self.problem = f"{self._path}: ends before the run did that it is of"
+            self.problem = f"{self._path}: lacks the end of the run; played as far as it goes"
         shown = replace(narrowed(snapshot, self._scope), final=following is None)
         if following is None and self.problem is not None:
             shown = replace(shown, notes=(*shown.notes, self.problem))

@@ -427,7 +427,7 @@ def test_a_gap_is_told_by_the_snapshots_behind_it(tmp_path: Path) -> None:
 def test_a_capture_without_the_runs_last_snapshot_says_so(tmp_path: Path) -> None:
     feed = ReplayFeed(written(tmp_path / "a", TICKS[:-1]), ME, AS_IT_IS, pace_s=0.001)
     assert played(feed)[-1].notes[-1] == feed.problem
-    assert feed.problem == f"{tmp_path}/a: ends before the run did that it is of"
+    assert feed.problem == f"{tmp_path}/a: lacks the end of the run; played as far as it goes"
     assert not feed.damaged
 
 

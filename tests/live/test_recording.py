@@ -1,0 +1,36 @@
+"""A recording beside a live run: all of it arrives, from a thread without rights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from httptop.capture.recorder import read_capture
+from httptop.output.json import to_json
+from tests.live.command import NOTHING, document, running, said, threads
+
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
+
+
+def test_the_capture_has_what_the_run_has_seen(tmp_path: Path) -> None:
+    capture = tmp_path / "a.capture.gz"
+    keeps = ("--set", "security.keep_no_capabilities=false")
+    flags = ("-d", "0.1", "-n", "30", "--demo", "--record", str(capture), *keeps)
+    with running("-b", "--format", "json", *flags) as run:
+        documents = [document(run)]
+        able = [thread for thread in threads(run.pid) if thread["CapEff"] != NOTHING]
+        assert len(able) == 1  # the collector's
+        documents += [document(run) for _ in range(29)]
+        assert run.wait(30) == 0
+        assert list(said(run.stderr)) == []
+    with capture.open("rb") as file:
+        *_, last = recorded = list(read_capture(file))
+    printed, replayed = documents[-1], json.loads(to_json(last))
+    assert printed["final"]
+    assert printed["totals"]["server"]["requests"] > 0
+    for name in ("time", "final", "totals", "endpoints", "health"):
+        assert replayed[name] == printed[name]
+    (sink,) = printed["sinks"]
+    assert (sink["sent"], sink["dropped"], sink["failed"]) == (len(recorded), 0, 0)
