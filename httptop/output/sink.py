@@ -174,9 +174,9 @@ class Sink(Observer):
                 if error.final or self._ending:
                     raise
                 self._state, self._error = "failing", _words(error)
-                if not self.trouble:
-                    since = f"since {_time(snapshot)}"
-                    self.trouble = f"the {self._name} stands still {since}: {self._error}"
+                if not self.trouble:  # it stays a note of the run when it works again
+                    at = f"at {_time(snapshot)}, and is tried again"
+                    self.trouble = f"the {self._name} failed {at}: {self._error}"
                 return self._back_off.failed()
         with self._changed:
             self._sent += 1

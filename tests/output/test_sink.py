@@ -115,7 +115,7 @@ def test_what_fails_is_tried_again_with_the_same_snapshot() -> None:
     assert [at for at, _ in to.got] == [snapshot_at(n).taken_at for n in (1, 2, 3)]
     assert (stats.failed, stats.reconnects, stats.error) == (3, 2, "nobody is there")
     assert stats.good
-    assert sink.trouble == "the log stands still since 22:13:21Z: nobody is there"
+    assert sink.trouble == "the log failed at 22:13:21Z, and is tried again: nobody is there"
 
 
 def test_the_end_cuts_a_wait_short_and_tries_once_more() -> None:
