@@ -78,8 +78,9 @@ class CompareScreen(HttptopScreen):
                 (f"  {len(changed)} of {len(found)} changed{most} ", "not bold $hue-muted"),
             )
         )
-        shown = found if self._all else changed
-        table.show(shown, len(found) - len(shown), app.units)
+        folded = [] if self._all else [one for one in found if not (one.changed or one.striking)]
+        shown = found if self._all else [one for one in found if one.changed or one.striking]
+        table.show(shown, folded, app.units)
 
     def action_fold(self) -> None:
         """Show what has not changed, too, or hide it."""

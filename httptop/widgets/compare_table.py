@@ -12,7 +12,8 @@ from textual.strip import Strip
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import EndpointKey
-from httptop.view.compare import LEVELS, Change, Compared
+from httptop.view.chance import LEVELS
+from httptop.view.compare import Change, Compared
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import Align, Line
 from httptop.widgets.sparkline import Symbols
@@ -37,7 +38,7 @@ COLUMNS: Final = (
     Column("rate_before", "WAS", 6, 7),
     Column("rate_change", "CHANGE", 7, 5),
     Column("p50", "P50", 7, 2),
-    Column("p50_before", "WAS", 7, 4),
+    Column("p50_before", "WAS", 7, 2),
     Column("p50_change", "CHANGE", 7, 1),
     Column("p99", "P99", 7, 0),
     Column("p99_before", "WAS", 7, 2),
@@ -67,7 +68,7 @@ def layout(width: int) -> tuple[tuple[Column, int], ...]:
 class CompareTable(CursorTable):
     """The endpoints that have changed, or all of them."""
 
-    FOOTER_LINES = 1
+    FOOTER_LINES = 2
 
     class Opened(Message):
         """The user wants to see the details of an endpoint."""
@@ -79,13 +80,15 @@ class CompareTable(CursorTable):
     def __init__(self, symbols: Symbols) -> None:
         super().__init__(symbols)
         self.rows: Sequence[Compared] = ()
-        self._folded = 0
+        self._folded = self._unclear = 0
         self._selected: EndpointKey | None = None
         self._units = DEFAULT_UNITS
 
-    def show(self, rows: Sequence[Compared], folded: int, units: Units) -> None:
-        """Show rows, in this order; ``folded``: how many others there are."""
-        self.rows, self._folded, self._units = rows, folded, units
+    def show(self, rows: Sequence[Compared], folded: Sequence[Compared], units: Units) -> None:
+        """Show rows, in this order; ``folded``: the others."""
+        self.rows, self._units = rows, units
+        self._unclear = sum(one.is_unclear for one in folded)
+        self._folded = len(folded) - self._unclear
         keys = [row.key for row in rows]
         if self._selected in keys:
             self.cursor_row = keys.index(self._selected)
@@ -152,34 +155,43 @@ class CompareTable(CursorTable):
         """Return a change as a ratio, and how sure it is."""
         if one.state:
             return one.state, "accent"
-        if not change.sure or not change.now or not change.before:
-            return "=", "faint"
+        if not (change.sure and change.now and change.before):
+            return self._unchanged(change)
         ratio = change.now / change.before
         text = f"x{ratio:.1f}" if 2 <= ratio < 100 else f"{min(ratio, 100) - 1:+.0%}"
         return f"{text}{self._marks(change.sure)}", hues[0] if ratio > 1 else hues[1]
 
     def _points(self, change: Change) -> tuple[str, str]:
         if not change.sure or change.now is None or change.before is None:
-            return "=", "faint"
+            return self._unchanged(change)
         points = 100 * (change.now - change.before)
         return f"{points:+.1f}{self._marks(change.sure)}", "5xx" if points > 0 else "good"
+
+    def _unchanged(self, change: Change) -> tuple[str, str]:
+        """Return that there is no change, that it cannot be told, or that a figure is not known."""
+        if not change.known:
+            return "-", "faint"
+        return ("=", "faint") if change.sure == 0 else ("?", "muted")
 
     def _marks(self, sure: int) -> str:
         """Return a mark for each level above the first."""
         return ("*" if self.symbols == "ascii" else "•") * (sure - 1)
 
     def footer(self) -> list[Strip]:
-        """Return the line that says what is folded, and what the marks mean."""
-        line = Line().space(1, self.hue("text"))
+        """Return the lines that say what is folded, and what the marks mean."""
+        counts = []
         if self._folded:
-            line.add(
-                f"{self._folded} have not changed beyond chance: Space shows them",
-                self.hue("muted"),
+            counts.append(f"{self._folded} have not changed beyond chance")
+        if self._unclear:
+            counts.append(f"{self._unclear} too few to tell")
+        text = f"{', '.join(counts)}: Space shows them" if counts else "all are shown"
+        if not counts and self.count:
+            text += ": Space folds what has not changed"
+        legend = f"= no change  ? too few to tell  chance does {self._marks(2)} once in 100,"
+        return [
+            Line().space(1, self.hue("text")).add(line, self.hue(hue)).strip()
+            for line, hue in (
+                (text, "muted"),
+                (f"{legend} {self._marks(len(LEVELS))} in 1,000", "faint"),
             )
-        else:
-            line.add("all are shown: Space folds what has not changed", self.hue("muted"))
-        most = self._marks(len(LEVELS))
-        line.add(
-            f"   {self._marks(2)} chance does so once in 100, {most} in 1,000", self.hue("faint")
-        )
-        return [line.strip()]
+        ]

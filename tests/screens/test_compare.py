@@ -28,7 +28,10 @@ async def test_a_baseline_is_set_and_compared_with() -> None:
         await pilot.press("b")
         assert isinstance(app.screen, CompareScreen)
         table = app.screen.query_one(CompareTable)
-        assert (len(table.rows), table._folded) == (0, 15)
+        assert len(table.rows) == 0
+        assert (
+            "10 have not changed beyond chance, 5 too few to tell" in drawn(app, CompareTable)[-2]
+        )
         await show(pilot, later())
         text = drawn(app, CompareTable)
         assert [row.key.path for row in table.rows] == ["/users/{id}", "/", "/healthz"]
@@ -37,7 +40,11 @@ async def test_a_baseline_is_set_and_compared_with() -> None:
         assert "gone" in text[3]
         assert "3 of 15 changed" in str(table.border_title)
         await pilot.press("space")
-        assert (len(table.rows), table._folded) == (15, 0)
+        assert len(table.rows) == 15
+        text = drawn(app, CompareTable)
+        assert [line.count("=") + line.count("?") for line in text if "/payments" in line] == [4]
+        assert [line.split()[-1] for line in text if "/metrics" in line] == ["?"]
+        assert "all are shown" in text[-2]
         await pilot.press("space")
         assert len(table.rows) == 3
 
@@ -102,3 +109,6 @@ async def test_every_line_fits(width: int) -> None:
             assert line.text.replace("µs", "us").isascii()
         names = {column.sort for column, _ in table.columns}
         assert {"path", "p99", "p99_change"} <= names
+        if width >= 80:
+            assert {"p50", "p50_before", "p50_change", "p99_before"} <= names
+            assert "in 1,000" in drawn(app, CompareTable)[-1]  # the legend is whole

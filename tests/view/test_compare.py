@@ -6,128 +6,20 @@ import math
 import random
 from dataclasses import replace
 
-import pytest
-
-from httptop.collect import histogram
 from httptop.model import Latency
-from httptop.view.compare import (
-    LEVELS,
-    MOST_ROWS,
-    Baseline,
-    Measured,
-    bounds,
-    compare,
-    measured,
-    quantile,
-    sure_of_errors,
-    sure_of_quantiles,
-    sure_of_rates,
-)
+from httptop.view.compare import MOST_ROWS, Baseline, Change, Measured, compare, compared, measured
 from tests.factory import LATENCY, key, row, snapshot
-
-MS = 1e6
+from tests.view.latencies import MS, summary_of
 
 
 def _latency(count: int, seed: int, scale: float = 1.0) -> Latency:
-    """Return the summary of latencies with a long tail, as histograms have it."""
+    """Return the summary of latencies with a long tail."""
     dice = random.Random(seed)
-    values = [int(2 * MS * scale * math.exp(dice.gauss(0, 0.8))) for _ in range(count)]
-    buckets: histogram.Histogram = {}
-    for value in values:
-        bucket = histogram.bucket_of(value)
-        buckets[bucket] = buckets.get(bucket, 0) + 1
-    return histogram.summary(buckets, sum(values), max(values))
-
-
-def _sure(now: Latency, before: Latency, share: float = 0.99) -> int:
-    return sure_of_quantiles(now, before, share, 300 if share == 0.99 else 50)
+    return summary_of([2 * MS * scale * math.exp(dice.gauss(0, 0.8)) for _ in range(count)])
 
 
 def _measured(requests: int = 1000, errors: int | None = 0, rps: float = 100.0) -> Measured:
     return Measured(rps, requests, errors, LATENCY)
-
-
-@pytest.mark.parametrize("count", [300, 1000, 5000])
-def test_the_same_latencies_measured_again_are_no_change(count: int) -> None:
-    """Twice of the same distribution: chance is mistaken for a change no more than it may be."""
-    pairs = 200
-    levels = [_sure(_latency(count, n), _latency(count, pairs + n)) for n in range(pairs)]
-    assert sum(level >= 1 for level in levels) <= pairs / 20
-    assert sum(level >= 3 for level in levels) <= 2
-
-
-@pytest.mark.parametrize("count", [50, 145, 1000, 5000])
-def test_the_same_medians_measured_again_are_no_change(count: int) -> None:
-    pairs = 200
-    levels = [_sure(_latency(count, n), _latency(count, pairs + n), 0.5) for n in range(pairs)]
-    assert sum(level >= 1 for level in levels) <= pairs / 20
-    assert sum(level >= 3 for level in levels) <= 2
-
-
-@pytest.mark.parametrize(("count", "scale"), [(145, 8.0), (145, 2.0), (1000, 1.3), (60, 3.0)])
-def test_a_median_that_moved_is_a_change(count: int, scale: float) -> None:
-    levels = [_sure(_latency(count, n), _latency(count, 900 + n, scale), 0.5) for n in range(50)]
-    assert sum(level >= 1 for level in levels) >= 45
-
-
-@pytest.mark.parametrize(("count", "scale"), [(1000, 3.0), (5000, 1.8), (300, 8.0)])
-def test_slower_latencies_are_a_change(count: int, scale: float) -> None:
-    levels = [_sure(_latency(count, n), _latency(count, 900 + n, scale)) for n in range(50)]
-    assert sum(level >= 1 for level in levels) >= 45
-    assert [_sure(_latency(299, 1), _latency(299, 2, 50.0))] == [0]  # too few
-
-
-def test_bounds_hold_the_percentile() -> None:
-    whole = _latency(100_000, 1).p99_ns
-    held = 0
-    for n in range(200):
-        low, high = bounds(_latency(2000, 10 + n), 0.99, LEVELS[0])
-        held += low <= whole <= high
-    assert held >= 185
-
-
-def test_quantiles_between_those_that_are_known() -> None:
-    latency = _latency(10_000, 3)
-    known = [quantile(latency, share) for share in (0.5, 0.9, 0.95, 0.99)]
-    assert known == pytest.approx(
-        [latency.p50_ns, latency.p90_ns, latency.p95_ns, latency.p99_ns], rel=1e-9
-    )
-    shares = [quantile(latency, n / 1000) for n in range(1, 1001)]
-    assert shares == sorted(shares)
-    assert shares[-1] == latency.max_ns
-
-
-@pytest.mark.parametrize(
-    ("now", "before", "sure"),
-    [
-        ((1000, 100.0), (1000, 100.0), 0),
-        ((1000, 105.0), (1000, 100.0), 0),  # less than a tenth
-        ((1500, 150.0), (1000, 100.0), 3),
-        ((15, 1.5), (10, 1.0), 0),  # few requests
-        ((130, 13.0), (100, 10.0), 1),
-        ((0, 0.0), (100, 10.0), 0),
-    ],
-)
-def test_rates(now: tuple[int, float], before: tuple[int, float], sure: int) -> None:
-    one, other = (_measured(requests, 0, rps) for requests, rps in (now, before))
-    assert sure_of_rates(one, other) == sure_of_rates(other, one) == sure
-
-
-@pytest.mark.parametrize(
-    ("now", "before", "sure"),
-    [
-        ((1000, 10), (1000, 10), 0),
-        ((1000, 33), (1000, 1), 3),
-        ((100, 3), (100, 0), 0),
-        ((100_000, 400), (100_000, 100), 0),  # less than half a point
-        ((1000, None), (1000, 50), 0),
-        ((1000, 27), (1000, 10), 2),
-        ((1000, 1000), (1000, 1000), 0),
-    ],
-)
-def test_errors(now: tuple[int, int | None], before: tuple[int, int | None], sure: int) -> None:
-    one, other = (_measured(requests, errors) for requests, errors in (now, before))
-    assert sure_of_errors(one, other) == sure_of_errors(other, one) == sure
 
 
 def test_endpoints_that_are_new_or_gone() -> None:
@@ -161,3 +53,38 @@ def test_the_busiest_endpoints_are_compared() -> None:
     older = replace(row(), window_requests=None, window_errors=None)
     (one,) = measured(snapshot([older])).values()
     assert (one.requests, one.error_share) == (older.latency.count, None)
+
+
+def test_few_requests_are_no_sameness() -> None:
+    """A price that takes 54 ms, after 3.4 ms: with 20 requests its median has changed."""
+    few = [Measured(2.0, 20, 0, _latency(20, n, scale)) for n, scale in enumerate((1, 1.2, 3, 16))]
+    before, same, doubtful, slow = few
+    found = compared(key(), slow, before)
+    assert found.changed
+    assert found.p50_ns.sure == 3
+    found = compared(key(), same, before)
+    assert (found.changed, found.is_unclear, found.striking) == (False, True, False)
+    assert (found.p50_ns.sure, found.p99_ns.sure) == (None, None)
+    found = compared(key(), doubtful, before)
+    assert (found.changed, found.is_unclear, found.striking) == (False, True, True)
+    many = [Measured(900.0, 9000, 0, _latency(9000, n)) for n in range(2)]
+    found = compared(key(), *many)
+    assert (found.changed, found.is_unclear, found.striking) == (False, False, False)
+
+
+def test_what_is_not_known_is_not_unclear() -> None:
+    assert not Change(None, 1.0).is_unclear
+    assert not Change(1.0, None).known
+    assert Change(1.0, 2.0).is_unclear
+    assert not Change(1.0, 2.0, 0).is_unclear
+
+
+def test_what_is_striking_comes_after_what_has_changed() -> None:
+    before, doubtful = (
+        Measured(2.0, 20, 0, _latency(20, n, scale)) for n, scale in ((0, 1), (2, 3))
+    )
+    many, more = (Measured(rps, int(rps * 10), 0, LATENCY) for rps in (100.0, 150.0))
+    baseline = Baseline(0.0, "10s", {key("/few"): before, key("/many"): many, key("/same"): many})
+    now = {key("/few"): doubtful, key("/same"): many, key("/many"): more}
+    found = compare(now, baseline, "server")
+    assert [one.key.path for one in found] == ["/many", "/few", "/same"]
