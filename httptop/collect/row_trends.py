@@ -6,6 +6,7 @@ of buckets grow with the logarithm of the latency, so a distance between two is 
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from mmap import mmap
@@ -23,8 +24,9 @@ _P99_AT: Final = 15 * 4 + RowFigures._fields.index("window_p99") - 15
 #: A bucket's number, plus 1; 0: the window had no latency.
 Buckets = Sequence[int]
 
-#: With fewer latencies in the window its 99th percentile is that of hardly any request.
-LEAST_COUNT: Final = 50
+#: With fewer latencies in the window its 99th percentile is that of one request. A row that has had
+#: as many is asked for half of them, so that one around this number is not now known, now not.
+LEAST_COUNT: Final = 100
 #: Ticks until something may be said to be usual.
 LEAST_TICKS: Final = 30
 #: A tick moves what is usual by so many buckets: much in the first ticks, later little.
@@ -36,9 +38,13 @@ _UNUSUAL: Final = 0.2
 #: The share of ticks that are left out above what is still usual, and below it; and how many times
 #: as far away from the median as those quantiles a value has to be.
 _TAIL: Final = 0.05
-_MARGIN: Final = 1.5
+_MARGIN: Final = 2.0
 #: A change is one if the median is so many buckets away: by a quarter.
 _LEAST_CHANGE: Final = 10
+#: Chance alone moves the 99th percentile of n values by so many buckets, divided by the root of n,
+#: once in 400 times: three standard deviations, where the logarithm of a latency has one of 0.8.
+#: With few values that is more than what has been learnt from a row's first ticks.
+_BY_CHANCE: Final = 410
 
 
 def p99_buckets(rows: bytes | mmap) -> list[int]:
@@ -74,10 +80,14 @@ def merged(buckets: Buckets, rows: Mapping[int, int]) -> Buckets:
     return found
 
 
-def is_unusual(bucket: int, median: float, low: float, high: float) -> bool:
-    """Return whether a bucket is beyond the range around a median in which most ticks are."""
+def is_unusual(bucket: int, count: int, median: float, low: float, high: float) -> bool:
+    """Return whether the bucket of ``count`` values is beyond where most ticks are, or by chance.
+
+    Most are around a median, between ``low`` and ``high``.
+    """
     spread = (high if bucket > median else low) - median
-    return abs(bucket - median) >= max(_LEAST_CHANGE, abs(spread) * _MARGIN)
+    chance = _BY_CHANCE / math.sqrt(max(count, 1))
+    return abs(bucket - median) >= max(_LEAST_CHANGE, chance, abs(spread) * _MARGIN)
 
 
 class UsualP99(NamedTuple):
@@ -98,24 +108,29 @@ class UsualP99s:
     def __init__(self) -> None:
         self._median, self._low, self._high = array("f"), array("f"), array("f")
         self._ticks = array("f")  # that each row has been learnt from
+        self._enough = array("f")  # 1: the row has latencies enough, see LEAST_COUNT
 
     @property
-    def _columns(self) -> tuple[array[float], array[float], array[float], array[float]]:
-        return self._median, self._low, self._high, self._ticks
+    def _columns(self) -> tuple[array[float], ...]:
+        return self._median, self._low, self._high, self._ticks, self._enough
 
     def learn(self, buckets: Buckets, counts: Sequence[int]) -> None:
         """Learn from a tick; ``counts``: of how many latencies each percentile is."""
         self._extend(len(buckets))
+        enough = self._enough
         for row, count in enumerate(counts):
-            if count >= LEAST_COUNT:
-                self._learn(row, buckets[row] - 1)
+            if count >= LEAST_COUNT or (enough[row] and count >= LEAST_COUNT // 2):
+                enough[row] = 1
+                self._learn(row, buckets[row] - 1, count)
+            else:
+                enough[row] = 0
 
-    def _learn(self, row: int, bucket: int) -> None:
+    def _learn(self, row: int, bucket: int, count: int) -> None:
         ticks = self._ticks[row]
         if not ticks:
             self._median[row] = self._low[row] = self._high[row] = bucket
         step = max(_LAST_STEP, _FIRST_STEP / (ticks + 1))
-        if ticks >= LEAST_TICKS and self._is_beyond(row, bucket):
+        if ticks >= LEAST_TICKS and self._is_beyond(row, bucket, count):
             step *= _UNUSUAL
         for quantile, share in ((self._low, _TAIL), (self._median, 0.5), (self._high, 1 - _TAIL)):
             distance = bucket - quantile[row]
@@ -123,8 +138,8 @@ class UsualP99s:
             quantile[row] += max(-most, min(most, distance))
         self._ticks[row] = min(ticks + 1, _MOST_TICKS)
 
-    def _is_beyond(self, row: int, bucket: int) -> bool:
-        return is_unusual(bucket, self._median[row], self._low[row], self._high[row])
+    def _is_beyond(self, row: int, bucket: int, count: int) -> bool:
+        return is_unusual(bucket, count, self._median[row], self._low[row], self._high[row])
 
     def merge(self, rows: Mapping[int, int]) -> None:
         """Have some rows be others'; what is usual for those is usual for both."""
@@ -144,8 +159,7 @@ class UsualP99s:
 
     def table(self) -> UsualTable:
         """Return what is known now."""
-        median, low, high, ticks = (column[:] for column in self._columns)
-        return UsualTable(median, low, high, ticks)
+        return UsualTable(*(column[:] for column in self._columns))
 
     def _extend(self, size: int) -> None:
         for column in self._columns:
@@ -159,16 +173,17 @@ class UsualTable(NamedTuple):
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     ticks: Sequence[float] = ()
+    enough: Sequence[float] = ()
 
     def of(self, row: int, bucket: int, count: int) -> UsualP99 | None:
         """Return what is usual for a row, whose 99th percentile is in a bucket, of so many.
 
         None: too little is known.
         """
-        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or count < LEAST_COUNT:
+        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or not self.enough[row]:
             return None
         median = self.median[row]
         median_ns = MIDDLES[round(median)]
-        if not is_unusual(bucket, median, self.low[row], self.high[row]):
+        if not is_unusual(bucket, count, median, self.low[row], self.high[row]):
             return UsualP99(median_ns, 1.0)
         return UsualP99(median_ns, MIDDLES[bucket] / median_ns)

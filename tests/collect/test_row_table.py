@@ -16,7 +16,7 @@ from httptop.collect.histogram import bucket_of
 from httptop.collect.measure import Measure
 from httptop.collect.path_rules import PathRules
 from httptop.collect.row_names import RowNames
-from httptop.collect.row_trends import LEAST_TICKS
+from httptop.collect.row_trends import LEAST_COUNT, LEAST_TICKS
 from httptop.collect.source import RawResponse
 from httptop.collect.sums import CELL, Answered
 from httptop.collect.window import SLOTS
@@ -216,13 +216,13 @@ def test_what_is_usual_for_a_row() -> None:
     fed = FedRows()
     fed.take(CELLS)
     for tick in range(LEAST_TICKS):
-        fed.take(Reading(deltas=[_of(OK, [10_000] * 60)]), slot=tick)
+        fed.take(Reading(deltas=[_of(OK, [10_000] * LEAST_COUNT)]), slot=tick)
         assert (_row(fed).usual_p99_ns, _row(fed).p99_change) == (None, None), tick
         fed.end_tick(1.0)
     row = _row(fed)
     assert row.usual_p99_ns == _near(10_000)
     assert row.p99_change == 1.0
-    fed.take(Reading(deltas=[_of(OK, [80_000] * 60)]), slot=LEAST_TICKS)
+    fed.take(Reading(deltas=[_of(OK, [80_000] * LEAST_COUNT)]), slot=LEAST_TICKS)
     row, table = _row(fed), fed.table(1.0)
     assert row.usual_p99_ns == _near(10_000)
     assert row.p99_change == pytest.approx(8, rel=0.05)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 from array import array
+from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -37,9 +41,54 @@ def test_nothing_is_usual_before_enough_ticks_and_requests() -> None:
     assert few.of(0, 300, 1000) is None
     enough = _learnt([300] * LEAST_TICKS).table()
     assert enough.of(0, 300, 1000) == UsualP99(MIDDLES[300], 1.0)
-    assert enough.of(0, 300, LEAST_COUNT - 1) is None
     assert enough.of(1, 300, 1000) is None  # a row that came later
     assert _learnt([300] * 100, LEAST_COUNT - 1).table().of(0, 300, 1000) is None
+
+
+def test_a_row_around_the_least_count_is_known_all_the_time() -> None:
+    usual = _learnt([300] * LEAST_TICKS)
+    for count, known in ((LEAST_COUNT - 1, True), (LEAST_COUNT // 2, True),
+                         (LEAST_COUNT // 2 - 1, False), (LEAST_COUNT - 1, False),
+                         (LEAST_COUNT, True)):  # fmt: skip
+        usual.learn(array("H", [301]), [count])
+        assert (usual.table().of(0, 300, count) is not None) is known
+
+
+@pytest.mark.parametrize(("rate", "most"), [(4, 0), (5, 0), (7, 12), (10, 12), (40, 12)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_steady_endpoint_has_no_change(seed: int, rate: float, most: int) -> None:
+    """Ten minutes of windows of 10 s: with a handful of requests a second, only ever - or =."""
+    said = list(_steady(random.Random(seed), rate, 600))
+    assert sum(one is not None and one.change != 1.0 for one in said) <= most
+    known = [one is not None for one in said]
+    assert sum(one != other for one, other in pairwise(known)) <= 2  # - at first, = then
+    if rate >= 10:
+        assert all(known[60:])
+
+
+def test_few_values_have_to_be_further_away() -> None:
+    usual = _learnt([300] * 100).table()
+    for count, least in ((100, 41), (1000, 13), (100_000, 10)):
+        near, far = usual.of(0, 300 + least - 1, count), usual.of(0, 300 + least, count)
+        assert near is not None
+        assert far is not None
+        assert near.change == 1.0 < far.change
+
+
+def _steady(dice: random.Random, rate: float, ticks: int) -> Iterator[UsualP99 | None]:
+    """Yield what is said of latencies with a long tail, at random moments, tick by tick."""
+    usual, window = UsualP99s(), deque[list[float]](maxlen=10)
+    for _ in range(ticks):
+        arrived, second = list[float](), dice.expovariate(rate)
+        while second < 1:
+            arrived.append(2e6 * math.exp(dice.gauss(0, 0.8)))
+            second += dice.expovariate(rate)
+        window.append(arrived)
+        latencies = sorted(value for values in window for value in values)
+        count = len(latencies)
+        bucket = bucket_of(int(latencies[math.ceil(0.99 * count) - 1])) if count else 0
+        usual.learn([bucket + 1 if count else 0], [count])
+        yield usual.table().of(0, bucket, count)
 
 
 @pytest.mark.parametrize("spread", [0, 5, 20, 40])
