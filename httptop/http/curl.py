@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from httptop.http.field_lines import HOST, fields_of
 from httptop.http.secrets import MASK
 from httptop.model import Transaction
 
 _MASK: Final = MASK.decode()
 _CUT: Final = "…"
-#: A field. A line of anything else could be a file's name to curl, which reads ``@name``.
-_FIELD: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)", re.S)
 #: Targets that curl sends as they stand in a URL; others are given beside it.
 _PLAIN_TARGET: Final = re.compile(r"/(?:[!$&'()*+,./:;=?@_~0-9A-Za-z\[\]{}-]|%[0-9A-F]{2})*")
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::[0-9]{1,5})?")
 #: Fields that describe a body, which is not kept.
 _OF_BODY: Final = ("content-length", "transfer-encoding")
 #: Fields that curl sends unless it is told not to.
@@ -45,8 +43,8 @@ class CurlCommand:
 def curl_command(request: Transaction) -> CurlCommand:
     """Return what sends a request again, to where it went as far as that is known."""
     key, head = request.key, request.request_head
-    found = [match for line in head if (match := _FIELD.fullmatch(line))]
-    fields = [(match[1], match[2]) for match in found]
+    # A line of anything else could be a file's name to curl, which reads ``@name``.
+    fields = fields_of(head)
     kept = [(name, value.strip()) for name, value in fields if name.lower() not in _OF_BODY]
     address = _address(request)
     arguments = ["curl", "--globoff", "--path-as-is"]
@@ -61,7 +59,7 @@ def curl_command(request: Transaction) -> CurlCommand:
     authority = address
     if key.tls:
         host = next((value for name, value in kept if name.lower() == "host"), "")
-        if _HOST.fullmatch(host):  # the certificate is for this name
+        if HOST.fullmatch(host):  # the certificate is for this name
             authority = host
             arguments += ["--connect-to", f"::{address}"]
     url = f"{'https' if key.tls else 'http'}://{authority}"

@@ -27,8 +27,10 @@ def failed(request: Transaction) -> bool:
 class KeptRequests:
     """What is kept of the samples of all endpoints; for one thread alone."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST_KEPT, kept_s: float = KEPT_S) -> None:
+        self._most, self._kept_s = most, kept_s
+        #: How many samples have been noted, kept or not.
+        self.seen = 0
         self._kept: list[Transaction] = []  # at most twice as many, until they are thinned out
         self._serial = 0  # of the newest one
         self._at = 0.0  # Unix time of the newest snapshot
@@ -36,12 +38,13 @@ class KeptRequests:
     def note(self, snapshot: Snapshot) -> None:
         """Keep the new samples of a snapshot; one that is older than the last one begins anew."""
         if snapshot.taken_at < self._at:
-            self._kept, self._serial = [], 0
+            self._kept, self._serial, self.seen = [], 0, 0
         self._at = snapshot.taken_at
         for request in snapshot.recent:  # the newest first
             if request.serial <= self._serial:
                 break
             self._kept.append(request)
+            self.seen += 1
         if snapshot.recent:
             self._serial = max(self._serial, snapshot.recent[0].serial)
         if len(self._kept) > 2 * self._most:
@@ -50,7 +53,7 @@ class KeptRequests:
     def _thin_out(self) -> None:
         """Keep for each endpoint its slowest and its newest failed ones, for all of them alike."""
         ranks: dict[int, int] = {}
-        found = [one for one in self._kept if one.started_at >= self._at - KEPT_S]
+        found = [one for one in self._kept if one.started_at >= self._at - self._kept_s]
         for order in ("slowest", "failed"):
             seen: Counter[EndpointKey] = Counter()
             for request in ordered(found, order):
@@ -59,6 +62,12 @@ class KeptRequests:
                 ranks[request.serial] = min(rank, ranks.get(request.serial, rank))
         found.sort(key=lambda request: ranks[request.serial])
         self._kept = found[: self._most]
+
+    def newest(self) -> list[Transaction]:
+        """Return all that are kept, the newest first."""
+        if len(self._kept) > self._most:
+            self._thin_out()
+        return ordered(self._kept, "newest")
 
     def of(self, key: EndpointKey, snapshot: Snapshot, order: Order) -> list[Transaction]:
         """Return the samples of an endpoint up to a snapshot, in an order.
@@ -70,7 +79,7 @@ class KeptRequests:
         for one in self._kept:
             if one.key == key and one.started_at + one.latency_ns / 1e9 <= last:
                 found.setdefault(one.serial, one)
-        first = 0.0 if order == "newest" else last - KEPT_S
+        first = 0.0 if order == "newest" else last - self._kept_s
         within = (one for one in found.values() if one.started_at >= first)
         return ordered(within, order)[:MOST_LISTED]
 
