@@ -34,6 +34,7 @@ ROOMS = (
     "coverage",
     "output",
     "capture",
+    "report",
     "bpf",
     "demo",
     "privilege",
