@@ -12,7 +12,7 @@ from httptop.config.load import Config, check_file, load, user_file
 from httptop.config.save import save_all
 from httptop.config.settings import GUARDED, SETTINGS
 from httptop.console import can_draw, complain, forget_output, read_keys, say
-from httptop.errors import HttptopError
+from httptop.errors import HttptopError, UsageError
 from httptop.linux.files import InvokingUser, invoking_user
 from httptop.printable import clean
 from httptop.run import arguments
@@ -72,8 +72,14 @@ def _main(asked: Arguments, session: Session) -> int:
     if not config.settings.general.enabled:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing to do")
         return 0
+    if asked.exports and asked.replay is not None:
+        from httptop.run.report import report_capture
+
+        return report_capture(asked, config.settings, invoker)
     if asked.batch or not can_draw(os.environ):
         return run_batch(asked, config, invoker, session)
+    if asked.exports:
+        raise UsageError("--export needs a batch run (-b) or a capture (--replay FILE)")
     read_keys()
     return run_screen(asked, config, invoker, session)
 

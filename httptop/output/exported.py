@@ -27,9 +27,14 @@ def export_name(host: str, at_s: float, kind: str, nth: int = 1) -> str:
     """
     if kind not in EXPORTS:
         raise ValueError(f"unknown kind of file: {kind!r}")
+    return file_name(host, at_s, f"-{nth}.{kind}" if nth > 1 else f".{kind}")
+
+
+def file_name(host: str, at_s: float, end: str) -> str:
+    """Return the name of a file about a host and a moment, Unix time, with an end."""
     of = re.sub(r"[^A-Za-z0-9.-]+", "-", host)[:_LONGEST_HOST].strip(".-") or "host"
     when = time.strftime("%Y%m%d-%H%M%S", time.localtime(at_s))
-    return f"httptop-{of}-{when}{f'-{nth}' if nth > 1 else ''}.{kind}"
+    return f"httptop-{of}-{when}{end}"
 
 
 def write_export(

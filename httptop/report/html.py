@@ -101,8 +101,8 @@ def _figures(totals: Totals, seconds: float) -> Iterator[tuple[str, str]]:
         ("longest", latency.max_ns),
     ):
         yield name, humanize.duration(value) if latency.count else UNKNOWN
-    yield "bytes asked", humanize.size(totals.request_bytes)
-    yield "bytes answered", humanize.size(totals.response_bytes)
+    yield "request bytes", humanize.size(totals.request_bytes)
+    yield "response bytes", humanize.size(totals.response_bytes)
 
 
 def _over_time(report: Report, side: Side) -> Iterator[str]:

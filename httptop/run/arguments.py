@@ -19,6 +19,7 @@ from httptop.config.settings import BY_KEY, SETTINGS
 from httptop.console import program, say
 from httptop.errors import UsageError
 from httptop.literals import nearest, parse_integer
+from httptop.report import FORMATS
 
 _GROUPS: Final = {
     "output": "output",
@@ -33,6 +34,7 @@ EXAMPLES: Final = (
     ("five snapshots for a script", "sudo {program} -b -n 5 --format json"),
     ("record what is seen ...", "sudo {program} --record today.capture.gz"),
     ("... and look at it later, without root", "{program} --replay today.capture.gz"),
+    ("a page about it, for others", "{program} --replay today.capture.gz --export html"),
 )
 EXIT_STATUSES: Final = (
     (0, "done"),
@@ -46,6 +48,16 @@ There are more settings than flags: --print-config lists them, --set KEY=VALUE s
 """
 #: ``--save-config`` and ``--validate-config`` without a file.
 UNNAMED: Final = Path("")
+#: ``--export`` to standard output.
+STANDARD_OUTPUT: Final = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A report that is asked for."""
+
+    kind: str  # one of report.FORMATS
+    path: Path | None = None  # None: named after what is reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class Arguments:
     print_config: bool = False
     record: Path | None = None
     replay: Path | None = None
+    exports: tuple[Export, ...] = ()
     demo: bool = False
     doctor: bool = False
     selftest: bool = False
@@ -89,6 +102,7 @@ def parse(words: Sequence[str]) -> Arguments:
         print_config=found.print_config,
         record=found.record,
         replay=found.replay,
+        exports=tuple(found.export or ()),
         demo=found.demo,
         doctor=found.doctor,
         selftest=found.selftest,
@@ -96,7 +110,17 @@ def parse(words: Sequence[str]) -> Arguments:
     for other in ("demo", "record"):
         if arguments.replay is not None and getattr(arguments, other):
             raise UsageError(f"--replay and --{other} exclude each other")
+    _check_exports(arguments)
     return arguments
+
+
+def _check_exports(arguments: Arguments) -> None:
+    asked = [export.path or export.kind for export in arguments.exports]
+    twice = next((one for one in asked if asked.count(one) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--export: {twice} is asked for twice")
+    if STANDARD_OUTPUT in asked and arguments.replay is None:
+        raise UsageError("--export: standard output has the snapshots; name a file")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -146,6 +170,14 @@ def command_line() -> argparse.ArgumentParser:
     )
     captures.add_argument(
         "--replay", type=_path, metavar="FILE", help="play a capture; needs neither root nor BCC"
+    )
+    captures.add_argument(
+        "--export",
+        type=_export,
+        action="append",
+        metavar="FORMAT[=FILE]",
+        help=f"write a report ({', '.join(FORMATS)}): of the capture at once, of a batch run at "
+        "its end",
     )
     captures.add_argument(
         "--demo", action="store_true", help="start demo services with traffic, and trace them"
@@ -259,6 +291,14 @@ def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError("a file name is needed")
     return Path(text)
+
+
+def _export(text: str) -> Export:
+    kind, equals, name = text.partition("=")
+    if kind not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise argparse.ArgumentTypeError(f"a format is needed ({known}), found {kind!r}")
+    return Export(kind, _path(name) if equals else None)
 
 
 def _set(words: list[str]) -> list[tuple[str, str]]:

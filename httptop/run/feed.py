@@ -48,17 +48,13 @@ def open_feed(
         pace_s = settings.general.tick_s if "general.tick" in asked.settings else None
         redaction = SnapshotRedaction(settings.security.redact, settings.security.shown_fields)
 
-        def confined() -> None:
-            from httptop.privilege import system_calls
-            from httptop.privilege.confine import confine
-
-            hold_nothing()
-            allowed = system_calls.replay(os.getpid(), saves=screen, elevated=invoker.elevated)
-            for sentence in confine(allowed) if settings.security.seccomp else ():
-                complain(sentence)
-
         return ReplayFeed(
-            asked.replay, invoker, redaction, scope=scope, pace_s=pace_s, opened=confined
+            asked.replay,
+            invoker,
+            redaction,
+            scope=scope,
+            pace_s=pace_s,
+            opened=lambda: confine_replay(settings, invoker, saves=screen),
         )
     from httptop.run.live import open_live
 
@@ -79,29 +75,50 @@ def open_feed(
     )
 
 
+def confine_replay(settings: Settings, invoker: InvokingUser, *, saves: bool = False) -> None:
+    """Have this process make no other system calls than a replay needs; see system_calls.replay."""
+    from httptop.privilege import system_calls
+    from httptop.privilege.confine import confine
+
+    hold_nothing()
+    allowed = system_calls.replay(os.getpid(), saves=saves, elevated=invoker.elevated)
+    for sentence in confine(allowed) if settings.security.seccomp else ():
+        complain(sentence)
+
+
 def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) -> list[Observer]:
-    """Return the observers of every snapshot: the log, and a recording if ``--record`` is given.
+    """Return the observers of every snapshot: what records or reports, if asked for, and the log.
 
     Call it once the feed is open, since it truncates the file of the recording. Raises
-    :class:`UsageError` if that file is refused.
+    :class:`UsageError` if a file is refused.
     """
-    if asked.record is None:
-        return [SnapshotLog()]
-    from httptop.capture.recorder import Recorder
-    from httptop.output.sink import Sink
+    observers: list[Observer] = []
+    if asked.record is not None:
+        from httptop.capture.recorder import Recorder
+        from httptop.output.sink import Sink
 
+        recorder = Recorder(asked.record, invoker, redaction_of_files(settings))
+        observers.append(Sink("recording", recorder))
+    if asked.exports:
+        from httptop.run.report import reporter
+
+        observers.append(reporter(asked, settings, invoker))
+    return [*observers, SnapshotLog()]
+
+
+def redaction_of_files(settings: Settings) -> SnapshotRedaction:
+    """Return what is masked in files that outlive the run, whatever is shown."""
     security = settings.security
     level = stricter(security.redact, security.redact_captures)
-    redaction = SnapshotRedaction(level, security.shown_fields)
-    return [Sink("recording", Recorder(asked.record, invoker, redaction)), SnapshotLog()]
+    return SnapshotRedaction(level, security.shown_fields)
 
 
 def require_output(asked: Arguments, settings: Settings) -> None:
     """Raise :class:`UsageError` if a quiet run would say nothing to anybody."""
-    if asked.record is None and not settings.general.log_file:
+    if asked.record is None and not asked.exports and not settings.general.log_file:
         raise UsageError(
-            "a quiet run needs an output: --record FILE writes a capture, --log-file FILE what "
-            "httptop has to say"
+            "a quiet run needs an output: --record FILE writes a capture, --export FORMAT a "
+            "report, --log-file FILE what httptop has to say"
         )
 
 

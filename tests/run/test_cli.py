@@ -75,7 +75,7 @@ def test_examples_can_be_pasted(
         main(["--help"])
     examples = capsys.readouterr().out.partition("examples:\n")[2].partition("\n\n")[0]
     commands = [line for line in examples.splitlines() if not line.startswith("  # ")]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         program, *words = shlex.split(command.removeprefix("  sudo ").strip())
         assert program == "/opt/x/bin/httptop"
@@ -116,6 +116,13 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["--replay", "/etc/passwd"], "not JSON"),
         (["--replay", "/etc/passwd", "--demo"], "exclude each other"),
         (["--replay", "/a", "--record", "/b"], "exclude each other"),
+        (["--export", "pdf"], "csv, har, html), found 'pdf'"),
+        (["--export", "csv="], "a file name is needed"),
+        (["--export", "csv", "--export", "csv"], "asked for twice"),
+        (["--export", "csv=a", "--export", "har=a"], "asked for twice"),
+        (["-b", "--export", "csv=-"], "standard output has the snapshots"),
+        (["--replay", "/none", "--export", "csv"], "no such file"),
+        (["--replay", "/etc/passwd", "--export", "csv"], "is not a capture"),
         (["--set", "general.tik=1"], "did you mean 'general.tick'"),
         (["--set", "general.tick"], "KEY=VALUE"),
         (["--validate-config", "/none.toml"], "no such file"),

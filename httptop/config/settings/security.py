@@ -56,7 +56,7 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "redact_captures",
         Choice(LEVELS),
-        "The same of what --record writes, where that is stricter than security.redact.",
+        "The same of what --record and --export write, where stricter than security.redact.",
     ),
     Setting(
         "security",

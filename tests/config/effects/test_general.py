@@ -141,8 +141,8 @@ def test_a_quiet_run_writes_only_the_outputs_asked_for(
     assert main(["--quiet"]) == 2
     assert capfd.readouterr() == (
         "",
-        "httptop: a quiet run needs an output: --record FILE writes a capture, --log-file FILE "
-        "what httptop has to say\n",
+        "httptop: a quiet run needs an output: --record FILE writes a capture, --export FORMAT "
+        "a report, --log-file FILE what httptop has to say\n",
     )
 
 
