@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from httptop.privilege.system_calls import calls, live
 from httptop.run.arguments import parse
 from tests.contrib import CONTRIB
 
@@ -48,6 +49,27 @@ def test_it_is_exposed_to_little(tmp_path: Path) -> None:
     bare = tmp_path / "bare.service"
     bare.write_text("[Service]\nExecStart=/bin/true\n")
     assert ": 9." in analyzed(bare, "security", "--offline=yes", "--no-pager")
+
+
+def group(name: str) -> set[str]:
+    """Return the system calls of one of systemd's groups, and of those in it."""
+    said = subprocess.run(
+        ["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True
+    )
+    words = [line.strip() for line in said.stdout.splitlines()[1:]]
+    found: set[str] = set()
+    for word in words:
+        found |= group(word) if word.startswith("@") else {word} - {""}
+    return {word for word in found if not word.startswith("#")}
+
+
+@systemd
+def test_it_allows_what_httptop_does_and_to_allow_itself_less() -> None:
+    (line,) = re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.MULTILINE)
+    allowed = {call for name in line.split() if name.startswith("@") for call in group(name)}
+    allowed |= set(line.split())
+    assert {name for name, _ in calls(live(1, helped=False))} - allowed == set()
+    assert {"seccomp", "perf_event_open"} <= allowed  # once, before
 
 
 def test_its_command_is_one_of_httptops() -> None:

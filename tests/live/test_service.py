@@ -50,7 +50,16 @@ def test_its_manager_hears_of_a_service_whatever_its_rights(rights: tuple[str, .
             "HTTPTOP_GENERAL__SHUTDOWN_TIMEOUT": PATIENCE,
             "HOME": "/",
         }
-        words = (python, "-P", "-m", "httptop", "--quiet", "--log-file", str(folder / "log"))
+        words = (
+            python,
+            "-P",
+            "-m",
+            "httptop",
+            "--quiet",
+            "-d0.1",
+            "--log-file",
+            str(folder / "log"),
+        )
         with subprocess.Popen([*rights, *words], env=environ, cwd="/") as run:
             try:
                 ready, watchdog, said = hears()
