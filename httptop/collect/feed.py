@@ -101,7 +101,7 @@ class ObservedFeed:
         """``tell`` tells the user of trouble, once each, in a thread of the feed.
 
         ``patience_s`` returns how long the run may take to end; half of it is for the feed and all
-        observers together.
+        observers together, and at least an eighth for the observers.
         """
         self._feed = feed
         self._before, self._after = before, after
@@ -157,13 +157,15 @@ class ObservedFeed:
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""
-        until_s = time.monotonic() + self._patience_s() / 2
+        began_s = time.monotonic()
         last = self._feed.stop()
         if not self._ended:
             self._ended = True
             for observer in self._all:
                 observer.end(None if last is None else self._noted(last))
                 self._look_for_trouble(observer)
+            patience_s = self._patience_s()
+            until_s = max(began_s + patience_s / 2, time.monotonic() + patience_s / 8)
             for observer in self._all:
                 observer.finish(until_s)
                 self._look_for_trouble(observer)

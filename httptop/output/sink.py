@@ -7,8 +7,8 @@ other to a destination:
   works or the run ends.
 - Meanwhile, or where a destination is too slow, the oldest that wait are dropped, and counted.
 - Once a destination can take nothing any more, all that follows counts as dropped.
-- At the end of the run what waits is sent, with the last snapshot, for as long as there is time;
-  what fails then is not tried again.
+- At the end of the run what waits is sent, and the last snapshot, for as long as there is time;
+  where that is short, the last one alone. What fails then is not tried again.
 """
 
 from __future__ import annotations
@@ -112,7 +112,13 @@ class Sink(Observer):
             self._thread.start()
 
     def finish(self, until_s: float) -> None:
-        """Wait until all is sent, at most until a moment of the clock."""
+        """Wait until all is sent, at most until a moment of the clock.
+
+        After half of the time only the last snapshot is still sent, which has all that was counted.
+        """
+        self._thread.join(max(0.0, (until_s - self._clock()) / 2))
+        with self._changed:
+            self._queue.keep_newest()
         self._thread.join(max(0.0, until_s - self._clock()))
         with self._changed:
             self._abandoned = True

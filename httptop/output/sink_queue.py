@@ -46,8 +46,16 @@ class SinkQueue:
         while len(self) > 1 and (
             len(self) > self._most_items or self._size_bytes > self._most_bytes
         ):
-            self.take()
-            self.dropped += 1
+            self._drop()
+
+    def keep_newest(self) -> None:
+        """Drop all but the newest snapshot."""
+        while len(self) > 1:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.take()
+        self.dropped += 1
 
     def take(self) -> Snapshot | None:
         """Remove the oldest snapshot and return it; None: none waits."""

@@ -183,6 +183,31 @@ def test_who_publishes_never_waits() -> None:
     assert ended(sink).dropped == 992
 
 
+def test_where_the_time_is_short_at_the_end_the_last_snapshot_is_sent_alone() -> None:
+    gate = Gate()
+    to = Kept(gate)
+    asked: list[None] = []
+
+    def clock() -> float:
+        asked.append(None)
+        if len(asked) == 1:
+            return 0.0
+        gate.open()  # half of the time is over
+        return -SOON_S
+
+    sink = Sink("log", to, clock=clock)
+    sink.begin()
+    sink.see(snapshot_at(1))
+    assert gate.reached.wait(SOON_S)
+    for second in range(2, 9):
+        sink.see(snapshot_at(second))
+    sink.end(snapshot_at(9))
+    sink.finish(0.02)
+    assert [at for at, _ in to.got] == [snapshot_at(n).taken_at for n in (1, 9)]
+    assert sink.sinks[0].dropped == 7
+    assert sink.trouble == "the log lacks 7 snapshots"
+
+
 def test_the_end_of_a_run_does_not_wait_for_what_is_stuck() -> None:
     gates = [Gate(), Gate(), Gate()]
     stuck = [sink_of(Kept(gate)) for gate in gates]
@@ -192,7 +217,7 @@ def test_the_end_of_a_run_does_not_wait_for_what_is_stuck() -> None:
     feed.start(seen.append, lambda _: None)
     last = feed.stop()
     assert last is not None
-    assert [(sink.sent, sink.waiting) for sink in last.sinks] == [(0, 3)] * 3
+    assert [(sink.sent, sink.offered) for sink in last.sinks] == [(0, 3)] * 3
     assert told == ["the log lacks 3 snapshots"]
     for gate in gates:
         gate.open()
@@ -206,7 +231,8 @@ def test_those_behind_a_stuck_one_have_the_last_snapshot() -> None:
             gate.open()
 
     free = Free()
-    feed = ObservedFeed(Scripted(), [sink_of(Kept(gate)), sink_of(free)])
+    sinks = [sink_of(Kept(gate)), sink_of(free)]
+    feed = ObservedFeed(Scripted(), sinks, patience_s=lambda: SOON_S)
     feed.start(lambda _: None, lambda _: None)
     last = feed.stop()
     assert last is not None

@@ -49,6 +49,15 @@ def test_the_newest_has_a_place_whatever_its_size() -> None:
     assert (len(queue), queue.dropped, queue.take()) == (1, 1, LARGE)
 
 
+def test_all_but_the_newest_may_go() -> None:
+    queue = SinkQueue()
+    queue.keep_newest()
+    for snapshot in (SMALL, SMALL, LARGE):
+        queue.put(snapshot)
+    queue.keep_newest()
+    assert (len(queue), queue.dropped, queue.take()) == (1, 2, LARGE)
+
+
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=2000))
 def test_waits_double_from_half_a_second_to_thirty_and_are_shortened_by_chance(
     chances: list[float],
