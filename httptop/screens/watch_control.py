@@ -34,5 +34,7 @@ class WatchControl:
             app.write_to_terminal("\a")
         elif app.ui.alert == "notify":
             more = f" and {len(begun) - 1} more" if len(begun) > 1 else ""
-            text = f"httptop: {event_text(begun[0], app.units.duration)}{more}"
+            first = begun[0]
+            what = event_text(first, app.units.duration)
+            text = f"httptop: {what}, {first.side} side{more}"
             app.write_to_terminal(f"\x1b]9;{clean(text.encode('utf-8', 'replace'))}\a")

@@ -1,12 +1,13 @@
 """What stands out now: what a watch says, what fails, hangs, is slower than usual, is new.
 
-Each finding names the endpoint that it is about. Without Textual.
+Each finding names the endpoint that it is about, in several wordings: how much of each is shown
+depends on the room that there is (:func:`fitted`). Without Textual.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,6 +16,7 @@ from httptop.humanize import Units
 from httptop.model import EndpointKey, EndpointStats, Side, Snapshot
 from httptop.view.failures import Failing, Failures
 from httptop.view.in_flight import Waiting, hanging
+from httptop.view.jumps import jumped
 from httptop.view.newcomers import Newcomers
 from httptop.view.rows import RowsOnDemand, keys_of
 from httptop.view.state import Scene
@@ -27,6 +29,9 @@ SLOWER: Final = 1.5
 #: Of so many latencies no single one is the 99th percentile.
 _MANY: Final = 300
 _MOST_LOOKED_AT: Final = 10
+#: Cells that a mark takes before a text, and blanks behind it; the least cells of a text.
+MARKED: Final = 4
+_LEAST_WIDTH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,61 @@ class Finding:
     """Something that stands out."""
 
     kind: Kind
-    text: str
+    wordings: tuple[str, ...]  # the shortest first; each says more than the one before it
     key: EndpointKey | None  # None: it is about several
+
+    @property
+    def text(self) -> str:
+        """All that there is to say."""
+        return self.wordings[-1]
+
+
+def fitted(
+    findings: Sequence[Finding], room: int, width_of: Callable[[str], int]
+) -> list[tuple[Finding, str, int]]:
+    """Return the findings that are shown, in their order, with the text and the cells of each.
+
+    All get their shortest wording, then in turn longer ones as far as there is room. What is new
+    is told where there is still enough room for that. Where the shortest are too long, the first
+    gets what it wants, the others at least a few cells.
+    """
+    urgent = [one for one in findings if one.kind != "new"]
+    urgent = urgent[: max(1, (room + 1) // (_LEAST_WIDTH + MARKED))]
+    levels = [0] * len(urgent)
+
+    def taken() -> int:
+        shown = zip(urgent, levels, strict=True)
+        return sum(width_of(one.wordings[level]) + MARKED for one, level in shown)
+
+    if taken() > room:
+        texts = [one.wordings[0] for one in urgent]
+        widths = _shared([width_of(text) for text in texts], room - MARKED * len(texts))
+        return list(zip(urgent, texts, widths, strict=True))
+    grows = True
+    while grows:
+        grows = False
+        for at, one in enumerate(urgent):
+            if levels[at] + 1 < len(one.wordings):
+                levels[at] += 1
+                if taken() > room:
+                    levels[at] -= 1
+                else:
+                    grows = True
+    left = room - taken()
+    texts = [one.wordings[level] for one, level in zip(urgent, levels, strict=True)]
+    new = [one for one in findings if one.kind == "new" and width_of(one.text) + MARKED <= left]
+    shown = (*zip(urgent, texts, strict=True), *((one, one.text) for one in new))
+    return [(one, text, width_of(text)) for one, text in shown]
+
+
+def _shared(wanted: list[int], room: int) -> list[int]:
+    """Return how many cells each text gets: the first what it wants, the others at least a few."""
+    left, found = max(room, 0), list[int]()
+    for at, cells in enumerate(wanted):
+        least = sum(min(_LEAST_WIDTH, more) for more in wanted[at + 1 :])
+        found.append(max(0, min(cells, max(left - least, min(left, _LEAST_WIDTH)))))
+        left -= found[-1]
+    return found
 
 
 def slower_for(row: EndpointStats) -> int | None:
@@ -84,13 +142,13 @@ class Headlines:
         """``arrow`` stands between a value then and now."""
         self._newcomers, self._failures = Newcomers(), Failures()
         self._arrow = arrow
-        self._latest_at = 0.0
+        self._latest_s = 0.0  # uptime
 
     def note(self, snapshot: Snapshot) -> None:
-        """Note the next snapshot; one that is older than the last begins anew."""
-        if snapshot.taken_at < self._latest_at:
+        """Note the next snapshot; after a jump, what was seen before says nothing any more."""
+        if jumped(self._latest_s, snapshot.uptime_s, snapshot.interval_s):
             self._newcomers, self._failures = Newcomers(), Failures()
-        self._latest_at = snapshot.taken_at
+        self._latest_s = snapshot.uptime_s
         self._newcomers.note(snapshot)
         self._failures.note(snapshot)
 
@@ -112,13 +170,14 @@ class Headlines:
             found.append(Finding("hangs", _hanging(hang, units), hang[0].request.key))
         row, others = slowest(scene)
         if row is not None:
-            text = _slower(row, others, snapshot, units, self._arrow)
-            found.append(Finding("slower", text, row.key))
+            wordings = _slower(row, others, snapshot, units, self._arrow)
+            found.append(Finding("slower", wordings, row.key))
+        found += _watched(events, side, {one.kind for one in found}, units)
         if new := self._newcomers.new(snapshot, side):
             newest = max(new, key=new.__getitem__)
             more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            found.append(Finding("new", f"new: {_name(newest)}{more}", newest))
-        return (*_watched(events, side, {one.kind for one in found}, units), *found)
+            found.append(Finding("new", (f"new: {_name(newest)}{more}",), newest))
+        return tuple(found)
 
 
 def _watched(
@@ -129,45 +188,76 @@ def _watched(
         event
         for event in events
         if event.on
-        and (event.subject.side if isinstance(event.subject, EndpointKey) else event.subject)
-        == side
-        and not (event.watch.usual and "slower" in told)
+        and event.side == side
+        and not (event.watch.usual and ("slower" in told or event.ending))
         and not (event.watch.measure in ("5xx", "errors") and "failing" in told)
         and not (event.watch.measure in ("in_flight", "oldest") and "hangs" in told)
     ]
     if on:
         newest = on[0]
-        more = f", {len(on) - 1} more on" if len(on) > 1 else ""
-        text = f"{event_text(newest, units.duration)} for {lasting(newest.seconds)}{more}"
+        what = f"watch: {event_text(newest, units.duration)}"
+        since = f"{what}, {lasting(newest.seconds, at_least=newest.at_least)}"
+        more = (f"{since}; {len(on) - 1} more",) if len(on) > 1 else ()
         key = newest.subject if isinstance(newest.subject, EndpointKey) and not more else None
-        yield Finding("watch", text, key)
+        yield Finding("watch", (what, since, *more), key)
 
 
 def _name(key: EndpointKey) -> str:
     return f"{key.process} {key.method} {key.path}"
 
 
-def _failing(failing: Failing, others: int) -> str:
-    only = "" if failing.pid is None else f", pid {failing.pid} only"
-    share, seconds = humanize.percent(failing.share), failing.seconds
-    since = f" for {lasting(seconds)}" if seconds >= 1 else ""
-    return f"5xx {share}: {_name(failing.key)}{only}{since}{_more(others)}"
+def _short_name(key: EndpointKey) -> str:
+    return f"{key.process} {key.path}"
 
 
-def _more(endpoints: int) -> str:
-    return f", {endpoints} more endpoint{'s' * (endpoints > 1)}" if endpoints else ""
+def _failing(failing: Failing, others: int) -> tuple[str, ...]:
+    share = humanize.percent(failing.share)
+    only = "" if failing.pid is None else f", only pid {failing.pid}"
+    short, name = _short_name(failing.key), f"{_name(failing.key)}{only}"
+    if failing.ended_s is not None:
+        until = f"5xx {share} until {lasting(failing.ended_s)} ago"
+        return f"{until}: {short}", *_and_more(f"{until}: {name}", others)
+    since = _for(failing.seconds, at_least=failing.at_least)
+    now = f"5xx {share}"
+    return (
+        f"{now}: {short}",
+        f"{now}: {short}{only}",
+        *(f"{now}: {text}" for text in (name, *_and_more(f"{name}{since}", others))),
+    )
 
 
-def _hanging(requests: tuple[Waiting, ...], units: Units) -> str:
+def _for(seconds: float, *, at_least: bool = False) -> str:
+    return f", for {lasting(seconds, at_least=at_least)}" if seconds >= 1 else ""
+
+
+def _and_more(text: str, endpoints: int) -> tuple[str, ...]:
+    if not endpoints:
+        return (text,)
+    return text, f"{text}, {endpoints} more endpoint{'s' * (endpoints > 1)}"
+
+
+def _hanging(requests: tuple[Waiting, ...], units: Units) -> tuple[str, ...]:
     oldest = requests[0].request
     name, age = _name(oldest.key), units.duration(oldest.age_ns)
     if len(requests) == 1:
-        return f"1 hangs for {age}: {name}"
-    return f"{len(requests):,} hang, oldest {age}: {name}"
+        return f"1 hangs {age}: {_short_name(oldest.key)}", f"1 hangs for {age}: {name}"
+    number = f"{len(requests):,} hang"
+    short = f"{number}, {age}: {_short_name(oldest.key)}"
+    return short, f"{number}, {age}: {name}", f"{number}, oldest {age}: {name}"
 
 
-def _slower(row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str) -> str:
+def _slower(
+    row: EndpointStats, others: int, snapshot: Snapshot, units: Units, arrow: str
+) -> tuple[str, ...]:
     before, now = units.duration(row.usual_p99_ns), units.duration(row.latency.p99_ns)
-    ticks = slower_for(row)
-    since = "" if ticks is None else f" for {lasting(ticks * snapshot.interval_s)}"
-    return f"{_name(row.key)} p99 {before}{arrow}{now}{since}{_more(others)}"
+    ticks, times = slower_for(row), row.p99_change or 0.0
+    since = "" if ticks is None else _for(ticks * snapshot.interval_s)
+    figures = f"{times:.1f}x slower" if times < 9.95 else f"{times:.0f}x slower"
+    unit = now.lstrip("0123456789.")  # said once where both have it
+    change, name = f"{before.removesuffix(unit)}{arrow}{now}", _name(row.key)
+    return (
+        f"{figures} {change}: {_short_name(row.key)}",
+        f"{figures} {change}: {name}",
+        f"{figures}, p99 {change}: {name}",
+        *_and_more(f"{figures}, p99 {change}: {name}{since}", others),
+    )

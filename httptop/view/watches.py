@@ -16,6 +16,7 @@ from httptop import humanize
 from httptop.filters.predicates import key_test
 from httptop.filters.watches import MEASURES, Watch
 from httptop.model import SIDES, EndpointKey, EndpointStats, Side, Snapshot, Totals
+from httptop.view.jumps import jumped
 from httptop.view.rows import RowsOnDemand, keys_of
 
 #: What an event is about: an endpoint, or all of a side that a watch selects.
@@ -173,6 +174,15 @@ class Event:
     seconds: float  # that it has lasted
     worst: float
     on: bool
+    #: Whether it may have lasted longer: the limit was passed when it was first looked at.
+    at_least: bool = False
+    #: Whether it is on, but does not pass the limit now: not for long enough to end.
+    ending: bool = False
+
+    @property
+    def side(self) -> Side:
+        """The side that it is on."""
+        return self.subject.side if isinstance(self.subject, EndpointKey) else self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +191,12 @@ class WatchState:
 
     watch: Watch
     enabled: bool
-    worst: float | None = None  # now; None: not known
-    on: int = 0  # subjects that pass its limit, and have for long enough
+    #: The worst value now, of those that alert if any of these passes the limit; None: not known.
+    worst: float | None = None
+    on: int = 0  # subjects that alert: they pass its limit, and have for long enough
     seconds: float = 0.0  # for how long the longest of them
+    at_least: bool = False  # or longer, as of events
+    ending: bool = False  # whether none of them passes the limit now
 
 
 @dataclass(slots=True)
@@ -193,7 +206,9 @@ class _Run:
     began_at: float
     began_s: float
     last_s: float
+    value: float  # at last_s
     worst: float
+    at_least: bool
     number: int | None = None  # of its event; None: it does not count yet
 
 
@@ -202,6 +217,7 @@ class _Watched:
     watch: Watch
     selected: Selected
     enabled: bool = True
+    seen: bool = False  # whether it has looked at any snapshot, since a jump if there was one
     worst: float | None = None
     runs: dict[Subject, _Run] = field(default_factory=dict)
 
@@ -243,7 +259,7 @@ class Watching:
         """Switch a watch on or off, by its place."""
         one = self._watched[n]
         self._end_all(one)
-        one.enabled, one.worst = not one.enabled, None
+        one.enabled, one.seen, one.worst = not one.enabled, False, None
 
     def note(self, snapshot: Snapshot) -> tuple[Event, ...]:
         """Note the next snapshot; return the events that have begun."""
@@ -255,6 +271,11 @@ class Watching:
             }
             for one in self._watched:
                 one.runs.clear()
+                one.seen = False
+        elif self._now_s >= 0 and jumped(self._now_s, snapshot.uptime_s, snapshot.interval_s):
+            for one in self._watched:  # what was on may have been off meanwhile
+                self._end_all(one)
+                one.seen = False
         self._now_s = snapshot.uptime_s
         begun = self._numbers
         for one in self._watched:
@@ -275,12 +296,14 @@ class Watching:
             if run is None:
                 if len(one.runs) >= MOST_SUBJECTS:
                     continue
-                run = one.runs[subject] = _Run(snapshot.taken_at, now_s, now_s, value)
-            run.last_s, run.worst = now_s, worse(run.worst, value)
+                run = one.runs[subject] = _Run(
+                    snapshot.taken_at, now_s, now_s, value, value, at_least=not one.seen
+                )
+            run.last_s, run.value, run.worst = now_s, value, worse(run.worst, value)
             if run.number is None and now_s - run.began_s >= watch.hold_s:
                 run.number, self._numbers = self._numbers, self._numbers + 1
                 self._events[run.number] = Event(
-                    run.number, watch, subject, run.began_at, 0.0, run.worst, on=True
+                    run.number, watch, subject, run.began_at, 0.0, run.worst, True, run.at_least
                 )
             self._update(run, now_s, on=True)
         for subject in [other for other in one.runs if other not in found.values]:
@@ -288,11 +311,18 @@ class Watching:
             if run.number is None or now_s - run.last_s >= watch.hold_s:
                 self._update(run, run.last_s, on=False)
                 del one.runs[subject]
+            else:
+                self._update(run, run.last_s, on=True, ending=True)
+        one.seen = True
 
-    def _update(self, run: _Run, until_s: float, *, on: bool) -> None:
+    def _update(self, run: _Run, until_s: float, *, on: bool, ending: bool = False) -> None:
         if run.number is not None and run.number in self._events:
             self._events[run.number] = replace(
-                self._events[run.number], seconds=until_s - run.began_s, worst=run.worst, on=on
+                self._events[run.number],
+                seconds=until_s - run.began_s,
+                worst=run.worst,
+                on=on,
+                ending=ending,
             )
 
     def _end_all(self, one: _Watched) -> None:
@@ -302,8 +332,21 @@ class Watching:
 
     def _state(self, one: _Watched) -> WatchState:
         counted = [run for run in one.runs.values() if run.number is not None]
-        longest = max((self._now_s - run.began_s for run in counted), default=0.0)
-        return WatchState(one.watch, one.enabled, one.worst, len(counted), longest)
+        if not counted:
+            return WatchState(one.watch, one.enabled, one.worst)
+        longest = min(counted, key=lambda run: run.began_s)
+        seconds = max(run.last_s for run in counted) - longest.began_s
+        now = [run.value for run in counted if run.last_s == self._now_s]
+        worst = (max if one.watch.above else min)(now, default=one.worst)
+        return WatchState(
+            one.watch,
+            one.enabled,
+            worst,
+            len(counted),
+            seconds,
+            longest.at_least,
+            ending=not now,
+        )
 
 
 def value_text(watch: Watch, value: float | None, duration: Callable[[float], str]) -> str:
@@ -311,7 +354,7 @@ def value_text(watch: Watch, value: float | None, duration: Callable[[float], st
     if value is None:
         return "-"
     if watch.usual:
-        return f"{value:.1f}x"
+        return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
     units: dict[str, Callable[[Any], str]] = {
         "duration": duration,
         "share": humanize.percent,
@@ -322,24 +365,25 @@ def value_text(watch: Watch, value: float | None, duration: Callable[[float], st
 
 
 def subject_text(event: Event) -> str:
-    """Return what an event is about, for people."""
-    subject, watch = event.subject, event.watch
+    """Return what an event is about, for people, but for the side."""
+    subject = event.subject
     if isinstance(subject, EndpointKey):
         return f"{subject.process} {subject.method} {subject.path}"
-    return f"{watch.scope_text}, {subject} side"
+    return event.watch.scope_text
 
 
 def event_text(event: Event, duration: Callable[[float], str]) -> str:
-    """Return an event in a few words: ``rate 0.3/s < 1/s of comm = nginx, server side``."""
+    """Return an event in a few words: ``rate 0.3/s (below 1/s): comm = nginx``."""
     watch = event.watch
-    value = value_text(watch, event.worst, duration)
-    limit = f"{watch.operator} {watch.limit_text}"
-    return f"{watch.measure} {value} {limit} of {subject_text(event)}"
+    value = value_text(watch, event.worst, duration) + " usual" * watch.usual
+    limit = watch.limit_text.removesuffix(" usual")
+    over = "over" if watch.above else "below"
+    return f"{watch.measure} {value} ({over} {limit}): {subject_text(event)}"
 
 
-def lasting(seconds: float) -> str:
-    """Return a duration as ``12s``, ``2m41s``, ``1h02m``."""
-    whole = max(0, round(seconds))
+def lasting(seconds: float, *, at_least: bool = False) -> str:
+    """Return a duration as ``12s``, ``2m41s``, ``1h02m``; ``12s+``: at least."""
+    whole, more = max(0, round(seconds)), "+" * at_least
     if whole >= 3600:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s"
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m{more}"
+    return (f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s") + more

@@ -7,7 +7,7 @@ from typing import Final
 from rich.style import Style
 from textual.strip import Strip
 
-from httptop.view.headline import Finding, Kind
+from httptop.view.headline import Finding, Kind, fitted
 from httptop.widgets.painting import Line, Painted, width_of
 from httptop.widgets.sparkline import Symbols
 
@@ -18,11 +18,10 @@ _HUES: Final[dict[Kind, str]] = {
     "slower": "bad",
     "new": "accent",
 }
-_LEAST_WIDTH: Final = 20
 
 
 class Headline(Painted):
-    """Shows the findings side by side, the most urgent first, as far as there is room."""
+    """Shows what stands out, the most urgent first, in as many words as there is room for."""
 
     DEFAULT_CSS = """
     Headline { height: 1; }
@@ -53,20 +52,9 @@ class Headline(Painted):
             "slower": glyphs.up,
             "new": glyphs.dot,
         }
-        shown = self._findings[: max(1, (width + 1) // (_LEAST_WIDTH + 4))]
-        widths = shared([width_of(one.text) for one in shown], width - 1 - 4 * len(shown))
-        for number, (finding, cells) in enumerate(zip(shown, widths, strict=True)):
+        for finding, words, cells in fitted(self._findings, width + 1, width_of):
+            number = self._findings.index(finding)
             opens = Style.from_meta({"@click": f"screen.open_finding({number})"})
             line.add(f"{marks[finding.kind]} ", self.hue(_HUES[finding.kind]) + opens)
-            line.add(self.fit(finding.text, cells), text + opens).space(2, text)
+            line.add(self.fit(words, cells), text + opens).space(2, text)
         return [line.strip()]
-
-
-def shared(wanted: list[int], room: int) -> list[int]:
-    """Return how many cells each text gets: the first what it wants, the others at least a few."""
-    left, found = max(room, 0), list[int]()
-    for at, cells in enumerate(wanted):
-        least = sum(min(_LEAST_WIDTH, more) for more in wanted[at + 1 :])
-        found.append(max(0, min(cells, max(left - least, min(left, _LEAST_WIDTH)))))
-        left -= found[-1]
-    return found

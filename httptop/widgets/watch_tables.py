@@ -11,7 +11,13 @@ from textual.message import Message
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.view.watches import Event, WatchState, lasting, subject_text, value_text
+from httptop.view.watches import (
+    Event,
+    WatchState,
+    lasting,
+    subject_text,
+    value_text,
+)
 from httptop.widgets.bindings import bindings
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import Align
@@ -31,7 +37,8 @@ class Column:
 
 _ON, _WHAT, _LIMIT = Column(""), Column("WHAT"), Column("LIMIT", "right")
 _NOW, _STATE = Column("NOW", "right"), Column("STATE")
-_TIME, _EVENT, _WORST = Column("SINCE"), Column("WHAT"), Column("WORST", "right")
+_TIME, _SIDE, _EVENT = Column("SINCE"), Column("SIDE"), Column("WHAT")
+_WORST = Column("WORST", "right")
 _LASTED = Column("LASTED")
 
 
@@ -68,13 +75,15 @@ class WatchTable(CursorTable):
         self.cursor_row = max(0, min(self.cursor_row, len(states) - 1))
         self.fit_rows()
         on = sum(1 for state in states if state.on)
-        self.set_title(f"watches {len(states)}" + (f" {self.glyphs.dot} {on} on" if on else ""))
+        self.set_title(
+            f"watches {len(states)}" + (f" {self.glyphs.dot} {on} alerting" if on else "")
+        )
         self.repaint()
 
     @property
     def columns(self) -> Sequence[tuple[Column, int]]:
         """The columns with their widths."""
-        limit, now, state = 12, 7, 12
+        limit, now, state = 12, 7, 14
         what = max(8, self.canvas().width - 1 - 1 - limit - now - state - 5)
         return ((_ON, 1), (_WHAT, what), (_LIMIT, limit), (_NOW, now), (_STATE, state))
 
@@ -106,8 +115,11 @@ class WatchTable(CursorTable):
             return "off"
         if not state.on:
             return "ok"
+        lasted = lasting(state.seconds, at_least=state.at_least)
+        if state.ending:
+            return f"ending, {lasted}"
         number = f"{state.on}, " if state.on > 1 else ""
-        return f"{self.glyphs.up} {number}{lasting(state.seconds)}"
+        return f"{self.glyphs.up} {number}{lasted}"
 
     def select(self, row: int) -> None:  # noqa: ARG002
         """Draw the cursor where it is now."""
@@ -148,7 +160,7 @@ class EventTable(CursorTable):
         self.cursor_row = 0 if self._selected is None else max(0, at)
         self.fit_rows()
         on = sum(1 for event in events if event.on)
-        still = f" {self.glyphs.dot} {on} still on" if on else ""
+        still = f" {self.glyphs.dot} {on} ongoing" if on else ""
         self.set_title(f"events {len(events)}{still}")
         self.repaint()
 
@@ -161,9 +173,9 @@ class EventTable(CursorTable):
     @property
     def columns(self) -> Sequence[tuple[Column, int]]:
         """The columns with their widths."""
-        time, worst, lasted = 8, 7, 16
-        what = max(8, self.canvas().width - 1 - time - worst - lasted - 4)
-        return ((_TIME, time), (_EVENT, what), (_WORST, worst), (_LASTED, lasted))
+        time, side, worst, lasted = 8, 6, 7, 16
+        what = max(8, self.canvas().width - 1 - time - side - worst - lasted - 5)
+        return ((_TIME, time), (_SIDE, side), (_EVENT, what), (_WORST, worst), (_LASTED, lasted))
 
     order = _NO_ORDER
     has_selection = True
@@ -176,9 +188,10 @@ class EventTable(CursorTable):
     def cells(self, row: int) -> Iterator[tuple[str, str]]:
         """Yield what the columns show of an event."""
         event = self.events[row]
-        lasted = f"{lasting(event.seconds)}{', still on' if event.on else ''}"
+        lasted = lasting(event.seconds, at_least=event.at_least) + ", ongoing" * event.on
         texts = (
             (humanize.time_of_day(event.began_at)[:8], "muted"),
+            (event.side, "muted"),
             (f"{event.watch.measure} {subject_text(event)}", "strong"),
             (value_text(event.watch, event.worst, self.units.duration), "text"),
             (lasted, "bad" if event.on else "muted"),

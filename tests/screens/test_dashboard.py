@@ -445,7 +445,7 @@ async def test_the_headline_opens_the_endpoint_that_it_names() -> None:
     async with HttptopApp().run_test(size=(120, 40)) as pilot:
         app = await show(pilot, busy())
         (line,) = drawn(app, Headline)
-        assert "nginx GET /search p99 91.2ms→738ms for 40s" in line
+        assert "x slower, p99 91.2→738ms: nginx GET /search, for 40s" in line
         await pilot.click(Headline, offset=(8, 0))
         await pilot.pause()
         assert isinstance(app.screen, DetailScreen)

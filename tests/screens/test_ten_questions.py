@@ -42,7 +42,9 @@ def only_one_process_fails(tick: int) -> Snapshot:
             row,
             status={200: 22_000 + 4 * failed, 503: failed},
             requests=22_000 + 5 * failed,
+            window_requests=5 * failed,
             window_errors=failed,
+            window_status={200: 4 * failed, 503: failed},
             by_pid=halves,
             pids=(1016, 1017),
         )
@@ -99,7 +101,7 @@ QUESTIONS = (
         "Which endpoint got slower in the last minute?",
         (),
         0,
-        r"▲ nginx GET /search p99 91\.2ms→738ms for 40s",
+        r"▲ [78]\.\dx slower, p99 91\.2→738ms: nginx GET /search, for 40s",
         [busy()],
     ),
     Question(
@@ -120,8 +122,8 @@ QUESTIONS = (
         "Are the 5xx from one pid only?",
         (),
         2,
-        r"5xx 20%: nginx GET /users/\{id\}, pid 1017 only",
-        [only_one_process_fails(tick) for tick in (240, 246, 252)],
+        r"5xx 20%: nginx GET /users/\{id\}, only pid 1017",
+        [only_one_process_fails(tick) for tick in (240, 246, 252, 258)],
     ),
     Question(
         "Did the deploy make p99 worse?",

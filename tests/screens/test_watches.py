@@ -58,15 +58,17 @@ async def test_a_shows_watches_with_their_values_and_events(size: tuple[int, int
     async with watching().run_test(size=size) as pilot:
         app = await opened(pilot, rates(10, a=6.0), rates(13, a=7.0, b=9.0))
         watches, events = drawn(app, WatchTable), drawn(app, EventTable)
-        assert on_one_line(watches, "any endpoint · rate", "> 5/s", "9.0/s", "▲ 2, 3s")
+        assert on_one_line(watches, "any endpoint · rate", "> 5/s", "9.0/s", "▲ 2, 3s+")
         assert on_one_line(watches, "comm = nginx · rate", "< 1/s", "16.0/s", "ok")
         assert on_one_line(watches, "all · 5xx", "> 90%")
         assert "rate nginx GET /b" in events[1]  # the newest first
-        assert on_one_line(events, "12:00:10", "rate nginx GET /a", "7.0/s", "3s, still on")
+        assert on_one_line(
+            events, "12:00:10", "server", "rate nginx GET /a", "7.0/s", "3s+, ongoing"
+        )
         await show(pilot, rates(15, a=0.1, b=0.1))
         assert on_one_line(drawn(app, EventTable), "rate nginx GET /a", "7.0/s", "3s")
-        assert not on_one_line(drawn(app, EventTable), "/a", "still on")
-        assert on_one_line(drawn(app, EventTable), "comm = nginx, server side", "0.2/s", "still on")
+        assert not on_one_line(drawn(app, EventTable), "/a", "ongoing")
+        assert on_one_line(drawn(app, EventTable), "server", "comm = nginx", "0.2/s", "ongoing")
         await pilot.press("a")
         assert isinstance(app.screen, Dashboard)
 
@@ -76,7 +78,7 @@ async def test_space_switches_a_watch_off_and_on() -> None:
         app = await opened(pilot, rates(10, a=6.0))
         await pilot.press("space")
         assert on_one_line(drawn(app, WatchTable), "any endpoint · rate", "off")
-        assert not on_one_line(drawn(app, EventTable), "still on")
+        assert not on_one_line(drawn(app, EventTable), "ongoing")
         await show(pilot, rates(11, a=9.0))
         assert len(app.watches.events) == 1
         await pilot.press("space")
@@ -219,12 +221,12 @@ async def test_what_a_watch_is_written_with_does_not_reach_the_terminal_as_it_is
 async def test_the_headline_says_what_a_watch_says_and_opens_it() -> None:
     async with watching().run_test(size=(140, 40)) as pilot:
         app = await show(pilot, rates(10, a=6.0))
-        assert "rate 6.0/s > 5/s of nginx GET /a for 0s" in drawn(app, Headline)[0]
+        assert "watch: rate 6.0/s (over 5/s): nginx GET /a, 0s+" in drawn(app, Headline)[0]
         await pilot.click(Headline, offset=(8, 0))
         assert isinstance(app.screen, DetailScreen)
         await pilot.press("escape")
         await show(pilot, rates(20, a=0.1, b=0.2))
-        assert "rate 0.3/s < 1/s of comm = nginx, server side for 0s" in drawn(app, Headline)[0]
+        assert "watch: rate 0.3/s (below 1/s): comm = nginx, 0s" in drawn(app, Headline)[0]
         await pilot.click(Headline, offset=(8, 0))
         assert isinstance(app.screen, WatchesScreen)
 
@@ -244,7 +246,10 @@ def recorded(app: HttptopApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [
         ("none", []),
         ("bell", ["\a"]),
-        ("notify", ["\x1b]9;httptop: rate 6.0/s > 5/s of nginx GET /a and 1 more\a"]),
+        (
+            "notify",
+            ["\x1b]9;httptop: rate 6.0/s (over 5/s): nginx GET /a, server side and 1 more\a"],
+        ),
     ],
 )
 async def test_the_terminal_is_told_once_if_that_is_asked_for(

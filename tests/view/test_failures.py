@@ -17,7 +17,7 @@ def _row(
 ) -> EndpointStats:
     parties = {pid: PartyStats(*counts) for pid, counts in (by_pid or {}).items()}
     made = row(key(path), {200: good, 404: 50, 500: failed})
-    return replace(made, window_errors=50 + failed, by_pid=parties)
+    return replace(made, window_errors=failed or 1, by_pid=parties)
 
 
 def _worst(*ticks: list[EndpointStats], side: str = "server") -> tuple[Failing | None, int]:
@@ -31,7 +31,8 @@ def test_what_failed_before_does_not_fail_now() -> None:
     old = _row("/a", 100, 700)
     assert _worst([old]) == (None, 0)
     assert _worst([old], [_row("/a", 200, 700)]) == (None, 0)
-    assert _worst([old], [_row("/a", 190, 710)]) == (Failing(key("/a"), 10, 0.1, None), 0)
+    failing, _ = _worst([old], [_row("/a", 190, 710)])
+    assert failing == Failing(key("/a"), 10, 0.1, None, seconds=1.0, at_least=True)
 
 
 @pytest.mark.parametrize(("failed", "good"), [(2, 10), (9, 1000)])
@@ -68,13 +69,61 @@ def test_the_endpoint_with_the_most_failures_is_named() -> None:
     assert _worst(before, after, side="client") == (None, 0)
 
 
-def test_failures_leave_the_window() -> None:
+def test_failures_leave_the_window_and_are_told_for_a_while() -> None:
     failures = Failures()
     failures.note(snapshot([_row("/a", 0, 0)], tick=100))
-    for tick in range(101, 121):
+    for tick in range(101, 130):
         failures.note(snapshot([_row("/a", tick, 9)], tick=tick))
         failing, _ = failures.worst("server")
-        assert (failing is not None) == (tick <= 110), tick  # the window is of 10 s
+        assert (failing is not None) == (tick <= 120), tick  # the window is of 10 s
+        if failing is not None:
+            assert failing.ended_s == (tick - 101 if tick > 110 else None)
+
+
+def _in_window(failed: int, requests: int, total: int, path: str = "/a") -> EndpointStats:
+    """Return a row that has had so many failures since start, and some in the window."""
+    return replace(
+        row(key(path), {200: 5000, 500: total}),
+        window_requests=requests,
+        window_errors=failed,
+        window_status={200: requests - failed, 500: failed},
+    )
+
+
+def test_what_fails_in_the_first_window_that_is_seen_is_told_at_once() -> None:
+    failures = Failures()
+    for tick in (500, 501, 517):
+        failures.note(snapshot([_in_window(28, 100, tick)], tick=tick))
+        failing, _ = failures.worst("server")
+        assert failing == Failing(key("/a"), 28, 0.28, None, float(tick - 500), at_least=True)
+
+
+def test_what_begins_to_fail_while_it_is_seen_does_so_from_that_tick_on() -> None:
+    failures = Failures()
+    failures.note(snapshot([_in_window(0, 100, 700)], tick=500))
+    for tick in (501, 505):
+        failures.note(snapshot([_in_window(28, 100, 700 + tick)], tick=tick))
+        failing, _ = failures.worst("server")
+        assert failing == Failing(key("/a"), 28, 0.28, None, float(tick - 501))
+
+
+def test_a_few_failures_go_on_what_was_more_and_do_not_begin_it() -> None:
+    failures = Failures()
+    shown = []
+    for tick, failed in enumerate((1, 2, 7, 2, 0, 1, 3), 500):
+        failures.note(snapshot([_in_window(failed, 50, tick)], tick=tick))
+        failing, _ = failures.worst("server")
+        shown.append(None if failing is None else (failing.failed, failing.ended_s))
+    ended = (2, 1.0)
+    assert shown == [None, None, (7, None), (2, None), ended, (1, None), (3, None)]
+
+
+def test_what_fails_hardly_any_more_does_not_stay_for_ever() -> None:
+    failures = Failures()
+    for tick in range(500, 530):
+        failed = 30 if tick == 500 else 1
+        failures.note(snapshot([_in_window(failed, 1000, tick)], tick=tick))
+        assert (failures.worst("server")[0] is not None) == (tick <= 510)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from httptop.filters.watches import parse_watch
 from httptop.humanize import DEFAULT_UNITS
-from httptop.model import EndpointKey, EndpointStats, RequestInFlight
-from httptop.view.headline import Finding, Headlines, slower_for
+from httptop.model import EndpointKey, EndpointStats, PartyStats, RequestInFlight
+from httptop.view.headline import Finding, Headlines, fitted, slower_for
 from httptop.view.state import View, scene
+from httptop.view.watches import Watching
 from tests.factory import key, row, snapshot
 
 MS = 1e6
@@ -43,7 +45,7 @@ def test_the_endpoint_that_has_changed_most_is_named() -> None:
     rows = (row(), _slow(key("/b"), 1.6), slow, _slow(key("/c", side="client"), 20.0))
     (found,) = _found(*rows, before=rows)
     assert (found.kind, found.key) == ("slower", slow.key)
-    assert found.text == "stockd GET /stock p99 10.0ms->80.0ms, 1 more endpoint"
+    assert found.text == "8.0x slower, p99 10.0->80.0ms: stockd GET /stock, 1 more endpoint"
 
 
 @pytest.mark.parametrize(
@@ -61,9 +63,9 @@ def test_since_when(trend: tuple[float | None, ...], ticks: int | None) -> None:
     slow = _slow(key("/a"), 8.0, values)
     assert slower_for(slow) == ticks
     (found,) = _found(slow, before=[slow])
-    assert (" for " in found.text) == (ticks is not None)
+    assert (", for " in found.text) == (ticks is not None)
     if ticks is not None:
-        assert f" for {ticks}s" in found.text
+        assert f", for {ticks}s" in found.text
 
 
 def test_few_requests_have_to_be_slow_for_longer_than_one_is_in_the_window() -> None:
@@ -78,18 +80,89 @@ def test_few_requests_have_to_be_slow_for_longer_than_one_is_in_the_window() -> 
     assert other.key == slow.key
 
 
-def test_what_failed_and_was_new_is_not_known_where_a_replay_goes_back() -> None:
+@pytest.mark.parametrize("tick", [245, 310, 900])
+def test_after_a_jump_what_fails_is_known_of_the_window_and_nothing_is_new(tick: int) -> None:
     headlines = Headlines("->")
-    bad = replace(row(key("/a"), {500: 50}), window_errors=50)
-    for tick, rows in (
-        (240, [replace(row(key("/a"), {500: 0}), window_errors=1)]),
-        (250, [bad, row()]),
-    ):
+    good = replace(row(key("/a", process="shop"), {200: 100}), window_status={200: 10})
+    bad = replace(
+        row(good.key, {200: 100, 500: 50}),
+        window_requests=100,
+        window_errors=28,
+        window_status={200: 72, 500: 28},
+    )
+
+    def texts(*rows: EndpointStats, tick: int) -> list[str]:
         headlines.note(shown := snapshot(rows, tick=tick))
-    assert len(headlines.findings(scene(shown, View()), DEFAULT_UNITS)) == 2
-    past = scene(snapshot([bad, row()], tick=245), View())
-    headlines.note(past.snapshot or shown)
-    assert headlines.findings(past, DEFAULT_UNITS) == ()
+        return [one.text for one in headlines.findings(scene(shown, View()), DEFAULT_UNITS)]
+
+    assert texts(good, tick=240) == []
+    assert texts(bad, row(), tick=250) == ["5xx 28%: shop GET /a", "new: nginx GET /users/{id}"]
+    there = (bad, row(), row(key("/b")))
+    assert texts(*there, tick=tick) == ["5xx 28%: shop GET /a"]
+    later = [*there, row(key("/c"))]
+    assert texts(*later, tick=tick + 3) == ["5xx 28%: shop GET /a, for 3s+", "new: nginx GET /c"]
+
+
+def test_each_finding_has_its_figures_and_its_name_before_others_have_more() -> None:
+    """Three faults at 120 columns: what, how bad and where of all of them, and who fails."""
+    findings = _three_faults()
+    shown = [text for _, text, _ in fitted(findings, 121, len)]
+    assert shown == [
+        "5xx 28%: shop /api/cart, only pid 7065",
+        "4 hang, 38.4s: shop /api/hang",
+        "30x slower 10.0->300ms: stock /price/{id}",
+    ]
+    shown = [text for _, text, _ in fitted(findings, 300, len)]
+    assert shown == [one.text for one in findings]
+    assert shown[-1].startswith("new: ")
+
+
+@pytest.mark.parametrize("room", range(20, 300, 7))
+def test_the_texts_fit_into_any_room_and_what_is_new_is_the_first_to_go(room: int) -> None:
+    findings = _three_faults()
+    shown = fitted(findings, room, len)
+    assert sum(cells + 4 for _, _, cells in shown) <= max(room, 24)
+    kinds = [one.kind for one, _, _ in shown]
+    assert kinds == [one.kind for one in findings][: len(kinds)]
+    if kinds[-1] == "new":
+        assert [text for _, text, _ in shown] == [one.text for one in findings]
+
+
+def _three_faults() -> tuple[Finding, ...]:
+    cart, hang = key("/api/cart", "POST", "shop"), key("/api/hang", process="shop")
+    by_pid = {7065: PartyStats(50, 0), 7066: PartyStats(50, 0)}
+    price = _slow(key("/price/{id}", process="stock"), 30.0, (10 * MS,) + (300 * MS,) * 58)
+    waiting = replace(row(hang), latency_total=row().latency)
+    before = replace(row(cart, {200: 9, 500: 0}), window_errors=1, by_pid=by_pid)
+    by_pid = {7065: PartyStats(100, 28), 7066: PartyStats(100, 0)}
+    after = replace(row(cart, {200: 81, 500: 28}), window_errors=28, by_pid=by_pid)
+    after = replace(after, window_requests=100, window_status={200: 72, 500: 28})
+    requests = tuple(RequestInFlight(hang, 38.4e9, 7, "::1") for _ in range(4))
+    headlines = Headlines("->")
+    for tick, rows in ((240, [before]), (250, [after, row(), row(key("/new"))])):
+        rows += [price, waiting]
+        headlines.note(shown := replace(snapshot(rows, tick=tick), in_flight=requests))
+    return headlines.findings(scene(shown, View()), DEFAULT_UNITS)
+
+
+def test_a_watch_comes_behind_what_the_line_says_by_itself() -> None:
+    slow = _slow(key("/stock", process="stockd"), 21.4)
+    watching = Watching([parse_watch("any p99 > 3x usual"), parse_watch("any rate > 0.1/s")])
+    headlines = Headlines("->")
+
+    def texts(*rows: EndpointStats, tick: int) -> list[str]:
+        headlines.note(shown := snapshot(rows, tick=tick))
+        watching.note(shown)
+        events = watching.events
+        return [one.text for one in headlines.findings(scene(shown, View()), DEFAULT_UNITS, events)]
+
+    assert texts(slow, tick=240) == ["21x slower, p99 10.0->214ms: stockd GET /stock"]
+    assert texts(slow, tick=255) == [
+        "21x slower, p99 10.0->214ms: stockd GET /stock",
+        "watch: rate 1.0/s (over 0.1/s): stockd GET /stock, 15s+",
+    ]
+    usual = replace(slow, p99_change=1.0)
+    assert texts(usual, tick=256) == ["watch: rate 1.0/s (over 0.1/s): stockd GET /stock, 16s+"]
 
 
 def test_new_endpoints() -> None:

@@ -163,7 +163,7 @@ def test_a_limit_that_is_passed_for_long_enough_is_an_event_until_it_is_not() ->
     assert (event.on, event.seconds) == (False, 3.0)
     ticks(6.0, 6.0, 6.0)
     assert [event.on for event in ticks.watching.events] == [True, False]
-    assert event_text(event, DEFAULT_UNITS.duration) == "rate 9.0/s > 5/s of nginx GET /a"
+    assert event_text(event, DEFAULT_UNITS.duration) == "rate 9.0/s (over 5/s): nginx GET /a"
 
 
 def test_a_moment_is_no_event_and_a_moment_does_not_end_one() -> None:
@@ -196,9 +196,7 @@ def test_the_lowest_value_is_the_worst_below_a_limit() -> None:
     ticks(4.0, 2.0, 3.0)
     (event,) = ticks.watching.events
     assert (event.subject, event.worst) == ("server", 2.0)
-    assert event_text(event, DEFAULT_UNITS.duration) == (
-        "rate 2.0/s < 5/s of comm = nginx, server side"
-    )
+    assert event_text(event, DEFAULT_UNITS.duration) == "rate 2.0/s (below 5/s): comm = nginx"
 
 
 def test_a_watch_that_is_switched_off_notes_nothing_and_ends_what_is_on() -> None:
@@ -249,6 +247,38 @@ def test_where_a_replay_goes_back_what_has_ended_by_then_stays() -> None:
     assert [event.began_at - 1e9 for event in ticks.watching.events] == [105, 101]
 
 
+def test_where_a_replay_jumps_what_was_on_has_ended_when_it_was_last_seen() -> None:
+    ticks = Ticks("any rate > 5/s for 2s")
+    ticks(1.0, 9.0, 9.0, 9.0)
+    assert [(event.seconds, event.at_least) for event in ticks.watching.events] == [(2.0, False)]
+    ticks.tick += 60
+    ticks(9.0)
+    (event,) = ticks.watching.events
+    assert (event.on, event.seconds) == (False, 2.0)
+    assert ticks.watching.states[0].on == 0
+    ticks(9.0, 9.0)
+    newest = ticks.watching.events[0]
+    assert (newest.on, newest.seconds, newest.at_least) == (True, 2.0, True)
+    assert newest.began_at == 1e9 + 165
+
+
+def test_the_value_of_now_is_of_what_alerts_and_none_passes_while_it_ends() -> None:
+    ticks = Ticks("any rate > 5/s for 2s")
+
+    def state(**rates: float) -> tuple[float | None, int, bool]:
+        ticks.note(snapshot([endpoint(key(f"/{path}"), rps=rate) for path, rate in rates.items()]))
+        (one,) = ticks.watching.states
+        return one.worst, one.on, one.ending
+
+    assert state(a=6.0) == (6.0, 0, False)
+    assert state(a=6.0) == (6.0, 0, False)
+    assert state(a=7.0, b=9.0) == (7.0, 1, False)  # b has not passed it for long enough
+    assert state(a=2.0, b=1.0) == (2.0, 1, True)
+    assert ticks.watching.events[0].ending
+    assert state(a=8.0, b=1.0) == (8.0, 1, False)
+    assert not ticks.watching.events[0].ending
+
+
 def test_events_and_what_is_on_are_bounded_and_what_is_on_stays() -> None:
     ticks = Ticks("any rate > 5/s for 0s")
     rows = [endpoint(key(f"/{n}"), rps=6.0 + n) for n in range(MOST_SUBJECTS + 50)]
@@ -280,6 +310,7 @@ def test_thousands_of_rows_take_little() -> None:
     ("text", "value", "shown"),
     [
         ("any p99 > 3x usual", 8.14, "8.1x"),
+        ("any p99 > 3x usual", 21.4, "21x"),
         ("all errors > 1%", 0.021, "2.1%"),
         ("any oldest > 30s", 38.2e9, "38.2s"),
         ("all rate > 1/s", 0.25, "0.2/s"),
