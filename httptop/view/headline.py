@@ -67,7 +67,7 @@ def fitted(
 
     if taken() > room:
         texts = [one.wordings[0] for one in urgent]
-        widths = _shared([width_of(text) for text in texts], room - MARKED * len(texts))
+        widths = shared([width_of(text) for text in texts], room - MARKED * len(texts))
         return list(zip(urgent, texts, widths, strict=True))
     grows = True
     while grows:
@@ -86,7 +86,7 @@ def fitted(
     return [(one, text, width_of(text)) for one, text in shown]
 
 
-def _shared(wanted: list[int], room: int) -> list[int]:
+def shared(wanted: list[int], room: int) -> list[int]:
     """Return how many cells each text gets: the first what it wants, the others at least a few."""
     left, found = max(room, 0), list[int]()
     for at, cells in enumerate(wanted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.widgets.headline import shared
+from httptop.view.headline import shared
 
 
 def test_the_first_one_is_whole_and_the_others_get_what_is_left() -> None:
