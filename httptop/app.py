@@ -177,7 +177,7 @@ class HttptopApp(TellingApp):
         Only the newest one waits while the screen cannot take it, as where nobody reads from the
         terminal.
         """
-        self.lateness.made()
+        self.lateness.arrived(snapshot)
         with self._arrival:
             told, self._arriving = self._arriving is not None, snapshot
         if not told:

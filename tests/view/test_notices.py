@@ -36,6 +36,7 @@ def test_figures_are_late_from_two_intervals_on() -> None:
     lateness = Lateness(lambda: times[-1])
     newest = snapshot()
     assert lateness.text(None) == ""
+    lateness.arrived(newest)
     said = []
     for now_s in (100.0, 101.9, 102.1, 103.0, 161.0):
         times.append(now_s)
@@ -43,5 +44,24 @@ def test_figures_are_late_from_two_intervals_on() -> None:
     assert said == ["", "", "2s old", "3s old", "1m01s old"]
     assert lateness.text(replace(newest, interval_s=60.0)) == ""
     assert lateness.text(replace(newest, final=True)) == ""
-    lateness.made()
+    newest = replace(newest, uptime_s=newest.uptime_s + 61.0)
+    lateness.arrived(newest)
     assert lateness.text(newest) == ""
+
+
+def test_figures_that_arrive_late_are_as_old_as_their_moment() -> None:
+    times = [100.0]
+    lateness = Lateness(lambda: times[-1])
+    first = replace(snapshot(), uptime_s=10.0)
+    lateness.arrived(first)
+    times.append(130.5)
+    late = replace(first, uptime_s=11.5)  # its maker has waited for the CPU for 29 s
+    lateness.arrived(late)
+    assert lateness.text(late) == "29s old"
+    times.append(131.0)
+    lateness.arrived(replace(first, uptime_s=41.0))
+    assert lateness.text(replace(first, uptime_s=41.0)) == ""
+    assert lateness.text(late) == "30s old"  # it is not on the screen yet
+    another = replace(first, uptime_s=0.0)
+    lateness.arrived(another)
+    assert lateness.text(another) == ""
