@@ -27,8 +27,6 @@ KEPT_S: Final = 300.0
 MOST_KEPT_BYTES: Final = 6 << 20
 #: A slot is no longer than this (s), so that any window can begin with one.
 _LONGEST_S: Final = 10 / SLOTS
-#: A slot leaves once the window would cover more than it should, by this share of a slot.
-_SLACK: Final = 0.5
 
 
 def window_fits(seconds: float, snapshot: Snapshot) -> bool:
@@ -68,15 +66,15 @@ class Window:
     def slots(self, now_s: float) -> Slots:
         """Return the slots for what is read now."""
         length_s = self.seconds / SLOTS
-        oldest_s = now_s - self.seconds - _SLACK * length_s
+        wanted_s = now_s - self.seconds  # when the window should begin
         last, begun_s = self._slots[-1]
-        if self._read_s - begun_s >= min(length_s, _LONGEST_S) or begun_s < oldest_s:
+        if self._read_s - begun_s >= min(length_s, _LONGEST_S) or begun_s < wanted_s:
             last += 1
             self._slots.append((last, self._read_s))
         self._read_s = now_s
-        inside = (slot for slot in self._slots if slot[1] >= oldest_s or slot[0] == last)
-        self._first, self._begun_s = next(inside)
-        kept_since_s = min(oldest_s, now_s - self._longest_s)
+        # A slot is as long as a late tick: the window may rather be longer than half as long.
+        self._first, self._begun_s = min(self._slots, key=lambda slot: abs(slot[1] - wanted_s))
+        kept_since_s = min(wanted_s, now_s - self._longest_s)
         while self._slots[0][0] < self._first and self._slots[0][1] < kept_since_s:
             self._slots.popleft()
         self._thin_out(now_s)

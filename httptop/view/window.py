@@ -48,6 +48,8 @@ def window_named(snapshot: Snapshot, view: View) -> str:
 def window_of(snapshot: Snapshot, view: View) -> str:
     """Return of which time the figures are: ``window 1m``, ``window 1m (23s so far)``.
 
+    That is as long as it grows from the start. Late ticks, or no room, make it cover more or less
+    than it should: ``window 10s (covers 13s)``.
     Since start: ``since start 12:03:11``, or how long ago that was, if it was not today.
     """
     if view.since_start:
@@ -58,7 +60,9 @@ def window_of(snapshot: Snapshot, view: View) -> str:
     window_s, covered_s = view.window_s or snapshot.window_s, snapshot.covered_s
     name = f"window {humanize.span(window_s)}"
     if covered_s < (1 - _FAR) * window_s:
-        return f"{name} ({humanize.span(covered_s)} so far)"
+        if covered_s >= (1 - _FAR) * snapshot.uptime_s:
+            return f"{name} ({humanize.span(covered_s)} so far)"
+        return f"{name} (covers {humanize.span(covered_s)})"
     if covered_s > (1 + _FAR) * window_s:
-        return f"{name} (still {humanize.span(covered_s)})"
+        return f"{name} (covers {humanize.span(covered_s)})"
     return name

@@ -52,7 +52,7 @@ def test_the_figures_of_the_window_are_what_was_counted_in_the_time_it_covers(
     readings = [_counting(good, bad) for _, good, bad, _ in steps]
     collector = collecting(FIRST, *readings, kept_s=kept_s)
     collector.step(1000.0, 0)
-    before, now, counted = 0.0, 0.0, []
+    before, now, longest_s, counted = 0.0, 0.0, 0.0, []
     for seconds, good, bad, window_s in steps:
         if window_s is not None:
             collector.set_window(window_s)
@@ -74,8 +74,9 @@ def test_the_figures_of_the_window_are_what_was_counted_in_the_time_it_covers(
             assert row.window_status.get(503, 0) == errors
             assert row.error_share == (errors / requests if requests else None)
         assert snapshot.covered_s <= snapshot.kept_s
-        slot = snapshot.window_s / SLOTS
-        assert snapshot.covered_s <= max(snapshot.window_s + slot, seconds) + 1e-6
+        longest_s = max(longest_s, seconds)
+        most_s = snapshot.window_s + snapshot.window_s / SLOTS + longest_s / 2
+        assert snapshot.covered_s <= max(most_s, seconds) + 1e-6
 
 
 def _covered(window: Window, start: float, end: float, tick: float = 1.0) -> list[float]:
@@ -108,6 +109,16 @@ def test_a_second_here_and_there_does_not_make_ten_of_them_nine() -> None:
         window.slots(now)
         covered.append(window.covered_s)
     assert all(abs(seconds - 10) < 0.1 for seconds in covered[10:])
+
+
+def test_late_ticks_make_a_window_neither_half_as_long_nor_twice() -> None:
+    """It begins at the reading that is nearest to where it should, before or behind that."""
+    for late_s in (1.9, 3.9, 7.9):
+        window = Window(10)
+        _covered(window, 0, 30)
+        covered = _covered(window, 30 + late_s, 60 + late_s)
+        assert all(abs(seconds - 10) <= (1 + late_s) / 2 + 0.01 for seconds in covered)
+        assert covered[-1] == pytest.approx(10)
 
 
 def test_a_longer_window_grows_from_what_there_is() -> None:

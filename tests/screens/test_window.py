@@ -51,7 +51,7 @@ async def test_plus_and_minus_change_the_window() -> None:
         assert "window 10s (- +)" in _title(app)
         await pilot.press("plus", "plus")
         assert feed.windows == [60.0, 300.0]
-        assert "window 5m (10s so far)" in _title(app)
+        assert "window 5m (covers 10s)" in _title(app)
         rates = _rates(app)
         await pilot.press("plus")
         assert "since start 12:00:00 (- +)" in _title(app)
@@ -74,7 +74,7 @@ async def test_plus_and_minus_change_the_window() -> None:
     [
         (60, "window 10s", "10s of 1m", ". now"),
         (80, "window 10s (- +)", "window 10s of 1m", "window 10s"),
-        (120, "window 10s (- +)", "window 1m (10s so far) (- +)", "window 10s"),
+        (120, "window 10s (- +)", "window 1m (covers 10s) (- +)", "window 10s"),
     ],
 )
 async def test_the_window_is_named_at_every_width(
@@ -109,14 +109,14 @@ async def test_the_window_is_that_of_the_snapshot_as_soon_as_one_has_it() -> Non
         await show(pilot, busy())
         await pilot.press("plus")
         await show(pilot, busy(253))  # made before the feed knew of it
-        assert "window 1m (10s so far)" in _title(app)
+        assert "window 1m (covers 10s)" in _title(app)
         await pilot.press("p")
         await show(pilot, replace(busy(254), window_s=60.0, covered_s=12.0))
         assert "window 10s" in _title(app)
         await pilot.press("plus")
-        assert "window 5m (10s so far)" in _title(app)
+        assert "window 5m (covers 10s)" in _title(app)
         await pilot.press("minus", "p")
-        assert "window 1m (12s so far)" in _title(app)
+        assert "window 1m (covers 12s)" in _title(app)
 
 
 async def test_a_click_changes_the_window() -> None:
@@ -181,7 +181,7 @@ async def test_the_page_of_an_endpoint_is_of_the_same_window() -> None:
         await pilot.press("plus")
         assert feed.windows == [60.0]
         await show(pilot, replace(busy(), window_s=60.0, covered_s=11.0))
-        assert drawn(app, DetailTitle)[0].endswith("window 1m (11s so far)")
+        assert drawn(app, DetailTitle)[0].endswith("window 1m (covers 11s)")
         assert any("LAST 11s" in line for line in drawn(app, EndpointDetail))
         await pilot.press("plus", "plus")
         assert drawn(app, DetailTitle)[0].endswith("since start 12:00:00")
