@@ -57,8 +57,8 @@ class InFlightTitle(Painted):
         scene, view = self.scene, self.scene.view
         text, muted = self.hue("text"), self.hue("muted")
         left = Line().add(" in flight now ", self.hue("accent") + Style(bold=True))
-        number = len(scene.waiting) + (0 if view.filtered else scene.unlisted)
-        left.add(f" {view.side.upper()} side {number:,} ", self.hue("chip") + Style(bold=True))
+        number = "" if scene.number is None else f"{scene.number:,} "
+        left.add(f" {view.side.upper()} side {number}", self.hue("chip") + Style(bold=True))
         if hanging := scene.hanging:
             hang = "hangs" if hanging == 1 else "hang"
             left.add(f" {hanging:,} {hang}", self.hue("bad") + Style(bold=True))

@@ -95,6 +95,19 @@ class InFlightScene:
         return self.snapshot is not None and self.snapshot.in_flight is not None
 
     @property
+    def number(self) -> int | None:
+        """How many there are; None: of those that the filter picks it is not known.
+
+        By the counters, where the snapshot has no list, as in a replay.
+        """
+        if self.snapshot is None:
+            return None
+        if not self.known:
+            total = self.snapshot.total(self.view.side).in_flight
+            return None if self.view.filtered else total
+        return len(self.waiting) + (0 if self.view.filtered else self.unlisted)
+
+    @property
     def young(self) -> int:
         """How many are younger than is usual."""
         return sum(one.young for one in self.waiting)

@@ -197,6 +197,7 @@ class WatchState:
     seconds: float = 0.0  # for how long the longest of them
     at_least: bool = False  # or longer, as of events
     ending: bool = False  # whether none of them passes the limit now
+    known: bool = True  # whether snapshots hold what it is a limit of
 
 
 @dataclass(slots=True)
@@ -219,6 +220,7 @@ class _Watched:
     enabled: bool = True
     seen: bool = False  # whether it has looked at any snapshot, since a jump if there was one
     worst: float | None = None
+    known: bool = True
     runs: dict[Subject, _Run] = field(default_factory=dict)
 
 
@@ -290,6 +292,7 @@ class Watching:
         watch, now_s = one.watch, snapshot.uptime_s
         found = passing(watch, snapshot, one.selected)
         one.worst = found.worst
+        one.known = watch.measure != "oldest" or snapshot.in_flight is not None
         worse = max if watch.above else min
         for subject, value in found.values.items():
             run = one.runs.get(subject)
@@ -333,7 +336,7 @@ class Watching:
     def _state(self, one: _Watched) -> WatchState:
         counted = [run for run in one.runs.values() if run.number is not None]
         if not counted:
-            return WatchState(one.watch, one.enabled, one.worst)
+            return WatchState(one.watch, one.enabled, one.worst, known=one.known)
         longest = min(counted, key=lambda run: run.began_s)
         seconds = max(run.last_s for run in counted) - longest.began_s
         now = [run.value for run in counted if run.last_s == self._now_s]

@@ -114,7 +114,7 @@ class WatchTable(CursorTable):
         if not state.enabled:
             return "off"
         if not state.on:
-            return "ok"
+            return "ok" if state.known else "unknown"
         lasted = lasting(state.seconds, at_least=state.at_least)
         if state.ending:
             return f"ending, {lasted}"

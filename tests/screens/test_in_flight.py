@@ -190,6 +190,8 @@ async def test_what_is_not_known_is_said() -> None:
     async with HttptopApp().run_test(size=(80, 24)) as pilot:
         app = await opened(pilot, busy())
         assert "if it was recorded with --in-flight" in lines(app)[1]
+        counted = busy().total("server").in_flight
+        assert f"SERVER side {counted} " in drawn(app, InFlightTitle)[0]
         await show(pilot, replace(busy(), in_flight=()))
         assert "No request is in flight on the server side." in lines(app)[1]
 

@@ -361,7 +361,8 @@ def test_watches(picture: Picture) -> None:
     ]
     ticks = [calm, *(snapshot(hangs, tick=tick) for tick in range(250, 292, 6))]
     ticks += [snapshot(slow, tick=tick) for tick in range(300, 330, 6)]
-    assert picture(*ticks, size=(120, 30), press=("a", "j"))
+    known = [replace(tick, in_flight=()) for tick in ticks]
+    assert picture(*known, size=(120, 30), press=("a", "j"))
 
 
 def test_health(picture: Picture) -> None:

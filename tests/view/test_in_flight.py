@@ -133,7 +133,8 @@ def test_more_than_a_snapshot_holds() -> None:
     whole = holding(*found, rows=(replace(ROWS[0], in_flight=1234),))
     held = replace(whole, in_flight_cut=True)
     scene = in_flight_scene(held, View())
-    assert (len(scene.waiting), scene.unlisted) == (MOST_IN_FLIGHT, 234)
+    assert (len(scene.waiting), scene.unlisted, scene.number) == (MOST_IN_FLIGHT, 234, 1234)
+    assert in_flight_scene(held, View(path_filter="nothing")).number == 0
     assert in_flight_scene(whole, View()).unlisted == 0  # then some have ended meanwhile
 
 
@@ -141,6 +142,9 @@ def test_nobody_has_asked_and_nothing_is_in_flight() -> None:
     assert not in_flight_scene(None, View()).known
     assert not in_flight_scene(busy(), View()).known
     assert of_endpoint(busy(), HANG) is None
+    counted = in_flight_scene(busy(), View())
+    assert counted.number == busy().total("server").in_flight > 0
+    assert in_flight_scene(busy(), View(path_filter="/")).number is None
     none = in_flight_scene(holding(), View())
     assert none.known
     assert none.waiting == ()

@@ -166,6 +166,13 @@ def test_a_limit_that_is_passed_for_long_enough_is_an_event_until_it_is_not() ->
     assert event_text(event, DEFAULT_UNITS.duration) == "rate 9.0/s (over 5/s): nginx GET /a"
 
 
+def test_ages_of_requests_in_flight_are_not_known_where_nobody_has_them() -> None:
+    ticks = Ticks("all oldest > 30s", "all rate > 900/s")
+    for in_flight, known in ((None, False), ((), True)):
+        ticks.note(replace(snapshot(), in_flight=in_flight))
+        assert [state.known for state in ticks.watching.states] == [known, True]
+
+
 def test_a_moment_is_no_event_and_a_moment_does_not_end_one() -> None:
     ticks = Ticks("any rate > 5/s for 3s")
     ticks(6.0, 6.0, 1.0, 6.0, 6.0, 1.0)
