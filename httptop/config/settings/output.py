@@ -55,9 +55,9 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "output",
         "quiet",
         Switch(),
-        "No snapshots on standard output, only the outputs asked for: a recording or the log file, "
-        "without either of which a quiet run is refused. As a flag it means batch, on a terminal "
-        "as well.",
+        "No snapshots on standard output, only the outputs asked for: a recording, a report, the "
+        "log file; without any of them a quiet run is refused. As a flag it means batch, on a "
+        "terminal as well.",
         flags=("--quiet",),
         group="output",
     ),
