@@ -23,9 +23,14 @@ class Head:
     #: filter, as it was set only then; None: it is not.
     graphs_since: float | None = None
     latencies_since: float | None = None
+    #: Whether latencies are known of the requests of all rows together, but not of each row: those
+    #: of some statuses are not counted by row in the window.
+    latencies_together: bool = False
 
 
 NO_HEAD: Final = Head()
+#: So many rows, the first ones, are asked whether their latencies are known.
+_MOST_LOOKED_AT: Final = 50
 
 
 def head_of(
@@ -65,7 +70,16 @@ def head_of(
         trend_bands=found.trend_bands,
     )
     graphs_later, since = len(found.trend_rps) < len(of_all.trend_rps), snapshot.taken_at - age_s
-    return Head(totals, False, since if graphs_later else None, since if latencies_later else None)
+    return Head(
+        totals,
+        graphs_since=since if graphs_later else None,
+        latencies_since=since if latencies_later else None,
+        latencies_together=latency.count > 0 and any(map(_lacks_latency, rows[:_MOST_LOOKED_AT])),
+    )
+
+
+def _lacks_latency(row: EndpointStats) -> bool:
+    return row.partial and bool(row.window_requests) and not row.latency.count
 
 
 def _sum(

@@ -209,8 +209,10 @@ def graphs_note(head: Head, *, latencies: bool = False) -> Content:
     elif since is not None:
         text = f"since the filter, {humanize.time_of_day(since)[:8]}"
     else:
-        return Content("")
-    return Content.styled(text, "not bold $hue-muted")
+        text = ""
+    if latencies and head.latencies_together:
+        text = f"of all picked together {text}".rstrip()
+    return Content.styled(text, "not bold $hue-muted") if text else Content("")
 
 
 class FiguresLine(Painted):

@@ -58,6 +58,8 @@ def table_title(scene: Scene, symbols: Symbols, above: int = 0) -> Content:
     arrow = glyphs.down if view.descending else glyphs.up
     order = TITLES.get(view.sort, view.sort.upper())
     parts.append((f"{glyphs.dot} by {order} {arrow}", quiet))
+    if scene.head.latencies_together:
+        parts.append((f" {glyphs.dot} no latency by row", quiet))
     return Content.assemble(*parts)
 
 

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from httptop.app import HttptopApp
 from httptop.config.settings import Ui
+from httptop.filters import parse
 from httptop.filters.on_screen import screen_filter
 from httptop.model import NO_LATENCY, Filtered, Snapshot, Totals
 from httptop.screens.detail import DetailScreen
@@ -269,6 +270,14 @@ async def test_the_head_is_of_what_the_filter_picks_and_says_where_it_is_not(wid
             known = ["P50 7.0ms"]
         assert [text for text in known if text not in head(app)] == []
         assert " all" not in head(app)
+        # By status, latencies are known of the rows together only: the head says so, and the table.
+        await pilot.press("escape", "f", *"status = 200", "enter")
+        filtered = replace(filtered, filter=screen_filter(parse("status = 200")).text)
+        rows = [replace(row, window_status={200: 7, 500: 2}) for row in snap.endpoints]
+        await show(pilot, replace(snap, endpoints=tuple(rows), filtered=filtered))
+        assert "no latency by row" in _border(app)
+        if width >= 100:
+            assert "of all picked together since the filter, " in head(app)
 
 
 async def test_rows_are_said_to_be_with_a_status() -> None:

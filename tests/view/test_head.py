@@ -71,3 +71,18 @@ def test_of_a_single_active_row_percentiles_are_known() -> None:
 def test_since_start_no_percentile_is_that_of_the_filters_time() -> None:
     view = replace(FILTER, since_start=True)
     assert _head(view, _filtered()).totals.latency == NO_LATENCY
+
+
+def test_latencies_that_are_known_of_all_rows_together_are_said_to_be() -> None:
+    rows = tuple(
+        replace(one, window_status={200: (one.window_requests or 0) - 2, 503: 2})
+        for one in (row(key("/a"), {200: 80, 503: 20}), row(key("/b"), {200: 80, 503: 20}))
+    )
+
+    def together(view: View, filtered: Filtered | None) -> bool:
+        return scene(replace(snapshot(rows), filtered=filtered), view).head.latencies_together
+
+    mixed = View(expression=parse("status = 503"))
+    assert together(mixed, _filtered(mixed))
+    assert not together(mixed, None)  # known of none, so nothing need be said
+    assert not together(FILTER, _filtered())
