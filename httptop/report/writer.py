@@ -16,8 +16,6 @@ from httptop.model import Snapshot
 from httptop.report import csv, har, html
 from httptop.report.gathering import Gathering, Report
 
-_PIECE: Final = 1 << 16
-
 
 class _Format(NamedTuple):
     make: Callable[[Report], Iterator[str]]
@@ -53,8 +51,10 @@ class ReportFile:
     def write(self, report: Report) -> None:
         """Write and close it; raise :class:`HttptopError` if it cannot be written whole."""
         try:
+            # All of it is made first: should the run's time be up, there is no half of a file.
+            data = _encoded(self._format, report)
             os.ftruncate(self._descriptor, 0)
-            write_pieces(self._descriptor, self._format.make(report))
+            _write(self._descriptor, data)
             os.fsync(self._descriptor)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -67,23 +67,15 @@ class ReportFile:
 
 def print_report(kind: str, report: Report, descriptor: int) -> None:
     """Write a report to a descriptor, such as that of standard output; raise :class:`OSError`."""
-    write_pieces(descriptor, _FORMATS[kind].make(report))
+    _write(descriptor, _encoded(_FORMATS[kind], report))
 
 
-def write_pieces(descriptor: int, pieces: Iterator[str]) -> None:
-    """Write texts one after the other; raise :class:`OSError`."""
-    waiting, size = [], 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _PIECE:
-            _write(descriptor, "".join(waiting))
-            waiting, size = [], 0
-    _write(descriptor, "".join(waiting))
+def _encoded(of: _Format, report: Report) -> bytes:
+    return "".join(of.make(report)).encode("utf-8", "backslashreplace")
 
 
-def _write(descriptor: int, text: str) -> None:
-    left = memoryview(text.encode("utf-8", "backslashreplace"))
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
 
