@@ -17,7 +17,7 @@ from httptop.widgets.painting import Align, change_hue, errors_hue
 #: The priority of columns that are shown only if ``ui.columns`` has them.
 ONLY_ASKED: Final = 99
 #: A zero that is easily passed over.
-_ZERO: Final = "·"
+ZERO: Final = "·"
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[EndpointStats, Units], tuple[str, str]]
@@ -65,14 +65,18 @@ def _status(hundreds: int) -> Cell:
         for code, responses in row.status.items():
             if low <= code < high or code == hundreds:
                 n += responses
-        return _some(n, hue)
+        return count_cell(n, hue)
 
     return cell
 
 
 def _error_share(row: EndpointStats, _units: Units) -> tuple[str, str]:
-    share = row.error_share
-    return humanize.percent(share) if share or share is None else _ZERO, errors_hue(share)
+    return error_share_cell(row.error_share)
+
+
+def error_share_cell(share: float | None) -> tuple[str, str]:
+    """Return the text of a share of errors and its hue."""
+    return humanize.percent(share) if share or share is None else ZERO, errors_hue(share)
 
 
 def _p99(row: EndpointStats, units: Units) -> tuple[str, str]:
@@ -88,8 +92,9 @@ def _oldest(row: EndpointStats, units: Units) -> tuple[str, str]:
     return units.age(age_ns), "bad" if hangs(age_ns, row.latency) else "text"
 
 
-def _some(n: int, hue: str) -> tuple[str, str]:
-    return (humanize.count(n), hue) if n else (_ZERO, "faint")
+def count_cell(n: float, hue: str) -> tuple[str, str]:
+    """Return the text of a count and its hue."""
+    return (humanize.count(n), hue) if n else (ZERO, "faint")
 
 
 def _size(field: str) -> Cell:
@@ -98,7 +103,7 @@ def _size(field: str) -> Cell:
     def cell(row: EndpointStats, units: Units) -> tuple[str, str]:
         if row.partial:
             return humanize.UNKNOWN, "faint"
-        return (units.size(n), "text") if (n := pick(row)) else (_ZERO, "faint")
+        return (units.size(n), "text") if (n := pick(row)) else (ZERO, "faint")
 
     return cell
 
@@ -179,7 +184,7 @@ COLUMNS: Final = (
         6,
         0,
         "requests per second over the window",
-        lambda row, _: (humanize.rate(row.rps), "strong") if row.rps else (_ZERO, "faint"),
+        lambda row, _: (humanize.rate(row.rps), "strong") if row.rps else (ZERO, "faint"),
     ),
     Column(
         "share",
@@ -215,7 +220,7 @@ COLUMNS: Final = (
         5,
         ONLY_ASKED,
         "unanswered: the connection closed first",
-        lambda row, _: _some(row.unanswered, "none"),
+        lambda row, _: count_cell(row.unanswered, "none"),
     ),
     Column("p50", "P50", 0, 2, "median latency over the window", _latency("p50_ns")),
     Column("p90", "P90", 0, 18, "90 % of requests took at most this", _latency("p90_ns", 10)),
@@ -240,7 +245,7 @@ COLUMNS: Final = (
         5,
         4,
         "in flight: the response has not begun",
-        lambda row, _: _some(row.in_flight, "text"),
+        lambda row, _: count_cell(row.in_flight, "text"),
     ),
     Column(
         "oldest",

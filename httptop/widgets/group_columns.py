@@ -12,7 +12,8 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.view.grouping import PARTED, By
 from httptop.view.groups import Group
-from httptop.widgets.painting import Align, errors_hue
+from httptop.widgets.columns import ZERO, count_cell, error_share_cell
+from httptop.widgets.painting import Align
 
 #: Returns the text of a cell and its hue.
 Cell = Callable[[Group, Units], tuple[str, str]]
@@ -34,17 +35,12 @@ class GroupColumn:
         return max(self.width or units.latency_width, len(self.title) + 1)
 
 
-def _some(n: float | None) -> tuple[str, str]:
-    return humanize.count(n or 0), "text" if n else "faint"
-
-
 def _rate(group: Group, _units: Units) -> tuple[str, str]:
-    return humanize.rate(group.rps), "strong" if group.rps else "faint"
+    return (humanize.rate(group.rps), "strong") if group.rps else (ZERO, "faint")
 
 
 def _error_share(group: Group, _units: Units) -> tuple[str, str]:
-    share = group.error_share
-    return humanize.percent(share), errors_hue(share)
+    return error_share_cell(group.error_share)
 
 
 def _time(pick: Callable[[Group], float | None]) -> Cell:
@@ -67,7 +63,9 @@ _WHOLE: Final = (
     _RATE,
     _SHARE,
     _ERRORS,
-    GroupColumn("in_flight", "IN FL", 5, 4, lambda group, _: _some(group.in_flight)),
+    GroupColumn(
+        "in_flight", "IN FL", 5, 4, lambda group, _: count_cell(group.in_flight or 0, "text")
+    ),
     GroupColumn("p99", "WORST P99", 0, 3, _time(lambda group: group.p99_ns)),
 )
 _MEAN: Final = GroupColumn("mean", "MEAN", 0, 3, _time(lambda group: group.mean_ns))

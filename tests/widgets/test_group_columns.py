@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from httptop.humanize import Units
+from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.view.grouping import GROUPINGS, PARTED, By
+from httptop.view.groups import Group
+from httptop.widgets.columns import COLUMNS
 from httptop.widgets.group_columns import group_layout
+from tests.factory import row
 
 BYS: list[By] = [by for by in GROUPINGS if by != "endpoint"]
 
@@ -46,3 +51,14 @@ def test_a_small_screen_has_the_figures_and_a_larger_one_what_they_are_of() -> N
     assert titles(78, "process") == [
         *("PROCESS", "ENDPOINTS", "REQ/S", "SHARE", "ERR%", "IN FL", "WORST P99"),
     ]
+
+
+def test_zeros_look_as_those_of_endpoints_do() -> None:
+    group = Group("nginx", "nginx", "", 1, 0.0, in_flight=0, errors=0, of=10, p99_ns=1e6)
+    idle = replace(row(in_flight=0), rps=0.0, window_errors=0)
+    of_endpoints = {column.sort: column for column in COLUMNS}
+    of_groups = {column.sort: column for column, _ in group_layout(120, "process")}
+    for name in ("rps", "error_share", "in_flight"):
+        shown = of_groups[name].cell(group, DEFAULT_UNITS)
+        assert shown == of_endpoints[name].cell(idle, DEFAULT_UNITS), name
+        assert shown[0] == "·"
