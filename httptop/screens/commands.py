@@ -5,7 +5,7 @@ All of it comes from the bindings of the screen and of the widget that has the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ def commands(screen: Screen[Any], actions: Sequence[Action]) -> list[Command]:
     for node, binding in own_bindings(screen):
         action = known.get(binding.id or "")
         keys = tuple(map(str.strip, binding.key.split(","))) if action is None else action.keys
-        meaning = _meaning(binding) if action is None else action.meaning
+        meaning = _meaning(binding) if action is None else _here(node, action)
         free = tuple(shown(key) for key in keys if key not in taken)
         taken.update(keys)
         if meaning and free:
@@ -62,6 +62,7 @@ def letters(menu: Menu, key: str, node: DOMNode) -> list[Command]:
             menu.title, (f"{key} {choice.key}",), f"{menu.title} {choice.label}", choice.does, node
         )
         for choice in menu.choices
+        if not choice.beside
     ]
 
 
@@ -74,6 +75,12 @@ def own_bindings(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
             if kind.__module__.startswith("httptop."):
                 for binding in kind.__dict__.get("BINDINGS", ()):
                     yield node, binding
+
+
+def _here(node: DOMNode, action: Action) -> str:
+    """Return what an action means where it is; a widget may have words of its own for it."""
+    own: Mapping[str, str] = getattr(node, "MEANINGS", {})
+    return own.get(action.name, action.meaning)
 
 
 def _meaning(binding: Binding) -> str:

@@ -25,7 +25,7 @@ def dashboard_hints(
     with, Unix time. ``filled``: a panel fills the screen.
     """
     hints: list[Hint] = [
-        (key("open"), "open", "screen.open"),
+        (key("open"), _opens(view), "screen.open"),
         (key("path"), "path", "screen.filter"),
         (key("sort"), "sort", "screen.sort"),
         (key("group"), "group", "screen.group"),
@@ -74,6 +74,12 @@ def moment_hints(key: KeyOf, moment: Moment | None) -> list[Hint]:
     if moment.recording.ended:
         play = "again"
     return [(key("pause"), play, "screen.pause"), *ticks, *speed, end]
+
+
+def _opens(view: View) -> str:
+    """Return what Enter does with the row under the cursor."""
+    by = view.grouping.by
+    return "unfold" if by == "path" else "its endpoints" if view.grouping.on else "open"
 
 
 def _way_back(key: KeyOf, view: View, *, filled: bool) -> Hint:

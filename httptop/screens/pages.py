@@ -66,7 +66,7 @@ def help_page(found: Sequence[Command], *, columns: bool) -> Page:
         groups.setdefault(command.group, []).append(_command(command))
     blocks: list[Content] = []
     for group, lines in groups.items():
-        note = "" if blocks else "name in ui.keys"
+        note = "" if blocks else "in ui.keys"
         title = Content.assemble(
             (f"{group:<{_NAMES_AT - 2}}", "$hue-accent bold"), (note, "$hue-muted")
         )

@@ -22,6 +22,7 @@ class Choice:
     key: str  # a letter or a digit
     label: str
     does: str  # Textual's action
+    beside: bool = False  # whether it does something else, and is no choice of what the menu asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def group_menu() -> Menu:
         Choice(str(digit), name, f"screen.group_by({by!r})")
         for digit, (by, name) in enumerate(GROUPINGS.items(), start=1)
     ]
-    return Menu("group by", (*choices, Choice("g", "first row", "screen.first_row")))
+    return Menu("group by", (*choices, Choice("g", "first row", "screen.first_row", beside=True)))
 
 
 def row_menu(*, excluded: bool) -> Menu:

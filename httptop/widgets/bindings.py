@@ -40,6 +40,18 @@ def _bindings(actions: Iterable[Action]) -> list[BindingType]:
     ]
 
 
+def row_meanings(row: str, opens: str) -> dict[str, str]:
+    """Return what the keys of a table mean where its rows are no endpoints, by their names."""
+    return {
+        "down": f"next {row}",
+        "up": f"previous {row}",
+        "first": f"first {row}",
+        "last": f"last {row}",
+        "open": opens,
+        "fold": "one page down",
+    }
+
+
 def keymap(own: Sequence[str]) -> dict[str, str]:
     """Return the keys of actions that the user's own keys change, in Textual's format."""
     return {

@@ -26,7 +26,7 @@ from httptop.view.band_history import BandHistory
 from httptop.view.rows import row_of
 from httptop.view.since_start import row_since_start
 from httptop.view.window import covered
-from httptop.widgets.bindings import bindings
+from httptop.widgets.bindings import bindings, row_meanings
 from httptop.widgets.endpoint_requests import (
     CHOICES,
     Choice,
@@ -60,6 +60,7 @@ _FIGURES_AT = 13
 class EndpointDetail(Hued, ScrollView, can_focus=True):
     """The page of one endpoint; it scrolls if the terminal is too low."""
 
+    MEANINGS = row_meanings("request", "open the request")
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     EndpointDetail { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }

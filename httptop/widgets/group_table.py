@@ -15,6 +15,7 @@ from httptop.view.grouping import GROUPINGS, NO_GROUPING
 from httptop.view.groups import Group, Groups
 from httptop.view.rows_with import rows_with
 from httptop.view.state import Scene
+from httptop.widgets.bindings import row_meanings
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.group_columns import GroupColumn, group_layout
 from httptop.widgets.painting import Line, fit, status_hue, status_phrase
@@ -52,6 +53,10 @@ def _title(order: str, groups: Groups) -> str:
 
 class GroupTable(CursorTable):
     """The groups of one side's endpoints; the last line has the sum of those shown."""
+
+    MEANINGS = row_meanings("group", "unfold or fold a path; else show its endpoints") | {
+        "fold": "unfold or fold a path; else one page down"
+    }
 
     FOOTER_LINES = 1
 

@@ -17,7 +17,7 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import UNIX_PEER, EndpointKey, Side
 from httptop.view.in_flight import InFlightScene, Waiting
 from httptop.view.state import View
-from httptop.widgets.bindings import bindings
+from httptop.widgets.bindings import bindings, row_meanings
 from httptop.widgets.painting import Line, Painted, Palette, fit, width_of
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar
 
@@ -113,6 +113,9 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
     tells how many they are.
     """
 
+    MEANINGS = row_meanings("request", "open its endpoint") | {
+        "fold": "show or hide those younger than usual"
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "fold", "Show or hide those younger than usual", show=False),
         *bindings("table"),

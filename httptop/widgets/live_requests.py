@@ -20,7 +20,7 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import STATUS_UNKNOWN, Transaction
 from httptop.view.state import Scene, View
-from httptop.widgets.bindings import bindings
+from httptop.widgets.bindings import bindings, row_meanings
 from httptop.widgets.painting import Line, Painted, Palette, fit, status_hue, width_of
 from httptop.widgets.sparkline import GLYPHS, Symbols
 
@@ -86,6 +86,7 @@ def _process(sample: Transaction, width: int, ellipsis: str) -> str:
 class LiveRequests(Painted, can_focus=True):
     """Shows the newest sampled requests of the shown side and filter; counts never use them."""
 
+    MEANINGS = row_meanings("request", "open the request")
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
     DEFAULT_CSS = """
     LiveRequests { height: 5; }

@@ -11,6 +11,7 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.coverage.services import Service
+from httptop.widgets.bindings import row_meanings
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import Align, Line
 from httptop.widgets.sparkline import Symbols
@@ -58,6 +59,8 @@ def layout(width: int) -> tuple[tuple[Column, int], ...]:
 
 class ServiceTable(CursorTable):
     """A line for each service; below them all that is missing of the one under the cursor."""
+
+    MEANINGS = row_meanings("process", "show its endpoints")
 
     FOOTER_LINES = 3
 

@@ -18,7 +18,7 @@ from httptop.view.watches import (
     subject_text,
     value_text,
 )
-from httptop.widgets.bindings import bindings
+from httptop.widgets.bindings import bindings, row_meanings
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import Align
 from httptop.widgets.sparkline import Symbols
@@ -45,6 +45,7 @@ _LASTED = Column("LASTED")
 class WatchTable(CursorTable):
     """Shows what is watched: limit, value now, and for how long it has passed that."""
 
+    MEANINGS = row_meanings("watch", "go to its newest event")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "switch", "On or off", show=False),
         *bindings("table"),
@@ -138,6 +139,8 @@ class WatchTable(CursorTable):
 
 class EventTable(CursorTable):
     """Shows events, the newest first; the cursor stays with its event once it was moved."""
+
+    MEANINGS = row_meanings("event", "go to when it began, and open its endpoint")
 
     class Opened(Message):
         """The user wants to see what an event is about."""

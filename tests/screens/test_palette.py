@@ -20,8 +20,9 @@ from httptop.screens.palette import Palette
 from httptop.view.keys import ACTIONS, GROUPS, effective
 from httptop.view.menus import SORT_LETTERS
 from httptop.widgets.columns import COLUMNS
+from httptop.widgets.key_bar import KeyBar
 from tests.factory import busy
-from tests.screens.handles import show, table
+from tests.screens.handles import drawn, show, table
 
 
 def palette(app: HttptopApp) -> Palette:
@@ -161,3 +162,26 @@ async def test_a_colon_is_text_while_one_types(opens: str) -> None:
         await press(pilot, opens, "colon")
         assert isinstance(app.screen, Dashboard)
         assert app.screen.query_one(Input).value in (":", "")
+
+
+async def test_keys_are_told_in_the_words_of_the_widget_that_has_the_focus() -> None:
+    async with HttptopApp().run_test(size=(120, 40)) as pilot:
+        app = await show(pilot)
+
+        def meanings() -> dict[str, str]:
+            return {one.name: one.meaning for one in commands(app.screen, effective(()))}
+
+        assert meanings()["down"] == "next endpoint"
+        await press(pilot, "a")
+        assert (meanings()["down"], meanings()["open"]) == ("next watch", "go to its newest event")
+        await press(pilot, "tab")
+        assert meanings()["down"] == "next event"
+        await press(pilot, "escape", "enter")
+        assert (meanings()["down"], meanings()["open"]) == ("next request", "open the request")
+        for digit, row, enter in (("2", "group", "unfold"), ("7", "group", "its endpoints")):
+            await press(pilot, "escape", "g", digit)
+            assert meanings()["down"] == f"next {row}"
+            assert f" Enter {enter} " in drawn(app, KeyBar)[0]
+        await press(pilot, "colon")
+        assert "group by process" in [one.meaning for one in palette(app).found]
+        assert "group by first row" not in [one.meaning for one in palette(app).found]
