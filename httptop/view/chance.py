@@ -10,9 +10,10 @@ change, however many they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from statistics import NormalDist
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from httptop.model import Latency
 #: The standard deviations by which two values are apart at each level of being sure: chance alone
 #: does that once in 20, in 100, in 1,000 comparisons.
 LEVELS: Final = (1.96, 2.58, 3.29)
+_TAILS: Final = tuple(NormalDist().cdf(-deviations) for deviations in LEVELS)  # on either side
 _LEAST_RATE: Final = 0.1  # of the greater one
 _LEAST_SHARE: Final = 0.005
 _LEAST_RATIO: Final = 1.05  # of percentiles, beyond the width of a bucket
@@ -35,6 +37,19 @@ _LEAST_MEDIAN: Final = 50
 _ALONG: Final = 0.5
 #: The number of values beyond a percentile is normally distributed if it is so large.
 _MANY: Final = 30
+
+#: The values that are known of a distribution, by the share of all that do not exceed them.
+_VALUES: Final[Mapping[float, Callable[[Latency], float]]] = {
+    0.5: attrgetter("p50_ns"),
+    0.9: attrgetter("p90_ns"),
+    0.95: attrgetter("p95_ns"),
+    0.99: attrgetter("p99_ns"),
+    0.999: attrgetter("p999_ns"),
+    1.0: attrgetter("max_ns"),
+}
+#: Percentiles of one that may be beyond those of the other, those first that are sooner.
+_PAST_MEDIAN: Final = ((0.5, 0.9), (0.5, 0.95), (0.5, 0.99), (0.5, 1.0))
+_PAST_MAXIMUM: Final = ((0.99, 1.0), (0.95, 1.0), (0.9, 1.0), (0.5, 1.0))
 
 
 class Counted(Protocol):
@@ -90,23 +105,23 @@ def _variance(errors: int, requests: int) -> float:
 
 def sure_of_medians(now: Latency, before: Latency) -> int | None:
     """Return how sure it is that the median has changed."""
-    beyond = [(0.5, share) for share in (0.9, 0.95, 0.99, 1.0)]
+    beyond = _PAST_MEDIAN
     slower = _sure_of_more(now, before, beyond) - _sure_of_more(before, now, beyond)
     if slower or min(now.count, before.count) < _LEAST_MEDIAN:
         return abs(slower) or None
     sure = _sure_of_quantiles(now, before, 0.5)
-    if sure and _moved(now.p90_ns, before.p90_ns) / _moved(now.p50_ns, before.p50_ns) < _ALONG:
+    if sure and _moved(now, before, 0.9) / _moved(now, before, 0.5) < _ALONG:
         return None
     return sure
 
 
-def _moved(now: float, before: float) -> float:
-    return math.log(now / before)
+def _moved(now: Latency, before: Latency, share: float) -> float:
+    return math.log(_value(now, share) / _value(before, share))
 
 
 def sure_of_p99s(now: Latency, before: Latency) -> int | None:
     """Return how sure it is that the 99th percentile has changed, or of few: the slowest ones."""
-    beyond = [(share, 1.0) for share in (0.5, 0.9, 0.95, 0.99)]
+    beyond = _PAST_MAXIMUM
     slower = _sure_of_more(now, before, beyond) - _sure_of_more(before, now, beyond)
     sure = _sure_of_quantiles(now, before, 0.99)
     return max(abs(slower), sure or 0) or sure
@@ -117,19 +132,23 @@ def _sure_of_more(one: Latency, other: Latency, beyond: Sequence[tuple[float, fl
 
     Of two samples of the same distribution, whatever it is, each order of all values is as likely.
     """
-    if not (one.count and other.count):
+    further = []
+    for share, past in beyond:
+        if _value(one, share) <= _value(other, past) * _LEAST_RATIO:
+            break
+        further.append((share, past))
+    if not further or not (one.count and other.count):
         return 0
-    pairs = {(rank(one, share), rank(other, past)) for share, past in beyond}
+    pairs = {(rank(one.count, share), rank(other.count, past)) for share, past in beyond}
     least = min(
-        (
-            chance_of_order(one.count, high, other.count, low)
-            for high, low in pairs
-            if ranked(one, high) > ranked(other, low) * _LEAST_RATIO
-        ),
-        default=1.0,
+        chance_of_order(one.count, rank(one.count, share), other.count, rank(other.count, past))
+        for share, past in further
     )
-    chance = 2 * len(pairs) * least
-    return sum(chance <= 2 * NormalDist().cdf(-deviations) for deviations in LEVELS)
+    return sum(2 * len(pairs) * least <= 2 * tail for tail in _TAILS)
+
+
+def _value(latency: Latency, share: float) -> float:
+    return max(_VALUES[share](latency), 1.0)
 
 
 @lru_cache(maxsize=4096)
@@ -141,14 +160,15 @@ def chance_of_order(count: int, rank: int, other: int, past: int) -> float:
     drawn = rank + past - 1
     if (rank - 1) * (count + other) >= drawn * count:
         return 1.0  # about a half, or more
-    found = 0.0
-    for own in range(rank - 1, max(-1, drawn - other - 1), -1):
-        part = math.exp(
-            _log_ways(count, own) + _log_ways(other, drawn - own) - _log_ways(count + other, drawn)
-        )
+    own = rank - 1
+    part = math.exp(
+        _log_ways(count, own) + _log_ways(other, drawn - own) - _log_ways(count + other, drawn)
+    )
+    found = part
+    while own > max(0, drawn - other) and part > found * 1e-6:
+        part *= own * (other - drawn + own) / ((count - own + 1) * (drawn - own + 1))
+        own -= 1
         found += part
-        if part < found * 1e-6:
-            break
     return found
 
 
@@ -159,14 +179,20 @@ def _log_ways(of: int, some: int) -> float:
 def _sure_of_quantiles(now: Latency, before: Latency, share: float) -> int | None:
     if not (now.count and before.count):
         return None
-    sure = 0
-    for deviations in LEVELS:
-        one, other = bounds(now, share, deviations), bounds(before, share, deviations)
-        sure += one[0] > other[1] * _LEAST_RATIO or other[0] > one[1] * _LEAST_RATIO
-    if sure:
-        return sure
+    if all(ranks(n, share, LEVELS[0])[1] > n for n in (now.count, before.count)):
+        return None
     one, other = bounds(now, share, LEVELS[0]), bounds(before, share, LEVELS[0])
+    if _apart(one, other):
+        higher = (
+            _apart(bounds(now, share, deviations), bounds(before, share, deviations))
+            for deviations in LEVELS[1:]
+        )
+        return 1 + sum(higher)
     return 0 if one[1] < other[0] * _DOUBLE and other[1] < one[0] * _DOUBLE else None
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] > other[1] * _LEAST_RATIO or other[0] > one[1] * _LEAST_RATIO
 
 
 def _level(deviations: float) -> int:
@@ -192,7 +218,7 @@ def ranks(count: int, share: float, deviations: float) -> tuple[float, float]:
         spread = deviations * math.sqrt(share * (1 - share) * count)
         return share * count - spread, share * count + spread
     # How many values are above the quantile is binomially distributed.
-    chance, part, up_to = NormalDist().cdf(-deviations), share**count, 0.0
+    chance, part, up_to = _TAILS[LEVELS.index(deviations)], share**count, 0.0
     few = -1  # chance leaves so many, or fewer
     for above in range(count + 1):
         if 1 - up_to <= chance:  # chance leaves so many, or more
@@ -204,9 +230,15 @@ def ranks(count: int, share: float, deviations: float) -> tuple[float, float]:
     return 0, count - few
 
 
-def rank(latency: Latency, share: float) -> int:
-    """Return the rank of a percentile, the smallest value being the first."""
-    return math.ceil(share * latency.count)
+def rank(count: int, share: float) -> int:
+    """Return the rank of a percentile of ``count`` values, the smallest one being the first."""
+    return math.ceil(share * count)
+
+
+@lru_cache(maxsize=4096)
+def _points(latency: Latency) -> Sequence[tuple[int, float]]:
+    """Return the ranks whose latencies are known, with these."""
+    return [(rank(latency.count, share), _value(latency, share)) for share in _VALUES]
 
 
 def ranked(latency: Latency, at: float) -> float:
@@ -215,21 +247,14 @@ def ranked(latency: Latency, at: float) -> float:
     Between two of them the logarithm of the latency grows with that of the number beyond.
     """
     count = latency.count
-    points = [
-        (rank(latency, 0.5), latency.p50_ns),
-        (rank(latency, 0.9), latency.p90_ns),
-        (rank(latency, 0.95), latency.p95_ns),
-        (rank(latency, 0.99), latency.p99_ns),
-        (rank(latency, 0.999), latency.p999_ns),
-        (count, latency.max_ns),
-    ]
+    points = _points(latency)
     median = points[0][0]
     if at < median:
         # Below the median nothing is known; it goes down as it goes up on the other side.
-        return latency.p50_ns**2 / ranked(latency, min(2 * median - at, count))
+        return points[0][1] ** 2 / ranked(latency, min(2 * median - at, count))
     for (low, low_ns), (high, high_ns) in pairwise(points):
         if low <= at < high:
             part = math.log((count + 1 - low) / (count + 1 - at))
             part /= math.log((count + 1 - low) / (count + 1 - high))
             return low_ns * math.exp(part * math.log(high_ns / low_ns))
-    return latency.max_ns
+    return points[-1][1]

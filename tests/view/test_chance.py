@@ -106,6 +106,14 @@ def test_many_of_one_make_up_for_few_of_the_other() -> None:
     assert sure_of_p99s(_latency(60, 3), before) is None
 
 
+def test_latencies_of_zero_are_compared() -> None:
+    """A capture may have been written by anybody."""
+    zero, some = Latency(1000), _latency(1000, 1)
+    for sure_of in (sure_of_medians, sure_of_p99s):
+        assert sure_of(zero, zero) == 0
+        assert sure_of(zero, some) == sure_of(some, zero) == 3
+
+
 def test_many_are_no_change() -> None:
     assert sure_of_p99s(_latency(3000, 1), _latency(3000, 2)) == 0
     assert sure_of_medians(_latency(500, 1), _latency(500, 2)) == 0
