@@ -109,7 +109,8 @@ class Failures:
         counts.append(
             _Counted(now_s, failed, row.requests, by_pid, clean=failed == 0 or in_window == 0)
         )
-        while len(counts) > 2 and counts[1].at_s <= now_s - snapshot.window_s:
+        kept_s = max(snapshot.window_s, snapshot.covered_s)  # late ticks make it longer
+        while len(counts) > 2 and counts[1].at_s <= now_s - kept_s:
             counts.popleft()
         return counts
 
@@ -124,7 +125,8 @@ class Failures:
         fails = failed >= LEAST_FAILED and _beyond_chance(failed, mean)
         if not failed or (episode is None and not fails):
             return
-        from_s = last.at_s - snapshot.covered_s  # the window's beginning
+        # The tick with which the window begins; times are not exact.
+        from_s = last.at_s - snapshot.covered_s + snapshot.interval_s / 2
         share = min(1.0, failed / max(requests, 1))
         latest = Failing(row.key, failed, share, _only_pid(row, counts, from_s))
         if episode is None:

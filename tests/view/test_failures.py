@@ -161,3 +161,16 @@ def test_a_process_that_fails_is_named_before_the_proxy_in_front_of_it() -> None
     failing, _ = _worst(before, after)
     assert failing is not None
     assert failing.key.path == "/proxy"  # most of its failures are others
+
+
+def test_a_process_is_named_also_where_late_ticks_make_the_window_longer() -> None:
+    failures = Failures()
+    for tick in range(100, 130):
+        failed = 3 * (tick - 99)
+        by_pid = {7: (20 * tick, failed), 8: (20 * tick, 0)}
+        shown = snapshot([_row("/a", 30 * tick, failed, by_pid)], tick=tick)
+        failures.note(replace(shown, covered_s=10.0 + tick % 3))
+        failing, _ = failures.worst("server")
+        if tick > 115:
+            assert failing is not None
+            assert failing.pid == 7, tick
