@@ -15,7 +15,7 @@ from httptop.collect.endpoint_cells import Endpoint, EndpointCells
 from httptop.collect.in_flight import InFlight
 from httptop.collect.parties import PartyBook, PartySource
 from httptop.collect.row_book import RowBook
-from httptop.collect.row_trends import Buckets, UsualP99s, merged, p99_of
+from httptop.collect.row_trends import Buckets, UsualP99s, merged, p50_buckets, p99_of
 from httptop.collect.sums import NOT_ANSWERED, CellReturns, RowSums, Slots, Sums
 
 
@@ -54,9 +54,10 @@ class RowLedger:
 
     def end_tick(self, ticks: int) -> None:
         """End a tick: its latencies join the trends, where it stands for ``ticks``."""
-        buckets, counts = p99_of(self.now().rows)
+        rows = self.now().rows
+        buckets, counts = p99_of(rows)
         self.trends.extend(repeat(buckets, min(ticks, self.trends.maxlen or ticks)))
-        self.usual.learn(buckets, counts)
+        self.usual.learn(buckets, counts, p50_buckets(rows))
         self.sums.end_tick()
         self.tick += 1
 

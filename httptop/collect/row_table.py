@@ -21,7 +21,14 @@ from httptop.collect.parties import NO_PARTIES, PartyTable
 from httptop.collect.party_division import RowColumns
 from httptop.collect.row_glance import Glanced, RowGlance
 from httptop.collect.row_names import RowNames
-from httptop.collect.row_trends import Buckets, UsualTable, p99_buckets, trend_of
+from httptop.collect.row_trends import (
+    Buckets,
+    UsualTable,
+    Window,
+    p50_buckets,
+    p99_buckets,
+    trend_of,
+)
 from httptop.collect.shown_rows import RowsShown, ShownRows
 from httptop.collect.status_division import (
     CountedRow,
@@ -134,7 +141,8 @@ class RowTable(RowsShown):
             sending, duration, wait = self._times(number, row, total)
         answered = self._names.answered(self._sums.cells, number)
         status = {code: count for code, (count, _, _) in answered.items()}
-        usual = self._usual.of(number, row.window_p99, row.window_count)
+        seen = Window(row.window_p99, row.window_count, row.window_p50)
+        usual = self._usual.of(number, seen)
         pids = self._parties.pids(number)
         paths, more_paths = self._names.paths.get(number, (None, False))
         by_pid: Mapping[int, PartyStats] | None = None
@@ -280,10 +288,11 @@ class RowTable(RowsShown):
 
     def _changes(self) -> list[float]:
         """Return how much each row's 99th percentile has changed; 0: that is not known."""
-        numbers, buckets = self._shown.numbers, p99_buckets(self._sums.rows)
+        p99s, p50s = p99_buckets(self._sums.rows), p50_buckets(self._sums.rows)
         found = []
-        for number, count in zip(numbers, self._column("window_count"), strict=True):
-            usual = self._usual.of(number, buckets[number], int(count)) if count else None
+        for number, count in zip(self._shown.numbers, self._column("window_count"), strict=True):
+            window = Window(p99s[number], int(count), p50s[number])
+            usual = self._usual.of(number, window) if count else None
             found.append(usual.change if usual else 0.0)
         return found
 

@@ -19,14 +19,18 @@ _WORDS: Final = ROW.size // 8
 _HALVES: Final = ROW.size // 2
 _COUNT_AT: Final = RowFigures._fields.index("window_count")
 #: The percentiles are 16 bits wide, behind the figures of 64 bits.
+_P50_AT: Final = 15 * 4 + RowFigures._fields.index("window_p50") - 15
 _P99_AT: Final = 15 * 4 + RowFigures._fields.index("window_p99") - 15
 
 #: A bucket's number, plus 1; 0: the window had no latency.
 Buckets = Sequence[int]
 
-#: With fewer latencies in the window its 99th percentile is that of one request. A row that has had
-#: as many is asked for half of them, so that one around this number is not now known, now not.
+#: With fewer latencies in the window its 99th percentile is that of one request: the row has few.
+#: One that has had as many is asked for half of them, so that one around this number is not now
+#: this, now that. Likewise of few: with fewer still nothing is said.
 LEAST_COUNT: Final = 100
+LEAST_OF_FEW: Final = 10
+_NOTHING, _FEW, _MANY = 0, 1, 2
 #: Ticks until something may be said to be usual.
 LEAST_TICKS: Final = 30
 #: A tick moves what is usual by so many buckets: much in the first ticks, later little.
@@ -50,6 +54,11 @@ _BY_CHANCE: Final = 410
 def p99_buckets(rows: bytes | mmap) -> list[int]:
     """Return the bucket of the window's 99th percentile of each row of the sums."""
     return memoryview(rows).cast("H")[_P99_AT::_HALVES].tolist()
+
+
+def p50_buckets(rows: bytes | mmap) -> list[int]:
+    """Return the bucket of the window's median of each row of the sums."""
+    return memoryview(rows).cast("H")[_P50_AT::_HALVES].tolist()
 
 
 def p99_of(rows: bytes) -> tuple[Buckets, Sequence[int]]:
@@ -80,14 +89,25 @@ def merged(buckets: Buckets, rows: Mapping[int, int]) -> Buckets:
     return found
 
 
-def is_unusual(bucket: int, count: int, median: float, low: float, high: float) -> bool:
-    """Return whether the bucket of ``count`` values is beyond where most ticks are, or by chance.
+class Window(NamedTuple):
+    """The latencies of a row in the window."""
 
-    Most are around a median, between ``low`` and ``high``.
+    p99: int  # a bucket
+    latencies: int  # how many there are
+    p50: int  # a bucket
+
+
+def is_unusual(window: Window, kind: float, median: float, low: float, high: float) -> bool:
+    """Return whether a 99th percentile is beyond where most ticks are, and not by chance.
+
+    Most are around a median, between ``low`` and ``high``. Of few requests one may take any time;
+    but half of them do not take longer by chance than the slowest of nearly all ticks has.
     """
-    spread = (high if bucket > median else low) - median
-    chance = _BY_CHANCE / math.sqrt(max(count, 1))
-    return abs(bucket - median) >= max(_LEAST_CHANGE, chance, abs(spread) * _MARGIN)
+    if kind == _FEW:
+        return window.p50 >= high + _LEAST_CHANGE
+    spread = (high if window.p99 > median else low) - median
+    chance = _BY_CHANCE / math.sqrt(max(window.latencies, 1))
+    return abs(window.p99 - median) >= max(_LEAST_CHANGE, chance, abs(spread) * _MARGIN)
 
 
 class UsualP99(NamedTuple):
@@ -108,29 +128,39 @@ class UsualP99s:
     def __init__(self) -> None:
         self._median, self._low, self._high = array("f"), array("f"), array("f")
         self._ticks = array("f")  # that each row has been learnt from
-        self._enough = array("f")  # 1: the row has latencies enough, see LEAST_COUNT
+        self._kind = array("f")  # whether the row has many requests, few, or next to none
 
     @property
     def _columns(self) -> tuple[array[float], ...]:
-        return self._median, self._low, self._high, self._ticks, self._enough
+        return self._median, self._low, self._high, self._ticks, self._kind
 
-    def learn(self, buckets: Buckets, counts: Sequence[int]) -> None:
-        """Learn from a tick; ``counts``: of how many latencies each percentile is."""
+    def learn(self, buckets: Buckets, counts: Sequence[int], medians: Sequence[int]) -> None:
+        """Learn from a tick; ``counts``: of how many latencies each percentile is.
+
+        ``medians``: the buckets of their medians.
+        """
         self._extend(len(buckets))
-        enough = self._enough
+        kinds = self._kind
         for row, count in enumerate(counts):
-            if count >= LEAST_COUNT or (enough[row] and count >= LEAST_COUNT // 2):
-                enough[row] = 1
-                self._learn(row, buckets[row] - 1, count)
+            if not count:  # as most of many rows
+                kinds[row] = _NOTHING
+                continue
+            kind = kinds[row]
+            if count >= LEAST_COUNT or (kind == _MANY and count >= LEAST_COUNT // 2):
+                kinds[row] = _MANY
+            elif count >= LEAST_OF_FEW or (kind and count >= LEAST_OF_FEW // 2):
+                kinds[row] = _FEW
             else:
-                enough[row] = 0
+                kinds[row] = _NOTHING
+                continue
+            self._learn(row, Window(buckets[row] - 1, count, medians[row]))
 
-    def _learn(self, row: int, bucket: int, count: int) -> None:
-        ticks = self._ticks[row]
+    def _learn(self, row: int, window: Window) -> None:
+        ticks, bucket = self._ticks[row], window.p99
         if not ticks:
             self._median[row] = self._low[row] = self._high[row] = bucket
         step = max(_LAST_STEP, _FIRST_STEP / (ticks + 1))
-        if ticks >= LEAST_TICKS and self._is_beyond(row, bucket, count):
+        if ticks >= LEAST_TICKS and self._is_beyond(row, window):
             step *= _UNUSUAL
         for quantile, share in ((self._low, _TAIL), (self._median, 0.5), (self._high, 1 - _TAIL)):
             distance = bucket - quantile[row]
@@ -138,8 +168,9 @@ class UsualP99s:
             quantile[row] += max(-most, min(most, distance))
         self._ticks[row] = min(ticks + 1, _MOST_TICKS)
 
-    def _is_beyond(self, row: int, bucket: int, count: int) -> bool:
-        return is_unusual(bucket, count, self._median[row], self._low[row], self._high[row])
+    def _is_beyond(self, row: int, window: Window) -> bool:
+        usual = self._median[row], self._low[row], self._high[row]
+        return is_unusual(window, self._kind[row], *usual)
 
     def merge(self, rows: Mapping[int, int]) -> None:
         """Have some rows be others'; what is usual for those is usual for both."""
@@ -173,17 +204,14 @@ class UsualTable(NamedTuple):
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     ticks: Sequence[float] = ()
-    enough: Sequence[float] = ()
+    kind: Sequence[float] = ()
 
-    def of(self, row: int, bucket: int, count: int) -> UsualP99 | None:
-        """Return what is usual for a row, whose 99th percentile is in a bucket, of so many.
-
-        None: too little is known.
-        """
-        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or not self.enough[row]:
+    def of(self, row: int, window: Window) -> UsualP99 | None:
+        """Return what is usual for a row that has this in the window; None: too little is known."""
+        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or not self.kind[row]:
             return None
         median = self.median[row]
         median_ns = MIDDLES[round(median)]
-        if not is_unusual(bucket, count, median, self.low[row], self.high[row]):
+        if not is_unusual(window, self.kind[row], median, self.low[row], self.high[row]):
             return UsualP99(median_ns, 1.0)
-        return UsualP99(median_ns, MIDDLES[bucket] / median_ns)
+        return UsualP99(median_ns, MIDDLES[window.p99] / median_ns)

@@ -231,7 +231,7 @@ COLUMNS: Final = (
         "CHANGE",
         6,
         5,
-        "change of P99 against what is usual; =: within noise; -: under 100 requests, or too new",
+        "change of P99 against what is usual; =: within noise; -: too few requests, or too new",
         lambda row, _: change_cell(row.p99_change),
     ),
     Column(
