@@ -82,6 +82,9 @@ class Observer:
         Called once, when all observers have had the last snapshot: they share that time.
         """
 
+    def late_note(self, note: str) -> None:
+        """Take what came to be known behind the last snapshot, as another one's trouble."""
+
 
 class ObservedFeed:
     """A feed whose snapshots observers see: some before who consumes them, some after.
@@ -166,9 +169,13 @@ class ObservedFeed:
                 self._look_for_trouble(observer)
             patience_s = self._patience_s()
             until_s = max(began_s + patience_s / 2, time.monotonic() + patience_s / 8)
+            noted = len(self.troubles)
             for observer in self._all:
                 observer.finish(until_s)
                 self._look_for_trouble(observer)
+            for trouble in self.troubles[noted:]:
+                for observer in self._all:
+                    observer.late_note(trouble)
         return None if last is None else self._noted(last)
 
     def _look_for_trouble(self, observer: Observer) -> None:

@@ -204,10 +204,7 @@ class SnapshotLog(Observer):
     def see(self, snapshot: Snapshot) -> None:
         """Compare a snapshot with the previous one."""
         for note in snapshot.notes:
-            words_only = re.sub("[0-9]+", "", note)
-            if words_only not in self._notes and len(self._notes) < _MOST_NOTES:
-                self._notes.add(words_only)
-                LOG.warning("%s", note)
+            self._note(note)
         for name, words in _LOSSES.items():
             before, now = getattr(self._health, name), getattr(snapshot.health, name)
             if now > before and name not in self._growing:
@@ -232,6 +229,16 @@ class SnapshotLog(Observer):
                 len(snapshot.endpoints),
                 snapshot.overhead.rss_bytes,
             )
+
+    def _note(self, note: str) -> None:
+        words_only = re.sub("[0-9]+", "", note)
+        if words_only not in self._notes and len(self._notes) < _MOST_NOTES:
+            self._notes.add(words_only)
+            LOG.warning("%s", note)
+
+    def late_note(self, note: str) -> None:
+        """Log what came to be known behind the last snapshot."""
+        self._note(note)
 
     def failed(self, error: BaseException) -> None:
         """Log why the run fails."""

@@ -44,7 +44,7 @@ def test_its_manager_hears_of_a_service_whatever_its_rights(rights: tuple[str, .
         def hears() -> list[str]:
             return manager.recv(1 << 16).decode().split("\n")
 
-        environ |= {
+        environ = environ | {
             "NOTIFY_SOCKET": str(folder / "notify"),
             "WATCHDOG_USEC": "30000000",
             "HTTPTOP_GENERAL__SHUTDOWN_TIMEOUT": PATIENCE,

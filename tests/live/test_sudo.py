@@ -244,7 +244,7 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         assert eventually(saved.exists)
         for keys, shown in (
             (b"\r", "server side"),
-            (b"h", "name in ui.keys"),
+            (b"h", "in ui.keys"),
             (b"n", "seen and missed since start"),
             (b"y", "without a request"),
         ):

@@ -88,7 +88,7 @@ async def test_figures_that_are_late_are_said_to_be_old() -> None:
         await pilot.press("escape")
         now_s = 70.0
         assert "1m10s old" in look(app)
-        await show(pilot, busy(253))
+        await show(pilot, busy(322))
         assert "old" not in drawn(app, TitleLine)[0]
         now_s = 90.0
         await pilot.press("p")
