@@ -25,7 +25,8 @@ def test_the_capture_has_what_the_run_has_seen(tmp_path: Path) -> None:
         assert len(able) == 1  # the collector's
         documents += [document(run) for _ in range(49)]
         assert run.wait(30) == 0
-        assert list(said(run.stderr)) == []
+        # This process may have read too slowly.
+        assert [line for line in said(run.stderr) if "not printed" not in line] == []
     with capture.open("rb") as file:
         *_, last = recorded = list(read_capture(file))
     printed, replayed = documents[-1], json.loads(to_json(last))
