@@ -88,10 +88,13 @@ def test_nothing_keeps_the_room_that_many_rows_took() -> None:
     count(rows, *range(5, MANY + 5))
     rows.end_tick(1.0)
     assert {"._ledger.cells.endpoints", "._ledger.book._numbers"} <= large().keys()
-    for tick in range(1, 40):
+    for tick in range(1, 400):
         count(rows, 5)
         rows.end_tick(1.0)
         rows.forget(float(tick), FORGET_S, rows.source.names)
+        # A busy machine moves fewer rows a tick, and what has moved stays until the window is over.
+        if tick >= 40 and not large():
+            break
     assert large() == {}
 
 
