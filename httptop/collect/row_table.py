@@ -24,7 +24,6 @@ from httptop.collect.row_names import RowNames
 from httptop.collect.row_trends import (
     Buckets,
     UsualTable,
-    Window,
     p50_buckets,
     p99_buckets,
     trend_of,
@@ -141,8 +140,7 @@ class RowTable(RowsShown):
             sending, duration, wait = self._times(number, row, total)
         answered = self._names.answered(self._sums.cells, number)
         status = {code: count for code, (count, _, _) in answered.items()}
-        seen = Window(row.window_p99, row.window_count, row.window_p50)
-        usual = self._usual.of(number, seen)
+        usual = self._usual.of(number, row.window_p99, row.window_count, row.window_p50)
         pids = self._parties.pids(number)
         paths, more_paths = self._names.paths.get(number, (None, False))
         by_pid: Mapping[int, PartyStats] | None = None
@@ -288,13 +286,9 @@ class RowTable(RowsShown):
 
     def _changes(self) -> list[float]:
         """Return how much each row's 99th percentile has changed; 0: that is not known."""
-        p99s, p50s = p99_buckets(self._sums.rows), p50_buckets(self._sums.rows)
-        found = []
-        for number, count in zip(self._shown.numbers, self._column("window_count"), strict=True):
-            window = Window(p99s[number], int(count), p50s[number])
-            usual = self._usual.of(number, window) if count else None
-            found.append(usual.change if usual else 0.0)
-        return found
+        numbers, rows = self._shown.numbers, self._sums.rows
+        p99s, p50s = map(self._shown.pick, (p99_buckets(rows), p50_buckets(rows)))
+        return self._usual.changes(numbers, p99s, self._column("window_count"), p50s)
 
     def _column(self, name: str) -> Sequence[float]:
         """Return a figure of 64 bits of each row shown."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from mmap import mmap
 from typing import Final, NamedTuple
 
@@ -36,7 +36,8 @@ LEAST_TICKS: Final = 30
 #: A tick moves what is usual by so many buckets: much in the first ticks, later little.
 _FIRST_STEP: Final = 40.0
 _LAST_STEP: Final = 0.25
-_MOST_TICKS: Final = 1000
+#: From so many ticks on it is the last step.
+_SETTLED: Final = math.ceil(_FIRST_STEP / _LAST_STEP)
 #: What is unusual moves it by this part of that: a fault is not usual before half an hour of it.
 _UNUSUAL: Final = 0.2
 #: The share of ticks that are left out above what is still usual, and below it; and how many times
@@ -89,25 +90,28 @@ def merged(buckets: Buckets, rows: Mapping[int, int]) -> Buckets:
     return found
 
 
-class Window(NamedTuple):
-    """The latencies of a row in the window."""
-
-    p99: int  # a bucket
-    latencies: int  # how many there are
-    p50: int  # a bucket
-
-
-def is_unusual(window: Window, kind: float, median: float, low: float, high: float) -> bool:
+def is_unusual(
+    p99: float,
+    count: float,
+    p50: float,
+    kind: float,
+    median: float,
+    low: float,
+    high: float,
+) -> bool:
     """Return whether a 99th percentile is beyond where most ticks are, and not by chance.
 
-    Most are around a median, between ``low`` and ``high``. Of few requests one may take any time;
-    but half of them do not take longer by chance than the slowest of nearly all ticks has.
+    ``p99`` and ``p50`` are buckets of ``count`` latencies. Most ticks are around a median, between
+    ``low`` and ``high``. Of few requests one may take any time; but half of them do not take longer
+    by chance than the slowest of nearly all ticks has.
     """
     if kind == _FEW:
-        return window.p50 >= high + _LEAST_CHANGE
-    spread = (high if window.p99 > median else low) - median
-    chance = _BY_CHANCE / math.sqrt(max(window.latencies, 1))
-    return abs(window.p99 - median) >= max(_LEAST_CHANGE, chance, abs(spread) * _MARGIN)
+        return p50 >= high + _LEAST_CHANGE
+    distance = abs(p99 - median)
+    if distance < _LEAST_CHANGE:  # as nearly always
+        return False
+    spread = (high if p99 > median else low) - median
+    return distance >= max(_BY_CHANCE / math.sqrt(count), abs(spread) * _MARGIN)
 
 
 class UsualP99(NamedTuple):
@@ -153,24 +157,24 @@ class UsualP99s:
             else:
                 kinds[row] = _NOTHING
                 continue
-            self._learn(row, Window(buckets[row] - 1, count, medians[row]))
+            self._learn(row, buckets[row] - 1, count, medians[row])
 
-    def _learn(self, row: int, window: Window) -> None:
-        ticks, bucket = self._ticks[row], window.p99
+    def _learn(self, row: int, p99: int, count: int, p50: int) -> None:
+        ticks, median, low, high = self._ticks[row], *self._usual(row)
         if not ticks:
-            self._median[row] = self._low[row] = self._high[row] = bucket
-        step = max(_LAST_STEP, _FIRST_STEP / (ticks + 1))
-        if ticks >= LEAST_TICKS and self._is_beyond(row, window):
+            median = low = high = float(p99)
+        step = _LAST_STEP if ticks >= _SETTLED else _FIRST_STEP / (ticks + 1)
+        if ticks >= LEAST_TICKS and is_unusual(p99, count, p50, self._kind[row], median, low, high):
             step *= _UNUSUAL
-        for quantile, share in ((self._low, _TAIL), (self._median, 0.5), (self._high, 1 - _TAIL)):
-            distance = bucket - quantile[row]
-            most = step * (share if distance > 0 else 1 - share)
-            quantile[row] += max(-most, min(most, distance))
-        self._ticks[row] = min(ticks + 1, _MOST_TICKS)
+        half, much, little = 0.5 * step, (1 - _TAIL) * step, _TAIL * step
+        self._median[row] = median + max(-half, min(half, p99 - median))
+        self._low[row] = low + max(-much, min(little, p99 - low))
+        self._high[row] = high + max(-little, min(much, p99 - high))
+        if ticks < _SETTLED:
+            self._ticks[row] = ticks + 1
 
-    def _is_beyond(self, row: int, window: Window) -> bool:
-        usual = self._median[row], self._low[row], self._high[row]
-        return is_unusual(window, self._kind[row], *usual)
+    def _usual(self, row: int) -> tuple[float, float, float]:
+        return self._median[row], self._low[row], self._high[row]
 
     def merge(self, rows: Mapping[int, int]) -> None:
         """Have some rows be others'; what is usual for those is usual for both."""
@@ -206,12 +210,32 @@ class UsualTable(NamedTuple):
     ticks: Sequence[float] = ()
     kind: Sequence[float] = ()
 
-    def of(self, row: int, window: Window) -> UsualP99 | None:
-        """Return what is usual for a row that has this in the window; None: too little is known."""
-        if row >= len(self.ticks) or self.ticks[row] < LEAST_TICKS or not self.kind[row]:
-            return None
-        median = self.median[row]
-        median_ns = MIDDLES[round(median)]
-        if not is_unusual(window, self.kind[row], median, self.low[row], self.high[row]):
-            return UsualP99(median_ns, 1.0)
-        return UsualP99(median_ns, MIDDLES[window.p99] / median_ns)
+    def of(self, row: int, p99: int, count: int, p50: int) -> UsualP99 | None:
+        """Return what is usual for a row that has these buckets of so many latencies in the window.
+
+        None: too little is known.
+        """
+        (change,) = self.changes([row], [p99], [count], [p50])
+        return UsualP99(MIDDLES[round(self.median[row])], change) if change else None
+
+    def changes(
+        self,
+        rows: Sequence[int],
+        p99s: Iterable[float],
+        counts: Iterable[float],
+        p50s: Iterable[float],
+    ) -> list[float]:
+        """Return how many times as high as usual the percentiles of rows are; 0: not known.
+
+        Each row has its buckets of so many latencies in the window.
+        """
+        known, found = len(self.ticks), list[float]()
+        for row, p99, count, p50 in zip(rows, p99s, counts, p50s, strict=True):
+            if not count or row >= known or self.ticks[row] < LEAST_TICKS or not self.kind[row]:
+                found.append(0.0)
+                continue
+            median = self.median[row]
+            usual = self.kind[row], median, self.low[row], self.high[row]
+            changed = is_unusual(p99, count, p50, *usual)
+            found.append(MIDDLES[int(p99)] / MIDDLES[round(median)] if changed else 1.0)
+        return found

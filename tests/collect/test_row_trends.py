@@ -19,7 +19,6 @@ from httptop.collect.row_trends import (
     UsualP99,
     UsualP99s,
     UsualTable,
-    Window,
     merged,
     trend_of,
 )
@@ -39,7 +38,7 @@ def _learn(usual: UsualP99s, bucket: int, count: int, median: int = 0) -> None:
 
 
 def _of(table: UsualTable, row: int, bucket: int, count: int, median: int = 0) -> UsualP99 | None:
-    return table.of(row, Window(bucket, count, median))
+    return table.of(row, bucket, count, median)
 
 
 def _noise(middle: int, ticks: int, spread: int) -> list[int]:
