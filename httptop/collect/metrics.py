@@ -1,0 +1,67 @@
+"""What outputs of metrics send: counts by endpoint and status since start, with their latencies.
+
+Unlike the rows of a snapshot these series only grow, whatever is pressed on the screen: an endpoint
+is named when its first request is seen, and never renamed, merged or split afterwards. It ends when
+httptop forgets the endpoint; should that come again, it begins at 0, as after a restart.
+
+There are at most ``metrics.max_series`` of them: who comes first has one, and what comes later
+counts under ``~other`` of its process and side, for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from httptop.collect.histogram import Histogram
+from httptop.model import EndpointKey, Health, Overhead, SinkStats
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An endpoint's responses of one status: a series."""
+
+    #: A code, or a class (:func:`httptop.model.class_of`); STATUS_UNKNOWN: not known.
+    status: int
+    count: int  # responses
+    sum_ns: int  # of their latencies
+    #: Latencies by bucket of collect/histogram.py; less than ``count`` if some are not known.
+    buckets: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What an endpoint has counted since its series began."""
+
+    key: EndpointKey  # as it was named then
+    began_at: float  # Unix time, seconds
+    outcomes: tuple[Outcome, ...]
+    unanswered: int
+    in_flight: int
+    request_bytes: int
+    response_bytes: int
+
+
+class SeriesReading(Protocol):
+    """All series at one moment, whose histograms are decoded as they are asked for."""
+
+    def __iter__(self) -> Iterator[Series]:
+        """Yield each series; only one of them takes memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All that is exported, of one moment."""
+
+    taken_at: float  # Unix time, seconds
+    began_at: float  # of httptop
+    host: str
+    series: SeriesReading
+    folded: int  # series that had no room, and count under ``~other``
+    unmeasured: int  # responses whose latency is not known, since start
+    health: Health
+    overhead: Overhead  # of the last tick
+    sinks: tuple[SinkStats, ...] = ()
+    #: (pid, "tls" or "http2") -> connections seen to start with it; see Snapshot.
+    other_protocols: Mapping[tuple[int, str], int] | None = None
