@@ -12,6 +12,7 @@ import pytest
 
 import httptop
 from tests.capture.test_recording import written
+from tests.patience import PATIENCE_S
 
 ROOT = Path(httptop.__file__).parent
 
@@ -136,7 +137,11 @@ heavy = {{name.split(".")[0] for name in sys.modules}} & {{"textual", "rich", "b
 sys.exit(f"loaded: {{heavy}}" if heavy else status)
 """
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from httptop import optional_modules
+from tests.patience import PATIENCE_S
 
 #: Prints what it finds wrong.
 PROGRAM = """
@@ -48,7 +49,11 @@ def mapped_after(before: str = "") -> list[str]:
     keyed = hmac.new(b"key", b"httptop", "sha256").hexdigest()
     program = PROGRAM.format(before=before, digests=digests, hmac=keyed)
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout.split()

@@ -14,6 +14,7 @@ import pytest
 import httptop
 from distribution.completions import PLACES
 from tests.capture.test_recording import written
+from tests.patience import PATIENCE_S
 
 SOURCES = Path(httptop.__file__).parent
 
@@ -25,7 +26,7 @@ def _run(words: Sequence[str | Path], cwd: Path | None = None, **environment: st
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -16,6 +16,7 @@ from httptop.capture.fields import CaptureError
 from httptop.capture.lines import LONGEST_LINE
 from httptop.model import PartyStats
 from tests.factory import many
+from tests.patience import PATIENCE_S
 
 _READ = """
 import resource, sys
@@ -38,7 +39,7 @@ def attempt(unit: str, length: int) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     took_kib, _, error = ran.stdout.partition(" ")
     return int(took_kib) >> 10, error.strip()

@@ -45,6 +45,7 @@ from httptop.model import (
 from httptop.output.back_off import BackOff
 from httptop.output.sink import Sink
 from tests.factory import LATENCY, key, request, row, snapshot_at
+from tests.patience import PATIENCE_S
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 AS_IT_IS = SnapshotRedaction("off")
@@ -480,7 +481,7 @@ def played(feed: ReplayFeed) -> list[Snapshot]:
             ended.set()
 
     feed.start(publish, faults.append)
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE_S)
     feed.stop()
     assert not faults
     return got
@@ -508,7 +509,7 @@ def test_replay_stops_at_once(tmp_path: Path) -> None:
     feed = ReplayFeed(written(tmp_path / "a"), ME, AS_IT_IS, pace_s=3600)
     first = threading.Event()
     feed.start(lambda _: first.set(), lambda _: None)
-    assert first.wait(10)
+    assert first.wait(PATIENCE_S)
     last = feed.stop()
     assert last == replace(TICKS[0], final=True)
     assert feed.stop() == last

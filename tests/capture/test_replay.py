@@ -14,6 +14,7 @@ from httptop.capture.replay import ReplayFeed
 from httptop.model import Snapshot
 from tests.capture.test_recording import AS_IT_IS, ME, written
 from tests.capture.test_seeking import TICKS
+from tests.patience import PATIENCE_S
 
 
 class Played:
@@ -25,7 +26,7 @@ class Played:
         self.feed.start(self._got.put, self._got.put)
 
     def next(self) -> Snapshot:
-        got = self._got.get(timeout=20)
+        got = self._got.get(timeout=PATIENCE_S)
         assert isinstance(got, Snapshot), got
         return got
 

@@ -41,6 +41,7 @@ from tests.collect.cells import (
     sampled,
 )
 from tests.collect.reference_sums import CellDelta
+from tests.patience import PATIENCE_S
 
 
 def test_cells_become_rows() -> None:
@@ -334,7 +335,7 @@ def test_start_and_stop() -> None:
 
     failures: list[BaseException] = []
     collector.start(publish, failures.append)
-    assert enough.wait(10)
+    assert enough.wait(PATIENCE_S)
     last = collector.stop()
     assert last is not None
     assert last.final
@@ -353,7 +354,7 @@ def test_a_tick_may_become_another_while_it_lasts() -> None:
     seen: queue.Queue[Snapshot] = queue.Queue()
     collector.start(seen.put, lambda error: pytest.fail(str(error)))
     collector.apply(dataclasses.replace(DEFAULTS, general=General(tick_s=1.0)))
-    shown = seen.get(timeout=30)
+    shown = seen.get(timeout=PATIENCE_S)
     assert (shown.interval_s, shown.health.late_ticks) == (1.0, 0)
     collector.stop()
 
@@ -366,7 +367,7 @@ def test_first_rows_come_before_the_first_tick_for_a_screen() -> None:
     collector = Collector(source, settings, Scope(), host="here", first_rows_at_once=True)
     seen: queue.Queue[Snapshot] = queue.Queue()
     collector.start(seen.put, lambda error: pytest.fail(str(error)))
-    assert list(rows_of(seen.get(timeout=30))) == ["server /a"]
+    assert list(rows_of(seen.get(timeout=PATIENCE_S))) == ["server /a"]
     collector.stop()
     assert seen.empty()
 
@@ -405,7 +406,7 @@ def test_stopping_while_it_starts_up() -> None:
     collector = Collector(source, DEFAULTS, Scope(), around=slow, host="here")
     failures: list[BaseException] = []
     collector.start(lambda _: pytest.fail("nothing is to be shown"), failures.append)
-    assert waiting.wait(10)
+    assert waiting.wait(PATIENCE_S)
     collector.apply(DEFAULTS)  # does not end it
     last = collector.stop()
     assert last is not None

@@ -15,6 +15,7 @@ from httptop.config.reload import Reload, Reloading, Watch, compare
 from httptop.config.settings import BY_KEY, DEFAULTS, Settings
 from httptop.linux.files import InvokingUser
 from httptop.linux.fsuid import files_of
+from tests.patience import PATIENCE_S
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -178,7 +179,7 @@ class Watching:
         self.reloading.start()
 
     def next(self) -> Reload:
-        return self.told.get(timeout=20)
+        return self.told.get(timeout=PATIENCE_S)
 
 
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from httptop.config.settings import DEFAULTS
 from httptop.linux.files import InvokingUser
 from httptop.run.log import LOG, log_reload, logging_to_file
 from tests.contrib import CONTRIB
+from tests.patience import PATIENCE_S
 
 LOGROTATE = shutil.which("logrotate", path=os.environ.get("PATH", "") + ":/usr/sbin")
 ROTATIONS = 3
@@ -55,7 +56,7 @@ def test_no_line_is_lost_where_the_log_is_rotated(tmp_path: Path) -> None:
                 subprocess.run(
                     [LOGROTATE, "--force", "--state", tmp_path / "state", tmp_path / "rules"],
                     check=True,
-                    timeout=60,
+                    timeout=PATIENCE_S,
                 )
             enough.set()
             writer.join()

@@ -13,6 +13,7 @@ import pytest
 from httptop.privilege.system_calls import calls, live
 from httptop.run.arguments import parse
 from tests.contrib import CONTRIB
+from tests.patience import PATIENCE_S
 
 UNIT = CONTRIB / "systemd" / "httptop.service"
 COMMAND = "/usr/local/bin/httptop"
@@ -25,7 +26,11 @@ systemd = pytest.mark.skipif(
 def analyzed(unit: Path, *words: str) -> str:
     """Return what systemd says of a unit, without its rating if that is all."""
     said = subprocess.run(
-        ["systemd-analyze", *words, unit], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", *words, unit],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert said.returncode == 0, said.stdout + said.stderr
     return said.stdout + said.stderr

@@ -21,6 +21,7 @@ from httptop.demo import services
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def stop() -> Iterator[Wakeup]:
 
 
 def gateway(demo: Demo) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(services.HOST, demo.ports["gateway"], timeout=10)
+    return http.client.HTTPConnection(services.HOST, demo.ports["gateway"], timeout=PATIENCE_S)
 
 
 def statuses(demo: Demo, method: str, target: str, times: int = 1) -> set[int]:
@@ -52,7 +53,7 @@ def statuses(demo: Demo, method: str, target: str, times: int = 1) -> set[int]:
     return seen
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -251,7 +252,7 @@ def test_nothing_survives_the_parent(then: str, sent: signal.Signals | None) -> 
     assert len(pids) == 4
     if sent is not None:
         parent.send_signal(sent)
-    parent.wait(20)
+    parent.wait(PATIENCE_S)
     parent.stdout.close()
     assert eventually(lambda: all(map(is_gone, pids)))
 

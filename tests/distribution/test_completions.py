@@ -10,6 +10,7 @@ import pytest
 
 from distribution.completions import PLACES, completion
 from httptop.run.arguments import command_line
+from tests.patience import PATIENCE_S
 
 FLAGS = {name for action in command_line()._actions for name in action.option_strings}
 LONG = {name for name in FLAGS if name.startswith("--")}
@@ -26,7 +27,7 @@ def asked(shell: str, script: str, directory: Path) -> list[str]:
         env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "XDG_CONFIG_HOME": str(directory)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -18,6 +18,7 @@ from httptop.http.curl import curl_command
 from httptop.model import EndpointKey, Transaction
 from httptop.printable import clean
 from tests.factory import key, request
+from tests.patience import PATIENCE_S
 
 HEAD = ("Host: shop", "User-Agent: ab", "Accept: */*")
 EVIL = (
@@ -197,7 +198,7 @@ class Listener:
             end.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     def close(self) -> None:
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         self._listener.close()
 
 
@@ -224,7 +225,7 @@ def test_curl_sends_the_same_request(
         subprocess.run(
             ["sh", "-c", command],
             capture_output=True,
-            timeout=10,
+            timeout=PATIENCE_S,
             check=False,
             env={"PATH": "/usr/bin:/bin"},
         )

@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 _BEGINS: Final = """
 import queue, re, signal, sys, threading
 from httptop.linux.deadline import Deadline
@@ -37,7 +39,7 @@ def test_it_ends_a_process_that_waits(waits: str) -> None:
         process.stdout.readline()
         time.sleep(0.05)
         process.terminate()
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE_S) == 1
         assert process.stderr.read() == b""
 
 
@@ -54,7 +56,7 @@ def test_one_that_is_cancelled_ends_nothing() -> None:
         "time.sleep(1.2)\n"
         "print(len(os.listdir('/proc/self/fd')) - len(before))"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=PATIENCE_S)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"0\n", b"")
 
 
@@ -65,5 +67,5 @@ def test_it_ends_one_without_a_descriptor_left() -> None:
         "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
         "deadline.set(0.1)\nfull.put(0)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=PATIENCE_S)
     assert ran.returncode == 1

@@ -10,6 +10,7 @@ import pytest
 
 from httptop.linux.files import FileError, InvokingUser, create, rights_of
 from httptop.linux.fsuid import files_of
+from tests.patience import PATIENCE_S
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -31,13 +32,13 @@ def test_only_the_thread_that_asks_has_other_rights(tmp_path: Path) -> None:
             except PermissionError:
                 refused.append(True)
             inside.set()
-            done.wait(10)
+            done.wait(PATIENCE_S)
         os.close(os.open(secret, os.O_RDONLY))  # root's again
 
     before = os.getgroups()
     thread = threading.Thread(target=borrow)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE_S)
     try:
         assert refused == [True]
         assert secret.read_text() == "secret"

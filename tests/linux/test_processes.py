@@ -12,6 +12,7 @@ import pytest
 
 from httptop.linux import processes
 from httptop.linux.processes import Process, shows_others
+from tests.patience import PATIENCE_S
 
 
 def test_proc_is_known_to_be_of_other_processes(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_process_is_found_by_its_id_in_the_namespace(mounted: list[str]) -> No
     )
     ran = subprocess.run(
         ["unshare", "--pid", "--fork", *mounted, sys.executable, "-c", program],
-        capture_output=True, text=True, check=True, timeout=30,
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert ran.stdout.split("\n")[:2] == [f"True True False {not mounted}", "True"]
 

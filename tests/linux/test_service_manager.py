@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from httptop.linux.service_manager import ServiceManager, take_manager
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(params=["file", "abstract"])
@@ -18,7 +19,7 @@ def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.soc
     name = str(tmp_path / "notify") if request.param == "file" else f"\0httptop-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind(name)
-        bound.settimeout(30)
+        bound.settimeout(PATIENCE_S)
         yield bound
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from httptop.linux.terminal import Terminal
+from tests.patience import PATIENCE_S
 
 _PROGRAM = """
 import os, signal, sys
@@ -70,7 +71,7 @@ def test_a_service_has_none_to_lose() -> None:
         capture_output=True,
         text=True,
         start_new_session=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (ran.stdout, ran.stderr) == ("False False\n", "")

@@ -30,6 +30,7 @@ import pytest
 import httptop
 from httptop.linux import bpf_syscall
 from tests.live.pool import cache_directory
+from tests.patience import PATIENCE_S
 
 HELPER: Final = "httptop-helper"
 LAUNCHER: Final = "httptop-demo"
@@ -37,8 +38,7 @@ PROGRAMS, LINKS = "prog_id", "link_id"
 _NEXT_ID: Final = {PROGRAMS: 11, LINKS: 31}
 NOBODY: Final = 65534
 NOTHING: Final = "0" * 16
-_PATIENCE_S: Final = 30.0
-#: general.shutdown_timeout, where it is not what is tested: beside other tests an end takes long.
+#: general.shutdown_timeout, where it is not what is tested: the longest that it may be.
 PATIENCE: Final = "60s"
 
 _NEEDED: Final = (
@@ -139,7 +139,7 @@ def screen(*arguments: str, **variables: str) -> tuple[int, str]:
         with contextlib.suppress(OSError):
             while some := end.read(65536):
                 written += some
-        return run.wait(30), written.decode("utf-8", "replace")
+        return run.wait(PATIENCE_S), written.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
@@ -163,9 +163,9 @@ def until(end: FileIO, text: str) -> None:
 
     The screen draws again what has changed only, so it may never come again.
     """
-    written, until_s = _rests.pop(end, ""), time.monotonic() + 2 * _PATIENCE_S
+    written, until_s = _rests.pop(end, ""), time.monotonic() + PATIENCE_S
     while text not in written:
-        more = select.select([end], [], [], _PATIENCE_S)[0] and time.monotonic() < until_s
+        more = select.select([end], [], [], PATIENCE_S)[0] and time.monotonic() < until_s
         assert more, f"{text!r} did not come"
         written = written[-4096:] + end.read(65536).decode("utf-8", "replace")
     _rests[end] = written.partition(text)[2]
@@ -177,7 +177,7 @@ def until_shown(end: FileIO, text: str) -> None:
     Only cells that differ are sent, so a text may come in pieces: the screen is drawn again.
     """
     written, drawn_s = _rests.pop(end, ""), time.monotonic()
-    until_s = drawn_s + 4 * _PATIENCE_S
+    until_s = drawn_s + PATIENCE_S
     while text not in written:
         assert time.monotonic() < until_s, f"{text!r} was not shown"
         if time.monotonic() - drawn_s > 1:
@@ -238,7 +238,7 @@ def field(run: subprocess.Popen[str], name: str) -> set[str]:
     return {fields[name] for fields in threads(run.pid)}
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     """Return whether a condition is met within some time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -275,7 +275,7 @@ def held_by(pid: int) -> dict[str, set[int]]:
 
 def released(held: dict[str, set[int]]) -> None:
     """Wait until the kernel has released these, which it does after a grace period."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while any(held[kind] & ids_of(kind) for kind in held):
         assert time.monotonic() < deadline, {kind: held[kind] & ids_of(kind) for kind in held}
         time.sleep(0.02)

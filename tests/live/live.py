@@ -28,6 +28,7 @@ from httptop.linux.perf_event import number_of
 from httptop.model import EndpointStats, Side, Snapshot
 from httptop.view.rows import rows_where
 from tests.live.pool import AfreshSource, cached
+from tests.patience import PATIENCE_S
 
 
 def _has_tracepoint(name: str) -> bool:
@@ -64,7 +65,6 @@ TAIL_CALLS: Final = pytest.param(
     ],
 )
 WAYS: Final = (*FRONTS, RECORDS, TRIPLES, TAIL_CALLS)
-DEADLINE_S: Final = 5.0
 
 EVERYTHING: Final = Scope()
 
@@ -121,7 +121,7 @@ class Watch(SteppedRun):
         return probes
 
     def until(
-        self, met: Callable[[Snapshot], bool], timeout_s: float = DEADLINE_S, what: str = ""
+        self, met: Callable[[Snapshot], bool], timeout_s: float = PATIENCE_S, what: str = ""
     ) -> Snapshot:
         """Take snapshots until one meets a condition."""
         deadline = time.monotonic() + timeout_s
@@ -150,7 +150,7 @@ class Watch(SteppedRun):
         sides: tuple[Side, ...] = ("server", "client"),
         unanswered: int = 0,
         in_flight: int = 0,
-        timeout_s: float = DEADLINE_S,
+        timeout_s: float = PATIENCE_S,
     ) -> None:
         """Wait until the rows whose path begins so add up to this, on each side."""
         wanted = {side: (dict(status), unanswered, in_flight) for side in sides}
@@ -215,7 +215,7 @@ def connected(
             server, peer = listener.accept()
         with server:
             for end in (client, server):
-                end.settimeout(10)
+                end.settimeout(PATIENCE_S)
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             yield client, server
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-_START_S: Final = 10.0
-_IDLE_S: Final = 10.0
+from tests.patience import PATIENCE_S
+
 _TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 FILE_SIZE: Final = 5_000_011
 
@@ -63,7 +63,7 @@ http {{
         self._await(work)
 
     def _await(self, work: Path) -> None:
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 self.requests()
@@ -97,7 +97,7 @@ http {{
 
     def wait_until_idle(self) -> None:
         """Wait until it has closed every connection; what it has read of them is served then."""
-        deadline = time.monotonic() + _IDLE_S
+        deadline = time.monotonic() + PATIENCE_S
         while "Active connections: 1 " not in (page := self._status_page()):  # the look-up's own
             assert time.monotonic() < deadline, page
             time.sleep(0.005)
@@ -117,7 +117,7 @@ http {{
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(5)
+                self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

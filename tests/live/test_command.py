@@ -30,6 +30,7 @@ from tests.live.command import (
     status,
 )
 from tests.live.live import Watch, connected, exchange, request, response
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -60,7 +61,7 @@ def test_batch_from_start_to_end(path: str) -> None:
             for number in range(30):
                 exchange(client, server, request(f"{path}/{number}"), response(200 + number % 2))
             documents = [document(run) for _ in range(5)]
-            assert run.wait(10) == 0
+            assert run.wait(PATIENCE_S) == 0
             assert list(said(run.stderr)) == []
     for one in documents:
         _check(one)
@@ -86,13 +87,13 @@ def test_the_first_snapshot_of_the_demo_has_a_response_in_it() -> None:
         first = document(run)
         assert first["totals"]["server"]["requests"] > 0
         assert first["totals"]["client"]["requests"] > 0
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
 
 
 def test_a_process_that_is_not_there_is_an_error() -> None:
     absent = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
     with running("-b", "-n", "1", "-p", str(absent)) as run:
-        assert run.wait(30) == 2
+        assert run.wait(PATIENCE_S) == 2
         assert list(said(run.stderr)) == [f"no process {absent}"]
 
 
@@ -107,7 +108,7 @@ def test_text_and_a_reader_that_goes_away(path: str) -> None:
                 assert line
             held = held_by(run.pid)
             run.stdout.close()
-            assert run.wait(10) == 0
+            assert run.wait(PATIENCE_S) == 0
             assert list(said(run.stderr)) == []
     released(held)
 
@@ -130,7 +131,7 @@ def test_nothing_outlives_it(path: str, number: signal.Signals) -> None:
             assert len(held[PROGRAMS]) >= 5
             assert all(held[kind] <= ids_of(kind) for kind in held)
             run.send_signal(number)
-            out, _ = run.communicate(timeout=30)
+            out, _ = run.communicate(timeout=PATIENCE_S)
     if number == signal.SIGKILL:
         assert run.returncode == -number
     else:

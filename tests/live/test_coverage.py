@@ -25,6 +25,7 @@ from httptop.privilege.helper import Helper
 from httptop.privilege.helper_protocol import SURVEY, HelperError
 from tests.live.command import status, terminal, until, until_shown
 from tests.live.live import Watch, connected, exchange, request
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -92,7 +93,7 @@ def process(code: str, *arguments: str, user: int | None = None) -> Iterator[tup
 
 def ask(port: int, path: str, wrap: Callable[[socket.socket], socket.socket] | None = None) -> None:
     """Send a request and wait for its response."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain:
         end = wrap(plain) if wrap else plain
         end.sendall(request(path))
         assert end.recv(4096).startswith(b"HTTP/1.1 200")
@@ -179,7 +180,7 @@ def test_a_32_bit_program_is_told(tmp_path: Path) -> None:
     with subprocess.Popen([tmp_path / "old"]) as run:
         try:
             found: list[Holder] = []
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE_S
             while not found and time.monotonic() < deadline:
                 if run.poll() is not None:
                     pytest.skip("this kernel runs no 32-bit programs")
@@ -259,7 +260,7 @@ def test_without_root_the_screen_has_it_from_the_helper() -> None:
         until_shown(end, "why a service does not show up")
         end.write(b"q")
         until(end, "\x1b[?1049l")
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
 
 
 def test_what_connections_begin_with() -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from tests.live.command import document, running
 from tests.live.nginx import Nginx
+from tests.patience import PATIENCE_S
 
 #: All cases share one load, which each run would see twice if two processes shared the cases.
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("filtered runs")]
@@ -67,7 +68,7 @@ class Server:
 
 def children(pid: int, count: int) -> list[str]:
     """Wait until a process has so many children; return their numbers."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if len(found) == count:
@@ -113,7 +114,7 @@ def load(servers: list[Server]) -> None:
                 ],
                 stdout=subprocess.DEVNULL,
                 check=True,
-                timeout=60,
+                timeout=PATIENCE_S,
             )
 
     threads = [threading.Thread(target=ask, args=(server,)) for server in servers]
@@ -147,7 +148,7 @@ Counts = Counter[tuple[str, str, int]]
 def counts_of(run: subprocess.Popen[str]) -> Counts:
     """End a run; return (process, path, status) of what its last snapshot holds."""
     run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
+    out, _ = run.communicate(timeout=PATIENCE_S)
     last: dict[str, Any] = json.loads(out.splitlines()[-1])
     assert last["final"]
     assert last["health"]["lost_samples"] == 0  # parse errors may be other tests' on this host

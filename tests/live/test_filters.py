@@ -28,6 +28,7 @@ from tests.live.live import (
     rows_of,
     sums_of,
 )
+from tests.patience import PATIENCE_S
 
 #: One process has all of them, since several use the same probes.
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("filters")]
@@ -93,7 +94,7 @@ for line in sys.stdin:
         yield child
     finally:
         child.stdin.close()
-        child.wait(10)
+        child.wait(PATIENCE_S)
         child.stdout.close()
 
 

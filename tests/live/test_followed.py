@@ -12,6 +12,7 @@ import pytest
 
 from tests.live.command import batch
 from tests.live.test_namespaces import TALKER, talk
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -45,7 +46,7 @@ def test_a_number_that_was_given_to_another_selects_nothing(path: str) -> None:
                 talk(other, f"{path}/others")
                 other.stdin.close()
             run.send_signal(signal.SIGTERM)
-            *_, last = run.communicate(timeout=20)[0].splitlines()
+            *_, last = run.communicate(timeout=PATIENCE_S)[0].splitlines()
     found = json.loads(last)
     assert {(row["path"], row["requests"]) for row in found["endpoints"]} == {(f"{path}/theirs", 1)}
     assert any(

@@ -12,6 +12,7 @@ from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux.cpus import possible_cpus
 from tests.live.command import batch, children, terminal, until, until_shown
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -33,7 +34,7 @@ def test_a_screen_and_its_helper_map_no_library_of_others() -> None:
             assert foreign(pid) == set()
         end.write(b"q")
         until(end, "\x1b[?1049l")
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
 
 
 def test_neither_does_a_batch() -> None:

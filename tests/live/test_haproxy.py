@@ -21,6 +21,7 @@ import pytest
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Sampling
 from tests.live.live import FRONTS, Watch, new_path, sums_of
+from tests.patience import PATIENCE_S
 
 HAPROXY: Final = shutil.which("haproxy") or "/usr/sbin/haproxy"
 NGINX: Final = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -30,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(not Path(HAPROXY).exists(), reason="no haproxy"),
 ]
 
-_START_S: Final = 10.0
 #: Where clients come from: loopback's other addresses, and IPv6.
 CLIENTS: Final = ("127.0.0.1", "127.0.0.2", "127.1.2.3", "::1")
 #: Each way that HAProxy sends the header, with options of its own.
@@ -89,9 +89,9 @@ http {{
         (work / "haproxy.cfg").write_text(f"""
 defaults
   mode http
-  timeout connect 5s
-  timeout client 5s
-  timeout server 5s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
 frontend front
   bind 127.0.0.1:{self.port}
   bind [::1]:{self.port}
@@ -109,7 +109,7 @@ backend back
         ]
 
     def __enter__(self) -> Balanced:
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             if any(process.poll() is not None for process in self._processes):
                 self.__exit__()  # another program has taken a port meanwhile
@@ -130,7 +130,7 @@ backend back
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
             try:
-                process.wait(5)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -176,7 +176,7 @@ def test_nginxs_log_is_the_server_side(back: tuple[Watch, int], tmp_path: Path, 
             client = CLIENTS[turn % len(CLIENTS)]
             paths = [f"{path}/{name}" for name in ("a", "b/missing", "c", "a")]
             asked += 4 * [balanced.ask(client, *paths)]
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while len(logged := balanced.logged(path)) < 100 and time.monotonic() < deadline:
             time.sleep(0.02)
         rows = [row for row in watch.rows(path, "server") if row.key.process == "nginx"]

@@ -34,6 +34,7 @@ from tests.live.live import (
     rows_of,
 )
 from tests.live.test_layout import _ask
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -68,7 +69,7 @@ class HangingServer:
     def close(self) -> None:
         """End all connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._accepting.join(5)
+        self._accepting.join(PATIENCE_S)
         for end in (self._listener, *self._ends):
             end.close()
 
@@ -96,7 +97,7 @@ def test_those_that_hang_and_their_ages(front: str) -> None:
                 sent_ns.append(time.monotonic_ns())
                 if len(sent_ns) % 5 == 0:
                     time.sleep(0.03)
-            deadline_ns = time.monotonic_ns() + 5 * 10**9
+            deadline_ns = time.monotonic_ns() + int(PATIENCE_S * 1e9)
             while True:
                 before_ns = time.monotonic_ns()
                 snapshot = watch.step()

@@ -13,6 +13,7 @@ import pytest
 from httptop.bpf import own_pids
 from tests.live.command import readable
 from tests.live.live import new_path
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.ebpf,
@@ -95,7 +96,7 @@ def within(path: str, outside: subprocess.Popen[str], *words: str, deeper: int =
         assert run.stdout is not None
         assert run.stdout.readline() == "attached\n"
         talk(outside, path)
-        said, _ = run.communicate("\n", timeout=60)
+        said, _ = run.communicate("\n", timeout=PATIENCE_S)
     found = json.loads(said)
     assert found["status"] == 0
     return found
@@ -127,7 +128,7 @@ def test_with_the_proc_of_others_it_says_so_and_ends() -> None:
     python, environ = readable()
     ran = subprocess.run(
         ["unshare", "--pid", "--fork", python, "-P", "-m", "httptop", "-b", "-n", "1"],
-        capture_output=True, text=True, env=environ, cwd="/", timeout=60, check=False,
+        capture_output=True, text=True, env=environ, cwd="/", timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (77, "")
     assert ran.stderr == (
@@ -142,7 +143,7 @@ def test_in_a_namespace_of_control_groups_it_says_what_filters_miss() -> None:
     for unshare, noted in (([], False), (["unshare", "--cgroup"], True)):
         ran = subprocess.run(
             [*unshare, python, "-P", "-m", "httptop", *words],
-            capture_output=True, text=True, env=environ, cwd="/", timeout=60, check=True,
+            capture_output=True, text=True, env=environ, cwd="/", timeout=PATIENCE_S, check=True,
         )  # fmt: skip
         notes = json.loads(ran.stdout).get("notes", [])
         assert any("--cgroupns=host" in note for note in notes) == noted

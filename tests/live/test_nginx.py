@@ -27,6 +27,7 @@ from tests.live.live import (
     sums_of,
 )
 from tests.live.nginx import FILE_SIZE, Nginx
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -46,7 +47,7 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -10,6 +10,7 @@ import pytest
 from httptop.capture.recorder import read_capture
 from httptop.output.json import to_json
 from tests.live.command import NOTHING, document, running, said, threads
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -24,7 +25,7 @@ def test_the_capture_has_what_the_run_has_seen(tmp_path: Path) -> None:
         able = [thread for thread in threads(run.pid) if thread["CapEff"] != NOTHING]
         assert len(able) == 1  # the collector's
         documents += [document(run) for _ in range(49)]
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
         # This process may have read too slowly.
         assert [line for line in said(run.stderr) if "not printed" not in line] == []
     with capture.open("rb") as file:

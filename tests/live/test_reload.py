@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.command import NOBODY, batch, document, field, said, terminal, until
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -41,7 +42,7 @@ def test_a_file_of_roots_that_changes(file: Path) -> None:
         ]
         document(run)
         run.terminate()
-        run.communicate(timeout=30)
+        run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0
 
 
@@ -54,7 +55,7 @@ def test_nohup_stays_in_force(file: Path) -> None:
             document(run)
             document(run)
             run.terminate()
-            _, errors = run.communicate(timeout=30)
+            _, errors = run.communicate(timeout=PATIENCE_S)
             told = [line for line in said(errors.splitlines()) if "read too slowly" not in line]
             assert (run.returncode, told) == (0, [])
     finally:
@@ -69,4 +70,4 @@ def test_the_screen_says_what_was_read_again_and_ends_with_its_terminal(file: Pa
         until(end, "ui.confirm_quit")
         assert run.poll() is None
         end.close()
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0

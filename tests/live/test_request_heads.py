@@ -28,6 +28,7 @@ from tests.live.live import (
     request,
     response,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -312,7 +313,7 @@ def _pipelines(path: str, client: socket.socket, server: socket.socket) -> None:
     for thread in others:
         thread.start()
     for head, _ in pairs:
-        assert places.acquire(timeout=10)
+        assert places.acquire(timeout=PATIENCE_S)
         client.sendall(head)
     for thread in others:
         thread.join()

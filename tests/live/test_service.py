@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.command import HELPER, NOBODY, PATIENCE, children, readable, status
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -39,7 +40,7 @@ def test_its_manager_hears_of_a_service_whatever_its_rights(rights: tuple[str, .
             os.chown(folder, NOBODY, NOBODY)
         manager.bind(str(folder / "notify"))
         os.chmod(folder / "notify", 0o666)
-        manager.settimeout(60)
+        manager.settimeout(PATIENCE_S)
 
         def hears() -> list[str]:
             return manager.recv(1 << 16).decode().split("\n")
@@ -78,7 +79,7 @@ def test_its_manager_hears_of_a_service_whatever_its_rights(rights: tuple[str, .
                 while (last := hears())[0].startswith("WATCHDOG"):
                     pass
                 assert last == ["STOPPING=1"]
-                assert run.wait(60) == 0
+                assert run.wait(PATIENCE_S) == 0
             finally:
                 run.kill()
         assert "httptop ends" in (folder / "log").read_text()

@@ -34,6 +34,7 @@ from tests.live.command import (
     until_shown,
 )
 from tests.live.pool import cache_directory
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a user"),
@@ -94,7 +95,7 @@ class Caller:
     def sudo(self, *arguments: str | Path) -> tuple[int, str]:
         """Call httptop by sudo and wait for its end; return its status and errors."""
         with self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-            _, errors = run.communicate(timeout=60)
+            _, errors = run.communicate(timeout=PATIENCE_S)
             return run.returncode, errors
 
     def remove(self) -> None:
@@ -221,7 +222,7 @@ def test_from_a_checkout_below_a_closed_home(checkout: Caller) -> None:
         require_nobody(*(pid for name, pid in found.items() if name != "httptop-helper"))
         assert {"shop-catalog", "shop-gateway", "shop-load", "shop-orders"} <= found.keys()
         last = document(run)
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
     assert last["totals"]["server"]["requests"] > 0
     assert not [note for note in last.get("notes", ()) if "stays root" in note]
 
@@ -257,7 +258,7 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
         with contextlib.suppress(OSError):
             while end.read(65536):
                 pass
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
     assert saved.stat().st_uid == checkout.uid
     shutil.rmtree(checkout.home / ".config")
 
@@ -277,12 +278,12 @@ def test_what_is_exported_is_the_callers_and_where_they_are(caller: Caller) -> N
         require_nobody(below(run)["httptop"])
         for letter, kind in (("t", "txt"), ("j", "json"), ("s", "svg")):
             end.write(f"e{letter}".encode())
-            assert eventually(partial(_exports, end, caller, kind), 60)
+            assert eventually(partial(_exports, end, caller, kind))
         end.write(b"q")
         with contextlib.suppress(OSError):
             while end.read(65536):
                 pass
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_S) == 0
     for kind, begins in (("txt", "httptop"), ("json", '{"schema":'), ("svg", "<svg ")):
         (path,) = _exported(caller, kind)
         found = path.lstat()

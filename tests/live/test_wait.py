@@ -30,6 +30,7 @@ from tests.live.live import (
     request,
     response,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -58,7 +59,7 @@ def listening(family: int) -> Iterator[socket.socket]:
 def ask(listener: socket.socket, data: bytes) -> socket.socket:
     """Connect and send."""
     client = socket.socket(listener.family, socket.SOCK_STREAM)
-    client.settimeout(10)
+    client.settimeout(PATIENCE_S)
     client.connect(listener.getsockname())
     client.sendall(data)
     return client

@@ -34,6 +34,7 @@ from tests.live.live import (
     show,
     sums_of,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -47,7 +48,6 @@ EXACT: Final = 12
 PATHS: Final = {200: "fine", 404: "gone", 201: "made", 503: "busy"}
 #: The response to the request of which something is missed, and to no other.
 MISSED: Final = 418
-PATIENCE_S: Final = 0.5
 
 Ends = tuple[socket.socket, socket.socket]
 #: Plays a request and its response on a connection, part of it unseen.
@@ -294,7 +294,7 @@ class Busy:
         """Let it finish what it is about."""
         self._stopped.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 

@@ -27,6 +27,7 @@ from tests.live.live import (
     rows_of,
     sums_of,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ebpf
 
@@ -612,7 +613,7 @@ def test_a_connection_passed_to_another_process(watch: Watch, path: str) -> None
             _, descriptors, _, _ = socket.recv_fds(theirs, 1, 1)
             with socket.socket(fileno=descriptors[0]) as passed:
                 passed.sendall(response(200))
-                passed.settimeout(5)
+                passed.settimeout(PATIENCE_S)
                 receive(passed, len(request(path)))
                 passed.sendall(response(201))
 

@@ -15,6 +15,7 @@ from httptop.errors import HttptopError
 from httptop.linux.capabilities import CAP_BPF, CAP_PERFMON
 from httptop.privilege import drop as drop_module
 from httptop.privilege.drop import Drop, User, plan_drop, reads_code, user_of
+from tests.patience import PATIENCE_S
 
 NOBODY = 65534
 SOMEONE = pwd.getpwuid(1)
@@ -91,7 +92,7 @@ print(*plan_drop(Security(), screen=True).notes)
 @needs_root
 def test_who_may_not_change_its_user_stays_root() -> None:
     command = [sys.executable, "-c", MAY_NOT_CHANGE]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     assert run.stdout == (
         "httptop stays root: it may not become another user here (CAP_SETUID and CAP_SETGID are "
         "missing)\n"
@@ -161,7 +162,11 @@ LEFT = "65534 65534 65534 65534 7 65534 0000000000000000 1"
 def given_up(*, kept: str = "()", prepared: bool = True) -> list[str]:
     program = GIVES_UP.format(kept=kept, prepared=prepared)
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
     )
     return run.stdout.splitlines()
 

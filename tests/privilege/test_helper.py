@@ -39,6 +39,7 @@ from httptop.privilege.helper_protocol import (
     Launch,
     Limits,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -419,7 +420,7 @@ def served() -> Iterator[tuple[socket.socket, Callable[[], int]]]:
         return waited[0]
 
     with ours:
-        ours.settimeout(20)
+        ours.settimeout(PATIENCE_S)
         yield ours, ended
     ended()
 

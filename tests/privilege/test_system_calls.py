@@ -15,6 +15,7 @@ import httptop
 from httptop.errors import HttptopError
 from httptop.linux import seccomp
 from httptop.privilege import confine, system_calls
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, or most of it would be refused anyway"
@@ -193,7 +194,7 @@ def test_what_a_process_may_do_and_nothing_else(groups: str) -> None:
         cwd=Path(httptop.__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import httptop
+from tests.patience import PATIENCE_S
 
 #: Imports ahead, then does on the screen all that can be done; prints what it imported meanwhile.
 PROGRAM = """
@@ -88,7 +89,7 @@ def gained(program: str, *, screen: bool) -> set[str]:
         cwd=Path(httptop.__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -33,6 +33,7 @@ from httptop.run.session import Session
 from tests.capture.test_recording import FakeFeed, written
 from tests.factory import snapshot_at
 from tests.live.pool import cache_directory
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -262,7 +263,7 @@ def test_a_closed_pipe_ends_it_with_0(capture: Path) -> None:
         process.stdout.readline()
         began = time.monotonic()
         process.stdout.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert time.monotonic() - began < 5
         assert process.stderr.read() == ""
 
@@ -400,7 +401,11 @@ cli.main = run
 raise SystemExit(__main__.main())
 """
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (ran.returncode, ran.stdout) == (7, "said\n")
 

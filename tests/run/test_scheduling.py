@@ -12,6 +12,7 @@ import pytest
 from httptop.errors import HttptopError, UsageError
 from httptop.linux.cpus import online_cpus
 from httptop.run.scheduling import bind, renice
+from tests.patience import PATIENCE_S
 
 SCHEDULED = """
 import os, subprocess, sys, threading
@@ -34,7 +35,7 @@ assert seen == [(7, {before})] * 3, seen
 
 
 def test_threads_to_come_and_helpers_are_scheduled_alike() -> None:
-    subprocess.run([sys.executable, "-c", SCHEDULED], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", SCHEDULED], check=True, timeout=PATIENCE_S)
 
 
 def test_a_cpu_that_is_not_there_is_named() -> None:
@@ -62,7 +63,7 @@ assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_who_is_nice_already_stays_so() -> None:
-    subprocess.run([sys.executable, "-c", NICE_ALREADY], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", NICE_ALREADY], check=True, timeout=PATIENCE_S)
 
 
 IN_A_SESSION = """
@@ -87,7 +88,12 @@ def test_a_session_of_its_own_gives_way_as_a_whole(leads: bool, value: int) -> N
     command = [sys.executable, "-c", text] if leads else ["sh", "-c", '"$@"; exit', "sh"]
     command += [] if leads else [sys.executable, "-c", text]
     done = subprocess.run(
-        command, check=True, timeout=60, start_new_session=True, stdout=subprocess.PIPE, text=True
+        command,
+        check=True,
+        timeout=PATIENCE_S,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     before, after = done.stdout.split()
     assert int(after) == (value if leads else int(before))

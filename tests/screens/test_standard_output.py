@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import fcntl, os, sys, termios
@@ -51,7 +53,7 @@ def run(*, keys_on_terminal: bool, output_on_terminal: bool, **environ: str) -> 
             pass
         assert process.stderr is not None
         errors = process.stderr.read().decode()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(ours)
     return drawn.decode(), errors
 

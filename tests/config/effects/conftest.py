@@ -18,6 +18,7 @@ from httptop.config.settings import Settings
 from httptop.model import EndpointKey, Snapshot
 from httptop.run import batch
 from tests.factory import snapshot_at
+from tests.patience import PATIENCE_S
 
 
 class ScriptedFeed:
@@ -66,7 +67,7 @@ class ScriptedFeed:
     def stop(self) -> Snapshot | None:
         self.stopping.set()
         if self._thread is not None:
-            self._thread.join(30)
+            self._thread.join(PATIENCE_S)
         return replace(self.last, final=True)
 
 

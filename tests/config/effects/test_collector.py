@@ -27,6 +27,7 @@ from tests.collect.cells import (
     endpoint,
     sampled,
 )
+from tests.patience import PATIENCE_S
 
 
 def _with(**values: object) -> Settings:
@@ -84,7 +85,7 @@ def test_another_tick_holds_at_once() -> None:
     seen: queue.Queue[Snapshot] = queue.Queue()
     collector.start(seen.put, lambda error: pytest.fail(str(error)))
     collector.apply(_with(general__tick=0.1))
-    snapshots = [seen.get(timeout=30) for _ in range(3)]
+    snapshots = [seen.get(timeout=PATIENCE_S) for _ in range(3)]
     assert [snapshot.interval_s for snapshot in snapshots] == [0.1] * 3
     assert snapshots[2].uptime_s < 3600
     collector.apply(_with(general__tick=3600.0))

@@ -26,6 +26,7 @@ from tests.collect.cells import FakeSource, Reading, answered, collecting, delta
 from tests.config.effects.conftest import ScriptedFeed
 from tests.factory import endpoint as made
 from tests.factory import key, request, row, snapshot_at
+from tests.patience import PATIENCE_S
 
 Live = Callable[[Callable[..., Feed]], None]
 
@@ -197,7 +198,7 @@ def test_the_last_snapshot_has_so_long_to_be_read(
         # With a second it ends although nobody reads.
         assert main(["-b", "--format", "json", "--set", f"general.shutdown_timeout={timeout}"]) == 0
     if read:
-        late.join(30)
+        late.join(PATIENCE_S)
         last = b"".join(got).splitlines()[-1]
         assert json.loads(last)["final"] is True
     else:
@@ -287,14 +288,14 @@ def test_on_a_signal_batch_follows_and_names_what_it_cannot(
             "[general]\nauto_reload = false\ntick = '2s'\nwindow = '5s'\n[output]\nformat = 'json'"
         )
         hang_up()
-        assert feed.applied.get(timeout=20).general.tick_s == 2
-        assert "again: general.tick" in told.get(timeout=20)
-        told.get(timeout=20)
+        assert feed.applied.get(timeout=PATIENCE_S).general.tick_s == 2
+        assert "again: general.tick" in told.get(timeout=PATIENCE_S)
+        told.get(timeout=PATIENCE_S)
         feed.publish(snapshot_at(2))
         file.write_text("[general]\ntik = 1")
         hang_up()
-        assert "has errors" in told.get(timeout=20)
-        told.get(timeout=20)
+        assert "has errors" in told.get(timeout=PATIENCE_S)
+        told.get(timeout=PATIENCE_S)
         feed.publish(snapshot_at(3))
         terminate()
 
@@ -328,7 +329,7 @@ def test_a_file_that_changes_is_read_again_if_wanted(
         file.parent.mkdir(parents=True)
         file.write_text("[sampling]\nper_second = 7")  # it was not there before
         try:
-            seen.append(told.get(timeout=30 if auto else 2))
+            seen.append(told.get(timeout=PATIENCE_S if auto else 2))
         except queue.Empty:
             seen.append("")
         terminate()
@@ -350,10 +351,10 @@ def test_flags_and_environment_go_on_to_win(
         feed.publish(snapshot_at(1))
         file.write_text("general.tick = '3s'\nsampling = {burst = 8, per_second = 7}")
         hang_up()
-        applied = feed.applied.get(timeout=20)
+        applied = feed.applied.get(timeout=PATIENCE_S)
         assert (applied.general.tick_s, applied.sampling.burst) == (2, 9)
         assert applied.sampling.per_second == 7
-        assert told.get(timeout=20).endswith("again: sampling.per_second = 7")
+        assert told.get(timeout=PATIENCE_S).endswith("again: sampling.per_second = 7")
         terminate()
 
     live(lambda settings, scope: ScriptedFeed(script))  # noqa: ARG005

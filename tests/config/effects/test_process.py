@@ -29,6 +29,7 @@ from tests.live.command import (
     status,
     threads,
 )
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -192,6 +193,6 @@ def test_threads_and_processes_stay_on_the_cpus_asked_for(
 @pytest.mark.setting("performance.cpu_affinity")
 def test_a_cpu_that_is_not_there_is_an_error() -> None:
     with running("-b", PERFORMANCE__CPU_AFFINITY="0,4000") as run:
-        out, errors = run.communicate(timeout=60)
+        out, errors = run.communicate(timeout=PATIENCE_S)
     assert (run.returncode, out) == (2, "")
     assert errors.startswith("httptop: performance.cpu_affinity: this host has no CPU 4000; it has")

@@ -18,6 +18,7 @@ from httptop.run.service import status
 from httptop.run.session import Session
 from tests.config.effects.conftest import ScriptedFeed
 from tests.factory import snapshot_at
+from tests.patience import PATIENCE_S
 
 
 def test_it_is_told_of_ticks_of_reloads_and_of_the_end(
@@ -28,7 +29,7 @@ def test_it_is_told_of_ticks_of_reloads_and_of_the_end(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(PATIENCE_S)
         heard: list[list[str]] = []
 
         def hears() -> None:
@@ -42,7 +43,7 @@ def test_it_is_told_of_ticks_of_reloads_and_of_the_end(
             os.kill(os.getpid(), signal.SIGHUP)
             hears()
             hears()
-            assert told.get(timeout=30).endswith("nothing changed")
+            assert told.get(timeout=PATIENCE_S).endswith("nothing changed")
             os.kill(os.getpid(), signal.SIGTERM)
             hears()
 
