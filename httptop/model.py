@@ -353,16 +353,17 @@ SinkState = Literal["working", "failing", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class SinkStats:
-    """What has become of the snapshots that a sink is to send somewhere, such as a recording."""
+    """What has become of what a sink is to send somewhere, such as the snapshots of a recording."""
 
     name: str
     state: SinkState
     sent: int = 0
     waiting: int = 0
-    dropped: int = 0  # never to be sent: it was too slow, or failed for too long
+    dropped: int = 0  # never to be sent: too slow, failed for too long, or refused
     failed: int = 0  # attempts
     reconnects: int = 0  # how often it worked again after it had failed
     error: str = ""  # the latest one; it may be over
+    unit: str = "snapshot"  # what these numbers count; its plural ends in s
 
     @property
     def good(self) -> bool:
@@ -371,7 +372,7 @@ class SinkStats:
 
     @property
     def offered(self) -> int:
-        """How many snapshots it has had to send."""
+        """How many it has had to send."""
         return self.sent + self.waiting + self.dropped
 
 

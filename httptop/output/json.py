@@ -93,6 +93,7 @@ def _sink(sink: SinkStats) -> _Json:
     return {
         "name": sink.name,
         "state": sink.state,
+        "unit": sink.unit,
         "sent": sink.sent,
         "waiting": sink.waiting,
         "dropped": sink.dropped,

@@ -1,14 +1,16 @@
-"""A sink sends the snapshots of a run somewhere, without the run ever waiting for it.
+"""A sink sends what a run makes somewhere, without the run ever waiting for it.
 
-Who publishes only puts a snapshot into a bounded queue. A thread of the sink's hands one after the
-other to a destination:
+That is snapshots, single requests by the batch, or metrics. Who publishes only puts an item into a
+bounded queue. A thread of the sink's hands one after the other to a destination:
 
-- What fails is tried again with the same snapshot, after a wait that grows (back_off.py), until it
+- What fails is tried again with the same item, after a wait that grows (back_off.py), until it
   works or the run ends.
+- What a destination rejects for good is counted as dropped, and the next one is sent.
 - Meanwhile, or where a destination is too slow, the oldest that wait are dropped, and counted.
 - Once a destination can take nothing any more, all that follows counts as dropped.
-- At the end of the run what waits is sent, and the last snapshot, for as long as there is time;
-  where that is short, the last one alone. What fails then is not tried again.
+- At the end of the run what waits is sent, for as long as there is time; where that is short and
+  the last item has all that those before it have, such as a snapshot, that alone is sent. What
+  fails then is not tried again.
 """
 
 from __future__ import annotations
@@ -19,42 +21,61 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from httptop.collect.feed import Observer
 from httptop.errors import HttptopError
 from httptop.model import SinkState, SinkStats, Snapshot
 from httptop.output.back_off import BackOff
-from httptop.output.sink_queue import SinkQueue
+from httptop.output.sink_queue import Item, SinkQueue, Waiting
 from httptop.printable import clean
+from httptop.view.rows import RowsOnDemand
 
 _LONGEST_ERROR: Final = 1000
+#: About what a row takes that has been made, and a snapshot besides its rows.
+_ROW_BYTES: Final = 2500
+_SNAPSHOT_BYTES: Final = 10_000
+
+Sent = TypeVar("Sent", contravariant=True)
 
 
 class SendError(HttptopError):
-    """A destination did not take a snapshot."""
+    """A destination did not take an item."""
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        """``final``: it never will take any again."""
+    def __init__(
+        self,
+        reason: str,
+        *,
+        final: bool = False,
+        rejected: bool = False,
+        taken: int = 0,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        """``final``: it never will take any again. ``rejected``: it never will take this one.
+
+        ``taken``: of how many units of a rejected item that is not true. ``retry_after_s``: the
+        least time that it asks to be left alone for.
+        """
         super().__init__(reason)
-        self.final = final
+        self.final, self.rejected, self.taken = final, rejected, taken
+        self.retry_after_s = retry_after_s
 
 
-class Destination(Protocol):
-    """Where snapshots go; the sink's thread alone uses it."""
+class Destination(Protocol[Sent]):
+    """Where items go; the sink's thread alone uses it."""
 
-    def send(self, snapshot: Snapshot, dropped: int) -> None:
-        """Send a snapshot; ``dropped``: how many before it were not sent, since start.
+    def send(self, item: Sent, dropped: int) -> None:
+        """Send an item; ``dropped``: how many before it were not sent, since start.
 
-        Raises :class:`SendError`; unless that is final, the same snapshot comes again.
+        Raises :class:`SendError`; unless that is final, or the item rejected, it comes again.
         """
 
     def close(self) -> None:
         """Finish and close; raise :class:`SendError` if what was sent is not complete."""
 
 
-class Sink(Observer):
-    """Sends each tick's snapshot to a destination, in a thread of its own.
+class Sink(Observer, Generic[Item]):
+    """Sends what it is offered to a destination, in a thread of its own.
 
     ``trouble`` is why it lacks something: the first failure, then the last word on it.
     """
@@ -62,21 +83,28 @@ class Sink(Observer):
     def __init__(
         self,
         name: str,
-        destination: Destination,
+        destination: Destination[Item],
         *,
-        queue: SinkQueue | None = None,
+        unit: str,
+        last_has_all: bool,
+        queue: SinkQueue[Item] | None = None,
         back_off: BackOff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``name``: what it makes, for people: ``recording``."""
+        """``name``: what it makes, for people: ``recording``.
+
+        ``unit``: what it sends, one of them: ``snapshot``. ``last_has_all``: whether an item has
+        all that those before it have, so that these may go where time is short.
+        """
         self._name, self._destination = name, destination
-        self._queue = SinkQueue() if queue is None else queue
+        self._unit, self._last_has_all = unit, last_has_all
+        self._queue: SinkQueue[Item] = SinkQueue() if queue is None else queue
         self._back_off = BackOff() if back_off is None else back_off
         self._clock = clock
         self._changed = threading.Condition()  # for all that follows
         self._ending = self._abandoned = False
         self._state: SinkState = "working"
-        self._in_hand = 0  # taken from the queue, neither sent nor dropped yet
+        self._in_hand = 0  # units taken from the queue, neither sent nor dropped yet
         self._sent = self._failed = self._reconnects = 0
         self._error = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -87,24 +115,17 @@ class Sink(Observer):
         """Start the thread; before root is given up, so that it keeps no capability."""
         self._thread.start()
 
-    def see(self, snapshot: Snapshot) -> None:
-        """Take a snapshot of a tick; takes microseconds, and never fails."""
-        if not snapshot.early:
-            self.offer(snapshot)
-
-    def offer(self, snapshot: Snapshot) -> None:
-        """Put a snapshot into the queue."""
+    def offer(self, new: Waiting[Item]) -> None:
+        """Put an item into the queue; takes microseconds, and never fails."""
         with self._changed:
             if self._state == "ended":
-                self._queue.dropped += 1
+                self._queue.dropped += new.units
             else:
-                self._queue.put(snapshot)
+                self._queue.put(new)
                 self._changed.notify()
 
-    def end(self, last: Snapshot | None) -> None:
-        """Put the last snapshot into the queue, and have the thread end after it."""
-        if last is not None:
-            self.offer(last)
+    def end(self, last: Snapshot | None) -> None:  # noqa: ARG002
+        """Have the thread end after what waits."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -114,16 +135,19 @@ class Sink(Observer):
     def finish(self, until_s: float) -> None:
         """Wait until all is sent, at most until a moment of the clock.
 
-        After half of the time only the last snapshot is still sent, which has all that was counted.
+        If the last item has all that was counted, only that is still sent after half of the time.
         """
-        self._thread.join(max(0.0, (until_s - self._clock()) / 2))
-        with self._changed:
-            self._queue.keep_newest()
+        if self._last_has_all:
+            self._thread.join(max(0.0, (until_s - self._clock()) / 2))
+            with self._changed:
+                self._queue.keep_newest()
         self._thread.join(max(0.0, until_s - self._clock()))
         with self._changed:
             self._abandoned = True
             if self._state != "ended" and (lacks := self._lacking()):
-                self.trouble = f"the {self._name} lacks {_snapshots(lacks)}"
+                self.trouble = f"the {self._name} lacks {lacks:,} {self._unit}{'s' * (lacks != 1)}"
+                if self._error:
+                    self.trouble += f"; the last error: {self._error}"
 
     @property
     def sinks(self) -> tuple[SinkStats, ...]:
@@ -134,21 +158,22 @@ class Sink(Observer):
                     self._name,
                     self._state,
                     sent=self._sent,
-                    waiting=len(self._queue) + self._in_hand,
+                    waiting=self._queue.units + self._in_hand,
                     dropped=self._queue.dropped,
                     failed=self._failed,
                     reconnects=self._reconnects,
                     error=self._error,
+                    unit=self._unit,
                 ),
             )
 
     def _lacking(self) -> int:
-        return self._queue.dropped + len(self._queue) + self._in_hand
+        return self._queue.dropped + self._queue.units + self._in_hand
 
     # In its own thread
 
     def _run(self) -> None:
-        last: Snapshot | None = None
+        last: Waiting[Item] | None = None
         try:
             while (taken := self._next()) is not None:
                 last, dropped = taken
@@ -160,43 +185,52 @@ class Sink(Observer):
             with contextlib.suppress(Exception):
                 self._destination.close()
 
-    def _next(self) -> tuple[Snapshot, int] | None:
-        """Wait for the next snapshot, and how many were dropped before; None: the end."""
+    def _next(self) -> tuple[Waiting[Item], int] | None:
+        """Wait for the next item, and how many units were dropped before; None: the end."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._queue) or self._ending)
-            snapshot = None if self._abandoned else self._queue.take()
-            if snapshot is None:
+            waiting = None if self._abandoned else self._queue.take()
+            if waiting is None:
                 return None
-            self._in_hand = 1
-            return snapshot, self._queue.dropped
+            self._in_hand = waiting.units
+            return waiting, self._queue.dropped
 
-    def _try(self, snapshot: Snapshot, dropped: int) -> float | None:
-        """Send a snapshot; return how long to wait before the next attempt, None: it is sent."""
+    def _try(self, waiting: Waiting[Item], dropped: int) -> float | None:
+        """Send an item; return how long to wait before the next attempt, None: it is over."""
+        taken = waiting.units
         try:
-            self._destination.send(snapshot, dropped)
+            self._destination.send(waiting.item, dropped)
         except SendError as error:
             with self._changed:
                 self._failed += 1
-                if error.final or self._ending:
+                if error.final or (self._ending and not error.rejected):
                     raise
-                self._state, self._error = "failing", _words(error)
-                if not self.trouble:  # it stays a note of the run when it works again
-                    at = f"at {_time(snapshot)}, and is tried again"
-                    self.trouble = f"the {self._name} failed {at}: {self._error}"
-                return self._back_off.failed()
+                self._error = _words(error)
+                self._tell_of(waiting, error)
+                if not error.rejected:
+                    self._state = "failing"
+                    return max(self._back_off.failed(), error.retry_after_s)
+            taken = error.taken
         with self._changed:
-            self._sent += 1
+            self._sent += taken
+            self._queue.dropped += waiting.units - taken
             self._in_hand = 0
             self._reconnects += self._state == "failing"
             self._state = "working"
         self._back_off.worked()
         return None
 
+    def _tell_of(self, waiting: Waiting[Item], error: SendError) -> None:
+        if not self.trouble:  # it stays a note of the run when it works again
+            what = "was refused what it sent" if error.rejected else "failed"
+            again = "" if error.rejected else ", and is tried again"
+            self.trouble = f"the {self._name} {what} at {_time(waiting)}{again}: {self._error}"
+
     def _wait(self, wait_s: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._ending, wait_s)
 
-    def _give_up(self, reason: str, last: Snapshot | None) -> None:
+    def _give_up(self, reason: str, last: Waiting[Item] | None) -> None:
         with self._changed:
             self._state, self._error = "ended", reason
             self._queue.dropped = self._lacking()
@@ -207,14 +241,57 @@ class Sink(Observer):
             self.trouble = f"the {self._name} ends{at}: {reason}"
 
 
+class SnapshotSink(Sink[Snapshot]):
+    """Sends each tick's snapshot, and the last one of the run."""
+
+    def __init__(
+        self,
+        name: str,
+        destination: Destination[Snapshot],
+        *,
+        queue: SinkQueue[Snapshot] | None = None,
+        back_off: BackOff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """See :class:`Sink`."""
+        super().__init__(
+            name,
+            destination,
+            unit="snapshot",
+            last_has_all=True,
+            queue=queue,
+            back_off=back_off,
+            clock=clock,
+        )
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Take a snapshot of a tick; takes microseconds, and never fails."""
+        if not snapshot.early:
+            self.offer(waiting(snapshot))
+
+    def end(self, last: Snapshot | None) -> None:
+        """Put the last snapshot into the queue, and have the thread end after it."""
+        if last is not None:
+            self.offer(waiting(last))
+        super().end(last)
+
+
+def waiting(snapshot: Snapshot) -> Waiting[Snapshot]:
+    """Return a snapshot as one that waits."""
+    return Waiting(snapshot, snapshot.taken_at, size_of(snapshot))
+
+
+def size_of(snapshot: Snapshot) -> int:
+    """Return about the memory that a snapshot takes which waits, and which others do not share."""
+    rows = snapshot.endpoints
+    size_bytes = rows.size_bytes if isinstance(rows, RowsOnDemand) else len(rows) * _ROW_BYTES
+    return _SNAPSHOT_BYTES + size_bytes
+
+
 def _words(error: Exception) -> str:
     text = str(error) if isinstance(error, SendError) else f"{type(error).__name__}: {error}"
     return clean(os.fsencode(text), _LONGEST_ERROR)
 
 
-def _time(snapshot: Snapshot) -> str:
-    return f"{datetime.fromtimestamp(snapshot.taken_at, UTC):%H:%M:%SZ}"
-
-
-def _snapshots(number: int) -> str:
-    return f"{number:,} snapshot{'' if number == 1 else 's'}"
+def _time(waiting: Waiting[Item]) -> str:
+    return f"{datetime.fromtimestamp(waiting.taken_at, UTC):%H:%M:%SZ}"

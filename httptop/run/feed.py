@@ -95,10 +95,10 @@ def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) ->
     observers: list[Observer] = []
     if asked.record is not None:
         from httptop.capture.recorder import Recorder
-        from httptop.output.sink import Sink
+        from httptop.output.sink import SnapshotSink
 
         recorder = Recorder(asked.record, invoker, redaction_of_files(settings))
-        observers.append(Sink("recording", recorder))
+        observers.append(SnapshotSink("recording", recorder))
     if asked.exports:
         from httptop.run.report import reporter
 

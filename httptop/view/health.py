@@ -170,7 +170,7 @@ def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -
     if none:
         yield Fact("0", "", f"{', '.join(none)}", "muted")
     for sink, short in sinks_at_fault(snapshot):
-        text = f"{short}: {sink.dropped:,} of {_many(sink.offered, 'snapshot')} dropped, "
+        text = f"{short}: {sink.dropped:,} of {_many(sink.offered, sink.unit)} dropped, "
         text += f"{sink.waiting:,} waiting." + (f" Last error: {sink.error}." if sink.error else "")
         hue = "warn" if sink.state == "working" else "bad"
         yield Fact(f"{sink.dropped:,}", "not sent", text, hue)

@@ -43,7 +43,7 @@ from httptop.model import (
     Snapshot,
 )
 from httptop.output.back_off import BackOff
-from httptop.output.sink import Sink
+from httptop.output.sink import SnapshotSink
 from tests.factory import LATENCY, key, request, row, snapshot_at
 from tests.patience import PATIENCE_S
 
@@ -61,9 +61,9 @@ def written(path: Path, ticks: tuple[Snapshot, ...] = TICKS) -> Path:
     return path
 
 
-def recording(path: Path) -> Sink:
+def recording(path: Path) -> SnapshotSink:
     """Return a sink that tries again at once."""
-    return Sink("recording", Recorder(path, ME, AS_IT_IS), back_off=BackOff(least_s=0.0))
+    return SnapshotSink("recording", Recorder(path, ME, AS_IT_IS), back_off=BackOff(least_s=0.0))
 
 
 def read(content: bytes) -> list[Snapshot]:

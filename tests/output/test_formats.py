@@ -275,6 +275,7 @@ def test_json_has_the_sinks_of_a_run() -> None:
     assert first == {
         "name": "recording",
         "state": "failing",
+        "unit": "snapshot",
         "sent": 1,
         "waiting": 2,
         "dropped": 3,

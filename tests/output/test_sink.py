@@ -12,8 +12,8 @@ import pytest
 from httptop.collect.feed import ObservedFeed
 from httptop.model import SinkStats, Snapshot
 from httptop.output.back_off import BackOff
-from httptop.output.sink import SendError, Sink
-from httptop.output.sink_queue import SinkQueue
+from httptop.output.sink import SendError, Sink, SnapshotSink
+from httptop.output.sink_queue import SinkQueue, Waiting
 from tests.collect.test_feed import LAST, Scripted
 from tests.factory import snapshot_at
 
@@ -59,11 +59,11 @@ class Gate:
         assert self._opened.wait(SOON_S)
 
 
-def sink_of(to: Kept, most: int = 64, least_s: float = 0.0) -> Sink:
-    return Sink("log", to, queue=SinkQueue(most), back_off=BackOff(least_s=least_s))
+def sink_of(to: Kept, most: int = 64, least_s: float = 0.0) -> SnapshotSink:
+    return SnapshotSink("log", to, queue=SinkQueue(most), back_off=BackOff(least_s=least_s))
 
 
-def ended(sink: Sink, last: Snapshot | None = None) -> SinkStats:
+def ended(sink: SnapshotSink, last: Snapshot | None = None) -> SinkStats:
     sink.end(last)
     sink.finish(time.monotonic() + SOON_S)
     (stats,) = sink.sinks
@@ -116,6 +116,112 @@ def test_what_fails_is_tried_again_with_the_same_snapshot() -> None:
     assert (stats.failed, stats.reconnects, stats.error) == (3, 2, "nobody is there")
     assert stats.good
     assert sink.trouble == "the log failed at 22:13:21Z, and is tried again: nobody is there"
+
+
+class Batches:
+    """A destination of numbers by the batch; ``plan``: what each attempt does before."""
+
+    def __init__(self, *plan: Callable[[], object]) -> None:
+        self.got: list[tuple[tuple[int, ...], int]] = []
+        self.attempted_s: list[float] = []
+        self._plan = iter(plan)
+
+    def send(self, batch: tuple[int, ...], dropped: int) -> None:
+        self.attempted_s.append(time.monotonic())
+        next(self._plan, lambda: None)()
+        self.got.append((batch, dropped))
+
+    def close(self) -> None:
+        pass
+
+
+def batches(to: Batches, most: int = 64) -> Sink[tuple[int, ...]]:
+    queue: SinkQueue[tuple[int, ...]] = SinkQueue(most)
+    waits = BackOff(least_s=0.0)
+    return Sink("log", to, unit="number", last_has_all=False, queue=queue, back_off=waits)
+
+
+def offer(sink: Sink[tuple[int, ...]], *numbers: int) -> None:
+    sink.offer(Waiting(numbers, snapshot_at(numbers[0]).taken_at, 100, len(numbers)))
+
+
+def test_what_is_rejected_counts_as_dropped_and_the_next_is_sent() -> None:
+    def reject(taken: int) -> Callable[[], object]:
+        def rejected() -> None:
+            raise SendError("no such thing", rejected=True, taken=taken)
+
+        return rejected
+
+    to = Batches(lambda: None, refuse(), reject(0), reject(2), lambda: None)
+    sink = batches(to)
+    for first in range(1, 13, 3):
+        offer(sink, first, first + 1, first + 2)
+    sink.begin()
+    while sink.sinks[0].waiting:
+        time.sleep(0.001)
+    sink.end(None)
+    sink.finish(time.monotonic() + SOON_S)
+    assert [batch[0] for batch, _ in to.got] == [1, 10]
+    assert to.got[-1][1] == 3 + 1
+    (stats,) = sink.sinks
+    assert (stats.sent, stats.dropped, stats.failed, stats.reconnects) == (3 + 2 + 3, 4, 3, 1)
+    assert (stats.state, stats.unit, stats.good) == ("working", "number", False)
+    assert sink.trouble == "the log lacks 4 numbers; the last error: no such thing"
+
+
+def test_a_rejection_at_the_end_does_not_keep_what_waits() -> None:
+    def rejected() -> None:
+        sink.end(None)
+        raise SendError("no such thing", rejected=True)
+
+    to = Batches(rejected)
+    sink = batches(to)
+    offer(sink, 1)
+    offer(sink, 2)
+    sink.begin()
+    sink.finish(time.monotonic() + SOON_S)
+    assert to.got == [((2,), 1)]
+    assert sink.sinks[0].state == "working"
+
+
+def test_a_destination_may_ask_to_be_left_alone() -> None:
+    def busy() -> None:
+        raise SendError("busy", retry_after_s=0.05)
+
+    to = Batches(busy)
+    sink = batches(to)
+    offer(sink, 1)
+    sink.begin()
+    while sink.sinks[0].waiting:
+        time.sleep(0.001)
+    sink.end(None)
+    sink.finish(time.monotonic() + SOON_S)
+    first_s, second_s = to.attempted_s
+    assert second_s - first_s >= 0.05
+
+
+def test_batches_of_the_end_are_all_sent_unless_the_time_is_over() -> None:
+    to = Batches()
+    sink = batches(to)
+    for number in range(1, 9):
+        offer(sink, number)
+    sink.end(None)  # starts it
+    sink.finish(time.monotonic() + SOON_S)
+    assert [batch for batch, _ in to.got] == [(number,) for number in range(1, 9)]
+    assert not sink.trouble
+
+
+def test_a_queue_counts_the_units_of_what_it_drops() -> None:
+    sink = batches(Batches(), most=2)
+    offer(sink, 1, 2, 3)
+    offer(sink, 4)
+    offer(sink, 5, 6)
+    (stats,) = sink.sinks
+    assert (stats.waiting, stats.dropped, stats.offered) == (3, 3, 6)
+    sink.end(None)
+    sink.finish(time.monotonic() + SOON_S)
+    assert sink.sinks[0].sent == 3
+    assert sink.trouble == "the log lacks 3 numbers"
 
 
 def test_the_end_cuts_a_wait_short_and_tries_once_more() -> None:
@@ -195,7 +301,7 @@ def test_where_the_time_is_short_at_the_end_the_last_snapshot_is_sent_alone() ->
         gate.open()  # half of the time is over
         return -SOON_S
 
-    sink = Sink("log", to, clock=clock)
+    sink = SnapshotSink("log", to, clock=clock)
     sink.begin()
     sink.see(snapshot_at(1))
     assert gate.reached.wait(SOON_S)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from httptop.model import Snapshot
 from httptop.output.back_off import LEAST_S, MOST_S, BackOff
-from httptop.output.sink_queue import SinkQueue, size_of
+from httptop.output.sink import size_of, waiting
+from httptop.output.sink_queue import SinkQueue
 from tests.factory import key, row, snapshot_at
 
 #: Of a snapshot with so many rows each.
@@ -23,39 +25,40 @@ SMALL, LARGE = (
 def test_the_newest_wait_in_their_order_within_both_bounds(
     steps: list[str], most_items: int, most_bytes: int
 ) -> None:
-    queue = SinkQueue(most_items, most_bytes)
+    queue: SinkQueue[Snapshot] = SinkQueue(most_items, most_bytes)
     put, taken = [], []
     for number, step in enumerate(steps):
         if step == "take":
-            waiting = len(queue)
+            left = len(queue)
             found = queue.take()
-            assert (found is None) == (waiting == 0)
-            taken += [] if found is None else [found]
+            assert (found is None) == (left == 0)
+            taken += [] if found is None else [found.item]
             continue
         put.append(SMALL if step == "small" else LARGE)
-        queue.put(put[-1])
+        queue.put(waiting(put[-1]))
         assert len(queue) <= most_items, number
         kept = put[len(put) - len(queue) :]
         assert len(kept) == 1 or sum(map(size_of, kept)) <= most_bytes
     assert len(put) == len(taken) + queue.dropped + len(queue)
-    left = len(queue)
-    assert [queue.take() for _ in range(left)] == put[len(put) - left :]
+    rest = [queue.take() for _ in range(len(queue))]
+    kept = put[len(put) - len(rest) :]
+    assert [found and found.item for found in rest] == kept
 
 
 def test_the_newest_has_a_place_whatever_its_size() -> None:
-    queue = SinkQueue(most_bytes=1)
-    queue.put(SMALL)
-    queue.put(LARGE)
-    assert (len(queue), queue.dropped, queue.take()) == (1, 1, LARGE)
+    queue: SinkQueue[Snapshot] = SinkQueue(most_bytes=1)
+    queue.put(waiting(SMALL))
+    queue.put(waiting(LARGE))
+    assert (len(queue), queue.dropped, queue.take()) == (1, 1, waiting(LARGE))
 
 
 def test_all_but_the_newest_may_go() -> None:
-    queue = SinkQueue()
+    queue: SinkQueue[Snapshot] = SinkQueue()
     queue.keep_newest()
     for snapshot in (SMALL, SMALL, LARGE):
-        queue.put(snapshot)
+        queue.put(waiting(snapshot))
     queue.keep_newest()
-    assert (len(queue), queue.dropped, queue.take()) == (1, 2, LARGE)
+    assert (len(queue), queue.dropped, queue.take()) == (1, 2, waiting(LARGE))
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=2000))
