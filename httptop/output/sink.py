@@ -49,15 +49,17 @@ class SendError(HttptopError):
         final: bool = False,
         rejected: bool = False,
         taken: int = 0,
+        lost: int = 0,
         retry_after_s: float = 0.0,
     ) -> None:
         """``final``: it never will take any again. ``rejected``: it never will take this one.
 
-        ``taken``: of how many units of a rejected item that is not true. ``retry_after_s``: the
-        least time that it asks to be left alone for.
+        ``taken``: how many units of the item it has taken in this attempt; the rest comes again, or
+        is dropped if it is rejected. ``lost``: how many units that counted as sent are lost.
+        ``retry_after_s``: the least time that it asks to be left alone for.
         """
         super().__init__(reason)
-        self.final, self.rejected, self.taken = final, rejected, taken
+        self.final, self.rejected, self.taken, self.lost = final, rejected, taken, lost
         self.retry_after_s = retry_after_s
 
 
@@ -67,7 +69,8 @@ class Destination(Protocol[Sent]):
     def send(self, item: Sent, dropped: int) -> None:
         """Send an item; ``dropped``: how many before it were not sent, since start.
 
-        Raises :class:`SendError`; unless that is final, or the item rejected, it comes again.
+        Raises :class:`SendError`; unless that is final, or the item rejected, the same item comes
+        again, also where some of it was taken.
         """
 
     def close(self) -> None:
@@ -179,7 +182,7 @@ class Sink(Observer, Generic[Item]):
                 last, dropped = taken
                 while (wait_s := self._try(last, dropped)) is not None:
                     self._wait(wait_s)
-            self._destination.close()
+            self._close()
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and says so
             self._give_up(_words(error), last)
             with contextlib.suppress(Exception):
@@ -197,12 +200,12 @@ class Sink(Observer, Generic[Item]):
 
     def _try(self, waiting: Waiting[Item], dropped: int) -> float | None:
         """Send an item; return how long to wait before the next attempt, None: it is over."""
-        taken = waiting.units
         try:
             self._destination.send(waiting.item, dropped)
         except SendError as error:
             with self._changed:
                 self._failed += 1
+                self._account(error)
                 if error.final or (self._ending and not error.rejected):
                     raise
                 self._error = _words(error)
@@ -210,15 +213,28 @@ class Sink(Observer, Generic[Item]):
                 if not error.rejected:
                     self._state = "failing"
                     return max(self._back_off.failed(), error.retry_after_s)
-            taken = error.taken
+                self._queue.dropped += self._in_hand
+                self._in_hand = 0
         with self._changed:
-            self._sent += taken
-            self._queue.dropped += waiting.units - taken
+            self._sent += self._in_hand
             self._in_hand = 0
             self._reconnects += self._state == "failing"
             self._state = "working"
         self._back_off.worked()
         return None
+
+    def _account(self, error: SendError) -> None:
+        self._sent += error.taken - error.lost
+        self._in_hand -= error.taken
+        self._queue.dropped += error.lost
+
+    def _close(self) -> None:
+        try:
+            self._destination.close()
+        except SendError as error:
+            with self._changed:
+                self._account(error)
+            raise
 
     def _tell_of(self, waiting: Waiting[Item], error: SendError) -> None:
         if not self.trouble:  # it stays a note of the run when it works again

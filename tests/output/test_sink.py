@@ -169,6 +169,31 @@ def test_what_is_rejected_counts_as_dropped_and_the_next_is_sent() -> None:
     assert sink.trouble == "the log lacks 4 numbers; the last error: no such thing"
 
 
+def test_what_was_taken_counts_as_sent_and_what_is_lost_no_more() -> None:
+    def fail(taken: int, lost: int = 0) -> Callable[[], object]:
+        def failed() -> None:
+            raise SendError("cut off", taken=taken, lost=lost)
+
+        return failed
+
+    class Losing(Batches):
+        def close(self) -> None:
+            raise SendError("two are lost", lost=2)
+
+    to = Losing(fail(1), fail(1, lost=1), lambda: None, lambda: sink.end(None))
+    sink = batches(to)
+    offer(sink, 1, 2, 3)
+    sink.begin()
+    while sink.sinks[0].waiting:
+        time.sleep(0.001)
+    assert (sink.sinks[0].sent, sink.sinks[0].dropped) == (2, 1)
+    offer(sink, 4, 5)
+    sink.finish(time.monotonic() + SOON_S)
+    (stats,) = sink.sinks
+    assert (stats.sent, stats.dropped, stats.waiting, stats.state) == (2, 3, 0, "ended")
+    assert sink.trouble.endswith("two are lost")
+
+
 def test_a_rejection_at_the_end_does_not_keep_what_waits() -> None:
     def rejected() -> None:
         sink.end(None)
