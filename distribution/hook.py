@@ -1,4 +1,7 @@
-"""The hook of the build: the wheel brings manual page and completions, for pip to put in share/."""
+"""The hook of the build: what the wheel brings for pip to put in share/, beside the package.
+
+Manual page and completions are made of the command line; the unit and its like are in contrib/.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+#: Files of contrib/, by where they go below share/.
+SHIPPED = {
+    "httptop/httptop.service": "contrib/systemd/httptop.service",
+    "httptop/httptop.logrotate": "contrib/logrotate/httptop",
+}
 
 
 class Shared(BuildHookInterface):  # type: ignore[type-arg]
@@ -38,6 +47,8 @@ class Shared(BuildHookInterface):  # type: ignore[type-arg]
             file.parent.mkdir(parents=True)
             file.write_text(text)
             build_data["shared_data"][str(file)] = f"share/{place}"
+        for place, source in SHIPPED.items():
+            build_data["shared_data"][str(Path(self.root, source))] = f"share/{place}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         """Remove them."""

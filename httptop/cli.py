@@ -49,9 +49,9 @@ def main(words: Sequence[str] | None = None, session: Session | None = None) -> 
 
 def _main(asked: Arguments, session: Session) -> int:
     if asked.doctor:
-        from httptop.doctor import checks
+        from httptop.doctor import checks, service
 
-        return checks.main()
+        return service.main() if asked.service else checks.main()
     if asked.selftest:
         from httptop.conformance import selftest
 

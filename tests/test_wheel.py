@@ -13,6 +13,7 @@ import pytest
 
 import httptop
 from distribution.completions import PLACES
+from distribution.hook import SHIPPED
 from tests.capture.test_recording import written
 from tests.patience import PATIENCE_S
 
@@ -70,6 +71,7 @@ def test_nothing_else_is_installed(installed: Path) -> None:
     assert {str(path.relative_to(installed / "share")) for path in shared} == {
         "man/man1/httptop.1",
         *PLACES.values(),
+        *SHIPPED,
     }
     assert all(path.read_text() for path in shared)
 

@@ -116,7 +116,7 @@ def _privileges(host: Host) -> Check:
             "Privileges",
             False,
             "root lacks the capabilities for tracing (CAP_BPF and CAP_PERFMON), as in a container",
-            "start the container with --privileged --pid=host",
+            "start the container with --cap-add=BPF --cap-add=PERFMON --pid=host",
         )
     return Check("Privileges", False, "live tracing needs root", f"sudo {host.command}")
 
@@ -337,26 +337,36 @@ def table(findings: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def main(host: Host | None = None) -> int:
-    """Print checks and processes; return 0 if live tracing works and 77 if it does not."""
-    host = host or hosts.this_host()
+def tried(host: Host) -> list[Check]:
+    """Check a host, load BCC, and the probes if nothing forbids it; takes seconds."""
     findings = [bcc_version(host) if check.name == "BCC" else check for check in checks(host)]
     if all(check.ok is not False for check in findings):
         findings.append(probe_load())
+    return findings
+
+
+def main(host: Host | None = None) -> int:
+    """Print checks and processes; return 0 if live tracing works and 77 if it does not."""
+    host = host or hosts.this_host()
+    findings = tried(host)
     say(table(findings))
     if host.proc:
         say("")
         say(report.table(survey(time.time())))
-    good = all(check.ok is not False for check in findings)
     say("")
-    if good:
-        say("httptop can trace this host.")
-    else:
-        first = next(check for check in findings if check.ok is False)
-        say(f"httptop cannot trace this host: {first.finding}.")
-        if first.remedy:
-            say(f"To fix it: {first.remedy}")
-    return 0 if good else CANNOT_TRACE
+    return verdict(findings, "httptop can trace this host", "httptop cannot trace this host")
+
+
+def verdict(findings: Sequence[Check], good: str, bad: str) -> int:
+    """Say how it stands, and what to mend first; return the exit status."""
+    first = next((check for check in findings if check.ok is False), None)
+    if first is None:
+        say(f"{good}.")
+        return 0
+    say(f"{bad}: {first.finding}.")
+    if first.remedy:
+        say(f"To fix it: {first.remedy}")
+    return CANNOT_TRACE
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CAP_DAC_READ_SEARCH = 2
 CAP_SETGID = 6
 CAP_SETUID = 7
+CAP_SETPCAP = 8
 CAP_SYS_PTRACE = 19
 CAP_SYS_ADMIN = 21
 CAP_PERFMON = 38
@@ -34,6 +35,7 @@ _SET_KEEPCAPS = 8
 _CAPBSET_DROP = 24
 _SET_NO_NEW_PRIVS = 38
 _CAP_AMBIENT = 47
+_AMBIENT_RAISE = 2
 _AMBIENT_CLEAR_ALL = 4
 
 _VERSION_3 = 0x20080522
@@ -86,6 +88,27 @@ def keep_only(kept: Iterable[int]) -> None:
     """Reduce this thread's capabilities permanently to those of ``kept`` that it has."""
     mask = _get()[1] & sum(1 << number for number in kept)
     _set(mask, mask, 0)
+
+
+def become_with(uid: int, gid: int, kept: Iterable[int]) -> None:
+    """Become a user for good, with these capabilities alone; what is started later has them, too.
+
+    So does a service manager with AmbientCapabilities. No program gains others. Call it as root, in
+    a process with one thread, before exec.
+    """
+    numbers = frozenset(kept)
+    mask = sum(1 << number for number in numbers)
+    number = 0
+    while number in numbers or _libc.prctl(_CAPBSET_DROP, number, 0, 0, 0) == 0:
+        number += 1
+    keep_over_change_of_user(True)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    _set(mask, mask, mask)
+    for one in sorted(numbers):
+        _checked(_libc.prctl(_CAP_AMBIENT, _AMBIENT_RAISE, one, 0, 0))
+    forbid_new_privileges()
 
 
 def without_capabilities(action: Callable[[], None]) -> None:

@@ -76,6 +76,7 @@ class Arguments:
     exports: tuple[Export, ...] = ()
     demo: bool = False
     doctor: bool = False
+    service: bool = False  # of the doctor: for httptop as a service
     selftest: bool = False
 
 
@@ -105,11 +106,14 @@ def parse(words: Sequence[str]) -> Arguments:
         exports=tuple(found.export or ()),
         demo=found.demo,
         doctor=found.doctor,
+        service=found.service,
         selftest=found.selftest,
     )
     for other in ("demo", "record"):
         if arguments.replay is not None and getattr(arguments, other):
             raise UsageError(f"--replay and --{other} exclude each other")
+    if arguments.service and not arguments.doctor:
+        raise UsageError("--service belongs to --doctor: httptop --doctor --service")
     _check_exports(arguments)
     return arguments
 
@@ -207,6 +211,11 @@ def command_line() -> argparse.ArgumentParser:
         "--doctor",
         action="store_true",
         help="check what can be traced here, what is missing and how to fix it",
+    )
+    about.add_argument(
+        "--service",
+        action="store_true",
+        help="with --doctor: the same for httptop as a service, without root",
     )
     about.add_argument(
         "--selftest",
