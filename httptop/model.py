@@ -56,7 +56,7 @@ def status_name(status: int) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointKey:
-    """The key of an endpoint: side, process, server's port, protocol, method, path template."""
+    """The key of an endpoint: side, process, server's port, protocol, method, path, host."""
 
     side: Side
     process: str  # name of the process (its first thread's), at most 15 characters
@@ -66,6 +66,7 @@ class EndpointKey:
     path: str  # template: "/users/{id}"; "~other": see OVERFLOW_PATH and the next ones
     user: str = ""  # that the process runs as; "": not known
     port: int = 0  # of the server; 0: a Unix socket, one of httptop's own rows, or not known
+    host: str = ""  # of a fleet; "": the one that the snapshot is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ class EndpointStats:
     #: Whether these are the figures of some statuses only, which the screen's filter picks: their
     #: bytes are not known, nor whose they are; by_pid and by_peer are of all its requests.
     partial: bool = False
+    #: Whether its host, one of a fleet, sends figures no longer: these are its last ones.
+    stale: bool = False
 
     def status_class(self, hundreds: int) -> int:
         """Return the responses with status ``hundreds * 100`` to ``hundreds * 100 + 99``."""
@@ -376,6 +379,20 @@ class SinkStats:
         return self.sent + self.waiting + self.dropped
 
 
+@dataclass(frozen=True, slots=True)
+class HostStats:
+    """A host of a fleet, as its own httptop sees itself. None: it does not say."""
+
+    name: str
+    up: bool  # whether it sends figures; those of one that does not are its last ones
+    seen_at: float  # when it did last (Unix time), seconds
+    version: str = ""
+    health: Health | None = None
+    cpu_percent: float | None = None  # as in Overhead, like the next ones
+    rss_bytes: int | None = None
+    bpf_cpu_percent: float | None = None
+
+
 #: The most entries of ``Snapshot.in_flight``.
 MOST_IN_FLIGHT: Final = 1000
 
@@ -428,6 +445,8 @@ class Snapshot:
     filtered: Filtered | None = None
     #: Of the sinks that snapshots go to; as of when it was handed to them.
     sinks: tuple[SinkStats, ...] = ()
+    #: Of a fleet, by name; whose rows have hosts in their keys.
+    hosts: tuple[HostStats, ...] = ()
     #: What a longer window would cover, seconds; only of a live run with a screen.
     kept_s: float = 0.0
 

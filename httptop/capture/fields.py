@@ -183,7 +183,8 @@ def read_latency(value: Json) -> Latency:
 
 def key_json(key: EndpointKey) -> Json:
     """Return the key of an endpoint as a list."""
-    return [getattr(key, name) for name in KEY]
+    cells = [getattr(key, name) for name in KEY]
+    return [*cells, key.host] if key.host else cells
 
 
 def read_key(value: Json) -> EndpointKey:
@@ -193,7 +194,8 @@ def read_key(value: Json) -> EndpointKey:
         found = [*found, ""]
     if len(found) == len(KEY) - 1:  # and without a port
         found = [*found, 0]
-    cells = dict(zip(KEY, Fields.as_list(found, len(KEY)), strict=True))
+    host = found[len(KEY)] if len(found) > len(KEY) else ""  # of a fleet
+    cells = dict(zip(KEY, Fields.as_list(found[: len(KEY)], len(KEY)), strict=True))
     text = Fields.as_text
     return EndpointKey(
         side=_side(cells["side"]),
@@ -204,6 +206,7 @@ def read_key(value: Json) -> EndpointKey:
         path=text(cells["path"]),
         user=text(cells["user"]),
         port=Fields.as_count(cells["port"]),
+        host=text(host),
     )
 
 

@@ -21,7 +21,7 @@ _HINT: Final = "a capture holds sums, not requests; limit the run that records i
 def require_narrowable(scope: Scope) -> None:
     """Raise :class:`UsageError` if captures cannot be limited to a scope."""
     asked = {part.name for item in scope.kernel for part in comparisons(item)}
-    refused = sorted(asked - KEY_FIELDS)
+    refused = sorted(asked - (KEY_FIELDS - {"host"}))
     if scope.by_status:
         refused.append("status")
     if not (scope.reads and scope.writes):

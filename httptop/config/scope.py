@@ -31,8 +31,9 @@ from httptop.filters.values import parse_value
 from httptop.literals import format_duration
 from httptop.model import SIDES, EndpointKey, Side, Transaction
 
-#: Fields that the collector decides; it leaves the port to the kernel, since ~other has none.
-_EXACT_FIELDS: Final = KEY_FIELDS - {"port"} | {"status"}
+#: Fields that the collector decides; it leaves the port to the kernel, since ~other has none, and
+#: the host, which is the field Host there.
+_EXACT_FIELDS: Final = KEY_FIELDS - {"port", "host"} | {"status"}
 #: Fields that the kernel's programs can filter by.
 KERNEL_FIELDS: Final = frozenset(
     (

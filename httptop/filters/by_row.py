@@ -9,7 +9,9 @@ from httptop.filters.tree import Expression
 from httptop.filters.values import Value
 from httptop.model import OTHER_PEERS, STATUS_UNKNOWN, UNIX_PEER, EndpointStats, Transaction
 
-RowField = Literal["comm", "path", "status", "pid", "peer", "port", "method", "user", "container"]
+RowField = Literal[
+    "comm", "path", "status", "pid", "peer", "port", "method", "user", "container", "host"
+]
 
 #: Status classes, the worst first; None: no response.
 _WORST_FIRST: Final = (5, None, 4, 3, 2, 1)
@@ -32,6 +34,8 @@ def row_values(row: EndpointStats, field: RowField) -> tuple[str, ...]:
             return (row.key.user,) if row.key.user else ()
         case "container":
             return row.containers
+        case "host":
+            return (row.key.host,) if row.key.host else ()
         case "pid":
             return tuple(map(str, row.pids))
         case "status" | "peer":
@@ -54,6 +58,8 @@ def request_values(request: Transaction, field: RowField) -> tuple[str, ...]:
             return (key.user,) if key.user else ()
         case "container":
             return ()
+        case "host":
+            return (key.host,) if key.host else ()
         case "pid":
             return (str(request.pid),) if request.pid else ()
         case "status":

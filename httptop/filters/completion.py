@@ -89,7 +89,7 @@ def _offered(place: _Place, seen: Seen) -> Iterable[Candidate]:
     match place.expects:
         case "operand":
             for name in FIELDS:
-                if name in SCREEN_FIELDS:
+                if name in SCREEN_FIELDS and (name != "host" or name in seen):
                     yield Candidate(f"{name} ", FIELDS[name].values)
             for word, note in _OPENERS.items():
                 yield Candidate(f"{word} " if word.isalpha() else word, note)
@@ -220,7 +220,8 @@ def seen_in(snapshot: Snapshot | None, side: Side) -> Seen:
     peers = [
         sample.peer.rpartition(":")[0] for sample in snapshot.recent if sample.peer is not None
     ]
-    return {
+    hosts = _once(row.key.host for row in rows if row.key.host)
+    return ({"host": hosts} if hosts else {}) | {
         "comm": _once(row.key.process for row in rows),
         "method": _once(row.key.method for row in rows),
         "path": _once(row.key.path for row in rows),

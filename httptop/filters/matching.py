@@ -20,8 +20,9 @@ from httptop.model import (
     Transaction,
 )
 
-#: Fields of an endpoint's key: exact for every row.
-KEY_FIELDS: Final = frozenset(("comm", "port", "method", "path", "side", "proto", "tls"))
+#: Fields of an endpoint's key: exact for every row. The host is that of a fleet; of others it is
+#: not known.
+KEY_FIELDS: Final = frozenset(("comm", "port", "method", "path", "side", "proto", "tls", "host"))
 #: Fields that a row of the endpoint table has.
 ROW_FIELDS: Final = KEY_FIELDS | {
     *("status", "pid", "latency", "size", "in_flight"),
@@ -140,6 +141,8 @@ def of_key(key: EndpointKey, name: str) -> tuple[str | int, ...]:
             return (int(key.tls),)
         case "user":
             return names_of_user(key.user)
+        case "host":
+            return (key.host,) if key.host else ()
         case _:
             return ()
 

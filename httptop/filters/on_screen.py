@@ -30,22 +30,26 @@ SCREEN_FIELDS: Final = ROW_FIELDS
 Reach = Literal["both", "endpoints"]
 
 
-def parse_for_screen(text: str) -> Expression:
+def parse_for_screen(text: str, *, fleet: bool = False) -> Expression:
     """Return the tree of a filter that the screen can apply.
 
-    Raises :class:`FilterError` if the text is not a filter or uses a field unknown to the screen.
+    ``fleet``: whether rows may have hosts. Raises :class:`FilterError` if the text is not a filter
+    or uses a field unknown to the screen.
     """
     expression = parse(text)
     for part in conjuncts(expression):
-        reach(part)
+        reach(part, fleet=fleet)
     return expression
 
 
-def reach(part: Expression) -> Reach:
-    """Return what a part of a filter applies to; raise :class:`FilterError` if to nothing."""
+def reach(part: Expression, *, fleet: bool = True) -> Reach:
+    """Return what a part of a filter applies to; raise :class:`FilterError` if to nothing.
+
+    ``fleet``: whether rows may have hosts.
+    """
     compared = tuple(comparisons(part))
     for found in compared:
-        if found.name not in SCREEN_FIELDS:
+        if found.name not in SCREEN_FIELDS or (found.name == "host" and not fleet):
             raise FilterError(
                 f"{found.name!r} works only for a whole run: httptop --filter ...",
                 found.column,

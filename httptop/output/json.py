@@ -145,6 +145,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "tls": row.key.tls,
         "method": row.key.method,
         "path": row.key.path,
+        **({"stale": True} if row.stale else {}),
         **({} if row.paths is None else {"paths": row.paths, "more_paths": row.more_paths}),
         "requests": row.requests,
         "rps": _round(row.rps, 3),
@@ -164,8 +165,9 @@ def _endpoint(row: EndpointStats) -> _Json:
 
 def _whose(key: EndpointKey) -> _Json:
     """Return what is not known of each endpoint."""
-    user: _Json = {"user": key.user} if key.user else {}
-    return user | ({"port": key.port} if key.port else {})
+    named: _Json = {"host": key.host} if key.host else {}
+    named |= {"user": key.user} if key.user else {}
+    return named | ({"port": key.port} if key.port else {})
 
 
 def _in_flight(request: RequestInFlight) -> _Json:

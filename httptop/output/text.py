@@ -36,7 +36,7 @@ from httptop.view.rows import keys_of, told_apart_by
 _NARROWEST_PATH: Final = 16
 #: Widths of what is left of the path, whatever tells rows apart; see model.told_apart_by().
 _PROCESS, _METHOD = 15, 7
-_APART: Final = {"user": 8, "port": 5}
+_APART: Final = {"host": 16, "user": 8, "port": 5}
 #: Title, width and rank; columns with the highest rank are dropped first if there is no room.
 _NUMBERS: Final = (
     ("REQ/S", 6, 0),
@@ -169,7 +169,9 @@ def _table(
     for row in rows:
         cells = _cells(row)
         key, values = row.key, [cells[name] for name in names]
-        more = (str(getattr(key, name) or "-") for name in apart)
+        more = [str(getattr(key, name) or "-") for name in apart]
+        if row.stale:
+            more[0] += " (down)"
         lines.append(line((key.process, *more, key.method, row.shown_path), values))
     return lines
 

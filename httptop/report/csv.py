@@ -80,8 +80,9 @@ def to_csv(report: Report) -> Iterator[str]:
     """Yield the lines, the first one with the titles; rows with most requests first."""
     snapshot = report.last
     yield _line(["host", "time", *(title for title, _ in COLUMNS)])
-    about: list[Value] = [snapshot.host, _time(snapshot)]
+    time = _time(snapshot)
     for row in rows_at(snapshot.endpoints, in_order(snapshot, active=False)):
+        about: list[Value] = [row.key.host or snapshot.host, time]
         yield _line(about + [value_of(row) for _, value_of in COLUMNS])
 
 

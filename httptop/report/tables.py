@@ -70,7 +70,7 @@ def _endpoint(row: EndpointStats, seconds: float) -> Sequence[Cell]:
     times = (latency.p50_ns, latency.p99_ns, latency.max_ns)
     return (
         Cell(row.shown_path if key.path in OWN_PATHS else f"{key.method} {row.shown_path}"),
-        Cell(f"{key.process} ({key.user})" if key.user else key.process),
+        Cell(f"{key.process} ({key.user or key.host})" if key.user or key.host else key.process),
         Cell(key.side),
         Cell(str(key.port) if key.port else UNKNOWN, float(key.port)),
         _count(row.requests),

@@ -160,11 +160,13 @@ class Dashboard(DashboardView):
         A group has but one value, for which there is no menu.
         """
         view = self.httptop.view
-        menus = {"group": group_menu(), "sort": sort_menu(TITLES, view.sort)}
+        menus = {"group": group_menu(fleet=self.scene.fleet), "sort": sort_menu(TITLES, view.sort)}
         if view.grouping.on:
             menus["sort"] = group_sort_menu(self._groups.titles, view.grouping.sort)
         if self._of_row:
-            menus |= {"only": row_menu(excluded=False), "hide": row_menu(excluded=True)}
+            fleet = self.scene.fleet
+            menus["only"] = row_menu(excluded=False, fleet=fleet)
+            menus["hide"] = row_menu(excluded=True, fleet=fleet)
         return menus
 
     @property

@@ -11,7 +11,7 @@ from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.on_screen import joined, with_part
 from httptop.model import EndpointKey
 from httptop.screens.base import Httptop
-from httptop.view.grouping import GROUPINGS, NO_GROUPING, By, Grouping, part_for_group
+from httptop.view.grouping import GROUPING_NAMES, NO_GROUPING, By, Grouping, part_for_group
 from httptop.view.groups import GROUP_SORTS, Group
 from httptop.widgets.group_table import GroupTable
 
@@ -120,7 +120,7 @@ class GroupControl:
             self._app.say(error.message, wrong=True)
             return None
         if part is None:
-            self._app.say(f"No filter tells a {GROUPINGS[by]} that is not known.")
+            self._app.say(f"No filter tells a {GROUPING_NAMES[by]} that is not known.")
         return part
 
     def _with(self, part: Expression) -> Expression | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from httptop import humanize
-from httptop.view.grouping import GROUPINGS
+from httptop.view.grouping import GROUPING_NAMES
 from httptop.view.keys import DIGITS
 from httptop.view.menus import Menu
 from httptop.view.moment import Moment
@@ -86,7 +86,7 @@ def _way_back(key: KeyOf, view: View, *, filled: bool) -> Hint:
     if filled:
         to = "all panels"
     elif (above := view.groups_above) is not None:
-        to = f"by {GROUPINGS[above.by]}"
+        to = f"by {GROUPING_NAMES[above.by]}"
     elif view.filtered:
         to = "clear filters"
     elif view.grouping.on:

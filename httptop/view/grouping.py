@@ -15,7 +15,9 @@ from httptop.filters import Expression, parse
 from httptop.filters.values import Value
 from httptop.model import OTHER_PEERS, OTHER_PIDS, UNIX_PEER, EndpointKey, status_name
 
-By = Literal["endpoint", "path", "process", "pid", "peer", "port", "status", "container", "user"]
+By = Literal[
+    "endpoint", "path", "process", "pid", "peer", "port", "status", "container", "user", "host"
+]
 
 #: What a group is told by: a name, a number, the start of a path, containers, or an endpoint.
 GroupId = str | int | tuple[str, ...] | EndpointKey
@@ -35,12 +37,16 @@ GROUPINGS: Final[Mapping[By, str]] = MappingProxyType(
     }
 )
 
+#: Likewise, in a fleet by host as well, which has the digit 0.
+GROUPING_NAMES: Final[Mapping[By, str]] = MappingProxyType({**GROUPINGS, "host": "host"})
+
 #: By these a row may belong to several groups: each has its part of what was counted.
 PARTED: Final = frozenset({"pid", "peer", "status"})
 
 #: The port, the user and the containers of rows of which they are not known, or have none.
 NO_PORT: Final = 0
 NO_USER: Final = ""
+NO_HOST: Final = ""
 NO_CONTAINER: Final[tuple[str, ...]] = ()
 #: Groups that no filter selects.
 _NO_FILTER: Final[Mapping[By, tuple[GroupId, ...]]] = MappingProxyType(
@@ -51,10 +57,18 @@ _NO_FILTER: Final[Mapping[By, tuple[GroupId, ...]]] = MappingProxyType(
         "port": (NO_PORT,),
         "container": (NO_CONTAINER,),
         "user": (NO_USER,),
+        "host": (NO_HOST,),
     }
 )
 _FIELDS: Final[Mapping[By, str]] = MappingProxyType(
-    {"process": "comm", "pid": "pid", "peer": "peer", "port": "port", "user": "user"}
+    {
+        "process": "comm",
+        "pid": "pid",
+        "peer": "peer",
+        "port": "port",
+        "user": "user",
+        "host": "host",
+    }
 )
 _GLOB: Final = re.compile(r"[*?\[]")
 

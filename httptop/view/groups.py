@@ -231,6 +231,7 @@ _NAMES: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "process": lambda name: name or "no name",
         "port": lambda port: "no port" if port == NO_PORT else str(port),
         "user": lambda name: name or "not known",
+        "host": lambda name: name or "not known",
         "container": lambda names: "none known" if names == NO_CONTAINER else ", ".join(names),
     }
 )

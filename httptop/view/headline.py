@@ -202,12 +202,16 @@ def _watched(
         yield Finding("watch", (what, since, *more), key)
 
 
+def _where(key: EndpointKey) -> str:
+    return f"{key.host} " if key.host else ""
+
+
 def _name(key: EndpointKey) -> str:
-    return f"{key.process} {key.method} {key.path}"
+    return f"{_where(key)}{key.process} {key.method} {key.path}"
 
 
 def _short_name(key: EndpointKey) -> str:
-    return f"{key.process} {key.path}"
+    return f"{_where(key)}{key.process} {key.path}"
 
 
 def _failing(failing: Failing, others: int) -> tuple[str, ...]:

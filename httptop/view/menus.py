@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from httptop.filters.by_row import RowField
-from httptop.view.grouping import GROUPINGS
+from httptop.view.grouping import GROUPING_NAMES, GROUPINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ _ROW_LETTERS: Final[tuple[tuple[str, str, RowField], ...]] = (
     ("u", "user", "user"),
     ("c", "container", "container"),
 )
+#: Likewise in a fleet.
+_HOST_LETTER: Final[tuple[str, str, RowField]] = ("o", "host", "host")
 
 #: The letters that sort, by the names of ``view.sorts.SORTS``; the likeliest first, as where there
 #: is little room the others are not shown.
@@ -83,6 +85,7 @@ SORT_LETTERS: Final[Mapping[str, str]] = MappingProxyType(
         "trend": "l",
         "user": "u",
         "container": "c",
+        "host": "h",
         "port": "t",
         "protocol": "v",
     }
@@ -120,19 +123,24 @@ def group_sort_menu(titles: Mapping[str, str], sort: str) -> Menu:
     return sort_menu(titles, sort, letters)
 
 
-def group_menu() -> Menu:
-    """Return the menu of what rows can be grouped by."""
+def group_menu(*, fleet: bool = False) -> Menu:
+    """Return the menu of what rows can be grouped by; ``fleet``: whether they have hosts."""
     choices = [
         Choice(str(digit), name, f"screen.group_by({by!r})")
         for digit, (by, name) in enumerate(GROUPINGS.items(), start=1)
     ]
+    if fleet:
+        choices.append(Choice("0", GROUPING_NAMES["host"], "screen.group_by('host')"))
     return Menu("group by", (*choices, Choice("g", "first row", "screen.first_row", beside=True)))
 
 
-def row_menu(*, excluded: bool) -> Menu:
-    """Return the menu of the selected row's values, which are kept or ``excluded``."""
+def row_menu(*, excluded: bool, fleet: bool = False) -> Menu:
+    """Return the menu of the selected row's values, which are kept or ``excluded``.
+
+    ``fleet``: whether rows have hosts.
+    """
     choices = (
         Choice(letter, label, f"screen.by_row('{field}', {excluded})")
-        for letter, label, field in _ROW_LETTERS
+        for letter, label, field in (*_ROW_LETTERS, *((_HOST_LETTER,) if fleet else ()))
     )
     return Menu("hide" if excluded else "only", tuple(choices))

@@ -143,10 +143,13 @@ def longest_path(keys: Iterable[EndpointKey]) -> int:
 
 
 def told_apart_by(keys: Sequence[EndpointKey]) -> tuple[str, ...]:
-    """Return what else has to be shown of one side's rows: "user", "port", or nothing.
+    """Return what else has to be shown of one side's rows: "host", "user", "port", or nothing.
 
-    The user, where several run processes of one name; the port, where rows look alike without it.
+    The host, in a fleet; the user, where several run processes of one name; the port, where rows
+    look alike without it.
     """
+    if keys and keys[0].host:  # of whose processes neither is known
+        return ("host",)
     names = {key.process for key in keys}
     users = {(key.process, key.user) for key in keys}
     needed = ("user",) if len(users) > len(names) else ()

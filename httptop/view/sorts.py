@@ -9,7 +9,7 @@ from typing import Any, Final
 from httptop.model import EndpointStats, Latency
 
 #: Orders by fields of the key.
-KEY_SORTS: Final = frozenset({"process", "user", "port", "method", "path", "protocol"})
+KEY_SORTS: Final = frozenset({"process", "user", "port", "method", "path", "protocol", "host"})
 #: Orders of text, which ascend by nature.
 TEXT_SORTS: Final = KEY_SORTS | {"container"}
 
@@ -38,6 +38,7 @@ def _class(hundreds: int) -> Callable[[EndpointStats], int]:
 #: Every name that a view can be sorted by, and its sort key.
 SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
     {
+        "host": lambda row: row.key.host,
         "process": lambda row: row.key.process,
         "user": lambda row: row.key.user,
         "container": lambda row: row.containers,

@@ -174,8 +174,8 @@ def _sorted(shown: list[EndpointStats], view: View) -> list[EndpointStats]:
     return shown
 
 
-def _name(row: EndpointStats) -> tuple[str, str, str]:
-    return row.key.path, row.key.method, row.key.process
+def _name(row: EndpointStats) -> tuple[str, str, str, str]:
+    return row.key.path, row.key.method, row.key.process, row.key.host
 
 
 def _kept(
@@ -251,6 +251,11 @@ class Scene:
     def cursor_key(self) -> EndpointKey | None:
         """The endpoint under the cursor."""
         return self.rows[self.cursor].key if self.cursor < len(self.rows) else None
+
+    @property
+    def fleet(self) -> bool:
+        """Whether the rows are of several hosts."""
+        return bool(self.keys) and bool(self.keys[0].host)
 
     @property
     def totals(self) -> Totals:

@@ -371,7 +371,8 @@ def subject_text(event: Event) -> str:
     """Return what an event is about, for people, but for the side."""
     subject = event.subject
     if isinstance(subject, EndpointKey):
-        return f"{subject.process} {subject.method} {subject.path}"
+        host = f"{subject.host} " if subject.host else ""
+        return f"{host}{subject.process} {subject.method} {subject.path}"
     return event.watch.scope_text
 
 

@@ -112,6 +112,10 @@ def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
     return row.key.protocol.removeprefix("HTTP/") + ("s" if row.key.tls else ""), "muted"
 
 
+def _host(row: EndpointStats, _units: Units) -> tuple[str, str]:
+    return row.key.host or humanize.UNKNOWN, "bad" if row.stale else "muted"
+
+
 def _container(row: EndpointStats) -> str:
     several = f"{len(row.containers)} of them"
     return several if len(row.containers) > 1 else "".join(row.containers)
@@ -129,6 +133,15 @@ def change_cell(change: float | None) -> tuple[str, str]:
 
 
 COLUMNS: Final = (
+    Column(
+        "host",
+        "HOST",
+        12,
+        ONLY_ASKED,
+        "host, of a fleet; shown there",
+        _host,
+        "left",
+    ),
     Column(
         "process",
         "PROCESS",

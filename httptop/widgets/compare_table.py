@@ -131,7 +131,7 @@ class CompareTable(CursorTable):
         one = self.rows[row]
         duration, percent = self._units.duration, humanize.percent
         values: dict[str, tuple[str, str]] = {
-            "process": (one.key.process, "accent"),
+            "process": (" ".join(filter(None, (one.key.host, one.key.process))), "accent"),
             "method": (one.key.method, "muted"),
             "path": (one.key.path, "strong"),
             "rate": (humanize.rate(one.rate.now), "text"),

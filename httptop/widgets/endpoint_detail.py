@@ -268,7 +268,8 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         pids = ", ".join(map(str, stats.pids)) or "unknown"
         tls = ", over TLS" if key.tls else ""
         who = Line().add(key.process, self.hue("accent"))
-        user = f"{dot}user {key.user}" if key.user else ""
+        user = f"{dot}host {key.host}" if key.host else ""
+        user += f"{dot}user {key.user}" if key.user else ""
         where = f"{dot}container {', '.join(stats.containers)}" if stats.containers else ""
         port = f"{dot}port {key.port}" if key.port else ""
         who.add(

@@ -189,9 +189,12 @@ class FilterEditor(InputLine):
         at = width_of(field.value[: field.cursor_position])
         field.scroll_to_region(Region(at, 0, 1, 1), force=True, animate=False)
 
+    def _parsed(self, text: str) -> Expression:
+        return parse_for_screen(text, fleet="host" in self.seen)
+
     def _apply(self, text: str) -> None:
         if self.advice.error is None:
-            self.post_message(self.Changed(parse_for_screen(text) if text.strip() else None))
+            self.post_message(self.Changed(self._parsed(text) if text.strip() else None))
 
     def _follow(self) -> None:
         self._advise(self.field.value)
@@ -205,7 +208,7 @@ class FilterEditor(InputLine):
         advice.error, advice.note = None, ""
         try:
             if text.strip():
-                advice.note = _note(parse_for_screen(text))
+                advice.note = _note(self._parsed(text))
         except FilterError as error:
             advice.error = error
             # A text that is incomplete, or ends within a value, is still being typed.

@@ -87,6 +87,7 @@ _NAMES: Final[Mapping[By, tuple[int, str]]] = MappingProxyType(
         "status": (8, "MEANING"),
         "container": (16, "PROCESS"),
         "user": (10, "PROCESS"),
+        "host": (20, "PROCESS"),
     }
 )
 _LEAST_NAME: Final = 8

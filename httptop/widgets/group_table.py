@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.view.grouping import GROUPINGS, NO_GROUPING
+from httptop.view.grouping import GROUPING_NAMES, NO_GROUPING
 from httptop.view.groups import Group, Groups
 from httptop.view.rows_with import rows_with
 from httptop.view.state import Scene
@@ -30,7 +30,7 @@ def groups_title(scene: Scene, groups: Groups, symbols: Symbols) -> Content:
     glyphs, grouping = GLYPHS[symbols], groups.grouping
     quiet = "not bold $hue-muted"
     many = "" if groups.count == 1 else "s"
-    parts: list[str | tuple[str, str]] = [f"{scene.view.side} by {GROUPINGS[grouping.by]} "]
+    parts: list[str | tuple[str, str]] = [f"{scene.view.side} by {GROUPING_NAMES[grouping.by]} "]
     parts.append(f"{glyphs.dot} {groups.count} group{many} ")
     if what := rows_with(scene):
         parts.append((f"with {fit_filter(what, glyphs.ellipsis)} ", quiet))

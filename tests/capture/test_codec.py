@@ -16,10 +16,10 @@ LOOKED_AT = filled_snapshot()
 
 def recorded(snapshot: Snapshot) -> Snapshot:
     """Return what a recording has of a snapshot: it does not depend on who looks."""
-    rows = tuple(replace(row, partial=False) for row in snapshot.endpoints)
+    rows = tuple(replace(row, partial=False, stale=False) for row in snapshot.endpoints)
     return replace(
         snapshot, endpoints=rows, looked_at=None, in_flight_for_screen=False, in_flight_age_s=-0.25,
-        kept_s=0.0, filtered=None, early=False, sinks=(),
+        kept_s=0.0, filtered=None, early=False, sinks=(), hosts=(),
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_positions_in_a_capture_stay_for_ever() -> None:
 
 def test_every_field_has_its_position() -> None:
     overhead = {name for name, _ in capture_fields.OVERHEAD} | {"shed", "window_bytes", "tables"}
-    assert {field.name for field in fields(EndpointKey)} == set(capture_fields.KEY)
+    assert {field.name for field in fields(EndpointKey)} == {*capture_fields.KEY, "host"}
     assert {field.name for field in fields(Health)} == set(capture_fields.HEALTH)
     assert {field.name for field in fields(Overhead)} == overhead
 

@@ -31,7 +31,7 @@ def test_our_own_choice_leaves_the_rare_ones_out_unless_there_is_plenty_of_room(
     rare = {"p90", "p999", "mean"}
     asked = {
         "protocol", "requests", "2xx", "3xx", "4xx", "5xx", "unanswered", "user", "container",
-        "port", "request_bytes", "response_bytes",
+        "port", "request_bytes", "response_bytes", "host",
     }  # fmt: skip
     assert set(names(160)) == set(NAMES) - asked - rare
     assert set(names(300)) == set(NAMES) - asked

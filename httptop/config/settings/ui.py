@@ -13,6 +13,7 @@ from httptop.view.sorts import SORTS
 _S: Final = 1_000_000_000
 _THEMES: Final = ("dark", "light", "high-contrast", "colour-blind", "ansi")
 _COLUMNS: Final = (
+    "host",
     "process",
     "user",
     "container",
