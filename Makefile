@@ -21,7 +21,7 @@ help:
 	@echo 'make uninstall      root: take it away'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-saturation  nginx and pipelines of new paths, beside processes that take every CPU'
-	@echo 'make test-fuzz      a million mutated heads, ten minutes of random calls on sockets'
+	@echo 'make test-fuzz      a thousand examples of each property, a million mutated heads, random calls on sockets'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
@@ -49,6 +49,7 @@ test-saturation:
 
 test-fuzz:
 	@scripts/setup test
+	@scripts/test -m hypothesis --hypothesis-profile=thorough
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.heads
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.sockets
 

@@ -22,8 +22,12 @@ from httptop.doctor.checks import checks
 from httptop.doctor.host import this_host
 from httptop.linux import seccomp
 
-#: No test depends on how fast the machine is.
-settings.register_profile("httptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+#: No test depends on how fast the machine is. Examples differ in each run; `make test-fuzz` takes
+#: many (--hypothesis-profile=thorough).
+settings.register_profile(
+    "httptop", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25
+)
+settings.register_profile("thorough", settings.get_profile("httptop"), max_examples=1000)
 settings.load_profile("httptop")
 
 

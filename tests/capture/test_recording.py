@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.capture.codec import Encoder
@@ -183,7 +183,6 @@ _rows = st.builds(
 )
 
 
-@settings(max_examples=60)
 @given(st.lists(st.lists(_rows, max_size=4, unique_by=lambda one: one.key), max_size=4))
 def test_any_snapshots_round_trip(ticks: list[list[object]]) -> None:
     encoder, decoder = Encoder(), Decoder()
@@ -289,7 +288,6 @@ def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) ->
         read(bomb)
 
 
-@settings(max_examples=150)
 @given(st.data())
 def test_any_damage_is_a_clean_error(data: st.DataObject) -> None:
     content = bytearray(changed())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.capture import lines, seeking
@@ -62,7 +62,6 @@ _moves = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(moves=st.lists(_moves, max_size=12))
 def test_wherever_one_goes_it_is_as_if_all_had_been_read(
     read: ReadAt, moves: list[tuple[str, float]]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect.path_rules import PathRules
@@ -69,7 +69,6 @@ def _add_up(rows: dict[str, EndpointStats]) -> Counter[int]:
 
 
 @given(STEPS)
-@settings(max_examples=60)
 def test_what_each_row_had_in_the_window_whatever_becomes_of_rows(
     steps: list[tuple[int, dict[tuple[str, int], int], dict[str, int], str]],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect.path_rules import PathRules
@@ -41,7 +41,6 @@ def _picks(text: str, path: str, code: int) -> bool:
     return matches_key(parse(text), key, code) is True
 
 
-@settings(max_examples=60)
 @given(STEPS, st.sampled_from(FILTERS))
 def test_totals_are_of_what_the_filter_picks_since_it_was_set(
     steps: list[tuple[int, dict[tuple[str, int], int], dict[str, int], str]], text: str

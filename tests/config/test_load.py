@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.config.load import Config, Flag, build, check_file, load, user_file
@@ -474,7 +474,6 @@ _LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
 @given(content=st.one_of(st.binary(max_size=80), st.lists(_LINES, max_size=8).map("\n".join)))
 def test_any_file_is_a_configuration_or_clean_errors(
     tmp_path_factory: pytest.TempPathFactory, content: bytes | str

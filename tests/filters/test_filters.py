@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.filters import (
@@ -201,7 +201,6 @@ _WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=60), st.lists(_WORDS, max_size=20).map(" ".join)))
 def test_any_text_is_a_filter_or_a_clean_error(text: str) -> None:
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.filters import And, Expression, FilterError, Not, Or, parse
@@ -190,7 +190,6 @@ def _rows(draw: st.DrawFn) -> EndpointStats:
     return row if draw(st.booleans()) else replace(row, latency=NO_LATENCY)
 
 
-@settings(max_examples=400)
 @given(_FILTERS, _rows())
 def test_the_quick_way_agrees_with_the_plain_one(wanted: Expression, row: EndpointStats) -> None:
     assert ScreenFilter(wanted).keeps_row(row) == matches_row(wanted, row)
@@ -350,7 +349,6 @@ def test_values_of_the_shown_side_and_of_busy_rows_come_first() -> None:
     assert seen_in(None, "server") == {}
 
 
-@settings(max_examples=400)
 @given(
     st.lists(
         st.sampled_from(

@@ -78,7 +78,7 @@ def test_a_shell_passes_on_just_these_arguments(evil: str, fake_curl: dict[str, 
         assert any(path in argument for argument in arguments(one))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.binary(max_size=40),
     lines=st.lists(st.binary(max_size=30), max_size=4),

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.linux.ring_buffer import BUSY, DISCARDED, HEAD, PAGE, RingBuffer
@@ -165,7 +165,6 @@ records = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(records, st.integers(0, 2**20), st.randoms())
 def test_all_that_found_room_comes_out(
     sent: list[tuple[bytes, int]], position: int, chance: random.Random
@@ -206,7 +205,6 @@ def test_lengths_that_cannot_be(
         read(ring)
 
 
-@settings(max_examples=100)
 @given(st.binary(min_size=64, max_size=64), st.integers(0, 2**64 - 1), st.integers(0, SIZE + 16))
 def test_no_contents_lead_out_of_the_ring(noise: bytes, consumer: int, held: int) -> None:
     producer = Producer()

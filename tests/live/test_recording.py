@@ -19,12 +19,12 @@ def test_the_capture_has_what_the_run_has_seen(tmp_path: Path) -> None:
     capture = tmp_path / "a.capture.gz"
     keeps = ("--set", "security.keep_no_capabilities=false")
     # Of the host's other processes there may be so much to encode that snapshots are dropped.
-    flags = ("-d", "0.2", "-n", "50", "--demo", "--comm", "shop-*", *keeps)
+    flags = ("-d", "0.2", "-n", "20", "--demo", "--comm", "shop-*", *keeps)
     with running("-b", "--format", "json", "--record", str(capture), *flags) as run:
         documents = [document(run)]
         able = [thread for thread in threads(run.pid) if thread["CapEff"] != NOTHING]
         assert len(able) == 1  # the collector's
-        documents += [document(run) for _ in range(49)]
+        documents += [document(run) for _ in range(19)]
         assert run.wait(PATIENCE_S) == 0
         # This process may have read too slowly.
         assert [line for line in said(run.stderr) if "not printed" not in line] == []

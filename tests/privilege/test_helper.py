@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.config import LARGEST_FILE
@@ -476,7 +476,6 @@ def test_nonsense_ends_it(said: bytes) -> None:
         assert os.WIFEXITED(ended())
 
 
-@settings(max_examples=40)
 @given(st.binary(max_size=64), st.booleans())
 def test_no_bytes_make_it_do_anything_else(said: bytes, settled: bool) -> None:
     with served() as (channel, ended):

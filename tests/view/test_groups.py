@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.filters.on_screen import ScreenFilter
@@ -93,7 +93,6 @@ def _rows(draw: st.DrawFn) -> list[EndpointStats]:
     return rows
 
 
-@settings(max_examples=150)
 @given(_rows(), st.sampled_from(BYS), st.sampled_from(sorted(GROUP_SORTS)), st.booleans())
 def test_the_sums_of_all_groups_are_those_of_the_side(
     rows: list[EndpointStats], by: By, sort: str, descending: bool
@@ -125,7 +124,6 @@ def test_the_sums_of_all_groups_are_those_of_the_side(
     assert sum(shares) == pytest.approx(1.0 if found.total else 0.0)
 
 
-@settings(max_examples=100)
 @given(_rows())
 def test_what_is_unfolded_has_what_its_node_has(rows: list[EndpointStats]) -> None:
     nodes: set[str] = set()

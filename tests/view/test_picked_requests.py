@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.filters.on_screen import parse_for_screen
@@ -107,7 +107,6 @@ FILTERS = (
 )
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.tuples(COUNTS, COUNTS, st.integers(0, 3)), min_size=1, max_size=5),
     st.sampled_from(FILTERS),
