@@ -184,7 +184,8 @@ def _bpf(host: Host) -> Check:
             name,
             False,
             "the bpf system call is forbidden here (a container or a seccomp filter)",
-            "start the container with --privileged --pid=host, or run httptop on the host",
+            "give the container a seccomp profile that allows bpf and perf_event_open, or "
+            "--security-opt seccomp=unconfined",
         )
     if code == errno.EPERM:
         return Check(name, None, "cannot be tried without privileges")

@@ -116,7 +116,7 @@ def test_a_good_host_is_not_refused() -> None:
         pytest.param(
             replace(GOOD, bpf_errno=errno.EPERM, ring_buffer_errno=errno.EPERM),
             "forbidden here",
-            "--privileged",
+            "a seccomp profile that allows bpf",
             id="seccomp",
         ),
         pytest.param(
