@@ -13,7 +13,7 @@ PREFIX ?= /opt/httptop
 BINDIR ?= /usr/local/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites check bench docs-pictures clean
+.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites test-browser check bench docs-pictures clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
 	@echo 'make test-suites    the test suites of a dozen HTTP parsers, played to real servers and clients'
+	@echo 'make test-browser   open reports in Chromium, and archives in what reads them'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
 	@echo 'make check          format, lint, types, shell scripts, spelling, import rules'
 	@echo 'make bench          measure overhead and exactness; prints a table, writes JSON'
@@ -72,6 +73,11 @@ test-suites:
 	@scripts/zoo-setup
 	@scripts/as-root .venv/bin/python -m tests.suites $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
+test-browser:
+	@scripts/setup test
+	@scripts/browser-setup
+	@scripts/test -m browser tests/browser $(T)
+
 setup:
 	@scripts/setup run
 
@@ -91,5 +97,5 @@ docs-pictures:
 
 clean:
 	@[ ! -e .kernels ] || scripts/as-root rm -rf .kernels
-	rm -rf .venv .venv-zoo .zoo .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	rm -rf .venv .venv-zoo .zoo .browser .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
 	find httptop tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
