@@ -13,7 +13,7 @@ PREFIX ?= /opt/httptop
 BINDIR ?= /usr/local/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-suites test-browser check bench docs-pictures clean
+.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-receivers test-suites test-browser check bench docs-pictures clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
@@ -25,6 +25,7 @@ help:
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
+	@echo 'make test-receivers  what outputs send, to the distribution'"'"'s Prometheus, rsyslog and logrotate'
 	@echo 'make test-suites    the test suites of a dozen HTTP parsers, played to real servers and clients'
 	@echo 'make test-browser   open reports in Chromium, and archives in what reads them'
 	@echo 'make setup          distribution packages, .venv and the package, nothing else'
@@ -61,6 +62,11 @@ test-soak:
 test-kernels:
 	@scripts/setup test
 	@scripts/as-root .venv/bin/python -m tests.kernels $(if $(filter command line,$(origin ARGS)),$(ARGS))
+
+test-receivers:
+	@scripts/setup test
+	@scripts/receivers-setup
+	@scripts/test -m receivers tests/receivers $(T)
 
 test-zoo:
 	@scripts/setup test

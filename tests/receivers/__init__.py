@@ -1,0 +1,1 @@
+"""What outputs send, as the programs that people run receive it: `make test-receivers`."""
