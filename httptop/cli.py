@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from httptop.config.destination import STANDARD_OUTPUT
 from httptop.config.load import Config, check_file, load, user_file
 from httptop.config.save import save_all
 from httptop.config.settings import GUARDED, SETTINGS
@@ -80,6 +81,11 @@ def _main(asked: Arguments, session: Session) -> int:
         return run_batch(asked, config, invoker, session)
     if asked.exports:
         raise UsageError("--export needs a batch run (-b) or a capture (--replay FILE)")
+    if STANDARD_OUTPUT in config.settings.request_log.to:
+        raise UsageError(
+            "--log requests: standard output has the screen; use -b, or name a destination, such "
+            "as --log requests=FILE"
+        )
     read_keys()
     return run_screen(asked, config, invoker, session)
 

@@ -20,6 +20,7 @@ from typing import Final
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
 from httptop.collect.in_flight import InFlight, Pace
+from httptop.collect.new_requests import NewRequests
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
@@ -95,7 +96,9 @@ class Collector:
         self._filter: ScreenFilter | None = None
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
-        self._recent = RecentRequests(settings, scope)
+        #: For each destination of the log of requests, what is new.
+        self.new_requests = tuple(NewRequests() for _ in settings.request_log.to)
+        self._recent = RecentRequests(settings, scope, self.new_requests)
         self._controls: Controls | None = None
         self._in_flight: InFlight | None = None
         self._in_flight_for_screen = False

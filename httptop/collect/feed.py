@@ -82,6 +82,9 @@ class Observer:
         Called once, when all observers have had the last snapshot: they share that time.
         """
 
+    def reopen(self) -> None:
+        """Go on in the file that has the name now, if it was rotated; any thread may call it."""
+
     def late_note(self, note: str) -> None:
         """Take what came to be known behind the last snapshot, as another one's trouble."""
 
@@ -157,6 +160,11 @@ class ObservedFeed:
     def filter_by(self, ready: ScreenFilter | None) -> None:
         """Hand on what the screen's filter is."""
         self._feed.filter_by(ready)
+
+    def reopen(self) -> None:
+        """Have all observers go on in the files that have the names now."""
+        for observer in self._all:
+            observer.reopen()
 
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""

@@ -29,12 +29,13 @@ class SnapshotRedaction:
         for request in snapshot.recent:
             known = self._done.get(request.serial)
             if known is None or known[0] is not request:
-                known = (request, self._redacted(request))
+                known = (request, self.request(request))
             done[request.serial] = known
         self._done = done
         return replace(snapshot, recent=tuple(redacted for _, redacted in done.values()))
 
-    def _redacted(self, request: Transaction) -> Transaction:
+    def request(self, request: Transaction) -> Transaction:
+        """Return a request redacted."""
         redaction = self._redaction
         path = redaction.target(request.path.encode(), connect=request.key.method == "CONNECT")
         head = request.response_head

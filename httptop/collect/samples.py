@@ -8,10 +8,11 @@ those of a quiet one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from httptop.collect.new_requests import NewRequests
 from httptop.collect.source import RawSample
 from httptop.config.scope import Scope
 from httptop.config.settings import Security, Settings
@@ -29,8 +30,9 @@ _MOST: Final = 4000
 class RecentRequests:
     """The samples that are kept; for the collector's thread alone."""
 
-    def __init__(self, settings: Settings, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, settings: Settings, scope: Scope, also: Sequence[NewRequests] = ()) -> None:
+        """``also``: who gets each request as well, whether it is kept or not."""
+        self._scope, self._also = scope, also
         self._security: Security = settings.security
         self._redaction = Redaction(settings.security.redact, settings.security.shown_fields)
         self._heads = HeadRedaction(self._redaction)
@@ -52,9 +54,8 @@ class RecentRequests:
         response = sample.response[:most]
         cut = sample.line_cut or len(sample.line) > most
         path = path_in(sample.line[:most], cut, self._redaction)
-        self._serial += 1
         request = Transaction(
-            serial=self._serial,
+            serial=self._serial + 1,
             started_at=sample.start_ns / 1e9 + unix_offset_s,
             key=key,
             pid=sample.pid,
@@ -69,7 +70,10 @@ class RecentRequests:
             request_head=self._heads.request(sample.head[:most]),
         )
         if self._scope.admits_sample(request):
+            self._serial += 1  # so that a gap is a request that went missing later
             self._kept.append(request)
+            for new in self._also:
+                new.add(request)
 
     def rename(self, keys: Mapping[EndpointKey, EndpointKey]) -> None:
         """Give requests the new keys of their rows; ``keys``: former key -> new one."""

@@ -27,6 +27,8 @@ _SECTION_DOCS: Final = {
     "sampling": "Which single requests are shown; counts are never sampled.",
     "paths": "How paths become the templates of endpoints.",
     "output": "What batch mode prints.",
+    "request_log": "A line for each sampled request; what httptop itself has to say is in "
+    "general.log_file.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
     "watches": "What is watched on the screen.",

@@ -170,26 +170,90 @@ def create(
     The file has mode 0600. ``append``: keep its contents and write at its end. ``ours`` decides by
     the start of a file that exists, and is not empty, whether httptop may write to it.
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    flags |= os.O_APPEND if append else 0
     for _ in range(_TRIES):  # where others create and remove the file meanwhile
         with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
-            try:
-                if way.found is None:
-                    new = os.open(way.name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=way.at)
-                    os.fchmod(new, 0o600)  # whatever the umask
-                    return new
-                _require_own(path, way.found, uid)
-                descriptor = os.open(way.name, flags, dir_fd=way.at)
-            except (FileExistsError, FileNotFoundError):
-                continue
-            try:
-                _take_over(path, descriptor, uid, append=append, ours=ours)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            return descriptor
+            opened = _opened_for_writing(path, way.at, way.name, way.found, uid, append, ours)
+            if opened is not None:
+                return opened
     raise FileError(f"{path}: somebody else creates and removes it")
+
+
+class AppendedFile:
+    """A file at whose end is written, and which may be another one later, of the same name.
+
+    The directory is held by a descriptor with which nothing can be done but to go on from there. So
+    a file that was moved away is made anew, or one that has the name now is opened, also when root
+    is given up: if only the directory itself lets the user, whatever is above it.
+    """
+
+    def __init__(self, path: Path, invoker: InvokingUser, *, ours: Callable[[bytes], bool]) -> None:
+        """Open or create it as :func:`create` does; raises :class:`FileError`."""
+        self._path, self._invoker, self._ours = path, invoker, ours
+        for _ in range(_TRIES):
+            with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
+                opened = _opened_for_writing(path, way.at, way.name, way.found, uid, True, ours)
+                if opened is None:
+                    continue
+                self._name = way.name
+                flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+                self._directory = os.open(".", flags, dir_fd=way.at)
+                #: Where to write; the same number for all files.
+                self.descriptor = opened
+                return
+        raise FileError(f"{path}: somebody else creates and removes it")
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now, if it is another one.
+
+        Raises :class:`FileError`; then the file stays open that was.
+        """
+        for _ in range(_TRIES):
+            with _rights(self._path, self._invoker, "write") as uid:
+                at, name, found = self._directory, self._name, None
+                with contextlib.suppress(FileNotFoundError):
+                    found = os.stat(name, dir_fd=at, follow_symlinks=False)
+                    if os.path.samestat(found, os.fstat(self.descriptor)):
+                        return
+                new = _opened_for_writing(self._path, at, name, found, uid, True, self._ours)
+                if new is not None:
+                    os.dup2(new, self.descriptor, inheritable=False)
+                    os.close(new)
+                    return
+        raise FileError(f"{self._path}: somebody else creates and removes it")
+
+    def close(self) -> None:
+        """Close file and directory."""
+        os.close(self.descriptor)
+        os.close(self._directory)
+
+
+def _opened_for_writing(
+    path: Path,
+    at: int,
+    name: str,
+    found: os.stat_result | None,
+    uid: int,
+    append: bool,
+    ours: Callable[[bytes], bool],
+) -> int | None:
+    """Open what was found of a name in a directory, or create it; None: that has changed."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags |= os.O_APPEND if append else 0
+    try:
+        if found is None:
+            new = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=at)
+            os.fchmod(new, 0o600)  # whatever the umask
+            return new
+        _require_own(path, found, uid)
+        descriptor = os.open(name, flags, dir_fd=at)
+    except (FileExistsError, FileNotFoundError):
+        return None
+    try:
+        _take_over(path, descriptor, uid, append=append, ours=ours)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _take_over(

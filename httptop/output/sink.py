@@ -127,6 +127,11 @@ class Sink(Observer, Generic[Item]):
                 self._queue.put(new)
                 self._changed.notify()
 
+    def leave_out(self, units: int) -> None:
+        """Count what there was no room for before it could be offered."""
+        with self._changed:
+            self._queue.dropped += units
+
     def end(self, last: Snapshot | None) -> None:  # noqa: ARG002
         """Have the thread end after what waits."""
         with self._changed:

@@ -26,7 +26,11 @@ _CLONE_THREAD = 0x10000
 _CLONE_NAMESPACES = 0x7E020000
 #: What makes, changes or empties a file; O_TMPFILE needs O_ACCMODE.
 _CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
-_AF_UNIX = 1
+#: What opens a file to append to it, whatever else: see linux/files.py.
+_APPENDS_MASK = os.O_ACCMODE | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+_APPENDS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
+_SIOCOUTQ = 0x5411
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _PR_SET_NAME, _PR_SET_VMA = 15, 0x53564D41
 
 #: Fails as if the kernel did not know it: its flags are in memory, where no filter sees them. The
@@ -112,8 +116,38 @@ _BPF_OF_MAPS = (1, 2, 3, 4, 24, 26)  # look up, update, delete, next key; the fi
 _BPF_RUN, _BPF_BY_ID, _BPF_INFO, _BPF_ATTACH, _BPF_STATISTICS = 10, 13, 15, 17, 32
 
 
-def live(pid: int, *, helped: bool) -> Groups:
-    """Return what a live run may do, ``pid`` being its own process; ``helped``: it has a helper."""
+def of_outputs(*, files: bool, hosts: bool, sockets: bool) -> Groups:
+    """Return what outputs need besides.
+
+    ``files``: some are appended to, and reopened when they are rotated. ``hosts``: connections are
+    made to others by their names, which the C library resolves. ``sockets``: Unix sockets.
+    """
+    groups: Groups = {}
+    if files:
+        groups["going on in a file of the same name: only at its end, by no link"] = (
+            _when("openat", (2, _APPENDS_MASK, _APPENDS)),
+            "fchmod",
+        )
+    if hosts or sockets:
+        groups["connections of outputs"] = (
+            *("connect", "getsockopt", "setsockopt", "getsockname", "getpeername"),
+            *_SOCKETS_HELD,
+            *_only("socket", 0, _AF_UNIX),
+        )
+    if hosts:
+        groups["connections to hosts, and their names"] = (
+            *("bind", "sendmmsg"),
+            *_only("ioctl", 1, _SIOCOUTQ),
+            *_only("socket", 0, _AF_INET, _AF_INET6, _AF_NETLINK),
+        )
+    return groups
+
+
+def live(pid: int, *, helped: bool, more: Groups | None = None) -> Groups:
+    """Return what a live run may do, ``pid`` being its own process; ``helped``: it has a helper.
+
+    ``more``: what its outputs need.
+    """
     groups: Groups = {
         **_ANY_PYTHON,
         "opening files for reading": _OPEN_FOR_READING,
@@ -127,6 +161,7 @@ def live(pid: int, *, helped: bool) -> Groups:
             *_only("kill", 0, pid),
             *_only("tgkill", 0, pid),
         ),
+        **(more or {}),
     }
     if helped:
         return groups
@@ -139,10 +174,10 @@ def live(pid: int, *, helped: bool) -> Groups:
     return groups
 
 
-def replay(pid: int, *, saves: bool, elevated: bool = False) -> Groups:
+def replay(pid: int, *, saves: bool, elevated: bool = False, more: Groups | None = None) -> Groups:
     """Return what a replay may do, ``pid`` being its own process; ``saves``: settings, too.
 
-    ``elevated``: as root, under sudo.
+    ``elevated``: as root, under sudo. ``more``: what its outputs need.
     """
     return {
         **_ANY_PYTHON,
@@ -155,6 +190,7 @@ def replay(pid: int, *, saves: bool, elevated: bool = False) -> Groups:
         "the event loop's wake-ups": (*_only("socketpair", 0, _AF_UNIX), *_SOCKETS_HELD),
         **(_SAVING if saves else {}),
         **({"files of who called sudo": _AS_CALLER} if elevated else {}),
+        **(more or {}),
     }
 
 
@@ -209,6 +245,15 @@ def table() -> str:
         "httptop, replaying": replay(0, saves=False),
         "httptop, replaying, more on a screen": replay(0, saves=True),
         "httptop, replaying, more under sudo": replay(0, saves=False, elevated=True),
+        "httptop with a log in a file, more": {
+            **live(0, helped=True, more=of_outputs(files=True, hosts=False, sockets=False))
+        },
+        "httptop with a log to a Unix socket, more": {
+            **live(0, helped=True, more=of_outputs(files=False, hosts=False, sockets=True))
+        },
+        "httptop with a log to a host, more": {
+            **live(0, helped=True, more=of_outputs(files=False, hosts=True, sockets=False))
+        },
         "helper": helper(),
         "launcher, demo's services": demo(),
     }

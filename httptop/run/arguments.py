@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from httptop import __version__
+from httptop.config import destination
 from httptop.config.load import Flag
 from httptop.config.settings import BY_KEY, SETTINGS
 from httptop.console import program, say
@@ -91,6 +92,8 @@ def parse(words: Sequence[str]) -> Arguments:
         for key, texts in vars(found).items()
         if key in BY_KEY and texts is not None
     }
+    if found.log:
+        settings["request_log.to"] = Flag("--log requests", tuple(found.log))
     for key, texts in _set(found.set or []):
         settings[key] = Flag(f"--set {key}", (texts,))
     arguments = Arguments(
@@ -119,6 +122,8 @@ def parse(words: Sequence[str]) -> Arguments:
 
 
 def _check_exports(arguments: Arguments) -> None:
+    if arguments.exports and arguments.replay and "request_log.to" in arguments.settings:
+        raise UsageError("--export makes a report of a capture at once; --log needs it played")
     asked = [export.path or export.kind for export in arguments.exports]
     twice = next((one for one in asked if asked.count(one) > 1), None)
     if twice is not None:
@@ -168,6 +173,14 @@ def command_line() -> argparse.ArgumentParser:
             action="append" if setting.many else _Last,
             help=brief,
         )
+    groups["output"].add_argument(
+        "--log",
+        type=_request_log,
+        action="append",
+        metavar="requests[=DEST]",
+        help="a line for each sampled request, to standard output or DEST: a file, "
+        "tcp://host:port, unix:///path, syslog:, syslog+udp://host, syslog+tcp://host",
+    )
     captures = parser.add_argument_group("captures and the demo")
     captures.add_argument(
         "--record", type=_path, metavar="FILE", help="write a capture (.gz: compressed)"
@@ -308,6 +321,16 @@ def _export(text: str) -> Export:
         known = ", ".join(FORMATS)
         raise argparse.ArgumentTypeError(f"a format is needed ({known}), found {kind!r}")
     return Export(kind, _path(name) if equals else None)
+
+
+def _request_log(text: str) -> str:
+    """Return a destination as the setting has it: a file by its absolute path."""
+    what, equals, to = text.partition("=")
+    if what != "requests" or (equals and not to):
+        raise argparse.ArgumentTypeError(f"requests or requests=DEST is needed, found {text!r}")
+    if not equals:
+        return destination.STANDARD_OUTPUT
+    return to if destination.has_scheme(to) else str(_path(to).absolute())
 
 
 def _set(words: list[str]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from httptop.collect.feed import ObservedFeed
+from httptop.config.destination import STANDARD_OUTPUT
 from httptop.config.load import Config
 from httptop.config.reload import Reload
 from httptop.config.scope import scope_of
@@ -36,7 +37,7 @@ _TO_BE_READ: Final = 0.8
 def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Print snapshots until the run ends; return the exit status."""
     settings, terminal = config.settings, Terminal()
-    quiet = settings.output.quiet
+    quiet, logs = settings.output.quiet, STANDARD_OUTPUT in settings.request_log.to
     if quiet:
         require_output(asked, settings)
     elif sys.stdout is None:
@@ -48,12 +49,18 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         )
         feed = open_feed(asked, settings, scope_of(settings.filter), invoker, session)
         closing.callback(feed.stop)
+
+        def report(reload: Reload) -> None:
+            observed.reopen()
+            for sentence in reload.sentences():
+                complain(sentence)
+
         reloading = follow(
             settings,
             lambda: configuration.read().settings,
             configuration.files,
             feed,
-            _report,
+            report,
             session.manager,
         )
         closing.callback(reloading.stop)
@@ -63,7 +70,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
 
         observed = ObservedFeed(
             feed,
-            observers_of(asked, settings, invoker),
+            observers_of(asked, settings, invoker, feed),
             observers_for(session.manager),
             tell=complain,
             patience_s=patience_s,
@@ -73,9 +80,10 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
 
         signals.ending = lambda: session.ending(patience_s())
         signals.goes_on = lambda: read_again(terminal, reloading, session.manager)
-        rendering = Rendering(lambda: reloading.settings.output)
-        output = nothing() if quiet else sys.stdout.fileno()
-        if quiet:
+        rendering = Rendering(lambda: reloading.settings.output, silent=logs)
+        # Who has the requests there is waited for as who has the snapshots is.
+        output = nothing() if quiet and not logs else sys.stdout.fileno()
+        if quiet and not logs:
             closing.callback(os.close, output)
         settle_memory()
         missed = batch_writer.run(
@@ -86,22 +94,20 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
             asked.iterations,
             lambda: patience_s() * _TO_BE_READ,
         )
-        if missed and not quiet:
+        if missed and not (quiet or logs):
             complain(f"{missed} snapshots were not printed: the output was read too slowly")
         return exit_status_of(feed, observed)
-
-
-def _report(reload: Reload) -> None:
-    for sentence in reload.sentences():
-        complain(sentence)
 
 
 class Rendering:
     """Renders the snapshots of a run, one after the other, as text or JSON."""
 
-    def __init__(self, chosen: Callable[[], Output]) -> None:
-        """``chosen`` returns the current settings of batch output; they may change."""
-        self._chosen = chosen
+    def __init__(self, chosen: Callable[[], Output], *, silent: bool = False) -> None:
+        """``chosen`` returns the current settings of batch output; they may change.
+
+        ``silent``: nothing is rendered, whatever they are.
+        """
+        self._chosen, self._silent = chosen, silent
         self._notes: tuple[str, ...] = ()
 
     def render(self, snapshot: Snapshot) -> str:
@@ -110,7 +116,7 @@ class Rendering:
         It is empty if the run is quiet.
         """
         chosen = self._chosen()
-        if chosen.quiet:
+        if chosen.quiet or self._silent:
             return ""
         if chosen.format == "json":
             from httptop.output.json import to_json

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from httptop.collect.feed import Feed, ObservedFeed, Observer
 from httptop.collect.redacted import SnapshotRedaction
+from httptop.config.destination import STANDARD_OUTPUT
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.console import complain, hold_nothing
@@ -18,6 +19,7 @@ from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
 from httptop.run.exports import started_in
 from httptop.run.log import SnapshotLog
+from httptop.run.outputs import system_calls_of
 from httptop.run.scheduling import bind
 from httptop.run.session import Session
 
@@ -66,7 +68,7 @@ def open_feed(
         demo=asked.demo,
         screen=screen,
         written=asked.record is not None
-        or (not screen and not settings.output.quiet and settings.output.format == "json"),
+        or (not screen and prints(settings) and settings.output.format == "json"),
         tell=tell,
         doing=doing,
         read=configuration.files,
@@ -75,18 +77,27 @@ def open_feed(
     )
 
 
+def prints(settings: Settings) -> bool:
+    """Return whether a batch run prints snapshots."""
+    return not settings.output.quiet and STANDARD_OUTPUT not in settings.request_log.to
+
+
 def confine_replay(settings: Settings, invoker: InvokingUser, *, saves: bool = False) -> None:
     """Have this process make no other system calls than a replay needs; see system_calls.replay."""
     from httptop.privilege import system_calls
     from httptop.privilege.confine import confine
 
     hold_nothing()
-    allowed = system_calls.replay(os.getpid(), saves=saves, elevated=invoker.elevated)
+    allowed = system_calls.replay(
+        os.getpid(), saves=saves, elevated=invoker.elevated, more=system_calls_of(settings)
+    )
     for sentence in confine(allowed) if settings.security.seccomp else ():
         complain(sentence)
 
 
-def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) -> list[Observer]:
+def observers_of(
+    asked: Arguments, settings: Settings, invoker: InvokingUser, feed: Feed
+) -> list[Observer]:
     """Return the observers of every snapshot: what records or reports, if asked for, and the log.
 
     Call it once the feed is open, since it truncates the file of the recording. Raises
@@ -103,6 +114,11 @@ def observers_of(asked: Arguments, settings: Settings, invoker: InvokingUser) ->
         from httptop.run.report import reporter
 
         observers.append(reporter(asked, settings, invoker))
+    if settings.request_log.to:
+        from httptop.run.request_log import request_sinks
+
+        new = getattr(feed, "new_requests", None)
+        observers += request_sinks(settings, invoker, redaction_of_files(settings), new)
     return [*observers, SnapshotLog()]
 
 
@@ -115,10 +131,12 @@ def redaction_of_files(settings: Settings) -> SnapshotRedaction:
 
 def require_output(asked: Arguments, settings: Settings) -> None:
     """Raise :class:`UsageError` if a quiet run would say nothing to anybody."""
-    if asked.record is None and not asked.exports and not settings.general.log_file:
+    some = asked.record or asked.exports or settings.request_log.to or settings.general.log_file
+    if not some:
         raise UsageError(
             "a quiet run needs an output: --record FILE writes a capture, --export FORMAT a "
-            "report, --log-file FILE what httptop has to say"
+            "report, --log requests=DEST a line for each sampled request, --log-file FILE what "
+            "httptop has to say"
         )
 
 

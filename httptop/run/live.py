@@ -35,6 +35,7 @@ from httptop.privilege.drop import Drop, plan_drop, reads_code
 from httptop.privilege.helper_protocol import Launch
 from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
+from httptop.run.outputs import system_calls_of
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
@@ -114,7 +115,12 @@ def open_live(
             await_demo=not screen,
             doing=doing,
             confined=functools.partial(
-                confine, system_calls.live(os.getpid(), helped=session.helper is not None)
+                confine,
+                system_calls.live(
+                    os.getpid(),
+                    helped=session.helper is not None,
+                    more=system_calls_of(settings),
+                ),
             )
             if settings.security.seccomp
             else None,

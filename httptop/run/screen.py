@@ -105,7 +105,7 @@ class ScreenRun:
         countdown = Countdown(asked.iterations, self._leave)
         self._observed = ObservedFeed(
             self._feed,
-            observers_of(asked, settings, invoker),
+            observers_of(asked, settings, invoker, self._feed),
             [countdown, *observers_for(session.manager)],
             tell=self._tell_trouble,
             patience_s=lambda: self._reloading.settings.general.shutdown_timeout_s,
@@ -224,6 +224,7 @@ class ScreenRun:
     def _report(self, reload: Reload) -> None:
         from httptop.screens.messages import SettingsReloaded
 
+        self._observed.reopen()
         assert self._app is not None
         self._app.post_message(SettingsReloaded(reload))
 

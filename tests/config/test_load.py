@@ -84,6 +84,8 @@ EXAMPLES = {
     "output.sort": ("p99", "speed"),
     "output.in_flight": ("true", "0"),
     "output.quiet": ("true", "0"),
+    "request_log.to": ("/var/log/requests.json,syslog:", "requests.json"),
+    "request_log.format": ("combined", "%h %y"),
     "performance.max_endpoints": ("1024", "1"),
     "performance.max_connections": ("2048", "1"),
     "performance.max_histograms": ("2048", "65536"),

@@ -13,6 +13,7 @@ from httptop.config.settings.general import GENERAL_SETTINGS
 from httptop.config.settings.output import OUTPUT_SETTINGS
 from httptop.config.settings.paths import PATHS_SETTINGS
 from httptop.config.settings.performance import PERFORMANCE_SETTINGS
+from httptop.config.settings.request_log import REQUEST_LOG_SETTINGS
 from httptop.config.settings.sampling import SAMPLING_SETTINGS
 from httptop.config.settings.sections import (
     DEFAULTS,
@@ -25,6 +26,7 @@ from httptop.config.settings.sections import (
     Paths,
     Performance,
     ProcessFilter,
+    RequestLog,
     Sampling,
     Security,
     Settings,
@@ -33,9 +35,10 @@ from httptop.config.settings.sections import (
 )
 from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.string_types import FILE
+from httptop.config.settings.string_types import FILE, LOG_DESTINATION
 from httptop.config.settings.ui import UI_SETTINGS
 from httptop.config.settings.watches import WATCHES_SETTINGS
+from httptop.config.value_types import Many
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     *GENERAL_SETTINGS,
@@ -43,6 +46,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *PATHS_SETTINGS,
     *SAMPLING_SETTINGS,
     *OUTPUT_SETTINGS,
+    *REQUEST_LOG_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
     *WATCHES_SETTINGS,
@@ -54,7 +58,11 @@ BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 #: What decides where root writes and what it gives up. Who calls sudo may not set these in a file
 #: of their own, or any program of theirs would be root at the next start.
 GUARDED: Final = frozenset(
-    setting.key for setting in SETTINGS if setting.section == "security" or setting.kind is FILE
+    setting.key
+    for setting in SETTINGS
+    if setting.section == "security"
+    or setting.kind is FILE
+    or (isinstance(setting.kind, Many) and setting.kind.item is LOG_DESTINATION)
 )
 
 __all__ = [
@@ -71,6 +79,7 @@ __all__ = [
     "Paths",
     "Performance",
     "ProcessFilter",
+    "RequestLog",
     "Sampling",
     "Security",
     "Setting",

@@ -127,6 +127,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLog:
+    """Where a line goes for each sampled request."""
+
+    to: tuple[str, ...] = ()  # see httptop.config.destination
+    format: str = "json"
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """Sizes of the kernel's tables, and what httptop may use."""
 
@@ -266,6 +274,7 @@ class Settings:
     paths: Paths = field(default_factory=Paths)
     sampling: Sampling = Sampling()
     output: Output = Output()
+    request_log: RequestLog = RequestLog()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
     watches: Watches = Watches()

@@ -56,7 +56,8 @@ SECURITY_SETTINGS: Final[tuple[Setting, ...]] = (
         "security",
         "redact_captures",
         Choice(LEVELS),
-        "The same of what --record and --export write, where stricter than security.redact.",
+        "The same of what --record, --export and --log write, where stricter than "
+        "security.redact; --log to standard output has security.redact.",
     ),
     Setting(
         "security",

@@ -7,15 +7,19 @@ import pwd
 import re
 from collections.abc import Callable
 
+from httptop.config.destination import parse_destination
 from httptop.config.value_types import Many, Text
 from httptop.filters import Expression, FilterError, parse
 from httptop.filters.on_screen import parse_for_screen
 from httptop.filters.watches import parse_watch
-from httptop.literals import parse_status
+from httptop.http.log_format import NAMED, parse_log_format
+from httptop.literals import nearest, parse_status
 from httptop.view.keys import effective, parse_key
 
 #: The most watches.
 MOST_WATCHES = 32
+#: Formats of a log of requests that have a name.
+LOG_FORMATS = ("json", "text", *NAMED)
 
 
 def _glob(text: str) -> str:
@@ -106,6 +110,21 @@ def _file(text: str) -> str:
     return text
 
 
+def _log_destination(text: str) -> str:
+    return parse_destination(text).text
+
+
+def _log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        if "%" not in text:
+            raise ValueError(
+                f"one of {', '.join(LOG_FORMATS)} is needed, or a format with letters such as %h"
+                f"{nearest(text, LOG_FORMATS)}"
+            )
+        parse_log_format(text)
+    return text
+
+
 def _path_pattern(text: str) -> str:
     if not text.startswith("/") or len(text) > 96 or text.split() != [text]:
         raise ValueError("a pattern such as /users/{name}/posts/* is needed, at most 96 characters")
@@ -159,6 +178,14 @@ OTHER_USER = Text("the name or number of a user who is not root, or empty", _oth
 CONTAINER = Text("a container's name or id, or a glob", _glob)
 FIELD = Text("the name of a field of a header section", _field)
 FILE = Text("an absolute path, or empty", _file)
+LOG_DESTINATION = Text(
+    "- for standard output, an absolute path, tcp://host:port, unix:///path, syslog:, "
+    "syslog+udp://host or syslog+tcp://host",
+    _log_destination,
+)
+LOG_FORMAT = Text(
+    "json, text, clf, combined, or a format with Apache's letters such as %h", _log_format
+)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
 WATCHES = Watches(Text("a watch such as all 5xx > 1% for 30s", _watch))
 KEYS = Keys(Text("action=key, such as pause=space", _key))
