@@ -13,7 +13,7 @@ PREFIX ?= /opt/httptop
 BINDIR ?= /usr/local/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall test test-saturation test-fuzz test-soak test-kernels setup test-zoo test-receivers test-suites test-browser check bench docs-pictures clean
+.PHONY: help run install uninstall test test-saturation test-fuzz test-recording test-soak test-kernels setup test-zoo test-receivers test-suites test-browser check bench docs-pictures clean
 
 help:
 	@echo 'make run            set up, then httptop on its demo (ARGS="..." replaces --demo)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-saturation  nginx and pipelines of new paths, beside processes that take every CPU'
 	@echo 'make test-fuzz      a thousand examples of each property, a million mutated heads, random calls on sockets'
+	@echo 'make test-recording ten minutes of the demo recorded: do replay and reports tell what was?'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
 	@echo 'make test-zoo       install real servers and clients of every kind, compare with their logs'
@@ -54,6 +55,10 @@ test-fuzz:
 	@scripts/test -m hypothesis --hypothesis-profile=thorough
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.heads
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.sockets
+
+test-recording:
+	@scripts/setup test
+	@scripts/as-root .venv/bin/python -m tests.stress.recording $(if $(filter command line,$(origin ARGS)),$(ARGS))
 
 test-soak:
 	@scripts/setup test
