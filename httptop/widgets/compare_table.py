@@ -89,11 +89,7 @@ class CompareTable(CursorTable):
         self.rows, self._units = rows, units
         self._unclear = sum(one.is_unclear for one in folded)
         self._folded = len(folded) - self._unclear
-        keys = [row.key for row in rows]
-        if self._selected in keys:
-            self.cursor_row = keys.index(self._selected)
-        self.cursor_row = max(0, min(self.cursor_row, len(rows) - 1))
-        self.fit_rows()
+        self.stay_with(self._selected, [row.key for row in rows])
         self.repaint()
 
     @property

@@ -9,15 +9,13 @@ from typing import ClassVar, Protocol
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from httptop import humanize
-from httptop.widgets.bindings import bindings
-from httptop.widgets.painting import Align, Painted
+from httptop.widgets.painting import Align
+from httptop.widgets.scrolled import Scrolled
 from httptop.widgets.sparkline import Symbols, bar
 
 #: What the widest share takes; a bar may stand before it.
@@ -40,16 +38,9 @@ class Heading(Protocol):
         """The side to which its texts are aligned."""
 
 
-class CursorTable(Painted, ScrollView, can_focus=True):
+class CursorTable(Scrolled):
     """Lines of cells, one of which the cursor is on; the first line is the header."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
-    DEFAULT_CSS = """
-    CursorTable {
-        overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
-    }
-    """
     #: Lines at the bottom that do not scroll, either.
     FOOTER_LINES: ClassVar[int] = 0
 
@@ -110,10 +101,6 @@ class CursorTable(Painted, ScrollView, can_focus=True):
         """Discard the styles of the old theme."""
         super().notify_style_update()
         self._styles = {}
-
-    def canvas(self) -> Size:
-        """Return the size without the scroll bar."""
-        return self.scrollable_content_region.size
 
     def state(self) -> tuple[object, ...]:
         """Return what rows are in sight, and where the cursor is."""
@@ -180,6 +167,13 @@ class CursorTable(Painted, ScrollView, can_focus=True):
     def fit_rows(self) -> None:
         """Have the scroll bar know how many rows there are."""
         self.virtual_size = Size(self.size.width, self.count + 1 + self.FOOTER_LINES)
+
+    def stay_with(self, key: object, keys: Sequence[object]) -> None:
+        """Keep the cursor on the row of a key, or else in its line, now that these are the rows."""
+        if key in keys:
+            self.cursor_row = keys.index(key)
+        self.cursor_row = max(0, min(self.cursor_row, len(keys) - 1))
+        self.fit_rows()
 
     def page_rows(self) -> int:
         """Return how many rows are in sight at once."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final
+from typing import Final
 
 from textual.actions import SkipAction
-from textual.binding import BindingType
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from httptop.view.health import Fact
-from httptop.widgets.bindings import bindings
-from httptop.widgets.painting import Line, Painted, width_of
+from httptop.widgets.painting import Line, width_of
+from httptop.widgets.scrolled import Scrolled
 from httptop.widgets.sparkline import Symbols
 from httptop.widgets.wrapping import wrapped
 
@@ -21,16 +19,8 @@ _MOST_FIGURE: Final = 12
 _MOST_NAME: Final = 14
 
 
-class FactPanel(Painted, ScrollView, can_focus=True):
+class FactPanel(Scrolled):
     """Lines of facts with their sentences wrapped to the width."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
-    DEFAULT_CSS = """
-    FactPanel {
-        overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
-    }
-    """
 
     def __init__(self, symbols: Symbols, id: str) -> None:
         super().__init__(symbols)
@@ -51,10 +41,6 @@ class FactPanel(Painted, ScrollView, can_focus=True):
     def _fit_lines(self) -> None:
         lines = sum(1 for _ in self._lines(self.canvas().width))
         self.virtual_size = Size(self.size.width, lines)
-
-    def canvas(self) -> Size:
-        """Return the size without the scroll bar."""
-        return self.scrollable_content_region.size
 
     def state(self) -> tuple[object, ...]:
         """Return from which line on they are in sight."""

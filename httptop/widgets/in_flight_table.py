@@ -9,7 +9,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from httptop import humanize
@@ -17,8 +16,9 @@ from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.model import UNIX_PEER, EndpointKey, Side
 from httptop.view.in_flight import InFlightScene, Waiting
 from httptop.view.state import View
-from httptop.widgets.bindings import bindings, row_meanings
+from httptop.widgets.bindings import row_meanings
 from httptop.widgets.painting import Line, Painted, Palette, fit, width_of
+from httptop.widgets.scrolled import Scrolled
 from httptop.widgets.sparkline import GLYPHS, Symbols, bar
 
 _WIDE_FROM: Final = 100
@@ -106,7 +106,7 @@ def _widths(width: int, units: Units) -> tuple[int, int, int, int]:
     return age, name, max(path, _LEAST_PATH), peer
 
 
-class InFlightTable(Painted, ScrollView, can_focus=True):
+class InFlightTable(Scrolled):
     """Shows requests in flight. The first line of the content, the header, does not scroll.
 
     Those younger than is usual have no lines of their own unless they are asked for: the last line
@@ -117,14 +117,10 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
         "fold": "show or hide those younger than usual"
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "fold", "Show or hide those younger than usual", show=False),
-        *bindings("table"),
+        Binding("space", "fold", "Show or hide those younger than usual", show=False)
     ]
     DEFAULT_CSS = """
-    InFlightTable {
-        height: 1fr; overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
-    }
+    InFlightTable { height: 1fr; }
     """
 
     class Opened(Message):
@@ -173,10 +169,6 @@ class InFlightTable(Painted, ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, 1 + len(self.listed) + len(self._below()))
 
     # Painting
-
-    def canvas(self) -> Size:
-        """Return the size without the scroll bar."""
-        return self.scrollable_content_region.size
 
     def state(self) -> tuple[object, ...]:
         """Return what lines are in sight, and where the cursor is."""

@@ -82,11 +82,7 @@ class ServiceTable(CursorTable):
     def show(self, found: Sequence[Service], order: str, nothing: str) -> None:
         """Show services, in this order; ``nothing``: what to say if there are none."""
         self.services, self._order, self._nothing = found, order, nothing
-        pids = [one.pids for one in found]
-        if self._selected in pids:
-            self.cursor_row = pids.index(self._selected)
-        self.cursor_row = max(0, min(self.cursor_row, len(found) - 1))
-        self.fit_rows()
+        self.stay_with(self._selected, [one.pids for one in found])
         self.repaint()
 
     @property

@@ -73,8 +73,7 @@ class WatchTable(CursorTable):
     def show(self, states: tuple[WatchState, ...], units: Units) -> None:
         """Show watches."""
         self.states, self.units = states, units
-        self.cursor_row = max(0, min(self.cursor_row, len(states) - 1))
-        self.fit_rows()
+        self.stay_with(self.cursor_row, range(len(states)))
         on = sum(1 for state in states if state.on)
         self.set_title(
             f"watches {len(states)}" + (f" {self.glyphs.dot} {on} alerting" if on else "")
@@ -158,10 +157,9 @@ class EventTable(CursorTable):
     def show(self, events: tuple[Event, ...], units: Units) -> None:
         """Show events."""
         self.events, self.units = events, units
-        places = (at for at, event in enumerate(events) if event.number == self._selected)
-        at = next(places, min(self.cursor_row, len(events) - 1))
-        self.cursor_row = 0 if self._selected is None else max(0, at)
-        self.fit_rows()
+        if self._selected is None:
+            self.cursor_row = 0
+        self.stay_with(self._selected, [event.number for event in events])
         on = sum(1 for event in events if event.on)
         still = f" {self.glyphs.dot} {on} ongoing" if on else ""
         self.set_title(f"events {len(events)}{still}")
