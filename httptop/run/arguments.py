@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -324,13 +325,14 @@ def _export(text: str) -> Export:
 
 
 def _request_log(text: str) -> str:
-    """Return a destination as the setting has it: a file by its absolute path."""
+    """Return destinations as the setting has them: files by their absolute paths."""
     what, equals, to = text.partition("=")
-    if what != "requests" or (equals and not to):
+    if what != "requests" or (equals and not all(to.split(","))):
         raise argparse.ArgumentTypeError(f"requests or requests=DEST is needed, found {text!r}")
     if not equals:
         return destination.STANDARD_OUTPUT
-    return to if destination.has_scheme(to) else str(_path(to).absolute())
+    each = (one if destination.has_scheme(one) else os.path.abspath(one) for one in to.split(","))
+    return ",".join(each)
 
 
 def _set(words: list[str]) -> list[tuple[str, str]]:

@@ -80,6 +80,7 @@ tries = {
     "read": lambda: open(existing).read(),
     "write": lambda: open(existing, "w"),
     "append": lambda: os.open(existing, os.O_WRONLY | os.O_APPEND),
+    "go on": lambda: os.open(existing, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW),
     "create": lambda: os.open(existing + "2", os.O_RDONLY | os.O_CREAT),
     "truncate": lambda: os.open(existing, os.O_RDONLY | os.O_TRUNC),
     "temporary": lambda: os.open(place, os.O_RDWR | os.O_TMPFILE),
@@ -166,8 +167,20 @@ READS: Final = {
     *("read", "thread", "sockets held", "kill itself", "terminal", "timer", "limits"),
 }
 MAPS: Final = {"bpf map", "bpf run"}
-SAVES: Final = {"write", "append", "create", "truncate", "temporary", "rename", "unlink"}
+SAVES: Final = {"write", "append", "go on", "create", "truncate", "temporary", "rename", "unlink"}
+#: What the outputs of a run need besides.
+OUTPUTS: Final = {
+    "files=True, hosts=False, sockets=False": {"go on"},
+    "files=False, hosts=False, sockets=True": {"unix"},
+    "files=False, hosts=True, sockets=False": {"unix", "inet", "inet6", "netlink"},
+}
 WORKS: Final = {
+    **{
+        f"live(os.getpid(), helped=True, more=system_calls.of_outputs({needs}))": READS
+        | MAPS
+        | works
+        for needs, works in OUTPUTS.items()
+    },
     "live(os.getpid(), helped=True)": READS | MAPS,
     "live(os.getpid(), helped=False)": READS
     | MAPS
@@ -181,7 +194,7 @@ WORKS: Final = {
     | {"fork", "thread", "setgroups", "setfsuid", "capset"}
     | {"bpf program by id", "bpf statistics"},
     "demo()": READS
-    | {"write", "append", "create", "truncate", "temporary", "fork", "spawn", "execve"}
+    | {"write", "append", "go on", "create", "truncate", "temporary", "fork", "spawn", "execve"}
     | {"inet", "inet6", "unix", "netlink", "packet", "socketpair", "set limits"}
     | {"kill another", "kill all", "kill a group"},
 }
@@ -211,6 +224,7 @@ def test_no_name_is_misspelt() -> None:
         system_calls.replay(1, saves=True, elevated=True),
         system_calls.helper(),
         system_calls.demo(),
+        system_calls.of_outputs(files=True, hosts=True, sockets=True),
     )
     names = {name for groups in lists for name, _ in system_calls.calls(groups)}
     unknown = {n for n in names if library.seccomp_syscall_resolve_name(n.encode()) == -1}

@@ -64,10 +64,11 @@ def test_all_sampled_requests_go_where_they_are_asked_for(
 ) -> None:
     monkeypatch.chdir(home)
     assert (
-        main(["--quiet", "-n", "2", "--log", "requests=a.log", "--log", f"requests={home}/b"]) == 0
+        main(["--quiet", "-n", "2", "--log", f"requests=a.log,{home}/b", "--log", "requests=./c"])
+        == 0
     )
     assert capfd.readouterr() == ("", "")
-    for name in ("a.log", "b"):
+    for name in ("a.log", "b", "c"):
         found = [json.loads(line) for line in (home / name).read_text().splitlines()]
         assert [one["serial"] for one in found] == list(range(1, 8))
         assert found[0]["target"] == "/users/{id}"  # as captures are redacted

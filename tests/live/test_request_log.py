@@ -1,0 +1,125 @@
+"""The log of requests of a real run that has given up root: all that nginx has in its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.live.command import NOBODY, batch, eventually, field, said
+from tests.live.nginx import Nginx
+from tests.patience import PATIENCE_S
+
+pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
+
+MANY = 211
+ALL = (
+    *("--side", "server", "--redact", "off", "--set", "security.redact_captures=off"),
+    *("--sample-rate", "100000", "--set", "sampling.burst=100000", "--sampling", "all"),
+)
+
+
+@pytest.fixture
+def theirs() -> Iterator[Path]:
+    """A directory of the user's that httptop becomes."""
+    path = Path(tempfile.mkdtemp(prefix="httptop-log-"))
+    os.chown(path, NOBODY, NOBODY)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    with Nginx(tmp_path, workers=1) as nginx:
+        yield nginx
+
+
+def ask(nginx: Nginx, begin: int, end: int) -> None:
+    """Ask for so many paths, one after the other on a connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=PATIENCE_S)
+    for number in range(begin, end):
+        connection.request("GET", f"/{number}/{'missing' if number % 3 else 'there'}")
+        connection.getresponse().read()
+    connection.close()
+
+
+def test_all_requests_are_in_a_file_that_is_rotated_and_at_two_receivers(
+    theirs: Path, nginx: Nginx
+) -> None:
+    file, datagrams = theirs / "requests.log", socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(PATIENCE_S)
+    datagrams.bind(str(theirs / "syslog"))
+    datagrams.settimeout(PATIENCE_S)
+    (theirs / "syslog").chmod(0o777)
+    streamed: list[str] = []
+    logged: list[str] = []
+
+    def receive() -> None:
+        with listener, listener.accept()[0] as connection, connection.makefile() as lines:
+            streamed.extend(line.rstrip("\n") for line in lines)
+
+    def take() -> None:
+        while len(logged) < MANY:
+            logged.append(datagrams.recv(4096).decode())
+
+    receiving = [threading.Thread(target=work, daemon=True) for work in (receive, take)]
+    for thread in receiving:
+        thread.start()
+    to = f"requests={file},tcp://localhost:{listener.getsockname()[1]},syslog:{theirs}/syslog"
+    words = (*ALL, "--port", str(nginx.port), "--log", to, "--log-format", "%U %s")
+    with batch(*words, SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY)) as run:
+        assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
+        assert field(run, "CapEff") == {"0" * 16}
+        ask(nginx, 0, 100)
+        assert eventually(lambda: file.read_text().count("\n") == 100)
+        file.rename(theirs / "requests.log.1")
+        run.send_signal(signal.SIGHUP)
+        assert list(islice(said(run.stderr), 1)) == [
+            "the configuration was read again; nothing changed"
+        ]
+        ask(nginx, 100, MANY)
+        assert eventually(lambda: file.exists() and file.read_text().count("\n") == MANY - 100)
+        run.terminate()
+        _, errors = run.communicate(timeout=PATIENCE_S)
+        told = [line for line in said(errors.splitlines()) if "read too slowly" not in line]
+        assert (run.returncode, told) == (0, [])
+    for thread in receiving:
+        thread.join(PATIENCE_S)
+    datagrams.close()
+    own = nginx.log.read_text().splitlines()
+    assert len(own) == MANY
+    assert ((theirs / "requests.log.1").read_text() + file.read_text()).splitlines() == own
+    assert streamed == own
+    assert [re.sub(r"^<30>.{15} httptop\[\d+\]: ", "", line) for line in logged] == own
+
+
+def test_where_a_file_cannot_be_made_again_it_says_so_and_goes_on(
+    tmp_path: Path, nginx: Nginx
+) -> None:
+    tmp_path.chmod(0o711)
+    directory = tmp_path / "roots"
+    directory.mkdir(mode=0o755)
+    file, old = directory / "requests.log", directory / "requests.log.1"
+    with batch(*ALL, "--port", str(nginx.port), "--log", f"requests={file}") as run:
+        file.rename(old)
+        run.send_signal(signal.SIGHUP)
+        assert len(list(islice(said(run.stderr), 1))) == 1
+        ask(nginx, 0, 3)
+        told = "the request log goes on in the file that is open: "
+        assert next(said(run.stderr)).startswith(told)
+        run.terminate()
+        run.communicate(timeout=PATIENCE_S)
+        assert run.returncode == 1
+    assert len(old.read_text().splitlines()) == 3
+    assert not file.exists()
