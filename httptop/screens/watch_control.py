@@ -7,7 +7,8 @@ from httptop.filters.watches import parse_watch
 from httptop.model import Snapshot
 from httptop.printable import clean
 from httptop.screens.base import Httptop
-from httptop.view.watches import Event, Watching, event_text
+from httptop.view.watch_texts import event_text
+from httptop.view.watches import Event, Watching
 
 
 class WatchControl:

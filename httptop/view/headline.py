@@ -20,7 +20,8 @@ from httptop.view.jumps import jumped
 from httptop.view.newcomers import Newcomers
 from httptop.view.rows import RowsOnDemand, keys_of
 from httptop.view.state import Scene
-from httptop.view.watches import Event, event_text, lasting
+from httptop.view.watch_texts import event_text, lasting
+from httptop.view.watches import Event
 
 Kind = Literal["watch", "failing", "hangs", "slower", "new"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from httptop.model import Snapshot
-from httptop.view.watches import lasting
+from httptop.view.watch_texts import lasting
 
 #: Figures are late from so many intervals on.
 _LATE: Final = 2.0

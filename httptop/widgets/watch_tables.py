@@ -11,13 +11,8 @@ from textual.message import Message
 
 from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
-from httptop.view.watches import (
-    Event,
-    WatchState,
-    lasting,
-    subject_text,
-    value_text,
-)
+from httptop.view.watch_texts import lasting, subject_text, value_text
+from httptop.view.watches import Event, WatchState
 from httptop.widgets.bindings import bindings, row_meanings
 from httptop.widgets.cursor_table import CursorTable
 from httptop.widgets.painting import Align

@@ -13,18 +13,9 @@ from httptop.config.settings import DEFAULTS
 from httptop.filters.watches import parse_watch
 from httptop.humanize import DEFAULT_UNITS
 from httptop.model import NO_LATENCY, EndpointStats, Snapshot
-from httptop.view.watches import (
-    MOST_EVENTS,
-    MOST_SUBJECTS,
-    Event,
-    Selected,
-    Subject,
-    Watching,
-    event_text,
-    lasting,
-    passing,
-    value_text,
-)
+from httptop.view.passing import MOST_SUBJECTS, Selected, Subject, passing
+from httptop.view.watch_texts import event_text, lasting, value_text
+from httptop.view.watches import MOST_EVENTS, Event, Watching
 from tests.collect import cells
 from tests.collect.cells import FedRows
 from tests.factory import endpoint, key, shop, snapshot
