@@ -71,6 +71,7 @@ class FileMedium(_Descriptor):
         super().__init__(file.descriptor)
         self._file = file
         self._reopens = False
+        self._torn = ends_in_half_a_line(file.descriptor)
 
     def write(self, lines: deque[Line]) -> None:
         """Write lines; see Medium."""
@@ -78,6 +79,7 @@ class FileMedium(_Descriptor):
             self._reopens = False
             try:
                 self._file.reopen()
+                self._torn = ends_in_half_a_line(self._descriptor)
             except FileError as error:
                 self.trouble = f"the request log goes on in the file that is open: {error}"
         super().write(lines)
@@ -92,6 +94,12 @@ class FileMedium(_Descriptor):
             os.fsync(self._descriptor)
         finally:
             self._file.close()
+
+
+def ends_in_half_a_line(descriptor: int) -> bool:
+    """Return whether a run before this one was ended within a line, or its host was."""
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
 
 
 class StandardOutput(_Descriptor):

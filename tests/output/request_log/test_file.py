@@ -55,6 +55,21 @@ def test_a_file_is_appended_to_if_it_is_a_log(tmp_path: Path) -> None:
     assert other.read_text() == "root\n"
 
 
+def test_half_a_line_of_a_run_that_was_killed_is_not_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text("log\nha")
+    medium = opened(file)
+    medium.write(lines("whole"))
+    medium.write(lines("next"))
+    assert file.read_text() == "log\nha\nwhole\nnext\n"
+    file.rename(tmp_path / "a.log.1")
+    file.write_text("log, restored in part")
+    medium.reopen()
+    medium.write(lines("behind"))
+    medium.close()
+    assert file.read_text() == "log, restored in part\nbehind\n"
+
+
 def test_where_there_is_no_room_the_last_line_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     medium, waiting = opened(file), lines("log", "second", "third")
