@@ -15,16 +15,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
 from httptop.collect.in_flight import InFlight, Pace
+from httptop.collect.metrics import Metrics
+from httptop.collect.metrics_on_demand import MetricsOnDemand
 from httptop.collect.new_requests import NewRequests
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
 from httptop.collect.samples import RecentRequests
-from httptop.collect.source import Controls, Interrupted, Reading, Source
+from httptop.collect.source import Controls, Interrupted, KernelCost, Losses, Reading, Source
 from httptop.collect.window import MOST_BYTES, Window
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -33,6 +35,9 @@ from httptop.linux.stretches import give_way
 from httptop.linux.wakeup import Wakeup
 from httptop.model import EndpointKey, Health, Overhead, Snapshot
 from httptop.printable import clean
+
+if TYPE_CHECKING:
+    from httptop.collect.exported_series import ExportedSeries
 
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
@@ -67,6 +72,7 @@ class Collector:
         meter: OverheadMeter | None = None,
         first_rows_at_once: bool = False,
         written: bool = False,
+        exported: bool = False,
         kept_s: float = 0.0,
         news: Callable[[], tuple[str, ...]] = tuple,
         cpu_s: Callable[[], float] = time.thread_time,
@@ -77,6 +83,7 @@ class Collector:
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         ``written``: whether snapshots are written with all they have, to a capture or as JSON.
+        ``exported``: whether outputs will ask for metrics, or nothing is kept for them.
         ``kept_s``: for how long what has left the window is kept, for a longer one.
         ``news`` returns sentences on what has changed since. ``cpu_s``: the CPU time of the thread.
         """
@@ -90,6 +97,12 @@ class Collector:
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
         self._written = written
+        self._exported = exported
+        self._on_demand = MetricsOnDemand()
+        self._overhead = Overhead()  # of the last tick
+        #: Of readings since the last tick: samples, and the latest cost.
+        self._samples_read = 0
+        self._cost: KernelCost | None = None
         self._news = news
         self._looks_at: EndpointKey | None = None
         self._looks_in_flight = False
@@ -107,7 +120,7 @@ class Collector:
         self._cpu_s = cpu_s
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
-        self._started_s = 0.0
+        self._started_s = self._began_at = 0.0
         self._last_s = 0.0
         self._handed_in: deque[Settings] = deque(maxlen=1)
         self._stopping = threading.Event()
@@ -155,6 +168,12 @@ class Collector:
         """Have snapshots hold what a filter of the screen picks; see Feed."""
         self._filter = ready
 
+    def metrics(self, timeout_s: float) -> Metrics | None:
+        """Return what outputs of metrics send; see Feed."""
+        if not self._exported:
+            return None
+        return self._on_demand.ask(self._wake, timeout_s)
+
     def stop(self) -> Snapshot | None:
         """End the thread and return the last snapshot; None if there never was one."""
         self._stopping.set()
@@ -186,7 +205,7 @@ class Collector:
     ) -> None:
         try:
             with self._around(to_end.reader) as self._notes:
-                self.begin(time.monotonic())
+                self.begin(time.monotonic(), time.time())
                 if self.first_rows_at_once:
                     self._look(publish)
                 self._loop(publish, woken)
@@ -200,12 +219,14 @@ class Collector:
         except BaseException as error:  # noqa: BLE001 - handed to the thread that can show it
             fail(error)
         finally:
+            self._on_demand.close(None)
             self._source.close()
 
     def _look(self, publish: Callable[[Snapshot], None]) -> None:
         """Publish the first rows as soon as they exist, if that is before the first tick."""
         last_s = self._started_s + min(self._tick_s, _LOOKING_S) - 2 * _LOOK_S
         while time.monotonic() < last_s and not self._stopping.wait(_LOOK_S):
+            self._answer()
             snapshot = self.glimpse(time.monotonic(), time.time())
             if snapshot.endpoints:
                 publish(snapshot)
@@ -217,22 +238,29 @@ class Collector:
             due_s = before_s + self._tick_s
             if self._source.wait(before_s, due_s, woken.reader):
                 woken.clear()
+                tick_s = self._tick_s
                 self._adopt()
-                # A shorter interval may be over already, which does not make the tick late.
-                before_s = max(before_s, time.monotonic() - self._tick_s)
-                continue
+                if self._tick_s < tick_s:
+                    # It may be over already, which does not make the tick late.
+                    before_s = max(before_s, time.monotonic() - self._tick_s)
+                due_s = before_s + self._tick_s
+                if time.monotonic() < due_s:  # or whoever asks all the time would hold the tick up
+                    self._answer()
+                    continue
             now_s = time.monotonic()
             if now_s - due_s > self._tick_s / 2:
                 self._late_ticks += 1
                 due_s += (now_s - due_s) // self._tick_s * self._tick_s
             publish(self.step(now_s, time.time()))
+            self._answer()
             before_s = due_s
 
     # ---- a tick ------------------------------------------------------------------------------
 
-    def begin(self, now_s: float) -> None:
-        """Set the start of the run, ``now_s`` on a monotonic clock."""
+    def begin(self, now_s: float, unix_s: float = 0.0) -> None:
+        """Set the start of the run: ``now_s`` on a monotonic clock, ``unix_s`` Unix time."""
         self._started_s = self._last_s = now_s
+        self._began_at = unix_s
         self._meter.measure(now_s, 0, None)
         self._rows = EndpointRows(
             self._source.sums,
@@ -243,7 +271,10 @@ class Collector:
             max_distinct=self._settings.paths.max_distinct,
             max_not_found=self._settings.paths.max_not_found,
             history=self._settings.general.history,
+            max_series=self._settings.metrics.max_series if self._exported else 0,
         )
+        if self._rows.series is not None:
+            self._rows.series.since = self._began_at
         self._adopt()
         self._control()
 
@@ -257,11 +288,49 @@ class Collector:
         if not final:
             rows.forget(now_s, self._settings.general.forget_s, self._source.names)
         give_way()
-        overhead = self._meter.measure(now_s, len(reading.samples), reading.cost)
+        overhead = self._meter.measure(now_s, self._samples_read, self._cost)
+        self._samples_read, self._cost = 0, None
         if not final:
             self._governor.judge(overhead, self._settings.performance.max_overhead_percent)
             self._control()
-        return self._snapshot(reading, overhead, uptime_s, unix_s, final)
+        snapshot = self._snapshot(reading, overhead, uptime_s, unix_s, final)
+        self._overhead = snapshot.overhead
+        if rows.series is not None:
+            if final:
+                self._on_demand.close(self._metrics(rows.series, reading, now_s, unix_s))
+            else:
+                rows.series.look_after(now_s, unix_s)
+        return snapshot
+
+    def _answer(self) -> None:
+        """Answer those who wait for metrics, if any, with a reading of their own."""
+        self._on_demand.answer(lambda: self.read_metrics(time.monotonic(), time.time()))
+
+    def read_metrics(self, now_s: float, unix_s: float) -> Metrics:
+        """Read the source and return the metrics of this moment, which are exported."""
+        rows, reading, _ = self._read(now_s, unix_s, in_flight=False)
+        assert rows.series is not None
+        return self._metrics(rows.series, reading, now_s, unix_s)
+
+    def _metrics(
+        self, series: ExportedSeries, reading: Reading, now_s: float, unix_s: float
+    ) -> Metrics:
+        """Return what outputs of metrics send, of what was read last."""
+        rows = self._rows
+        assert rows is not None
+        return Metrics(
+            taken_at=unix_s,
+            began_at=self._began_at,
+            host=self._host,
+            series=series.read(now_s, unix_s),
+            folded=series.folded,
+            unmeasured=rows.unmeasured_latencies,
+            health=self._health(reading.losses),
+            overhead=self._overhead,
+            other_protocols=_by_process(reading),
+            ended=series.ended,
+            ended_requests=dict(series.ended_requests),
+        )
 
     def glimpse(self, now_s: float, unix_s: float) -> Snapshot:
         """Return a snapshot within a tick, without advancing trends and own cost."""
@@ -290,17 +359,22 @@ class Collector:
             self._controls = controls
             self._source.control(controls)
 
-    def _read(self, now_s: float, unix_s: float) -> tuple[EndpointRows, Reading, float]:
+    def _read(
+        self, now_s: float, unix_s: float, *, in_flight: bool = True
+    ) -> tuple[EndpointRows, Reading, float]:
         """Read the source into the rows; return them, the reading, and the uptime in seconds."""
         rows = self._rows
         assert rows is not None
         rows.filter_by(self._filter, self._last_s - self._started_s)
         reading = self._source.read()
+        self._samples_read += len(reading.samples)
+        self._cost = reading.cost or self._cost
         give_way()
         uptime_s = now_s - self._started_s
         rows.count(self._window.slots(uptime_s), self._source.names)
         self._window_is_cut |= self._window.fit(self._source.sums)
-        self._read_in_flight(rows, now_s)
+        if in_flight:
+            self._read_in_flight(rows, now_s)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
@@ -332,7 +406,7 @@ class Collector:
     ) -> Snapshot:
         give_way()
         covered_s = self._window.covered_s
-        losses, rows, looks_at = reading.losses, self._rows, self._looks_at
+        rows, looks_at = self._rows, self._looks_at
         in_flight = self._in_flight
         read_s = uptime_s if in_flight is None else self._in_flight_at_s - self._started_s
         return Snapshot(
@@ -346,17 +420,7 @@ class Collector:
             totals=rows.totals(covered_s) if rows else {},
             endpoints=rows.table(covered_s, written=self._written) if rows else (),
             recent=self._recent.newest_first(),
-            health=Health(
-                orphan_responses=losses.orphan_responses,
-                lost_samples=losses.lost_samples,
-                overflow_requests=rows.overflow_requests if rows else 0,
-                parse_errors=losses.parse_errors,
-                lost_pieces=losses.lost_pieces,
-                late_ticks=self._late_ticks,
-                missed_calls=losses.missed_calls,
-                overfull_pipelines=losses.overfull_pipelines,
-                discarded_requests=losses.discarded_requests,
-            ),
+            health=self._health(reading.losses),
             overhead=replace(
                 overhead,
                 shed=self._governor.shed,
@@ -370,16 +434,35 @@ class Collector:
             in_flight_age_s=uptime_s - read_s,
             filtered=rows.filtered() if rows else None,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
-            other_protocols={(pid, kind): count for pid, kind, count in reading.other_protocols},
+            other_protocols=_by_process(reading),
             notes=(
                 *self._notes,
                 *self._news(),
                 *self._governor.notes,
                 *([_CUT] if self._window_is_cut else []),
-                *_notes_on(losses.untracked_requests, rows.unmeasured_latencies if rows else 0),
+                *_notes_on(
+                    reading.losses.untracked_requests, rows.unmeasured_latencies if rows else 0
+                ),
                 *(() if rows is None or rows.crowding is None else (rows.crowding,)),
             ),
         )
+
+    def _health(self, losses: Losses) -> Health:
+        return Health(
+            orphan_responses=losses.orphan_responses,
+            lost_samples=losses.lost_samples,
+            overflow_requests=self._rows.overflow_requests if self._rows else 0,
+            parse_errors=losses.parse_errors,
+            lost_pieces=losses.lost_pieces,
+            late_ticks=self._late_ticks,
+            missed_calls=losses.missed_calls,
+            overfull_pipelines=losses.overfull_pipelines,
+            discarded_requests=losses.discarded_requests,
+        )
+
+
+def _by_process(reading: Reading) -> dict[tuple[int, str], int]:
+    return {(pid, kind): count for pid, kind, count in reading.other_protocols}
 
 
 def _notes_on(untracked_requests: int, unmeasured_latencies: int) -> Iterator[str]:

@@ -126,8 +126,11 @@ class GiveBack:
         parts = [count / most for count, most in zip(taken, self._most, strict=False)]
         return [*parts, taken[abi.CONNECTIONS] / self._most_connections]
 
-    def step(self) -> list[int]:
-        """Do what there is to be done in a tick; return the cells that have been given back."""
+    def step(self, leaving: Callable[[Collection[int]], None]) -> list[int]:
+        """Do what there is to be done in a tick; return the cells that have been given back.
+
+        ``leaving`` gets those of requests before; see CellReturns.
+        """
         self._steps += 1
         if self._steps % _SWEEP_EVERY == 0:
             self._tenants.sweep(self.shares())
@@ -153,6 +156,8 @@ class GiveBack:
             cells += (cell, *retired.responses)
         if not self._retired:
             self._retired = {}  # it keeps room for as many as there ever were
+        if done:
+            leaving(done)
         for at in range(0, len(words), abi.UNKNOWN_A_RUN):
             self._reclaim(words[at : at + abi.UNKNOWN_A_RUN])
         return cells

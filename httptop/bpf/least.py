@@ -19,7 +19,7 @@ from httptop.linux import bpf_syscall
 #: when nobody does.
 READ: Final = frozenset((
     "conns", "swept_conns", "queue", "other_protocols", "losses", "shares", "free_cells",
-    "free_parties", "read_octaves", "next_program", "own_pids",
+    "free_parties", "read_octaves", "read_rests", "next_program", "own_pids",
 ))  # fmt: skip
 #: Maps that user space also writes, or shares memory with the kernel by, which takes a descriptor
 #: that can write. None of them holds addresses.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from httptop.bpf import abi
 from httptop.bpf.abi import BUCKET_GROUP, CELL_USE, SUMS_RUN
-from httptop.bpf.cell_histograms import histograms_of, octaves_of_each
+from httptop.bpf.cell_histograms import histograms_of, octaves_of_each, pages_of
 from httptop.bpf.log_numbers import LogNumbers
 from httptop.bpf.mapped import MappedMap
 from httptop.bpf.summed_sides import SummedSides
@@ -26,6 +26,7 @@ from httptop.collect.sums import (
     TIMES,
     Answered,
     CellUse,
+    Rest,
     RowFigures,
     Slots,
     Sums,
@@ -91,7 +92,7 @@ class KernelSums:
         self._summarize = programs["summarize_rows"]
         self._reclaim = programs["reclaim_cells"]
         self._free_cells, self._groups = maps["free_cells"], maps["bucket_groups"]
-        self._octaves = maps["read_octaves"]
+        self._octaves, self._rests = maps["read_octaves"], maps["read_rests"]
         self._most_cells = bpf_syscall.map_info(maps["cell_uses"])[4]
         self._used_cells = abi.FIRST_FREE_CELL
         mapped = [
@@ -238,6 +239,18 @@ class KernelSums:
     def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
         """Return the latencies of cells of a row; see RowSums."""
         return histograms_of(self._octaves, self._row(row).groups, cells)
+
+    def rest(self, cell: int) -> Rest:
+        """Return the responses to an endpoint's requests that are in no cell; see RowSums."""
+        value = bpf_syscall.map_lookup(self._rests, struct.pack("<I", cell), abi.REST.size)
+        *by_class, size, _ = abi.REST.unpack(value or bytes(abi.REST.size))
+        return Rest(tuple(by_class), size)
+
+    def pages(
+        self, cells: Collection[int] | None = None
+    ) -> Iterator[tuple[Sequence[int], memoryview]]:
+        """Yield the histograms of cells; see RowSums."""
+        return pages_of(self._octaves, cells)
 
     def octaves(self) -> Mapping[int, int]:
         """Return of how many octaves cells have histograms; see RowSums."""

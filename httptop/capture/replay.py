@@ -139,6 +139,9 @@ class ReplayFeed:
     def filter_by(self, ready: ScreenFilter | None) -> None:
         """Do nothing: a capture has sums of whole sides, and rows; see Feed."""
 
+    def metrics(self, timeout_s: float) -> None:
+        """Return none: a capture does not have latencies by status; see Feed."""
+
     def stop(self) -> Snapshot | None:
         """Stop playing; return the last snapshot played, marked final."""
         with self._asked:

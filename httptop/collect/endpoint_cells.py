@@ -14,7 +14,7 @@ from httptop.model import EndpointKey
 class Endpoint:
     """A cell of requests and the cells of their responses."""
 
-    __slots__ = ("counted", "key", "responses", "row", "scope_key")
+    __slots__ = ("counted", "key", "left_out", "responses", "row", "scope_key")
 
     def __init__(self, key: EndpointKey, scope_key: EndpointKey) -> None:
         self.key = key  # as the source has it
@@ -23,6 +23,8 @@ class Endpoint:
         #: (cell, code) of those that have a use; None: the code does not count, or the cell has
         #: another measure.
         self.responses: list[tuple[int, int | None]] = []
+        #: Of these, the cells of responses that do not count.
+        self.left_out: tuple[int, ...] = ()
         self.counted: dict[int, Answered] = {}  # once it is retired: what those cells have counted
 
 
@@ -38,6 +40,8 @@ class EndpointCells:
         #: What cells without a row of their own had counted when they were looked at last, and
         #: since what tick.
         self._unused: dict[int, tuple[int, int]] = {}
+        #: Gets endpoints by cell, before what these have counted is gone, and when.
+        self.leaving: Callable[[Mapping[int, Endpoint], float], None] = lambda *_: None
 
     @property
     def known(self) -> int:
@@ -107,9 +111,11 @@ class EndpointCells:
         )
         self.count_retired()
 
-    def take_back(self) -> Collection[int]:
+    def take_back(self, now_s: float) -> Collection[int]:
         """Forget cells that are back; return them."""
-        returned = self._returns.step()
+        returned = self._returns.step(
+            lambda cells: self.leaving({cell: self.retired[cell] for cell in cells}, now_s)
+        )
         for cell in returned:
             self.retired.pop(cell, None)
             self.responses.discard(cell)

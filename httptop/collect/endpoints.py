@@ -11,7 +11,7 @@ takes only its requests in flight along.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from httptop.collect.containers import Containers
 from httptop.collect.filtered_totals import FilteredTotals
@@ -49,6 +49,9 @@ from httptop.model import (
     Totals,
 )
 
+if TYPE_CHECKING:
+    from httptop.collect.exported_series import ExportedSeries
+
 #: The most ticks of an endpoint's trend; those of the totals are a setting.
 TREND_TICKS: Final = 120
 
@@ -67,11 +70,13 @@ class EndpointRows:
         max_distinct: int,
         max_not_found: int,
         history: int,
+        max_series: int = 0,
     ) -> None:
         """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS.
 
         ``max_not_found``: how many rows with no outcome but 404 and the like a process and side may
-        have before they become one; 0: any number.
+        have before they become one; 0: any number. ``max_series``: how many there may be of what
+        outputs of metrics have; 0: there are no such outputs.
         """
         self._ledger = RowLedger(sums, returns, parties, min(TREND_TICKS, history))
         self._placing = Placing(self._ledger, returns, scope, rules, max_distinct)
@@ -80,6 +85,13 @@ class EndpointRows:
         self._containers = Containers()
         self._statuses = StatusLatencies(sums)
         self._sides = {side: SideTotals(history) for side in SIDES}
+        #: What outputs of metrics have; None: nobody asks for it.
+        self.series: ExportedSeries | None = None
+        if max_series:
+            from httptop.collect.exported_series import ExportedSeries
+
+            self.series = ExportedSeries(self._ledger, scope, max_series)
+            self._ledger.cells.leaving = self.series.keep
         self._filtered = FilteredTotals(self._ledger, self._glanced, history)
 
     @property

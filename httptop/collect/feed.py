@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from httptop.collect.metrics import Metrics
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.filters.on_screen import ScreenFilter
 from httptop.model import EndpointKey, SinkStats, Snapshot
@@ -47,6 +48,12 @@ class Feed(Protocol):
 
         None: there is no filter. What snapshots hold otherwise does not change. Any thread may call
         it.
+        """
+
+    def metrics(self, timeout_s: float) -> Metrics | None:
+        """Return what outputs of metrics send, of now; after the end, as it was then.
+
+        None: the feed has none, or did not come to it in time. Any thread may call it, and waits.
         """
 
     def stop(self) -> Snapshot | None:
@@ -166,6 +173,11 @@ class ObservedFeed:
         for observer in self._all:
             observer.reopen()
 
+    def metrics(self, timeout_s: float) -> Metrics | None:
+        """Return those of the feed, with what has become of what observers send."""
+        metrics = self._feed.metrics(timeout_s)
+        return None if metrics is None else replace(metrics, sinks=self._sinks())
+
     def stop(self) -> Snapshot | None:
         """End the feed, and then its observers, with its last snapshot."""
         began_s = time.monotonic()
@@ -193,7 +205,10 @@ class ObservedFeed:
 
     def _noted(self, snapshot: Snapshot) -> Snapshot:
         new = tuple(trouble for trouble in self.troubles if trouble not in snapshot.notes)
-        sinks = tuple(sink for observer in self._all for sink in observer.sinks)
+        sinks = self._sinks()
         if not (new or sinks):
             return snapshot
         return replace(snapshot, notes=(*snapshot.notes, *new), sinks=sinks)
+
+    def _sinks(self) -> tuple[SinkStats, ...]:
+        return tuple(sink for observer in self._all for sink in observer.sinks)

@@ -1,11 +1,16 @@
 """What outputs of metrics send: counts by endpoint and status since start, with their latencies.
 
 Unlike the rows of a snapshot these series only grow, whatever is pressed on the screen: an endpoint
-is named when its first request is seen, and never renamed, merged or split afterwards. It ends when
-httptop forgets the endpoint; should that come again, it begins at 0, as after a restart.
+is named when its first request is seen, and never renamed, merged or split afterwards. It ends some
+minutes after httptop has forgotten the endpoint; should that come again, it begins at 0, as after a
+restart. No two have the same key.
 
-There are at most ``metrics.max_series`` of them: who comes first has one, and what comes later
-counts under ``~other`` of its process and side, for good.
+There are at most ``metrics.max_series`` of them, a status of an endpoint being one: who comes first
+has one, and what comes later counts under ``~other`` of its process, method and side, for good.
+
+Sums are exact: of a side, the responses and unanswered requests of all series, and of those that
+have ended, are the requests of a snapshot of the same moment. A response that comes while its
+endpoint is read may be counted here already.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from httptop.collect.histogram import Histogram
-from httptop.model import EndpointKey, Health, Overhead, SinkStats
+from httptop.model import EndpointKey, Health, Overhead, Side, SinkStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,13 @@ class Metrics:
     began_at: float  # of httptop
     host: str
     series: SeriesReading
-    folded: int  # series that had no room, and count under ``~other``
+    folded: int  # series that had no room, and count under ``~other``; as often as they came
     unmeasured: int  # responses whose latency is not known, since start
     health: Health
     overhead: Overhead  # of the last tick
     sinks: tuple[SinkStats, ...] = ()
     #: (pid, "tls" or "http2") -> connections seen to start with it; see Snapshot.
     other_protocols: Mapping[tuple[int, str], int] | None = None
+    #: Series that have ended, since start, and the requests of a side that they had counted.
+    ended: int = 0
+    ended_requests: Mapping[Side, int] | None = None

@@ -131,6 +131,8 @@ class Placing:
             endpoint.responses.append((cell, raw.status))
         else:
             endpoint.responses.append((cell, None))
+            if latency:
+                endpoint.left_out += (cell,)
 
     def take_out_found(self, cell: int, endpoint: Endpoint, status: int) -> None:
         """Have an endpoint of ``~not found`` that has another outcome count in a row of its own."""

@@ -87,7 +87,7 @@ class RowUpkeep:
         Where room is short, others are forgotten, too; see forgetting.py.
         """
         with heap.apart():
-            self._ledger.parties.end(self._ledger.cells.take_back())
+            self._ledger.parties.end(self._ledger.cells.take_back(now_s))
         tick, taken = self._ledger.tick - 1, self._returns.taken()
         since = self._forgetting.idle_since(tick, now_s, forget_s)
         unused_since = self._forgetting.unused_since(tick, now_s)

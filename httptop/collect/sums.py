@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -19,9 +19,13 @@ from httptop.collect.measure import Measure
 #: A row: :class:`RowFigures`. A time of a row's responses: :class:`TimeFigures`.
 ROW: Final = struct.Struct("<Qq13Q12HiIIBB2x")
 ROW_TIME: Final = struct.Struct("<4Q6H4x")
-#: A cell: responses, bytes, the sum of their latencies (ns), how many were cut off, and how many
-#: have no latency, as no histogram had room.
+#: A cell of responses: how many, bytes, the sum of their latencies (ns), how many were cut off, and
+#: how many have no latency, as no histogram had room. A cell of requests: how many have begun,
+#: bytes, their responses that are in no cell, how many are unanswered, and how many count elsewhere
+#: after all. The last two may have wrapped around.
 CELL: Final = struct.Struct("<3Q2I8x")
+#: The classes that statuses have: a digit, 0 for unknown ones.
+CLASSES: Final = 6
 #: The measures of a row's times, in their order.
 TIMES: Final = (Measure.WAIT, Measure.HANDLING, Measure.SENDING, Measure.DURATION)
 #: The rows of the sides, in the order of model.SIDES, and the first of an endpoint.
@@ -130,12 +134,19 @@ class Sums:
 
     rows: bytes  # ROW after ROW
     times: bytes  # for each row, a ROW_TIME for each of TIMES
-    cells: bytes  # CELL after CELL; of those of requests these figures say nothing
+    cells: bytes  # CELL after CELL
     sides: tuple[SideFigures, SideFigures]
     #: Latencies that are in no histogram, since there was no room.
     unmeasured: int
     #: Of what the screen's filter picks (:meth:`RowSums.keep`), since it does: of each side.
     kept: tuple[SideFigures, SideFigures]
+
+
+class Rest(NamedTuple):
+    """Responses of an endpoint that are in no cell of their own."""
+
+    by_class: tuple[int, ...]
+    bytes: int
 
 
 class Slots(NamedTuple):
@@ -201,10 +212,11 @@ class CellReturns(Protocol):
     def tables(self) -> Mapping[str, float]:
         """Return which part of each table is taken, 0 to 1, by the names of Overhead.tables."""
 
-    def step(self) -> Collection[int]:
+    def step(self, leaving: Callable[[Collection[int]], None]) -> Collection[int]:
         """Do a tick's work, after :meth:`RowSums.add`; return the cells that are back.
 
-        They have no use any more, and may have another at once.
+        They have no use any more, and may have another at once. ``leaving`` gets those of requests
+        before they, and those of their responses, are blanked.
         """
 
 
@@ -263,6 +275,18 @@ class RowSums(Protocol):
 
     def histograms(self, row: int, cells: Iterable[int]) -> list[Histogram]:
         """Return the latencies that each of these cells of a row's responses has counted so far."""
+
+    def rest(self, cell: int) -> Rest:
+        """Return the responses to an endpoint's requests that are in no cell of their own."""
+
+    def pages(
+        self, cells: Collection[int] | None = None
+    ) -> Iterator[tuple[Sequence[int], memoryview]]:
+        """Yield the histograms of cells of responses, of any measure; None: of all cells.
+
+        They come in pieces, each of which lasts until the next: keys, and for each 32 buckets, of
+        32 bits each, which may have wrapped around. A key is ``cell * OCTAVES + octave``.
+        """
 
     def octaves(self) -> Mapping[int, int]:
         """Return of how many octaves each cell of responses has a histogram, by cell; none: 0."""

@@ -29,6 +29,7 @@ _SECTION_DOCS: Final = {
     "output": "What batch mode prints.",
     "request_log": "A line for each sampled request; what httptop itself has to say is in "
     "general.log_file.",
+    "metrics": "What outputs of metrics send.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
     "watches": "What is watched on the screen.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from httptop.bpf.source import LiveSource
+from httptop.collect.metrics import Metrics
 from httptop.collector import Collector
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
@@ -51,15 +52,18 @@ class SteppedRun:
     Each endpoint has a row of its own, also where it is never found.
     """
 
-    def __init__(self, source: LiveSource, settings: Settings, scope: Scope) -> None:
+    def __init__(
+        self, source: LiveSource, settings: Settings, scope: Scope, *, exported: bool = False
+    ) -> None:
+        """``exported``: whether there are metrics, too."""
         paths = replace(settings.paths, max_not_found=0)
         self.source = source
-        self.collector = Collector(source, replace(settings, paths=paths), scope)
+        self.collector = Collector(source, replace(settings, paths=paths), scope, exported=exported)
 
     def __enter__(self) -> Self:
         """Open the source; raises Unavailable if this host cannot be traced."""
         self.source.open()
-        self.collector.begin(time.monotonic())
+        self.collector.begin(time.monotonic(), time.time())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,6 +72,10 @@ class SteppedRun:
     def step(self) -> Snapshot:
         """Take a snapshot now."""
         return self.collector.step(time.monotonic(), time.time())
+
+    def metrics(self) -> Metrics:
+        """Take metrics now."""
+        return self.collector.read_metrics(time.monotonic(), time.time())
 
 
 class Stage:

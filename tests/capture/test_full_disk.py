@@ -32,6 +32,8 @@ class Four:
 
     def filter_by(self, ready: object) -> None: ...
 
+    def metrics(self, timeout_s: float) -> None: ...
+
     def look_at(self, key: object) -> None:
         raise NotImplementedError
 

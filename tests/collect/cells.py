@@ -166,13 +166,14 @@ class FedRows(EndpointRows):
         scope: Scope | None = None,
         most_rows: int = 1000,
         history: int = 120,
+        max_series: int = 0,
     ) -> None:
         self.source = FakeSource(most_rows=most_rows)
         self._starts: tuple[int, ...] = ()
         super().__init__(
             self.source.sums, self.source.returns, self.source.parties, scope or Scope(),
             PathRules(templates), max_distinct=max_distinct, max_not_found=max_not_found,
-            history=history,
+            history=history, max_series=max_series,
         )  # fmt: skip
 
     def take(self, reading: Reading, slot: int = 0) -> None:
@@ -206,9 +207,13 @@ def collecting(
     settings: Settings = DEFAULTS,
     scope: Scope | None = None,
     kept_s: float = 0.0,
+    exported: bool = False,
 ) -> Collector:
-    made = Collector(FakeSource(*readings), settings, scope or Scope(), host="here", kept_s=kept_s)
-    made.begin(1000.0)
+    made = Collector(
+        FakeSource(*readings), settings, scope or Scope(), host="here", kept_s=kept_s,
+        exported=exported,
+    )  # fmt: skip
+    made.begin(1000.0, 4e8)
     return made
 
 

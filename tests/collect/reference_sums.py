@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from httptop.collect.histogram import BUCKETS_PER_OCTAVE, Histogram
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES, Histogram
 from httptop.collect.measure import Measure
 from httptop.collect.party_figures import NO_FIGURES, AllFigures, Party, PartyColumns, PartyFigures
 from httptop.collect.sums import (
     CELL,
+    CLASSES,
     ROW,
     ROW_TIME,
     SIDE_ROWS,
     TIMES,
     Answered,
     CellUse,
+    Rest,
     RoomTaken,
     RowFigures,
     SideFigures,
@@ -120,7 +123,9 @@ class ReferenceSums:
         self._waiting: list[CellDelta] = []
         self._rows: dict[int, _Row] = {}
         self._counted: Counter[int] = Counter()  # by cell
-        self._times: defaultdict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        #: By cell: bytes, and the last three of CELL.
+        self._figures_of: defaultdict[int, tuple[int, ...]] = defaultdict(lambda: (0, 0, 0, 0))
+        self._rests: dict[int, Rest] = {}
         self._histograms: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self._open: dict[int, int] = {}  # of a cell of requests: begun, less unanswered and moved
         self._over: dict[int, int] = {}  # of a cell of responses
@@ -169,8 +174,19 @@ class ReferenceSums:
                 self._waiting.append(delta)
                 continue
             self._counted[delta.cell] += delta.counted
-            sum_ns, unmeasured = self._times[delta.cell]
-            self._times[delta.cell] = (sum_ns + delta.sum_ns, unmeasured + delta.unmeasured)
+            more = (
+                delta.bytes, delta.sum_ns + sum(delta.rest), delta.unanswered,
+                delta.unmeasured + delta.moved,
+            )  # fmt: skip
+            before = self._figures_of[delta.cell]
+            self._figures_of[delta.cell] = tuple(map(sum, zip(before, more, strict=True)))
+            if delta.rest:
+                rest = self._rests.get(delta.cell, Rest((0,) * CLASSES, 0))
+                by_class = (*delta.rest, *[0] * (CLASSES - len(delta.rest)))
+                self._rests[delta.cell] = Rest(
+                    tuple(map(sum, zip(rest.by_class, by_class, strict=True))),
+                    rest.bytes + delta.rest_bytes,
+                )
             self._histograms[delta.cell].update(delta.histogram)
             if (use := self._uses[delta.cell]) is not None:
                 self._add(delta, use, tick, slot)
@@ -257,8 +273,8 @@ class ReferenceSums:
         )
 
     def _cell(self, cell: int) -> bytes:
-        sum_ns, unmeasured = self._times[cell]
-        return CELL.pack(self._counted[cell], 0, sum_ns, 0, unmeasured)
+        size, sum_ns, *wrapping = self._figures_of[cell]
+        return CELL.pack(self._counted[cell], size, sum_ns, *(one % (1 << 32) for one in wrapping))
 
     def _side(self, side: int) -> SideFigures:
         row = self._row(SIDE_ROWS[side])
@@ -327,6 +343,27 @@ class ReferenceSums:
         del row
         return [dict(+self._histograms[cell]) for cell in cells]
 
+    def rest(self, cell: int) -> Rest:
+        return self._rests.get(cell, Rest((0,) * CLASSES, 0))
+
+    def pages(
+        self, cells: Collection[int] | None = None
+    ) -> Iterator[tuple[Sequence[int], memoryview]]:
+        keys = array("I")
+        pages = bytearray()
+        for cell, histogram in self._histograms.items():
+            octaves = {bucket // BUCKETS_PER_OCTAVE for bucket in histogram}
+            for octave in octaves if cells is None or cell in cells else ():
+                first = octave * BUCKETS_PER_OCTAVE
+                counts = [histogram[first + n] % (1 << 32) for n in range(BUCKETS_PER_OCTAVE)]
+                keys.append(cell * OCTAVES + octave)
+                pages += array("I", counts).tobytes()
+        half = len(keys) // 2
+        for some in (slice(0, half), slice(half, None)):
+            size = 4 * BUCKETS_PER_OCTAVE
+            stop = None if some.stop is None else some.stop * size
+            yield keys[some], memoryview(bytes(pages))[some.start * size : stop]
+
     def octaves(self) -> dict[int, int]:
         return {
             cell: len({bucket // BUCKETS_PER_OCTAVE for bucket in +histogram})
@@ -340,7 +377,8 @@ class ReferenceSums:
     def blank(self, cell: int) -> None:
         """Have a cell be as if it had never counted."""
         for known in (
-            self._uses, self._counted, self._open, self._over, self._times, self._histograms,
+            self._uses, self._counted, self._open, self._over, self._figures_of,
+            self._histograms, self._rests,
         ):  # fmt: skip
             known.pop(cell, None)
         self._kept.discard(cell)
@@ -371,13 +409,17 @@ class ReferenceReturns:
     def tables(self) -> dict[str, float]:
         return {"endpoints": self.part_taken}
 
-    def step(self) -> list[int]:
-        returned = []
+    def step(self, leaving: Callable[[Collection[int]], None]) -> list[int]:
+        returned: list[int] = []
+        gone: list[int] = []
         for cell, (responses, ticks) in list(self._retired.items()):
             self._retired[cell] = (responses, ticks + 1)
             if ticks and not self._sums.in_flight(cell, responses):
                 del self._retired[cell]
                 returned += [cell, *responses]
+                gone.append(cell)
+        if gone:
+            leaving(gone)
         for cell in returned:
             self._sums.blank(cell)
             self._forget(cell)

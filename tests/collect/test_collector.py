@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from httptop.collect.measure import Measure
+from httptop.collect.metrics import Metrics
 from httptop.collect.source import (
     LEFT_OUT,
     Interrupted,
@@ -474,3 +475,120 @@ def test_where_reading_them_is_dear_requests_in_flight_are_older_than_the_snapsh
     source.readings.append(Reading(responses={6: RawResponse(5, 200)}, deltas=[answered(6, 1)]))
     over = collector.step(1010.0, 0.0)  # that there are none costs nothing to know
     assert (over.in_flight, over.in_flight_age_s) == ((), 0.0)
+
+
+def _failed(error: BaseException) -> None:
+    raise error
+
+
+def _requests(metrics: Metrics | None) -> int:
+    assert metrics is not None
+    return sum(
+        one.unanswered + sum(outcome.count for outcome in one.outcomes) for one in metrics.series
+    )
+
+
+def _exported(*readings: Reading) -> Collector:
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=3600.0))
+    source = FakeSource(*readings)
+    return Collector(source, settings, Scope(), around=source.around, host="here", exported=True)
+
+
+def _more(count: int) -> Reading:
+    return Reading(
+        endpoints={5: endpoint("/a")}, responses={6: RawResponse(5, 200)},
+        deltas=[delta(5, counted=count), answered(6, count)],
+        losses=Losses(orphan_responses=count), other_protocols=[(7, "tls", count)],
+    )  # fmt: skip
+
+
+def test_metrics_are_of_now_and_make_no_tick() -> None:
+    collector = _exported(_more(3), _more(4), _more(5))
+    seen: list[Snapshot] = []
+    collector.start(seen.append, _failed)
+    first, second = collector.metrics(PATIENCE_S), collector.metrics(PATIENCE_S)
+    assert first is not None
+    assert second is not None
+    assert (_requests(first), _requests(second)) == (3, 7)
+    assert first.began_at <= first.taken_at <= second.taken_at
+    assert (first.host, first.folded, first.ended) == ("here", 0, 0)
+    assert second.health.orphan_responses == 4
+    assert second.other_protocols == {(7, "tls"): 4}
+    assert not seen
+    last = collector.stop()
+    assert last is not None
+    # What was read since the last tick is in the one that ends it.
+    assert last.total("server").requests == 12
+    final = collector.metrics(0.0)
+    assert _requests(final) == _requests(collector.metrics(0.0)) == 12
+    assert final is not None
+    assert final.overhead == last.overhead
+
+
+def test_many_may_ask_for_metrics_at_once() -> None:
+    collector = _exported(*[_more(1) for _ in range(200)])
+    collector.start(lambda _: None, _failed)
+    found: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def ask() -> None:
+        before = 0
+        for _ in range(20):
+            now = _requests(collector.metrics(PATIENCE_S))
+            assert now >= before
+            found.put(now)
+            before = now
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    collector.stop()
+    assert found.qsize() == 160
+
+
+def test_nobody_waits_for_metrics_that_never_come() -> None:
+    never = _exported()
+    assert never.metrics(0.001) is None  # it has not been started
+    never.stop()
+    assert collecting(_more(1)).metrics(PATIENCE_S) is None  # not exported
+    interrupted = Collector(
+        source := FakeSource(opens=Interrupted()), DEFAULTS, Scope(), around=source.around,
+        host="here", exported=True,
+    )  # fmt: skip
+    interrupted.start(lambda _: None, _failed)
+    assert interrupted.metrics(PATIENCE_S) is None
+    interrupted.stop()
+
+
+def test_who_asks_all_the_time_does_not_hold_ticks_up() -> None:
+    settings = dataclasses.replace(DEFAULTS, general=General(tick_s=0.1))
+    source = FakeSource()
+    collector = Collector(source, settings, Scope(), host="here", exported=True)
+    ticks: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
+    collector.start(ticks.put, _failed)
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            assert collector.metrics(PATIENCE_S) is not None
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        ticks.get(timeout=PATIENCE_S)
+    over.set()
+    for thread in threads:
+        thread.join()
+    collector.stop()
+
+
+def test_samples_and_cost_of_a_reading_for_metrics_are_those_of_the_tick() -> None:
+    first, second = Reading(), Reading()
+    first.samples, first.cost = [sampled()], KernelCost(5, 2.0, 1.0)
+    second.samples = [sampled(), sampled()]
+    collector = collecting(first, second)
+    collector.glimpse(1000.5, 0.0)
+    overhead = collector.step(1001.0, 0.0).overhead
+    assert (overhead.bpf_calls, overhead.samples_per_s) == (5, 3.0)

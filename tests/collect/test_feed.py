@@ -37,6 +37,8 @@ class Scripted:
 
     def filter_by(self, ready: object) -> None: ...
 
+    def metrics(self, timeout_s: float) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 

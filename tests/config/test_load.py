@@ -90,6 +90,7 @@ EXAMPLES = {
     "performance.max_connections": ("2048", "1"),
     "performance.max_histograms": ("2048", "65536"),
     "performance.max_pipelined": ("2048", "1"),
+    "metrics.max_series": ("100", "15"),
     "performance.max_users": ("128", "1"),
     "performance.ring_buffer": ("128KiB", "100000"),
     "performance.batch_size": ("100", "0"),

@@ -93,6 +93,7 @@ class Watch(SteppedRun):
         front: str | None = None,
         *,
         fresh: bool = False,
+        exported: bool = False,
     ) -> None:
         plan = plan_of(settings, scope, possible_cpus())
         if front == "tail calls":
@@ -106,7 +107,7 @@ class Watch(SteppedRun):
         )
         controls = controls_of(settings)
         source = LiveSource(plan, controls) if fresh else AfreshSource(plan, controls)
-        super().__init__(source, settings, scope)
+        super().__init__(source, settings, scope, exported=exported)
 
     @property
     def notes(self) -> tuple[str, ...]:

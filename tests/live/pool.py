@@ -11,11 +11,12 @@ import atexit
 import ctypes
 import dataclasses
 import functools
+import operator
 import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from httptop.bpf import abi
@@ -35,6 +36,7 @@ from httptop.collect.sums import (
     Answered,
     CellReturns,
     CellUse,
+    Rest,
     RowSums,
     Slots,
     Sums,
@@ -276,9 +278,9 @@ class AfreshReturns:
         self.tables = returns.tables
         self.unused = returns.unused
 
-    def step(self) -> list[int]:
+    def step(self, leaving: Callable[[Collection[int]], None]) -> list[int]:
         """Do a tick's work; see CellReturns."""
-        cells = self._returns.step()
+        cells = self._returns.step(leaving)
         self._sums.forget(cells)
         return cells
 
@@ -298,6 +300,7 @@ class AfreshSums:
         self.use, self.add, self.end_tick = sums.use, sums.add, sums.end_tick
         self.keep, self.keep_anew = sums.keep, sums.keep_anew
         self.merge, self.has_room, self.take_rest = sums.merge, sums.has_room, sums.take_rest
+        self._rests: dict[int, Rest] = {}
         known: set[int] = set()
         unknown: Collection[int] = range(sums._most_cells)
         while unknown:  # other processes of this host may begin to count meanwhile
@@ -307,6 +310,7 @@ class AfreshSums:
             for cell, response in responses.items():
                 sums.use(cell, CellUse(0, 0, response.measure, 200))
             known |= {*endpoints, *responses}
+            self._rests |= {cell: sums.rest(cell) for cell in endpoints}
             unknown = sums.add(0, sums._slots)
         sums.add(0, sums._slots)  # a cell that has changed is read again
         self._before = bytearray(sums.read(0, 0).cells)
@@ -341,6 +345,7 @@ class AfreshSums:
     def forget(self, cells: Iterable[int]) -> None:
         """Note that cells have begun anew."""
         for cell in cells:
+            self._rests.pop(cell, None)
             at = cell * CELL.size
             if at < len(self._before):
                 self._before[at : at + CELL.size] = bytes(CELL.size)
@@ -374,6 +379,27 @@ class AfreshSums:
                     counts = enumerate(PAGE.unpack(page), octave * BUCKETS_PER_OCTAVE)
                     subtract(histogram, dict(counts))
         return found
+
+    def rest(self, cell: int) -> Rest:
+        """Return the responses in no cell of their own; see RowSums."""
+        now = self._sums.rest(cell)
+        before = self._rests.get(cell, Rest((0,) * len(now.by_class), 0))
+        by_class = map(operator.sub, now.by_class, before.by_class)
+        return Rest(tuple(by_class), now.bytes - before.bytes)
+
+    def pages(
+        self, cells: Collection[int] | None = None
+    ) -> Iterator[tuple[Sequence[int], memoryview]]:
+        """Yield what the histograms of cells have counted; see RowSums."""
+        for keys, pages in self._sums.pages(cells):
+            since = bytearray(pages)
+            for at, key in enumerate(keys):
+                before = self._octaves.get(struct.pack("<I", key))
+                if before is not None:
+                    counts = PAGE.unpack_from(since, at * PAGE.size)
+                    less = map(operator.sub, counts, PAGE.unpack(before))
+                    PAGE.pack_into(since, at * PAGE.size, *less)
+            yield keys, memoryview(since)
 
     def read(self, tick: int, rows: int) -> Sums:
         """Return the sums, less the responses of before."""

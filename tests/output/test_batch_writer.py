@@ -55,6 +55,8 @@ class FakeFeed:
 
     def filter_by(self, ready: object) -> None: ...
 
+    def metrics(self, timeout_s: float) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError
 

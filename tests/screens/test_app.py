@@ -62,6 +62,8 @@ class PushedFeed:
     def filter_by(self, ready: ScreenFilter | None) -> None:
         self.filter = "" if ready is None else ready.text
 
+    def metrics(self, timeout_s: float) -> None: ...
+
     def look_at(self, key: EndpointKey | None) -> None:
         self.looked_at.append(key)
 

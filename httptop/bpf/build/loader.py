@@ -81,9 +81,9 @@ MAPS: Final = (
     "conns", "swept_conns", "endpoints", "responses", "cells", "pages", "losses",
     "samples", "other_protocols", "free_cells", "free_pages", "queue", "controls", "rules",
     "rule_shapes", "rule_words", "cell_uses", "rows", "row_times", "side_sums",
-    "bucket_groups", "read_octaves", "window_log", "log_rows", "sums_state", "tenants", "shares",
-    "free_shares", "known_lines", "known_kinds", "parties", "party_keys", "party_counts",
-    "free_parties",
+    "bucket_groups", "read_octaves", "read_rests", "window_log", "log_rows", "sums_state",
+    "tenants", "shares", "free_shares", "known_lines", "known_kinds", "parties", "party_keys",
+    "party_counts", "free_parties",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from httptop.config.settings.filter import FILTER_SETTINGS
 from httptop.config.settings.general import GENERAL_SETTINGS
+from httptop.config.settings.metrics import METRICS_SETTINGS
 from httptop.config.settings.output import OUTPUT_SETTINGS
 from httptop.config.settings.paths import PATHS_SETTINGS
 from httptop.config.settings.performance import PERFORMANCE_SETTINGS
@@ -18,6 +19,7 @@ from httptop.config.settings.sampling import SAMPLING_SETTINGS
 from httptop.config.settings.sections import (
     DEFAULTS,
     EventFilter,
+    ExportedMetrics,
     Filter,
     General,
     HttpFilter,
@@ -47,6 +49,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *SAMPLING_SETTINGS,
     *OUTPUT_SETTINGS,
     *REQUEST_LOG_SETTINGS,
+    *METRICS_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
     *WATCHES_SETTINGS,
@@ -71,6 +74,7 @@ __all__ = [
     "GUARDED",
     "SETTINGS",
     "EventFilter",
+    "ExportedMetrics",
     "Filter",
     "General",
     "HttpFilter",

@@ -135,6 +135,13 @@ class RequestLog:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedMetrics:
+    """What outputs of metrics send."""
+
+    max_series: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """Sizes of the kernel's tables, and what httptop may use."""
 
@@ -275,6 +282,7 @@ class Settings:
     sampling: Sampling = Sampling()
     output: Output = Output()
     request_log: RequestLog = RequestLog()
+    metrics: ExportedMetrics = ExportedMetrics()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
     watches: Watches = Watches()

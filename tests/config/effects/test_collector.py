@@ -312,3 +312,28 @@ def test_requests_in_flight_are_read_only_if_asked_for() -> None:
         assert ["2.0s", "server", "web", "42", "10.0.0.7", "GET", "/a"] in lines
         assert "in_flight" not in json.loads(to_json(replace(snapshot, in_flight=None)))
         assert not snapshot.in_flight_for_screen
+
+
+def _failed(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.setting("metrics.max_series")
+@pytest.mark.parametrize(("most", "paths"), [(16, 17), (2000, 20)])
+def test_so_many_series_are_exported(most: int, paths: int) -> None:
+    traffic = _traffic(*(f"/{number}" for number in range(20)))
+    collector = Collector(
+        FakeSource(traffic),
+        _with(metrics__max_series=most, general__tick=3600.0),
+        Scope(),
+        host="here",
+        exported=True,
+    )
+    collector.start(lambda _: None, _failed)
+    metrics = collector.metrics(PATIENCE_S)
+    collector.stop()
+    assert metrics is not None
+    series = list(metrics.series)
+    assert len({one.key.path for one in series}) == paths
+    assert sum(outcome.count for one in series for outcome in one.outcomes) == 20
+    assert metrics.folded == 20 - min(most, 20)
