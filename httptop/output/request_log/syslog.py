@@ -30,8 +30,9 @@ _NOT_OF_A_HOST: Final = re.compile(r"[^!-~]")
 _LONGEST_HOST: Final = 64
 _LARGEST_SEQUENCE: Final = (1 << 31) - 1
 _BOM: Final = b"\xef\xbb\xbf"
-#: Datagrams at once, and the pause behind them: a receiver's buffer has room for some 160.
-_BURST: Final = 32
+#: Datagrams at once, and the pause behind them. By default a receiver's buffer has room for some 80
+#: of the longest, and 160 of usual ones.
+_BURST: Final = 64
 _PAUSE_S: Final = 0.004
 #: Seconds that a refusal may take to come back, after a new connection's first datagram.
 _REFUSAL_S: Final = 0.2
