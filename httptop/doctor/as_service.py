@@ -88,7 +88,7 @@ def _processes() -> Check:
         return Check(
             name,
             None,
-            "/proc hides those of other users (hidepid, ProtectProc): rows lack their names",
+            "/proc hides those of other users (hidepid, ProtectProc): containers are not known",
             "mount -o remount,hidepid=0 /proc",
         )
     return Check(name, True, "/proc shows those of all users")

@@ -107,6 +107,14 @@ def _architecture(host: Host) -> Check:
 
 
 def _privileges(host: Host) -> Check:
+    if host.own_users:
+        return Check(
+            "Privileges",
+            False,
+            "a user namespace's capabilities do not count for tracing (a rootless container, "
+            "PrivateUsers)",
+            "run httptop, or the container, as root of the host",
+        )
     if host.euid == 0 and host.privileged:
         return Check("Privileges", True, "root")
     if host.privileged:

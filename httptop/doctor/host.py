@@ -38,6 +38,10 @@ _PASS_ON: Final = bytes((0xBF, 1, 0, 0, 0, 0, 0, 0))
 _HELPERS: Final = {"bpf_get_current_task_btf": 158, "bpf_task_pt_regs": 175}
 
 
+#: How the first user namespace maps users: each to itself.
+_ALL_USERS: Final = "0 0 4294967295"
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """Facts about a host that matter for tracing. None: unknown, unless said otherwise."""
@@ -61,6 +65,7 @@ class Host:
     memlock_bytes: int | None  # soft limit; None: unlimited
     io_uring_disabled: int | None  # 0: allowed to everyone
     pid_namespace: int | None  # inode
+    own_users: bool  # capabilities are those of a user namespace, and count there only
     own_groups: bool  # control groups are seen from a namespace of them
     distribution: dict[str, str]  # os-release(5)
     command: str  # the command line, for a shell to repeat
@@ -110,6 +115,7 @@ def this_host(root: Path = Path("/")) -> Host:
         memlock_bytes=_memlock(),
         io_uring_disabled=_number(root / "proc/sys/kernel/io_uring_disabled"),
         pid_namespace=_inode(root / "proc/self/ns/pid"),
+        own_users=(_text(root / "proc/self/uid_map") or _ALL_USERS).split() != _ALL_USERS.split(),
         own_groups=sees_own_groups_only(root / "proc"),
         distribution=os_release(root),
         command=command_line(),

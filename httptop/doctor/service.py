@@ -32,14 +32,14 @@ _TO_BECOME: Final = (capabilities.CAP_SETUID, capabilities.CAP_SETGID, capabilit
 _ISOLATION: Final = "-I" if sys.flags.isolated else "-P"
 _TRIAL: Final = (sys.executable, _ISOLATION, "-m", as_service.__name__)
 _PATIENCE_S: Final = 120.0
-#: What a unit may set that hides what is to be counted, and what of it.
-_HIDES: Final = {
-    "PrivateNetwork": "the requests of all other services",
-    "PrivateUsers": "whose processes are, and what the capabilities allow",
-    "ProtectProc": "the names of processes",
-    "ProcSubset": "what httptop reads of the kernel below /proc",
+#: What a unit may set, whether httptop can work so, and what is wrong with it.
+_HINDERS: Final = {
+    "PrivateUsers": (False, "capabilities do not count for tracing then"),
+    "ProcSubset": (False, "httptop reads more of /proc, such as loadavg"),
+    "ProtectProc": (None, "containers of processes are not known then"),
+    "PrivateNetwork": (None, "outputs reach nobody by network then, and nobody reaches them"),
 }
-_SHOWN: Final = ("", "no", "0", "false", "n", "f", "off", "default", "all")
+_HARMLESS: Final = ("", "no", "0", "false", "n", "f", "off", "default", "all")
 _EDIT: Final = f"sudo systemctl edit {NAME.partition('.')[0]}"
 
 
@@ -110,9 +110,9 @@ def manager(root: Path, unit: Unit | None) -> Iterator[Check]:
     yield there
     yield from _rights(unit)
     yield _cached(unit)
-    for key, what in _HIDES.items():
-        if (value := unit.last(key)).lower() not in _SHOWN:
-            yield Check(key, None, f"{value}: it hides {what}", f"{_EDIT}: [Service] {key}=")
+    for key, (ok, what) in _HINDERS.items():
+        if (value := unit.last(key)).lower() not in _HARMLESS:
+            yield Check(key, ok, f"{value}: {what}", f"{_EDIT}: [Service] {key}=")
     if there.ok is not False:
         yield from verified(unit)
 

@@ -37,6 +37,7 @@ GOOD = Host(
     memlock_bytes=8 << 20,
     io_uring_disabled=0,
     pid_namespace=FIRST_PID_NAMESPACE,
+    own_users=False,
     own_groups=False,
     distribution=DEBIAN,
     command="/opt/httptop/.venv/bin/httptop",
@@ -70,6 +71,12 @@ def test_a_good_host_is_not_refused() -> None:
             "root lacks the capabilities",
             "--cap-add=BPF --cap-add=PERFMON --pid=host",
             id="root in a container",
+        ),
+        pytest.param(
+            replace(GOOD, own_users=True, bpf_errno=errno.EPERM),
+            "a user namespace's capabilities do not count",
+            "as root of the host",
+            id="a rootless container",
         ),
         pytest.param(
             replace(GOOD, bcc=None),
@@ -257,6 +264,7 @@ def test_kernel_releases_are_read_as_versions(release: str, version: tuple[int, 
 def test_facts_are_read_from_files(tmp_path: Path) -> None:
     for name, text in {
         "proc/self/status": "Name:\tx\nCapEff:\t000000c000000000\n",
+        "proc/self/uid_map": "         0       1000          1\n",
         "proc/sys/net/core/bpf_jit_enable": "0\n",
         "sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
         "sys/kernel/btf/vmlinux": "",
@@ -271,6 +279,7 @@ def test_facts_are_read_from_files(tmp_path: Path) -> None:
     assert host.privileged
     assert not host.capable(CAP_SYS_ADMIN)
     assert (host.jit, host.lockdown, host.btf) == (0, "integrity", True)
+    assert host.own_users
     assert host.io_uring_disabled is None
     assert host.pid_namespace is None
     assert host.bcc == tmp_path / "usr/lib/python3.12/site-packages"

@@ -82,7 +82,8 @@ def test_drop_ins_change_it_in_the_order_of_their_names(tmp_path: Path) -> None:
         ("ExecStart=/no/such/httptop", "Program", False, "/no/such/httptop is not there"),
         ('ExecStart="/no', "Program", False, "is not there"),
         ("", "Program", False, "is not there"),
-        ("ExecStart=/bin/true\nProcSubset=pid", "ProcSubset", None, "pid: it hides"),
+        ("ExecStart=/bin/true\nProcSubset=pid", "ProcSubset", False, "reads more of /proc"),
+        ("ExecStart=/bin/true\nPrivateUsers=yes", "PrivateUsers", False, "do not count"),
         ("ExecStart=/bin/true", "Program", None, "sudo /bin/true --doctor --service"),
     ],
 )
