@@ -69,6 +69,7 @@ def open_feed(
         screen=screen,
         written=asked.record is not None
         or (not screen and prints(settings) and settings.output.format == "json"),
+        exported=exports_metrics(settings),
         tell=tell,
         doing=doing,
         read=configuration.files,
@@ -138,6 +139,11 @@ def require_output(asked: Arguments, settings: Settings) -> None:
             "report, --log requests=DEST a line for each sampled request, --log-file FILE what "
             "httptop has to say"
         )
+
+
+def exports_metrics(settings: Settings) -> bool:  # noqa: ARG001
+    """Return whether any output of metrics is on; what they need is not kept otherwise."""
+    return False  # each output that there is adds its setting here
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

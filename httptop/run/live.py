@@ -55,6 +55,7 @@ def open_live(
     demo: bool,
     screen: bool = False,
     written: bool = False,
+    exported: bool = False,
     tell: Callable[[str], None] = complain,
     doing: Callable[[Step], None] = lambda _: None,
     read: Sequence[Path] = (),
@@ -64,11 +65,10 @@ def open_live(
     """Begin to load the probes and return a collector that reads them.
 
     ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
-    root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
-    the user what takes long, ``doing`` what the start begins; they are called from another thread.
-    ``read`` and ``save``: the
-    configuration files that the helper may read and replace once root is given up; ``export``: the
-    directory in which it may make new files. Raises
+    root if ``security.allow_root_ui`` is false. ``written`` and ``exported``: as Collector has
+    them. ``tell`` tells the user what takes long, ``doing`` what the start begins; they are called
+    from another thread. ``read`` and ``save``: the configuration files that the helper may read and
+    replace once root is given up; ``export``: the directory in which it may make new files. Raises
     :class:`Unavailable` if a quick check shows that this host cannot be traced, and
     :class:`UsageError` if a process that the scope selects does not exist.
     """
@@ -127,6 +127,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
+        exported=exported,
         kept_s=KEPT_S if screen and not written else 0.0,
         news=lambda: (*session.troubles(), *followed.news(), *source.news),
         meter=OverheadMeter(helpers=session.pids),
