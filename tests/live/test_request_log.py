@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.command import NOBODY, batch, eventually, field, said
+from tests.live.command import NOBODY, batch, document, eventually, field, said
 from tests.live.nginx import Nginx
 from tests.patience import PATIENCE_S
 
@@ -123,3 +125,45 @@ def test_where_a_file_cannot_be_made_again_it_says_so_and_goes_on(
         assert run.returncode == 1
     assert len(old.read_text().splitlines()) == 3
     assert not file.exists()
+
+
+@pytest.fixture
+def small(theirs: Path) -> Iterator[Path]:
+    """A disk of 1 MiB that is nearly full."""
+    options = f"size=1m,mode=755,uid={NOBODY},gid={NOBODY}"
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "log", theirs], check=False
+    ).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        (theirs / "filler").write_bytes(bytes(900 << 10))
+        yield theirs
+    finally:
+        subprocess.run(["umount", "-l", theirs], check=True)
+
+
+def test_on_a_full_disk_counting_goes_on_and_the_log_later(small: Path, nginx: Nginx) -> None:
+    file = small / "requests.log"
+    words = (*ALL, "--port", str(nginx.port), "--log", f"requests={file}")
+    with batch(*words, SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY)) as run:
+        ask(nginx, 0, 400)
+        while (found := document(run))["sinks"][0]["state"] != "failing":
+            pass
+        assert found["sinks"][0]["error"] == "no space left on device"
+        assert file.read_bytes().endswith(b"}\n")  # whole lines
+        ask(nginx, 400, 450)
+        while (found := document(run))["totals"]["server"]["requests"] < 450:
+            pass
+        assert found["sinks"][0]["waiting"] >= 50
+        assert any("no space left on device" in note for note in found["notes"])
+        (small / "filler").unlink()
+        while (found := document(run))["sinks"][0]["waiting"] or not found["sinks"][0]["sent"]:
+            pass
+        run.terminate()
+        _, errors = run.communicate(timeout=PATIENCE_S)
+        assert run.returncode == 1
+        assert "is tried again: no space left on device" in errors
+    (sink,) = found["sinks"]
+    assert (sink["sent"], sink["dropped"], sink["reconnects"]) == (450, 0, 1)
+    serials = [json.loads(line)["serial"] for line in file.read_text().splitlines()]
+    assert serials == list(range(1, 451))
