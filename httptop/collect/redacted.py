@@ -6,12 +6,18 @@ screen shows. Rows need nothing: their templates hold no secrets at any level (e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Final
 
 from httptop.http.redaction import Level, Redaction
 from httptop.model import Snapshot, Transaction
 from httptop.printable import clean
+
+#: The most texts that are remembered.
+_MOST_TEXTS: Final = 512
+_FIELD, _TARGET, _CONNECT = "field", "target", "target of CONNECT"
 
 
 class SnapshotRedaction:
@@ -19,7 +25,13 @@ class SnapshotRedaction:
 
     def __init__(self, level: Level, shown_fields: Iterable[str] = ()) -> None:
         self._redaction = Redaction(level, shown_fields)
+        self._texts: dict[tuple[str, str], str] = {}  # by what they are
         self._done: dict[int, tuple[Transaction, Transaction]] = {}  # by their serials
+
+    @property
+    def level(self) -> Level:
+        """How strictly it redacts."""
+        return self._redaction.level
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         """Return a snapshot whose sampled requests are redacted."""
@@ -37,18 +49,31 @@ class SnapshotRedaction:
     def request(self, request: Transaction) -> Transaction:
         """Return a request redacted."""
         redaction = self._redaction
-        path = redaction.target(request.path.encode(), connect=request.key.method == "CONNECT")
+        connect = request.key.method == "CONNECT"
+        target = functools.partial(redaction.target, connect=connect)
         head = request.response_head
         status_line = (_text(redaction.status_line(line.encode())) for line in head[:1])
         return replace(
             request,
-            path=_text(path),
+            path=self._once(_CONNECT if connect else _TARGET, request.path, target),
             response_head=(*status_line, *self._fields(head[1:])),
             request_head=self._fields(request.request_head),
         )
 
     def _fields(self, lines: Iterable[str]) -> tuple[str, ...]:
-        return tuple(_text(self._redaction.field(line.encode())) for line in lines)
+        return tuple(map(self._field, lines))
+
+    def _field(self, line: str) -> str:
+        return self._once(_FIELD, line, self._redaction.field)
+
+    def _once(self, kind: str, text: str, redacted: Callable[[bytes], bytes]) -> str:
+        """Return a text redacted; of each kind those that come over and over are remembered."""
+        known = self._texts.get((kind, text))
+        if known is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            known = self._texts[kind, text] = _text(redacted(text.encode()))
+        return known
 
 
 def _text(redacted: bytes) -> str:

@@ -32,7 +32,8 @@ def request_sinks(
     for to, source in zip(places, sources, strict=True):
         format = format_of(settings.request_log.format)
         medium, framing = open_medium(to, format, invoker)
-        redact = None if to.text == STANDARD_OUTPUT else redaction.request
+        done = to.text == STANDARD_OUTPUT or redaction.level in ("off", settings.security.redact)
+        redact = None if done else redaction.request
         name = "request log" if len(places) == 1 else f"request log to {to.text}"
         sinks.append(RequestSink(name, RequestLines(format, framing, medium, redact), source))
     return sinks
