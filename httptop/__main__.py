@@ -24,8 +24,8 @@ __all__ = ["main"]
 
 #: Flags of runs that need no probes, or not immediately.
 _NO_PROBES = (
-    "-h", "--help", "--version", "--doctor", "--replay", "--save-config", "--validate-config",
-    "--print-config",
+    "-h", "--help", "--version", "--doctor", "--replay", "--from", "--save-config",
+    "--validate-config", "--print-config",
 )  # fmt: skip
 
 

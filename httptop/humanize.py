@@ -6,6 +6,7 @@ plain text; the docstrings give the greatest width.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -43,7 +44,7 @@ class Units:
         A fixed unit has three significant digits, or all before the point: ``0.840µs``, ``12.3ms``,
         ``1840ms``.
         """
-        if ns is None or self.latency == "auto":
+        if ns is None or math.isnan(ns) or self.latency == "auto":
             return duration(ns)
         step, sign, width = _FIXED[self.latency]
         value = max(0.0, ns) / step
@@ -73,7 +74,7 @@ def duration(ns: float | None) -> str:
 
     At most 6 characters below 100 hours.
     """
-    if ns is None:
+    if ns is None or math.isnan(ns):
         return UNKNOWN
     value = max(0.0, ns)
     for step, unit in _DURATION_UNITS:

@@ -73,8 +73,8 @@ class EndpointKey:
 class Latency:
     """A summary of a latency histogram; all values in nanoseconds.
 
-    Quantiles are accurate to 1.6 % (the width of a histogram bucket). If ``count == 0``, nothing
-    was measured and the other fields are meaningless.
+    Quantiles are accurate to 1.6 % (the width of a histogram bucket), but in a fleet. If
+    ``count == 0``, nothing was measured and the other fields are meaningless. A NaN is not known.
     """
 
     count: int = 0
@@ -129,7 +129,7 @@ class EndpointStats:
     pids: tuple[int, ...]
     requests: int  # answered + unanswered
     rps: float  # requests a second over the window
-    in_flight: int
+    in_flight: int | None  # None: not known
     unanswered: int
     status: Mapping[int, int]  # code or class -> responses; its sum + unanswered == requests
     request_bytes: int
@@ -224,7 +224,7 @@ class Totals:
 
     requests: int = 0
     rps: float = 0.0
-    in_flight: int = 0
+    in_flight: int | None = 0  # None: not known
     unanswered: int = 0
     status: Mapping[int, int] = field(default_factory=dict)
     request_bytes: int = 0

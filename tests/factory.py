@@ -213,7 +213,7 @@ def totals(endpoints: Sequence[EndpointStats], side: Side, seed: int = 3) -> Tot
     return Totals(
         requests=requests,
         rps=rps,
-        in_flight=sum(row.in_flight for row in rows),
+        in_flight=sum(row.in_flight or 0 for row in rows),
         unanswered=sum(row.unanswered for row in rows),
         status=status,
         request_bytes=sum(row.request_bytes for row in rows),

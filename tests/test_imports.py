@@ -36,6 +36,7 @@ ROOMS = (
     "output",
     "capture",
     "report",
+    "fleet",
     "bpf",
     "demo",
     "privilege",

@@ -206,7 +206,7 @@ class Decoder:
             pids=tuple(F.as_count(pid) for pid in F.as_list(cells[1])),
             requests=F.as_count(cells[2]),
             rps=F.as_number(cells[3]),
-            in_flight=F.as_count(cells[4]),
+            in_flight=None if cells[4] is None else F.as_count(cells[4]),
             unanswered=F.as_count(cells[5]),
             status=F.as_status(cells[6]),
             request_bytes=F.as_count(cells[7]),

@@ -158,7 +158,7 @@ def latency_json(latency: Latency) -> Json:
         latency.p95_ns,
         latency.p99_ns,
         latency.p999_ns,
-        latency.max_ns,
+        None if math.isnan(latency.max_ns) else latency.max_ns,
     ]
 
 
@@ -167,8 +167,9 @@ def read_latency(value: Json) -> Latency:
     cells = Fields.as_list(value)
     if not cells:
         return NO_LATENCY
-    count, *rest = map(Fields.as_number, Fields.as_list(value, 8))
-    mean, p50, p90, p95, p99, p999, largest = rest
+    *known, last = Fields.as_list(value, 8)
+    count, mean, p50, p90, p95, p99, p999 = map(Fields.as_number, known)
+    largest = math.nan if last is None else Fields.as_number(last)
     return Latency(
         count=Fields.as_count(count),
         mean_ns=mean,
@@ -241,7 +242,7 @@ def read_totals(value: Json, trends: Callable[[list[Json]], dict[str, tuple[Any,
     return Totals(
         requests=Fields.as_count(cells[0]),
         rps=Fields.as_number(cells[1]),
-        in_flight=Fields.as_count(cells[2]),
+        in_flight=None if cells[2] is None else Fields.as_count(cells[2]),
         unanswered=Fields.as_count(cells[3]),
         status=Fields.as_status(cells[4]),
         request_bytes=Fields.as_count(cells[5]),

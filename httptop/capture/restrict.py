@@ -62,7 +62,7 @@ def _total(rows: list[EndpointStats]) -> Totals:
         NO_TOTALS,
         requests=sum(row.requests for row in rows),
         rps=sum(row.rps for row in rows),
-        in_flight=sum(row.in_flight for row in rows),
+        in_flight=sum(row.in_flight or 0 for row in rows),
         unanswered=sum(row.unanswered for row in rows),
         status=status,
         request_bytes=sum(row.request_bytes for row in rows),

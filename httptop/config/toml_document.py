@@ -32,6 +32,7 @@ _SECTION_DOCS: Final = {
     "metrics": "What outputs of metrics send.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
+    "fleet": "How --from asks a Prometheus server.",
     "watches": "What is watched on the screen.",
     "ui": "How the screen looks at first.",
 }

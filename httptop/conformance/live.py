@@ -190,7 +190,7 @@ def _counts(row: EndpointStats) -> Counts:
     return Counts(
         dict(row.status),
         row.unanswered,
-        row.in_flight,
+        row.in_flight or 0,
         row.truncated,
         row.request_bytes,
         row.response_bytes,

@@ -40,8 +40,8 @@ class RowFacts(Protocol):
         """The mean size of its responses, bytes; None: there were none."""
 
     @property
-    def in_flight(self) -> int:
-        """Its requests whose response has not begun."""
+    def in_flight(self) -> int | None:
+        """Its requests whose response has not begun; None: not known."""
 
 
 class FactsOf(NamedTuple):
@@ -90,6 +90,6 @@ class FactsOf(NamedTuple):
         return self.row.response_bytes // responses if responses else None
 
     @property
-    def in_flight(self) -> int:
+    def in_flight(self) -> int | None:
         """Its requests in flight."""
         return self.row.in_flight

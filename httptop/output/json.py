@@ -17,6 +17,8 @@ from httptop.model import (
     STATUS_UNKNOWN,
     EndpointKey,
     EndpointStats,
+    Health,
+    HostStats,
     Latency,
     Overhead,
     PartyStats,
@@ -61,23 +63,15 @@ def to_json(
         "totals": {side: _totals(snapshot.total(side)) for side in SIDES},
     }
     rest: _Json = {
-        "health": {
-            "orphan_responses": snapshot.health.orphan_responses,
-            "lost_samples": snapshot.health.lost_samples,
-            "lost_chunks": snapshot.health.lost_pieces,
-            "overflow_requests": snapshot.health.overflow_requests,
-            "parse_errors": snapshot.health.parse_errors,
-            "late_ticks": snapshot.health.late_ticks,
-            "missed_calls": snapshot.health.missed_calls,
-            "overfull_pipelines": snapshot.health.overfull_pipelines,
-            "discarded_requests": snapshot.health.discarded_requests,
-        },
+        "health": _health(snapshot.health),
         "overhead": _overhead(snapshot.overhead),
     }
     if active:
         rest["idle_endpoints"] = len(snapshot.endpoints) - len(shown)
     if snapshot.in_flight is not None:
         rest["in_flight"] = [_in_flight(request) for request in snapshot.in_flight]
+    if snapshot.hosts:
+        rest["hosts"] = [_host(host) for host in snapshot.hosts]
     if snapshot.sinks:
         rest["sinks"] = [_sink(sink) for sink in snapshot.sinks]
     if snapshot.notes:
@@ -87,6 +81,32 @@ def to_json(
     # One by one: thousands of endpoints together would take tens of megabytes.
     endpoints = ",".join(_dump(_endpoint(row)) for row in rows_at(snapshot.endpoints, shown))
     return f'{_dump(head)[:-1]},"endpoints":[{endpoints}],{_dump(rest)[1:]}'
+
+
+def _health(health: Health) -> _Json:
+    return {
+        "orphan_responses": health.orphan_responses,
+        "lost_samples": health.lost_samples,
+        "lost_chunks": health.lost_pieces,
+        "overflow_requests": health.overflow_requests,
+        "parse_errors": health.parse_errors,
+        "late_ticks": health.late_ticks,
+        "missed_calls": health.missed_calls,
+        "overfull_pipelines": health.overfull_pipelines,
+        "discarded_requests": health.discarded_requests,
+    }
+
+
+def _host(host: HostStats) -> _Json:
+    values = {
+        "version": host.version or None,
+        "cpu_percent": host.cpu_percent,
+        "rss_bytes": host.rss_bytes,
+        "bpf_cpu_percent": host.bpf_cpu_percent,
+        "health": None if host.health is None else _health(host.health),
+    }
+    known = {name: value for name, value in values.items() if value is not None}
+    return {"name": host.name, "up": host.up, "seen": _time(host.seen_at)} | known
 
 
 def _sink(sink: SinkStats) -> _Json:
@@ -113,7 +133,7 @@ def _totals(totals: Totals) -> _Json:
     return {
         "requests": totals.requests,
         "rps": _round(totals.rps, 3),
-        "in_flight": totals.in_flight,
+        **({} if totals.in_flight is None else {"in_flight": totals.in_flight}),
         "unanswered": totals.unanswered,
         "status": status,
         "request_bytes": totals.request_bytes,
@@ -139,7 +159,7 @@ def _endpoint(row: EndpointStats) -> _Json:
         "side": row.key.side,
         "process": row.key.process,
         **_whose(row.key),
-        "pids": list(row.pids),
+        **({} if row.key.host else {"pids": list(row.pids)}),
         **({"containers": list(row.containers)} if row.containers else {}),
         "protocol": row.key.protocol,
         "tls": row.key.tls,
@@ -149,11 +169,11 @@ def _endpoint(row: EndpointStats) -> _Json:
         **({} if row.paths is None else {"paths": row.paths, "more_paths": row.more_paths}),
         "requests": row.requests,
         "rps": _round(row.rps, 3),
-        "in_flight": row.in_flight,
+        **({} if row.in_flight is None else {"in_flight": row.in_flight}),
         "unanswered": row.unanswered,
         "status": _status(row.status),
         "errors": row.errors,
-        "truncated": row.truncated,
+        **({} if row.key.host else {"truncated": row.truncated}),
         "request_bytes": row.request_bytes,
         "response_bytes": row.response_bytes,
         "latency_ms": _latency(row.latency),

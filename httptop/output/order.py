@@ -22,7 +22,7 @@ def in_order(snapshot: Snapshot, sort: str = "requests", *, active: bool) -> lis
     shown: Iterable[int] = range(len(keys))
     if active:
         rates, in_flight = _figures(rows, "rps"), _figures(rows, "in_flight")
-        shown = (at for at in shown if rates[at] or in_flight[at])
+        shown = (at for at in shown if rates[at] or in_flight[at] > 0)
     values = _values(rows, sort)
     by_key = sorted(shown, key=keys.__getitem__)
     return sorted(by_key, key=values.__getitem__, reverse=descends(sort))
@@ -45,4 +45,4 @@ def _values(rows: Sequence[EndpointStats], sort: str) -> Sequence[Any]:
 
 def _figures(rows: Sequence[EndpointStats], name: str) -> Sequence[float]:
     found = rows.values(name) if isinstance(rows, RowsOnDemand) else None
-    return [getattr(row, name) for row in rows] if found is None else found
+    return [getattr(row, name) or 0 for row in rows] if found is None else found

@@ -103,9 +103,13 @@ def _summary(side: Side, totals: Totals) -> str:
         classes += f", unknown {unknown}"
     return (
         f"{side}: {totals.requests} requests, {humanize.rate(totals.rps)}/s, "
-        f"{totals.in_flight} in flight, {totals.unanswered} unanswered; {classes}; "
+        f"{_known(totals.in_flight)} in flight, {totals.unanswered} unanswered; {classes}; "
         f"{_latency(totals.latency)}"
     )
+
+
+def _known(n: int | None) -> str:
+    return humanize.UNKNOWN if n is None else str(n)
 
 
 def _latency(latency: Latency) -> str:
@@ -201,7 +205,7 @@ def _cells(row: EndpointStats) -> dict[str, str]:
         "COUNT": humanize.count(row.requests),
         **{f"{n}XX": humanize.count(row.status_class(n)) for n in range(2, 6)},
         "NONE": humanize.count(row.unanswered),
-        "IN-FL": humanize.count(row.in_flight),
+        "IN-FL": "-" if row.in_flight is None else humanize.count(row.in_flight),
         "P50": humanize.duration(latency.p50_ns if known else None),
         "P95": humanize.duration(latency.p95_ns if known else None),
         "P99": humanize.duration(latency.p99_ns if known else None),

@@ -194,6 +194,18 @@ def replay(pid: int, *, saves: bool, elevated: bool = False, more: Groups | None
     }
 
 
+def fleet(pid: int, *, saves: bool, elevated: bool = False) -> Groups:
+    """Return what a run that asks a Prometheus server may do; see :func:`replay`."""
+    return {
+        **replay(pid, saves=saves, elevated=elevated),
+        "connections to a server, whose name is looked up": (
+            *_only("socket", 0, _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK),
+            *("connect", "bind", "sendmmsg", "recvmmsg"),
+            *("getsockname", "getpeername", "getsockopt", "setsockopt"),
+        ),
+    }
+
+
 def helper() -> Groups:
     """Return what the helper may do, and the children that reply for it."""
     return {
@@ -254,6 +266,7 @@ def table() -> str:
         "httptop with a log to a host, more": {
             **live(0, helped=True, more=of_outputs(files=False, hosts=True, sockets=False))
         },
+        "httptop, of a fleet, more than replaying": fleet(0, saves=False),
         "helper": helper(),
         "launcher, demo's services": demo(),
     }

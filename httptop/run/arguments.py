@@ -37,6 +37,7 @@ EXAMPLES: Final = (
     ("record what is seen ...", "sudo {program} --record today.capture.gz"),
     ("... and look at it later, without root", "{program} --replay today.capture.gz"),
     ("a page about it, for others", "{program} --replay today.capture.gz --export html"),
+    ("many hosts, without root", "{program} --from prometheus:http://prometheus:9090"),
 )
 EXIT_STATUSES: Final = (
     (0, "done"),
@@ -75,6 +76,7 @@ class Arguments:
     print_config: bool = False
     record: Path | None = None
     replay: Path | None = None
+    source: str | None = None  # of --from
     exports: tuple[Export, ...] = ()
     demo: bool = False
     doctor: bool = False
@@ -107,6 +109,7 @@ def parse(words: Sequence[str]) -> Arguments:
         print_config=found.print_config,
         record=found.record,
         replay=found.replay,
+        source=found.source,
         exports=tuple(found.export or ()),
         demo=found.demo,
         doctor=found.doctor,
@@ -118,6 +121,9 @@ def parse(words: Sequence[str]) -> Arguments:
             raise UsageError(f"--replay and --{other} exclude each other")
     if arguments.service and not arguments.doctor:
         raise UsageError("--service belongs to --doctor: httptop --doctor --service")
+    for name, given in (("demo", arguments.demo), ("replay", arguments.replay is not None)):
+        if arguments.source is not None and given:
+            raise UsageError(f"--from and --{name} exclude each other")
     _check_exports(arguments)
     return arguments
 
@@ -182,7 +188,7 @@ def command_line() -> argparse.ArgumentParser:
         help="a line for each sampled request, to standard output or DEST: a file, "
         "tcp://host:port, unix:///path, syslog:, syslog+udp://host, syslog+tcp://host",
     )
-    captures = parser.add_argument_group("captures and the demo")
+    captures = parser.add_argument_group("captures, many hosts, the demo")
     captures.add_argument(
         "--record", type=_path, metavar="FILE", help="write a capture (.gz: compressed)"
     )
@@ -199,6 +205,13 @@ def command_line() -> argparse.ArgumentParser:
     )
     captures.add_argument(
         "--demo", action="store_true", help="start demo services with traffic, and trace them"
+    )
+    captures.add_argument(
+        "--from",
+        dest="source",
+        metavar="prometheus:URL",
+        help="show many hosts, whose httptops export to a Prometheus server; needs neither root "
+        "nor BCC",
     )
     config = parser.add_argument_group("configuration")
     config.add_argument(

@@ -35,12 +35,20 @@ def open_feed(
     tell: Callable[[str], None] = complain,
     doing: Callable[[str], None] = lambda _: None,
 ) -> Feed:
-    """Return the feed that makes the snapshots, from this host's probes or from a capture.
+    """Return the feed that makes the snapshots, from this host's probes, a capture or a fleet.
 
     ``screen``, ``tell`` and ``doing`` are those of :func:`httptop.run.live.open_live`. Raises
     :class:`HttptopError`.
     """
     bind(settings.performance.cpu_affinity, session.pids)
+    if asked.source is not None:
+        from httptop.run.fleet import open_fleet
+
+        if exports_metrics(settings):
+            raise UsageError(
+                "--from and outputs of metrics exclude each other: Prometheus has these metrics"
+            )
+        return open_fleet(asked, settings, scope, invoker, screen=screen, tell=tell)
     if asked.replay is not None:
         from httptop.capture.replay import ReplayFeed
         from httptop.capture.restrict import require_narrowable

@@ -73,8 +73,9 @@ class ScreenRun:
         closing: contextlib.ExitStack,
     ) -> None:
         """Open the feed; ``closing`` ends what must end with the run."""
-        replayed = asked.replay is not None
-        self.is_live = self.can_change = self.can_survey = not replayed
+        elsewhere = asked.replay is not None or asked.source is not None
+        self.is_live = asked.replay is None
+        self.can_change = self.can_survey = not elsewhere
         self.fixed_window = fixed_window(asked)
         self._asked, self._settings, self._session = asked, settings, session
         self._app: HttptopApp | None = None
@@ -113,7 +114,7 @@ class ScreenRun:
         closing.callback(self._observed.stop)
         # Without a helper there is no launcher, and who is confined starts no processes.
         confined = settings.security.seccomp and session.helper is None
-        self.can_demo = not (asked.demo or replayed or confined)
+        self.can_demo = not (asked.demo or elsewhere or confined)
         self._demo = session.take_demo() if self.can_demo else None
         if self._demo is not None:
             closing.callback(self._demo.stop)
@@ -292,6 +293,10 @@ def _watching(asked: Arguments, scope: Scope) -> str:
     limits = "; ".join(scope.describe())
     if asked.replay is not None:
         what = f"the capture {clean(os.fsencode(asked.replay))}"
+    elif asked.source is not None:
+        from httptop.fleet.address import parse_source
+
+        what = f"the hosts that Prometheus at {parse_source(asked.source)} has metrics of"
     else:
         what = "every process of this host"
     return f"{what}, only {limits}" if limits else what

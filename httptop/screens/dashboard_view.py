@@ -179,6 +179,7 @@ class DashboardView(HttptopScreen):
         self._filters.show_chips()
         self._show_keys()
         self.set_class(past, "-past")
+        self.set_class(now.fleet, "-fleet")
         self._show_panels(now)
         if now.groups is not None:
             self._group_table.show(now, now.groups, app.units)

@@ -48,6 +48,7 @@ from httptop.widgets.service_table import ServiceTable
 #: How many panels there are.
 PANELS: Final = 4
 _REPLAYED: Final = "This is a capture; it does not contain the processes of its host."
+_FLEET: Final = "These are the figures of other hosts; their processes are not known here."
 
 
 class HealthScreen(HttptopScreen):
@@ -138,7 +139,8 @@ class HealthScreen(HttptopScreen):
         """Inspect the processes, unless that is in progress."""
         run = self.httptop.run_controls
         if run is None or not run.can_survey:
-            self._state = _REPLAYED
+            newest = self.httptop.newest
+            self._state = _FLEET if newest is not None and newest.hosts else _REPLAYED
         elif not self._looking:
             self._looking = True
             self._state = "inspecting the processes..."

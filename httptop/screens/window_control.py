@@ -46,6 +46,9 @@ class WindowControl:
     def _next(self, now_s: float, step: int, snapshot: Snapshot) -> float | None:
         """Return the next window that there is room for; None: there is none, which is said."""
         wanted_s = next_window(now_s, step, self._first_s or snapshot.window_s)
+        if wanted_s == SINCE_START and snapshot.hosts:
+            self._app.say("There is no longer window: each host counts since its own start.")
+            return None
         if wanted_s is None:
             self._app.say(f"There is no {'longer' if step > 0 else 'shorter'} window.")
         elif step > 0 and not window_fits(wanted_s, snapshot):

@@ -153,7 +153,9 @@ class _Figures:
         self._rows = rows
         self.keys = _keys(rows)
         self._rps = self._column("rps", lambda row: row.rps)
-        self._in_flight = self._column("in_flight", lambda row: row.in_flight)
+        self._in_flight = self._column(
+            "in_flight", lambda row: math.nan if row.in_flight is None else row.in_flight
+        )
         self._of = self._column("window_requests", lambda row: row.window_requests)
         self._errors = self._column("window_errors", lambda row: row.window_errors)
         self._p99 = self._column("p99", lambda row: row.latency.p99_ns if row.latency.count else -1)
@@ -167,13 +169,14 @@ class _Figures:
         errors = [self._errors[at] for at in members]
         worst = max(map(self._p99.__getitem__, members))
         known = None not in errors
+        in_flight = sum(map(self._in_flight.__getitem__, members))
         return Group(
             id,
             name,
             detail,
             len(members),
             sum(map(self._rps.__getitem__, members)),
-            sum(map(self._in_flight.__getitem__, members)),
+            None if math.isnan(in_flight) else in_flight,
             sum(errors) if known else None,
             sum(map(self._of.__getitem__, members)) if known else 0,
             worst if worst >= 0 else None,

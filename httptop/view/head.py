@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -45,10 +46,11 @@ def head_of(
     """Return the head of rows that a filter shows; ``of_all``: the totals of their side."""
     requests = _sum(rows, "window_requests", lambda row: row.window_requests or 0)
     errors = _sum(rows, "window_errors", lambda row: row.window_errors or 0)
+    in_flight = _sum(rows, "in_flight", _in_flight)
     totals = replace(
         of_all,
         rps=_sum(rows, "rps", lambda row: row.rps),
-        in_flight=round(_sum(rows, "in_flight", lambda row: row.in_flight)),
+        in_flight=None if math.isnan(in_flight) else round(in_flight),
         error_share=errors / requests if requests else 0.0,
         latency=_of_one(rows),
     )
@@ -76,6 +78,10 @@ def head_of(
         latencies_since=since if latencies_later else None,
         latencies_together=latency.count > 0 and any(map(_lacks_latency, rows[:_MOST_LOOKED_AT])),
     )
+
+
+def _in_flight(row: EndpointStats) -> float:
+    return math.nan if row.in_flight is None else row.in_flight
 
 
 def _lacks_latency(row: EndpointStats) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from httptop import humanize
 from httptop.humanize import Units
-from httptop.model import SIDES, Health, Overhead, SinkStats, Snapshot
+from httptop.model import SIDES, Health, HostStats, Overhead, SinkStats, Snapshot
 from httptop.view.rows import keys_of
 
 #: What is not seen on any host, whatever its kernel.
@@ -141,6 +141,9 @@ def seen(snapshot: Snapshot) -> str:
         f"{_many(requests, 'request')} in {_many(len(keys), 'row')} of "
         f"{_many(len({key.process for key in keys}), 'process', 'processes')} by name"
     )
+    if snapshot.hosts:
+        up = sum(host.up for host in snapshot.hosts)
+        return f"{_many(up, 'host')} of {len(snapshot.hosts):,} send figures: {counted}."
     if is_exact(snapshot.health):
         return f"All HTTP/1 that could be seen is counted: {counted}."
     missing = ", ".join(f"{n:,} {loss.short}" for loss, n in losses(snapshot.health) if loss.counts)
@@ -152,13 +155,14 @@ def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -
 
     ``watching``: what is traced, in a few words.
     """
-    exact = is_exact(snapshot.health)
+    exact = is_exact(snapshot.health) and all(host.up for host in snapshot.hosts)
     yield Fact(
         glyph_good if exact else glyph_bad,
-        "exact" if exact else "not exact",
+        "hosts" if snapshot.hosts else "exact" if exact else "not exact",
         seen(snapshot),
         "good" if exact else "bad",
     )
+    yield from _hosts(snapshot, glyph_good, glyph_bad)
     none = []
     for loss in LOSSES:
         if n := getattr(snapshot.health, loss.field):
@@ -179,6 +183,25 @@ def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -
     if watching:
         yield Fact("", "traced", f"{watching}.", "muted")
     yield Fact("", "never seen", NEVER_SEEN, "muted")
+
+
+def _hosts(snapshot: Snapshot, glyph_good: str, glyph_bad: str) -> Iterator[Fact]:
+    """Yield each host of a fleet, those first that send nothing or lack something."""
+
+    def lacks(host: HostStats) -> bool:
+        return not host.up or (host.health is not None and not host.health.good)
+
+    for host in sorted(snapshot.hosts, key=lambda host: (host.up, not lacks(host))):
+        ago = humanize.clock(max(0.0, snapshot.taken_at - host.seen_at))
+        text = f"{host.name} "
+        text += "sends figures" if host.up else f"has sent no figures for {ago}"
+        text += f", httptop {host.version}" if host.version else ""
+        if host.cpu_percent is not None and host.up:
+            text += f", {host.cpu_percent:.1f}% of a CPU"
+        found = () if host.health is None else losses(host.health)
+        text += "".join(f", {n:,} {loss.short}" for loss, n in found)
+        hue = "bad" if not host.up else "warn" if lacks(host) else "good"
+        yield Fact(glyph_good if host.up else glyph_bad, "host", f"{text}.", hue)
 
 
 def cost(overhead: Overhead, units: Units) -> Iterator[Fact]:

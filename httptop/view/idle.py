@@ -18,10 +18,10 @@ def idle_last(rows: Sequence[EndpointStats], order: Sequence[int]) -> tuple[list
     if isinstance(rows, RowsOnDemand):
         rates, in_flight = rows.values("rps"), rows.values("in_flight")
         if rates is not None and in_flight is not None:
-            active = [at for at in order if rates[at] or in_flight[at]]
+            active = [at for at in order if rates[at] or in_flight[at] > 0]
             if len(active) == len(order):
                 return active, []
-            return active, [at for at in order if not (rates[at] or in_flight[at])]
+            return active, [at for at in order if not (rates[at] or in_flight[at] > 0)]
     active = []
     idle: list[int] = []
     for at in order:

@@ -137,7 +137,7 @@ def in_flight_scene(snapshot: Snapshot | None, view: View) -> InFlightScene:
     of_side = [one for one in snapshot.in_flight if one.key.side == view.side]
     unlisted = 0
     if snapshot.in_flight_cut:
-        unlisted = max(0, snapshot.total(view.side).in_flight - len(of_side))
+        unlisted = max(0, (snapshot.total(view.side).in_flight or 0) - len(of_side))
     endpoints = _Endpoints(snapshot)
     needle = view.path_filter.casefold()
     ready = None if view.expression is None else screen_filter(view.expression)

@@ -65,7 +65,7 @@ SORTS: Final[Mapping[str, Callable[[EndpointStats], Any]]] = MappingProxyType(
         "p999": _measured(lambda latency: latency.p999_ns),
         "max": _measured(lambda latency: latency.max_ns),
         "change": lambda row: row.p99_change or 0.0,
-        "in_flight": lambda row: row.in_flight,
+        "in_flight": lambda row: -1 if row.in_flight is None else row.in_flight,
         "oldest": lambda row: -1.0 if row.oldest_in_flight_ns is None else row.oldest_in_flight_ns,
         "request_bytes": lambda row: row.request_bytes,
         "response_bytes": lambda row: row.response_bytes,

@@ -112,6 +112,11 @@ def _protocol(row: EndpointStats, _units: Units) -> tuple[str, str]:
     return row.key.protocol.removeprefix("HTTP/") + ("s" if row.key.tls else ""), "muted"
 
 
+def in_flight_cell(n: int | None) -> tuple[str, str]:
+    """Return the text and hue of requests in flight; None: not known."""
+    return (humanize.UNKNOWN, "faint") if n is None else count_cell(n, "text")
+
+
 def _host(row: EndpointStats, _units: Units) -> tuple[str, str]:
     return row.key.host or humanize.UNKNOWN, "bad" if row.stale else "muted"
 
@@ -258,7 +263,7 @@ COLUMNS: Final = (
         5,
         4,
         "in flight: the response has not begun",
-        lambda row, _: count_cell(row.in_flight, "text"),
+        lambda row, _: in_flight_cell(row.in_flight),
     ),
     Column(
         "oldest",
@@ -297,12 +302,15 @@ COLUMNS: Final = (
 
 _BY_NAME: Final = {column.sort: column for column in COLUMNS}
 _WIDEST_PROCESS: Final = 15
+_WIDE_HOST: Final = 20
 _WIDE_TREND: Final = 30
 _WIDEST_TREND: Final = 60
 _LEAST_PATH: Final = 8
 _FAIR_PATH: Final = 22
 _GOOD_PATH: Final = 36
 _WIDEST_SHARE: Final = 12
+#: Columns of what is not known of other hosts.
+_NOT_OF_FLEETS: Final = frozenset(("change", "in_flight", "oldest", "max"))
 #: Columns of this priority and beyond appear once names, shares and trends have more room.
 _RARE: Final = 13
 _ROOM_OF_OTHERS: Final = 24
@@ -329,6 +337,7 @@ def layout(
     left = max(width + 1 - sum(cells + 1 for cells in widths.values()), 0)
     for name, most in (
         ("path", min(_FAIR_PATH, widest)),
+        ("host", _WIDE_HOST),
         ("process", _WIDEST_PROCESS),
         ("path", min(_GOOD_PATH, widest)),
         ("share", _WIDEST_SHARE),
@@ -364,6 +373,8 @@ def _chosen(
         more_path = 0 if rank < 9 else 8 if rank < 13 else 16 if rank < 18 else 60
         more = min(more_path, widest_path - least_path)
         more += _ROOM_OF_OTHERS if rank >= _RARE else 0
+        if "host" in needed and column.sort in _NOT_OF_FLEETS:
+            continue
         if rank == ONLY_ASKED or (cells + 1 + more > left and rank > 0):
             break
         chosen[column.sort] = cells

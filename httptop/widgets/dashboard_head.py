@@ -174,8 +174,12 @@ def rate_title(scene: Scene) -> Content:
             humanize.percent(totals.error_share),
             f"$hue-{errors_hue(totals.error_share)}",
         ),
-        (f"  {humanize.count(totals.in_flight)} in flight ", "not bold $hue-muted"),
+        (f"  {_count(totals.in_flight)} in flight ", "not bold $hue-muted"),
     )
+
+
+def _count(n: int | None) -> str:
+    return humanize.UNKNOWN if n is None else humanize.count(n)
 
 
 def latency_title(scene: Scene, units: Units) -> Content:

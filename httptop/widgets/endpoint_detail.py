@@ -295,7 +295,7 @@ class EndpointDetail(Hued, ScrollView, can_focus=True):
         now: tuple[tuple[str, str, str], ...] = (
             ("req/s", humanize.rate(stats.rps), "rate"),
             ("errors", share, "5xx" if stats.error_share else "text"),
-            ("in flight", f"{stats.in_flight:,}", "text"),
+            ("in flight", "-" if stats.in_flight is None else f"{stats.in_flight:,}", "text"),
         )
         if stats.oldest_in_flight_ns is not None:
             now = (*now, ("oldest", self.units.age(stats.oldest_in_flight_ns), "text"))

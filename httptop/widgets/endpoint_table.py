@@ -159,7 +159,7 @@ class EndpointTable(CursorTable):
             else:
                 text, hue = column.cell(stats, self.units)
                 text = self.fit(text, cells, column.align)
-            yield text, "muted" if idle and hue != "faint" else hue
+            yield text, "muted" if idle and hue not in ("faint", "bad") else hue
 
     def _trend(self, row: EndpointStats, cells: int) -> str:
         """Return all of a row's trend, of which a mark stands for the highest of some ticks."""

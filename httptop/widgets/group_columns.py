@@ -12,7 +12,7 @@ from httptop import humanize
 from httptop.humanize import DEFAULT_UNITS, Units
 from httptop.view.grouping import PARTED, By
 from httptop.view.groups import Group
-from httptop.widgets.columns import ZERO, count_cell, error_share_cell
+from httptop.widgets.columns import ZERO, error_share_cell, in_flight_cell
 from httptop.widgets.painting import Align
 
 #: Returns the text of a cell and its hue.
@@ -63,9 +63,7 @@ _WHOLE: Final = (
     _RATE,
     _SHARE,
     _ERRORS,
-    GroupColumn(
-        "in_flight", "IN FL", 5, 4, lambda group, _: count_cell(group.in_flight or 0, "text")
-    ),
+    GroupColumn("in_flight", "IN FL", 5, 4, lambda group, _: in_flight_cell(group.in_flight)),
     GroupColumn("p99", "WORST P99", 0, 3, _time(lambda group: group.p99_ns)),
 )
 _MEAN: Final = GroupColumn("mean", "MEAN", 0, 3, _time(lambda group: group.mean_ns))

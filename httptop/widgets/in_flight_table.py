@@ -262,6 +262,8 @@ class InFlightTable(Scrolled):
 def _nothing(scene: InFlightScene) -> str:
     if scene.snapshot is None:
         return "No snapshot has arrived yet."
+    if not scene.known and scene.snapshot is not None and scene.snapshot.hosts:
+        return "Unknown: hosts say how many requests are in flight, and nothing of each."
     if not scene.known:
         return "Unknown: a capture has them only if it was recorded with --in-flight."
     what = "that matches the filter " if scene.view.filtered else ""

@@ -161,6 +161,8 @@ class LiveRequests(Painted, can_focus=True):
                 .add(" no samples for now: httptop exceeds its limits", self.hue("warn"))
                 .strip()
             )
+        if snapshot is not None and snapshot.hosts:
+            return Line().add(" hosts send no single requests", self.hue("muted")).strip()
         return Line().add(" no request sampled yet", self.hue("muted")).strip()
 
     # Holding

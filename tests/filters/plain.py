@@ -38,7 +38,7 @@ def holds(expression: Expression, row: EndpointStats, status: tuple[int, ...]) -
         "pid": row.pids,
         "latency": (round(latency.p99_ns),) if latency.count else (),
         "size": (row.response_bytes // responses,) if responses else (),
-        "in_flight": (row.in_flight,),
+        "in_flight": () if row.in_flight is None else (row.in_flight,),
         "peer": tuple(peer for peer in row.by_peer or () if peer != OTHER_PEERS),
         "container": row.containers,
     }

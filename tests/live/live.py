@@ -179,7 +179,7 @@ def sums_of(rows: list[EndpointStats]) -> tuple[dict[int, int], int, int]:
         assert sum(row.status.values()) + row.unanswered == row.requests, row
         for code, count in row.status.items():
             status[code] = status.get(code, 0) + count
-    return status, sum(row.unanswered for row in rows), sum(row.in_flight for row in rows)
+    return status, sum(row.unanswered for row in rows), sum(row.in_flight or 0 for row in rows)
 
 
 def show(row: EndpointStats) -> str:

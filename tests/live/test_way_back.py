@@ -101,7 +101,7 @@ def assert_back(watch: Watch, path: str, connections: list[Ends], depth: int = 1
 
 def in_flight(snapshot: Snapshot, path: str) -> int:
     """Return how many requests are in flight, on both sides."""
-    return sum(row.in_flight for row in rows_of(snapshot, path))
+    return sum(row.in_flight or 0 for row in rows_of(snapshot, path))
 
 
 # ---- what is missed ---------------------------------------------------------------------------

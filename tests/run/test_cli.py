@@ -76,7 +76,7 @@ def test_examples_can_be_pasted(
         main(["--help"])
     examples = capsys.readouterr().out.partition("examples:\n")[2].partition("\n\n")[0]
     commands = [line for line in examples.splitlines() if not line.startswith("  # ")]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command in commands:
         program, *words = shlex.split(command.removeprefix("  sudo ").strip())
         assert program == "/opt/x/bin/httptop"

@@ -36,6 +36,7 @@ from tests.factory import (
     with_times,
     with_usual,
 )
+from tests.fleet.pictured import fleet
 from tests.screens.fake_run import FakeRun
 from tests.screens.handles import settled, show, write
 from tests.screens.test_replay import FakePlayer
@@ -387,3 +388,18 @@ def test_health(picture: Picture) -> None:
         survey=lambda: Survey(NOON, holders, 1),
         then=open_page,
     )
+
+
+def test_fleet(picture: Picture) -> None:
+    """Many hosts: a column of them, one that is down in red; what is not known has no column."""
+    assert picture(fleet(), size=(120, 36))
+
+
+def test_fleet_by_host(picture: Picture) -> None:
+    """Grouped by host: the sums are those of the hosts; requests in flight of each are unknown."""
+    assert picture(fleet(), size=(100, 28), press=("g", "0"))
+
+
+def test_fleet_health(picture: Picture) -> None:
+    """The page of health lists the hosts, the one that is down first, with what each misses."""
+    assert picture(fleet(), size=(120, 36), press=("n", "1"))

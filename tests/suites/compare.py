@@ -58,7 +58,7 @@ def seen_in(snapshot: Snapshot) -> Seen:
         rows, key = seen.rows[row.key.side], row.key
         for status, count in row.status.items():
             rows[key.method, key.path, status] += count
-        if gone := row.unanswered + row.in_flight:
+        if gone := row.unanswered + (row.in_flight or 0):
             rows[key.method, key.path, UNANSWERED] += gone
     return seen
 

@@ -62,7 +62,7 @@ def responses_of(rows: list[EndpointStats]) -> Responses:
     for row in rows:
         for status, count in row.status.items():
             counted[row.key.method, row.key.path, status] += count
-        if gone := row.unanswered + row.in_flight:
+        if gone := row.unanswered + (row.in_flight or 0):
             counted[row.key.method, row.key.path, 0] += gone
     return counted
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from httptop.config.settings.filter import FILTER_SETTINGS
+from httptop.config.settings.fleet import FLEET_SETTINGS
 from httptop.config.settings.general import GENERAL_SETTINGS
 from httptop.config.settings.metrics import METRICS_SETTINGS
 from httptop.config.settings.output import OUTPUT_SETTINGS
@@ -21,6 +22,7 @@ from httptop.config.settings.sections import (
     EventFilter,
     ExportedMetrics,
     Filter,
+    Fleet,
     General,
     HttpFilter,
     NetworkFilter,
@@ -52,6 +54,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *METRICS_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
+    *FLEET_SETTINGS,
     *WATCHES_SETTINGS,
     *UI_SETTINGS,
 )
@@ -76,6 +79,7 @@ __all__ = [
     "EventFilter",
     "ExportedMetrics",
     "Filter",
+    "Fleet",
     "General",
     "HttpFilter",
     "NetworkFilter",

@@ -243,6 +243,15 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """How ``--from`` asks a Prometheus server."""
+
+    host_label: str = "instance"
+    max_endpoints: int = 10_000
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Watches:
     """What is watched on the screen."""
 
@@ -285,6 +294,7 @@ class Settings:
     metrics: ExportedMetrics = ExportedMetrics()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
+    fleet: Fleet = Fleet()
     watches: Watches = Watches()
     ui: Ui = Ui()
 

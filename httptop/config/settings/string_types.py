@@ -98,6 +98,12 @@ def _other_user(text: str) -> str:
     return name
 
 
+def _label(text: str) -> str:
+    if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]{0,63}", text, re.ASCII):
+        raise ValueError("letters, digits and _ are needed")
+    return text
+
+
 def _field(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", text):
         raise ValueError("the name of a field such as content-type is needed")
@@ -176,6 +182,7 @@ VERSION = Text("1.0 or 1.1", _version)
 USER = Text("a user's name or number", _user)
 OTHER_USER = Text("the name or number of a user who is not root, or empty", _other_user)
 CONTAINER = Text("a container's name or id, or a glob", _glob)
+LABEL = Text("the name of a label such as instance or node", _label)
 FIELD = Text("the name of a field of a header section", _field)
 FILE = Text("an absolute path, or empty", _file)
 LOG_DESTINATION = Text(

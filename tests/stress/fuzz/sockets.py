@@ -43,7 +43,7 @@ ROOMY: Final = build({"performance.max_endpoints": 16384, "performance.max_histo
 
 def _outcomes(row: EndpointStats) -> dict[str, int]:
     found = {str(code): count for code, count in row.status.items()}
-    return found | {"unanswered": row.unanswered, "in flight": row.in_flight}
+    return found | {"unanswered": row.unanswered, "in flight": row.in_flight or 0}
 
 
 def counted(snapshot: Snapshot, root: str) -> Tally:
