@@ -21,7 +21,7 @@ help:
 	@echo 'make uninstall      root: take it away'
 	@echo 'make test           set up, then every test that can run here (T="..." goes to pytest)'
 	@echo 'make test-saturation  nginx and pipelines of new paths, beside processes that take every CPU'
-	@echo 'make test-fuzz      a thousand examples of each property, a million mutated heads, random calls on sockets'
+	@echo 'make test-fuzz      a thousand examples of each property, mutated heads, damaged captures, random calls on sockets'
 	@echo 'make test-recording ten minutes of the demo recorded: do replay and reports tell what was?'
 	@echo 'make test-soak      half an hour of connections that come and go; memory and maps'
 	@echo 'make test-kernels   boot older and newer Linux kernels, and see that httptop counts right there'
@@ -54,6 +54,7 @@ test-fuzz:
 	@scripts/setup test
 	@scripts/test -m hypothesis --hypothesis-profile=thorough
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.heads
+	@.venv/bin/python -m tests.stress.fuzz.captures 100000
 	@scripts/as-root .venv/bin/python -m tests.stress.fuzz.sockets
 
 test-recording:

@@ -74,7 +74,7 @@ def _main(asked: Arguments, session: Session) -> int:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing to do")
         return 0
     if asked.exports and asked.replay is not None:
-        from httptop.run.report import report_capture
+        from httptop.run.capture_report import report_capture
 
         return report_capture(asked, config.settings, invoker)
     if asked.batch or not can_draw(os.environ):

@@ -179,9 +179,14 @@ def _above(name: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["httptop.cli", "httptop.doctor.checks", "httptop.demo.supervisor"]
+    "name",
+    [
+        *("httptop.cli", "httptop.doctor.checks", "httptop.demo.supervisor"),
+        *("httptop.run.feed", "httptop.run.live", "httptop.run.report", "httptop.run.batch"),
+    ],
 )
-def test_importing_a_module_brings_in_neither_textual_nor_bcc(name: str) -> None:
-    code = f"import sys, {name}; print(*sorted({{'textual', 'bcc', 'rich'}} & set(sys.modules)))"
+def test_importing_a_module_brings_in_nothing_heavy(name: str) -> None:
+    heavy = {"textual", "bcc", "rich", "msgspec", "zstandard"}
+    code = f"import sys, {name}; print(*sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []

@@ -1,318 +1,194 @@
-"""Turn the lines of a capture into snapshots; nothing that a file holds is trusted.
+"""Turn the frames of a capture into snapshots; nothing that a file holds is trusted.
 
-See :mod:`httptop.capture.codec` for what is in a line.
+See :mod:`httptop.capture.parts` for what is in a frame.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-from functools import partial
-from typing import Final, NamedTuple
+import struct
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
-from httptop.capture.codec import SCHEMA
-from httptop.capture.fields import (
-    CaptureError,
-    Json,
-    read_health,
-    read_key,
-    read_latency,
-    read_other_protocols,
-    read_overhead,
-    read_totals,
-    read_transaction,
-    trends_of_totals,
-)
-from httptop.capture.fields import Fields as F
-from httptop.capture.in_flight import read_in_flight
-from httptop.capture.parties import read_parties
-from httptop.capture.status_latencies import read_status_latencies
-from httptop.capture.trends import LEAST_TRENDS, READERS, Trend, read_trend
+from httptop.capture.checked import checked, checked_row, number, numbers
+from httptop.capture.parts import MOST_ROWS, Part, Row, RowDecoder, Tick, Unit, row_decoder
+from httptop.capture.problems import CaptureError
+from httptop.capture.trends import TRENDS, TotalsTrends, Trend, follow
 from httptop.model import (
-    MOST_PIDS,
-    NO_LATENCY,
     SIDES,
     EndpointKey,
     EndpointStats,
+    Side,
     Snapshot,
+    Totals,
     Transaction,
 )
 
-_MOST_KEYS: Final = 1 << 20
-#: The most of these in a line, by which they take memory before anything can be checked. A line has
-#: 130 values and 20 lists for each endpoint, 385 and 68 with as many processes and peers as can be.
-_MOST_VALUES: Final = 4_000_000
-_MOST_LISTS: Final = 640_000
-_MOST_OBJECTS: Final = 1000
-_MOST_MEMBERS: Final = 100_000
-#: What ends the name of a member; the writer puts no space there.
-_NAME_ENDS: Final = (b'":', b'" ', b'"\t', b'"\r')
-_LONGEST_CONTAINER: Final = 300
-#: About what a row takes, besides its trend, and a value of that.
-_ROW_BYTES: Final = 2500
+#: The most values of trends of all rows, and entries of rows that are made for a snapshot: of
+#: statuses, processes, peers and containers.
+_MOST_TREND_VALUES: Final = 6_000_000
+_MOST_ENTRIES: Final = 4_000_000
+_LARGEST_ROW: Final = 64 << 10
+#: About what a row takes besides its values and its trend, and a value of that.
+_ROW_BYTES: Final = 400
 _VALUE_BYTES: Final = 32
 
 
-class Passed(NamedTuple):
-    """A row of a line that was passed over: it is read when a later line refers to it."""
+class _Held(NamedTuple):
+    """A row as of the latest snapshot that has changed it."""
 
-    cells: list[Json]
+    values: bytes
     trend_ns: Trend
 
 
-class Line(F):
-    """A line whose values have not been looked at."""
-
-    def __init__(self, line: bytes) -> None:
-        super().__init__(_load(line))
-
-    @property
-    def taken_at(self) -> float:
-        """The Unix time of its snapshot, seconds."""
-        return self.time("taken_at")
-
-
 class Decoder:
-    """Turns lines into snapshots, in order; raises :class:`CaptureError` for an invalid line."""
+    """Turns units into snapshots, in order; raises :class:`CaptureError` for an invalid one."""
 
     def __init__(self) -> None:
-        self._keys: list[EndpointKey] = []  # shared with forks, which may have read more of them
-        self._keys_read = 0
-        self._rows: dict[EndpointKey, EndpointStats | Passed] = {}
-        self._recent: dict[int, Transaction | list[Json]] = {}
-        self._trends: dict[str, Trend] = {}
+        self._forget()
+        self._names: tuple[str, ...] = ()
+        self._decoder: RowDecoder | None = None
+        # The rows that were made latest, by their numbers.
+        self._made: dict[int, tuple[_Held, EndpointStats]] = {}
+
+    def _forget(self) -> None:
+        self._keys: list[EndpointKey] = []
+        self._known: set[EndpointKey] = set()
+        self._rows: dict[int, _Held] = {}
+        self._order: tuple[int, ...] = ()
+        self._recent: dict[int, Transaction] = {}
+        self._trends = TotalsTrends()
+        self._trend_values = 0
 
     def fork(self) -> Decoder:
         """Return a decoder that goes on from here, too."""
         other = copy.copy(self)
-        other._trends = dict(self._trends)
+        other._keys, other._known = list(self._keys), set(self._known)
+        other._rows, other._recent = dict(self._rows), dict(self._recent)
+        other._trends = self._trends.fork()
         return other
 
     @property
     def size_bytes(self) -> int:
         """About the memory that a fork keeps."""
-        longest = max([len(row.trend_ns) for row in self._rows.values()], default=0)
-        return len(self._rows) * (_ROW_BYTES + _VALUE_BYTES * longest)
+        values = sum(len(row.values) for row in self._rows.values())
+        return values + len(self._rows) * _ROW_BYTES + self._trend_values * _VALUE_BYTES
 
-    def header(self, line: bytes) -> None:
-        """Check the first line."""
-        document = _load(line)
-        if not isinstance(document, dict) or document.get("httptop") != "capture":
-            raise CaptureError("is not a capture of httptop")
-        if document.get("schema") != SCHEMA:
-            raise CaptureError("was written by another version of httptop")
+    def pass_over(self, unit: Unit) -> None:
+        """Take from a unit what later ones refer to: many times as fast as to make its snapshot."""
+        self._take(unit)
 
-    def pass_over(self, f: Line) -> None:
-        """Take from a line only what later ones refer to.
-
-        That is many times as fast as to make its snapshot. Values are checked once they are used.
-        """
-        self._read_keys(f)
-        self._pass_rows(f)
-        totals = F(f["totals"])
-        for side in SIDES:
-            if side in totals:
-                self._trends_of(side, trends_of_totals(totals.items(side)))
-        self._recent = dict(map(self._passed_request, f.items("recent")))
-
-    def snapshot(self, line: bytes | Line, *, rows: bool = True) -> Snapshot:
-        """Return the snapshot of a line; without ``rows`` many times as fast."""
-        f = line if isinstance(line, Line) else Line(line)
-        self._read_keys(f)
-        endpoints = self._read_rows(f) if rows else self._pass_rows(f)
-        totals = F(f["totals"])
-        recent = tuple(self._request(request) for request in f.items("recent"))
-        snapshot = Snapshot(
-            taken_at=f.time("taken_at"),
-            host=f.text("host"),
-            uptime_s=f.number("uptime_s"),
-            interval_s=f.number("interval_s"),
-            window_s=f.number("window_s"),
-            covered_s=f.number("covered_s")
-            if "covered_s" in f  # older captures lack it
-            else min(f.number("window_s"), f.number("uptime_s")),
-            totals={
-                side: read_totals(totals.items(side), partial(self._trends_of, side))
-                for side in SIDES
-                if side in totals
-            },
-            endpoints=endpoints,
+    def snapshot(self, unit: Unit, *, rows: bool = True) -> Snapshot:
+        """Return the snapshot of a unit; without ``rows`` many times as fast."""
+        recent, totals = self._take(unit)
+        tick = unit.tick
+        return replace(
+            tick.snapshot,
+            totals=totals,
+            endpoints=self._make_rows() if rows else (),
             recent=recent,
-            health=read_health(f.items("health")),
-            overhead=read_overhead(f.items("overhead")),
-            final=f.flag("final"),
-            notes=tuple(F.as_text(note, 1000) for note in f.items("notes")),
-            other_protocols=read_other_protocols(f.items("other_protocols"))
-            if "other_protocols" in f  # older captures lack it
-            else {},
-            in_flight=read_in_flight(f["in_flight"], self._key) if "in_flight" in f else None,
-            in_flight_cut="in_flight_cut" in f and f.flag("in_flight_cut"),
-            in_flight_age_s=-f.number("in_flight_after_s") if "in_flight_after_s" in f else 0.0,
+            in_flight_age_s=-number(tick.in_flight_after_s) if tick.in_flight_after_s else 0.0,
         )
+
+    # What a unit changes
+
+    def _take(self, unit: Unit) -> tuple[tuple[Transaction, ...], dict[Side, Totals]]:
+        if unit.whole:
+            self._forget()
+        elif self._decoder is None:
+            raise CaptureError("is damaged: it begins with what has changed")
+        if self._decoder is None or unit.names != self._names:
+            self._names, self._decoder = unit.names, row_decoder(unit.names)
+            self._made = {}
+        for part in unit.parts:
+            self._take_part(part)
+        if len(self._keys) > MOST_ROWS * 4:
+            raise CaptureError("has too many endpoints")
+        if self._trend_values > _MOST_TREND_VALUES:
+            raise CaptureError("holds trends that are too long")
+        if unit.tick.order is not None:
+            self._order = self._numbers(unit.tick.order)
+            gone = self._rows.keys() - set(self._order)
+            for one in gone:
+                self._trend_values -= len(self._rows.pop(one).trend_ns)
+        if len(self._order) != len(self._rows):
+            raise CaptureError("is damaged: an endpoint refers to what is not there")
+        return self._take_recent(unit.tick), self._take_totals(unit.tick)
+
+    def _take_part(self, part: Part) -> None:
+        for key in map(checked, part.keys):
+            if key in self._known:
+                raise CaptureError("is damaged: an endpoint appears twice")
+            self._known.add(key)
+            self._keys.append(key)
+        for request in map(checked, part.requests):
+            self._recent[request.serial] = request
+        for row in part.rows:
+            self._take_row(row)
+
+    def _take_row(self, row: Row) -> None:
+        if not 0 <= row.number < len(self._keys):
+            raise CaptureError("is damaged: an endpoint has no key")
+        numbers(value for value in row.added if value is not None)
+        before = self._rows.get(row.number)
+        values = row.values
+        if values is None:
+            if before is None:
+                raise CaptureError("is damaged: an endpoint refers to what is not there")
+            values = before.values
+        if len(values) > _LARGEST_ROW:
+            raise CaptureError("has a row that is too large")
+        trend = follow(before.trend_ns if before else (), row.dropped, row.added)
+        self._trend_values += len(trend) - (len(before.trend_ns) if before else 0)
+        self._rows[row.number] = _Held(values, trend)
+
+    def _numbers(self, order: bytes) -> tuple[int, ...]:
+        if len(order) % 4 or len(order) > 4 * MOST_ROWS:
+            raise CaptureError("is damaged: its endpoints have no order")
+        found: tuple[int, ...] = struct.unpack(f"<{len(order) // 4}I", order)
+        if len(set(found)) != len(found):
+            raise CaptureError("is damaged: an endpoint appears twice")
+        if not self._rows.keys() >= set(found):
+            raise CaptureError("is damaged: an endpoint refers to what is not there")
+        return found
+
+    def _take_recent(self, tick: Tick) -> tuple[Transaction, ...]:
+        try:
+            recent = tuple(self._recent[serial] for serial in tick.recent)
+        except KeyError:
+            raise CaptureError("is damaged: a request refers to what is not there") from None
         self._recent = {request.serial: request for request in recent}
-        return snapshot
+        return recent
 
-    def _read_rows(self, f: Line) -> tuple[EndpointStats, ...]:
-        rows = tuple(self._row(row) for row in f.items("endpoints"))
-        by_key: dict[EndpointKey, EndpointStats | Passed] = {row.key: row for row in rows}
-        if len(by_key) != len(rows):
-            raise CaptureError("an endpoint appears twice")
-        self._rows = by_key
-        return rows
+    def _take_totals(self, tick: Tick) -> dict[Side, Totals]:
+        totals: dict[Side, Totals] = {}
+        for side in SIDES:
+            found = tick.snapshot.totals.get(side)
+            if found is not None:
+                trends: dict[str, Any] = {
+                    name: self._trends.follow(
+                        side + name, tick.dropped.get(side + name, 0), getattr(found, name)
+                    )
+                    for name in TRENDS
+                }
+                totals[side] = replace(found, **trends)
+        return totals
 
-    def _pass_rows(self, f: Line) -> tuple[EndpointStats, ...]:
-        rows = map(self._passed, f.items("endpoints"))
-        self._rows = {self._key(cells[0]): row for cells, row in rows}
-        return ()
+    # Rows
 
-    def _read_keys(self, f: Line) -> None:
-        keys, start = [read_key(key) for key in f.items("keys")], self._keys_read
-        self._keys[start : start + len(keys)] = keys
-        self._keys_read += len(keys)
-        if self._keys_read > _MOST_KEYS:
-            raise CaptureError("too many endpoints")
-
-    def _known(self, number: int) -> EndpointStats | Passed:
-        known = self._rows.get(self._key(number))
-        if known is None:
-            raise CaptureError("an endpoint refers to a line that does not hold it")
-        return known
-
-    def _trend(self, key: EndpointKey, cells: list[Json]) -> Trend:
-        before = self._rows.get(key)
-        return read_trend(before.trend_ns if before else (), cells[11], READERS["p99_ns"])
-
-    def _passed(self, row: Json) -> tuple[list[Json], EndpointStats | Passed]:
-        if isinstance(row, int):
-            return [row], self._known(row)
-        cells = F.as_list(row)
-        if len(cells) < 12:
-            raise CaptureError("an endpoint has too few values")
-        return cells, Passed(cells, self._trend(self._key(cells[0]), cells))
-
-    def _row(self, row: Json) -> EndpointStats:
-        if isinstance(row, int):
-            known = self._known(row)
-            return self._read_row(*known) if isinstance(known, Passed) else known
-        return self._read_row(F.as_list(row))
-
-    def _read_row(self, cells: list[Json], trend: Trend | None = None) -> EndpointStats:
-        # Older captures lack the last ones, newer ones may have more.
-        if len(cells) < 28 and len(cells) not in (12, 14, 15, 16, 18, 21, 22, 23, 25, 27):
-            raise CaptureError("an endpoint has too few values")
-        key = self._key(cells[0])
-        return EndpointStats(
-            key=key,
-            pids=tuple(F.as_count(pid) for pid in F.as_list(cells[1])),
-            requests=F.as_count(cells[2]),
-            rps=F.as_number(cells[3]),
-            in_flight=None if cells[4] is None else F.as_count(cells[4]),
-            unanswered=F.as_count(cells[5]),
-            status=F.as_status(cells[6]),
-            request_bytes=F.as_count(cells[7]),
-            response_bytes=F.as_count(cells[8]),
-            latency=read_latency(cells[9]),
-            latency_total=read_latency(cells[10]),
-            trend_ns=self._trend(key, cells) if trend is None else trend,
-            sending_total=read_latency(cells[12]) if len(cells) > 12 else NO_LATENCY,
-            duration_total=read_latency(cells[13]) if len(cells) > 12 else NO_LATENCY,
-            wait_total=read_latency(cells[14]) if len(cells) > 14 else NO_LATENCY,
-            truncated=F.as_count(cells[15]) if len(cells) > 15 else 0,
-            paths=None if len(cells) < 17 or cells[16] is None else F.as_count(cells[16]),
-            more_paths=len(cells) > 16 and F.as_flag(cells[17]),
-            by_pid=read_parties(cells[18], F.as_count) if len(cells) > 18 else None,
-            by_peer=read_parties(cells[19], F.as_text) if len(cells) > 18 else None,
-            oldest_in_flight_ns=_read_known(cells, 20),
-            containers=_read_containers(cells[21]) if len(cells) > 21 else (),
-            latency_by_status=read_status_latencies(cells[22]) if len(cells) > 22 else None,
-            usual_p99_ns=_read_known(cells, 23),
-            p99_change=_read_known(cells, 24),
-            window_requests=_read_count(cells, 25),
-            window_errors=_read_count(cells, 26),
-            window_status=_read_statuses(cells, 27),
-        )
-
-    def _key(self, number: Json) -> EndpointKey:
-        index = F.as_count(number)
-        if index >= self._keys_read:
-            raise CaptureError("an endpoint has no key")
-        return self._keys[index]
-
-    def _request(self, request: Json) -> Transaction:
-        if isinstance(request, int):
-            known = self._recent.get(request)
-            if known is None:
-                raise CaptureError("a request refers to a line that does not hold it")
-            return read_transaction(known) if isinstance(known, list) else known
-        return read_transaction(request)
-
-    def _passed_request(self, request: Json) -> tuple[int, Transaction | list[Json]]:
-        if isinstance(request, int):
-            known = self._recent.get(request)
-            if known is None:
-                raise CaptureError("a request refers to a line that does not hold it")
-            return request, known
-        cells = F.as_list(request)
-        return F.as_count(cells[0] if cells else None), cells
-
-    def _trends_of(self, side: str, trends: list[Json]) -> dict[str, Trend]:
-        if len(trends) < LEAST_TRENDS:
-            raise CaptureError("lacks trends of the totals")
-        # Older captures lack the last ones, newer ones may have more.
-        for (name, value_of), trend in zip(READERS.items(), trends, strict=False):
-            before = self._trends.get(side + name, ())
-            self._trends[side + name] = read_trend(before, trend, value_of)
-        return {name: self._trends[side + name] for name in READERS if side + name in self._trends}
-
-
-def _read_known(cells: list[Json], at: int) -> float | None:
-    """Return a number; None: it is not known, or older captures lack it."""
-    return None if len(cells) <= at or cells[at] is None else F.as_number(cells[at])
-
-
-def _read_count(cells: list[Json], at: int) -> int | None:
-    """Return a count; None: it is not known, or older captures lack it."""
-    return None if len(cells) <= at or cells[at] is None else F.as_count(cells[at])
-
-
-def _read_statuses(cells: list[Json], at: int) -> dict[int, int] | None:
-    """Return codes and how often each was seen, from one list; None: it is not known."""
-    if len(cells) <= at or cells[at] is None:
-        return None
-    values = F.as_list(cells[at])
-    return F.as_status([list(pair) for pair in zip(values[::2], values[1::2], strict=False)])
-
-
-def _read_containers(containers: Json) -> tuple[str, ...]:
-    found = F.as_list(containers)
-    if len(found) > MOST_PIDS:
-        raise CaptureError("holds too many containers of an endpoint")
-    return tuple(F.as_text(name, _LONGEST_CONTAINER) for name in found)
-
-
-def _load(line: bytes) -> Json:
-    if line.count(b",") > _MOST_VALUES or line.count(b"[") > _MOST_LISTS:
-        raise CaptureError("has a line of too many values")
-    if sum(map(line.count, _NAME_ENDS)) > _MOST_MEMBERS:
-        raise CaptureError("has a line of too many members")
-    objects = 0
-
-    def count(members: list[tuple[str, Json]]) -> Json:
-        nonlocal objects
-        objects += 1
-        if objects > _MOST_OBJECTS:
-            raise CaptureError("has a line of too many objects")
-        return dict(members)
-
-    def refuse(constant: str) -> float:
-        raise CaptureError(f"holds {constant}")
-
-    try:
-        document: Json = json.loads(line, parse_constant=refuse, object_pairs_hook=count)
-    except CaptureError:
-        raise
-    except MemoryError:
-        raise CaptureError("has a line that does not fit into memory") from None
-    except (ValueError, RecursionError):
-        raise CaptureError("holds a line that is not JSON") from None
-    return document
+    def _make_rows(self) -> tuple[EndpointStats, ...]:
+        decoder = self._decoder
+        assert decoder is not None
+        made: dict[int, tuple[_Held, EndpointStats]] = {}
+        entries = 0
+        for one in self._order:
+            held, before = self._rows[one], self._made.get(one)
+            if before is None or before[0] is not held:
+                row = checked_row(decoder.row(self._keys[one], held.trend_ns, held.values))
+                entries += len(row.status) + len(row.by_pid or ()) + len(row.by_peer or ())
+                if entries > _MOST_ENTRIES:
+                    raise CaptureError("has rows of too many statuses, processes and peers")
+                before = held, row
+            made[one] = before
+        self._made = made
+        return tuple([row for _, row in made.values()])

@@ -1,4 +1,4 @@
-"""The lines of a capture, compressed or not, read from any place that has been passed once.
+"""The lines of a capture of schema 1, compressed or not, from any place that has been read once.
 
 A reader can be forked: the fork goes on from the same place. Of a compressed file that takes a copy
 of what the decompression remembers, some 50 KB, so nothing has to be decompressed again before it.
@@ -8,33 +8,16 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from httptop.capture.fields import CaptureError
+from httptop.capture.frames import ReadAt
+from httptop.capture.problems import CaptureError, CutOff
 
 #: The most bytes of one line, decompressed.
 LONGEST_LINE: Final = 32 << 20
 #: What the file starts with if it is compressed.
 GZIP: Final = b"\x1f\x8b"
 _PIECE: Final = 1 << 16
-
-#: Reads so many bytes from so many bytes after the start of the file; fewer at its end.
-ReadAt = Callable[[int, int], bytes]
-
-
-class CutOff(CaptureError):
-    """The capture ends in the middle of a line."""
-
-
-def read_at(file: IO[bytes]) -> ReadAt:
-    """Return what reads a file that nobody else reads."""
-
-    def read(offset: int, size: int) -> bytes:
-        file.seek(offset)
-        return file.read(size)
-
-    return read
 
 
 class LineReader:

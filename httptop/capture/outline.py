@@ -1,7 +1,8 @@
 """An outline of a whole capture: its times and rates, found without reading its snapshots.
 
-The writer puts them near the start of a line and of each side's totals, so lines are searched, not
-parsed. It is for a line of time alone: of a capture that is written otherwise nothing is found.
+The indices of a capture of schema 2 have them. In one of schema 1 they stand near the start of a
+line and of each side's totals, so lines are searched, not parsed. It is for a line of time alone:
+of a capture that is written otherwise nothing is found.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from httptop.capture.fields import CaptureError
-from httptop.capture.lines import LineReader, ReadAt
-from httptop.capture.recorder import LARGEST_FILE
+from httptop.capture.frames import ReadAt
+from httptop.capture.index import indexed
+from httptop.capture.lines import LineReader
+from httptop.capture.opening import frames_of
+from httptop.capture.problems import CaptureError
 from httptop.model import SIDES, Side
 from httptop.view.moment import Rate
 
 #: The most moments; of more every second one goes.
 MOST: Final = 1000
+#: The most bytes of lines that are searched; no recording became longer.
+_LARGEST: Final = 8 << 30
 #: A number as the writer has it, and never a huge one.
 _NUMBER: Final = rb"(\d{1,15}(?:\.\d{1,20})?(?:e-?\d\d?)?)"
 _TAKEN_AT: Final = re.compile(rb'\{"taken_at":' + _NUMBER + rb",")
@@ -43,10 +48,10 @@ class _Found(NamedTuple):
 
 
 def outline(read: ReadAt, goes_on: Callable[[], bool]) -> Outline:
-    """Return the outline of a capture as far as it can be read; ``goes_on`` is asked each line."""
+    """Return the outline of a capture as far as it can be read; ``goes_on`` is asked often."""
     found: list[_Found] = []
     every, last = 1, _Found(0.0, ())
-    for number, moment in enumerate(_moments(LineReader(read), goes_on)):
+    for number, moment in enumerate(_moments(read, goes_on)):
         if number % every == 0 and (not found or moment.at > found[-1].at):
             found.append(moment)
             if len(found) > MOST:
@@ -61,9 +66,21 @@ def outline(read: ReadAt, goes_on: Callable[[], bool]) -> Outline:
     return Outline(rates, 2.5 * gaps[len(gaps) // 2] if gaps else 0.0)
 
 
-def _moments(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[_Found]:
+def _moments(read: ReadAt, goes_on: Callable[[], bool]) -> Iterator[_Found]:
+    try:
+        frames = frames_of(read)
+    except CaptureError:
+        return
+    if frames is None:
+        yield from _in_lines(LineReader(read), goes_on)
+    else:
+        for one in indexed(frames, goes_on):
+            yield _Found(one.moment.taken_at, one.moment.rates)
+
+
+def _in_lines(lines: LineReader, goes_on: Callable[[], bool]) -> Iterator[_Found]:
     taken = 0
-    while goes_on() and taken <= LARGEST_FILE:
+    while goes_on() and taken <= _LARGEST:
         try:
             line = lines.line()
         except CaptureError:

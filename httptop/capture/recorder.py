@@ -1,10 +1,9 @@
-"""Write snapshots to a capture file and read them back.
+"""Write snapshots to a capture file, of schema 2 whatever its name is.
 
-The file contains the lines of :mod:`httptop.capture.codec`, compressed if its name ends in ``.gz``.
-Each line is written at once, so that a capture interrupted by a crash lacks at most the last line
-and those that waited to be written. What is missing in between a note tells (:func:`missing`), and
-one whose last snapshot is not the run's, ``final``, lacks the end.
-A reader trusts nothing: it bounds sizes, checks types and cleans texts.
+The frames of a snapshot (frames.py, parts.py) are written at once, so that a capture interrupted by
+a crash lacks at most the last snapshot and those that waited to be written. What is missing in
+between a note tells (:func:`missing`), and one whose last snapshot is not the run's, ``final``,
+lacks the end. After each 60 snapshots, and at the end, comes an index of them.
 """
 
 from __future__ import annotations
@@ -12,21 +11,21 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from httptop.capture.codec import Encoder
-from httptop.capture.decoder import Decoder
-from httptop.capture.lines import GZIP, LONGEST_LINE, LineReader, read_at
+from httptop.capture.encoder import EVERY, Encoder
+from httptop.capture.frames import END, INDEX, LARGEST_FRAME, Packer, line_for_people
+from httptop.capture.lines import GZIP
+from httptop.capture.parts import ROW, Index, Moment, encode, moment_of
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.errors import UsageError
 from httptop.linux.files import FileError, InvokingUser, create
 from httptop.model import Snapshot
 from httptop.output.sink import SendError
 
-#: The most bytes of a file, before compression; a larger recording fails.
+#: The most bytes of a file; a larger recording fails.
 LARGEST_FILE: Final = 8 << 30
 
 
@@ -53,18 +52,14 @@ class Recorder:
             self._descriptor: int | None = create(path, invoker, ours=is_capture)
         except FileError as error:
             raise UsageError(f"cannot record to {error}") from None
-        self._pack = (
-            zlib.compressobj(3, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-            if path.suffix == ".gz"
-            else None
-        )
-        self._encoder = Encoder()
-        self._redaction = redaction
-        self._encoded = 0  # before compression
-        self._whole = 0  # bytes of the file that hold whole lines
-        self._unwritten = b""  # a line, as it is to stand in the file
+        self._packer, self._encoder, self._redaction = Packer(), Encoder(), redaction
+        self._whole = 0  # bytes of the file that hold whole frames
+        self._unwritten = b""  # what follows them
+        self._moments: list[Moment] = []  # of the snapshots since the latest index
+        self._number = 0  # of the next snapshot
+        self._latest_index = 0  # where it is, from the start of the file on
         try:
-            self._unwritten = self._packed(self._encoder.header())
+            self._unwritten = line_for_people(ROW)
             self._write()
         except RecordingError:
             self.close()
@@ -75,11 +70,11 @@ class Recorder:
 
         The capture says how many are missing before it. Raises :class:`RecordingError`.
         """
-        if not self._unwritten:  # else it is the line of this snapshot
+        if not self._unwritten:  # else it has this snapshot
             redacted = self._redaction.apply(snapshot)
             if dropped:
                 redacted = replace(redacted, notes=(*redacted.notes, missing(dropped)))
-            self._unwritten = self._packed(self._encoder.line(redacted))
+            self._unwritten = self._packed(redacted)
         self._write()
 
     def close(self) -> None:
@@ -88,9 +83,11 @@ class Recorder:
         if descriptor is None:
             return
         try:
-            # What has been compressed and not written would be missing from the end's checksum.
-            if self._pack is not None and not self._unwritten:
-                self._unwritten = self._pack.flush()
+            # Without a snapshot that could not be written its end is no better than a crash's.
+            if self._whole and not self._unwritten:
+                index = self._index() if self._moments else b""
+                content = encode(self._whole + len(index))
+                self._unwritten = index + self._packer.frame(END, content, self._latest_index)
                 self._write()
             os.fsync(descriptor)
         except OSError as error:
@@ -99,14 +96,26 @@ class Recorder:
             self._descriptor = None
             os.close(descriptor)
 
-    def _packed(self, line: str) -> bytes:
-        data = line.encode() + b"\n"
-        self._encoded += len(data)
-        if len(data) > LONGEST_LINE or self._encoded > LARGEST_FILE:
+    def _packed(self, snapshot: Snapshot) -> bytes:
+        frames: list[bytes] = []
+        for kind, content in self._encoder.frames(snapshot):
+            if len(content) > LARGEST_FRAME:
+                raise RecordingError(self._refused("a snapshot is too large"), final=True)
+            frames.append(self._packer.frame(kind, content, self._latest_index))
+        data = b"".join(frames)
+        if self._whole + len(data) > LARGEST_FILE:
             raise RecordingError(self._refused("it would grow too large"), final=True)
-        if self._pack is not None:
-            data = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
-        return data
+        self._moments.append(moment_of(snapshot, self._whole))
+        self._number += 1
+        return data + (self._index(len(data)) if len(self._moments) == EVERY else b"")
+
+    def _index(self, behind: int = 0) -> bytes:
+        """Return the index of the snapshots since the one before; ``behind`` so many bytes."""
+        first = self._number - len(self._moments)
+        frame = self._packer.frame(INDEX, encode(Index(first, self._moments)), self._latest_index)
+        self._latest_index = self._whole + behind
+        self._moments = []
+        return frame
 
     def _write(self) -> None:
         """Append what is unwritten, whole or not at all."""
@@ -140,19 +149,8 @@ def missing(snapshots: int) -> str:
 
 
 def is_capture(start: bytes) -> bool:
-    """Return whether a file that starts with these bytes is a capture."""
+    """Return whether a file that starts with these bytes is a capture, of any schema."""
     if start.startswith(GZIP):
         with contextlib.suppress(zlib.error):
             start = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(start, 1 << 16)
     return start.startswith(b'{"httptop":"capture"')
-
-
-def read_capture(file: IO[bytes]) -> Iterator[Snapshot]:
-    """Yield the snapshots of a capture.
-
-    Raises :class:`CutOff` if it ends within a line, :class:`CaptureError` if it is invalid.
-    """
-    lines, decoder = LineReader(read_at(file)), Decoder()
-    decoder.header(lines.line())
-    while line := lines.line():
-        yield decoder.snapshot(line)

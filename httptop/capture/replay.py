@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from httptop import humanize
-from httptop.capture.fields import CaptureError
-from httptop.capture.lines import CutOff
 from httptop.capture.outline import Outline, outline
+from httptop.capture.problems import CaptureError, CutOff
 from httptop.capture.restrict import narrowed
 from httptop.capture.seeking import CaptureReader, GoesOn
 from httptop.collect.redacted import SnapshotRedaction

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
-from httptop.capture.decoder import Decoder
-from httptop.capture.lines import LineReader, read_at
+from httptop.capture.frames import read_at
+from httptop.capture.opening import AnyDecoder, opened
 from httptop.model import Snapshot
 
 
@@ -14,20 +14,19 @@ class Skim:
     """Goes through a capture once; what it remembers is bounded, however long that is."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Read the first line; raise :class:`httptop.capture.fields.CaptureError`."""
-        self._lines, self._decoder = LineReader(read_at(file)), Decoder()
-        self._decoder.header(self._lines.line())
-        self._last: tuple[Decoder, bytes] | None = None
+        """Read the first line; raise :class:`httptop.capture.problems.CaptureError`."""
+        self._units, self._decoder = opened(read_at(file))
+        self._last: tuple[AnyDecoder, Any] | None = None
 
     def snapshots(self, *, rows: bool = False) -> Iterator[Snapshot]:
         """Yield the snapshots, ``rows``: with their rows, which takes many times as long.
 
-        Raises :class:`CutOff` if it ends within a line, :class:`CaptureError` if it is invalid.
+        Raises :class:`CutOff` if it ends within one, :class:`CaptureError` if it is invalid.
         """
-        while line := self._lines.line():
+        while (unit := self._units.unit()) is not None:
             before = self._decoder.fork()
-            snapshot = self._decoder.snapshot(line, rows=rows)
-            self._last = (before, line)
+            snapshot = self._decoder.snapshot(unit, rows=rows)
+            self._last = (before, unit)
             yield snapshot
 
     def last(self) -> Snapshot | None:
@@ -37,5 +36,5 @@ class Skim:
         """
         if self._last is None:
             return None
-        before, line = self._last
-        return before.fork().snapshot(line)
+        before, unit = self._last
+        return before.fork().snapshot(unit)

@@ -63,22 +63,23 @@ class Split(Mapping[_Name, PartyStats]):
         self._find: Callable[[], dict[_Name, PartyStats]] = find
         self._found: dict[_Name, PartyStats] | None = None
 
-    def _now(self) -> dict[_Name, PartyStats]:
+    def all(self) -> dict[_Name, PartyStats]:
+        """Return all of it; not to be changed."""
         if self._found is None:
             self._found = self._find()
         return self._found
 
     def __getitem__(self, name: _Name) -> PartyStats:
         """Return what one has."""
-        return self._now()[name]
+        return self.all()[name]
 
     def __iter__(self) -> Iterator[_Name]:
         """Yield the names, the most active first."""
-        return iter(self._now())
+        return iter(self.all())
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._now())
+        return len(self.all())
 
 
 class PartyTable:

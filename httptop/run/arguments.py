@@ -34,9 +34,9 @@ EXAMPLES: Final = (
     ("errors of one process", "sudo {program} -p 1234 --status 4xx,5xx"),
     ("part of an API", "sudo {program} --filter 'path ~ /api/* and not status = 2xx'"),
     ("five snapshots for a script", "sudo {program} -b -n 5 --format json"),
-    ("record what is seen ...", "sudo {program} --record today.capture.gz"),
-    ("... and look at it later, without root", "{program} --replay today.capture.gz"),
-    ("a page about it, for others", "{program} --replay today.capture.gz --export html"),
+    ("record what is seen ...", "sudo {program} --record today.capture"),
+    ("... and look at it later, without root", "{program} --replay today.capture"),
+    ("a page about it, for others", "{program} --replay today.capture --export html"),
     ("many hosts, without root", "{program} --from prometheus:http://prometheus:9090"),
 )
 EXIT_STATUSES: Final = (
@@ -189,9 +189,7 @@ def command_line() -> argparse.ArgumentParser:
         "tcp://host:port, unix:///path, syslog:, syslog+udp://host, syslog+tcp://host",
     )
     captures = parser.add_argument_group("captures, many hosts, the demo")
-    captures.add_argument(
-        "--record", type=_path, metavar="FILE", help="write a capture (.gz: compressed)"
-    )
+    captures.add_argument("--record", type=_path, metavar="FILE", help="write a capture")
     captures.add_argument(
         "--replay", type=_path, metavar="FILE", help="play a capture; needs neither root nor BCC"
     )

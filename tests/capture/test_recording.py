@@ -6,7 +6,6 @@ import contextlib
 import errno
 import gzip
 import io
-import json
 import os
 import stat
 import threading
@@ -14,17 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from httptop.capture.codec import Encoder
-from httptop.capture.decoder import Decoder
-from httptop.capture.fields import CaptureError
-from httptop.capture.lines import CutOff
-from httptop.capture.recorder import Recorder, RecordingError, read_capture
+from httptop.capture.opening import read_capture
+from httptop.capture.problems import CaptureError, CutOff
+from httptop.capture.recorder import Recorder, RecordingError
 from httptop.capture.replay import ReplayFeed
 from httptop.capture.restrict import narrowed
 from httptop.collect.feed import ObservedFeed
@@ -34,17 +28,15 @@ from httptop.config.settings import Settings
 from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser
 from httptop.model import (
-    NO_LATENCY,
     EndpointKey,
-    Latency,
-    Overhead,
     RequestInFlight,
     SinkStats,
     Snapshot,
 )
 from httptop.output.back_off import BackOff
 from httptop.output.sink import SnapshotSink
-from tests.factory import LATENCY, key, request, row, snapshot_at
+from tests.capture.lines_written import written_in_lines
+from tests.factory import snapshot_at
 from tests.patience import PATIENCE_S
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
@@ -78,225 +70,28 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
         assert tuple(read_capture(file)) == TICKS
 
 
-def test_rows_that_come_go_and_change_places() -> None:
-    rows = tuple(row(key(f"/{n}"), {200: n + 1}, trend=(1.0, None, float(n))) for n in range(4))
-    again = (
-        replace(rows[2], requests=9, trend_ns=(None, 2.0, 7.0)),
-        rows[0],
-        replace(rows[1], trend_ns=()),
-        row(key("/new"), pids=()),
-    )
-    ticks = (snapshot_at(1, rows), snapshot_at(2, again), snapshot_at(3, ()), snapshot_at(4, rows))
-    encoder, decoder = Encoder(), Decoder()
-    for tick in ticks:
-        assert decoder.snapshot(encoder.line(tick).encode()) == tick
-
-
-HEADED = request(
-    99,
-    response_head=("HTTP/1.1 200 OK", "Content-Type: text/plain"),
-    request_head=("Host: shop", "Cookie: ***"),
-)
-
-
-def test_heads_of_both_and_what_was_shed_are_kept() -> None:
-    tick = replace(
-        snapshot_at(1), recent=(HEADED,), overhead=Overhead(1.0, shed=("samples", "pids"))
-    )
-    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
-
-
-def test_a_capture_of_before_lacks_them() -> None:
-    tick = replace(snapshot_at(1), recent=(HEADED,))
-    line = json.loads(Encoder().line(tick))
-    del line["recent"][0][12]
-    without = replace(HEADED, request_head=())
-    assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
-    del line["recent"][0][11], line["overhead"][8:]
-    without = replace(without, response_head=())
-    assert Decoder().snapshot(json.dumps(line).encode()) == replace(tick, recent=(without,))
-
-
-TIMED = replace(row(), sending_total=LATENCY, duration_total=LATENCY, wait_total=LATENCY)
-
-
-def test_times_beside_the_latency_are_kept() -> None:
-    tick = snapshot_at(1, (TIMED,))
-    assert Decoder().snapshot(Encoder().line(tick).encode()) == tick
-
-
-@pytest.mark.parametrize(
-    ("cells", "lacks"),
-    [
-        (23, {}),
-        (14, {"wait_total": NO_LATENCY}),
-        (12, dict.fromkeys(("wait_total", "sending_total", "duration_total"), NO_LATENCY)),
-    ],
-)
-def test_a_capture_of_before_lacks_these_figures(cells: int, lacks: dict[str, Any]) -> None:
-    lacks |= {"window_requests": None, "window_errors": None}
-    line = json.loads(Encoder().line(snapshot_at(1, (TIMED,))))
-    del line["endpoints"][0][cells:]
-    (found,) = Decoder().snapshot(json.dumps(line).encode()).endpoints
-    assert found == replace(TIMED, **lacks)
-
-
-def test_a_capture_of_before_does_not_say_what_the_window_covers() -> None:
-    line = json.loads(Encoder().line(snapshot_at(7)))
-    del line["covered_s"]
-    for totals in line["totals"].values():
-        del totals[10]
-    found = Decoder().snapshot(json.dumps(line).encode())
-    assert (found.window_s, found.covered_s) == (60.0, 7.0)
-    assert found.total("server").latency_total == NO_LATENCY
-    assert found.total("server").latency == LATENCY
-
-
-def test_what_goes_on_is_small() -> None:
-    rows = tuple(row(key(f"/{n}"), trend=tuple(map(float, range(60)))) for n in range(1000))
-    moved = tuple(replace(one, trend_ns=(*one.trend_ns[1:], 5.0)) for one in rows)
-    encoder = Encoder()
-    first = encoder.line(snapshot_at(1, rows))
-    assert len(encoder.line(snapshot_at(2, rows))) < len(first) / 40
-    assert len(encoder.line(snapshot_at(3, moved))) < len(first) / 2
-
-
-_counts = st.integers(0, 2**58)  # their sums are counts, too
-_numbers = st.floats(0, 1e15)
-_texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=20)
-_keys = st.builds(
-    EndpointKey,
-    st.sampled_from(["server", "client"]),
-    _texts,
-    _texts,
-    st.booleans(),
-    _texts,
-    _texts,
-)
-_latencies = st.builds(Latency, st.integers(1, 99), *[_numbers] * 7)
-_rows = st.builds(
-    lambda k, status, latency, trend: row(k, status, 1, latency, trend=trend),
-    _keys,
-    st.dictionaries(st.integers(100, 999), _counts, max_size=3),
-    _latencies,
-    st.lists(st.none() | _numbers, max_size=5).map(tuple),
-)
-
-
-@given(st.lists(st.lists(_rows, max_size=4, unique_by=lambda one: one.key), max_size=4))
-def test_any_snapshots_round_trip(ticks: list[list[object]]) -> None:
-    encoder, decoder = Encoder(), Decoder()
-    for number, rows in enumerate(ticks):
-        tick = snapshot_at(number, tuple(rows))  # type: ignore[arg-type]
-        assert decoder.snapshot(encoder.line(tick).encode()) == tick
-
-
+@pytest.mark.parametrize("write", [written, written_in_lines])
 @pytest.mark.parametrize("name", ["a.capture", "a.capture.gz"])
-def test_cut_off_anywhere(name: str, tmp_path: Path) -> None:
-    content = written(tmp_path / name).read_bytes()
+def test_cut_off_anywhere(
+    write: Callable[[Path, tuple[Snapshot, ...]], Path], name: str, tmp_path: Path
+) -> None:
+    content = write(tmp_path / name, TICKS).read_bytes()
     for length in range(0, len(content) - 1, max(1, len(content) // 97)):
         got: list[Snapshot] = []
         with pytest.raises(CaptureError):  # noqa: PT012
             for tick in read_capture(io.BytesIO(content[:length])):
                 got.append(tick)
             if got:
-                raise CutOff("between two lines: nothing to complain about")
+                raise CutOff("between two snapshots: nothing to complain about")
         assert tuple(got) == TICKS[: len(got)]
 
 
-def test_hostile_texts_are_cleaned() -> None:
-    line = Encoder().line(snapshot_at(1)).replace("/users/{id}", "/\\u001b[31m\\ud800\\u202e")
-    got = Decoder().snapshot(line.encode())
-    assert got.endpoints[0].key.path.isprintable()
-    assert "\\x1b[31m" in got.endpoints[0].key.path
-
-
-HEADER = Encoder().header().encode()
-LINE = json.loads(Encoder().line(snapshot_at(1)))
-
-
-def changed(**values: object) -> bytes:
-    return HEADER + b"\n" + json.dumps(LINE | values).encode() + b"\n"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n",
-        b"hello\n",
-        b"{}\n",
-        b"[]\n",
-        b'{"httptop": "capture", "schema": 2}\n',
-        b"\x1f\x8b",
-        b"\x1f\x8b" + bytes(range(256)),
-        gzip.compress(b"x", mtime=0),
-        HEADER + b"\n{}\n",
-        HEADER + b"\n" + b"[" * 1_000_000 + b"\n",
-        HEADER + b"\n" + b"9" * 10_000 + b"\n",
-        changed(taken_at="now"),
-        changed(taken_at=1e300),
-        changed(taken_at=-1),
-        changed(taken_at=float("nan")),
-        changed(uptime_s=float("inf")),
-        changed(keys=[["up", "a", "b", False, "c", "d"]]),
-        changed(keys=5),
-        changed(keys=[]),
-        changed(endpoints=[True]),
-        changed(endpoints=[-1]),
-        changed(endpoints=[0]),
-        changed(endpoints=[LINE["endpoints"][0], LINE["endpoints"][0]]),
-        changed(endpoints=[[0] * 12]),
-        changed(endpoints=[[0] * 11]),
-        changed(recent=[7]),
-        changed(recent=[[]]),
-        changed(health=[-1]),
-        changed(health=[10**30]),
-        changed(recent=[[*LINE["recent"][0][:11], [5]]]),
-        changed(recent=[[*LINE["recent"][0][:12], [5]]]),
-        changed(recent=[[*LINE["recent"][0], []]]),
-        changed(recent=[[*LINE["recent"][0], 5]]),
-        changed(overhead=[]),
-        changed(overhead=[None] * 7),
-        changed(overhead=[None] * 9),
-        changed(other_protocols={}),
-        changed(other_protocols=[[1, "tls"]]),
-        changed(other_protocols=[[1, "tls", -1]]),
-        changed(other_protocols=[[1, 2, 3]]),
-        changed(other_protocols=[[1, "tls", 1]] * 70_000),
-        changed(totals=[]),
-        changed(totals={"server": [1]}),
-        changed(final=1),
-        changed(notes=[1]),
-        changed(host=None),
-    ],
-)
-def test_hostile_files_are_clean_errors(content: bytes, tmp_path: Path) -> None:
-    if content:
-        with pytest.raises(CaptureError):
-            read(content)
-    path = tmp_path / "hostile"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match="hostile: "):
-        ReplayFeed(path, ME, AS_IT_IS)
-
-
-def test_a_line_without_end_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("httptop.capture.lines.LONGEST_LINE", 1000)
-    bomb = gzip.compress(HEADER + b"\n" + b"0" * 50_000_000)
-    with pytest.raises(CaptureError, match="too long"):
-        read(bomb)
-
-
-@given(st.data())
-def test_any_damage_is_a_clean_error(data: st.DataObject) -> None:
-    content = bytearray(changed())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        read(bytes(content))
-    except CaptureError:
-        return
+def test_one_may_follow_another(tmp_path: Path) -> None:
+    """As by cat: rows and requests count from the start again."""
+    one, other = (written(tmp_path / name).read_bytes() for name in "ab")
+    assert read(one + other) == [*TICKS, *TICKS]
+    with pytest.raises(CaptureError, match="no frame at byte"):
+        read(one + b"and more")
 
 
 def test_refuses_what_it_must_not_write(tmp_path: Path) -> None:
@@ -338,7 +133,7 @@ def test_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert 0 < len(read((tmp_path / "a").read_bytes())) < 6  # whole lines
 
 
-@pytest.mark.parametrize("name", ["a", "a.gz"])
+@pytest.mark.parametrize("name", ["a"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO])
 def test_keeps_whole_lines_where_a_write_fails(
     name: str, error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -380,7 +175,7 @@ def test_keeps_whole_lines_where_a_write_fails(
         assert got == list(TICKS[: good - 1])
 
 
-@pytest.mark.parametrize("name", ["a", "a.gz"])
+@pytest.mark.parametrize("name", ["a"])
 @pytest.mark.parametrize("good", range(1, 7))
 def test_goes_on_once_there_is_room_again(
     name: str, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -495,7 +290,7 @@ def test_replay_is_what_was_recorded(tmp_path: Path) -> None:
 
 def test_replay_of_a_cut_off_capture_says_so(tmp_path: Path) -> None:
     path = written(tmp_path / "a")
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(path.read_bytes()[:-600])  # the index is before that
     feed = ReplayFeed(path, ME, AS_IT_IS, pace_s=0.001)
     got = played(feed)
     assert len(got) == 5

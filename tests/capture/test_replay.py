@@ -13,7 +13,7 @@ import pytest
 from httptop.capture.replay import ReplayFeed
 from httptop.model import Snapshot
 from tests.capture.test_recording import AS_IT_IS, ME, written
-from tests.capture.test_seeking import TICKS
+from tests.capture.test_seeking import TICKS, WAYS, write
 from tests.patience import PATIENCE_S
 
 
@@ -37,10 +37,10 @@ class Played:
         return found
 
 
-@pytest.fixture(params=["a.capture", "a.capture.gz"])
+@pytest.fixture(params=WAYS)
 def held(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
     """A replay whose next snapshot would come in an hour."""
-    played = Played(written(tmp_path / request.param, TICKS), 3600)
+    played = Played(write(request.param, tmp_path), 3600)
     yield played
     played.feed.stop()
 
@@ -55,13 +55,15 @@ def test_steps_and_seeks_show_what_playing_through_would(held: Played) -> None:
         (lambda: feed.step(1), TICKS[1], 1),
         (lambda: feed.step(9), TICKS[10], 10),
         (lambda: feed.step(-1), TICKS[9], 9),
+        (lambda: feed.seek(75), TICKS[84], 84),
+        (lambda: feed.seek(-75), TICKS[9], 9),
         (lambda: feed.seek(30), TICKS[39], 39),
         (lambda: feed.seek(-20), TICKS[19], 19),
         (lambda: feed.seek(-60), TICKS[0], 0),
         (lambda: feed.seek_to(TICKS[50].taken_at), TICKS[50], 50),
-        (lambda: feed.seek_to(float("inf")), LAST, 69),
-        (lambda: feed.step(-1), TICKS[68], 68),
-        (lambda: feed.step(-99), TICKS[0], 0),
+        (lambda: feed.seek_to(float("inf")), LAST, 129),
+        (lambda: feed.step(-1), TICKS[128], 128),
+        (lambda: feed.step(-999), TICKS[0], 0),
     )
     for ask, shown, number in moves:
         ask()
@@ -86,15 +88,15 @@ def test_a_pause_holds_and_what_has_ended_is_played_again(tmp_path: Path) -> Non
     feed.pause()
     assert played.until_the_end() == [*TICKS[:-1], LAST]
     feed.step(-20)
-    assert played.next() == TICKS[49]
+    assert played.next() == TICKS[109]
     assert not feed.recording.playing
     feed.pause()
-    assert played.until_the_end() == [*TICKS[50:-1], LAST]
+    assert played.until_the_end() == [*TICKS[110:-1], LAST]
     feed.stop()
 
 
 def test_speed_is_that_of_the_times_and_leaves_out_what_nobody_could_see(tmp_path: Path) -> None:
-    played = Played(written(tmp_path / "a.gz", TICKS), None)
+    played = Played(written(tmp_path / "a", TICKS), None)
     feed = played.feed
     assert played.next() == TICKS[0]
     for _ in range(9):
@@ -113,15 +115,15 @@ def test_speed_is_that_of_the_times_and_leaves_out_what_nobody_could_see(tmp_pat
 
 def test_the_end_of_a_capture_that_is_cut_off_says_so_and_one_can_go_back(tmp_path: Path) -> None:
     path = written(tmp_path / "a", TICKS)
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(path.read_bytes()[:-900])  # the index is before that
     played = Played(path, 3600)
     played.next()
     played.feed.seek_to(float("inf"))
     last = played.next()
-    assert (last.final, last.endpoints) == (True, TICKS[68].endpoints)
+    assert (last.final, last.endpoints) == (True, TICKS[128].endpoints)
     assert "cut off" in last.notes[-1]
     played.feed.step(-1)
-    assert played.next() == TICKS[67]
+    assert played.next() == TICKS[127]
     played.feed.stop()
     assert "cut off" in (played.feed.problem or "")
     assert not played.feed.damaged

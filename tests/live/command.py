@@ -42,9 +42,11 @@ NOTHING: Final = "0" * 16
 PATIENCE: Final = "60s"
 
 _NEEDED: Final = (
-    "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "platformdirs", "psutil", "pygments",
-    "rich", "textual", "tomli_w", "typing_extensions.py", "uc_micro",
+    "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "msgspec", "platformdirs", "psutil",
+    "pygments", "rich", "textual", "tomli_w", "typing_extensions.py", "uc_micro", "zstandard",
 )  # fmt: skip
+#: 12 MB, for other Pythons than CPython.
+_NOT_LOADED: Final = shutil.ignore_patterns("_cffi.*")
 
 
 @functools.cache
@@ -57,7 +59,7 @@ def readable() -> tuple[str, dict[str, str]]:
     site = Path(sys.modules["pytest"].__file__ or "").parents[1]
     for name in _NEEDED:
         if (site / name).is_dir():
-            shutil.copytree(site / name, below / name)
+            shutil.copytree(site / name, below / name, ignore=_NOT_LOADED)
         elif (site / name).exists():
             shutil.copy(site / name, below / name)
     for directory, _, files in os.walk(below):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import pwd
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from httptop.bpf import least
+from httptop.capture.opening import read_capture
 from httptop.config.settings import DEFAULTS
 from httptop.doctor import host
 from httptop.linux import bpf_syscall
@@ -241,8 +241,9 @@ def test_a_recording_under_sudo_belongs_to_who_called_but_httptop_does_not(folde
     found = capture.stat()
     assert (found.st_uid, found.st_gid) == (user.pw_uid, user.pw_gid)
     assert stat.S_IMODE(found.st_mode) == 0o600
-    lines = [json.loads(line) for line in capture.read_text().splitlines()]
-    assert lines[-1]["final"]
+    with capture.open("rb") as file:
+        *_, last = read_capture(file)
+    assert last.final
 
 
 def test_settings_are_saved_for_who_called_sudo(folder: Path) -> None:

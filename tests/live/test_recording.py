@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop.capture.recorder import read_capture
+from httptop.capture.opening import read_capture
 from httptop.output.json import to_json
 from tests.live.command import NOTHING, document, running, said, threads
 from tests.patience import PATIENCE_S
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
 
 def test_the_capture_has_what_the_run_has_seen(tmp_path: Path) -> None:
-    capture = tmp_path / "a.capture.gz"
+    capture = tmp_path / "a.capture"
     keeps = ("--set", "security.keep_no_capabilities=false")
     # Of the host's other processes there may be so much to encode that snapshots are dropped.
     flags = ("-d", "0.2", "-n", "20", "--demo", "--comm", "shop-*", *keeps)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from httptop import __version__
-from httptop.capture.recorder import read_capture
+from httptop.capture.opening import read_capture
 from httptop.cli import main
 from httptop.collect.feed import Feed
 from httptop.config.load import load
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
-    return written(tmp_path / "some.capture.gz")
+    return written(tmp_path / "some.capture")
 
 
 def httptop(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -114,7 +114,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["--pid", "1", "--filter", "pid = 2"], "no pid can match"),
         (["--config", "/none.toml"], "no such file"),
         (["--replay", "/none"], "no such file"),
-        (["--replay", "/etc/passwd"], "not JSON"),
+        (["--replay", "/etc/passwd"], "is not a capture of httptop"),
         (["--replay", "/etc/passwd", "--demo"], "exclude each other"),
         (["--replay", "/a", "--record", "/b"], "exclude each other"),
         (["--export", "pdf"], "csv, har, html), found 'pdf'"),
@@ -317,7 +317,7 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         return FakeFeed()
 
     live(monkeypatch, start)
-    capture = tmp_path / "new.gz"
+    capture = tmp_path / "new"
     words = ["-b", "-n", "2", "--format", "json", "-p", "7", "--record", str(capture), "-d", "0.5"]
     assert main(words) == 0
     ((settings, scope, demo),) = asked[:1]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from httptop.capture.frames import MARKER
 from httptop.cli import main
 from httptop.report import FORMATS
 from tests.capture.test_recording import FakeFeed, written
@@ -24,7 +25,7 @@ __all__ = ["home"]
 @pytest.fixture
 def capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return written(tmp_path / "some.capture.gz")
+    return written(tmp_path / "some.capture")
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -88,8 +89,10 @@ def test_what_is_cut_off_or_damaged_is_reported_as_far_as_it_goes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     plain = written(tmp_path / "plain.capture")
-    lines = plain.read_bytes().splitlines(keepends=True)
-    for tail, status, said in ((lines[3][:50], 0, "cut off"), (b"{}\n" * 2, 2, "plain.capture: ")):
+    first, *others = plain.read_bytes().split(MARKER)
+    lines = [first, *(MARKER + frame for frame in others)]
+    torn = lines[3][:-1] + bytes([lines[3][-1] ^ 1])
+    for tail, status, said in ((lines[3][:50], 0, "cut off"), (torn, 2, "is damaged at byte")):
         plain.write_bytes(b"".join(lines[:3]) + tail)
         assert main(replay(plain, "csv", "html")) == status
         assert said in capfd.readouterr().err

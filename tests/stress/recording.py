@@ -5,7 +5,7 @@ the capture's last snapshot has to be the run's, number for number, and the thre
 made of it have to agree with that: each row of the table, the sums, the requests that are kept.
 The status is 0 where they do.
 
-A second argument is the name of the capture, whose end says what it is written as.
+A second argument is the name of the capture.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def faults(minutes: float, capture: Path) -> Iterator[str]:
 def main() -> int:
     """Return 0 if everything agrees, 1 if not."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    name = sys.argv[2] if len(sys.argv) > 2 else "run.capture.gz"
+    name = sys.argv[2] if len(sys.argv) > 2 else "run.capture"
     with tempfile.TemporaryDirectory(prefix="httptop-recording-") as folder:
         found = list(faults(minutes, Path(folder, name)))
     for fault in found[:20]:

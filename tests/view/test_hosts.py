@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from httptop.capture.codec import Encoder
-from httptop.capture.decoder import Decoder
 from httptop.filters import FilterError
 from httptop.filters.completion import complete, seen_in
 from httptop.filters.on_screen import ScreenFilter, parse_for_screen
@@ -20,6 +18,7 @@ from httptop.view.groups import groups_of
 from httptop.view.menus import group_menu, row_menu
 from httptop.view.rows import told_apart_by
 from httptop.view.state import View, scene
+from tests.capture.test_codec import in_frames, read
 from tests.factory import endpoint, key, shop, snapshot, totals
 
 
@@ -114,5 +113,6 @@ def test_outputs_name_the_host_of_each_row() -> None:
 
 def test_a_capture_keeps_the_hosts_of_rows() -> None:
     taken = fleet()
-    decoded = Decoder().snapshot(Encoder().line(taken).encode())
-    assert [row.key for row in decoded.endpoints] == [row.key for row in taken.endpoints]
+    (decoded,) = read(in_frames([taken]))
+    assert repr(decoded.endpoints) == repr(tuple(taken.endpoints))  # some are not known: NaN
+    assert decoded.hosts == taken.hosts

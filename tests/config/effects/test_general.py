@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop.capture.recorder import read_capture
+from httptop.capture.opening import read_capture
 from httptop.cli import main
 from httptop.collect.feed import Feed
 from httptop.collect.source import RawResponse
