@@ -239,14 +239,17 @@ def _opened_for_writing(
     """Open what was found of a name in a directory, or create it; None: that has changed."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     flags |= os.O_APPEND if append else 0
-    try:
-        if found is None:
+    if found is None:
+        try:
             new = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=at)
-            os.fchmod(new, 0o600)  # whatever the umask
-            return new
-        _require_own(path, found, uid)
+        except FileExistsError:
+            return None
+        os.fchmod(new, 0o600)  # whatever the umask
+        return new
+    _require_own(path, found, uid)
+    try:
         descriptor = os.open(name, flags, dir_fd=at)
-    except (FileExistsError, FileNotFoundError):
+    except FileNotFoundError:
         return None
     try:
         _take_over(path, descriptor, uid, append=append, ours=ours)

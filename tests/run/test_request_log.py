@@ -89,7 +89,7 @@ def test_what_cannot_be_written_is_told_at_the_end(capture: Path, tmp_path: Path
         assert ran.returncode == 1
         assert ran.stderr.count("\n") == 2
     for to, told in (
-        ("/proc/x.log", "/proc/x.log: "),
+        ("/proc/x.log", "/proc/x.log: no such file or directory"),
         (f"{tmp_path}", "is a directory"),
         ("/dev/null", "no regular file"),
     ):

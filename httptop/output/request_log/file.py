@@ -16,6 +16,7 @@ from typing import Final
 
 from httptop.linux.files import AppendedFile, FileError
 from httptop.output.request_log.lines import Line, chunk_of, pop_whole
+from httptop.output.sink import SendError
 
 #: What becomes of a terminal or a pipe whose reader is gone.
 _GONE: Final = (errno.EPIPE, errno.EIO)
@@ -65,7 +66,10 @@ class _Descriptor:
 
 
 class FileMedium(_Descriptor):
-    """Appends to a file; what was asked for by :meth:`reopen` is done before the next line."""
+    """Appends to a file; what was asked for by :meth:`reopen` is done before the next line.
+
+    A file that was removed is made again without being asked.
+    """
 
     def __init__(self, file: AppendedFile) -> None:
         super().__init__(file.descriptor)
@@ -75,12 +79,16 @@ class FileMedium(_Descriptor):
 
     def write(self, lines: deque[Line]) -> None:
         """Write lines; see Medium."""
-        if self._reopens:
+        # What is written to a file that has no name any more is gone when it is closed.
+        removed = os.fstat(self._descriptor).st_nlink == 0
+        if self._reopens or removed:
             self._reopens = False
             try:
                 self._file.reopen()
                 self._torn = ends_in_half_a_line(self._descriptor)
             except FileError as error:
+                if removed:
+                    raise SendError(f"the file was removed; {error}") from None
                 self.trouble = f"the request log goes on in the file that is open: {error}"
         super().write(lines)
 

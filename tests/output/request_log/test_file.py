@@ -17,6 +17,7 @@ import pytest
 from httptop.linux.files import AppendedFile, FileError, InvokingUser
 from httptop.output.request_log.file import FileMedium, StandardOutput
 from httptop.output.request_log.lines import Line
+from httptop.output.sink import SendError
 
 ME = InvokingUser(os.geteuid(), os.getegid(), Path("/"))
 
@@ -116,6 +117,25 @@ def test_it_goes_on_in_the_file_that_has_the_name(tmp_path: Path) -> None:
     assert file.read_text() == "log 4\n"
     assert file.stat().st_mode & 0o777 == 0o600
     assert not medium.trouble
+    medium.close()
+
+
+def test_a_file_that_was_removed_is_made_again_or_takes_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    file = directory / "a.log"
+    medium = opened(file)
+    medium.write(lines("log 1"))
+    file.unlink()
+    medium.write(lines("log 2"))
+    assert file.read_text() == "log 2\n"
+    file.unlink()
+    directory.rmdir()
+    for _ in range(2):
+        waiting = lines("log 3")
+        with pytest.raises(SendError, match=r"the file was removed; .*no such file"):
+            medium.write(waiting)
+        assert len(waiting) == 1
     medium.close()
 
 
