@@ -128,6 +128,10 @@ class Queries:
     def _of_unanswered(self, side: Side) -> str:
         return f'rate({UNANSWERED}{{side="{side}"}}[{self.window_s}s])'
 
+    def active_by_host(self, side: Side) -> str:
+        """Requests in flight, by host."""
+        return f"sum by ({self.host}) ({ACTIVE[side]})"
+
     def active(self, side: Side) -> str:
         """Requests in flight, by host and what else is known of them."""
         return f"sum by ({_list((self.host, *ENDPOINT))}) ({ACTIVE[side]})"

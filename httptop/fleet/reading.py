@@ -171,8 +171,9 @@ class Reader:
         if not self._scope.everything and not self._by_party:
             return None
         found = 0.0
-        for key, value in tick.active(side):
-            if key.host in self._hosts.up and self._admits_key(key):
+        everything = self._scope.everything
+        for key, value in tick.active(side, by_host=everything):
+            if key.host in self._hosts.up and (everything or self._admits_key(key)):
                 found += value
         return min(round(found), MOST)
 

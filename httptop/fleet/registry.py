@@ -7,6 +7,8 @@ Endpoints and statuses have numbers, in order of appearance, which the columns o
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from hashlib import blake2b
 from typing import Final
 
@@ -33,11 +35,11 @@ class Registry:
         #: The key of each endpoint.
         self.keys: list[EndpointKey] = []
         #: Of each outcome: the number of its endpoint, and its status.
-        self.outcomes: list[tuple[int, int]] = []
+        self.endpoints = array("I")
+        self.statuses = array("H")
         #: Of each endpoint: the numbers of its outcomes.
         self.outcomes_of: list[tuple[int, ...]] = []
-        self._endpoints: dict[EndpointKey, int] = {}
-        self._statuses: dict[tuple[int, int], int] = {}
+        self._numbers: dict[EndpointKey, int] = {}
         self._known: dict[bytes, int] = {}
         self._known_outcomes: dict[bytes, int] = {}
 
@@ -86,22 +88,25 @@ class Registry:
 
     def number_of(self, key: EndpointKey) -> int:
         """Return the number of an endpoint; raise :class:`FleetError` if there are too many."""
-        number = self._endpoints.get(key)
+        number = self._numbers.get(key)
         if number is None:
             if len(self.keys) >= MOST_ENDPOINTS:
                 raise FleetError(f"it has more than {MOST_ENDPOINTS:,} endpoints")
-            number = self._endpoints[key] = len(self.keys)
+            number = self._numbers[key] = len(self.keys)
             self.outcomes_of.append(())
             self.keys.append(key)
         return number
 
     def outcome_of(self, endpoint: int, status: int) -> int:
         """Return the number of an endpoint's outcome."""
-        number = self._statuses.get((endpoint, status))
-        if number is None:
-            number = self._statuses[endpoint, status] = len(self.outcomes)
-            self.outcomes.append((endpoint, status))
-            self.outcomes_of[endpoint] += (number,)
+        known = self.outcomes_of[endpoint]
+        for number in known:
+            if self.statuses[number] == status:
+                return number
+        number = len(self.statuses)
+        self.endpoints.append(endpoint)
+        self.statuses.append(status)
+        self.outcomes_of[endpoint] = (*known, number)
         return number
 
     def host(self, labels: dict[str, str]) -> str:
@@ -133,4 +138,5 @@ def status_of(text: str) -> int:
 
 
 def _text(text: str, limit: int) -> str:
-    return clean(text.encode("utf-8", "surrogateescape"), limit)
+    """Return a text fit for a terminal; thousands of endpoints share most of theirs."""
+    return sys.intern(clean(text.encode("utf-8", "surrogateescape"), limit))

@@ -41,7 +41,7 @@ class Columns:
 
     def fit(self) -> None:
         """Make room for all endpoints and outcomes that the registry knows."""
-        endpoints, outcomes = len(self.registry.keys), len(self.registry.outcomes)
+        endpoints, outcomes = len(self.registry.keys), len(self.registry.statuses)
         self.there.extend(bytes(endpoints - len(self.there)))
         for column, length in (
             (self.counts, outcomes),
@@ -101,7 +101,7 @@ class FleetRows(RowsShown):
         status: dict[int, int] = {}
         window: dict[int, float] = {}
         for outcome in self._outcomes(number):
-            code = of.registry.outcomes[outcome][1]
+            code = of.registry.statuses[outcome]
             if count := of.counts[outcome]:
                 status[code] = count
             if rate := of.rates[outcome]:
@@ -205,8 +205,6 @@ class FleetRows(RowsShown):
         registry = self._columns.registry
         sums = list(unanswered)
         for at, value in enumerate(column):
-            if value:
-                number, code = registry.outcomes[at]
-                if wanted(code):
-                    sums[number] += value
+            if value and wanted(registry.statuses[at]):
+                sums[registry.endpoints[at]] += value
         return [sums[number] for number in self._shown.numbers]

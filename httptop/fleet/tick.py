@@ -96,7 +96,7 @@ class Tick:
         of, registry = self.columns, self._registry
         for element in self._query(expression):
             number = registry.outcome(side, element.labels)
-            endpoint = registry.outcomes[number][0]
+            endpoint = registry.endpoints[number]
             if number >= len(of.counts) or endpoint >= len(of.there):
                 of.fit()
             if begins and self.keys[endpoint].host in self._up:
@@ -130,8 +130,7 @@ class Tick:
         had: dict[tuple[str, int], float] = {}
         for number, value in enumerate(column()):
             if value:
-                endpoint, status = registry.outcomes[number]
-                key = self.keys[endpoint]
+                key, status = self.keys[registry.endpoints[number]], registry.statuses[number]
                 if key.side == side:
                     had[key.host, status] = had.get((key.host, status), 0) + value
         for element in self._query(expression):
@@ -166,9 +165,12 @@ class Tick:
         self.columns.there[number] = 1
         return number
 
-    def active(self, side: Side) -> Iterator[tuple[EndpointKey, float]]:
-        """Yield what is in flight, by what is known of it."""
-        for element in self._query(self._queries.active(side)):
+    def active(self, side: Side, *, by_host: bool) -> Iterator[tuple[EndpointKey, float]]:
+        """Yield what is in flight, by what is known of it, or by ``host`` alone."""
+        queries = self._queries
+        for element in self._query(
+            queries.active_by_host(side) if by_host else queries.active(side)
+        ):
             yield self._registry.key(side, labels_of(element.labels)), _rate(element.value)
 
     def has_rate(self, endpoint: int) -> bool:
@@ -231,16 +233,13 @@ class Tick:
         if before is None:
             return
         of = self.columns
-        keys = before.registry.keys
+        keys, statuses = before.registry.keys, before.registry.statuses
         for number, there in enumerate(before.there):
             if not there or keys[number].host in hosts.up or keys[number].host not in hosts.known:
                 continue
             here = self._registry.number_of(keys[number])
             outcomes = [
-                (
-                    self._registry.outcome_of(here, before.registry.outcomes[at][1]),
-                    before.counts[at],
-                )
+                (self._registry.outcome_of(here, statuses[at]), before.counts[at])
                 for at in before.registry.outcomes_of[number]
                 if at < len(before.counts)
             ]

@@ -34,8 +34,8 @@ def totals_of(side: Side, reading: Reading) -> Totals:
     status: dict[int, int] = {}
     rates: dict[int, float] = {}
     for at, count in enumerate(of.counts):
-        number, code = registry.outcomes[at]
-        if count and shown[number]:
+        if count and shown[registry.endpoints[at]]:
+            code = registry.statuses[at]
             status[code] = status.get(code, 0) + count
             if rate := of.rates[at]:
                 rates[code] = rates.get(code, 0.0) + rate

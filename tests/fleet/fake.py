@@ -104,6 +104,7 @@ class Fleet:
     def _of_side(self, queries: Queries, side: Side) -> Iterator[tuple[str, Callable[[], Vector]]]:
         every = [row for row in self.rows if row.key.side == side and row.key.host in self.hosts]
         yield queries.endpoints(side), lambda: [_element({}, self.now, len(every))] * bool(every)
+        yield queries.active_by_host(side), partial(self._sums, every, "in_flight")
         yield queries.active(side), partial(self._active, every)
         yield queries.counts_by_host(side), partial(self._by_host, every, "counts")
         yield queries.rates_by_host(side), partial(self._by_host, every, "rates")
