@@ -30,6 +30,7 @@ _SECTION_DOCS: Final = {
     "request_log": "A line for each sampled request; what httptop itself has to say is in "
     "general.log_file.",
     "metrics": "What outputs of metrics send.",
+    "prometheus": "Metrics for who comes and asks for them.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
     "fleet": "How --from asks a Prometheus server.",

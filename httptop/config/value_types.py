@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import tomli_w
@@ -262,3 +263,22 @@ class Many:
         if len(items) > _MOST_ITEMS:
             raise ValueError(f"at most {_MOST_ITEMS} items are allowed")
         return tuple(dict.fromkeys(items))
+
+
+@dataclass(frozen=True, slots=True)
+class Ascending(Many):
+    """A list of numbers in ascending order, of which there is one at least."""
+
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        return f"list of at most {self.most}, ascending: {self.item.allowed}"
+
+    def _checked(self, items: list[object]) -> tuple[object, ...]:
+        numbers = [item for item in items if isinstance(item, int)]
+        if not 0 < len(items) <= self.most:
+            raise ValueError(f"one at least is needed, and {self.most} at most")
+        if any(after <= before for before, after in pairwise(numbers)):
+            raise ValueError("each must be above the one before")
+        return tuple(items)

@@ -143,6 +143,11 @@ def of_outputs(*, files: bool, hosts: bool, sockets: bool) -> Groups:
     return groups
 
 
+def serving() -> Groups:
+    """Return what answering on a socket needs that listens already."""
+    return {"those who connect": ("accept4", "accept", "getsockname", *_SOCKETS_HELD)}
+
+
 def live(pid: int, *, helped: bool, more: Groups | None = None) -> Groups:
     """Return what a live run may do, ``pid`` being its own process; ``helped``: it has a helper.
 
@@ -267,6 +272,7 @@ def table() -> str:
             **live(0, helped=True, more=of_outputs(files=False, hosts=True, sockets=False))
         },
         "httptop, of a fleet, more than replaying": fleet(0, saves=False),
+        "httptop with --prometheus, more": live(0, helped=True, more=serving()),
         "helper": helper(),
         "launcher, demo's services": demo(),
     }

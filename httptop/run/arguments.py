@@ -124,6 +124,15 @@ def parse(words: Sequence[str]) -> Arguments:
     for name, given in (("demo", arguments.demo), ("replay", arguments.replay is not None)):
         if arguments.source is not None and given:
             raise UsageError(f"--from and --{name} exclude each other")
+    if settings.get("prometheus.listen") and arguments.replay is not None:
+        raise UsageError(
+            "--replay and --prometheus exclude each other: Prometheus asks how things are now, and "
+            "a capture is of another time"
+        )
+    if settings.get("prometheus.listen") and arguments.source is not None:
+        raise UsageError(
+            "--from and --prometheus exclude each other: what they show is in a Prometheus already"
+        )
     _check_exports(arguments)
     return arguments
 
@@ -179,6 +188,8 @@ def command_line() -> argparse.ArgumentParser:
             metavar=setting.metavar,
             action="append" if setting.many else _Last,
             help=brief,
+            nargs="?" if setting.bare else None,
+            const=setting.bare or None,
         )
     groups["output"].add_argument(
         "--log",

@@ -70,7 +70,9 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
 
         observed = ObservedFeed(
             feed,
-            observers_of(asked, settings, invoker, feed),
+            observers_of(
+                asked, settings, invoker, feed, lambda timeout_s: observed.metrics(timeout_s)
+            ),
             observers_for(session.manager),
             tell=complain,
             patience_s=patience_s,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from httptop.collect.feed import Feed, ObservedFeed, Observer
+from httptop.collect.metrics import Metrics
 from httptop.collect.redacted import SnapshotRedaction
 from httptop.config.destination import STANDARD_OUTPUT
 from httptop.config.scope import Scope
@@ -98,21 +99,34 @@ def confine_replay(settings: Settings, invoker: InvokingUser, *, saves: bool = F
 
     hold_nothing()
     allowed = system_calls.replay(
-        os.getpid(), saves=saves, elevated=invoker.elevated, more=system_calls_of(settings)
+        os.getpid(),
+        saves=saves,
+        elevated=invoker.elevated,
+        more=system_calls_of(settings, replayed=True),
     )
     for sentence in confine(allowed) if settings.security.seccomp else ():
         complain(sentence)
 
 
 def observers_of(
-    asked: Arguments, settings: Settings, invoker: InvokingUser, feed: Feed
+    asked: Arguments,
+    settings: Settings,
+    invoker: InvokingUser,
+    feed: Feed,
+    metrics: Callable[[float], Metrics | None],
 ) -> list[Observer]:
     """Return the observers of every snapshot: what records or reports, if asked for, and the log.
 
-    Call it once the feed is open, since it truncates the file of the recording. Raises
-    :class:`UsageError` if a file is refused.
+    ``metrics`` is that of the observed feed. Call it once the feed is open, since it truncates the
+    file of the recording. Raises :class:`UsageError` if a file, or an address, is refused.
     """
     observers: list[Observer] = []
+    if settings.prometheus.listen and asked.replay is None and asked.source is None:
+        from httptop.output.prometheus.exporter import PrometheusExporter
+        from httptop.output.prometheus.formats import Formats
+
+        formats = Formats(settings.metrics.bounds_ns, native_histograms=settings.prometheus.native)
+        observers.append(PrometheusExporter(settings.prometheus.listen, metrics, formats))
     if asked.record is not None:
         from httptop.capture.recorder import Recorder
         from httptop.output.sink import SnapshotSink
@@ -140,18 +154,19 @@ def redaction_of_files(settings: Settings) -> SnapshotRedaction:
 
 def require_output(asked: Arguments, settings: Settings) -> None:
     """Raise :class:`UsageError` if a quiet run would say nothing to anybody."""
-    some = asked.record or asked.exports or settings.request_log.to or settings.general.log_file
-    if not some:
+    asked_for = asked.record, asked.exports
+    set_ = settings.request_log.to, settings.general.log_file, settings.prometheus.listen
+    if not any((*asked_for, *set_)):
         raise UsageError(
             "a quiet run needs an output: --record FILE writes a capture, --export FORMAT a "
             "report, --log requests=DEST a line for each sampled request, --log-file FILE what "
-            "httptop has to say"
+            "httptop has to say; --prometheus serves metrics"
         )
 
 
-def exports_metrics(settings: Settings) -> bool:  # noqa: ARG001
+def exports_metrics(settings: Settings) -> bool:
     """Return whether any output of metrics is on; what they need is not kept otherwise."""
-    return False  # each output that there is adds its setting here
+    return bool(settings.prometheus.listen)  # each output that there is adds its setting here
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
 from httptop.config.settings import Settings
-from httptop.privilege.system_calls import of_outputs
+from httptop.privilege.system_calls import of_outputs, serving
 
 if TYPE_CHECKING:
     from httptop.privilege.system_calls import Groups
 
 
-def system_calls_of(settings: Settings) -> Groups:
+def system_calls_of(settings: Settings, *, replayed: bool = False) -> Groups:
     """Return the system calls that the outputs of a run make, besides those of every run."""
     kinds = {parse_destination(text).kind for text in settings.request_log.to}
-    return of_outputs(
+    groups = of_outputs(
         files="file" in kinds,
         hosts=not kinds.isdisjoint(("tcp", "syslog+udp", "syslog+tcp")),
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )
+    return groups | serving() if settings.prometheus.listen and not replayed else groups

@@ -106,7 +106,13 @@ class ScreenRun:
         countdown = Countdown(asked.iterations, self._leave)
         self._observed = ObservedFeed(
             self._feed,
-            observers_of(asked, settings, invoker, self._feed),
+            observers_of(
+                asked,
+                settings,
+                invoker,
+                self._feed,
+                lambda timeout_s: self._observed.metrics(timeout_s),
+            ),
             [countdown, *observers_for(session.manager)],
             tell=self._tell_trouble,
             patience_s=lambda: self._reloading.settings.general.shutdown_timeout_s,

@@ -178,6 +178,12 @@ def missed(snapshot: Snapshot, watching: str, glyph_good: str, glyph_bad: str) -
         text += f"{sink.waiting:,} waiting." + (f" Last error: {sink.error}." if sink.error else "")
         hue = "warn" if sink.state == "working" else "bad"
         yield Fact(f"{sink.dropped:,}", "not sent", text, hue)
+    for sink in snapshot.sinks:
+        if sink.good:
+            text = f"{_many(sink.sent, sink.unit)} sent"
+            if sink.failed:
+                text += f", {sink.failed:,} failed. Last error: {sink.error}"
+            yield Fact(f"{sink.sent:,}", sink.name, f"{text}.", "muted")
     for note in snapshot.notes:
         yield Fact("", "note", note, "warn")
     if watching:

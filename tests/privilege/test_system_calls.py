@@ -35,6 +35,8 @@ existing = os.path.join(place, "existing")
 open(existing, "w").close()
 ours, theirs = pty.openpty()
 pair = socket.socketpair()
+listener = socket.create_server(("127.0.0.1", 0))
+listener.setblocking(False)
 limit = struct.pack("=2Q", *resource.getrlimit(resource.RLIMIT_NOFILE))
 waiting = threading.Event()
 other = threading.Thread(target=waiting.wait, daemon=True)
@@ -104,6 +106,8 @@ tries = {
     "packet": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
     "socketpair": lambda: socket.socketpair(),
     "sockets held": passes,
+    "accept": lambda: listener.accept(),
+    "listen elsewhere": lambda: listener.bind(("127.0.0.1", 0)),
     "kill itself": lambda: os.kill(os.getpid(), 0),
     "kill another": lambda: os.kill(bystander.pid, 0),
     "kill all": lambda: os.kill(-1, 0),
@@ -172,7 +176,9 @@ SAVES: Final = {"write", "append", "go on", "create", "truncate", "temporary", "
 OUTPUTS: Final = {
     "files=True, hosts=False, sockets=False": {"go on"},
     "files=False, hosts=False, sockets=True": {"unix"},
-    "files=False, hosts=True, sockets=False": {"unix", "inet", "inet6", "netlink"},
+    "files=False, hosts=True, sockets=False": {
+        *("unix", "inet", "inet6", "netlink", "listen elsewhere")
+    },
 }
 WORKS: Final = {
     **{
@@ -182,6 +188,7 @@ WORKS: Final = {
         for needs, works in OUTPUTS.items()
     },
     "live(os.getpid(), helped=True)": READS | MAPS,
+    "live(os.getpid(), helped=True, more=system_calls.serving())": READS | MAPS | {"accept"},
     "live(os.getpid(), helped=False)": READS
     | MAPS
     | SAVES
@@ -195,6 +202,7 @@ WORKS: Final = {
     | {"bpf program by id", "bpf statistics"},
     "demo()": READS
     | {"write", "append", "go on", "create", "truncate", "temporary", "fork", "spawn", "execve"}
+    | {"accept", "listen elsewhere"}
     | {"inet", "inet6", "unix", "netlink", "packet", "socketpair", "set limits"}
     | {"kill another", "kill all", "kill a group"},
 }
@@ -220,7 +228,7 @@ def test_no_name_is_misspelt() -> None:
     """Every name is a system call somewhere: on this architecture, or as the library knows it."""
     library = seccomp._library()
     lists = (
-        system_calls.live(1, helped=False),
+        system_calls.live(1, helped=False, more=system_calls.serving()),
         system_calls.replay(1, saves=True, elevated=True),
         system_calls.helper(),
         system_calls.demo(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from httptop.collect.metrics import Metrics, Series
 from httptop.output.prometheus.text import text
+from tests.contrib.test_prometheus import PLACE, expressions
 from tests.output.prometheus.readings import BOUNDS, BUSY, histogram, key, metrics, outcome, series
 from tests.output.prometheus.test_server import serving
 from tests.receivers.prometheus import scraping
@@ -43,6 +46,25 @@ def test_promtool_has_nothing_to_say() -> None:
     for reading in (BUSY, metrics(*hostile)):
         said = promtool("check", "metrics", given="".join(text(reading, BOUNDS)))
         assert (said.returncode, said.stdout + said.stderr) == (0, "")
+
+
+def test_rules_and_dashboard_are_understood(tmp_path: Path) -> None:
+    for words in (
+        ("check", "rules", "rules.yml"),
+        ("test", "rules", "rules_test.yml"),
+        ("check", "config", "scrape.yml"),
+    ):
+        said = promtool(*words[:-1], str(PLACE / words[-1]))
+        assert said.returncode == 0, said.stdout + said.stderr
+    as_rules = tmp_path / "dashboard.yml"
+    rules = [
+        {"record": f"panel:{n}", "expr": re.sub(r"\$__rate_interval", "5m", expression)}
+        for n, expression in enumerate(expressions())
+    ]
+    as_rules.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    said = promtool("check", "rules", str(as_rules))
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert f"{len(rules)} rules found" in said.stdout
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["classic", "native"])

@@ -15,6 +15,7 @@ from httptop.config.settings.metrics import METRICS_SETTINGS
 from httptop.config.settings.output import OUTPUT_SETTINGS
 from httptop.config.settings.paths import PATHS_SETTINGS
 from httptop.config.settings.performance import PERFORMANCE_SETTINGS
+from httptop.config.settings.prometheus import PROMETHEUS_SETTINGS
 from httptop.config.settings.request_log import REQUEST_LOG_SETTINGS
 from httptop.config.settings.sampling import SAMPLING_SETTINGS
 from httptop.config.settings.sections import (
@@ -30,6 +31,7 @@ from httptop.config.settings.sections import (
     Paths,
     Performance,
     ProcessFilter,
+    Prometheus,
     RequestLog,
     Sampling,
     Security,
@@ -39,7 +41,7 @@ from httptop.config.settings.sections import (
 )
 from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.string_types import FILE, LOG_DESTINATION
+from httptop.config.settings.string_types import FILE, LISTEN, LOG_DESTINATION
 from httptop.config.settings.ui import UI_SETTINGS
 from httptop.config.settings.watches import WATCHES_SETTINGS
 from httptop.config.value_types import Many
@@ -52,6 +54,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *OUTPUT_SETTINGS,
     *REQUEST_LOG_SETTINGS,
     *METRICS_SETTINGS,
+    *PROMETHEUS_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
     *FLEET_SETTINGS,
@@ -61,13 +64,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
-#: What decides where root writes and what it gives up. Who calls sudo may not set these in a file
-#: of their own, or any program of theirs would be root at the next start.
+#: What decides where root writes, what it gives up, and whom it tells what it sees. Who calls sudo
+#: may not set these in a file of their own, or any program of theirs would be root at the next
+#: start, or show others what root sees.
 GUARDED: Final = frozenset(
     setting.key
     for setting in SETTINGS
     if setting.section == "security"
-    or setting.kind is FILE
+    or setting.kind in (FILE, LISTEN)
     or (isinstance(setting.kind, Many) and setting.kind.item is LOG_DESTINATION)
 )
 
@@ -87,6 +91,7 @@ __all__ = [
     "Paths",
     "Performance",
     "ProcessFilter",
+    "Prometheus",
     "RequestLog",
     "Sampling",
     "Security",

@@ -56,8 +56,8 @@ OUTPUT_SETTINGS: Final[tuple[Setting, ...]] = (
         "quiet",
         Switch(),
         "No snapshots on standard output, only the outputs asked for: a recording, a report, the "
-        "log file; without any of them a quiet run is refused. As a flag it means batch, on a "
-        "terminal as well.",
+        "log file, metrics; without any of them a quiet run is refused. As a flag it means batch, "
+        "on a terminal as well.",
         flags=("--quiet",),
         group="output",
     ),

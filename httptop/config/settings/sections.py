@@ -139,6 +139,20 @@ class ExportedMetrics:
     """What outputs of metrics send."""
 
     max_series: int = 2000
+    #: OpenTelemetry's 14 bounds, and five below them, for services on the same host.
+    bounds_ns: tuple[int, ...] = (
+        *(100_000, 250_000, 500_000, 1 * _MS, 2_500_000),
+        *(5 * _MS, 10 * _MS, 25 * _MS, 50 * _MS, 75 * _MS, 100 * _MS, 250 * _MS, 500 * _MS),
+        *(750 * _MS, 1000 * _MS, 2500 * _MS, 5000 * _MS, 7500 * _MS, 10_000 * _MS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """Metrics for who comes and asks for them."""
+
+    listen: str = ""
+    native: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +306,7 @@ class Settings:
     output: Output = Output()
     request_log: RequestLog = RequestLog()
     metrics: ExportedMetrics = ExportedMetrics()
+    prometheus: Prometheus = Prometheus()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
     fleet: Fleet = Fleet()

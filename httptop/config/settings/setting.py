@@ -20,6 +20,7 @@ class Setting:
     attribute: str = ""  # of the section's dataclass; empty: ``name``
     flags: tuple[str, ...] = ()  # without a value if there is no metavar: they mean "true"
     metavar: str = ""
+    bare: str = ""  # the value that the flag alone means; empty: it needs one
     group: str = "filters"  # heading in --help
     live: bool = False  # a reload applies it to the run
 

@@ -13,7 +13,7 @@ from httptop.filters import Expression, FilterError, parse
 from httptop.filters.on_screen import parse_for_screen
 from httptop.filters.watches import parse_watch
 from httptop.http.log_format import NAMED, parse_log_format
-from httptop.literals import nearest, parse_status
+from httptop.literals import nearest, parse_integer, parse_status
 from httptop.view.keys import effective, parse_key
 
 #: The most watches.
@@ -131,6 +131,24 @@ def _log_format(text: str) -> str:
     return text
 
 
+def _listen(text: str) -> str:
+    """Return where to listen as ``address:port``, IPv6 in brackets; empty: nowhere."""
+    if not text:
+        return ""
+    address, colon, port = text.rpartition(":")
+    try:
+        number = parse_integer(port, 1, 65535)
+        if colon and not address:
+            raise ValueError
+        at = ipaddress.ip_address(address.removeprefix("[").removesuffix("]") or "127.0.0.1")
+    except ValueError:
+        raise ValueError(
+            "an address of this host and a port are needed, such as 127.0.0.1:9742 or [::1]:9742; "
+            "0.0.0.0 and [::] are all of them"
+        ) from None
+    return f"[{at}]:{number}" if at.version == 6 else f"{at}:{number}"
+
+
 def _path_pattern(text: str) -> str:
     if not text.startswith("/") or len(text) > 96 or text.split() != [text]:
         raise ValueError("a pattern such as /users/{name}/posts/* is needed, at most 96 characters")
@@ -193,6 +211,7 @@ LOG_DESTINATION = Text(
 LOG_FORMAT = Text(
     "json, text, clf, combined, or a format with Apache's letters such as %h", _log_format
 )
+LISTEN = Text("an address and a port, such as 127.0.0.1:9742, a port alone, or empty", _listen)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
 WATCHES = Watches(Text("a watch such as all 5xx > 1% for 30s", _watch))
 KEYS = Keys(Text("action=key, such as pause=space", _key))

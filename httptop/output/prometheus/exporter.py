@@ -20,8 +20,10 @@ from httptop.output.prometheus.formats import Formats
 from httptop.output.prometheus.scrapes import Read, Scrapes
 from httptop.output.prometheus.server import MOST_CONNECTIONS, Server
 
-#: So many ticks without news are no accident.
+#: So many ticks without news are no accident, and so many seconds, where ticks are short: on a busy
+#: host some are late.
 _TICKS: Final = 3
+_LEAST_S: Final = 3.0
 _HELP: Final = {
     errno.EADDRINUSE: " (ss -ltnp shows by whom)",
     errno.EADDRNOTAVAIL: " (ip address shows those that there are)",
@@ -70,7 +72,7 @@ class PrometheusExporter(Observer):
         if self._seen_s is None:
             return "there was no tick yet"
         ago_s = self._clock() - self._seen_s
-        if ago_s < _TICKS * self._interval_s:
+        if ago_s < max(_TICKS * self._interval_s, _LEAST_S):
             return ""
         return f"the last tick was {ago_s:.0f} s ago; one is due every {self._interval_s:g} s"
 

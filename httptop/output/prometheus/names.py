@@ -151,6 +151,12 @@ _FOLDED: Final = Family(
     "counter",
     "Series beyond metrics.max_series, counted under ~other of their process and side.",
 )
+_ENDED: Final = Family(
+    "httptop_series_ended_total", "counter", "Series of endpoints that httptop has forgotten."
+)
+_ENDED_REQUESTS: Final = Family(
+    "httptop_ended_requests_total", "counter", "Requests that ended series had counted."
+)
 _UNMEASURED: Final = Family(
     "httptop_unmeasured_total",
     "counter",
@@ -167,6 +173,12 @@ def own_samples(metrics: Metrics) -> Iterator[tuple[Family, list[Sample]]]:
     yield _BUILD, [(_named(("version", __version__), ("host_name", metrics.host)), 1)]
     yield _STARTED, [((), metrics.began_at)]
     yield _FOLDED, [((), metrics.folded)]
+    yield _ENDED, [((), metrics.ended)]
+    if metrics.ended_requests is not None:
+        yield (
+            _ENDED_REQUESTS,
+            [((side_label(side),), n) for side, n in metrics.ended_requests.items()],
+        )
     yield _UNMEASURED, [((), metrics.unmeasured)]
     for name, text in _HEALTH.items():
         yield (

@@ -26,8 +26,8 @@ from httptop.printable import clean
 NAME: Final = "prometheus"
 #: Scrapes that wait for the one under way.
 MOST_WAITING: Final = 128
-#: Of the time that a scraper waits, what the reading may take.
-_READING: Final = 0.5
+#: Of the time that a scraper waits, what the reading may take: on a busy host it gives way.
+_READING: Final = 0.8
 #: So many scrapes in a row that failed are no accident.
 _FAILING: Final = 2
 

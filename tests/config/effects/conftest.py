@@ -13,6 +13,7 @@ import pytest
 
 from httptop import console
 from httptop.collect.feed import Feed
+from httptop.collect.metrics import Metrics
 from httptop.config.scope import Scope
 from httptop.config.settings import Settings
 from httptop.model import EndpointKey, Snapshot
@@ -55,7 +56,7 @@ class ScriptedFeed:
 
     def filter_by(self, ready: object) -> None: ...
 
-    def metrics(self, timeout_s: float) -> None: ...
+    def metrics(self, timeout_s: float) -> Metrics | None: ...
 
     def look_at(self, key: EndpointKey | None) -> None:
         raise NotImplementedError

@@ -8,14 +8,11 @@ from typing import Any
 
 from httptop.collect.histogram import Histogram, bucket_of
 from httptop.collect.metrics import Metrics, Outcome, Series
+from httptop.config.settings import DEFAULTS
 from httptop.model import EndpointKey, Health, Overhead, Side, SinkStats
 from tests.factory import NOON
 
-BOUNDS = (
-    *(100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000),
-    *(50_000_000, 75_000_000, 100_000_000, 250_000_000, 500_000_000, 750_000_000),
-    *(1_000_000_000, 2_500_000_000, 5_000_000_000, 7_500_000_000, 10_000_000_000),
-)
+BOUNDS = DEFAULTS.metrics.bounds_ns
 
 
 def histogram(*latencies_ns: int) -> Histogram:

@@ -205,6 +205,7 @@ def test_no_bucket_ever_falls(
         before = up_to
 
 
+@pytest.mark.setting("metrics.bounds")
 def test_bounds_are_those_of_the_settings() -> None:
     reading = metrics(series(key(), outcome(200, 1_500_000, 1_500_000_000)))
     found = parsed(reading, (1_000_000, 2_000_000))[SERVER].samples
