@@ -32,7 +32,8 @@ _SCRAPES: Final = 4
 _LONGEST_SCRAPE_S: Final = 600
 #: How often it is looked how far scrapes lie apart.
 _LOOK_S: Final = 60.0
-
+#: The end of the year 9999 as Unix time: no clock says more, and no calendar has it.
+_LATEST: Final = 253_402_300_799.0
 
 #: What is known of requests in flight.
 _OF_PARTIES: Final = frozenset(("comm", "method", "tls", "port", "side", "host"))
@@ -128,7 +129,7 @@ class Reader:
 
     def _now(self) -> float:
         found = next(iter(list(self._client.query("vector(time())", None))), None)
-        if found is None:
+        if found is None or not 0 < found.value < _LATEST:
             raise FleetError("it does not know the time")
         return found.value
 

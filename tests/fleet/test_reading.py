@@ -239,6 +239,14 @@ def test_without_counts_there_is_no_reading() -> None:
         reader_of(client).read(10.0)
 
 
+@pytest.mark.parametrize("now", [math.nan, math.inf, 0.0, -1.0, 1e300])
+def test_a_moment_that_no_clock_shows_is_no_time(now: float) -> None:
+    fleet = small()
+    fleet.now = now
+    with pytest.raises(FleetError, match="does not know the time"):
+        reader_of(FakeClient(fleet)).read(10.0)
+
+
 def test_an_empty_server_has_no_rows() -> None:
     reading = reader_of(FakeClient(Fleet())).read(10.0)
     assert reading.numbers == ()
