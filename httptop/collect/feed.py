@@ -67,6 +67,11 @@ class Observer:
     trouble = ""
 
     @property
+    def incomplete(self) -> bool:
+        """Whether something is missing of what it was to do, once the run has ended."""
+        return bool(self.trouble)
+
+    @property
     def sinks(self) -> tuple[SinkStats, ...]:
         """What has become of what it sends somewhere, for the snapshots; any thread may ask."""
         return ()
@@ -123,6 +128,11 @@ class ObservedFeed:
         self._ended = False
         #: The troubles of the observers so far.
         self.troubles: tuple[str, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something is missing of what an observer was to do, once the run has ended."""
+        return any(observer.incomplete for observer in self._all)
 
     def start(
         self, publish: Callable[[Snapshot], None], fail: Callable[[BaseException], None]

@@ -158,6 +158,12 @@ class Sink(Observer, Generic[Item]):
                     self.trouble += f"; the last error: {self._error}"
 
     @property
+    def incomplete(self) -> bool:
+        """Whether it lacks something, or has ended before the run; not what it made good again."""
+        with self._changed:
+            return self._lacking() > 0 or self._state == "ended"
+
+    @property
     def sinks(self) -> tuple[SinkStats, ...]:
         """What has become of it so far."""
         with self._changed:

@@ -172,11 +172,11 @@ def exports_metrics(settings: Settings) -> bool:
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:
     """Return the exit status of a finished run; report a replayed capture that was damaged.
 
-    It is 1 if an observer could not do its work.
+    It is 1 if something is missing of what an observer was to do.
     """
     problem: str | None = getattr(feed, "problem", None)
     if problem is not None:
         complain(problem)
         if getattr(feed, "damaged", False):
             return UsageError.exit_status
-    return HttptopError.exit_status if observed.troubles else 0
+    return HttptopError.exit_status if observed.incomplete else 0

@@ -122,7 +122,7 @@ def test_where_a_file_cannot_be_made_again_it_says_so_and_goes_on(
         assert next(said(run.stderr)).startswith(told)
         run.terminate()
         run.communicate(timeout=PATIENCE_S)
-        assert run.returncode == 1
+        assert run.returncode == 0  # nothing is missing
     assert len(old.read_text().splitlines()) == 3
     assert not file.exists()
 
@@ -161,7 +161,7 @@ def test_on_a_full_disk_counting_goes_on_and_the_log_later(small: Path, nginx: N
             pass
         run.terminate()
         _, errors = run.communicate(timeout=PATIENCE_S)
-        assert run.returncode == 1
+        assert run.returncode == 0  # nothing is missing any more
         assert "is tried again: no space left on device" in errors
     (sink,) = found["sinks"]
     assert (sink["sent"], sink["dropped"], sink["reconnects"]) == (450, 0, 1)

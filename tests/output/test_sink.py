@@ -99,6 +99,7 @@ def test_who_is_slow_loses_the_oldest_and_is_told_how_many() -> None:
     assert to.got == [(snapshot_at(n).taken_at, 0 if n == 1 else 5) for n in (1, 7, 8, 9)]
     assert (stats.sent, stats.dropped, stats.waiting) == (4, 5, 0)
     assert sink.trouble == "the log lacks 5 snapshots"
+    assert sink.incomplete
 
 
 def test_what_fails_is_tried_again_with_the_same_snapshot() -> None:
@@ -116,6 +117,7 @@ def test_what_fails_is_tried_again_with_the_same_snapshot() -> None:
     assert (stats.failed, stats.reconnects, stats.error) == (3, 2, "nobody is there")
     assert stats.good
     assert sink.trouble == "the log failed at 22:13:21Z, and is tried again: nobody is there"
+    assert not sink.incomplete
 
 
 class Batches:
@@ -286,6 +288,7 @@ def test_what_can_never_work_ends_it_and_the_rest_counts_as_dropped(
     stats = ended(sink, snapshot_at(4))
     assert (stats.sent, stats.dropped, stats.waiting, stats.error) == (1, 3, 0, told)
     assert sink.trouble == f"the log ends at 22:13:22Z: {told}"
+    assert sink.incomplete
     assert to.closed == 1
 
 

@@ -100,8 +100,8 @@ def test_rsyslog_has_what_was_sent_though_it_was_gone_for_a_while(work: Path, ng
             nginx.wait_until_idle()
             assert eventually(lambda: all(map(is_done, json.loads(documents[-1])["sinks"])))
             run.send_signal(signal.SIGTERM)
-            assert run.wait(PATIENCE_S) == 1  # it says that it failed for a while
-            told = list(said(run.stderr))
+            status, told = run.wait(PATIENCE_S), list(said(run.stderr))
+            assert len(told) == len(WAYS)  # it says that they failed for a while
             reading.join()
         last = json.loads(documents[-1])
         assert last["final"]
@@ -111,6 +111,7 @@ def test_rsyslog_has_what_was_sent_though_it_was_gone_for_a_while(work: Path, ng
             held[way] = serials_of(rsyslog, way, at_least=sent)
     print({way: (len(held[way]), sink) for way, sink in zip(WAYS, last["sinks"], strict=True)})
     print(told)
+    assert status == any(sink["dropped"] for sink in last["sinks"])
     for way, sink in zip(WAYS, last["sinks"], strict=True):
         assert sink["sent"] + sink["dropped"] == len(got)
         assert len(set(held[way])) == len(held[way]) == sink["sent"]
