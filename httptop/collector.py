@@ -111,7 +111,12 @@ class Collector:
         self._rows: EndpointRows | None = None  # since the run has begun
         #: For each destination of the log of requests, what is new.
         self.new_requests = tuple(NewRequests() for _ in settings.request_log.to)
-        self._recent = RecentRequests(settings, scope, self.new_requests)
+        #: Those that spans are made of; None: none are.
+        self.new_for_spans = (
+            NewRequests() if settings.otlp.endpoint and settings.otlp.spans else None
+        )
+        also = () if self.new_for_spans is None else (self.new_for_spans,)
+        self._recent = RecentRequests(settings, scope, (*self.new_requests, *also))
         self._controls: Controls | None = None
         self._in_flight: InFlight | None = None
         self._in_flight_for_screen = False

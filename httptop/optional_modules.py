@@ -1,8 +1,9 @@
 """Keep modules out of a process that the standard library imports only if they are there.
 
-httptop opens no network connection and reads no archive, but ``asyncio`` imports ``ssl``,
-``hashlib`` OpenSSL's digests, and ``shutil`` the compressors of archives, each with a way to go on
-without. What they bring, libcrypto above all, is 6 MiB of memory and a twentieth of the start.
+httptop reads no archive, and talks TLS only where metrics are pushed by https. But ``asyncio``
+imports ``ssl``, ``hashlib`` OpenSSL's digests, and ``shutil`` the compressors of archives, each
+with a way to go on without. What they bring, libcrypto above all, is 6 MiB of memory and a
+twentieth of the start.
 
 ``None`` in ``sys.modules`` makes an import raise :class:`ModuleNotFoundError`, as if the module had
 not been built. Digests are then those of CPython itself, with the same results.
@@ -28,6 +29,13 @@ def leave_out() -> None:
     unused = [*_UNUSED, *([_DIGESTS] if all(map(_exists, _OWN_DIGESTS)) else [])]
     for name in unused:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type] # its type knows no None
+
+
+def bring_back_tls() -> None:
+    """Have later imports find ``ssl`` again, and ``http.client`` that can do with it."""
+    if sys.modules.get("ssl", ...) is None:
+        del sys.modules["ssl"]
+        sys.modules.pop("http.client", None)  # which does without for good
 
 
 def _exists(name: str) -> bool:

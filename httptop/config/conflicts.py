@@ -35,6 +35,11 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     if (nothing := _no_side(settings.filter.events)) is not None:
         yield nothing
     yield from _expression(settings)
+    otlp = settings.otlp
+    if otlp.endpoint and not (otlp.metrics or otlp.spans):
+        yield Contradiction(
+            "otlp.endpoint", "nothing would be pushed", ("otlp.metrics", "otlp.spans")
+        )
     for pattern in sorted(set(settings.paths.templates) & set(settings.paths.keep)):
         yield Contradiction(
             "paths.templates", f"{pattern} is in paths.keep as well", ("paths.keep",)

@@ -1,9 +1,9 @@
 """Read the settings from all their sources, and report every error in them.
 
-Later sources override earlier ones: defaults, ``/etc/httptop/config.toml``, the user's
-``config.toml`` (or the file of ``--config`` instead of both), environment
-(``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A configuration with an error is not used at all:
-all errors are raised together.
+Later sources override earlier ones: defaults, OpenTelemetry's variables where anything is sent by
+its protocol, ``/etc/httptop/config.toml``, the user's ``config.toml`` (or the file of ``--config``
+instead of both), environment (``HTTPTOP_FILTER__PROCESS__PIDS=1,2``), flags. A configuration with
+an error is not used at all: all errors are raised together.
 
 As root, a file is read only if nobody but root can change it. Under sudo the user's own file, read
 with that user's permissions, may set all but what is ``GUARDED``.
@@ -32,6 +32,7 @@ from httptop.config.problems import (
 )
 from httptop.config.scope import scope_of
 from httptop.config.settings import BY_KEY, DEFAULTS, GUARDED, SETTINGS, Setting, Settings
+from httptop.config.settings.otlp import STANDARD_VARIABLES
 from httptop.config.toml_lines import lines_of_keys, too_deep
 from httptop.errors import UsageError
 from httptop.linux.files import FileText, InvokingUser, read_text
@@ -100,6 +101,7 @@ def load(
         gathering.file(path, read or own_reader(invoker, system_file), required=file is not None)
     gathering.environment(environ)
     gathering.flags(flags)
+    gathering.standard_environment(environ)
     return gathering.result()
 
 
@@ -231,6 +233,18 @@ class _Gathering:
                 self.keep(setting, setting.kind.parse_text(environ[name]), name)
             except ValueError as error:
                 self.refuse(setting, Problem(name, found_instead(str(error), environ[name])))
+
+    def standard_environment(self, environ: Mapping[str, str]) -> None:
+        """Adopt OpenTelemetry's variables for what nothing else has set, if they matter."""
+        if not self.values.get("otlp.endpoint"):
+            return
+        for key, (name, convert) in STANDARD_VARIABLES.items():
+            if self.origins[key] != "default" or not environ.get(name):
+                continue
+            try:
+                self.keep(BY_KEY[key], convert(environ[name]), name)
+            except ValueError as error:
+                self.problems.append(Problem(name, found_instead(str(error), environ[name])))
 
     def file(self, path: Path, read: Read, required: bool = False) -> None:
         try:

@@ -31,6 +31,7 @@ _SECTION_DOCS: Final = {
     "general.log_file.",
     "metrics": "What outputs of metrics send.",
     "prometheus": "Metrics for who comes and asks for them.",
+    "otlp": "Metrics and spans for a receiver of OpenTelemetry's protocol.",
     "performance": "Sizes of the tables in the kernel, and what httptop may use.",
     "security": "What httptop may do, and what it keeps of requests.",
     "fleet": "How --from asks a Prometheus server.",

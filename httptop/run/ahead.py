@@ -14,8 +14,13 @@ from typing import Final
 import httptop
 
 #: What no run imports once root is given up: the loader and the compiler that it brings, the
-#: self-test; and the command, which would be a second one by this name.
-_NEVER: Final = ("httptop.bpf.build", "httptop.conformance", "httptop.run.warm", "httptop.__main__")
+#: self-test; what is imported whole when its output is made, and needs packages that may not be
+#: there; and the command, which would be a second one by this name.
+_NEVER: Final = (
+    *("httptop.bpf.build", "httptop.conformance", "httptop.run.warm"),
+    *("httptop.output.otlp", "httptop.run.otlp"),
+    "httptop.__main__",
+)
 #: What only a screen imports.
 _ON_SCREEN: Final = ("httptop.app", "httptop.screens", "httptop.widgets")
 #: What Textual imports late, of that which our screens use, with the errors that it shows.

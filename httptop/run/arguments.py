@@ -133,6 +133,11 @@ def parse(words: Sequence[str]) -> Arguments:
         raise UsageError(
             "--from and --prometheus exclude each other: what they show is in a Prometheus already"
         )
+    if settings.get("otlp.endpoint") and (arguments.replay or arguments.source) is not None:
+        other = "--from" if arguments.replay is None else "--replay"
+        raise UsageError(
+            f"{other} and --otlp exclude each other: what is counted on this host now is pushed"
+        )
     _check_exports(arguments)
     return arguments
 

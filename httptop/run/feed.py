@@ -20,7 +20,7 @@ from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
 from httptop.run.exports import started_in
 from httptop.run.log import SnapshotLog
-from httptop.run.outputs import exports_metrics, system_calls_of
+from httptop.run.outputs import system_calls_of
 from httptop.run.scheduling import bind
 from httptop.run.session import Session
 
@@ -78,6 +78,7 @@ def open_feed(
         screen=screen,
         written=asked.record is not None
         or (not screen and prints(settings) and settings.output.format == "json"),
+        exported=exports_metrics(settings),
         tell=tell,
         doing=doing,
         read=configuration.files,
@@ -126,6 +127,12 @@ def observers_of(
 
         formats = Formats(settings.metrics.bounds_ns, native_histograms=settings.prometheus.native)
         observers.append(PrometheusExporter(settings.prometheus.listen, metrics, formats))
+    if settings.otlp.endpoint and asked.replay is None and asked.source is None:
+        from httptop.run.otlp import otlp_sinks
+
+        redaction = redaction_of_files(settings)
+        spans_of = getattr(feed, "new_for_spans", None)
+        observers += otlp_sinks(settings, invoker, metrics, spans_of, redaction)
     if asked.record is not None:
         from httptop.capture.recorder import Recorder
         from httptop.output.sink import SnapshotSink
@@ -155,12 +162,18 @@ def require_output(asked: Arguments, settings: Settings) -> None:
     """Raise :class:`UsageError` if a quiet run would say nothing to anybody."""
     asked_for = asked.record, asked.exports
     set_ = settings.request_log.to, settings.general.log_file, settings.prometheus.listen
-    if not any((*asked_for, *set_)):
+    if not any((*asked_for, *set_, settings.otlp.endpoint)):
         raise UsageError(
             "a quiet run needs an output: --record FILE writes a capture, --export FORMAT a "
             "report, --log requests=DEST a line for each sampled request, --log-file FILE what "
-            "httptop has to say; --prometheus serves metrics"
+            "httptop has to say; --prometheus serves metrics, --otlp URL pushes them"
         )
+
+
+def exports_metrics(settings: Settings) -> bool:
+    """Return whether any output of metrics is on; what they need is not kept otherwise."""
+    pushes = settings.otlp.endpoint and settings.otlp.metrics
+    return bool(settings.prometheus.listen or pushes)  # each output that there is stands here
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
@@ -15,22 +14,11 @@ if TYPE_CHECKING:
 
 def system_calls_of(settings: Settings, *, replayed: bool = False) -> Groups:
     """Return the system calls that the outputs of a run make, besides those of every run."""
+    pushes = bool(settings.otlp.endpoint) and not replayed
     kinds = {parse_destination(text).kind for text in settings.request_log.to}
     groups = of_outputs(
         files="file" in kinds,
-        hosts=not kinds.isdisjoint(("tcp", "syslog+udp", "syslog+tcp")),
+        hosts=pushes or not kinds.isdisjoint(("tcp", "syslog+udp", "syslog+tcp")),
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )
     return groups | serving() if settings.prometheus.listen and not replayed else groups
-
-
-def exports_metrics(settings: Settings) -> bool:
-    """Return whether any output of metrics is on; what they need is not kept otherwise."""
-    return bool(settings.prometheus.listen)  # each output that there is adds its setting here
-
-
-def own_pid_of(settings: Settings) -> int:
-    """Return the id of this process if its own traffic is to be left out, otherwise 0."""
-    kinds = {parse_destination(text).kind for text in settings.request_log.to}
-    talks = exports_metrics(settings) or bool(kinds - {"stdout", "file"})
-    return os.getpid() if talks and not settings.filter.events.own else 0

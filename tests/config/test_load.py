@@ -69,7 +69,6 @@ EXAMPLES = {
     "filter.events.writes": ("false", "off"),
     "filter.events.connects": ("false", ""),
     "filter.events.accepts": ("false", "nope"),
-    "filter.events.own": ("true", "mine"),
     "paths.templates": ("/users/{name}/posts/*", "/users/{name"),
     "paths.keep": ("/files/*", "files/*"),
     "paths.id_rules": ("number,hex", "words"),
@@ -93,6 +92,16 @@ EXAMPLES = {
     "metrics.bounds": ("1ms,10ms,1s", "10ms,1ms"),
     "prometheus.listen": ("[::1]:9742", ":9742"),
     "prometheus.native": ("false", "0"),
+    "otlp.endpoint": ("http://localhost:4318", "localhost:4317"),
+    "otlp.metrics": ("false", "0"),
+    "otlp.spans": ("false", "0"),
+    "otlp.interval": ("10s", "0.1s"),
+    "otlp.histogram": ("explicit", "classic"),
+    "otlp.temporality": ("delta", "both"),
+    "otlp.timeout": ("2s", "0"),
+    "otlp.compression": ("none", "zstd"),
+    "otlp.headers_file": ("/etc/httptop/headers", "headers"),
+    "otlp.certificate": ("/etc/ssl/ca.pem", "ca.pem"),
     "performance.max_endpoints": ("1024", "1"),
     "performance.max_connections": ("2048", "1"),
     "performance.max_histograms": ("2048", "65536"),
@@ -340,7 +349,8 @@ def test_the_users_file(tmp_path: Path) -> None:
 
 
 def test_saved_is_loaded_is_saved(invoker: InvokingUser, tmp_path: Path) -> None:
-    against = {"filter.events.writes", "filter.events.connects"}  # with side = client
+    # With side = client, and with metrics = false.
+    against = {"filter.events.writes", "filter.events.connects", "otlp.spans"}
     changed = build(
         {s.key: s.kind.parse_text(EXAMPLES[s.key][0]) for s in SETTINGS if s.key not in against}
     )

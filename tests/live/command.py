@@ -42,8 +42,9 @@ NOTHING: Final = "0" * 16
 PATIENCE: Final = "60s"
 
 _NEEDED: Final = (
-    "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "msgspec", "platformdirs", "psutil",
-    "pygments", "rich", "textual", "tomli_w", "typing_extensions.py", "uc_micro", "zstandard",
+    "google", "linkify_it", "markdown_it", "mdit_py_plugins", "mdurl", "msgspec", "opentelemetry",
+    "platformdirs", "psutil", "pygments", "rich", "textual", "tomli_w", "typing_extensions.py",
+    "uc_micro", "zstandard",
 )  # fmt: skip
 #: 12 MB, for other Pythons than CPython.
 _NOT_LOADED: Final = shutil.ignore_patterns("_cffi.*")

@@ -12,6 +12,7 @@ from httptop.config.settings.filter import FILTER_SETTINGS
 from httptop.config.settings.fleet import FLEET_SETTINGS
 from httptop.config.settings.general import GENERAL_SETTINGS
 from httptop.config.settings.metrics import METRICS_SETTINGS
+from httptop.config.settings.otlp import OTLP_SETTINGS
 from httptop.config.settings.output import OUTPUT_SETTINGS
 from httptop.config.settings.paths import PATHS_SETTINGS
 from httptop.config.settings.performance import PERFORMANCE_SETTINGS
@@ -27,6 +28,7 @@ from httptop.config.settings.sections import (
     General,
     HttpFilter,
     NetworkFilter,
+    Otlp,
     Output,
     Paths,
     Performance,
@@ -41,7 +43,7 @@ from httptop.config.settings.sections import (
 )
 from httptop.config.settings.security import SECURITY_SETTINGS
 from httptop.config.settings.setting import Setting
-from httptop.config.settings.string_types import FILE, LISTEN, LOG_DESTINATION
+from httptop.config.settings.string_types import FILE, LISTEN, LOG_DESTINATION, OTLP_ENDPOINT
 from httptop.config.settings.ui import UI_SETTINGS
 from httptop.config.settings.watches import WATCHES_SETTINGS
 from httptop.config.value_types import Many
@@ -55,6 +57,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *REQUEST_LOG_SETTINGS,
     *METRICS_SETTINGS,
     *PROMETHEUS_SETTINGS,
+    *OTLP_SETTINGS,
     *PERFORMANCE_SETTINGS,
     *SECURITY_SETTINGS,
     *FLEET_SETTINGS,
@@ -71,7 +74,7 @@ GUARDED: Final = frozenset(
     setting.key
     for setting in SETTINGS
     if setting.section == "security"
-    or setting.kind in (FILE, LISTEN)
+    or setting.kind in (FILE, LISTEN, OTLP_ENDPOINT)
     or (isinstance(setting.kind, Many) and setting.kind.item is LOG_DESTINATION)
 )
 
@@ -87,6 +90,7 @@ __all__ = [
     "General",
     "HttpFilter",
     "NetworkFilter",
+    "Otlp",
     "Output",
     "Paths",
     "Performance",

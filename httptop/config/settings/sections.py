@@ -80,7 +80,6 @@ class EventFilter:
     writes: bool = True
     connects: bool = True
     accepts: bool = True
-    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +153,22 @@ class Prometheus:
 
     listen: str = ""
     native: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Otlp:
+    """What is pushed by OpenTelemetry's protocol, and where."""
+
+    endpoint: str = ""  # see httptop.config.otlp_endpoint
+    metrics: bool = True
+    spans: bool = True
+    interval_s: float = 60.0
+    histogram: str = "exponential"
+    temporality: str = "cumulative"
+    timeout_s: float = 10.0
+    compression: str = "gzip"
+    headers_file: str = ""
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +323,7 @@ class Settings:
     request_log: RequestLog = RequestLog()
     metrics: ExportedMetrics = ExportedMetrics()
     prometheus: Prometheus = Prometheus()
+    otlp: Otlp = Otlp()
     performance: Performance = field(default_factory=Performance)
     security: Security = field(default_factory=Security)
     fleet: Fleet = Fleet()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from httptop.config.destination import parse_destination
+from httptop.config.otlp_endpoint import AUTO, parsed
 from httptop.config.value_types import Many, Text
 from httptop.filters import Expression, FilterError, parse
 from httptop.filters.on_screen import parse_for_screen
@@ -149,6 +150,12 @@ def _listen(text: str) -> str:
     return f"[{at}]:{number}" if at.version == 6 else f"{at}:{number}"
 
 
+def _otlp_endpoint(text: str) -> str:
+    if text and text != AUTO:
+        parsed(text)
+    return text.rstrip("/")
+
+
 def _path_pattern(text: str) -> str:
     if not text.startswith("/") or len(text) > 96 or text.split() != [text]:
         raise ValueError("a pattern such as /users/{name}/posts/* is needed, at most 96 characters")
@@ -212,6 +219,7 @@ LOG_FORMAT = Text(
     "json, text, clf, combined, or a format with Apache's letters such as %h", _log_format
 )
 LISTEN = Text("an address and a port, such as 127.0.0.1:9742, a port alone, or empty", _listen)
+OTLP_ENDPOINT = Text("an address such as http://localhost:4318, auto, or empty", _otlp_endpoint)
 PATH_PATTERN = Text("a path whose segments are words, * or {name}", _path_pattern)
 WATCHES = Watches(Text("a watch such as all 5xx > 1% for 30s", _watch))
 KEYS = Keys(Text("action=key, such as pause=space", _key))

@@ -144,7 +144,7 @@ def test_a_quiet_run_writes_only_the_outputs_asked_for(
         "",
         "httptop: a quiet run needs an output: --record FILE writes a capture, --export FORMAT "
         "a report, --log requests=DEST a line for each sampled request, --log-file FILE what "
-        "httptop has to say; --prometheus serves metrics\n",
+        "httptop has to say; --prometheus serves metrics, --otlp URL pushes them\n",
     )
 
 
