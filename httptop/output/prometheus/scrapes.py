@@ -1,12 +1,13 @@
 """Answer scrapes one after the other, in a thread of its own: a reading takes memory and CPU.
 
-Those that come meanwhile wait, so many and so long. A scraper that reads too slowly is cut off: in
-HTTP/1.1 it sees that its response is not whole.
+Those that come meanwhile wait, so many and so long. A scraper that reads too slowly is cut off, the
+sooner if others wait: in HTTP/1.1 it sees that its response is not whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -28,6 +29,9 @@ NAME: Final = "prometheus"
 MOST_WAITING: Final = 128
 #: Of the time that a scraper waits, what the reading may take: on a busy host it gives way.
 _READING: Final = 0.8
+#: Seconds for one response while others wait for theirs; and how often it is looked if they do.
+TURN_S: Final = 5.0
+_LOOK_S: Final = 0.5
 #: So many scrapes in a row that failed are no accident.
 _FAILING: Final = 2
 
@@ -138,13 +142,26 @@ class Scrapes:
             connection.sendall(small(503, reason))
             self._done(f"no metrics: {reason}")
             return
+        begun_s = self._clock()
         for piece in self._formats.response(metrics, request):
-            # Pieces are small, so this is about the time of all.
-            connection.settimeout(max(until_s - self._clock(), 0.001))
-            connection.sendall(piece)
+            self._send(connection, piece, begun_s, until_s)
         with contextlib.suppress(OSError):  # it has all, and may have closed
             connection.shutdown(socket.SHUT_WR)
         self._done()
+
+    def _send(
+        self, connection: socket.socket, piece: bytes, begun_s: float, until_s: float
+    ) -> None:
+        """Send a piece of a response; raise :class:`TimeoutError` if its reader is too slow."""
+        left = memoryview(piece)
+        while left:
+            ends_s = min(until_s, begun_s + TURN_S) if self._waiting else until_s
+            left_s = ends_s - self._clock()
+            if left_s <= 0:
+                raise TimeoutError(errno.ETIMEDOUT, "it was read too slowly")
+            connection.settimeout(min(left_s, _LOOK_S))
+            with contextlib.suppress(TimeoutError):
+                left = left[connection.send(left) :]
 
     def _done(self, error: str = "") -> None:
         with self._changed:

@@ -317,6 +317,21 @@ def test_a_reader_that_stands_still_is_cut_off_and_sees_it() -> None:
         assert fetched(exporter)[0].status == 200
 
 
+def test_who_reads_slowly_has_less_time_while_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrapes, "TURN_S", 0.1)
+    with serving(lambda _: LARGE) as exporter, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(PATIENCE_S)
+        slow.connect(exporter.address)
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 60\r\n\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200 ")  # it has its turn
+        response, body = fetched(exporter, X_Prometheus_Scrape_Timeout_Seconds="60")
+        assert response.status == 200
+        assert body.endswith(b"\n")
+        assert exporter.sinks[0].failed == 1
+        assert "cut off: it was read too slowly" in exporter.sinks[0].error
+
+
 def test_one_that_goes_away_in_the_middle_holds_up_nobody() -> None:
     with serving(lambda _: LARGE) as exporter:
         with connected(exporter) as connection:
