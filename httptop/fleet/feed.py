@@ -71,7 +71,7 @@ class FleetFeed:
         self._trends = {side: SideTrends() for side in SIDES}
         self._p99s: deque[array[float]] = deque(maxlen=TREND_TICKS)
         self._shown: ShownRows | None = None
-        self._numbers: tuple[int, ...] = ()
+        self._numbers = array("I")
         self._began_at: float | None = None
         self._scrape_s = 0.0
         self._last: Snapshot | None = None
@@ -177,8 +177,11 @@ class FleetFeed:
 
     def read(self) -> Snapshot:
         """Return the snapshot of now; raise :class:`FleetError`. For the feed's thread alone."""
-        with self._client.within(self._fleet.timeout_s):
-            reading = self._reader.read(self._window_s)
+        try:
+            with self._client.within(self._fleet.timeout_s):
+                reading = self._reader.read(self._window_s)
+        except ArithmeticError:  # as of many counts near the largest one
+            raise FleetError("its figures are too large") from None
         return self._snapshot(reading)
 
     def _snapshot(self, reading: Reading) -> Snapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,6 +17,8 @@ from httptop.printable import clean
 FORGET_S: Final = 3600
 #: More hosts than that are no fleet of this size.
 MOST_HOSTS: Final = 10_000
+#: More than that is no figure of a host.
+_MOST: Final = 1e15
 #: How far scrapes lie apart where that cannot be told yet.
 DEFAULT_SCRAPE_S: Final = 15.0
 
@@ -73,7 +74,7 @@ class Hosts:
             name = labels.get("__name__", "")
             if name == BUILD:
                 one.version = clean(labels.get("version", "").encode(), 32)
-            elif math.isfinite(element.value):
+            elif 0 <= element.value < _MOST:
                 one.figures[name] = one.figures.get(name, 0.0) + element.value
         for host in self._up:
             self._last[host] = _stats(host, self._seen_at[host], said.get(host, _Said()))
@@ -117,6 +118,7 @@ def scrape_interval(series: Iterable[Element]) -> float | None:
     found = []
     for one in series:
         gaps = [later - at for at, later in zip(one.values, one.values[1:], strict=False)]
+        gaps = [gap for gap in gaps if 0 < gap < _MOST]
         if gaps:
             found.append(statistics.median(gaps))
     return max(found, default=None)

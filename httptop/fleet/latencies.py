@@ -21,6 +21,8 @@ from httptop.model import BANDS_PER_OCTAVE, LEAST_BAND_NS, NO_LATENCY, Bands, La
 Buckets = Sequence[tuple[float, float, float]]
 #: Less than one in a thousand years: what is left of a sum of rates is no latency.
 _LEAST: Final = 1e-11
+#: More than that is no figure of a fleet.
+_MOST: Final = 1e15
 _NS: Final = 1e9
 
 
@@ -32,7 +34,7 @@ def classic(cumulative: Iterable[tuple[float, float]]) -> Buckets:
         if math.isnan(high) or math.isnan(so_far):
             continue
         n = max(0.0, so_far - up_to)
-        if n > _LEAST:
+        if _LEAST < n < _MOST:
             found.append((low, high, n))
         low, up_to = max(high, 0.0), max(up_to, so_far)
     return found
@@ -40,7 +42,7 @@ def classic(cumulative: Iterable[tuple[float, float]]) -> Buckets:
 
 def native(histogram: Native) -> Buckets:
     """Return the buckets of a native histogram."""
-    return sorted(one for one in histogram.buckets if one[2] > _LEAST)
+    return sorted(one for one in histogram.buckets if _LEAST < one[2] < _MOST and one[0] < one[1])
 
 
 def latency_of(buckets: Buckets, seconds: float, window_s: float) -> Latency:

@@ -8,6 +8,7 @@ note says why.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -48,7 +49,7 @@ class Reading:
     scrape_s: float
     columns: Columns
     hosts: tuple[HostStats, ...] = ()
-    numbers: tuple[int, ...] = ()  # of the endpoints that are shown
+    numbers: array[int] = field(default_factory=lambda: array("I"))  # of those that are shown
     #: Latencies a second of each side's shown endpoints together; None: not known.
     buckets: dict[Side, Buckets | None] = field(default_factory=dict)
     latency: dict[Side, Latency] = field(default_factory=dict)
@@ -108,11 +109,9 @@ class Reader:
             break
         tick.keep_stale(None if self._last is None else self._last.columns, self._hosts)
         reading = Reading(at, whole_s, scrape_s, tick.columns)
-        reading.numbers = tuple(
-            number
-            for number, there in enumerate(tick.columns.there)
-            if there and self._admits(number)
-        )
+        there = tick.columns.there
+        shown = (at for at in range(len(there)) if there[at] and self._admits(at))
+        reading.numbers = array("I", shown)
         self._read_latencies(tick, reading)
         for side in SIDES:
             reading.in_flight[side] = self._in_flight(tick, side)
@@ -135,7 +134,7 @@ class Reader:
 
     def _times(self, expression: str, at: float) -> Iterator[tuple[str, float]]:
         for element in self._client.query(expression, at):
-            if math.isfinite(element.value):
+            if 0 < element.value < _LATEST:
                 yield self._registry.host(labels_of(element.labels)), element.value
 
     def _look(self, queries: Queries, at: float) -> None:

@@ -7,7 +7,6 @@ Endpoints and statuses have numbers, in order of appearance, which the columns o
 from __future__ import annotations
 
 import re
-import sys
 from array import array
 from hashlib import blake2b
 from typing import Final
@@ -40,6 +39,7 @@ class Registry:
         #: Of each endpoint: the numbers of its outcomes.
         self.outcomes_of: list[tuple[int, ...]] = []
         self._numbers: dict[EndpointKey, int] = {}
+        self._texts: dict[str, str] = {}
         self._known: dict[bytes, int] = {}
         self._known_outcomes: dict[bytes, int] = {}
 
@@ -111,7 +111,7 @@ class Registry:
 
     def host(self, labels: dict[str, str]) -> str:
         """Return the host that labels name."""
-        return _text(labels.get(self._host_label, ""), _LONGEST_NAME) or "(none)"
+        return self._text(labels.get(self._host_label, ""), _LONGEST_NAME) or "(none)"
 
     def key(self, side: Side, labels: dict[str, str]) -> EndpointKey:
         """Return the key of an endpoint, as far as labels say what it is."""
@@ -119,15 +119,20 @@ class Registry:
         version, port, method = get(VERSION, ""), get(PORT, ""), get(METHOD, "")
         return EndpointKey(
             side,
-            _text(get(PROCESS, ""), _LONGEST_NAME),
-            f"HTTP/{_text(version, 8)}" if version else "HTTP",
+            self._text(get(PROCESS, ""), _LONGEST_NAME),
+            self._text(f"HTTP/{version}", 16) if version else "HTTP",
             get(SCHEME) == "https",
-            "OTHER" if method == "_OTHER" else _text(method, _LONGEST_NAME),
-            _text(get(ROUTE[side], ""), _LONGEST),
-            _text(get(OWNER, ""), _LONGEST_NAME),
+            "OTHER" if method == "_OTHER" else self._text(method, _LONGEST_NAME),
+            self._text(get(ROUTE[side], ""), _LONGEST),
+            self._text(get(OWNER, ""), _LONGEST_NAME),
             int(port) if port.isascii() and port.isdecimal() and len(port) < 6 else 0,
             self.host(labels),
         )
+
+    def _text(self, text: str, limit: int) -> str:
+        """Return a text fit for a terminal; thousands of endpoints share most of theirs."""
+        found = clean(text.encode("utf-8", "surrogateescape"), limit)
+        return self._texts.setdefault(found, found)
 
 
 def status_of(text: str) -> int:
@@ -135,8 +140,3 @@ def status_of(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) == 3:
         return int(text)
     return int(text[0]) if text[1:] == "xx" and text[0] in "12345" else STATUS_UNKNOWN
-
-
-def _text(text: str, limit: int) -> str:
-    """Return a text fit for a terminal; thousands of endpoints share most of theirs."""
-    return sys.intern(clean(text.encode("utf-8", "surrogateescape"), limit))

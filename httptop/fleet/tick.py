@@ -20,6 +20,8 @@ from httptop.fleet.results import Element, labels_of
 from httptop.fleet.rows import Columns
 from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey, Side
 
+#: More a second than that is no rate.
+_MOST_RATE: Final = 1e15
 #: The largest count.
 MOST: Final = (1 << 63) - 1
 
@@ -258,4 +260,4 @@ def _whole(value: float) -> int:
 
 
 def _rate(value: float) -> float:
-    return value if 0 <= value < math.inf else 0.0
+    return value if 0 <= value < _MOST_RATE else 0.0

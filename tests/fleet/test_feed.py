@@ -137,6 +137,12 @@ def test_a_tick_has_a_limit_of_time() -> None:
         release.set()
 
 
+def test_counts_that_no_number_holds_are_told(run: Run) -> None:
+    run.client.fleet.rows = [replace(row, counts={200: 2**62}) for row in small().rows] * 9
+    with pytest.raises(FleetError, match="too large"):
+        run.feed.read()
+
+
 def test_the_last_snapshot_is_final(run: Run) -> None:
     run.start()
     run.next()

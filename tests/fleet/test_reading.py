@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import cast
@@ -10,12 +11,21 @@ import pytest
 
 from httptop.collect.shown_rows import ShownRows
 from httptop.config.scope import Scope, limited
+from httptop.config.settings import DEFAULTS
+from httptop.config.settings import Fleet as FleetSettings
+from httptop.fleet import names
+from httptop.fleet.address import parse_source
 from httptop.fleet.client import Client
+from httptop.fleet.feed import FleetFeed
 from httptop.fleet.problems import FleetError, Refused
 from httptop.fleet.reading import Reader, Reading
 from httptop.fleet.rows import FleetRows
 from httptop.fleet.totals import totals_of
 from httptop.model import SIDES, EndpointStats
+from httptop.output.json import to_json
+from httptop.output.text import to_text
+from httptop.view.health import missed
+from httptop.view.state import View, scene
 from tests.fleet.fake import NOW, FakeClient, Fleet, Row, grown, key, small
 
 
@@ -249,7 +259,7 @@ def test_a_moment_that_no_clock_shows_is_no_time(now: float) -> None:
 
 def test_an_empty_server_has_no_rows() -> None:
     reading = reader_of(FakeClient(Fleet())).read(10.0)
-    assert reading.numbers == ()
+    assert not reading.numbers
     assert reading.hosts == ()
 
 
@@ -261,6 +271,42 @@ def test_names_of_strangers_are_made_fit_for_a_terminal() -> None:
     assert row.latency.count == 60
     assert row.key.path == '/\\x1b[31m"}],"value":[1,"2"]{\\'
     assert row.key.process == "a\\x0ab"
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-5", "1e300", "1e18", "0"])
+def test_figures_that_are_none_do_no_harm(value: str) -> None:
+    number = float(value)
+    fleet = small()
+    first = fleet.rows[0]
+    fleet.rows[0] = replace(
+        first,
+        counts={200: number},  # type: ignore[dict-item]
+        rates={200: number},
+        unanswered=number,  # type: ignore[arg-type]
+        unanswered_rate=number,
+        in_flight=number,  # type: ignore[arg-type]
+        buckets=[number] * 6,
+        seconds=number,
+    )
+    fleet.own["web-1:9742"] = dict.fromkeys((*names.HEALTH, names.CPU, names.RSS), number)
+    fleet.before["db-2"] = number
+    fleet.scrape_s = number if number > 0 and math.isfinite(number) else 15.0
+    for native in (False, True):
+        fleet.native = native
+        feed = FleetFeed(
+            parse_source("prometheus:http://x"),
+            FleetSettings(),
+            Scope(),
+            DEFAULTS,
+            client=cast("Client", FakeClient(fleet)),
+        )
+        found = feed.read()
+        assert json.loads(to_json(found))
+        assert to_text(found)
+        assert "NaN" not in to_json(found)
+        shown = scene(found, View())
+        assert [row.rps for row in shown.rows]
+        assert list(missed(found, "", "v", "x"))
 
 
 def test_endpoints_get_other_numbers_where_most_of_them_are_gone() -> None:
