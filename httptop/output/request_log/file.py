@@ -26,6 +26,7 @@ class _Descriptor:
     """Writes lines to a descriptor, whole or not at all."""
 
     trouble = ""
+    lacks_some = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -39,8 +39,10 @@ class LineByLine:
 class Medium(Protocol):
     """Where lines are written to; one thread uses it, but for ``reopen``."""
 
-    #: A sentence on what could not be done, though no line is missing; empty: there is nothing.
+    #: A sentence on what could not be done besides; empty: there is nothing.
     trouble: str
+    #: Whether lines are missing that are not known, and so count as written.
+    lacks_some: bool
 
     def write(self, lines: deque[Line]) -> None:
         """Write lines, and remove from the left those that are written.

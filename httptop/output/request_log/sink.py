@@ -150,6 +150,16 @@ class RequestSink(Sink[RequestBatch]):
             self.see(last)
         super().end(last)
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether it lacks something; see Observer."""
+        return super().incomplete or self._medium.lacks_some
+
+    def finish(self, until_s: float) -> None:
+        """Wait until all is sent; see Observer."""
+        super().finish(until_s)
+        self.trouble = self.trouble or self._medium.trouble
+
     def reopen(self) -> None:
         """Go on in the file that has the name now."""
         self._medium.reopen()

@@ -27,6 +27,10 @@ STALLED_S: Final = 10.0
 #: Seconds to wait at the end for what is under way.
 _LAST_S: Final = 1.0
 _LOOK_S: Final = 0.01
+RESET: Final = (
+    "a receiver of the request log has reset the connection: what it had not read is lost, and "
+    "does not count as dropped"
+)
 _SIOCOUTQ: Final = 0x5411
 
 
@@ -65,6 +69,7 @@ class StreamMedium:
     """Writes lines to a connection, which is made when it is needed."""
 
     trouble = ""
+    lacks_some = False
 
     def __init__(self, connect: Callable[[], socket.socket], *, acknowledges: bool) -> None:
         """``acknowledges``: whether the kernel knows what the receiver's has; TCP does."""
@@ -85,14 +90,18 @@ class StreamMedium:
                     sent = connection.send(memoryview(chunk_of(waiting))[self._offset :])
                 except TimeoutError:  # the connection stays, and so does half a line on it
                     raise SendError(f"nothing is taken for {STALLED_S:.0f} s") from None
-                except OSError:
-                    self._disconnect()
+                except OSError as error:
+                    self._disconnect(error)
                     raise
                 self._sent(waiting, sent)
 
     def _connected(self) -> socket.socket:
-        if self._connection is not None and _is_closed(self._connection):
-            self._disconnect()
+        if self._connection is not None:
+            try:
+                if _is_closed(self._connection):
+                    self._disconnect()
+            except OSError as error:
+                self._disconnect(error)
         if self._connection is None:
             self._connection = self._connect()
             self._connection.settimeout(STALLED_S)
@@ -116,11 +125,16 @@ class StreamMedium:
             while self._under_way and size - len(self._under_way[0].data) >= missing:
                 size -= len(self._under_way.popleft().data)
 
-    def _disconnect(self) -> None:
-        """Close the connection; what was not acknowledged is to be sent again, first of all."""
+    def _disconnect(self, error: OSError | None = None) -> None:
+        """Close the connection; what was not acknowledged is to be sent again, first of all.
+
+        A receiver that closes while it has something to read resets the connection.
+        """
         connection = self._connection
         if connection is None:
             return
+        if isinstance(error, ConnectionResetError):
+            self.lacks_some, self.trouble = True, RESET
         self._forget_acknowledged()
         self._again.extendleft(reversed(self._under_way))
         self._under_way.clear()
@@ -151,15 +165,15 @@ class StreamMedium:
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Return whether the other end has closed; what it has said is ignored."""
+    """Return whether the other end has closed; what it has said is ignored.
+
+    Raises :class:`OSError` if the connection has failed.
+    """
     poll = select.poll()
     poll.register(connection, select.POLLIN)
-    try:
-        while poll.poll(0):
-            if not connection.recv(1 << 16):
-                return True
-    except OSError:
-        return True
+    while poll.poll(0):
+        if not connection.recv(1 << 16):
+            return True
     return False
 
 

@@ -104,6 +104,7 @@ class DatagramMedium:
     """
 
     trouble = ""
+    lacks_some = False
 
     def __init__(self, connect: Callable[[], socket.socket], *, may_vanish: bool) -> None:
         """``may_vanish``: whether messages may be lost on the way, as over UDP."""

@@ -98,6 +98,7 @@ def test_a_receiver_that_comes_back_gets_what_follows() -> None:
         with accepted(listener) as connection:
             assert connection.recv(10) == b"b\n"
             medium.close()
+        assert not medium.trouble
 
 
 @pytest.fixture
@@ -138,6 +139,8 @@ def test_what_a_receiver_that_died_had_not_taken_is_sent_again(
     # Whole lines, each once, from the first on that the dead receiver's kernel had not got.
     assert got == list(range(got[0], MANY))
     assert got[0] < sent
+    assert medium.trouble == stream.RESET  # for it had not read all that its kernel had
+    assert medium.lacks_some
 
 
 def test_at_the_end_what_is_not_acknowledged_counts_as_lost(

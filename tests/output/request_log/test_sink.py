@@ -30,7 +30,7 @@ class Kept:
     """A medium that keeps lines; ``plan``: how many it takes in each attempt before it fails."""
 
     def __init__(self, *plan: int) -> None:
-        self.trouble = ""
+        self.trouble, self.lacks_some = "", False
         self.lines: list[bytes] = []
         self.reopened = self.closed = 0
         self._plan = iter(plan)
@@ -187,6 +187,9 @@ def test_a_rotation_that_fails_is_told() -> None:
     sink.see(snapshot_at(1))
     assert sink.trouble == "it goes on in the old one"
     ended(sink)
+    assert not sink.incomplete
+    medium.lacks_some = True
+    assert sink.incomplete
 
 
 @given(st.lists(st.integers(1, 40_000), max_size=20), st.integers(0, 400_000))
