@@ -114,7 +114,9 @@ class MetricsSink(Sink[None]):
         self, push: MetricsPush, interval_s: float, *, back_off: BackOff | None = None
     ) -> None:
         """``interval_s``: seconds from one push to the next."""
-        super().__init__("otlp metrics", push, unit="export", last_has_all=True, back_off=back_off)
+        super().__init__(
+            "otlp push of metrics", push, unit="export", last_has_all=True, back_off=back_off
+        )
         self._interval_s, self._due_s = interval_s, interval_s
 
     def see(self, snapshot: Snapshot) -> None:

@@ -86,7 +86,7 @@ class SpansSink(Sink[Batch]):
     ) -> None:
         """``source``: where the requests come from."""
         super().__init__(
-            "otlp spans",
+            "otlp push of spans",
             push,
             unit="span",
             last_has_all=False,

@@ -175,7 +175,12 @@ def test_it_pushes_at_its_interval_and_at_the_end(receiving: Receiving) -> None:
     sink.finish(time.monotonic() + PATIENCE_S)
     assert sums(receiving).of(SERVER) == 8
     (stats,) = sink.sinks
-    assert (stats.name, stats.unit, stats.sent, stats.dropped) == ("otlp metrics", "export", 5, 0)
+    assert (stats.name, stats.unit, stats.sent, stats.dropped) == (
+        "otlp push of metrics",
+        "export",
+        5,
+        0,
+    )
     assert sink.trouble == ""
 
 

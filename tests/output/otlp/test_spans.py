@@ -198,7 +198,12 @@ def test_each_request_arrives_once(receiving: Receiving) -> None:
     stats = pushing.finish()
     paths = [dict(texts(span.attributes))["url.path"] for span in spans_at(receiving)]
     assert paths == [f"/users/{n}" for n in range(2601)]
-    assert (stats.name, stats.unit, stats.sent, stats.dropped) == ("otlp spans", "span", 2601, 0)
+    assert (stats.name, stats.unit, stats.sent, stats.dropped) == (
+        "otlp push of spans",
+        "span",
+        2601,
+        0,
+    )
 
 
 def test_what_there_was_no_room_for_is_dropped(receiving: Receiving) -> None:
