@@ -31,12 +31,15 @@ def plan_of(
     cpus: int,
     pid_namespace: int | None = None,
     processes: Mapping[int, int] = _NONE,
+    *,
+    own_pid: int = 0,
 ) -> Plan:
     """Return what to load for these settings on a machine with so many CPUs.
 
     ``pid_namespace`` is what :func:`httptop.linux.processes.own_pid_namespace` returns.
     ``processes``: those that the scope selects by id, and when they were started, as
-    :class:`httptop.linux.processes.Process` has it; others are not selected by these ids. Raises
+    :class:`httptop.linux.processes.Process` has it; others are not selected by these ids.
+    ``own_pid``: of the process whose traffic is left out, httptop's own; 0: of none. Raises
     :class:`UsageError` where the kernel cannot apply a filter of the scope.
     """
     shards = 1
@@ -64,6 +67,7 @@ def plan_of(
         "HEAD_COPIED": min(copied, HEAD_LEN - 1),
         "READS": int(scope.reads),
         "WRITES": int(scope.writes),
+        "OWN_PID": own_pid,
         "THREAD_NAMES": int(settings.general.process_name == "thread"),
         **{f"ID_{rule.upper()}": int(rule in settings.paths.id_rules) for rule in RULES},
     }

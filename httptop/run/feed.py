@@ -20,7 +20,7 @@ from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
 from httptop.run.exports import started_in
 from httptop.run.log import SnapshotLog
-from httptop.run.outputs import system_calls_of
+from httptop.run.outputs import exports_metrics, system_calls_of
 from httptop.run.scheduling import bind
 from httptop.run.session import Session
 
@@ -78,7 +78,6 @@ def open_feed(
         screen=screen,
         written=asked.record is not None
         or (not screen and prints(settings) and settings.output.format == "json"),
-        exported=exports_metrics(settings),
         tell=tell,
         doing=doing,
         read=configuration.files,
@@ -168,12 +167,6 @@ def require_output(asked: Arguments, settings: Settings) -> None:
             "report, --log requests=DEST a line for each sampled request, --log-file FILE what "
             "httptop has to say; --prometheus serves metrics, --otlp URL pushes them"
         )
-
-
-def exports_metrics(settings: Settings) -> bool:
-    """Return whether any output of metrics is on; what they need is not kept otherwise."""
-    pushes = settings.otlp.endpoint and settings.otlp.metrics
-    return bool(settings.prometheus.listen or pushes)  # each output that there is stands here
 
 
 def exit_status_of(feed: Feed, observed: ObservedFeed) -> int:

@@ -35,7 +35,7 @@ from httptop.privilege.drop import Drop, plan_drop, reads_code
 from httptop.privilege.helper_protocol import Launch
 from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
-from httptop.run.outputs import system_calls_of
+from httptop.run.outputs import exports_metrics, own_pid_of, system_calls_of
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
@@ -55,7 +55,6 @@ def open_live(
     demo: bool,
     screen: bool = False,
     written: bool = False,
-    exported: bool = False,
     tell: Callable[[str], None] = complain,
     doing: Callable[[Step], None] = lambda _: None,
     read: Sequence[Path] = (),
@@ -65,9 +64,9 @@ def open_live(
     """Begin to load the probes and return a collector that reads them.
 
     ``screen``: whether it feeds the screen, which shows the first rows at once and must not run as
-    root if ``security.allow_root_ui`` is false. ``written`` and ``exported``: as Collector has
-    them. ``tell`` tells the user what takes long, ``doing`` what the start begins; they are called
-    from another thread. ``read`` and ``save``: the configuration files that the helper may read and
+    root if ``security.allow_root_ui`` is false. ``written``: as Collector has it. ``tell`` tells
+    the user what takes long, ``doing`` what the start begins; they are called from another thread.
+    ``read`` and ``save``: the configuration files that the helper may read and
     replace once root is given up; ``export``: the directory in which it may make new files. Raises
     :class:`Unavailable` if a quick check shows that this host cannot be traced, and
     :class:`UsageError` if a process that the scope selects does not exist.
@@ -75,7 +74,14 @@ def open_live(
     if (reason := checks.refusal()) is not None:
         raise Unavailable(reason)
     followed = Followed(scope)
-    plan = plan_of(settings, scope, possible_cpus(), own_pid_namespace(), followed.starts)
+    plan = plan_of(
+        settings,
+        scope,
+        possible_cpus(),
+        own_pid_namespace(),
+        followed.starts,
+        own_pid=own_pid_of(settings),
+    )
     notes = (*((OTHER_PIDS,) if shows_others() else ()), *origin.told())
     for note in notes:
         complain(note)
@@ -127,7 +133,7 @@ def open_live(
         ),
         first_rows_at_once=screen,
         written=written,
-        exported=exported,
+        exported=exports_metrics(settings),
         kept_s=KEPT_S if screen and not written else 0.0,
         news=lambda: (*session.troubles(), *followed.news(), *source.news),
         meter=OverheadMeter(helpers=session.pids),

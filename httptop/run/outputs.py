@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
@@ -22,3 +23,16 @@ def system_calls_of(settings: Settings, *, replayed: bool = False) -> Groups:
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )
     return groups | serving() if settings.prometheus.listen and not replayed else groups
+
+
+def exports_metrics(settings: Settings) -> bool:
+    """Return whether any output of metrics is on; what they need is not kept otherwise."""
+    pushes = settings.otlp.endpoint and settings.otlp.metrics
+    return bool(settings.prometheus.listen or pushes)  # each output that there is stands here
+
+
+def own_pid_of(settings: Settings) -> int:
+    """Return the id of this process if its own traffic is to be left out, otherwise 0."""
+    kinds = {parse_destination(text).kind for text in settings.request_log.to}
+    talks = bool(settings.prometheus.listen or settings.otlp.endpoint or kinds - {"-", "file"})
+    return os.getpid() if talks and not settings.filter.events.own else 0

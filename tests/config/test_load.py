@@ -69,6 +69,7 @@ EXAMPLES = {
     "filter.events.writes": ("false", "off"),
     "filter.events.connects": ("false", ""),
     "filter.events.accepts": ("false", "nope"),
+    "filter.events.own": ("true", "mine"),
     "paths.templates": ("/users/{name}/posts/*", "/users/{name"),
     "paths.keep": ("/files/*", "files/*"),
     "paths.id_rules": ("number,hex", "words"),

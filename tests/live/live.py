@@ -94,8 +94,9 @@ class Watch(SteppedRun):
         *,
         fresh: bool = False,
         exported: bool = False,
+        own_pid: int = 0,
     ) -> None:
-        plan = plan_of(settings, scope, possible_cpus())
+        plan = plan_of(settings, scope, possible_cpus(), own_pid=own_pid)
         if front == "tail calls":
             plan = dataclasses.replace(plan, front="syscalls", loops=False)
         else:

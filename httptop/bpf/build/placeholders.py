@@ -37,7 +37,7 @@ CONSTANTS: Final = (
     "READS", "WRITES", "THREAD_NAMES", "PID_NAMESPACE", "GROUPS_1",
     "FILTER_PROCESS", "FILTER_USER", "FILTER_CONTAINER", "FILTER_COMM", "FILTER_PEER",
     "FILTER_REQUEST", "FILTER_HOST", "FILTER_RESPONSE", "RANGES_MASK",
-    "FILTER_FOLLOWED", "KEY_MASK",
+    "FILTER_FOLLOWED", "KEY_MASK", "OWN_PID",
 )  # fmt: skip
 
 #: Compiled functions that are needed in many places: so their code is there once.

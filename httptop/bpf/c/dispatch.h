@@ -141,7 +141,7 @@ static __always_inline int on_bytes(u64 *ctx, void *task, struct registers *regs
 			return 0;
 	}
 
-	if (!conn && !process_selected(process_of(task)))
+	if (!conn && (is_own(task) || !process_selected(process_of(task))))
 		return 0;
 	if (!conn && passed_over(sk, socket, process_of(task), inbound))
 		return 0;

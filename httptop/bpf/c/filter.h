@@ -46,6 +46,12 @@ static __always_inline void ask_process(struct subject *subject, u32 tgid)
 }
 #endif
 
+/* Whether the current process is httptop's own and is left out: the process is known by its id here. */
+static __always_inline bool is_own(void *task)
+{
+	return LINKED(OWN_PID) && pid_to_match(process_of(task)) == LINKED(OWN_PID);
+}
+
 static __always_inline bool process_selected(u32 tgid)
 {
 #if FILTER

@@ -83,6 +83,7 @@ static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 #define CONSTANT_RANGES_MASK 25
 #define CONSTANT_FILTER_FOLLOWED 26
 #define CONSTANT_KEY_MASK 27
+#define CONSTANT_OWN_PID 28
 #define FUNCTION_FIND_RESPONSE 0
 #define FUNCTION_RECORD_TIMES 1
 #define FUNCTION_TRACK 2

@@ -250,4 +250,12 @@ FILTER_SETTINGS: Final[tuple[Setting, ...]] = (
         "Whether connections that processes of this host accepted are included. Without them, the "
         "requests they carry are not seen on the side that accepted them.",
     ),
+    Setting(
+        "filter.events",
+        "own",
+        Switch(),
+        "Whether httptop's own traffic is included, that of its outputs: metrics that it serves or "
+        "sends, lines of its log of requests. The other end of it, such as a Prometheus on this "
+        "host, is included anyway.",
+    ),
 )

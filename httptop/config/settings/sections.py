@@ -80,6 +80,7 @@ class EventFilter:
     writes: bool = True
     connects: bool = True
     accepts: bool = True
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
