@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -38,8 +38,7 @@ class ApacheFormat:
         self._parts: list[str | _Value] = [
             part if isinstance(part, str) else _value(part) for part in parts
         ]
-        pattern = "".join(re.escape(part) if isinstance(part, str) else ".*?" for part in parts)
-        self._first = re.compile(f"(?:{pattern}|{re.escape(COMMENT)}.*)(?:\n|\\Z)")
+        self._first = _pattern_of(parts)
 
     def line(self, request: Transaction, most_bytes: int | None = None) -> str:
         """Return a line."""
@@ -51,9 +50,30 @@ class ApacheFormat:
         return COMMENT + missing.sentence()
 
     def is_first(self, start: bytes) -> bool:
-        """Return whether a file begins with a line of this format."""
+        """Return whether a file begins with a line of this format.
+
+        That cannot be told of one that has neither time, status, request line nor numbers.
+        """
         first = start.partition(b"\n")[0].decode("utf-8", "backslashreplace")
         return self._first.match(first) is not None
+
+
+def _pattern_of(parts: Sequence[str | Directive]) -> re.Pattern[str]:
+    """Return what the first line of a log matches: of this format, or about what is missing."""
+    known = [part for part in parts if isinstance(part, Directive) and _pattern(part)]
+    pattern = "".join(
+        re.escape(part) if isinstance(part, str) else f"(?:-|{_pattern(part) or '.*?'})"
+        for part in parts
+    )
+    first = f"{pattern}|{re.escape(COMMENT)}.*" if known else f"{re.escape(COMMENT)}.*"
+    return re.compile(f"(?:{first})(?:\n|\\Z)")
+
+
+def _pattern(directive: Directive) -> str:
+    """Return how a value looks; empty: it may be any text."""
+    if directive.letter == "t" and directive.argument:
+        return "[0-9]+" if directive.argument.rpartition(":")[2] in _NUMBERS else ""
+    return _PATTERNS.get(directive.letter, "")
 
 
 def _value(directive: Directive) -> _Value:
@@ -122,6 +142,16 @@ def _or_dash(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
+#: What stands for letters that are known by how they look, but for ``-``.
+_PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys("BbDIOPpT", "[0-9]+"),
+        "H": r"HTTP/[0-9.]+",
+        "r": r"[!-~]+ .*? HTTP/[0-9.]+",
+        "s": "[0-9]{3}",
+        "t": r"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [+-][0-9]{4}\]",
+    }
+)
 _UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000}
 _NUMBERS: Final[Mapping[str, Callable[[float], str]]] = MappingProxyType(
     {

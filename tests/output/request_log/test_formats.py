@@ -220,4 +220,8 @@ def test_a_file_is_known_by_its_first_line(sampled: Transaction) -> None:
             for start in (first.encode(), first.encode() + b"\nmore"):
                 assert made.is_first(start)
     assert not any(made.is_first(b"root:x:0:0:root:/root:/bin/bash\n") for made in formats[:4])
-    assert not any(made.is_first(b"#!/bin/sh\n") for made in formats)
+    for other in (b"#!/bin/sh\n", b'a - - [b] "c d e" f g\n', b"- - -\n", b"\xff\xfe\n"):
+        assert not any(made.is_first(other) for made in formats)
+    anything = format_of("%h %U")
+    assert not anything.is_first(anything.line(sampled).encode())
+    assert anything.is_first(anything.missing(Missing(1), 1.7e9).encode())
