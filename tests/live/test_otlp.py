@@ -83,3 +83,33 @@ def test_what_nginx_served_is_what_the_receiver_adds_up(tmp_path: Path, temporal
     assert set(spans) == {("nginx", f"GET {path}"), ("wrk", f"GET {path}")}
     (_, of_spans) = sorted(last["sinks"], key=lambda sink: str(sink["name"]))
     assert of_spans["sent"] + of_spans["dropped"] + of_spans["waiting"] >= spans.total() > 0
+
+
+def test_requests_within_a_trace(tmp_path: Path) -> None:
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with Nginx(tmp_path, 1) as nginx, Receiving() as receiving:
+        flags = ("--otlp", receiving.url, "--port", str(nginx.port), "--sampling", "all")
+        with batch(*flags) as run:
+            for recorded in ("01", "00"):
+                field_of_trace = f"traceparent: 00-{trace}-{parent}-{recorded}"
+                url = nginx.url(f"/within/{'trace' if recorded == '01' else 'nobody'}")
+                subprocess.run(["curl", "-sS", "-H", field_of_trace, url], check=True)
+            subprocess.run(["curl", "-sS", nginx.url("/alone")], check=True)
+            receiving.wait_for(lambda: ("nginx", "GET /alone") in spans_in(receiving))
+            receiving.wait_for(lambda: ("curl", "GET /alone") in spans_in(receiving))
+            run.send_signal(signal.SIGTERM)
+            run.communicate(timeout=PATIENCE_S)
+    spans = [
+        (span.name, span.trace_id.hex(), span.parent_span_id.hex())
+        for path, message in receiving.got
+        if path == "/v1/traces"
+        for resource in message.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    within = [("GET /within/trace", trace, parent)] * 2  # the client's and the server's
+    assert sorted(spans)[-2:] == within
+    alone = [span for span in spans if span not in within]
+    assert {name for name, _, _ in alone} == {"GET /alone"}
+    assert len({trace for _, trace, _ in alone}) == 2
+    assert {parent for _, _, parent in alone} == {""}
