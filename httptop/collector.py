@@ -73,6 +73,7 @@ class Collector:
         first_rows_at_once: bool = False,
         written: bool = False,
         exported: bool = False,
+        methods: frozenset[str] | None = None,
         kept_s: float = 0.0,
         news: Callable[[], tuple[str, ...]] = tuple,
         cpu_s: Callable[[], float] = time.thread_time,
@@ -83,7 +84,8 @@ class Collector:
         sentences about what cannot be seen, or raises :class:`Interrupted`.
         ``first_rows_at_once``: make a snapshot as soon as there are rows, before the first tick.
         ``written``: whether snapshots are written with all they have, to a capture or as JSON.
-        ``exported``: whether outputs will ask for metrics, or nothing is kept for them.
+        ``exported``: whether outputs will ask for metrics, or nothing is kept for them;
+        ``methods``: those that they tell apart, None: all.
         ``kept_s``: for how long what has left the window is kept, for a longer one.
         ``news`` returns sentences on what has changed since. ``cpu_s``: the CPU time of the thread.
         """
@@ -97,7 +99,7 @@ class Collector:
         self._governor = Governor()
         self.first_rows_at_once = first_rows_at_once
         self._written = written
-        self._exported = exported
+        self._exported, self._methods = exported, methods
         self._on_demand = MetricsOnDemand()
         self._overhead = Overhead()  # of the last tick
         #: Of readings since the last tick: samples, and the latest cost.
@@ -277,6 +279,7 @@ class Collector:
             max_not_found=self._settings.paths.max_not_found,
             history=self._settings.general.history,
             max_series=self._settings.metrics.max_series if self._exported else 0,
+            methods=self._methods,
         )
         if self._rows.series is not None:
             self._rows.series.since = self._began_at

@@ -71,12 +71,14 @@ class EndpointRows:
         max_not_found: int,
         history: int,
         max_series: int = 0,
+        methods: frozenset[str] | None = None,
     ) -> None:
         """``history``: ticks in the trends of both sides; a row has at most TREND_TICKS.
 
         ``max_not_found``: how many rows with no outcome but 404 and the like a process and side may
         have before they become one; 0: any number. ``max_series``: how many there may be of what
-        outputs of metrics have; 0: there are no such outputs.
+        outputs of metrics have; 0: there are no such outputs. ``methods``: those that these tell
+        apart; None: all.
         """
         self._ledger = RowLedger(sums, returns, parties, min(TREND_TICKS, history))
         self._placing = Placing(self._ledger, returns, scope, rules, max_distinct)
@@ -90,7 +92,7 @@ class EndpointRows:
         if max_series:
             from httptop.collect.exported_series import ExportedSeries
 
-            self.series = ExportedSeries(self._ledger, scope, max_series)
+            self.series = ExportedSeries(self._ledger, scope, max_series, methods)
             self._ledger.cells.leaving = self.series.keep
         self._filtered = FilteredTotals(self._ledger, self._glanced, history)
 

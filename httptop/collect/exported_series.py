@@ -45,10 +45,19 @@ _NOWHERE: Final = -1
 class ExportedSeries:
     """The series of a run; for the collector's thread alone."""
 
-    def __init__(self, ledger: RowLedger, scope: Scope, most: int) -> None:
-        """``most``: how many pairs of endpoint and status there may be."""
+    def __init__(
+        self,
+        ledger: RowLedger,
+        scope: Scope,
+        most: int,
+        methods: frozenset[str] | None = None,
+    ) -> None:
+        """``most``: how many pairs of endpoint and status there may be.
+
+        ``methods``: those that are told apart; None: all.
+        """
         self._ledger, self._scope = ledger, scope
-        self._names = SeriesNames(most)
+        self._names = SeriesNames(most, methods)
         #: Unix time of the latest reading, or of the start: what is new began after it.
         self.since = 0.0
         #: Of cells of requests: their series, and those whose unanswered ones do not count.

@@ -19,6 +19,8 @@ from httptop.model import OVERFLOW_PATH, EndpointKey, class_of
 #: Of so many places one more is there for pairs of ``~other``, and at least so many.
 _OTHER_PART: Final = 4
 _LEAST_OTHERS: Final = 64
+#: The method of the endpoints of all methods that are not told apart.
+OTHER_METHOD: Final = "OTHER"
 #: Seconds for which a series that has ended stays.
 LINGER_S: Final = 300.0
 
@@ -26,8 +28,9 @@ LINGER_S: Final = 300.0
 class SeriesNames:
     """Series by number, and pairs by number; for the collector's thread alone."""
 
-    def __init__(self, most: int) -> None:
-        """``most``: places for pairs."""
+    def __init__(self, most: int, methods: frozenset[str] | None = None) -> None:
+        """``most``: places for pairs. ``methods``: those that are told apart; None: all."""
+        self._methods = methods
         self._left = {False: most, True: max(_LEAST_OTHERS, most // _OTHER_PART)}  # by is_other
         #: Series by number; None: free.
         self.named: list[Named | None] = []
@@ -48,6 +51,7 @@ class SeriesNames:
 
         ``since``: when that began if it is made now, Unix time.
         """
+        key = self._told_apart(key)
         number = self._numbers.get(key)
         if number is None and key.path != OVERFLOW_PATH and self._take(other=False):
             number = self._make(key, since)
@@ -62,6 +66,7 @@ class SeriesNames:
 
         ``number``: what :meth:`series_of` has returned for ``key``.
         """
+        key = self._told_apart(key)
         pair = self._pair(number, status)
         if pair is None:
             pair = self._pair(self._other(key, since), status)
@@ -94,6 +99,11 @@ class SeriesNames:
             yield number, named
 
     # ---- series and pairs --------------------------------------------------------------------
+
+    def _told_apart(self, key: EndpointKey) -> EndpointKey:
+        if self._methods is None or key.method in self._methods:
+            return key
+        return replace(key, method=OTHER_METHOD)
 
     def _known(self, number: int) -> Named:
         named = self.named[number]

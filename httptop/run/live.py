@@ -35,7 +35,7 @@ from httptop.privilege.drop import Drop, plan_drop, reads_code
 from httptop.privilege.helper_protocol import Launch
 from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
-from httptop.run.outputs import exports_metrics, own_pid_of, system_calls_of
+from httptop.run.outputs import exports_metrics, known_methods, own_pid_of, system_calls_of
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
@@ -134,6 +134,7 @@ def open_live(
         first_rows_at_once=screen,
         written=written,
         exported=exports_metrics(settings),
+        methods=known_methods(os.environ),
         kept_s=KEPT_S if screen and not written else 0.0,
         news=lambda: (*session.troubles(), *followed.news(), *source.news),
         meter=OverheadMeter(helpers=session.pids),

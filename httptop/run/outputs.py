@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
@@ -29,6 +30,15 @@ def exports_metrics(settings: Settings) -> bool:
     """Return whether any output of metrics is on; what they need is not kept otherwise."""
     pushes = settings.otlp.endpoint and settings.otlp.metrics
     return bool(settings.prometheus.listen or pushes)  # each output that there is stands here
+
+
+def known_methods(environ: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the methods that metrics tell apart, as OpenTelemetry has it; None: all.
+
+    https://opentelemetry.io/docs/specs/semconv/http/http-metrics/: "a full override of the list".
+    """
+    words = environ.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "").split(",")
+    return frozenset(word.strip() for word in words if word.strip()) or None
 
 
 def own_pid_of(settings: Settings) -> int:

@@ -167,13 +167,14 @@ class FedRows(EndpointRows):
         most_rows: int = 1000,
         history: int = 120,
         max_series: int = 0,
+        methods: frozenset[str] | None = None,
     ) -> None:
         self.source = FakeSource(most_rows=most_rows)
         self._starts: tuple[int, ...] = ()
         super().__init__(
             self.source.sums, self.source.returns, self.source.parties, scope or Scope(),
             PathRules(templates), max_distinct=max_distinct, max_not_found=max_not_found,
-            history=history, max_series=max_series,
+            history=history, max_series=max_series, methods=methods,
         )  # fmt: skip
 
     def take(self, reading: Reading, slot: int = 0) -> None:

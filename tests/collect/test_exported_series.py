@@ -42,9 +42,14 @@ class Traffic:
         max_distinct: int = 1000,
         max_not_found: int = 0,
         scope: Scope | None = None,
+        methods: frozenset[str] | None = None,
     ) -> None:
         self.rows = FedRows(
-            max_distinct=max_distinct, max_not_found=max_not_found, max_series=most, scope=scope
+            max_distinct=max_distinct,
+            max_not_found=max_not_found,
+            max_series=most,
+            scope=scope,
+            methods=methods,
         )
         assert self.rows.series is not None
         self.series = self.rows.series
@@ -295,6 +300,17 @@ def test_what_becomes_of_rows_does_not_matter() -> None:
     found = by_path(traffic.read())
     # What is new has the name that it has now, and one name is one series.
     assert found == before | {"/missing/0": {404: 1, 200: 1}, "/a/{id}": {200: 2}}
+
+
+def test_methods_that_are_not_told_apart_are_one_series() -> None:
+    traffic = Traffic(most=2, methods=frozenset({"GET", "POST"}))
+    for method in ("GET", "PUT", "DELETE", "OTHER"):
+        traffic.serve(web("/a", method=method), 200, 2)
+    found = traffic.read()
+    assert {key.method: of.outcomes[0].count for key, of in found.items()} == {"GET": 2, "OTHER": 6}
+    traffic.serve(web("/b", method="TRACE"), 404)  # beyond the bound, likewise
+    [other] = [of for key, of in traffic.read().items() if key.path == OVERFLOW_PATH]
+    assert (other.key.method, other.outcomes[0].status) == ("OTHER", 404)
 
 
 def test_who_comes_first_has_a_series_and_the_others_count_together() -> None:
