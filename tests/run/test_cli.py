@@ -301,7 +301,6 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         demo: bool,
         screen: bool,
         written: bool,
-        exported: bool,
         tell: Callable[[str], None],
         doing: object,  # noqa: ARG001
         read: object,
@@ -311,7 +310,6 @@ def test_live_gets_settings_and_scope_and_is_recorded(
         assert session.pids == ()
         assert written == ("text" not in words or "--record" in words)
         assert not screen
-        assert not exported
         assert export is None
         assert tell is complain
         assert (read, save) == ((home / "etc.toml", own), own)
