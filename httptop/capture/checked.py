@@ -120,9 +120,9 @@ _KNOWN: Final = (
     *("window_requests", "window_errors"),
 )
 _STATUSES: Final = ("status", "window_status")
-_PARTIES: Final = ("by_pid", "by_peer")
-#: What is looked at elsewhere: key and trend where they are read; and what needs no look.
-_ELSEWHERE: Final = ("key", "trend_ns", "partial", "stale", "more_paths")
+_PARTIES: Final = ("by_pid", "by_peer", "latency_by_status")
+#: What is looked at elsewhere, key and trend where they are read; and what needs no look.
+_ELSEWHERE: Final = ("key", "trend_ns", "pids", "partial", "stale", "more_paths")
 _REST: Final = tuple(
     name
     for name in _names(EndpointStats)
@@ -164,6 +164,9 @@ def checked_row(row: EndpointStats) -> EndpointStats:
         peers = [text(peer) for peer in row.by_peer]
         if peers != [*row.by_peer]:
             changes["by_peer"] = dict(zip(peers, row.by_peer.values(), strict=True))
+    for code, one in (row.latency_by_status or {}).items():
+        found += (code, one.count, one.mean_ns, one.p50_ns or 0, one.p99_ns or 0)
+    found += row.pids
     numbers(found)
     for name in _REST:
         before = getattr(row, name)
