@@ -197,8 +197,9 @@ def test_a_dead_receiver_holds_up_nobody_and_is_told_of() -> None:
     counting = Counting(url, increments=False)
     sink = MetricsSink(counting.push, 1.0, back_off=BackOff(lambda: 0.0, least_s=0.001))
     sink.begin()
+    snapshot = snapshot_at(1)
     for uptime_s in range(1, 100):
-        sink.see(replace(snapshot_at(uptime_s), uptime_s=float(uptime_s)))
+        sink.see(replace(snapshot, uptime_s=float(uptime_s)))
     assert sink.sinks[0].waiting == 1
     sink.end(snapshot_at(100))
     sink.finish(time.monotonic() + PATIENCE_S)
