@@ -81,7 +81,7 @@ def _main(asked: Arguments, session: Session) -> int:
         return run_batch(asked, config, invoker, session)
     if asked.exports:
         raise UsageError("--export needs a batch run (-b) or a capture (--replay FILE)")
-    if STANDARD_OUTPUT in config.settings.request_log.to:
+    if STANDARD_OUTPUT in config.settings.request_log.to and asked.source is None:
         raise UsageError(
             "--log requests: standard output has the screen; use -b, or name a destination, such "
             "as --log requests=FILE"

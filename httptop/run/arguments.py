@@ -124,6 +124,8 @@ def parse(words: Sequence[str]) -> Arguments:
     for name, given in (("demo", arguments.demo), ("replay", arguments.replay is not None)):
         if arguments.source is not None and given:
             raise UsageError(f"--from and --{name} exclude each other")
+    if "request_log.to" in settings and arguments.source is not None:
+        raise UsageError("--from and --log exclude each other: metrics have no single requests")
     if settings.get("prometheus.listen") and arguments.replay is not None:
         raise UsageError(
             "--replay and --prometheus exclude each other: Prometheus asks how things are now, and "

@@ -37,7 +37,8 @@ _TO_BE_READ: Final = 0.8
 def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Print snapshots until the run ends; return the exit status."""
     settings, terminal = config.settings, Terminal()
-    quiet, logs = settings.output.quiet, STANDARD_OUTPUT in settings.request_log.to
+    quiet = settings.output.quiet
+    logs = STANDARD_OUTPUT in settings.request_log.to and asked.source is None
     if quiet:
         require_output(asked, settings)
     elif sys.stdout is None:

@@ -142,7 +142,7 @@ def observers_of(
         from httptop.run.report import reporter
 
         observers.append(reporter(asked, settings, invoker))
-    if settings.request_log.to:
+    if settings.request_log.to and asked.source is None:
         from httptop.run.request_log import request_sinks
 
         new = getattr(feed, "new_requests", None)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -106,4 +107,18 @@ def test_a_closed_pipe_ends_it_quietly(capture: Path, tmp_path: Path) -> None:
         words = ("--replay", capture, "-d", "0.1", "--log", "requests")
         pipes = {"capture_output": False, "stdout": closed, "stderr": subprocess.PIPE}
         ran = httptop(*words, cwd=tmp_path, **pipes)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_who_does_not_ask_for_it_does_not_pay_for_it(capture: Path) -> None:
+    program = f"""
+import sys
+from httptop.cli import main
+words = ["--batch", "--replay", {str(capture)!r}, "-n", "1", "--set", "security.seccomp=false"]
+status = main(words)
+loaded = [name for name in sys.modules if "request_log" in name and "settings" not in name]
+sys.exit(f"loaded: {{loaded}}" if loaded else status)
+"""
+    words = [sys.executable, "-c", program]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -126,6 +126,8 @@ def test_a_screen_leaves_no_room_on_standard_output(
     assert "standard output has the screen" in capfd.readouterr().err
     assert main(["--replay", "x", "--export", "csv", "--log", "requests=/a"]) == 2
     assert "--log needs it played" in capfd.readouterr().err
+    assert main(["--from", "prometheus:http://127.0.0.1:9", "--log", "requests=/a"]) == 2
+    assert "--from and --log exclude each other" in capfd.readouterr().err
 
 
 def test_a_closed_standard_output_is_told(
