@@ -135,6 +135,8 @@ def parse(words: Sequence[str]) -> Arguments:
         raise UsageError(
             "--from and --prometheus exclude each other: what they show is in a Prometheus already"
         )
+    if settings.get("request_log.to") and arguments.source is not None:
+        raise UsageError("--from and --log exclude each other: hosts send no single requests")
     if settings.get("otlp.endpoint") and (arguments.replay or arguments.source) is not None:
         other = "--from" if arguments.replay is None else "--replay"
         raise UsageError(

@@ -20,7 +20,7 @@ from httptop.run.arguments import Arguments
 from httptop.run.configuration import Configuration
 from httptop.run.exports import started_in
 from httptop.run.log import SnapshotLog
-from httptop.run.outputs import exports_metrics, system_calls_of
+from httptop.run.outputs import system_calls_of
 from httptop.run.scheduling import bind
 from httptop.run.session import Session
 
@@ -45,10 +45,6 @@ def open_feed(
     if asked.source is not None:
         from httptop.run.fleet import open_fleet
 
-        if exports_metrics(settings):
-            raise UsageError(
-                "--from and outputs of metrics exclude each other: Prometheus has these metrics"
-            )
         return open_fleet(asked, settings, scope, invoker, screen=screen, tell=tell)
     if asked.replay is not None:
         from httptop.capture.replay import ReplayFeed

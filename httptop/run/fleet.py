@@ -34,8 +34,6 @@ def open_fleet(
 ) -> FleetFeed:
     """Return the feed; raise :class:`HttptopError`."""
     assert asked.source is not None
-    if settings.request_log.to:
-        raise UsageError("--from and --log exclude each other: hosts send no single requests")
     address = parse_source(asked.source)
     require_countable(scope)
     refuse_root_screen(
