@@ -44,6 +44,12 @@ _FOLDED: Final = Instrument(
     "Series beyond metrics.max_series, which count under ~other.",
     "counter",
 )
+_ENDED: Final = Instrument(
+    "httptop.series.ended", "{series}", "Series of endpoints that httptop has forgotten.", "counter"
+)
+_ENDED_REQUESTS: Final = Instrument(
+    "httptop.ended_requests", "{request}", "Requests that ended series had counted.", "counter"
+)
 _TABLE: Final = Instrument(
     "httptop.table.used", "1", "Part of a table in the kernel that is taken.", "gauge"
 )
@@ -62,6 +68,9 @@ def own(metrics: Metrics) -> Iterator[Found]:
     """Yield instruments, values, and attributes; values of counters are whole numbers."""
     yield _UNMEASURED, metrics.unmeasured, {}
     yield _FOLDED, metrics.folded, {}
+    yield _ENDED, metrics.ended, {}
+    for side, requests in (metrics.ended_requests or {}).items():
+        yield _ENDED_REQUESTS, requests, {"side": side}
     for field, (unit, description) in _HEALTH.items():
         instrument = Instrument(f"httptop.{field}", unit, description, "counter")
         yield instrument, getattr(metrics.health, field), {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from httptop.collect.histogram import Histogram, bucket_of
 from httptop.collect.metrics import Metrics, Outcome, Series
-from httptop.model import EndpointKey, Health, Overhead, SinkStats
+from httptop.model import EndpointKey, Health, Overhead, Side, SinkStats
 from tests.factory import NOON, key
 
 #: Attributes of a resource and of a data point, each as text.
@@ -73,6 +73,8 @@ def metrics(
     sinks: tuple[SinkStats, ...] = (),
     unmeasured: int = 0,
     folded: int = 0,
+    ended: int = 0,
+    ended_requests: Mapping[Side, int] | None = None,
 ) -> Metrics:
     """Return the metrics of a moment."""
     return Metrics(
@@ -85,6 +87,8 @@ def metrics(
         health=health,
         overhead=overhead,
         sinks=sinks,
+        ended=ended,
+        ended_requests=ended_requests,
     )
 
 

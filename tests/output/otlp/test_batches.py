@@ -219,7 +219,16 @@ def test_all_of_health_cost_and_outputs_is_sent() -> None:
     overhead = Overhead(1.5, 2, 3, 4, 5.5, 6.5, 7, 8.5, 9, tables={"endpoints": 0.25})
     sink = SinkStats("recording", "failing", 1, 2, 3, 4, 5)
     sums = Sums()
-    for batch in batches(metrics(health=health, overhead=overhead, sinks=(sink,)), SHAPE):
+    whole = metrics(
+        health=health,
+        overhead=overhead,
+        sinks=(sink,),
+        unmeasured=11,
+        folded=12,
+        ended=13,
+        ended_requests={"server": 14, "client": 15},
+    )
+    for batch in batches(whole, SHAPE):
         sums.add(batch.request)
     found = {
         (name.removeprefix("httptop."), *dict(point).values()): value
@@ -229,8 +238,11 @@ def test_all_of_health_cost_and_outputs_is_sent() -> None:
         assert found.pop((field.name,)) == getattr(health, field.name)
     assert found == pytest.approx(
         {
-            ("unmeasured",): 0,
-            ("series.folded",): 0,
+            ("unmeasured",): 11,
+            ("series.folded",): 12,
+            ("series.ended",): 13,
+            ("ended_requests", "server"): 14,
+            ("ended_requests", "client"): 15,
             ("cpu",): 0.015,
             ("rss",): 2,
             ("open_fds",): 3,
