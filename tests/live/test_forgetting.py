@@ -13,9 +13,11 @@ from typing import Final, Self
 import pytest
 
 from httptop.bpf import abi
+from httptop.collect.metrics import Metrics
+from httptop.collect.series_names import LINGER_S
 from httptop.config.scope import limited
 from httptop.config.settings import DEFAULTS, Performance
-from httptop.model import IDLE_PATH, OVERFLOW_PATH, Snapshot
+from httptop.model import IDLE_PATH, OVERFLOW_PATH, SIDES, Side, Snapshot
 from tests.live.live import Watch, connected, exchange, receive, request, response, rows_of, sums_of
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("forgetting")]
@@ -35,11 +37,13 @@ class Run(Watch):
     tables, not that of tests which look at all of this host at the same time.
     """
 
-    def __init__(self, *, endpoints: int = 8192, forget_s: float = FORGET_S) -> None:
+    def __init__(
+        self, *, endpoints: int = 8192, forget_s: float = FORGET_S, exported: bool = False
+    ) -> None:
         general = dataclasses.replace(DEFAULTS.general, forget_s=forget_s)
         performance = Performance(max_endpoints=endpoints)
         settings = dataclasses.replace(DEFAULTS, general=general, performance=performance)
-        super().__init__(settings, limited(f"pid = {os.getpid()}"), fresh=True)
+        super().__init__(settings, limited(f"pid = {os.getpid()}"), fresh=True, exported=exported)
         self.later_s = 0.0
         self._name = ""
 
@@ -56,6 +60,10 @@ class Run(Watch):
         """Take a snapshot, a second after the last."""
         self.later_s += 1.0
         return self.collector.step(time.monotonic() + self.later_s, time.time())
+
+    def metrics(self) -> Metrics:
+        """Take metrics, when the last snapshot was taken."""
+        return self.collector.read_metrics(time.monotonic() + self.later_s, time.time())
 
     def wait(self, seconds: float) -> Snapshot:
         """Let time pass; return the snapshot at the end, when idle cells are back."""
@@ -249,3 +257,63 @@ def test_requests_that_fly_while_cells_are_given_back(run: Run, path: str) -> No
             status, unanswered, in_flight = whole(run.step())
             assert (sum(status.values()), unanswered, in_flight) == (sent, 0, 0), turn
             assert status == {code: status[code] for code in range(200, 212) if code in status}
+
+
+def series_of(metrics: Metrics) -> dict[tuple[str, str], dict[int, tuple[int, int]]]:
+    """Return by side and path how many responses there are of each status, and latencies."""
+    return {
+        (one.key.side, one.key.path): {
+            outcome.status: (outcome.count, sum(outcome.buckets.values()))
+            for outcome in one.outcomes
+        }
+        for one in metrics.series
+    }
+
+
+def requests_of(metrics: Metrics, side: Side) -> int:
+    assert metrics.ended_requests is not None
+    counted = sum(
+        one.unanswered + sum(outcome.count for outcome in one.outcomes)
+        for one in metrics.series
+        if one.key.side == side
+    )
+    return counted + metrics.ended_requests.get(side, 0)
+
+
+def test_a_series_keeps_what_its_cells_had_and_goes_on_in_others(path: str) -> None:
+    with Run(exported=True) as run, connected() as (client, server):
+        for status in (200, 200, 404):
+            exchange(client, server, request(f"{path}/old"), response(status))
+        run.step()
+        assert run.wait(FORGET_S).total("server").requests == 3
+        for side in ("server", "client"):
+            found = series_of(run.metrics())[side, f"{path}/old"]
+            assert found == {200: (2, 2), 404: (1, 1)}
+        exchange(client, server, request(f"{path}/old"), response(200))
+        run.step()
+        assert series_of(run.metrics())["server", f"{path}/old"] == {200: (3, 3), 404: (1, 1)}
+        run.wait(FORGET_S)
+        run.later_s += LINGER_S
+        metrics = run.metrics()
+        assert ("server", f"{path}/old") not in series_of(metrics)
+        assert requests_of(metrics, "server") == 4
+
+
+def test_series_add_up_where_endpoints_come_and_go_in_tables_that_are_full(path: str) -> None:
+    with Run(endpoints=64, exported=True) as run, connected() as (client, server):
+        before: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
+        for number, word in enumerate(words(400)):
+            status = 404 if number % 7 == 0 else 200
+            exchange(client, server, request(f"{path}/{word}"), response(status))
+            if number % 10:
+                continue
+            snapshot, metrics = run.step(), run.metrics()
+            now = series_of(metrics)
+            for side in SIDES:
+                assert requests_of(metrics, side) == snapshot.total(side).requests
+            for key, outcomes in before.items():
+                for status, figures in outcomes.items():
+                    assert now[key][status] >= figures
+            before = now
+            run.later_s += LINGER_S / 80  # none ends
+        assert rows_of(snapshot, IDLE_PATH, "server")
