@@ -13,6 +13,7 @@ from httptop.report.charts import CLASSES
 from httptop.report.gathering import Report
 from httptop.report.markup import UNKNOWN, Cell, Column, table
 from httptop.view.kept_requests import ordered
+from httptop.view.rows import keys_of
 
 #: The most rows of a table; CSV has all endpoints.
 MOST_ENDPOINTS: Final = 1000
@@ -58,19 +59,27 @@ def endpoints(report: Report) -> Iterator[str]:
             f"The {MOST_ENDPOINTS:,} endpoints with most requests of {len(order):,}, since start; "
             f"{len(order) - MOST_ENDPOINTS:,} are left out here."
         )
-    rows = rows_at(snapshot.endpoints, order[:MOST_ENDPOINTS])
-    cells = (_endpoint(row, snapshot.uptime_s) for row in rows)
-    yield from table(caption, _ENDPOINT, cells, sorted_by="requests", searched=True)
+    columns: Sequence[Column] = _ENDPOINT
+    shown = order[:MOST_ENDPOINTS]
+    keys = keys_of(snapshot.endpoints)
+    if has_hosts := any(keys[at].host for at in shown):
+        columns = (*_ENDPOINT[:1], Column("host"), *_ENDPOINT[1:])
+    cells = (
+        _endpoint(row, snapshot.uptime_s, has_hosts=has_hosts)
+        for row in rows_at(snapshot.endpoints, shown)
+    )
+    yield from table(caption, columns, cells, sorted_by="requests", searched=True)
 
 
-def _endpoint(row: EndpointStats, seconds: float) -> Sequence[Cell]:
+def _endpoint(row: EndpointStats, seconds: float, *, has_hosts: bool) -> Sequence[Cell]:
     key, latency = row.key, row.latency_total
     rate = row.requests / seconds if seconds > 0 else 0.0
     share = row.errors / row.requests if row.requests else 0.0
     times = (latency.p50_ns, latency.p99_ns, latency.max_ns)
     return (
         Cell(row.shown_path if key.path in OWN_PATHS else f"{key.method} {row.shown_path}"),
-        Cell(f"{key.process} ({key.user or key.host})" if key.user or key.host else key.process),
+        *((Cell(key.host),) if has_hosts else ()),
+        Cell(f"{key.process} ({key.user})" if key.user else key.process),
         Cell(key.side),
         Cell(str(key.port) if key.port else UNKNOWN, float(key.port)),
         _count(row.requests),

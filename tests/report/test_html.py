@@ -156,6 +156,15 @@ def test_hostile_snapshots_and_empty_ones_make_whole_pages() -> None:
     assert "No request was seen." in page.texts["p"]
 
 
+def test_rows_of_hosts_say_which() -> None:
+    alike = [row(replace(key(), user="www", host=f"web-{n}"), {200: 9}) for n in (1, 2)]
+    _, page = page_of(snapshot(alike))
+    assert "host" in page.texts["th"]
+    assert {"web-1", "web-2"} <= {*page.texts["td"]}
+    _, page = page_of(snapshot([row(key())]))
+    assert "host" not in page.texts["th"]
+
+
 def test_it_says_how_many_endpoints_it_leaves_out() -> None:
     rows = [row(key(f"/{n}"), {200: n + 1}) for n in range(MOST_ENDPOINTS + 5)]
     _, page = page_of(snapshot(rows))
