@@ -8,11 +8,10 @@ no log of httptop's is not written to.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
 from httptop.errors import HttptopError, UsageError
 from httptop.http.secrets import masked
-from httptop.linux.files import FileError, InvokingUser, create
+from httptop.linux.files import AppendedFile, FileError, InvokingUser
 from httptop.model import Health, Snapshot
 from httptop.printable import clean
 
@@ -71,19 +70,17 @@ class _Lines(logging.Formatter):
 class LogFile(logging.Handler):
     """Writes to a file, which it closes; ``failure`` says why it could not write."""
 
-    def __init__(self, file: Path, opened: Callable[[], int], *, redact: bool = True) -> None:
-        """``opened`` opens the file, and raises :class:`FileError` if that is refused."""
+    def __init__(self, file: AppendedFile, *, redact: bool = True) -> None:
         super().__init__()
         self.failure = ""
-        self._file, self._opened = file, opened
-        self._descriptor = opened()
+        self._file = file
         self.setFormatter(_Lines(redact=redact))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line immediately."""
         data = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
         try:
-            if os.write(self._descriptor, data) != len(data):
+            if os.write(self._file.descriptor, data) != len(data):
                 self.failure = "a line was cut off"
         except OSError as error:
             self.failure = error.strerror or type(error).__name__
@@ -94,22 +91,14 @@ class LogFile(logging.Handler):
         Where that is refused, as in a directory of root's once root is given up, go on in the old.
         """
         try:
-            if os.path.samestat(os.stat(self._file), os.fstat(self._descriptor)):
-                return
-        except OSError:  # it was moved away, or the way to it is closed to us
-            pass
-        try:
-            new = self._opened()
+            self._file.reopen()
         except OSError as error:
             LOG.warning("the log goes on in the file that is open: %s", error)
-            return
-        os.dup2(new, self._descriptor, inheritable=False)
-        os.close(new)
 
     def close(self) -> None:
         """Close the file."""
         super().close()
-        os.close(self._descriptor)
+        self._file.close()
 
 
 @contextlib.contextmanager
@@ -122,11 +111,11 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
     if not name:
         yield None
         return
-    opened = functools.partial(create, Path(name), invoker, append=True, ours=_is_log)
     try:
-        handler = LogFile(Path(name), opened, redact=settings.security.redact != "off")
+        file = AppendedFile(Path(name), invoker, ours=_is_log)
     except FileError as error:
         raise UsageError(f"general.log_file: {error}") from None
+    handler = LogFile(file, redact=settings.security.redact != "off")
     LOG.addHandler(handler)
     set_level(settings)
     try:

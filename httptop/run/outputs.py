@@ -19,7 +19,7 @@ def system_calls_of(settings: Settings, *, replayed: bool = False) -> Groups:
     pushes = bool(settings.otlp.endpoint) and not replayed
     kinds = {parse_destination(text).kind for text in settings.request_log.to}
     groups = of_outputs(
-        files="file" in kinds,
+        files="file" in kinds or bool(settings.general.log_file),
         hosts=pushes or not kinds.isdisjoint(("tcp", "syslog+udp", "syslog+tcp")),
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )

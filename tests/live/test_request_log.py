@@ -79,13 +79,16 @@ def test_all_requests_are_in_a_file_that_is_rotated_and_at_two_receivers(
     for thread in receiving:
         thread.start()
     to = f"requests={file},tcp://localhost:{listener.getsockname()[1]},syslog:{theirs}/syslog"
-    words = (*ALL, "--port", str(nginx.port), "--log", to, "--log-format", "%U %s")
+    own_log = theirs / "httptop.log"
+    logs = ("--log", to, "--log-format", "%U %s", "--log-file", str(own_log))
+    words = (*ALL, "--port", str(nginx.port), *logs)
     with batch(*words, SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY)) as run:
         assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
         assert field(run, "CapEff") == {"0" * 16}
         ask(nginx, 0, 100)
         assert eventually(lambda: file.read_text().count("\n") == 100)
         file.rename(theirs / "requests.log.1")
+        own_log.rename(theirs / "httptop.log.1")
         run.send_signal(signal.SIGHUP)
         assert list(islice(said(run.stderr), 1)) == [
             "the configuration was read again; nothing changed"
@@ -99,6 +102,7 @@ def test_all_requests_are_in_a_file_that_is_rotated_and_at_two_receivers(
     for thread in receiving:
         thread.join(PATIENCE_S)
     datagrams.close()
+    assert "the configuration was read again" in own_log.read_text()
     own = nginx.log.read_text().splitlines()
     assert len(own) == MANY
     assert ((theirs / "requests.log.1").read_text() + file.read_text()).splitlines() == own

@@ -15,7 +15,7 @@ from httptop.config.load import build
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.errors import HttptopError, UsageError
-from httptop.linux.files import InvokingUser
+from httptop.linux.files import AppendedFile, InvokingUser
 from httptop.model import Health, Overhead, Snapshot
 from httptop.run import log as run_log
 from httptop.run.log import (
@@ -194,8 +194,16 @@ def test_what_looks_like_a_secret_is_not_logged(
     assert lines(file) == [written.replace("***", "***@h")]
 
 
+def full(*_: object, **__: object) -> AppendedFile:
+    """Return a file on a disk that is full."""
+    file = object.__new__(AppendedFile)
+    file.descriptor = os.open("/dev/full", os.O_WRONLY)
+    file._directory = os.dup(file.descriptor)
+    return file
+
+
 def test_a_full_disk_is_told_and_ends_nothing() -> None:
-    handler = LogFile(Path("/dev/full"), lambda: os.open("/dev/full", os.O_WRONLY))
+    handler = LogFile(full())
     handler.handle(logging.LogRecord("httptop", logging.INFO, "", 0, "x", (), None))
     assert handler.failure == "No space left on device"
     handler.close()
@@ -204,7 +212,7 @@ def test_a_full_disk_is_told_and_ends_nothing() -> None:
 def test_a_run_whose_log_lacks_something_has_failed(
     invoker: InvokingUser, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "create", lambda *_, **__: os.open("/dev/full", os.O_WRONLY))
+    monkeypatch.setattr(run_log, "AppendedFile", full)
     with (
         pytest.raises(HttptopError, match=r"run\.log is not complete: No space left on device"),
         logged(logging_to(file), invoker),
@@ -218,7 +226,7 @@ def test_its_own_failure_comes_first(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(run_log, "create", lambda *_, **__: os.open("/dev/full", os.O_WRONLY))
+    monkeypatch.setattr(run_log, "AppendedFile", full)
     with pytest.raises(ZeroDivisionError), logged(logging_to(file), invoker):
         raise ZeroDivisionError
     assert "is not complete" in capsys.readouterr().err
