@@ -19,6 +19,7 @@ from httptop.config.otlp_endpoint import AUTO, DEFAULT, Signal, below, parsed
 from httptop.config.settings import Otlp
 from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser, read_text
+from httptop.printable import clean
 
 _FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
@@ -160,12 +161,17 @@ def described(environ: Mapping[str, str] = os.environ) -> Described:
     attributes = dict(pairs(name, environ.get(name, "")))
     if len(attributes) > _MOST_ATTRIBUTES:
         raise UsageError(f"{name}: at most {_MOST_ATTRIBUTES} attributes are allowed")
-    attributes = {key[:255]: value[:4096] for key, value in attributes.items()}
+    attributes = {_text(key, 255): _text(value, 4096) for key, value in attributes.items()}
     methods = environ.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "")
     known = frozenset(filter(None, (word.strip() for word in methods.split(","))))
     return Described(
-        environ.get("OTEL_SERVICE_NAME", "").strip()[:255],
+        _text(environ.get("OTEL_SERVICE_NAME", "").strip(), 255),
         attributes,
         known or None,
-        environ.get("NODE_NAME", "").strip()[:253],
+        _text(environ.get("NODE_NAME", "").strip(), 253),
     )
+
+
+def _text(value: str, most: int) -> str:
+    """Return a text of a variable as one that messages may have: a variable is any bytes."""
+    return clean(value.encode("utf-8", "surrogateescape"), most)

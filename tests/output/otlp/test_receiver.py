@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from httptop.config.otlp_endpoint import parsed
 from httptop.config.settings import Otlp
 from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser, invoking_user
+from httptop.output.otlp.attributes import HTTPTOP, Resources
 from httptop.output.otlp.receiver import described, receiver_of
 
 SECRET = "s3cr3t"
@@ -175,6 +177,15 @@ def test_what_the_variables_say_of_resources_and_methods() -> None:
     assert found.node == "node-7"
     nothing = described({})
     assert (nothing.service, nothing.attributes, nothing.methods) == ("", {}, None)
+
+
+def test_variables_may_be_any_bytes() -> None:
+    odd = os.fsdecode(b"a\xff\xc3\xa9\x1b[2J")
+    found = described({"OTEL_SERVICE_NAME": odd, "OTEL_RESOURCE_ATTRIBUTES": f"k{odd}={odd}%ff"})
+    for text in (found.service, *found.attributes, *found.attributes.values()):
+        assert text.isprintable()
+        assert "é" in text
+    Resources("web-1", service=found.service, more=found.attributes).of(HTTPTOP)
 
 
 def test_too_many_attributes_are_refused() -> None:
