@@ -22,6 +22,7 @@ from bench import (
     filter_cost,
     parts,
     quantiles,
+    recording,
     screen,
     startup,
     syscall_cost,
@@ -56,6 +57,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "ui": (ui_tick.measure, False),
     "screen": (screen.measure, False),
     "collector": (collector_tick.measure, True),
+    "recording": (recording.measure, True),
 }
 
 
