@@ -49,10 +49,14 @@ class Hosts:
         """All hosts, and when each was heard last (Unix time)."""
         return self._seen_at
 
-    def heard(self, heard: Iterable[tuple[str, float]], now: float) -> None:
-        """Take which hosts send figures now, and when they did last."""
+    def heard(self, heard: Iterable[tuple[str, float]], now: float, silent_s: float) -> None:
+        """Take when hosts sent figures last; those silent for longer than ``silent_s`` are down.
+
+        Prometheus has the metrics of a host that is down for five minutes more, unless it has seen
+        that a scrape failed.
+        """
         found = dict(heard)
-        self._up = frozenset(found)
+        self._up = frozenset(host for host, at in found.items() if at >= now - silent_s)
         self._seen_at |= found
         gone = [host for host, at in self._seen_at.items() if at < now - FORGET_S]
         for host in (*gone, *list(self._seen_at)[MOST_HOSTS:]):

@@ -28,7 +28,7 @@ from httptop.model import NO_LATENCY, SIDES, EndpointKey, HostStats, Latency, Si
 
 #: How long scrapes may take to be stored.
 _SETTLED_S: Final = 1.0
-#: A window has at least so many scrapes of each host.
+#: A window has at least so many scrapes of each host; one that misses so many is down.
 _SCRAPES: Final = 4
 _LONGEST_SCRAPE_S: Final = 600
 #: How often it is looked how far scrapes lie apart.
@@ -88,13 +88,14 @@ class Reader:
         at = self._now() - self._ahead_s
         first = self._last is None
         queries = Queries(self._host_label, 0, self._native)
-        self._hosts.heard(self._times(queries.hosts, at), at)
-        if first:
-            self._hosts.before(self._times(queries.hosts_before(FORGET_S), at))
         if at - self._looked_at >= _LOOK_S or self._scrape_s is None:
             self._look(queries, at)
         scrape_s = self._scrape_s or DEFAULT_SCRAPE_S
-        whole_s = max(1, math.ceil(max(window_s, _SCRAPES * min(scrape_s, _LONGEST_SCRAPE_S))))
+        silent_s = _SCRAPES * min(scrape_s, _LONGEST_SCRAPE_S)
+        self._hosts.heard(self._times(queries.hosts, at), at, silent_s)
+        if first:
+            self._hosts.before(self._times(queries.hosts_before(FORGET_S), at))
+        whole_s = max(1, math.ceil(max(window_s, silent_s)))
         self._forget()
         while True:
             queries = Queries(self._host_label, whole_s, self._native)

@@ -147,6 +147,20 @@ def test_a_host_that_is_down_keeps_its_last_counts() -> None:
     assert not any(row.stale for row in by_name(reader.read(10.0)).values())
 
 
+def test_a_host_that_is_scraped_no_longer_is_down_at_once() -> None:
+    fleet = small()
+    reader = reader_of(FakeClient(fleet))
+    reader.read(10.0)
+    fleet.now += 75  # Prometheus still has what it scraped last
+    fleet.hosts["web-1:9742"] = fleet.now
+    reading = reader.read(10.0)
+    assert [host.name for host in reading.hosts if host.up] == ["web-1:9742"]
+    found = by_name(reading)
+    assert found["web-2:9742", "server", "/users/{id}"].stale
+    assert found["web-2:9742", "server", "/users/{id}"].requests == 2001
+    assert found["web-2:9742", "server", "/users/{id}"].rps == 0
+
+
 def test_a_host_is_forgotten_an_hour_after_it_was_heard() -> None:
     fleet = small()
     reader = reader_of(FakeClient(fleet))
