@@ -13,6 +13,7 @@ from httptop.errors import UsageError
 from httptop.filters import KEY_FIELDS, comparisons
 from httptop.fleet.address import parse_source
 from httptop.linux.files import InvokingUser
+from httptop.optional_modules import bring_back_tls
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
 from httptop.run.log import LOG
@@ -39,6 +40,8 @@ def open_fleet(
     refuse_root_screen(
         settings.security, screen=screen, reason="a fleet needs no root, run it as a user"
     )
+    if address.secure:
+        bring_back_tls()  # before http.client is imported
     from httptop.fleet.feed import FleetFeed
 
     def say(text: str) -> None:

@@ -6,11 +6,13 @@ import contextlib
 import gzip
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -316,8 +318,10 @@ class FakeClient:
 class Server:
     """A server of a made-up fleet; ``answers`` may be replaced by something worse."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, certificate: Path | None = None) -> None:
+        """``certificate``: with its key, where it is to speak TLS."""
         self.fleet = fleet
+        self._scheme = "http" if certificate is None else "https"
         self.requests: list[tuple[dict[str, str], dict[str, list[str]]]] = []
         self.answers: Callable[[BaseHTTPRequestHandler, str], None] = self.answer
         server = self
@@ -340,11 +344,15 @@ class Server:
 
         self._http = Quiet(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def answer(self, handler: BaseHTTPRequestHandler, expression: str) -> None:
         try:

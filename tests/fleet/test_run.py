@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from httptop.cli import main
 from httptop.fleet import names
 from httptop.model import EndpointKey
 from httptop.output.prometheus.names import labels_of, outcome_labels
 from tests.fleet.fake import Server, small
 from tests.patience import PATIENCE_S
+
+#: Self-signed, of 127.0.0.1.
+CERTIFICATES = Path(__file__).parents[1] / "run" / "certificates"
 
 
 @pytest.fixture
@@ -24,14 +28,14 @@ def server() -> Iterator[Server]:
         yield made
 
 
-def httptop(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+def httptop(*words: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "httptop", *words],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
-        env=os.environ | {"HOME": str(home)},
+        env=os.environ | {"HOME": str(home)} | variables,
         stdin=subprocess.DEVNULL,
     )
 
@@ -77,22 +81,41 @@ def test_text_has_a_column_of_hosts(server: Server, tmp_path: Path) -> None:
         (["--from", "prometheus:http://x", "-p", "7"], 2, "cannot be limited by pid"),
         (["--from", "prometheus:http://x", "--status", "5xx"], 2, "cannot be limited by status"),
         (["--from", "prometheus:http://x", "--log", "requests"], 2, "exclude each other"),
-        (["--from", "prometheus:http://127.0.0.1:1"], 1, "connection refused"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(
-    words: list[str], status: int, told: str, tmp_path: Path
+    words: list[str],
+    status: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ran = httptop(*words, "-b", home=tmp_path)
-    assert (ran.returncode, ran.stdout) == (status, "")
-    assert told in ran.stderr
-    assert len(ran.stderr.splitlines()) == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("httptop.config.load.SYSTEM_FILE", tmp_path / "etc.toml")
+    assert main([*words, "-b"]) == status
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_server_has_to_be_who_it_says(tmp_path: Path) -> None:
+    certificate = CERTIFICATES / "receiver.pem"
+    with Server(small(), certificate) as server:
+        words = ("--from", f"prometheus:{server.url}", "-b", "-n", "1")
+        refused = httptop(*words, home=tmp_path)
+        assert refused.returncode == 1
+        assert "certificate verify failed" in refused.stderr
+        ran = httptop(*words, home=tmp_path, SSL_CERT_FILE=str(certificate))
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "web-1:9742" in ran.stdout
 
 
 def test_a_password_is_never_told(tmp_path: Path) -> None:
     ran = httptop("--from", "prometheus:http://me:secret@127.0.0.1:1", "-b", home=tmp_path)
-    assert ran.returncode == 1
-    assert "secret" not in ran.stderr
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "httptop: Prometheus at http://127.0.0.1:1: connection refused\n"
 
 
 def test_a_fleet_is_recorded_and_reported(server: Server, tmp_path: Path) -> None:
