@@ -4,7 +4,7 @@
 
 Bytes are changed, put in, left out and moved, frames of schema 2 as wholes, and values within them:
 numbers, texts, nested and huge ones. What is read is gone through as a replay would, by its index,
-and printed as JSON and text, for damage must not come out there, either.
+and put out in all ways, for damage must not come out there, either.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,11 @@ from httptop.linux.stretches import hurry
 from httptop.model import Snapshot
 from httptop.output.json import to_json
 from httptop.output.text import to_text
+from httptop.report.csv import to_csv
+from httptop.report.gathering import Gathering
+from httptop.report.har import to_har
+from httptop.report.html import to_html
+from httptop.view.state import View, scene
 from tests.capture.lines_written import in_lines
 from tests.capture.test_codec import FULL
 from tests.factory import key, row, snapshot_at
@@ -243,6 +249,12 @@ def go_through(content: bytes) -> None:
     for tick in read_capture(io.BytesIO(content)):
         last = tick
     show(last)
+    scene(last, View())
+    gathering = Gathering()
+    gathering.see(last)
+    report = gathering.report(last, lambda snapshot: snapshot)
+    for _ in chain(to_csv(report), to_har(report), to_html(report)):
+        pass
 
 
 def _go(at: float) -> bool:  # noqa: ARG001
