@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from httptop.errors import UsageError
 from httptop.fleet import client as client_module
@@ -240,3 +244,34 @@ def test_elements_are_read_whatever_the_pieces() -> None:
             assert found[1].value != found[1].value
             assert found[2].histogram is not None
             assert found[2].histogram.total == 2
+
+
+_WHOLE: Final = response(
+    "vector",
+    [
+        {"metric": {"path": '/{id}/ü\\"', "le": "+Inf"}, "value": [NOW, "3.5"]},
+        {
+            "metric": {},
+            "histogram": [NOW, {"count": "2", "sum": "1", "buckets": [[0, "1", "2", "3"]]}],
+        },
+        {"metric": {"a": "b"}, "values": [[NOW, "1"], [NOW + 1, "2"]]},
+    ],
+    warnings=["slow"],
+)
+
+
+@given(st.data())
+def test_any_bytes_are_elements_or_a_line_that_says_why_not(data: st.DataObject) -> None:
+    body = bytearray(_WHOLE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body)))
+        until = data.draw(st.integers(at, min(len(body), at + 9)))
+        some = st.binary(max_size=4) | st.sampled_from(
+            [b"{", b"}", b"[", b"]", b'"', b",", b"1e999"]
+        )
+        body[at:until] = data.draw(some)
+    size = data.draw(st.integers(1, 200))
+    with contextlib.suppress(FleetError):
+        for found in elements(bytes(body[at : at + size]) for at in range(0, len(body), size)):
+            assert isinstance(found.value, float)
+            labels_of(found.labels)
