@@ -12,9 +12,11 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,23 +148,30 @@ def small(theirs: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", theirs], check=True)
 
 
+def until(
+    run: subprocess.Popen[str], condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return the first snapshot that meets a condition."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition(found := document(run)):
+        assert time.monotonic() < until_s, found
+    return found
+
+
 def test_on_a_full_disk_counting_goes_on_and_the_log_later(small: Path, nginx: Nginx) -> None:
     file = small / "requests.log"
     words = (*ALL, "--port", str(nginx.port), "--log", f"requests={file}")
     with batch(*words, SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY)) as run:
         ask(nginx, 0, 400)
-        while (found := document(run))["sinks"][0]["state"] != "failing":
-            pass
+        found = until(run, lambda found: found["sinks"][0]["state"] == "failing")
         assert found["sinks"][0]["error"] == "no space left on device"
         assert file.read_bytes().endswith(b"}\n")  # whole lines
         ask(nginx, 400, 450)
-        while (found := document(run))["totals"]["server"]["requests"] < 450:
-            pass
+        found = until(run, lambda found: found["totals"]["server"]["requests"] >= 450)
         assert found["sinks"][0]["waiting"] >= 50
         assert any("no space left on device" in note for note in found["notes"])
         (small / "filler").unlink()
-        while (found := document(run))["sinks"][0]["waiting"] or not found["sinks"][0]["sent"]:
-            pass
+        found = until(run, lambda found: found["sinks"][0]["sent"] == 450)
         run.terminate()
         _, errors = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0  # nothing is missing any more

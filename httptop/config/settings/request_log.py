@@ -25,8 +25,8 @@ REQUEST_LOG_SETTINGS: Final[tuple[Setting, ...]] = (
         "request_log",
         "format",
         LOG_FORMAT,
-        "Format of these lines: json, text, clf, combined, or one with Apache's letters such as "
-        '%h %t "%r" %>s.',
+        "Format of --log requests (json, text, clf, combined, or letters of Apache's); these "
+        'are as in %h %t "%r" %>s (docs/request-log.md).',
         flags=("--log-format",),
         metavar="FORMAT",
         group="output",
