@@ -113,7 +113,7 @@ def test_a_snapshot_of_many_rows_is_in_parts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_sixtieth_snapshot_needs_no_other() -> None:
-    ticks = [snapshot_at(n) for n in range(1, 2 * EVERY + 3)]
+    ticks = [replace(snapshot_at(1), taken_at=float(n)) for n in range(2 * EVERY + 2)]
     frames = contents(ticks)
     assert [n for n, (kind, _) in enumerate(frames) if kind == b"WHOL"] == [0, EVERY, 2 * EVERY]
     assert read(packed(frames[EVERY:])) == ticks[EVERY:]

@@ -223,9 +223,9 @@ def test_a_frame_that_says_less_than_it_holds_is_not_unpacked() -> None:
 
 def test_any_damage_is_a_clean_error() -> None:
     """See tests/stress/fuzz/captures.py, of which this is a little."""
-    done = captures.attempt(random.Random(7), 300)
-    assert done.damaged > 150
-    assert done.read > 20
+    done = captures.attempt(random.Random(7), 200)
+    assert done.damaged > 100
+    assert done.read > 10
     assert not done.faults, done.faults[0]
 
 

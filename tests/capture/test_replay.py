@@ -96,15 +96,16 @@ def test_a_pause_holds_and_what_has_ended_is_played_again(tmp_path: Path) -> Non
 
 
 def test_speed_is_that_of_the_times_and_leaves_out_what_nobody_could_see(tmp_path: Path) -> None:
-    played = Played(written(tmp_path / "a", TICKS), None)
+    ticks = (*TICKS[:69], replace(TICKS[69], final=True))
+    played = Played(written(tmp_path / "a", ticks), None)
     feed = played.feed
     assert played.next() == TICKS[0]
     for _ in range(9):
         feed.change_speed(1)
     assert feed.recording.speed == 64
     shown = played.until_the_end()
-    assert shown[-1] == LAST
-    assert [tick for tick in TICKS[:-1] if tick in shown] == shown[:-1]
+    assert shown[-1] == ticks[-1]
+    assert [tick for tick in ticks[:-1] if tick in shown] == shown[:-1]
     steps = [b.taken_at - a.taken_at for a, b in pairwise(shown[1:-1])]
     assert set(steps) == {7.0}  # ten a second
     for _ in range(9):
