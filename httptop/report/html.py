@@ -81,7 +81,8 @@ def _summary(report: Report) -> Iterator[str]:
         if totals.requests:
             what = "Requests served" if side == "server" else "Requests sent"
             yield f'<h2>{what}</h2>\n<dl class="figures">'
-            for name, figure in _figures(totals, last.uptime_s):
+            # There is no one start of many hosts, so there is no mean since then.
+            for name, figure in _figures(totals, 0.0 if last.hosts else last.uptime_s):
                 yield f"<div><dt>{name}</dt><dd>{text(figure)}</dd></div>"
             yield "</dl>"
     if not any(last.total(side).requests for side in SIDES):

@@ -83,7 +83,7 @@ def _endpoint(row: EndpointStats, seconds: float, *, has_hosts: bool) -> Sequenc
         Cell(key.side),
         Cell(str(key.port) if key.port else UNKNOWN, float(key.port)),
         _count(row.requests),
-        Cell(humanize.rate(rate), rate),
+        Cell(UNKNOWN, -1.0) if key.host else Cell(humanize.rate(rate), rate),
         *(_count(row.status_class(hundreds), bad=True) for hundreds in (4, 5)),
         _count(row.unanswered, bad=True),
         Cell(humanize.percent(share), share, bad=share > 0),

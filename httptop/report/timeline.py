@@ -78,6 +78,8 @@ class Timeline:
         interval_s = snapshot.interval_s if snapshot.interval_s > 0 else 1.0
         ticks = max(1, round(passed_s / interval_s)) if passed_s else 0
         sides = {side: self._new(side, snapshot.total(side), ticks) for side in SIDES}
+        if snapshot.hosts:  # each has counted since a time of its own
+            sides = {side: _by_rates(snapshot.total(side), passed_s, sides[side]) for side in SIDES}
         latest = Stretch(self._at_s, self._at_s + passed_s, sides)
         self._at_s = latest.end_s
         if self._stretches and (self._in_last < self._joined or not passed_s):
@@ -109,3 +111,9 @@ class Timeline:
         pairs = zip(found[::2], found[1::2], strict=False)
         self._stretches = [*(one.join(other) for one, other in pairs), found[-1]]
         self._joined *= 2
+
+
+def _by_rates(totals: Totals, seconds: float, new: Activity) -> Activity:
+    """Return what a side of a fleet did in some time, by its rates at the end of it."""
+    rates = totals.trend_classes[-1] if totals.trend_classes else (0.0,) * STATUS_CLASSES
+    return Activity([round(rate * seconds) for rate in rates], new.bands)

@@ -6,6 +6,7 @@ Groups are a view of what is counted, like filters: nothing is counted in anothe
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from httptop.filters import Expression, FilterError, conjuncts
 from httptop.filters.on_screen import joined, with_part
@@ -14,6 +15,9 @@ from httptop.screens.base import Httptop
 from httptop.view.grouping import GROUPING_NAMES, NO_GROUPING, By, Grouping, part_for_group
 from httptop.view.groups import GROUP_SORTS, Group
 from httptop.widgets.group_table import GroupTable
+
+#: What is known of the host that is traced, and not of others.
+_OF_ONE_HOST: Final = frozenset({"pid", "peer", "container"})
 
 
 class GroupControl:
@@ -28,7 +32,10 @@ class GroupControl:
 
     def group(self, by: By) -> None:
         """Group the endpoints; by ``endpoint`` they are not grouped."""
-        if by != self._now.by:
+        newest = self._app.newest
+        if newest is not None and newest.hosts and by in _OF_ONE_HOST:
+            self._app.say(f"Hosts do not say which {GROUPING_NAMES[by]} has which requests.")
+        elif by != self._now.by:
             self._app.change_view(grouping=Grouping(by), group_of=None)
 
     def select(self, group: Group) -> None:

@@ -32,8 +32,10 @@ class WindowControl:
         now_s = SINCE_START if view.since_start else window_s
         fixed = app.run_controls.fixed_window if app.run_controls is not None else ""
         if fixed:
-            app.say(f"{fixed}: {humanize.span(window_s)}, and since start.")
-            wanted_s = next((s for s in (window_s, SINCE_START) if (s - now_s) * step > 0), None)
+            also = "" if snapshot.hosts else ", and since start"
+            app.say(f"{fixed}: {humanize.span(window_s)}{also}.")
+            lengths = (window_s,) if snapshot.hosts else (window_s, SINCE_START)
+            wanted_s = next((s for s in lengths if (s - now_s) * step > 0), None)
         else:
             wanted_s = self._next(now_s, step, snapshot)
         if wanted_s == SINCE_START:
