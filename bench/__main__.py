@@ -20,6 +20,7 @@ from bench import (
     collector_tick,
     exactness,
     filter_cost,
+    outputs,
     parts,
     quantiles,
     recording,
@@ -50,6 +51,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "parts": (parts.measure, True),
     "filters": (filter_cost.measure, True),
     "user": (user_space.measure, True),
+    "outputs": (outputs.measure, True),
     "startup": (startup.measure, True),
     "counts": (exactness.measure, True),
     "ids": (exactness.measure_ids, True),
@@ -64,9 +66,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer repetitions, three to four minutes"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, eight minutes")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON here as well")
     parser.add_argument(
         "--only",

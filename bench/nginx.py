@@ -22,7 +22,7 @@ class Nginx:
 
     def __init__(self, work: Path, word: str, cpu: int) -> None:
         """Start it in ``work``; ``word`` makes its paths unlike any other's on this machine."""
-        self.port = _free_port()
+        self.port = free_port()
         self.path = f"/{word}/small.txt"
         #: Files of the same size: three endpoints.
         self.paths = (self.path, f"/{word}/other.txt", f"/{word}/third.txt")
@@ -103,7 +103,8 @@ http {{
                 self._process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

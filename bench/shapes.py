@@ -46,6 +46,33 @@ end
     )
 
 
+def many_paths(host: str, prefix: str, count: int) -> Shape:
+    """Return the shape of short requests for many paths in turns, none of which looks like an id.
+
+    At most 64,000; they are asked for at a pace that leaves room for others on this machine.
+    """
+    return Shape(
+        connections=64,
+        think_ms=8,
+        script=f"""
+local first, second = "bdfgklmnpr", "aeio"
+local function syllable(n)
+  local a, b = n % 10 + 1, math.floor(n / 10) % 4 + 1
+  return first:sub(a, a) .. second:sub(b, b)
+end
+local n, requests = 0, {{}}
+for i = 0, {count - 1} do
+  local word = syllable(i) .. syllable(math.floor(i / 40)) .. syllable(math.floor(i / 1600))
+  requests[i + 1] = "GET {prefix}" .. word .. " HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n"
+end
+function request()
+  n = n + 1
+  return requests[n % #requests + 1]
+end
+""",
+    )
+
+
 def in_turns(host: str, paths: Sequence[str]) -> Shape:
     """Return the shape of short requests for these paths in turns, on every connection."""
     requests = (f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n" for path in paths)

@@ -22,8 +22,9 @@ from bench.parsing import (
 from bench.proc import pss_bytes, rss_bytes
 from bench.quantiles import errors_percent
 from bench.report import BEGIN, END, PAGE, replaced, results
-from bench.shapes import LONG_LEN, in_turns, long_request, long_requests
+from bench.shapes import LONG_LEN, in_turns, long_request, long_requests, many_paths
 from bench.snapshots import many
+from httptop.http.path_template import template
 
 WRK = """Running 5s test @ http://127.0.0.1:8080/small.txt
   1 threads and 16 connections
@@ -254,3 +255,17 @@ def test_shared_pages_count_once_in_all() -> None:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def test_many_paths_are_as_many_and_no_ids() -> None:
+    shape = many_paths("host:1", "/word/ids/", 40 * 40 * 6)
+    assert "for i = 0, 9599 do" in shape.script
+    assert "GET /word/ids/" in shape.script
+    assert "HTTP/1.1\\r\\nHost: host:1\\r\\n\\r\\n" in shape.script  # Lua's escapes
+    syllables = [first + second for second in "aeio" for first in "bdfgklmnpr"]
+    words = {
+        syllables[i % 40] + syllables[i // 40 % 40] + syllables[i // 1600 % 40] for i in range(9600)
+    }
+    assert len(words) == 9600
+    paths = [f"/word/ids/{word}".encode() for word in words]
+    assert [path for path in paths if template(path) != (path, False)] == []
