@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from httptop.privilege.system_calls import calls, live, serving
+from httptop.privilege.system_calls import calls, live, of_outputs, serving
 from httptop.run.arguments import parse
 from tests.contrib import CONTRIB
 from tests.patience import PATIENCE_S
@@ -73,7 +73,8 @@ def test_it_allows_what_httptop_does_and_to_allow_itself_less() -> None:
     (line,) = re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.MULTILINE)
     allowed = {call for name in line.split() if name.startswith("@") for call in group(name)}
     allowed |= set(line.split())
-    assert {name for name, _ in calls(live(1, helped=False, more=serving()))} - allowed == set()
+    outputs = serving() | of_outputs(files=True, hosts=True, sockets=True)
+    assert {name for name, _ in calls(live(1, helped=False, more=outputs))} - allowed == set()
     assert {"seccomp", "perf_event_open"} <= allowed  # once, before
 
 
@@ -84,3 +85,17 @@ def test_its_command_is_one_of_httptops() -> None:
     asked = parse(words)
     assert asked.batch
     assert asked.settings["general.log_file"].texts == ("/var/log/httptop/httptop.log",)
+
+
+def test_its_reload_is_a_signal_to_it(tmp_path: Path) -> None:
+    """Without a program called kill, which small systems lack."""
+    (line,) = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
+    got = tmp_path / "got"
+    script = f"trap 'echo > {got}; exit 0' HUP; echo; while :; do sleep 0.01; done"
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        run.stdout.readline()  # it is prepared
+        words = [word.replace("${MAINPID}", str(run.pid)) for word in shlex.split(line)]
+        subprocess.run(words, check=True, env={"PATH": str(tmp_path)})
+        assert run.wait(60) == 0
+    assert got.exists()
