@@ -174,8 +174,8 @@ def _table(
         cells = _cells(row)
         key, values = row.key, [cells[name] for name in names]
         more = [str(getattr(key, name) or "-") for name in apart]
-        if row.stale:
-            more[0] += " (down)"
+        if row.stale and "host" in apart:  # a capture may say it of a row without a host
+            more[apart.index("host")] += " (down)"
         lines.append(line((key.process, *more, key.method, row.shown_path), values))
     return lines
 

@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from httptop.capture.frames import HEAD_BYTES, Packer
+from httptop.capture.parts import ROW
 from httptop.capture.problems import CaptureError
 from httptop.capture.replay import ReplayFeed
 from httptop.errors import UsageError
+from httptop.output.text import to_text
 from tests.capture.lines_written import HEADER, in_lines
 from tests.capture.test_codec import FULL, contents, packed, read
 from tests.capture.test_recording import AS_IT_IS, ME
@@ -200,6 +202,12 @@ def test_hostile_texts_are_cleaned() -> None:
     (found,) = read(put(["\x9b" * 5000], "tick", "snapshot", "notes"))
     assert len(found.notes[0]) == 1000
     assert found.notes[0].isprintable()
+
+
+def test_a_row_of_no_host_may_say_that_its_host_is_down() -> None:
+    (found,) = read(put_in_row(ROW.index("stale"), True))
+    assert found.endpoints[0].stale
+    assert "down" not in to_text(found)
 
 
 def test_what_the_screen_alone_asks_for_does_not_come_from_a_file() -> None:
