@@ -20,6 +20,7 @@ from bench import (
     collector_tick,
     exactness,
     filter_cost,
+    fleet,
     outputs,
     parts,
     quantiles,
@@ -60,6 +61,7 @@ MEASURES: Final[dict[str, tuple[Callable[[Context], list[Figure]], bool]]] = {
     "screen": (screen.measure, False),
     "collector": (collector_tick.measure, True),
     "recording": (recording.measure, True),
+    "fleet": (fleet.measure, False),
 }
 
 
