@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from httptop.collect.collected_series import packed, unpacked
@@ -157,7 +157,7 @@ class Traffic:
             for outcome in series.outcomes:
                 assert sum(outcome.buckets.values()) <= outcome.count
         for key, before in self.seen.items():
-            if key in by_key:
+            if key in by_key and by_key[key].began_at == before.began_at:  # not another one
                 _never_falls(before, by_key[key])
                 continue
             assert key.path != OVERFLOW_PATH
@@ -208,7 +208,6 @@ def buckets_of(series: Iterable[Series]) -> int:
 
 
 def _never_falls(before: Series, now: Series) -> None:
-    assert now.began_at == before.began_at
     for name in ("unanswered", "request_bytes", "response_bytes"):
         assert getattr(now, name) >= getattr(before, name)
     outcomes = {outcome.status: outcome for outcome in now.outcomes}
@@ -257,7 +256,6 @@ STEPS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
 @given(st.lists(STEPS, max_size=60), st.sampled_from((1, 3, 8, 1000)), st.sampled_from((0, 2)))
 def test_whatever_happens_series_add_up_and_never_fall(
     steps: list[tuple[Any, ...]], most: int, max_not_found: int
