@@ -9,6 +9,7 @@ and only what httptop has written is truncated. Paths are followed by descriptor
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import stat
@@ -167,8 +168,9 @@ def create(
 ) -> int:
     """Create or truncate a file and return a descriptor for writing; raises :class:`FileError`.
 
-    The file has mode 0600. ``append``: keep its contents and write at its end. ``ours`` decides by
-    the start of a file that exists, and is not empty, whether httptop may write to it.
+    The file has mode 0600, and nobody else truncates it so while it is open. ``append``: keep its
+    contents and write at its end. ``ours`` decides by the start of a file that exists, and is not
+    empty, whether httptop may write to it.
     """
     for _ in range(_TRIES):  # where others create and remove the file meanwhile
         with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
@@ -244,19 +246,28 @@ def _opened_for_writing(
             new = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=at)
         except FileExistsError:
             return None
-        os.fchmod(new, 0o600)  # whatever the umask
+        with _closed_if_refused(new):
+            os.fchmod(new, 0o600)  # whatever the umask
+            if not append:
+                _have_alone(path, new)
         return new
     _require_own(path, found, uid)
     try:
         descriptor = os.open(name, flags, dir_fd=at)
     except FileNotFoundError:
         return None
-    try:
+    with _closed_if_refused(descriptor):
         _take_over(path, descriptor, uid, append=append, ours=ours)
+    return descriptor
+
+
+@contextlib.contextmanager
+def _closed_if_refused(descriptor: int) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
 
 
 def _take_over(
@@ -271,7 +282,18 @@ def _take_over(
     if stat.S_IMODE(found.st_mode) != 0o600:
         os.fchmod(descriptor, 0o600)
     if not append:
+        _have_alone(path, descriptor)
         os.ftruncate(descriptor, 0)
+
+
+def _have_alone(path: Path, descriptor: int) -> None:
+    """Have no other httptop write to a file until it is closed, as far as its file system can."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FileError(f"{path}: another httptop is writing to it") from None
+    except OSError:  # there are no locks there
+        return
 
 
 def _require_own(path: Path, found: os.stat_result, uid: int) -> None:

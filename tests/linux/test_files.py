@@ -398,3 +398,15 @@ def test_directories_swapped_all_the_time_give_root_nothing_of_roots(place: Path
         os.waitpid(child, 0)
     assert (precious.read_text(), precious.stat().st_uid) == ("precious", 0)
     assert os.listdir(etc) == ["x"]
+
+
+def test_what_is_being_written_is_not_truncated_by_another(tmp_path: Path) -> None:
+    me = InvokingUser(os.geteuid(), os.getegid(), tmp_path)
+    path = tmp_path / "a.capture"
+    for _ in range(2):  # a new file, and one that was there
+        first = create(path, me)
+        os.write(first, b"kept")
+        with pytest.raises(FileError, match="another httptop is writing to it"):
+            create(path, me)
+        assert path.read_bytes() == b"kept"
+        os.close(first)
