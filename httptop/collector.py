@@ -12,19 +12,20 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from httptop.collect.endpoints import EndpointRows
 from httptop.collect.governor import Governor, controls_of
-from httptop.collect.in_flight import InFlight, Pace
+from httptop.collect.in_flight_look import InFlightLook
 from httptop.collect.metrics import Metrics
 from httptop.collect.metrics_on_demand import MetricsOnDemand
 from httptop.collect.new_requests import NewRequests
 from httptop.collect.overhead import OverheadMeter
 from httptop.collect.path_rules import PathRules
+from httptop.collect.reading_facts import health_of, notes_on, protocols_of
 from httptop.collect.samples import RecentRequests
 from httptop.collect.source import Controls, Interrupted, KernelCost, Losses, Reading, Source
 from httptop.collect.window import MOST_BYTES, Window
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 #: How often, and for how long, to check for the first rows before the first tick.
 _LOOK_S: Final = 0.05
 _LOOKING_S: Final = 2.0
-#: Of a CPU, what reading the requests in flight may take for the screen.
-_IN_FLIGHT_SHARE: Final = 0.02
 
 _CUT: Final = (
     "rates and latencies cover less time than they should: so many endpoints are active, or come "
@@ -107,7 +106,6 @@ class Collector:
         self._cost: KernelCost | None = None
         self._news = news
         self._looks_at: EndpointKey | None = None
-        self._looks_in_flight = False
         self._filter: ScreenFilter | None = None
         self._scope = scope
         self._rows: EndpointRows | None = None  # since the run has begun
@@ -120,11 +118,7 @@ class Collector:
         also = () if self.new_for_spans is None else (self.new_for_spans,)
         self._recent = RecentRequests(settings, scope, (*self.new_requests, *also))
         self._controls: Controls | None = None
-        self._in_flight: InFlight | None = None
-        self._in_flight_for_screen = False
-        self._in_flight_at_s = 0.0
-        self._in_flight_pace = Pace(_IN_FLIGHT_SHARE)
-        self._cpu_s = cpu_s
+        self._in_flight = InFlightLook(source, cpu_s)
         self._late_ticks = 0
         self._notes: tuple[str, ...] = ()
         self._started_s = self._began_at = 0.0
@@ -169,7 +163,7 @@ class Collector:
 
     def look_in_flight(self, on: bool) -> None:
         """Have snapshots hold the requests in flight; see Feed."""
-        self._looks_in_flight = on
+        self._in_flight.asked = on
 
     def filter_by(self, ready: ScreenFilter | None) -> None:
         """Have snapshots hold what a filter of the screen picks; see Feed."""
@@ -335,7 +329,7 @@ class Collector:
             unmeasured=rows.unmeasured_latencies,
             health=self._health(reading.losses),
             overhead=self._overhead,
-            other_protocols=_by_process(reading),
+            other_protocols=protocols_of(reading),
             ended=series.ended,
             ended_requests=dict(series.ended_requests),
         )
@@ -382,32 +376,12 @@ class Collector:
         rows.count(self._window.slots(uptime_s), self._source.names)
         self._window_is_cut |= self._window.fit(self._source.sums)
         if in_flight:
-            self._read_in_flight(rows, now_s)
+            self._in_flight.read(rows, now_s, written=self._settings.output.in_flight)
         for sample in reading.samples:
             key = rows.key_of(sample.endpoint, sample.status)
             if key is not None:
                 self._recent.add(sample, key, unix_s - now_s)
         return rows, reading, uptime_s
-
-    def _read_in_flight(self, rows: EndpointRows, now_s: float) -> None:
-        """Read the requests in flight, if somebody has asked for them.
-
-        For the screen alone they are read only if there are any, and if it is time to.
-        """
-        written = self._settings.output.in_flight
-        screen = self._in_flight_for_screen = self._looks_in_flight and not written
-        if not (written or screen):
-            self._in_flight = None
-            return
-        some = written or rows.any_in_flight
-        before = self._in_flight is not None and self._in_flight.requests
-        if screen and some and before and not self._in_flight_pace.is_due(now_s):
-            return
-        began_s = self._cpu_s()
-        requests, read_ns = self._source.in_flight() if some else ((), now_s * 1e9)
-        self._in_flight = rows.in_flight(requests, read_ns)
-        self._in_flight_at_s = read_ns / 1e9
-        self._in_flight_pace.took(now_s, self._cpu_s() - began_s)
 
     def _snapshot(
         self, reading: Reading, overhead: Overhead, uptime_s: float, unix_s: float, final: bool
@@ -415,8 +389,8 @@ class Collector:
         give_way()
         covered_s = self._window.covered_s
         rows, looks_at = self._rows, self._looks_at
-        in_flight = self._in_flight
-        read_s = uptime_s if in_flight is None else self._in_flight_at_s - self._started_s
+        in_flight = self._in_flight.latest
+        read_s = uptime_s if in_flight is None else self._in_flight.read_s - self._started_s
         return Snapshot(
             taken_at=unix_s,
             host=self._host,
@@ -438,49 +412,21 @@ class Collector:
             final=final,
             in_flight=None if in_flight is None else in_flight.requests,
             in_flight_cut=in_flight is not None and in_flight.cut,
-            in_flight_for_screen=self._in_flight_for_screen,
+            in_flight_for_screen=self._in_flight.for_screen,
             in_flight_age_s=uptime_s - read_s,
             filtered=rows.filtered() if rows else None,
             looked_at=rows.look_at(looks_at) if rows and looks_at else None,
-            other_protocols=_by_process(reading),
+            other_protocols=protocols_of(reading),
             notes=(
                 *self._notes,
                 *self._news(),
                 *self._governor.notes,
                 *([_CUT] if self._window_is_cut else []),
-                *_notes_on(
-                    reading.losses.untracked_requests, rows.unmeasured_latencies if rows else 0
-                ),
+                *notes_on(reading.losses, rows.unmeasured_latencies if rows else 0),
                 *(() if rows is None or rows.crowding is None else (rows.crowding,)),
             ),
         )
 
     def _health(self, losses: Losses) -> Health:
-        return Health(
-            orphan_responses=losses.orphan_responses,
-            lost_samples=losses.lost_samples,
-            overflow_requests=self._rows.overflow_requests if self._rows else 0,
-            parse_errors=losses.parse_errors,
-            lost_pieces=losses.lost_pieces,
-            late_ticks=self._late_ticks,
-            missed_calls=losses.missed_calls,
-            overfull_pipelines=losses.overfull_pipelines,
-            discarded_requests=losses.discarded_requests,
-        )
-
-
-def _by_process(reading: Reading) -> dict[tuple[int, str], int]:
-    return {(pid, kind): count for pid, kind, count in reading.other_protocols}
-
-
-def _notes_on(untracked_requests: int, unmeasured_latencies: int) -> Iterator[str]:
-    if untracked_requests:
-        yield (
-            f"{untracked_requests} requests came while performance.max_connections connections "
-            "were followed already; they are counted under ~other, their outcome is unknown"
-        )
-    if unmeasured_latencies:
-        yield (
-            f"no histogram was left for {unmeasured_latencies} latencies: means and percentiles "
-            "lack them; a higher performance.max_histograms gives room"
-        )
+        overflow = self._rows.overflow_requests if self._rows else 0
+        return health_of(losses, overflow, self._late_ticks)
