@@ -37,9 +37,17 @@ class Prometheus:
     """A Prometheus that scrapes some targets; it can be ended and started again."""
 
     def __init__(
-        self, work: Path, *targets: str, native: bool = False, rules: Path | None = None
+        self,
+        work: Path,
+        *targets: str,
+        native: bool = False,
+        rules: Path | None = None,
+        every_s: int = 1,
     ) -> None:
-        """``native``: with native histograms. Skips the test where there is no Prometheus."""
+        """``native``: with native histograms. ``every_s``: between scrapes, and for each.
+
+        Skips the test where there is no Prometheus.
+        """
         program = shutil.which("prometheus")
         if program is None:
             pytest.skip("prometheus is not installed")
@@ -48,7 +56,8 @@ class Prometheus:
         self._log = work / "prometheus.log"
         loaded = f"rule_files: [{json.dumps(str(rules))}]\n" if rules is not None else ""
         self._config.write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+            f"global: {{scrape_interval: {every_s}s, scrape_timeout: {every_s}s, "
+            "evaluation_interval: 1s}\n"
             f"{loaded}"
             "scrape_configs:\n- job_name: httptop\n"
             f"  static_configs: [{{targets: {json.dumps(targets)}}}]\n"
@@ -128,10 +137,14 @@ class Prometheus:
 
 @contextlib.contextmanager
 def scraping(
-    work: Path, *targets: str, native: bool = False, rules: Path | None = None
+    work: Path,
+    *targets: str,
+    native: bool = False,
+    rules: Path | None = None,
+    every_s: int = 1,
 ) -> Iterator[Prometheus]:
     """Run a Prometheus during a block."""
-    prometheus = Prometheus(work, *targets, native=native, rules=rules)
+    prometheus = Prometheus(work, *targets, native=native, rules=rules, every_s=every_s)
     try:
         prometheus.start()
         yield prometheus

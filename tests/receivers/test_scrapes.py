@@ -85,7 +85,7 @@ def test_a_key_on_the_screen_changes_nothing(work: Path, nginx: Nginx, native: b
     port = free_port()
     with (
         terminal("--prometheus", str(port)) as (run, end),
-        scraping(work, f"127.0.0.1:{port}", native=native) as prometheus,
+        scraping(work, f"127.0.0.1:{port}", native=native, every_s=5) as prometheus,
     ):
         drain = threading.Thread(target=_read_all, args=(end,), daemon=True)
         until(end, "\x1b[?1049h")
