@@ -89,7 +89,7 @@ def test_every_request_is_in_both_formats_also_when_rows_become_others(tmp_path:
     work.mkdir()
     port = free_port()
     words = ("--quiet", "--prometheus", f"127.0.0.1:{port}", "--config", str(file), "-d", "0.5")
-    with Nginx(work, 1) as nginx, running(*words) as run:
+    with Nginx(work, 1) as nginx, running(*words, "--port", str(nginx.port)) as run:
         assert eventually(lambda: is_well(port) or run.poll() is not None, PATIENCE_S)
         assert run.poll() is None, run.stderr and run.stderr.read()
         assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}

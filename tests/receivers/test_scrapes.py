@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 
 import pytest
 
-from tests.live.command import document, eventually, running, terminal, until
+from tests.live.command import document, eventually, running, said
 from tests.live.nginx import Nginx
 from tests.live.test_prometheus import free_port, is_well, load
 from tests.patience import PATIENCE_S
@@ -31,6 +29,11 @@ def nginx(work: Path) -> Iterator[Nginx]:
     inner.mkdir()
     with Nginx(inner, 1) as nginx:
         yield nginx
+
+
+def only(nginx: Nginx, *more: int) -> tuple[str, ...]:
+    """Return the flags by which nothing else on this host takes room among the series."""
+    return ("--port", ",".join(map(str, (nginx.port, *more))))
 
 
 def counted(nginx: Nginx, native: bool) -> str:
@@ -54,7 +57,7 @@ def test_as_many_requests_as_nginx_had(work: Path, nginx: Nginx, native: bool) -
     """Also after Prometheus was restarted; and quantiles are there by route."""
     port = free_port()
     with (
-        running("--quiet", "--prometheus", str(port)) as run,
+        running("--quiet", "--prometheus", str(port), *only(nginx)) as run,
         scraping(work, f"127.0.0.1:{port}", native=native) as prometheus,
     ):
         assert eventually(lambda: is_well(port), PATIENCE_S)
@@ -80,37 +83,40 @@ def test_as_many_requests_as_nginx_had(work: Path, nginx: Nginx, native: bool) -
 
 
 @FORMATS
-def test_a_key_on_the_screen_changes_nothing(work: Path, nginx: Nginx, native: bool) -> None:
-    """m makes paths that look alike one row, in the middle of a load."""
-    port = free_port()
+def test_rows_that_become_others_change_nothing(work: Path, nginx: Nginx, native: bool) -> None:
+    """Templates change between two loads, as by key m on the screen."""
+    port, file = free_port(), work / "config.toml"
+    file.write_text("")
+    words = ("--quiet", "--prometheus", str(port), *only(nginx), "--config", str(file))
     with (
-        terminal("--prometheus", str(port)) as (run, end),
-        scraping(work, f"127.0.0.1:{port}", native=native, every_s=5) as prometheus,
+        running(*words) as run,
+        scraping(work, f"127.0.0.1:{port}", native=native) as prometheus,
     ):
-        drain = threading.Thread(target=_read_all, args=(end,), daemon=True)
-        until(end, "\x1b[?1049h")
-        drain.start()
         assert eventually(lambda: is_well(port), PATIENCE_S)
         load(nginx, "/shops/north/a")
         load(nginx, "/shops/south/a")
-        equal(prometheus, nginx, native)
-        end.write(b"m")
+        first = equal(prometheus, nginx, native)
+        file.write_text('[paths]\ntemplates = ["/shops/*/a"]\n')
+        assert "paths.templates" in next(said(run.stderr))
+        load(nginx, "/shops/north/a")
         load(nginx, "/shops/west/a")
-        requests = equal(prometheus, nginx, native)
+        second = equal(prometheus, nginx, native)
         resets = prometheus.query(
             f'resets({DURATION}{"" if native else "_count"}{{server_port="{nginx.port}"}}[10m]) > 0'
         )
         assert resets == {}
-        end.write(b"q")
-        assert run.wait(PATIENCE_S) == 0
-        drain.join(PATIENCE_S)
-    print(f"{requests} requests")
-
-
-def _read_all(end: FileIO) -> None:
-    with contextlib.suppress(OSError):
-        while end.read(65536):
-            pass
+        routes = {
+            dict(labels)["http_route"]
+            for labels in prometheus.query(
+                f'httptop_request_bytes_total{{server_port="{nginx.port}",side="server"}}'
+            )
+        }
+        # What was there keeps its name, what is new has the name that it has on the screen.
+        assert routes == {"/shops/north/a", "/shops/south/a", "/shops/{id}/a"}
+        run.terminate()
+        run.communicate(timeout=PATIENCE_S)
+        assert run.returncode == 0
+    print(f"{first} requests, then {second}")
 
 
 @FORMATS
@@ -122,8 +128,9 @@ def test_slow_bodies_let_no_bucket_fall(work: Path, native: bool) -> None:
     served = threading.Thread(target=_serve_slowly, args=(listener, stopping), daemon=True)
     served.start()
     address = listener.getsockname()
+    words = ("-b", "--format", "json", "-d", "1", "--prometheus", str(port))
     with (
-        running("-b", "--format", "json", "-d", "1", "--prometheus", str(port)) as run,
+        running(*words, "--port", str(address[1])) as run,
         scraping(work, f"127.0.0.1:{port}", native=native) as prometheus,
     ):
         document(run)
@@ -189,7 +196,7 @@ def _ask(address: tuple[str, int], until_s: float) -> None:
 def test_a_scrape_is_not_counted_as_a_request_that_httptop_serves(work: Path, nginx: Nginx) -> None:
     port = free_port()
     with (
-        running("--quiet", "--prometheus", str(port)) as run,
+        running("--quiet", "--prometheus", str(port), *only(nginx, port)) as run,
         scraping(work, f"127.0.0.1:{port}") as prometheus,
     ):
         assert eventually(lambda: is_well(port), PATIENCE_S)
@@ -206,7 +213,7 @@ def test_the_alerts_and_rules_have_figures(work: Path, nginx: Nginx) -> None:
 
     port = free_port()
     with (
-        running("--quiet", "--prometheus", str(port)) as run,
+        running("--quiet", "--prometheus", str(port), *only(nginx)) as run,
         scraping(work, f"127.0.0.1:{port}", rules=PLACE / "rules.yml") as prometheus,
     ):
         assert eventually(lambda: is_well(port), PATIENCE_S)
