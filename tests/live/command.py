@@ -265,14 +265,24 @@ def ids_of(kind: str) -> set[int]:
         found.add(number)
 
 
+def descriptors(pid: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what each descriptor of a process is of, and what the kernel tells of it.
+
+    Those that are closed meanwhile are left out.
+    """
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            of = os.readlink(f"/proc/{pid}/fd/{number}")
+            info = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+            yield of, dict(re.findall(r"^(\w+):\s*(\S+)$", info, re.M))
+
+
 def held_by(pid: int) -> dict[str, set[int]]:
     """Return the programs and links that a process has descriptors of."""
     found: dict[str, set[int]] = {PROGRAMS: set(), LINKS: set()}
-    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the one that lists the others
-            text = entry.read_text()
-            for name, value in re.findall(r"^(prog_id|link_id):\s*(\d+)$", text, re.M):
-                found[name].add(int(value))
+    for _, facts in descriptors(pid):
+        for name in found.keys() & facts.keys():
+            found[name].add(int(facts[name]))
     return found
 
 

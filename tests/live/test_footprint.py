@@ -11,7 +11,7 @@ from httptop.bpf.plan import plan_of
 from httptop.config.scope import Scope
 from httptop.config.settings import DEFAULTS
 from httptop.linux.cpus import possible_cpus
-from tests.live.command import batch, children, terminal, until, until_shown
+from tests.live.command import batch, children, descriptors, terminal, until, until_shown
 from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
@@ -45,8 +45,7 @@ def test_neither_does_a_batch() -> None:
 def test_maps_that_hold_little_take_little() -> None:
     shards = plan_of(DEFAULTS, Scope(), possible_cpus()).sizes["SHARDS"]
     with batch() as run:
-        infos = [file.read_text() for file in Path(f"/proc/{run.pid}/fdinfo").iterdir()]
-    found = [dict(re.findall(r"^(map_id|memlock):\s*(\d+)$", info, re.M)) for info in infos]
-    maps = {fields["map_id"]: int(fields["memlock"]) for fields in found if "map_id" in fields}
+        found = [facts for _, facts in descriptors(run.pid)]
+    maps = {facts["map_id"]: int(facts["memlock"]) for facts in found if "map_id" in facts}
     assert len(maps) > 10
     assert sum(maps.values()) < MOST_ONCE + MOST_A_SHARD * shards

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import pwd
-import re
 import socket
 import stat
 import struct
@@ -28,6 +27,7 @@ from tests.live.command import (
     NOBODY,
     batch,
     children,
+    descriptors,
     document,
     eventually,
     family,
@@ -118,11 +118,9 @@ def test_its_own_cost_has_the_helpers_in_it_and_nobody_gets_hold_of_it() -> None
 def maps_of(pid: int) -> dict[str, bool]:
     """Return the maps that a process holds, by the kernel's names, and whether it can write."""
     found: dict[str, bool] = {}
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        if os.readlink(descriptor) != "anon_inode:bpf-map":
+    for of, facts in descriptors(pid):
+        if of != "anon_inode:bpf-map":
             continue
-        info = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
-        facts = dict(line.split(":\t") for line in info.splitlines() if ":\t" in line)
         with open(bpf_syscall.map_by_number(int(facts["map_id"]))) as ours:
             name = bpf_syscall.map_info(ours.fileno())[0]
         found[name] = found.get(name, False) or int(facts["flags"], 8) & os.O_ACCMODE != os.O_RDONLY
@@ -142,11 +140,10 @@ def test_it_keeps_the_least_of_the_maps() -> None:
 
 def words_of(name: str, pid: int) -> Iterator[int]:
     """Yield all that stands in a map that a process holds, as numbers of 64 bits."""
-    for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
-        found = re.search(r"^map_id:\t(\d+)$", descriptor.read_text(), re.MULTILINE)
-        if found is None:
+    for of, facts in descriptors(pid):
+        if of != "anon_inode:bpf-map":
             continue
-        with open(bpf_syscall.map_by_number(int(found[1]))) as ours:
+        with open(bpf_syscall.map_by_number(int(facts["map_id"]))) as ours:
             own_name, _, key_len, value_len, *_ = bpf_syscall.map_info(ours.fileno())
             if own_name == name:
                 reader = bpf_syscall.BatchReader(ours.fileno(), key_len, value_len, 256)
@@ -188,13 +185,11 @@ def name_of_program(number: int) -> str:
 
 def programs_of(pid: int) -> set[str]:
     """Return the programs that a process holds, by the kernel's names."""
-    found = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        if os.readlink(descriptor) == "anon_inode:bpf-prog":
-            info = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
-            facts = dict(line.split(":\t") for line in info.splitlines() if ":\t" in line)
-            found.add(name_of_program(int(facts["prog_id"])))
-    return found
+    return {
+        name_of_program(int(facts["prog_id"]))
+        for of, facts in descriptors(pid)
+        if of == "anon_inode:bpf-prog"
+    }
 
 
 def test_it_keeps_no_program_that_reads_wherever_it_is_told() -> None:
@@ -209,9 +204,9 @@ def test_it_keeps_no_program_that_reads_wherever_it_is_told() -> None:
 def test_it_holds_no_directory() -> None:
     """By one below a home that is closed, it could open what is there."""
     with batch() as run:
-        held = [*Path(f"/proc/{run.pid}/fd").iterdir()]
+        held = [of for of, _ in descriptors(run.pid)]
         assert len(held) > 20
-        assert [os.readlink(one) for one in held if one.is_dir()] == []
+        assert [of for of in held if os.path.isdir(of)] == []
 
 
 def test_it_keeps_none_where_there_is_no_helper_either(path: str) -> None:
