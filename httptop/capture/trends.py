@@ -13,6 +13,10 @@ Trend = tuple[Any, ...]
 #: The fields of the totals that are trends.
 TRENDS: Final = tuple(name for name in Totals.__dataclass_fields__ if name.startswith("trend_"))
 _LONGEST: Final = 100_000
+#: The most bands of latencies of a tick that have any, and how many there are: of one that is much
+#: higher the latency is no number any more.
+_MOST_BANDS: Final = 64
+_BANDS: Final = 2000
 
 
 def difference(before: Sequence[Any], now: Sequence[Any]) -> tuple[int, Sequence[Any]]:
@@ -66,5 +70,9 @@ class TotalsTrends:
 
     def follow(self, place: str, dropped: int, added: Sequence[Any]) -> Trend:
         """Return the trend of a side and name that differs so from the one before."""
+        if place.endswith("trend_bands"):
+            for bands in added:
+                if len(bands) > _MOST_BANDS or any(band >= _BANDS for band, _ in bands):
+                    raise CaptureError("holds latencies out of range")
         found = self._before[place] = follow(self._before.get(place, ()), dropped, added)
         return found

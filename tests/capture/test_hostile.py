@@ -114,6 +114,7 @@ LINES = [
     changed(notes=[1]),
     changed(host=None),
 ]
+BANDS = ("tick", "snapshot", "totals", "server", "trend_bands")
 FRAMES = [
     b'{"httptop":"capture","schema":2',
     b'{"httptop":"capture","schema":2,"row":5}\n',
@@ -156,6 +157,8 @@ FRAMES = [
     put({-1: 1}, "tick", "snapshot", "totals", "server", "status"),
     put([float("nan")], "tick", "snapshot", "totals", "server", "trend_rps"),
     put([1], "tick", "snapshot", "notes"),
+    put([[[2000, 1]]], *BANDS),
+    put([[[20, 1]] * 65], *BANDS),
     put(1 << 63, "tick", "snapshot", "health", "lost_samples"),
     put(5, "keys", 0, "process"),
     put("up", "keys", 0, "side"),
@@ -208,6 +211,10 @@ def test_a_row_of_no_host_may_say_that_its_host_is_down() -> None:
     (found,) = read(put_in_row(ROW.index("stale"), True))
     assert found.endpoints[0].stale
     assert "down" not in to_text(found)
+
+
+def test_the_highest_latencies_are_numbers() -> None:
+    captures.put_out(read(put([[[1999, 1]]], *BANDS))[0])
 
 
 def test_what_the_screen_alone_asks_for_does_not_come_from_a_file() -> None:

@@ -248,6 +248,11 @@ def go_through(content: bytes) -> None:
     last = FULL
     for tick in read_capture(io.BytesIO(content)):
         last = tick
+    put_out(last)
+
+
+def put_out(last: Snapshot) -> None:
+    """Show a snapshot, and report it as the last one of a capture."""
     show(last)
     scene(last, View())
     gathering = Gathering()
