@@ -19,6 +19,7 @@ from httptop.printable import clean
 from httptop.run import arguments
 from httptop.run.arguments import UNNAMED, Arguments
 from httptop.run.batch import run_batch
+from httptop.run.outputs import config_of_run
 from httptop.run.screen import run_screen
 from httptop.run.session import Session
 
@@ -73,6 +74,7 @@ def _main(asked: Arguments, session: Session) -> int:
     if not config.settings.general.enabled:
         complain(f"general.enabled is false ({config.origins['general.enabled']}): nothing to do")
         return 0
+    config = config_of_run(asked, config)
     if asked.exports and asked.replay is not None:
         from httptop.run.capture_report import report_capture
 
@@ -81,7 +83,7 @@ def _main(asked: Arguments, session: Session) -> int:
         return run_batch(asked, config, invoker, session)
     if asked.exports:
         raise UsageError("--export needs a batch run (-b) or a capture (--replay FILE)")
-    if STANDARD_OUTPUT in config.settings.request_log.to and asked.source is None:
+    if STANDARD_OUTPUT in config.settings.request_log.to:
         raise UsageError(
             "--log requests: standard output has the screen; use -b, or name a destination, such "
             "as --log requests=FILE"

@@ -22,6 +22,7 @@ from httptop.console import program, say
 from httptop.errors import UsageError
 from httptop.literals import nearest, parse_integer
 from httptop.report import FORMATS
+from httptop.run.exclusions import check_exclusions
 
 _GROUPS: Final = {
     "output": "output",
@@ -116,32 +117,19 @@ def parse(words: Sequence[str]) -> Arguments:
         service=found.service,
         selftest=found.selftest,
     )
-    for other in ("demo", "record"):
-        if arguments.replay is not None and getattr(arguments, other):
-            raise UsageError(f"--replay and --{other} exclude each other")
     if arguments.service and not arguments.doctor:
         raise UsageError("--service belongs to --doctor: httptop --doctor --service")
-    for name, given in (("demo", arguments.demo), ("replay", arguments.replay is not None)):
-        if arguments.source is not None and given:
-            raise UsageError(f"--from and --{name} exclude each other")
-    if "request_log.to" in settings and arguments.source is not None:
-        raise UsageError("--from and --log exclude each other: metrics have no single requests")
-    if settings.get("prometheus.listen") and arguments.replay is not None:
-        raise UsageError(
-            "--replay and --prometheus exclude each other: Prometheus asks how things are now, and "
-            "a capture is of another time"
-        )
-    if settings.get("prometheus.listen") and arguments.source is not None:
-        raise UsageError(
-            "--from and --prometheus exclude each other: what they show is in a Prometheus already"
-        )
-    if settings.get("request_log.to") and arguments.source is not None:
-        raise UsageError("--from and --log exclude each other: hosts send no single requests")
-    if settings.get("otlp.endpoint") and (arguments.replay or arguments.source) is not None:
-        other = "--from" if arguments.replay is None else "--replay"
-        raise UsageError(
-            f"{other} and --otlp exclude each other: what is counted on this host now is pushed"
-        )
+    check_exclusions(
+        {
+            "--replay": arguments.replay is not None,
+            "--from": arguments.source is not None,
+            "--demo": arguments.demo,
+            "--record": arguments.record is not None,
+            "--prometheus": bool(settings.get("prometheus.listen")),
+            "--otlp": bool(settings.get("otlp.endpoint")),
+            "--log": bool(settings.get("request_log.to")),
+        }
+    )
     _check_exports(arguments)
     return arguments
 

@@ -38,7 +38,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
     """Print snapshots until the run ends; return the exit status."""
     settings, terminal = config.settings, Terminal()
     quiet = settings.output.quiet
-    logs = STANDARD_OUTPUT in settings.request_log.to and asked.source is None
+    logs = STANDARD_OUTPUT in settings.request_log.to
     if quiet:
         require_output(asked, settings)
     elif sys.stdout is None:

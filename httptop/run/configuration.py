@@ -16,6 +16,7 @@ from httptop.linux.service_manager import ServiceManager
 from httptop.linux.terminal import Terminal
 from httptop.run.arguments import Arguments
 from httptop.run.log import log_reload, set_level
+from httptop.run.outputs import config_of_run
 from httptop.run.session import Session
 
 
@@ -42,7 +43,9 @@ class Configuration:
         """Read everything again; raise :class:`httptop.config.problems.ConfigError`."""
         helper = self._session.helper
         read = None if helper is None else helper.read
-        return load(self._asked.settings, os.environ, self._caller, self._asked.config, read=read)
+        asked = self._asked
+        config = load(asked.settings, os.environ, self._caller, asked.config, read=read)
+        return config_of_run(asked, config)
 
     def save(self, changes: Mapping[str, object]) -> Path:
         """Write changed settings, by key, and return the file; raise :class:`HttptopError`."""

@@ -97,7 +97,7 @@ def confine_replay(settings: Settings, invoker: InvokingUser, *, saves: bool = F
         os.getpid(),
         saves=saves,
         elevated=invoker.elevated,
-        more=system_calls_of(settings, replayed=True),
+        more=system_calls_of(settings),
     )
     for sentence in confine(allowed) if settings.security.seccomp else ():
         complain(sentence)
@@ -116,13 +116,13 @@ def observers_of(
     file of the recording. Raises :class:`UsageError` if a file, or an address, is refused.
     """
     observers: list[Observer] = []
-    if settings.prometheus.listen and asked.replay is None and asked.source is None:
+    if settings.prometheus.listen:
         from httptop.output.prometheus.exporter import PrometheusExporter
         from httptop.output.prometheus.formats import Formats
 
         formats = Formats(settings.metrics.bounds_ns, native_histograms=settings.prometheus.native)
         observers.append(PrometheusExporter(settings.prometheus.listen, metrics, formats))
-    if settings.otlp.endpoint and asked.replay is None and asked.source is None:
+    if settings.otlp.endpoint:
         from httptop.run.otlp import otlp_sinks
 
         redaction = redaction_of_files(settings)
@@ -138,7 +138,7 @@ def observers_of(
         from httptop.run.report import reporter
 
         observers.append(reporter(asked, settings, invoker))
-    if settings.request_log.to and asked.source is None:
+    if settings.request_log.to:
         from httptop.run.request_log import request_sinks
 
         new = getattr(feed, "new_requests", None)

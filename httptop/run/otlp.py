@@ -17,6 +17,7 @@ from httptop.errors import UsageError
 from httptop.linux.files import InvokingUser
 from httptop.optional_modules import bring_back_tls
 from httptop.printable import clean
+from httptop.run.outputs import known_methods
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -62,7 +63,6 @@ def otlp_sinks(
     from httptop.output.otlp.spans import Spans
     from httptop.output.otlp.spans_sink import SpansPush, SpansSink
 
-    methods = Methods(said.methods)
     host = clean(socket.gethostname().encode())
     resources = Resources(host, said.node, said.service, said.attributes)
     found: list[Observer] = []
@@ -73,13 +73,13 @@ def otlp_sinks(
         push = MetricsPush(
             lambda: read(_READ_S),
             receivers["metrics"],
-            Shape(resources, methods, bounds),
+            Shape(resources, bounds),
             increments=otlp.temporality == "delta",
             tls=contexts["metrics"],
         )
         found.append(MetricsSink(push, otlp.interval_s))
     if "traces" in receivers and new is not None:
-        spans = Spans(resources, methods)
+        spans = Spans(resources, Methods(known_methods(os.environ)))
         to, tls = receivers["traces"], contexts["traces"]
         found.append(SpansSink(SpansPush(to, spans, redaction, tls=tls), new))
     return found

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
-from httptop.config.settings import Settings
+from httptop.config.settings import DEFAULTS, Settings
 from httptop.privilege.system_calls import of_outputs, serving
 
 if TYPE_CHECKING:
+    from httptop.config.load import Config
     from httptop.privilege.system_calls import Groups
+    from httptop.run.arguments import Arguments
 
 
-def system_calls_of(settings: Settings, *, replayed: bool = False) -> Groups:
+def config_of_run(asked: Arguments, config: Config) -> Config:
+    """Return the configuration without outputs that a run cannot have, or that are not for it.
+
+    Files set what a service sends. A capture that is played, or other hosts that are looked at, are
+    none of that: such a run logs requests if the command line asks for it.
+    """
+    if asked.replay is None and asked.source is None:
+        return config
+    settings = config.settings
+    log = settings.request_log if "request_log.to" in asked.settings else DEFAULTS.request_log
+    less = replace(settings, prometheus=DEFAULTS.prometheus, otlp=DEFAULTS.otlp, request_log=log)
+    return replace(config, settings=less)
+
+
+def system_calls_of(settings: Settings) -> Groups:
     """Return the system calls that the outputs of a run make, besides those of every run."""
-    pushes = bool(settings.otlp.endpoint) and not replayed
+    pushes = bool(settings.otlp.endpoint)
     kinds = {parse_destination(text).kind for text in settings.request_log.to}
     groups = of_outputs(
         files="file" in kinds or bool(settings.general.log_file),
         hosts=pushes or not kinds.isdisjoint(("tcp", "syslog+udp", "syslog+tcp")),
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )
-    return groups | serving() if settings.prometheus.listen and not replayed else groups
+    return groups | serving() if settings.prometheus.listen else groups
 
 
 def exports_metrics(settings: Settings) -> bool:

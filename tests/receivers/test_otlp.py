@@ -73,7 +73,7 @@ def test_metrics(
     reader: Reader, bounds: tuple[float, ...] | None, name: str, increments: bool
 ) -> None:
     traffic = Traffic(paths=5)
-    shape = Shape(Resources("web-1"), Methods(), bounds, most_points=4)
+    shape = Shape(Resources("web-1"), bounds, most_points=4)
     to = receiver(f"{reader.url}/v1/metrics")
     push = MetricsPush(traffic.metrics, to, shape, increments=increments)
     for _ in range(2):

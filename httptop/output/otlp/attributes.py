@@ -50,7 +50,11 @@ class Methods:
         return method
 
 
-def of_endpoint(key: EndpointKey, methods: Methods) -> dict[str, Value]:
+#: Series have only methods with a name of their own, and OTHER.
+ALL_METHODS: Final = Methods()
+
+
+def of_endpoint(key: EndpointKey, methods: Methods = ALL_METHODS) -> dict[str, Value]:
     """Return what tells an endpoint from the others of its process."""
     found: dict[str, Value] = {
         "http.request.method": methods.name(key.method),

@@ -29,9 +29,7 @@ from httptop.linux.stretches import give_way
 from httptop.model import EndpointKey
 from httptop.output.otlp.attributes import (
     HTTPTOP,
-    OTHER_METHOD,
     SCOPE,
-    Methods,
     Owner,
     Resources,
     Value,
@@ -50,7 +48,6 @@ from httptop.output.otlp.instruments import (
     Instrument,
 )
 from httptop.output.otlp.own import own
-from httptop.output.otlp.telling_apart import told_apart
 
 MOST_POINTS: Final = 1000
 
@@ -60,7 +57,6 @@ class Shape:
     """How metrics are sent."""
 
     resources: Resources
-    methods: Methods
     #: Of explicit histograms, in seconds; None: histograms are exponential.
     bounds: tuple[float, ...] | None = None
     most_points: int = MOST_POINTS
@@ -83,7 +79,7 @@ def batches(
     Once a batch is yielded, the next one takes its place.
     """
     building = _Building(metrics, shape, increments)
-    for _ in _all_points(metrics, shape, building):
+    for _ in _all_points(metrics, building):
         if building.points >= shape.most_points:
             yield building.take()
     if building.points:
@@ -91,12 +87,12 @@ def batches(
     building.end()
 
 
-def _all_points(metrics: Metrics, shape: Shape, building: _Building) -> Iterator[None]:
+def _all_points(metrics: Metrics, building: _Building) -> Iterator[None]:
     """Add all data points; yields after each."""
     active: Counter[EndpointKey] = Counter()
-    for series in told_apart(metrics.series, shape.methods):
+    for series in metrics.series:
         give_way()
-        active[_without_path(series.key, shape.methods)] += series.in_flight
+        active[replace(series.key, path="", protocol="")] += series.in_flight
         yield from building.of_series(series)
     for key, in_flight in active.items():
         building.active(key, in_flight)
@@ -104,11 +100,6 @@ def _all_points(metrics: Metrics, shape: Shape, building: _Building) -> Iterator
     for instrument, value, attributes in own(metrics):
         building.number(HTTPTOP, instrument, value, metrics.began_at, attributes)
         yield
-
-
-def _without_path(key: EndpointKey, methods: Methods) -> EndpointKey:
-    method = "OTHER" if methods.name(key.method) == OTHER_METHOD else key.method
-    return replace(key, path="", protocol="", method=method)
 
 
 class _Building:
@@ -143,7 +134,7 @@ class _Building:
         """Add the data points of a series; yields after each."""
         key = series.key
         owner = Owner(key.process, key.user)
-        attributes = of_endpoint(key, self._shape.methods)
+        attributes = of_endpoint(key)
         shared = key_values(attributes)
         for outcome in series.outcomes:
             self._duration(owner, series, outcome, shared)
@@ -160,7 +151,7 @@ class _Building:
 
     def active(self, key: EndpointKey, in_flight: int) -> None:
         """Add the requests in flight of a process, by method, scheme and port."""
-        attributes = of_endpoint(key, self._shape.methods)
+        attributes = of_endpoint(key)
         for name in ("http.route", "url.template"):
             attributes.pop(name, None)
         owner = Owner(key.process, key.user)

@@ -151,7 +151,6 @@ class Described:
 
     service: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    methods: frozenset[str] | None = None  # that have a name of their own; None: not said
     node: str = ""
 
 
@@ -162,12 +161,9 @@ def described(environ: Mapping[str, str] = os.environ) -> Described:
     if len(attributes) > _MOST_ATTRIBUTES:
         raise UsageError(f"{name}: at most {_MOST_ATTRIBUTES} attributes are allowed")
     attributes = {_text(key, 255): _text(value, 4096) for key, value in attributes.items()}
-    methods = environ.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "")
-    known = frozenset(filter(None, (word.strip() for word in methods.split(","))))
     return Described(
         _text(environ.get("OTEL_SERVICE_NAME", "").strip(), 255),
         attributes,
-        known or None,
         _text(environ.get("NODE_NAME", "").strip(), 253),
     )
 

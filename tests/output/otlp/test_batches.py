@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from dataclasses import fields, replace
 
 import pytest
 
 from httptop import __version__
 from httptop.model import STATUS_UNKNOWN, EndpointKey, Health, Overhead, SinkStats
-from httptop.output.otlp.attributes import Methods, Resources
+from httptop.output.otlp.attributes import Resources
 from httptop.output.otlp.batches import Shape, batches
 from httptop.output.otlp.increments import Increments
 from tests.factory import NOON, key
-from tests.output.otlp.fakes import Name, Sums, Traffic, metrics, outcome, series
+from tests.output.otlp.fakes import Sums, Traffic, metrics, outcome, series
 
-SHAPE = Shape(Resources("web-1"), Methods())
+SHAPE = Shape(Resources("web-1"))
 SERVER, CLIENT = "http.server.request.duration", "http.client.request.duration"
 BOUNDS = (0.0005, 0.001, 0.01)
 
@@ -152,36 +151,6 @@ def test_what_owners_are_told_apart_by_is_in_the_instance_too() -> None:
     sums = found_of(*(series(name, outcome([1])) for name in users))
     instances = [dict(w)["service.instance.id"] for name, w, _ in sums.times if name == SERVER]
     assert len(set(instances)) == 3
-
-
-def test_series_whose_methods_have_one_name_are_added_up() -> None:
-    known = replace(SHAPE, methods=Methods(frozenset({"GET", "POST"})))
-    names = [key(method=method) for method in ("GET", "PUT", "DELETE", "OTHER")]
-    all_series = [
-        series(name, outcome([1_000] * (n + 1)), outcome([1] * n, 500), in_flight=n, unanswered=n)
-        for n, name in enumerate(names)
-    ]
-    sums = found_of(*all_series, shape=known)
-    by_method: Counter[tuple[str, str]] = Counter()
-    for (name, _, point), count in sums.count.items():
-        method, status = (
-            dict(point)["http.request.method"],
-            dict(point)["http.response.status_code"],
-        )
-        by_method[method, status] += count
-        assert name == SERVER
-    assert by_method == {("GET", "200"): 1, ("_OTHER", "200"): 9, ("_OTHER", "500"): 6}
-    assert sums.values[_one(sums, "http.server.active_requests", "_OTHER")] == 6
-    assert sums.values[_one(sums, "httptop.requests.unanswered", "_OTHER")] == 6
-
-
-def _one(sums: Sums, metric: str, method: str) -> Name:
-    (found,) = [
-        name
-        for name in sums.values
-        if name[0] == metric and dict(name[2]).get("http.request.method") == method
-    ]
-    return found
 
 
 def test_requests_in_flight_go_by_process_and_not_by_path() -> None:

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from httptop.collect.metrics import Metrics
 from httptop.output.back_off import BackOff
-from httptop.output.otlp.attributes import Methods, Resources
+from httptop.output.otlp.attributes import Resources
 from httptop.output.otlp.batches import Shape
 from httptop.output.otlp.metrics_sink import MetricsPush, MetricsSink
 from httptop.output.sink import SendError
@@ -24,7 +24,7 @@ from tests.output.otlp.receiving import PROTOBUF, Receiving, receiver
 from tests.patience import PATIENCE_S
 
 SERVER = "http.server.request.duration"
-SHAPE = Shape(Resources("web-1"), Methods())
+SHAPE = Shape(Resources("web-1"))
 both = pytest.mark.parametrize("increments", [False, True], ids=["sums", "increments"])
 
 

@@ -162,21 +162,19 @@ def test_a_file_that_is_not_there(invoker: InvokingUser, tmp_path: Path, setting
         receiver_of("metrics", settings, {}, invoker)
 
 
-def test_what_the_variables_say_of_resources_and_methods() -> None:
+def test_what_the_variables_say_of_resources() -> None:
     found = described(
         {
             "OTEL_SERVICE_NAME": " shop ",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=a%20b,team=x",
-            "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "GET, POST,",
             "NODE_NAME": "node-7",
         }
     )
     assert found.service == "shop"
     assert found.attributes == {"deployment.environment.name": "a b", "team": "x"}
-    assert found.methods == frozenset(("GET", "POST"))
     assert found.node == "node-7"
     nothing = described({})
-    assert (nothing.service, nothing.attributes, nothing.methods) == ("", {}, None)
+    assert (nothing.service, nothing.attributes) == ("", {})
 
 
 def test_variables_may_be_any_bytes() -> None:
