@@ -25,7 +25,8 @@ __all__ = ["FileError"]
 
 #: The start of a file, by which it is known as one of httptop's.
 _START: Final = 4096
-_TRIES: Final = 10
+#: How often an open is tried where others create and remove the file meanwhile.
+TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def open_regular(path: Path, invoker: InvokingUser) -> BinaryIO:
     Raises :class:`FileNotFoundError`, and :class:`FileError` with a clear reason for every other
     error.
     """
-    with _rights(path, invoker, "read"), Way(path) as way:
+    with access(path, invoker, "read"), Way(path) as way:
         return _opened(path, way)
 
 
@@ -105,7 +106,7 @@ def read_text(path: Path, limit: int, invoker: InvokingUser) -> FileText:
     If it is to be read with root's permissions, the file must be root's, and nobody else may be
     able to change it or where its path leads. Raises as :func:`open_regular` does.
     """
-    with _rights(path, invoker, "read") as uid, Way(path, links_of={0, uid}) as way:
+    with access(path, invoker, "read") as uid, Way(path, links_of={0, uid}) as way:
         file = _opened(path, way)
         with file:
             way.judge_file(os.fstat(file.fileno()))
@@ -132,7 +133,7 @@ def write_text(path: Path, text: str, invoker: InvokingUser) -> Path:
     The file has mode 0600. Missing directories are made. Links that belong to root or the invoking
     user are followed, others refused. Raises :class:`FileError`.
     """
-    with _rights(path, invoker, "write") as uid, _way(path, uid, make=True) as way:
+    with access(path, invoker, "write") as uid, way_to(path, uid, make=True) as way:
         if way.found is not None:
             _require_own(path, way.found, uid)
         _replace(way, text)
@@ -145,7 +146,7 @@ def write_new(path: Path, data: bytes, invoker: InvokingUser) -> Path:
     The file has mode 0600, and a link of its name is not followed. Raises :class:`FileExistsError`
     if the name is taken, :class:`FileError` for every other reason.
     """
-    with _rights(path, invoker, "write") as uid, _way(path, uid, new=True) as way:
+    with access(path, invoker, "write") as uid, way_to(path, uid, new=True) as way:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(way.name, flags, 0o600, dir_fd=way.at)
         try:
@@ -172,64 +173,15 @@ def create(
     contents and write at its end. ``ours`` decides by the start of a file that exists, and is not
     empty, whether httptop may write to it.
     """
-    for _ in range(_TRIES):  # where others create and remove the file meanwhile
-        with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
-            opened = _opened_for_writing(path, way.at, way.name, way.found, uid, append, ours)
+    for _ in range(TRIES):
+        with access(path, invoker, "write") as uid, way_to(path, uid) as way:
+            opened = opened_for_writing(path, way.at, way.name, way.found, uid, append, ours)
             if opened is not None:
                 return opened
     raise FileError(f"{path}: somebody else creates and removes it")
 
 
-class AppendedFile:
-    """A file at whose end is written, and which may be another one later, of the same name.
-
-    The directory is held by a descriptor with which nothing can be done but to go on from there. So
-    a file that was moved away is made anew, or one that has the name now is opened, also when root
-    is given up: if only the directory itself lets the user, whatever is above it.
-    """
-
-    def __init__(self, path: Path, invoker: InvokingUser, *, ours: Callable[[bytes], bool]) -> None:
-        """Open or create it as :func:`create` does; raises :class:`FileError`."""
-        self._path, self._invoker, self._ours = path, invoker, ours
-        for _ in range(_TRIES):
-            with _rights(path, invoker, "write") as uid, _way(path, uid) as way:
-                opened = _opened_for_writing(path, way.at, way.name, way.found, uid, True, ours)
-                if opened is None:
-                    continue
-                self._name = way.name
-                flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-                self._directory = os.open(".", flags, dir_fd=way.at)
-                #: Where to write; the same number for all files.
-                self.descriptor = opened
-                return
-        raise FileError(f"{path}: somebody else creates and removes it")
-
-    def reopen(self) -> None:
-        """Go on in the file that has the name now, if it is another one.
-
-        Raises :class:`FileError`; then the file stays open that was.
-        """
-        for _ in range(_TRIES):
-            with _rights(self._path, self._invoker, "write") as uid:
-                at, name, found = self._directory, self._name, None
-                with contextlib.suppress(FileNotFoundError):
-                    found = os.stat(name, dir_fd=at, follow_symlinks=False)
-                    if os.path.samestat(found, os.fstat(self.descriptor)):
-                        return
-                new = _opened_for_writing(self._path, at, name, found, uid, True, self._ours)
-                if new is not None:
-                    os.dup2(new, self.descriptor, inheritable=False)
-                    os.close(new)
-                    return
-        raise FileError(f"{self._path}: somebody else creates and removes it")
-
-    def close(self) -> None:
-        """Close file and directory."""
-        os.close(self.descriptor)
-        os.close(self._directory)
-
-
-def _opened_for_writing(
+def opened_for_writing(
     path: Path,
     at: int,
     name: str,
@@ -307,7 +259,7 @@ def _require_own(path: Path, found: os.stat_result, uid: int) -> None:
 
 
 @contextlib.contextmanager
-def _rights(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
+def access(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
     """Access a file with the invoking user's permissions; raise :class:`FileError` with a reason.
 
     :class:`FileNotFoundError` stays what it is when reading, :class:`FileExistsError` always.
@@ -328,7 +280,7 @@ def _rights(path: Path, invoker: InvokingUser, what: str) -> Iterator[int]:
         raise FileError(f"{path}: {_reason(error)}") from None
 
 
-def _way(path: Path, uid: int, *, make: bool = False, new: bool = False) -> Way:
+def way_to(path: Path, uid: int, *, make: bool = False, new: bool = False) -> Way:
     """Return the way to a file that is written with a user's permissions."""
     return Way(path, links_of={0, uid}, only_roots=uid == 0, groups=True, make=make, new=new)
 

@@ -11,6 +11,8 @@
                           SAVE        ───►  replaces the configuration file, if the text is valid
                           EXPORT      ───►  writes a new file into the directory that httptop was
                                             started in
+                          REOPEN      ───►  opens one of the logs by its name, after it was rotated;
+                                            returns a descriptor
                           SURVEY      ───►  returns which processes hold stream sockets
                                             (coverage/processes.py)
 
@@ -36,15 +38,18 @@ from httptop.privilege.helper_protocol import (
     DONE,
     EXPORT,
     HEAD,
+    LOG,
     LONGEST,
     PROGRAM,
     PROGRAM_TIMES,
     READ,
+    REOPEN,
     SAVE,
     SETTLE,
     STATISTICS,
     SURVEY,
     TIMES,
+    TORN,
     Export,
     HelperError,
     Launch,
@@ -57,6 +62,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from httptop.coverage.processes import Survey
+    from httptop.linux.appended import Appending
     from httptop.linux.files import FileText, InvokingUser
 
 #: Seconds to wait for the helper: for files, which may wait for a disk; for statistics, while the
@@ -99,6 +105,7 @@ class Helper:
         """Start the helper; raises :class:`OSError`."""
         self._channel, theirs = socket.socketpair()
         self._ended = False
+        self._logs: list[bytes] = []  # those settled
         with theirs:
             self.pid = start(theirs)
         self._lock = threading.Lock()
@@ -142,15 +149,19 @@ class Helper:
         export: Path | None = None,
         filter: bytes = b"",
         launch: Launch | None = None,
+        logs: Sequence[tuple[Path, str]] = (),
     ) -> None:
         """Tell the helper, once and unchangeably, the files and the user it may act for.
 
         ``read``: files that may be read, in addition to ``save``, which may also be replaced.
         ``export``: the directory in which new files may be made; None: none may.
         ``filter``: what restricts its system calls; empty: nothing. ``launch``: make the launcher
-        of the demo, and keep a socket to it.
+        of the demo, and keep a socket to it. ``logs``: the files that may be opened again to append
+        to them, each with the format of its lines as ``output.own_log.start_of`` takes it.
         """
         saved = b"" if save is None else os.fsencode(os.path.abspath(save))
+        self._logs = [os.fsencode(os.path.abspath(path)) for path, _ in logs]
+        formats = [format.encode("utf-8", "surrogateescape") for _, format in logs]
         limits = Limits(
             invoker.uid,
             invoker.gid,
@@ -161,6 +172,7 @@ class Helper:
             export=b"" if export is None else os.fsencode(os.path.abspath(export)),
             filter=filter,
             launch=launch,
+            logs=list(zip(self._logs, formats, strict=True)),
         )
         reply, descriptors = self._ask(SETTLE, limits.to_bytes())
         if launch is not None and len(descriptors) == 1:
@@ -221,6 +233,21 @@ class Helper:
             raise HelperError(f"it would be larger than {LARGEST_EXPORT >> 20} MiB")
         wanted = Export(kind, max(0, int(at_s)), data)
         return Path(os.fsdecode(self._ask(EXPORT, wanted.to_bytes())[0]))
+
+    def reopen(self, path: Path) -> Appending | None:
+        """Open one of the settled logs by its name, or make it, as at the start; None: it is none.
+
+        Raises :class:`HelperError` with the reason if it cannot be opened.
+        """
+        from httptop.linux.appended import Appending
+
+        name = os.fsencode(os.path.abspath(path))
+        if name not in self._logs:
+            return None
+        reply, descriptors = self._ask(REOPEN, LOG.pack(self._logs.index(name)))
+        if len(descriptors) != 1:
+            raise HelperError("the helper gave no descriptor")
+        return Appending(descriptors[0], reply == TORN)
 
     def survey(self) -> Survey:
         """Return the processes with stream sockets, as ``coverage.processes.survey`` does."""

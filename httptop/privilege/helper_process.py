@@ -28,15 +28,18 @@ from httptop.privilege.helper_protocol import (
     LONGEST,
     LONGEST_EXPORT,
     MOST_PROGRAMS,
+    MOST_REOPENINGS,
     PROGRAM,
     PROGRAM_TIMES,
     READ,
     REFUSED,
+    REOPEN,
     SAVE,
     SETTLE,
     STATISTICS,
     SURVEY,
     TIMES,
+    TORN,
     Export,
     HelperError,
     Launch,
@@ -97,7 +100,7 @@ def serve(channel: _socket.socket) -> None:
     Raises :class:`ValueError` if what is settled is malformed.
     """
     limits: Limits | None = None
-    exports = 0
+    exports = reopenings = 0
     while True:
         try:
             what, number, length = HEAD.unpack(receive(channel, HEAD.size))
@@ -120,6 +123,12 @@ def serve(channel: _socket.socket) -> None:
             _apart(channel, number, _save, limits, text)
         elif what == SURVEY and not text:
             _apart(channel, number, _survey, limits, text)
+        elif what == REOPEN and limits.log_at(text) is not None:
+            reopenings += 1
+            if reopenings > MOST_REOPENINGS:
+                _reply(channel, number, b"logs were opened %d times" % MOST_REOPENINGS, REFUSED)
+            else:
+                _apart(channel, number, _reopen, limits, text)
         elif may_export and Export.from_bytes(text) is not None:
             exports += 1
             if exports > MOST_EXPORTS:
@@ -224,21 +233,28 @@ def _times_of(program: int) -> tuple[int, int, int]:
 def _apart(
     channel: _socket.socket,
     number: int,
-    action: Callable[[Limits, bytes], bytes],
+    action: Callable[[Limits, bytes], bytes | tuple[bytes, int]],
     limits: Limits,
     text: bytes,
 ) -> None:
-    """Reply from a child process, so that its imports and its errors end with it."""
+    """Reply from a child process, so that its imports and its errors end with it.
+
+    ``action`` returns the text of the reply, perhaps with a descriptor.
+    """
     child = os.fork()
     if child == 0:
         try:
             try:
-                reply, done = action(limits, text), DONE
+                reply: bytes | tuple[bytes, int] = action(limits, text)
+                done = DONE
             except FileNotFoundError:
                 reply, done = b"", ABSENT
             except Exception as error:  # noqa: BLE001 - httptop is told, whatever it is
                 reply, done = str(error).encode("utf-8", "replace")[:4000], REFUSED
-            _reply(channel, number, reply, done)
+            if isinstance(reply, tuple):
+                _reply_with(channel, number, reply[1], reply[0])
+            else:
+                _reply(channel, number, reply, done)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -295,6 +311,20 @@ def _export(limits: Limits, request: bytes) -> bytes:
     return os.fsencode(
         write_export(directory, host, wanted.at_s, wanted.kind, wanted.data, _caller(limits))
     )
+
+
+def _reopen(limits: Limits, place: bytes) -> tuple[bytes, int]:
+    """Open one of the logs as it was at the start; httptop has no say in how, or in which."""
+    from pathlib import Path
+
+    from httptop.linux.appended import open_for_appending
+    from httptop.output.own_log import start_of
+
+    log = limits.log_at(place)
+    assert log is not None
+    path, format = Path(os.fsdecode(log[0])), log[1].decode("utf-8", "surrogateescape")
+    opened = open_for_appending(path, _caller(limits), ours=start_of(format))
+    return TORN if opened.torn else b"", opened.descriptor
 
 
 def _survey(_limits: Limits, _nothing: bytes) -> bytes:

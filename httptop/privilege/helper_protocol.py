@@ -17,9 +17,10 @@ from httptop.output import EXPORTS, LARGEST_EXPORT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Sequence
 
 SETTLE, STATISTICS, TIMES, READ, SAVE, SURVEY = b"F", b"T", b"Q", b"R", b"S", b"P"
-EXPORT = b"E"
+EXPORT, REOPEN = b"E", b"L"
 DONE, REFUSED, ABSENT = b"+", b"-", b"0"
 
 HEAD = struct.Struct("=cII")
@@ -28,6 +29,12 @@ PROGRAM = struct.Struct("=I")
 PROGRAM_TIMES = struct.Struct("=3Q")
 #: The most programs that it asks for.
 MOST_PROGRAMS = 64
+#: What REOPEN asks for: a log, by its place among those of SETTLE. The reply to it is TORN if the
+#: file ends within a line, otherwise empty.
+LOG = struct.Struct("=I")
+TORN = b"1"
+#: How often it may in a run: hourly, of two logs, for more than five years.
+MOST_REOPENINGS = 100_000
 #: The most bytes of a text: a configuration file with its path, or a survey.
 LONGEST = LARGEST_FILE + 4096
 #: The same of EXPORT, where it is allowed.
@@ -109,29 +116,40 @@ class Limits:
         export: bytes = b"",
         filter: bytes = b"",
         launch: Launch | None = None,
+        logs: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         """``save``: the file that may be replaced; empty: none. ``read``: those that may be read.
 
         ``export``: the directory in which new files may be made; empty: none. ``elevated``: whether
         httptop ran as another user than this one. ``filter``: what restricts its system calls;
-        empty: nothing. ``launch``: how the launcher of the demo is made, if at all.
+        empty: nothing. ``launch``: how the launcher of the demo is made, if at all. ``logs``: the
+        files that may be opened again, each with its format; see output.own_log.
         """
         self.uid, self.gid, self.elevated, self.home = uid, gid, elevated, home
         self.save, self.read, self.export = save, read, export
-        self.filter, self.launch = filter, launch
+        self.filter, self.launch, self.logs = filter, launch, logs
+
+    def log_at(self, place: bytes) -> tuple[bytes, bytes] | None:
+        """Return the log that the text of REOPEN asks for; None: there is none."""
+        if len(place) != LOG.size:
+            return None
+        (at,) = LOG.unpack(place)
+        return self.logs[int(at)] if at < len(self.logs) else None
 
     def to_bytes(self) -> bytes:
         """Return the text of SETTLE."""
         numbers = (self.uid, self.gid, int(self.elevated))
         launch = b"" if self.launch is None else self.launch.to_bytes()
         by = self.filter.hex().encode()
-        fields = [by, launch, self.home, self.export, self.save, *self.read]
+        logs = ",".join(f"{path.hex()}:{format.hex()}" for path, format in self.logs).encode()
+        fields = [by, launch, logs, self.home, self.export, self.save, *self.read]
         return b"\0".join([*(b"%d" % n for n in numbers), *fields])
 
     @classmethod
     def from_bytes(cls, text: bytes) -> Limits:
         """Return the limits in the text of SETTLE; raise :class:`ValueError` if it is malformed."""
-        uid, gid, elevated, program, launch, home, export, save, *read = text.split(b"\0")
+        uid, gid, elevated, program, launch, logs, home, export, save, *read = text.split(b"\0")
+        pairs = [pair.split(":") for pair in logs.decode().split(",")] if logs else []
         return cls(
             int(uid),
             int(gid),
@@ -142,6 +160,7 @@ class Limits:
             export=export,
             filter=bytes.fromhex(program.decode()),
             launch=Launch.from_bytes(launch) if launch else None,
+            logs=[(bytes.fromhex(path), bytes.fromhex(format)) for path, format in pairs],
         )
 
 

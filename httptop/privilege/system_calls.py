@@ -100,13 +100,13 @@ _ON_A_TERMINAL: Groups = {
     ),
     "threads, no processes": (_when("clone", (_CLONE_FLAGS, _CLONE_THREAD, _CLONE_THREAD)),),
 }
-_SAVING: Groups = {
-    "writing configuration and exported files": (
-        *_OPEN,
-        *("mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat"),
-        *("fchmod", "fsync"),
-    ),
-}
+_FILES_WRITTEN = (
+    *_OPEN,
+    *("mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat"),
+    *("fchmod", "fsync"),
+    "fgetxattr",  # whether a directory that a group may write to has a list of others: linux/way.py
+)
+_SAVING: Groups = {"writing configuration and exported files": _FILES_WRITTEN}
 #: Files with the rights of who called sudo.
 _AS_CALLER = (*("setgroups", "setgroups32", "setfsuid", "setfsuid32", "setfsgid", "setfsgid32"),)
 _A_CHILD = (_when("clone", (_CLONE_FLAGS, _CLONE_NAMESPACES, 0)), "fork", "vfork")
@@ -215,7 +215,7 @@ def helper() -> Groups:
     """Return what the helper may do, and the children that reply for it."""
     return {
         **_ANY_PYTHON,
-        **_SAVING,
+        "writing configuration, exported files and logs": _FILES_WRITTEN,
         "a child for a reply, its time limit": (*_A_CHILD, "alarm"),
         "fewer capabilities, and the files of who called sudo": (
             *("capget", "capset"),

@@ -44,7 +44,7 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
     elif sys.stdout is None:
         raise HttptopError("standard output is closed")
     configuration = Configuration(asked, invoker, session)
-    with logged(settings, invoker), contextlib.ExitStack() as closing:
+    with logged(settings, invoker, session.reopen), contextlib.ExitStack() as closing:
         signals = closing.enter_context(
             batch_writer.StopSignals(lambda: session.ending(settings.general.shutdown_timeout_s))
         )
@@ -72,7 +72,12 @@ def run_batch(asked: Arguments, config: Config, invoker: InvokingUser, session: 
         observed = ObservedFeed(
             feed,
             observers_of(
-                asked, settings, invoker, feed, lambda timeout_s: observed.metrics(timeout_s)
+                asked,
+                settings,
+                invoker,
+                feed,
+                lambda timeout_s: observed.metrics(timeout_s),
+                session.reopen,
             ),
             observers_for(session.manager),
             tell=complain,

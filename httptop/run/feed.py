@@ -14,6 +14,7 @@ from httptop.config.settings import Settings
 from httptop.console import complain, hold_nothing
 from httptop.errors import HttptopError, UsageError
 from httptop.http.redaction import stricter
+from httptop.linux.appended import Reopen
 from httptop.linux.files import InvokingUser
 from httptop.privilege.drop import refuse_root_screen
 from httptop.run.arguments import Arguments
@@ -109,10 +110,12 @@ def observers_of(
     invoker: InvokingUser,
     feed: Feed,
     metrics: Callable[[float], Metrics | None],
+    helped: Reopen | None = None,
 ) -> list[Observer]:
     """Return the observers of every snapshot: what records or reports, if asked for, and the log.
 
-    ``metrics`` is that of the observed feed. Call it once the feed is open, since it truncates the
+    ``metrics`` is that of the observed feed; ``helped`` opens logs again where this process may
+    not. Call it once the feed is open, since it truncates the
     file of the recording. Raises :class:`UsageError` if a file, or an address, is refused.
     """
     observers: list[Observer] = []
@@ -142,7 +145,8 @@ def observers_of(
         from httptop.run.request_log import request_sinks
 
         new = getattr(feed, "new_requests", None)
-        observers += request_sinks(settings, invoker, redaction_of_files(settings), new)
+        redaction = redaction_of_files(settings)
+        observers += request_sinks(settings, invoker, redaction, new, helped)
     return [*observers, SnapshotLog()]
 
 

@@ -35,7 +35,7 @@ from httptop.privilege.drop import Drop, plan_drop, reads_code
 from httptop.privilege.helper_protocol import Launch
 from httptop.run.ahead import import_ahead
 from httptop.run.followed import Followed
-from httptop.run.outputs import exports_metrics, known_methods, own_pid_of, system_calls_of
+from httptop.run.outputs import exports_metrics, known_methods, logs_of, own_pid_of, system_calls_of
 from httptop.run.scheduling import renice
 from httptop.run.session import Session
 
@@ -101,6 +101,7 @@ def open_live(
             read=read,
             save=save,
             export=export,
+            logs=logs_of(settings),
         )
     except BaseException:
         source.close()
@@ -198,12 +199,14 @@ def begin_drop(
     read: Sequence[Path] = (),
     save: Path | None = None,
     export: Path | None = None,
+    logs: Sequence[tuple[Path, str]] = (),
 ) -> Drop:
     """Plan the drop, settle the helper and prepare, before this process has other threads.
 
     What the user to become could not read is imported now, while this process is still root.
     ``launch``: whether the helper is to make the launcher of the demo.
-    Whatever needs all of root must be started before. Raises as :func:`plan_drop` does.
+    ``logs`` are those of :func:`logs_of`. Whatever needs all of root must be started before.
+    Raises as :func:`plan_drop` does.
     """
     drop = plan_drop(security, screen=screen, needed=host.needed_after_attaching())
     if drop.user is None:
@@ -220,6 +223,7 @@ def begin_drop(
             read,
             save,
             export=export,
+            logs=logs,
             filter=others.helper,
             launch=launched if launch else None,
         )

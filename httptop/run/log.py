@@ -23,8 +23,10 @@ from httptop.config.settings import DEFAULTS, SETTINGS, Settings
 from httptop.console import complain
 from httptop.errors import HttptopError, UsageError
 from httptop.http.secrets import masked
-from httptop.linux.files import AppendedFile, FileError, InvokingUser
+from httptop.linux.appended import AppendedFile, Reopen
+from httptop.linux.files import FileError, InvokingUser
 from httptop.model import Health, Snapshot
+from httptop.output.own_log import is_own_log
 from httptop.printable import clean
 
 LOG: Final = logging.getLogger("httptop")
@@ -32,10 +34,6 @@ LOG.addHandler(logging.NullHandler())
 LOG.propagate = False
 
 _LONGEST_LINE: Final = 2000
-#: How a log of httptop starts.
-_OURS: Final = re.compile(
-    rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error|critical) "
-)
 #: Kinds of notes that are logged; what is in them may be chosen by others.
 _MOST_NOTES: Final = 1000
 _LOSSES: Final = {
@@ -88,7 +86,7 @@ class LogFile(logging.Handler):
     def reopen(self) -> None:
         """Go on in the file that has the name now, if it is another one: the log was rotated.
 
-        Where that is refused, as in a directory of root's once root is given up, go on in the old.
+        Where that is refused, go on in the old one.
         """
         try:
             self._file.reopen()
@@ -102,9 +100,12 @@ class LogFile(logging.Handler):
 
 
 @contextlib.contextmanager
-def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFile | None]:
+def logging_to_file(
+    settings: Settings, invoker: InvokingUser, helped: Reopen | None = None
+) -> Iterator[LogFile | None]:
     """Append the log to ``general.log_file``, if it is set, during a block.
 
+    ``helped`` opens it again where this process may not; see :class:`AppendedFile`.
     Raises :class:`UsageError` if the file is refused.
     """
     name = settings.general.log_file
@@ -112,7 +113,7 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
         yield None
         return
     try:
-        file = AppendedFile(Path(name), invoker, ours=_is_log)
+        file = AppendedFile(Path(name), invoker, ours=is_own_log, helped=helped)
     except FileError as error:
         raise UsageError(f"general.log_file: {error}") from None
     handler = LogFile(file, redact=settings.security.redact != "off")
@@ -123,10 +124,6 @@ def logging_to_file(settings: Settings, invoker: InvokingUser) -> Iterator[LogFi
     finally:
         LOG.removeHandler(handler)
         handler.close()
-
-
-def _is_log(start: bytes) -> bool:
-    return _OURS.match(start) is not None
 
 
 def set_level(settings: Settings) -> None:
@@ -153,13 +150,15 @@ def log_reload(reload: Reload) -> None:
 
 
 @contextlib.contextmanager
-def logged(settings: Settings, invoker: InvokingUser) -> Iterator[None]:
+def logged(
+    settings: Settings, invoker: InvokingUser, helped: Reopen | None = None
+) -> Iterator[None]:
     """Log the start and the end of a run.
 
-    Tells the user if the log could not be written; then a run that ends well raises
-    :class:`HttptopError`.
+    ``helped`` is that of :func:`logging_to_file`. Tells the user if the log could not be written;
+    then a run that ends well raises :class:`HttptopError`.
     """
-    with logging_to_file(settings, invoker) as log:
+    with logging_to_file(settings, invoker, helped) as log:
         log_start(settings)
         try:
             yield

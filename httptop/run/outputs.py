@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from httptop.config.destination import parse_destination
@@ -41,6 +42,18 @@ def system_calls_of(settings: Settings) -> Groups:
         sockets=not kinds.isdisjoint(("unix", "syslog")),
     )
     return groups | serving() if settings.prometheus.listen else groups
+
+
+def logs_of(settings: Settings) -> list[tuple[Path, str]]:
+    """Return the files that logs go to, which may be rotated, with the format of their lines.
+
+    The format is that of a log of requests; empty: it is httptop's own log.
+    """
+    own, to = settings.general.log_file, map(parse_destination, settings.request_log.to)
+    requests = [
+        (Path(place.path), settings.request_log.format) for place in to if place.kind == "file"
+    ]
+    return [*([(Path(own), "")] if own else []), *requests]
 
 
 def exports_metrics(settings: Settings) -> bool:

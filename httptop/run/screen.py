@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def run_screen(asked: Arguments, config: Config, invoker: InvokingUser, session: Session) -> int:
     """Show the screen until the run ends; return the exit status."""
     settings = settings_for_screen(config, os.environ)
-    with logged(settings, invoker), contextlib.ExitStack() as closing:
+    with logged(settings, invoker, session.reopen), contextlib.ExitStack() as closing:
         return ScreenRun(asked, settings, invoker, session, closing).show()
 
 
@@ -112,6 +112,7 @@ class ScreenRun:
                 invoker,
                 self._feed,
                 lambda timeout_s: self._observed.metrics(timeout_s),
+                session.reopen,
             ),
             [countdown, *observers_for(session.manager)],
             tell=self._tell_trouble,

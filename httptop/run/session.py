@@ -17,12 +17,14 @@ from httptop.privilege.helper import Helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from httptop.bpf.build.child import Loading
     from httptop.coverage.processes import Survey
     from httptop.demo.launched import LaunchedDemo
     from httptop.demo.supervisor import Demo
+    from httptop.linux.appended import Appending
     from httptop.linux.service_manager import ServiceManager
 
 
@@ -113,6 +115,13 @@ class Session:
         Raises :class:`OSError` if it is refused. Any thread may call it.
         """
         return bpf_syscall.enable_stats() if self.helper is None else self.helper.statistics()
+
+    def reopen(self, path: Path) -> Appending | None:
+        """Have the helper open a log that this process may not, if it runs; see AppendedFile.
+
+        Raises :class:`OSError` if it refuses. Any thread may call it.
+        """
+        return None if self.helper is None else self.helper.reopen(path)
 
     def survey(self) -> Survey:
         """Survey the host's processes, through the helper if it runs.

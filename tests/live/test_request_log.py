@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -117,20 +118,75 @@ def test_where_a_file_cannot_be_made_again_it_says_so_and_goes_on(
 ) -> None:
     tmp_path.chmod(0o711)
     directory = tmp_path / "roots"
-    directory.mkdir(mode=0o755)
+    directory.mkdir(mode=0o700)
     file, old = directory / "requests.log", directory / "requests.log.1"
     with batch(*ALL, "--port", str(nginx.port), "--log", f"requests={file}") as run:
         file.rename(old)
+        file.mkdir()
         run.send_signal(signal.SIGHUP)
         assert len(list(islice(said(run.stderr), 1))) == 1
         ask(nginx, 0, 3)
-        told = "the request log goes on in the file that is open: "
-        assert next(said(run.stderr)).startswith(told)
+        told = f"the request log goes on in the file that is open: {file}: is a directory"
+        assert next(said(run.stderr)) == told
         run.terminate()
         run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0  # nothing is missing
     assert len(old.read_text().splitlines()) == 3
-    assert not file.exists()
+
+
+def test_in_a_directory_of_roots_a_log_is_made_again_after_each_rotation(
+    tmp_path: Path, nginx: Nginx
+) -> None:
+    """By the helper: the user that httptop has become can neither look nor write there."""
+    tmp_path.chmod(0o711)
+    roots = tmp_path / "roots"
+    roots.mkdir(mode=0o700)
+    file, own_log, olds = roots / "requests.log", roots / "httptop.log", []
+    words = (*ALL, "--port", str(nginx.port), "--log", f"requests={file}")
+    with batch(*words, "--log-file", str(own_log)) as run:
+        assert field(run, "Uid") == {" ".join([str(NOBODY)] * 4)}
+        assert field(run, "CapEff") == {"0" * 16}
+        ended = threading.Event()
+        asked = 0
+
+        def traffic() -> None:
+            nonlocal asked
+            while not ended.wait(0.01):  # no faster than what is read at each tick
+                ask(nginx, asked, asked + 5)
+                asked += 5
+
+        asking = threading.Thread(target=traffic)
+        asking.start()
+        try:
+            for number in (2, 1):
+                assert eventually(lambda: file.exists() and file.stat().st_size > 0)
+                olds.append(roots / f"requests.log.{number}")
+                file.rename(olds[-1])
+                own_log.rename(roots / f"httptop.log.{number}")
+                run.send_signal(signal.SIGHUP)
+                assert eventually(own_log.exists)
+            assert eventually(lambda: file.exists() and file.stat().st_size > 0)
+        finally:
+            ended.set()
+            asking.join(PATIENCE_S)
+        assert eventually(
+            lambda: sum(path.read_text().count("\n") for path in (*olds, file)) == asked
+        )
+        run.terminate()
+        _, errors = run.communicate(timeout=PATIENCE_S)
+        told = [line for line in said(errors.splitlines()) if "read too slowly" not in line]
+        assert (run.returncode, told) == (
+            0,
+            ["the configuration was read again; nothing changed"] * 2,
+        )
+    parts = [[json.loads(line) for line in path.read_text().splitlines()] for path in (*olds, file)]
+    assert all(parts)
+    lines = [line for part in parts for line in part]
+    assert [line["serial"] for line in lines] == list(range(1, asked + 1))
+    own = [line.split(" ") for line in nginx.log.read_text().splitlines()]
+    assert [[line["target"], str(line["status"])] for line in lines] == own
+    for path in (file, own_log):
+        assert (path.stat().st_uid, path.stat().st_mode) == (0, stat.S_IFREG | 0o600)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from httptop.config.load import build
 from httptop.config.reload import Reload
 from httptop.config.settings import DEFAULTS, Settings
 from httptop.errors import HttptopError, UsageError
-from httptop.linux.files import AppendedFile, InvokingUser
+from httptop.linux.appended import AppendedFile
+from httptop.linux.files import InvokingUser
 from httptop.model import Health, Overhead, Snapshot
 from httptop.run import log as run_log
 from httptop.run.log import (

@@ -9,7 +9,7 @@ import pytest
 from httptop.config.load import load
 from httptop.linux.files import invoking_user
 from httptop.run.arguments import parse
-from httptop.run.outputs import config_of_run, known_methods
+from httptop.run.outputs import config_of_run, known_methods, logs_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_what_a_file_sends_is_of_this_host_and_now(
     settings = config_of_run(asked, config).settings
     assert (bool(settings.prometheus.listen), bool(settings.otlp.endpoint)) == (listens, pushes)
     assert settings.request_log.to == logs
+
+
+def test_logs_that_may_be_rotated_are_those_in_files(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.touch()
+    words = ["-b", "--log", "requests=-,/a,syslog:,/b", "--log-format", "%U %s"]
+    for more, own in (([], []), (["--log-file", "/own"], [(Path("/own"), "")])):
+        asked = parse([*words, *more])
+        settings = load(asked.settings, {}, invoking_user({}), file).settings
+        assert logs_of(settings) == [*own, (Path("/a"), "%U %s"), (Path("/b"), "%U %s")]

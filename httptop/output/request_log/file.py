@@ -14,7 +14,8 @@ import stat
 from collections import deque
 from typing import Final
 
-from httptop.linux.files import AppendedFile, FileError
+from httptop.linux.appended import AppendedFile
+from httptop.linux.files import FileError
 from httptop.output.request_log.lines import Line, chunk_of, pop_whole
 from httptop.output.sink import SendError
 
@@ -76,7 +77,7 @@ class FileMedium(_Descriptor):
         super().__init__(file.descriptor)
         self._file = file
         self._reopens = False
-        self._torn = ends_in_half_a_line(file.descriptor)
+        self._torn = file.torn
 
     def write(self, lines: deque[Line]) -> None:
         """Write lines; see Medium."""
@@ -85,8 +86,8 @@ class FileMedium(_Descriptor):
         if self._reopens or removed:
             self._reopens = False
             try:
-                self._file.reopen()
-                self._torn = ends_in_half_a_line(self._descriptor)
+                if self._file.reopen():
+                    self._torn = self._file.torn
             except FileError as error:
                 if removed:
                     raise SendError(f"the file was removed; {error}") from None
@@ -103,12 +104,6 @@ class FileMedium(_Descriptor):
             os.fsync(self._descriptor)
         finally:
             self._file.close()
-
-
-def ends_in_half_a_line(descriptor: int) -> bool:
-    """Return whether a run before this one was ended within a line, or its host was."""
-    size = os.fstat(descriptor).st_size
-    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
 
 
 class StandardOutput(_Descriptor):

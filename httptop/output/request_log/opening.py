@@ -12,7 +12,8 @@ from pathlib import Path
 
 from httptop.config.destination import LogDestination
 from httptop.errors import HttptopError, UsageError
-from httptop.linux.files import AppendedFile, FileError, InvokingUser, rights_of
+from httptop.linux.appended import AppendedFile, Reopen
+from httptop.linux.files import FileError, InvokingUser, rights_of
 from httptop.output.request_log.file import FileMedium, StandardOutput
 from httptop.output.request_log.formats import Format
 from httptop.output.request_log.lines import Framing, LineByLine, Medium
@@ -21,11 +22,12 @@ from httptop.output.request_log.syslog import DatagramMedium, Rfc3164, Rfc5424, 
 
 
 def open_medium(
-    to: LogDestination, format: Format, invoker: InvokingUser
+    to: LogDestination, format: Format, invoker: InvokingUser, helped: Reopen | None = None
 ) -> tuple[Medium, Framing]:
     """Return what writes lines to a destination, and what it wants around them.
 
-    Raises :class:`UsageError` if a file is refused.
+    ``helped`` opens a file again where this process may not; see :class:`AppendedFile`. Raises
+    :class:`UsageError` if a file is refused.
     """
     match to.kind:
         case "-":
@@ -34,7 +36,7 @@ def open_medium(
             return StandardOutput(sys.stdout.fileno()), LineByLine()
         case "file":
             try:
-                file = AppendedFile(Path(to.path), invoker, ours=format.is_first)
+                file = AppendedFile(Path(to.path), invoker, ours=format.is_first, helped=helped)
             except FileError as error:
                 raise UsageError(f"request_log.to: {error}") from None
             return FileMedium(file), LineByLine()

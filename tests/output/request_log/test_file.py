@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from httptop.linux.files import AppendedFile, FileError, InvokingUser
+from httptop.linux.appended import AppendedFile
+from httptop.linux.files import FileError, InvokingUser
 from httptop.output.request_log.file import FileMedium, StandardOutput
 from httptop.output.request_log.lines import Line
 from httptop.output.sink import SendError
