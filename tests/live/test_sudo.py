@@ -44,8 +44,6 @@ pytestmark = [
 ]
 
 SUDOERS = Path("/etc/sudoers.d")
-#: On a busy machine an end may take longer than a user would wait for it.
-PATIENTLY = ("--set", f"general.shutdown_timeout={PATIENCE}")
 
 
 class Caller:
@@ -70,7 +68,9 @@ class Caller:
         """Have the command run httptop by some Python, with modules from a directory."""
         self.command.write_text(
             f"#!/bin/sh\nPYTHONPATH={modules} HTTPTOP_PERFORMANCE__CACHE={cache_directory()}\n"
-            f'export PYTHONPATH HTTPTOP_PERFORMANCE__CACHE\nexec {python} -P -m httptop "$@"\n'
+            f"HTTPTOP_GENERAL__SHUTDOWN_TIMEOUT={PATIENCE}\n"
+            "export PYTHONPATH HTTPTOP_PERFORMANCE__CACHE HTTPTOP_GENERAL__SHUTDOWN_TIMEOUT\n"
+            f'exec {python} -P -m httptop "$@"\n'
         )
         self.command.chmod(0o755)
 
@@ -234,7 +234,7 @@ def test_on_a_screen_from_a_checkout_below_a_closed_home(checkout: Caller) -> No
     os.fchown(theirs, checkout.uid, -1)
     on_it = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
     with (
-        checkout.start("-d", "0.3", *PATIENTLY, **on_it) as run,
+        checkout.start("-d", "0.3", **on_it) as run,
         open(ours, "r+b", buffering=0) as end,  # closed first: that ends what still runs
     ):
         os.close(theirs)
@@ -270,7 +270,7 @@ def test_what_is_exported_is_the_callers_and_where_they_are(caller: Caller) -> N
     os.fchown(theirs, caller.uid, -1)
     on_it = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
     with (
-        caller.start("--demo", "-d", "0.3", *PATIENTLY, **on_it) as run,
+        caller.start("--demo", "-d", "0.3", **on_it) as run,
         open(ours, "r+b", buffering=0) as end,  # closed first: that ends what still runs
     ):
         os.close(theirs)
