@@ -54,6 +54,9 @@ class SeriesReading(Protocol):
     def __iter__(self) -> Iterator[Series]:
         """Yield each series; only one of them takes memory at a time."""
 
+    def of(self, side: Side) -> Iterator[Series]:
+        """Yield those of a side, likewise; nothing of the other's is decoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metrics:

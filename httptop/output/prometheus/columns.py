@@ -1,7 +1,7 @@
 """What is exported of endpoints besides their histograms, kept while those are written.
 
-A metric's samples stand together, and the histograms come first. Columns of numbers keep the rest
-of a reading in 32 bytes an endpoint.
+A metric's samples stand together, and the histograms come first. Columns of numbers keep the
+counters of a reading in 32 bytes an endpoint.
 """
 
 from __future__ import annotations
@@ -26,30 +26,28 @@ from httptop.output.prometheus.names import (
 _MOST: Final = (1 << 64) - 1
 
 
-class Columns:
-    """The figures of all endpoints of a reading but their latencies."""
+#: The counters of an endpoint, in the order of :func:`counted`.
+COUNTERS: Final = (UNANSWERED, REQUEST_BYTES, RESPONSE_BYTES)
+
+
+def counted(series: Series) -> tuple[int, int, int]:
+    """Return what an endpoint has counted."""
+    return series.unanswered, series.request_bytes, series.response_bytes
+
+
+class Active:
+    """The requests in flight of a reading, whose labels have no paths."""
 
     def __init__(self) -> None:
-        self.keys: list[EndpointKey] = []
-        #: The sides that have endpoints.
-        self.sides: set[Side] = set()
-        self._figures = {
-            family: array("Q") for family in (UNANSWERED, REQUEST_BYTES, RESPONSE_BYTES)
-        }
         self._active: dict[tuple[Side, Labels], int] = {}
 
     def add(self, series: Series) -> None:
-        """Keep the figures of an endpoint."""
-        self.keys.append(series.key)
-        self.sides.add(series.key.side)
-        values = (series.unanswered, series.request_bytes, series.response_bytes)
-        for column, value in zip(self._figures.values(), values, strict=True):
-            column.append(min(value, _MOST))
+        """Add those of an endpoint."""
         about = series.key.side, active_labels_of(series.key)
         self._active[about] = self._active.get(about, 0) + series.in_flight
 
-    def active(self) -> Iterator[tuple[Family, list[Sample]]]:
-        """Yield the requests in flight of each side."""
+    def samples(self) -> Iterator[tuple[Family, list[Sample]]]:
+        """Yield those of each side."""
         for side in SIDES:
             of_side: list[Sample] = [
                 (labels, n) for (own, labels), n in self._active.items() if own == side
@@ -57,7 +55,21 @@ class Columns:
             if of_side:
                 yield ACTIVE[side], of_side
 
+
+class Columns:
+    """The counters of all endpoints of a reading."""
+
+    def __init__(self) -> None:
+        self.keys: list[EndpointKey] = []
+        self._columns = [array("Q") for _ in COUNTERS]
+
+    def add(self, series: Series) -> None:
+        """Keep those of an endpoint."""
+        self.keys.append(series.key)
+        for column, value in zip(self._columns, counted(series), strict=True):
+            column.append(min(value, _MOST))
+
     def counters(self) -> Iterator[tuple[Family, Iterator[tuple[EndpointKey, int]]]]:
         """Yield each counter of endpoints, with the values of all."""
-        for family, column in self._figures.items():
+        for family, column in zip(COUNTERS, self._columns, strict=True):
             yield family, zip(self.keys, column, strict=True)

@@ -5,12 +5,15 @@ messages. They are few and small, so they are written by hand: the library would
 as the rest of a scrape. Buckets stand as spans of those that follow each other, each with its
 difference to the one before; a gap of up to two empty ones is written out.
 
-A message begins with its length, so a family is whole in memory: about 500 bytes a series.
+A message begins with its length, so families are whole in memory: packed, about 110 bytes for an
+endpoint of one status instead of 1,160. Several messages of one name would do for Prometheus, but
+other readers keep the last of them.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -20,7 +23,7 @@ from httptop.collect.metrics import Metrics, Outcome
 from httptop.linux.stretches import give_way
 from httptop.model import SIDES
 from httptop.output.prometheus.buckets import INFINITE, SCHEMA, native_places
-from httptop.output.prometheus.columns import Columns
+from httptop.output.prometheus.columns import COUNTERS, Active, counted
 from httptop.output.prometheus.names import (
     DURATION,
     Family,
@@ -47,33 +50,29 @@ _PIECE: Final = 1 << 16
 
 def native(metrics: Metrics) -> Iterator[bytes]:
     """Yield the exposition of a reading, a family at a time."""
-    columns = Columns()
-    histograms = {side: _Pieces() for side in SIDES}
-    for series in metrics.series:
-        columns.add(series)
-        key = series.key
-        endpoint = _as_label(*route_of(key)) + _labels(labels_of(key))
-        into = histograms[key.side]
-        for outcome in series.outcomes:
-            labels = endpoint + _labels(outcome_labels(key.side, outcome.status))
-            into.add(_metric(labels, 7, _histogram(outcome)))
-        give_way()
+    active, counters = Active(), [_Pieces() for _ in COUNTERS]
+    field = _KINDS["counter"][1]
     for side in SIDES:
-        yield from _family(DURATION[side], histograms.pop(side))
-    for family, samples in (*columns.active(), *own_samples(metrics)):
-        yield from _family(family, _values(family, samples))
-    for family, values in columns.counters():
-        field = _KINDS[family.kind][1]
-        written = _Pieces()
-        for key, number in values:
-            labels = _labels((side_label(key.side),)) + _labels(labels_of(key))
-            written.add(_metric(labels + _as_label(*route_of(key)), field, _value(number)))
+        histograms, of_side = _Pieces(), _labels((side_label(side),))
+        for series in metrics.series.of(side):
+            active.add(series)
+            endpoint = _as_label(*route_of(series.key)) + _labels(labels_of(series.key))
+            for outcome in series.outcomes:
+                labels = endpoint + _labels(outcome_labels(side, outcome.status))
+                histograms.add(_metric(labels, 7, _histogram(outcome)))
+            labels = of_side + endpoint
+            for values, number in zip(counters, counted(series), strict=True):
+                values.add(_metric(labels, field, _value(number)))
             give_way()
-        yield from _family(family, written)
+        yield from _family(DURATION[side], histograms)
+    for family, samples in (*active.samples(), *own_samples(metrics)):
+        yield from _family(family, _values(family, samples))
+    for family, values in zip(COUNTERS, counters, strict=True):
+        yield from _family(family, values)
 
 
 class _Pieces:
-    """Bytes in pieces: one that grows would take twice as much memory while it does."""
+    """Bytes in pieces, each packed once it is full: what series have in common takes no memory."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -92,10 +91,10 @@ class _Pieces:
         """Yield the pieces, and let each go."""
         self._seal()
         while self._full:
-            yield self._full.popleft()
+            yield zlib.decompress(self._full.popleft())
 
     def _seal(self) -> None:
-        self._full.append(b"".join(self._growing))
+        self._full.append(zlib.compress(b"".join(self._growing), 1))
         self._growing.clear()
         self._growing_size = 0
 

@@ -15,7 +15,7 @@ from httptop.collect.metrics import Metrics, Outcome, Series
 from httptop.linux.stretches import give_way
 from httptop.model import SIDES
 from httptop.output.prometheus.buckets import as_seconds, places
-from httptop.output.prometheus.columns import Columns
+from httptop.output.prometheus.columns import Active, Columns
 from httptop.output.prometheus.names import (
     DURATION,
     Family,
@@ -33,21 +33,18 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 def text(metrics: Metrics, bounds_ns: Sequence[int]) -> Iterator[str]:
     """Yield the exposition of a reading, a few kilobytes at a time; ``bounds_ns`` ascend."""
-    histograms, columns = _Histograms(bounds_ns), Columns()
+    histograms, columns, active = _Histograms(bounds_ns), Columns(), Active()
     for side in SIDES:
         family, written = DURATION[side], False
-        if side != SIDES[0] and side not in columns.sides:
-            continue
-        for series in metrics.series:
-            if side == SIDES[0]:
-                columns.add(series)
-            if series.key.side == side:
-                if not written:
-                    yield _head(family)
-                    written = True
-                yield from histograms.lines(family.name, series)
+        for series in metrics.series.of(side):
+            columns.add(series)
+            active.add(series)
+            if not written:
+                yield _head(family)
+                written = True
+            yield from histograms.lines(family.name, series)
             give_way()
-    for family, samples in (*columns.active(), *own_samples(metrics)):
+    for family, samples in (*active.samples(), *own_samples(metrics)):
         yield _head(family)
         for labels, value in samples:
             yield f"{family.name}{_in_braces(_rendered(labels))} {_number(value)}\n"

@@ -33,6 +33,9 @@ class Reading:
     def __iter__(self) -> Iterator[Series]:
         return iter(self.series)
 
+    def of(self, side: Side) -> Iterator[Series]:
+        return (one for one in self.series if one.key.side == side)
+
 
 def outcome(latencies_ns: Iterable[int], status: int = 200) -> Outcome:
     """Return the responses that took so long each."""

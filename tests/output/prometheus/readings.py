@@ -49,14 +49,19 @@ def series(of: EndpointKey, *outcomes: Outcome, **values: int) -> Series:
 
 @dataclass
 class Readings:
-    """Series that can be read again and again; counts how often."""
+    """Series that can be read again and again; counts how many were, by side."""
 
     all: list[Series] = field(default_factory=list)
     read: int = 0
 
     def __iter__(self) -> Iterator[Series]:
-        self.read += 1
         return iter(self.all)
+
+    def of(self, side: Side) -> Iterator[Series]:
+        for one in self.all:
+            if one.key.side == side:
+                self.read += 1
+                yield one
 
 
 def metrics(*some: Series, **values: Any) -> Metrics:

@@ -14,7 +14,7 @@ from httptop.output.prometheus.buckets import INFINITE, SCHEMA, native_places
 from httptop.output.prometheus.names import DURATION
 from httptop.output.prometheus.native import native
 from tests.output.prometheus.client_model import COUNTER, GAUGE, HISTOGRAM, buckets, families
-from tests.output.prometheus.readings import BUSY, key, metrics, responses, series
+from tests.output.prometheus.readings import BUSY, Readings, key, metrics, responses, series
 from tests.output.prometheus.test_text import hostile, parsed
 
 SERVER = DURATION["server"].name
@@ -125,8 +125,15 @@ def test_any_path_comes_back(path: str) -> None:
     assert labels(metric)["http_route"] == path.encode("utf-8", "replace").decode()
 
 
+def test_a_series_is_decoded_once() -> None:
+    reading = metrics(series(key(), Outcome(200, 1, 1, {5: 1})), series(key(side="client")))
+    assert isinstance(reading.series, Readings)
+    read(reading)
+    assert reading.series.read == 2
+
+
 def test_many_series_come_back() -> None:
-    """More than fit into one piece."""
+    """More than fit into one piece, and they are one family: readers may keep one of a name."""
     many = [series(key(f"/{n}"), Outcome(200, n, n, {n % BUCKETS: n})) for n in range(1, 2000)]
     found = read(metrics(*many))
     assert {

@@ -15,7 +15,16 @@ from httptop.collect.histogram import BUCKETS, MIDDLES
 from httptop.collect.metrics import Metrics, Outcome
 from httptop.output.prometheus.names import DURATION
 from httptop.output.prometheus.text import text
-from tests.output.prometheus.readings import BOUNDS, BUSY, key, metrics, outcome, responses, series
+from tests.output.prometheus.readings import (
+    BOUNDS,
+    BUSY,
+    Readings,
+    key,
+    metrics,
+    outcome,
+    responses,
+    series,
+)
 
 SERVER = DURATION["server"].name
 ROUTE = {"http_route": "/users/{id}", "http_response_status_code": "200"}
@@ -114,6 +123,13 @@ def test_what_else_is_counted_of_endpoints() -> None:
     active = found["http_server_active_requests"]
     assert value(active, "http_server_active_requests", {"server_port": "80"}) == 2
     assert value(found["http_client_active_requests"], "http_client_active_requests", {}) == 1
+
+
+def test_a_series_is_decoded_once() -> None:
+    reading = metrics(series(key(), outcome(200, 1)), series(key(side="client"), outcome(200, 1)))
+    assert isinstance(reading.series, Readings)
+    parsed(reading)
+    assert reading.series.read == 2
 
 
 def test_requests_in_flight_are_added_up_over_paths() -> None:
