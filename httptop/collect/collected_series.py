@@ -16,9 +16,14 @@ from httptop.collect.histogram import BUCKETS_PER_OCTAVE, Histogram, add
 from httptop.collect.metrics import Outcome, Series
 from httptop.collect.wide_counters import PAGE
 from httptop.linux.stretches import give_way
-from httptop.model import EndpointKey
+from httptop.model import SIDES, EndpointKey, Side
 
 _NONE: Final = -1
+#: Of a page: the bytes of a bucket; as one integer, the bits that are 0 in all of small counts.
+_BYTES: Final = PAGE.size // BUCKETS_PER_OCTAVE
+_ABOVE_8_BITS: Final = int.from_bytes(b"\0\xff\xff\xff" * BUCKETS_PER_OCTAVE, "little")
+_ABOVE_16_BITS: Final = int.from_bytes(b"\0\0\xff\xff" * BUCKETS_PER_OCTAVE, "little")
+_16_BITS: Final = struct.Struct(f"<{BUCKETS_PER_OCTAVE}H")
 #: Of a packed histogram a bucket with its count.
 _PACKED: Final = struct.Struct("<HQ")
 
@@ -34,30 +39,54 @@ def unpacked(data: bytes) -> Histogram:
 
 
 class Pages:
-    """Buckets of octaves by the pair that they belong to, in the order in which they came."""
+    """Buckets of octaves by the pair that they belong to, in the order in which they came.
+
+    They have four bytes each, and few count that much: of a page the lowest byte of each is kept,
+    or these and then the next ones, where all others are 0.
+    """
 
     def __init__(self, pairs: int) -> None:
         """``pairs``: how many there are."""
         self._latest = array("i", [_NONE]) * pairs  # of each pair, the number of its latest page
         self._before = array("i")  # of each page, the number of its pair's page before
         self._octaves = bytearray()
-        self._counts = bytearray()
+        self._kept = bytearray()
+        self._ends = array("Q", [0])  # in it: of each page that of the one before, and its own
 
     def put(self, pair: int, octave: int, page: bytes | memoryview) -> None:
         """Add a page."""
         self._before.append(self._latest[pair])
         self._latest[pair] = len(self._octaves)
         self._octaves.append(octave)
-        self._counts += page
+        number, kept = int.from_bytes(page, "little"), self._kept
+        if not number & _ABOVE_8_BITS:
+            kept += bytes(page)[::_BYTES]
+        elif not number & _ABOVE_16_BITS:
+            whole = bytes(page)
+            kept += whole[::_BYTES] + whole[1::_BYTES]
+        else:
+            kept += page
+        self._ends.append(len(kept))
 
     def add_to(self, histogram: Histogram, pair: int) -> None:
         """Add all of a pair to a histogram."""
         page = self._latest[pair]
         while page != _NONE:
             first = self._octaves[page] * BUCKETS_PER_OCTAVE
-            counts = PAGE.unpack_from(self._counts, page * PAGE.size)
+            counts = _counts(self._kept[self._ends[page] : self._ends[page + 1]])
             add(histogram, {first + n: count for n, count in enumerate(counts) if count})
             page = self._before[page]
+
+
+def _counts(kept: bytearray) -> Sequence[int]:
+    """Return the buckets of an octave of which so many bytes are kept."""
+    if len(kept) == BUCKETS_PER_OCTAVE:
+        return kept
+    if len(kept) == PAGE.size:
+        return PAGE.unpack(kept)
+    both = bytearray(_16_BITS.size)
+    both[::2], both[1::2] = kept[:BUCKETS_PER_OCTAVE], kept[BUCKETS_PER_OCTAVE:]
+    return _16_BITS.unpack(both)
 
 
 class Lanes:
@@ -160,9 +189,14 @@ class CollectedSeries:
 
     def __iter__(self) -> Iterator[Series]:
         """Yield each series."""
+        for side in SIDES:
+            yield from self.of(side)
+
+    def of(self, side: Side) -> Iterator[Series]:
+        """Yield each series of a side."""
         figures = self.figures
         for number, named in enumerate(self.named):
-            if named is None:
+            if named is None or named.key.side != side:
                 continue
             give_way()
             yield Series(

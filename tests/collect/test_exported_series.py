@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httptop.collect.collected_series import packed, unpacked
+from httptop.collect.collected_series import Pages, packed, unpacked
 from httptop.collect.endpoint_cells import Endpoint
-from httptop.collect.histogram import bucket_of
+from httptop.collect.histogram import BUCKETS_PER_OCTAVE, OCTAVES, bucket_of
 from httptop.collect.metrics import Series
 from httptop.collect.path_rules import PathRules
 from httptop.collect.series_names import LINGER_S
 from httptop.collect.source import LEFT_OUT, RawEndpoint, RawResponse
-from httptop.collect.wide_counters import LARGE, LOOK_S
+from httptop.collect.wide_counters import LARGE, LOOK_S, PAGE
 from httptop.config.scope import Scope, limited
 from httptop.model import OVERFLOW_PATH, SIDES, EndpointKey
 from tests.collect import reference_sums
@@ -457,3 +457,28 @@ def test_a_response_that_is_read_too_early_raises_the_count() -> None:
 def test_a_packed_histogram_is_the_same(histogram: dict[int, int]) -> None:
     assert unpacked(packed(histogram)) == histogram
     assert len(packed(histogram)) == 10 * len(histogram)
+
+
+PAGES = st.one_of(
+    *(
+        st.lists(
+            st.sampled_from((0, 1, most)), min_size=BUCKETS_PER_OCTAVE, max_size=BUCKETS_PER_OCTAVE
+        )
+        for most in (255, 256, (1 << 16) - 1, 1 << 16, (1 << 32) - 1)
+    )
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, OCTAVES - 1), PAGES), max_size=20))
+def test_pages_come_back_however_much_is_counted_in_them(
+    some: list[tuple[int, int, list[int]]],
+) -> None:
+    pages, expected = Pages(4), [Counter[int]() for _ in range(4)]
+    for pair, octave, counts in some:
+        pages.put(pair, octave, memoryview(PAGE.pack(*counts)))
+        first = octave * BUCKETS_PER_OCTAVE
+        expected[pair].update({first + n: count for n, count in enumerate(counts) if count})
+    for pair, of_pair in enumerate(expected):
+        found: dict[int, int] = {}
+        pages.add_to(found, pair)
+        assert found == of_pair
