@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from httptop.collect.metrics import Metrics
+from httptop.linux import heap
 from httptop.model import SinkState, SinkStats
 from httptop.output.prometheus.formats import Formats
 from httptop.output.prometheus.request import Request
@@ -122,6 +123,8 @@ class Scrapes:
                 self._done(f"a scrape was cut off: {error.strerror or type(error).__name__}")
             except Exception as error:  # noqa: BLE001 - the next one may work, and all is said
                 self._done(f"{type(error).__name__}: {error}")
+            # Or what the reading took lies between what stays, and the next one takes more.
+            heap.give_back()
 
     def _next(self) -> Scrape | None:
         with self._changed:
