@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from httptop.doctor.checks import checks
 from httptop.doctor.host import this_host
 from httptop.linux import seccomp
+from tests.idle import see_what_is_ready
 
 #: No test depends on how fast the machine is. Examples differ in each run; `make test-fuzz` takes
 #: many (--hypothesis-profile=thorough).
@@ -39,6 +40,14 @@ def no_deadline() -> Generator[None]:
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def idle_is_idle() -> Generator[None]:
+    """Have a pause of a test end when the app has nothing to do, not when the CPU is others'."""
+    with pytest.MonkeyPatch.context() as patched:
+        see_what_is_ready(patched)
         yield
 
 
