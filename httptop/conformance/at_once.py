@@ -17,7 +17,7 @@ import json
 import os
 import random
 import resource
-import select
+import selectors
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -110,13 +110,17 @@ class Players:
         texts = {report: b"" for _, report in self._reports.values()}
         running = set(texts)
         deadline = time.monotonic() + self._patience_s
-        while running and time.monotonic() < deadline:
-            for report in select.select(running, (), (), 0.02)[0]:
-                if data := os.read(report, 65536):
-                    texts[report] += data
-                else:
-                    running.remove(report)
-            meanwhile()
+        with selectors.DefaultSelector() as reports:
+            for report in running:
+                reports.register(report, selectors.EVENT_READ)
+            while running and time.monotonic() < deadline:
+                for key, _ in reports.select(0.02):
+                    if data := os.read(key.fd, 65536):
+                        texts[key.fd] += data
+                    else:
+                        reports.unregister(key.fd)
+                        running.remove(key.fd)
+                meanwhile()
         return [
             self._played(player, texts[report], report in running)
             for player, report in self._reports.values()

@@ -136,7 +136,9 @@ class Helper:
         self._descriptors = []
         with contextlib.suppress(OSError):
             ended = os.pidfd_open(self.pid)
-            select.select([ended], [], [], _END_PATIENCE_S)
+            waiting = select.poll()
+            waiting.register(ended, select.POLLIN)
+            waiting.poll(_END_PATIENCE_S * 1000)
             os.close(ended)
             os.waitpid(self.pid, os.WNOHANG)
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ LOGROTATE = shutil.which("logrotate", path=os.environ.get("PATH", "") + ":/usr/s
 ROTATIONS = 3
 
 pytestmark = pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
+
+
+def _has_lines(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
 
 
 def test_no_line_is_lost_where_the_log_is_rotated(tmp_path: Path) -> None:
@@ -52,6 +57,9 @@ def test_no_line_is_lost_where_the_log_is_rotated(tmp_path: Path) -> None:
         with logging_to_file(settings, InvokingUser(os.geteuid(), os.getegid(), tmp_path)):
             writer.start()
             for _ in range(ROTATIONS):
+                until_s = time.monotonic() + PATIENCE_S
+                while not _has_lines(logs / "httptop.log"):  # an empty log is not rotated
+                    assert time.monotonic() < until_s
                 assert LOGROTATE is not None
                 subprocess.run(
                     [LOGROTATE, "--force", "--state", tmp_path / "state", tmp_path / "rules"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import random
-import select
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from httptop.demo import services
 from httptop.demo.supervisor import Demo
 from httptop.errors import HttptopError
 from httptop.linux.wakeup import Wakeup
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, comes
 
 
 @pytest.fixture
@@ -247,7 +246,7 @@ def test_nothing_survives_the_parent(then: str, sent: signal.Signals | None) -> 
         stderr=subprocess.DEVNULL,
     )
     assert parent.stdout is not None
-    assert select.select([parent.stdout], [], [], 20)[0]
+    assert comes(parent.stdout)
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(pids) == 4
     if sent is not None:

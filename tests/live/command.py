@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import re
-import select
 import shutil
 import struct
 import subprocess
@@ -30,7 +29,7 @@ import pytest
 import httptop
 from httptop.linux import bpf_syscall
 from tests.live.pool import cache_directory
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, comes
 
 HELPER: Final = "httptop-helper"
 LAUNCHER: Final = "httptop-demo"
@@ -168,7 +167,7 @@ def until(end: FileIO, text: str) -> None:
     """
     written, until_s = _rests.pop(end, ""), time.monotonic() + PATIENCE_S
     while text not in written:
-        more = select.select([end], [], [], PATIENCE_S)[0] and time.monotonic() < until_s
+        more = comes(end) and time.monotonic() < until_s
         assert more, f"{text!r} did not come"
         written = written[-4096:] + end.read(65536).decode("utf-8", "replace")
     _rests[end] = written.partition(text)[2]
@@ -186,7 +185,7 @@ def until_shown(end: FileIO, text: str) -> None:
         if time.monotonic() - drawn_s > 1:
             end.write(b"\x0c")  # Ctrl-L
             drawn_s = time.monotonic()
-        if select.select([end], [], [], 0.2)[0]:
+        if comes(end, 0.2):
             written = written[-65536:] + end.read(65536).decode("utf-8", "replace")
     _rests[end] = written.partition(text)[2]
 

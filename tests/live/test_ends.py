@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import threading
 import time
@@ -31,7 +30,7 @@ from tests.live.command import (
     terminal,
     until,
 )
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, comes
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.xdist_group("commands")]
 
@@ -87,7 +86,7 @@ def watched(end: FileIO) -> Iterator[None]:
 
     def read() -> None:
         while not stop.is_set():
-            if select.select([end], [], [], 0.02)[0]:
+            if comes(end, 0.02):
                 try:
                     end.read(65536)
                 except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import select
 import shutil
 import stat
 import subprocess
@@ -34,7 +33,7 @@ from tests.live.command import (
     until_shown,
 )
 from tests.live.pool import cache_directory
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, comes
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a user"),
@@ -295,7 +294,7 @@ def test_what_is_exported_is_the_callers_and_where_they_are(caller: Caller) -> N
 
 def _exports(end: FileIO, caller: Caller, kind: str) -> bool:
     """Read what the screen has written, or it would wait; return whether there is a file."""
-    while select.select([end], [], [], 0.01)[0]:
+    while comes(end, 0.01):
         end.read(65536)
     return bool(_exported(caller, kind))
 
