@@ -10,7 +10,6 @@ import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,21 +44,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 ROOT = InvokingUser(0, 0, Path("/root"))
 SOMEONE = InvokingUser(1, 1, Path("/"), elevated=True)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A directory that everybody may pass."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def helper() -> Iterator[Helper]:
-    made = Helper()
-    yield made
-    made.end()
 
 
 def capabilities_of(pid: int) -> int:

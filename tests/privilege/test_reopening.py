@@ -7,8 +7,7 @@ import os
 import socket
 import stat
 import struct
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,21 +23,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 JSON = '{"serial":1,'
 OWN = "2026-01-01T00:00:00.000Z info httptop 1 starts\n"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A directory of root's that everybody may pass."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def helper() -> Iterator[Helper]:
-    made = Helper()
-    yield made
-    made.end()
 
 
 def settled(helper: Helper, *logs: tuple[Path, str], invoker: InvokingUser = ROOT) -> Helper:
